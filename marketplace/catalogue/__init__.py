@@ -1,0 +1,1 @@
+"""Listing, offer, licence terms, search, quote (signed here)."""

@@ -1,0 +1,72 @@
+"""Columns and constraints of what is listed, on which terms, and the quotes signed here."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.datasets.tables import Dataset, Release
+from marketplace.identity.tables import Partner
+
+
+class LicenceTerms(Table, db=DB, tablename="licence_terms"):
+    """A licence in five lines, versioned; a licence sold under it keeps it."""
+
+    code = Text(primary_key=True)
+    """Name and version, such as `standard-1`."""
+    lines_fr = Text()
+    lines_en = Text()
+    months = Integer()
+    """How long the entitlement lasts."""
+    lasts_a_while = Check("months BETWEEN 1 AND 120")
+
+
+class Offer(Table, db=DB, tablename="offer"):
+    """A dataset for sale: every sealed release of it, at a price between floor and cap."""
+
+    id = UUID(primary_key=True)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", unique=True)
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    full_worth_minor = BigInt()
+    """What a fresh, complete and exact release would be worth."""
+    floor_minor = BigInt()
+    cap_minor = BigInt()
+    currency = Varchar(length=3, default="EUR")
+    listed_at = Timestamptz()
+    withdrawn_at = Timestamptz(null=True, default=None)
+    prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
+    worth_is_positive = Check("full_worth_minor > 0")
+
+
+class DemandDraw(Table, db=DB, tablename="demand_draw"):
+    """The day's demand multiplier of an offer: one draw, recorded, the same for every partner."""
+
+    id = UUID(primary_key=True)
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    day = Date()
+    demand_basis_points = Integer()
+    drawn_at = Timestamptz()
+    one_a_day = Unique([offer, day])
+    draw_is_positive = Check("demand_basis_points > 0")
+
+
+class Quote(Table, db=DB, tablename="quote"):
+    """A signed price for one partner and release; expires after fifteen minutes and can be re-computed from its own bytes."""
+
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    amount_minor = BigInt()
+    """Before VAT."""
+    currency = Varchar(length=3, default="EUR")
+    document = Bytea()
+    """Canonical bytes (RFC 8785): inputs, waterfall, price, partner, expiry."""
+    signature = Bytea()
+    """Ed25519 over `document`."""
+    quoted_at = Timestamptz()
+    expires_at = Timestamptz()
+    amount_is_positive = Check("amount_minor > 0")
+    expires_later = Check("quoted_at < expires_at")

@@ -1,0 +1,49 @@
+"""Columns and constraints of consent: notices by category and purpose, and rows that are only ever added."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigSerial, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.identity.tables import Subscriber
+
+
+class Purpose(Table, db=DB, tablename="purpose"):
+    """A data category for a purpose: what a subscriber says yes or no to."""
+
+    code = Text(primary_key=True)
+    """`category.purpose`, such as `presence.statistics`."""
+    category = Text()
+    use = Text()
+    title_fr = Text()
+    title_en = Text()
+    one_code_each = Unique([category, use])
+    code_is_composed = Check("code = category || '.' || use")
+
+
+class Notice(Table, db=DB, tablename="notice"):
+    """One version of the plain-language text shown before consenting to a purpose; never edited."""
+
+    id = UUID(primary_key=True)
+    purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
+    version = Integer()
+    text_fr = Text()
+    text_en = Text()
+    published_at = Timestamptz()
+    one_text_a_version = Unique([purpose, version])
+    version_is_positive = Check("version > 0")
+
+
+class ConsentRecord(Table, db=DB, tablename="consent_record"):
+    """A consent given or withdrawn at an instant; append-only. A withdrawal ends every consent to the purpose before it."""
+
+    id = BigSerial(primary_key=True)
+    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
+    purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
+    notice = ForeignKey(Notice, null=False, on_delete=OnDelete.restrict)
+    given = Boolean(default=False)
+    """True: consents from `at` on; false: withdraws from `at` on."""
+    at = Timestamptz()
+    receipt = UUID(unique=True)

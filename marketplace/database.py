@@ -1,0 +1,156 @@
+"""The database: one engine, `transaction()` and a few verbs that join whatever transaction is open.
+
+Piccolo 1.38 leaves three holes that this file closes: a failed COMMIT leaks its connection, a nested transaction is a
+no-op (here it is a savepoint), and a child task silently shares its parent's transaction (here it is refused).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+    from types import TracebackType
+
+    import asyncpg
+
+
+OLDEST_SERVER = 170_000
+
+
+class Transaction(PostgresTransaction):
+    """A database transaction of one task; inside another one it is a savepoint."""
+
+    __slots__ = ("isolation", "readonly", "savepoint_of", "task")
+
+    def __init__(self, engine: Engine, *, isolation: str | None = None, readonly: bool = False) -> None:
+        """Remember the task, so that a child task cannot slip in."""
+        super().__init__(engine, allow_nested=True)
+        self.isolation, self.readonly = isolation, readonly
+        self.task = asyncio.current_task()
+        self.savepoint_of: Any = None
+        if self._parent is not None:
+            assert self._parent.task is self.task, "a transaction must not be shared with a child task"
+
+    async def __aenter__(self) -> Transaction:
+        """Open the transaction, or a savepoint of the one already open."""
+        if self._parent is not None:
+            self.savepoint_of = self._parent.connection.transaction()
+            await self.savepoint_of.start()
+            return self._parent  # type: ignore[no-any-return]
+        self.connection = await self.get_connection()
+        try:
+            self.transaction = self.connection.transaction(isolation=self.isolation, readonly=self.readonly)
+            await self.begin()
+        except BaseException:
+            await self._give_back()
+            raise
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Commit, or roll back after an error; the connection goes back even when COMMIT fails."""
+        if self._parent is not None:
+            await (self.savepoint_of.rollback() if kind else self.savepoint_of.commit())
+            return False
+        try:
+            await (self.rollback() if kind else self.commit())
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            await self._give_back()
+        return False
+
+    async def _give_back(self) -> None:
+        if self.engine.pool:
+            await self.engine.pool.release(self.connection)
+        else:
+            await self.connection.close()
+
+
+class Engine(PostgresEngine):
+    """Piccolo's engine, silent at import and refusing queries that would slip into another task's transaction."""
+
+    async def check_version(self) -> None:
+        """Do not connect while being imported; `open_pool` checks the server."""
+
+    async def prep_database(self) -> None:
+        """Create no extension: the schema is the migrations' business."""
+
+    async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 (Piccolo's signature)
+        """Run one Piccolo query in the open transaction, or on its own."""
+        current = self.current_transaction.get()
+        assert current is None or current.task is asyncio.current_task(), "a child task must not join its parent's transaction"
+        return await super().run_querystring(querystring, in_pool)
+
+
+DB = Engine(config={})
+
+
+async def open_pool(url: str, *, size: int = 10) -> None:
+    """Connect the process to the database at `url`."""
+    DB.config = {"dsn": url, "server_settings": {"application_name": "partage", "timezone": "UTC"}}
+    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120)
+    version = int(await fetch_value("SHOW server_version_num"))
+    if version < OLDEST_SERVER:
+        await close_pool()
+        raise Invalid("PostgreSQL 17 or newer is needed; this server is {version}.", version=version // 10_000)
+
+
+async def close_pool() -> None:
+    """Let go of every connection."""
+    if DB.pool:
+        await asyncio.wait_for(DB.close_connection_pool(), 10)
+
+
+def transaction(*, isolation: str | None = None, readonly: bool = False) -> Transaction:
+    """Open a transaction (`async with`); inside another one of the same task it is a savepoint."""
+    return Transaction(DB, isolation=isolation, readonly=readonly)
+
+
+def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncpg's verbs)
+    current = DB.current_transaction.get()
+    if current is None:
+        assert DB.pool, "open_pool() first"
+        return DB.pool
+    assert current.task is asyncio.current_task(), "a child task must not join its parent's transaction"
+    return current.connection
+
+
+async def fetch(sql: str, *values: object) -> list[asyncpg.Record]:
+    """Return all rows of `sql`, whose parameters are $1, $2, …."""
+    return await _joined().fetch(sql, *values)  # type: ignore[no-any-return]
+
+
+async def fetch_one(sql: str, *values: object) -> asyncpg.Record | None:
+    """Return the first row of `sql`, or None."""
+    return await _joined().fetchrow(sql, *values)  # type: ignore[no-any-return]
+
+
+async def fetch_value(sql: str, *values: object) -> Any:  # noqa: ANN401 (whatever the column holds)
+    """Return the first column of the first row, or None."""
+    return await _joined().fetchval(sql, *values)
+
+
+async def execute(sql: str, *values: object) -> int:
+    """Run `sql` and return how many rows it touched."""
+    status: str = await _joined().execute(sql, *values)
+    count = status.rpartition(" ")[2]
+    return int(count) if count.isdigit() else 0
+
+
+async def copy_in(table: str, columns: Sequence[str], records: Iterable[Sequence[object]] | AsyncIterator[Sequence[object]]) -> None:
+    """COPY `records` into `table` inside the open transaction or on their own."""
+    await _joined().copy_records_to_table(table, columns=list(columns), records=records)
+
+
+async def lock(name: str) -> None:
+    """Hold the advisory lock `name` until the open transaction ends; refuse to be called outside one."""
+    assert DB.current_transaction.get() is not None, "a lock lives as long as its transaction"
+    await fetch_value("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)

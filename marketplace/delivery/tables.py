@@ -1,0 +1,21 @@
+"""Columns and constraints of downloads: every one is recorded."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.purchases.tables import Entitlement
+
+
+class Download(Table, db=DB, tablename="download"):
+    """An entitled partner fetched a release."""
+
+    id = UUID(primary_key=True)
+    entitlement = ForeignKey(Entitlement, null=False, on_delete=OnDelete.restrict)
+    format = Text()
+    byte_count = BigInt()
+    at = Timestamptz()
+    known_format = Check("format IN ('parquet', 'csv')")

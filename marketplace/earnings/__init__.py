@@ -1,0 +1,1 @@
+"""Revenue share runs, accruals; the subscriber's pages."""

@@ -1,0 +1,1 @@
+"""The one-command default: embedded PostgreSQL, local Stripe counterpart, demo world."""

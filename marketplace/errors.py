@@ -1,0 +1,56 @@
+"""Refusals: what the marketplace answers when it will not do what was asked.
+
+    Refusal
+    ├── Invalid      what came in is malformed, out of range or contradicts itself   422
+    ├── NotAllowed   who asks may not do this                                        403
+    ├── NotFound     there is nothing there, or nothing this actor may know of       404
+    ├── Conflict     it contradicts what is already recorded                         409
+    └── Expired      it was true, and its time has passed                            410
+
+A refusal carries one sentence a person can act on; fields named in braces are filled at the door, so that the
+sentence can be translated first. A programmer's error is an assertion, never a refusal.
+"""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):  # noqa: N818 (the house's word)
+    """One sentence why not, with the fields it names."""
+
+    status = 400
+
+    def __init__(self, sentence: str, /, **fields: object) -> None:
+        """Keep the untranslated sentence and its fields apart."""
+        super().__init__(sentence.format(**fields) if fields else sentence)
+        self.sentence = sentence
+        self.fields = fields
+
+
+class Invalid(Refusal):
+    """What came in is malformed, out of range or contradicts itself."""
+
+    status = 422
+
+
+class NotAllowed(Refusal):
+    """Who asks may not do this."""
+
+    status = 403
+
+
+class NotFound(Refusal):
+    """There is nothing there, or nothing this actor may know of."""
+
+    status = 404
+
+
+class Conflict(Refusal):
+    """It contradicts what is already recorded."""
+
+    status = 409
+
+
+class Expired(Refusal):
+    """It was true, and its time has passed."""
+
+    status = 410

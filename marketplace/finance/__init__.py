@@ -1,0 +1,1 @@
+"""Reconciliation, exceptions, the trial balance and journal pages."""

@@ -1,0 +1,1 @@
+"""Who is who: partners, subscribers and staff; sessions, API keys, guards."""

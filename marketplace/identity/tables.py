@@ -1,0 +1,92 @@
+"""Columns and constraints of who is who. A person signs in; what they may do comes from the partner, line or role behind them."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+
+
+class Partner(Table, db=DB, tablename="partner"):
+    """A company that buys; it may buy once a steward has vetted it."""
+
+    id = UUID(primary_key=True)
+    company = Text()
+    country = Text()
+    """ISO 3166-1 alpha-2."""
+    vat_number = Text()
+    """Compact, with its country prefix; empty outside the EU."""
+    vat_confirmed_at = Timestamptz(null=True, default=None)
+    """When VIES confirmed the number; null: unverified, and VAT is due."""
+    signed_up_at = Timestamptz()
+    vetted_at = Timestamptz(null=True, default=None)
+    vetted_by = Text(null=True, default=None)
+    refused_reason = Text(null=True, default=None)
+    company_is_named = Check("length(company) BETWEEN 1 AND 200")
+    country_is_iso = Check("country ~ '^[A-Z]{2}$'")
+    vetted_by_someone = Check("(vetted_at IS NULL) = (vetted_by IS NULL)")
+
+
+class Subscriber(Table, db=DB, tablename="subscriber"):
+    """A mobile line by the operator's pseudonymous reference; claimed once with the operator's activation code."""
+
+    reference = BigInt(primary_key=True)
+    activation_code_hash = Text(null=True, default=None)
+    """SHA-256 of the code, hex; null once claimed or when none was issued."""
+    claimed_at = Timestamptz(null=True, default=None)
+    reference_is_positive = Check("reference >= 0")
+
+
+class Person(Table, db=DB, tablename="person"):
+    """Someone who signs in; of exactly one partner, line or staff role. Deleting the row erases an identity, not the books."""
+
+    id = UUID(primary_key=True)
+    email = Text(unique=True)
+    """Lower case."""
+    name = Text()
+    password_hash = Text()
+    """argon2id, encoded with its parameters."""
+    language = Text(default="fr")
+    partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
+    subscriber = ForeignKey(Subscriber, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    staff_role = Text(null=True, default=None)
+    created_at = Timestamptz()
+    email_is_lower_case = Check("email = lower(email) AND position('@' in email) > 1")
+    one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
+    known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
+    known_language = Check("language IN ('fr', 'en')")
+
+
+class Session(Table, db=DB, tablename="session"):
+    """A signed-in browser; the cookie carries a secret of which only the SHA-256 is kept."""
+
+    token_hash = Text(primary_key=True)
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
+
+
+class ApiKey(Table, db=DB, tablename="api_key"):
+    """A partner's key for machines: shown once, kept as its SHA-256."""
+
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    label = Text()
+    prefix = Text()
+    """The first characters, shown in lists so that people recognise a key."""
+    key_hash = Text(unique=True)
+    created_at = Timestamptz()
+    last_used_at = Timestamptz(null=True, default=None)
+    revoked_at = Timestamptz(null=True, default=None)
+
+
+class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
+    """A refused sign-in, counted by email so that passwords cannot be guessed fast by any number of processes."""
+
+    email = Text()
+    at = Timestamptz()
+    withdrawn = Boolean(default=False)
+    """True once a successful sign-in forgave it."""
+    tells_when = Unique([email, at])

@@ -1,0 +1,1 @@
+"""The books: chart of accounts, journal entries of (debit, credit, amount) postings, balances."""

@@ -1,0 +1,1 @@
+"""The only importer of stripe: commands out, events in, balance transactions mirrored."""

@@ -1,0 +1,91 @@
+"""Settings: every one from the environment, read once, with a sentence each; README's table is checked against this."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from marketplace.errors import Invalid
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
+DEMO_SIGNING_KEY = "00" * 31 + "01"
+DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
+HUNDRED_PERCENT_BASIS_POINTS = 10_000
+
+
+def _setting(variable: str, default: str, says: str) -> Any:  # noqa: ANN401 (dataclasses.field is untyped by nature)
+    return field(metadata={"variable": variable, "default": default, "says": says})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator may choose; see README's table of settings."""
+
+    database_url: str = _setting("DATABASE_URL", "", "PostgreSQL 17 or newer; empty: the embedded one")
+    state: Path = _setting("PARTAGE_STATE", str(ROOT / ".data"), "folder of the embedded database, objects and demo")
+    objects_url: str = _setting("PARTAGE_OBJECTS", "", "object store (file:///…, s3://…); empty: a folder of the state")
+    shared: Path = _setting("PARTAGE_SHARED", str(ROOT.parent / "shared"), "real inputs for the demo and tests")
+    host: str = _setting("HOST", "127.0.0.1", "address the site listens on")
+    port: int = _setting("PORT", "8000", "port the site listens on; `demo` takes the next free one when busy")
+    public_url: str = _setting("PARTAGE_URL", "", "the site's public address; empty: http://HOST:PORT")
+    secret: str = _setting("PARTAGE_SECRET", DEMO_SECRET, "key of form tokens and download links; 32 characters or more")
+    signing_key: str = _setting("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits")
+    stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key")
+    stripe_url: str = _setting("STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart")
+    stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", "secret that signs Stripe's webhooks")
+    vies_url: str = _setting(
+        "VIES_URL", "https://ec.europa.eu/taxation_customs/vies/rest-api", "service that confirms EU VAT numbers; empty: none"
+    )
+    subscribers_basis_points: int = _setting("SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale after its fee")
+    operator_basis_points: int = _setting("OPERATOR_BASIS_POINTS", "3500", "the operator's rate; the platform keeps the rest")
+    hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
+    one_click: bool = _setting("PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it")
+    memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
+
+    def __post_init__(self) -> None:
+        """Refuse rates that add up to more than the whole."""
+        if min(self.subscribers_basis_points, self.operator_basis_points, self.hold_days) < 0 or (
+            self.subscribers_basis_points + self.operator_basis_points > HUNDRED_PERCENT_BASIS_POINTS
+        ):
+            raise Invalid("The rates of subscribers and operator must lie between 0 and 10000 basis points together.")
+
+    @property
+    def platform_basis_points(self) -> int:
+        """Return what is left of a sale for the platform, in basis points."""
+        return HUNDRED_PERCENT_BASIS_POINTS - self.subscribers_basis_points - self.operator_basis_points
+
+    @property
+    def url(self) -> str:
+        """Return the site's public address without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def objects(self) -> str:
+        """Return the object store's address."""
+        return self.objects_url or (self.state / "objects").resolve().as_uri()
+
+
+def read(environment: dict[str, str]) -> Settings:
+    """Read the settings from `environment`; a malformed one is refused by name."""
+    values: dict[str, object] = {}
+    for f in fields(Settings):
+        variable = f.metadata["variable"]
+        text = environment.get(variable, f.metadata["default"])
+        try:
+            values[f.name] = _PARSERS[str(f.type)](text)
+        except ValueError:
+            raise Invalid("The setting {variable} is not {kind}: {text!r}.", variable=variable, kind=f.type, text=text) from None
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+_PARSERS: dict[str, Any] = {"str": str, "int": int, "Path": Path, "bool": lambda text: bool(int(text or 0))}
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the process's settings, read once."""
+    return read(dict(os.environ))

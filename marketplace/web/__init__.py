@@ -1,0 +1,1 @@
+"""The shared look: layout, static files, forms, formats, translations."""

@@ -1,0 +1,71 @@
+"""Formats: how amounts, counts, shares and instants read in the page's language."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel import dates, numbers
+
+from marketplace.web.i18n import LOCALES, language
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def _locale() -> str:
+    return LOCALES[language.get()]
+
+
+def money(amount_minor: int, currency: str = "EUR") -> str:
+    """Write cents as an amount: 12345 → 123,45 €."""
+    return str(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
+
+
+def money_micro(amount_micro: int, currency: str = "EUR") -> str:
+    """Write millionths of a unit to six decimals: 1234 → 0,001234 €."""
+    value = Decimal(amount_micro) / 1_000_000
+    pattern = "#,##0.000000\u00a0¤" if language.get() == "fr" else "¤#,##0.000000"
+    return str(numbers.format_currency(value, currency, format=pattern, currency_digits=False, locale=_locale()))
+
+
+def number(value: float) -> str:
+    """Write a count with the language's separators."""
+    return str(numbers.format_decimal(value, locale=_locale()))
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """Write a share of one as a percentage."""
+    return str(numbers.format_percent(share, format=f"0.{'0' * decimals}%" if decimals else None, locale=_locale()))
+
+
+def percent_micro(share_micro: int, decimals: int = 1) -> str:
+    """Write millionths as a percentage."""
+    return percent(share_micro / 1_000_000, decimals)
+
+
+def percent_basis_points(share: int) -> str:
+    """Write basis points as a percentage, with decimals only where there are any."""
+    return percent(share / 10_000, 2 if share % 100 else 0)
+
+
+def date(instant: dt.datetime | dt.date, style: str = "medium") -> str:
+    """Write the day of an instant in Paris."""
+    day = instant.astimezone(PARIS).date() if isinstance(instant, dt.datetime) else instant
+    return str(dates.format_date(day, style, locale=_locale()))
+
+
+def moment(instant: dt.datetime) -> str:
+    """Write an instant to the minute, in Paris."""
+    return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale())).rsplit(":", 1)[0]
+
+
+def period(start: dt.datetime, end: dt.datetime) -> str:
+    """Write a half-open period by its first and last day, in UTC."""
+    last = (end - dt.timedelta(microseconds=1)).date()
+    return f"{date(start.date())} – {date(last)}"
+
+
+def epsilon(micro: int) -> str:
+    """Write a privacy loss given in millionths."""
+    return number(float(Decimal(micro) / 1_000_000))

@@ -1,0 +1,105 @@
+"""Pages: the template environment, and what every page knows (language, who is signed in, where it is)."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Redirect, Template
+from litestar.status_codes import HTTP_303_SEE_OTHER
+
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What every page knows of the request it answers."""
+
+    path: str = "/"
+    """Without the language."""
+    query: str = ""
+    actor: Any = None
+    """identity's Actor, or None."""
+
+
+visit: ContextVar[Visit] = ContextVar("visit", default=Visit())
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """One page of a list: its rows, its number from 1, and whether more follow."""
+
+    rows: Sequence[Mapping[str, Any]]
+    number: int
+    more: bool
+
+
+def offset(page: int) -> int:
+    """Return how many rows precede page `page`."""
+    return (max(page, 1) - 1) * PAGE_SIZE
+
+
+def paged(rows: Sequence[Mapping[str, Any]], page: int) -> Paged:
+    """Cut the one row too many that a query with LIMIT PAGE_SIZE + 1 fetches."""
+    return Paged(rows[:PAGE_SIZE], max(page, 1), len(rows) > PAGE_SIZE)
+
+
+def url(path: str, in_language: str | None = None) -> str:
+    """Return `path` under the page's language."""
+    return f"/{in_language or language.get()}{path}"
+
+
+def see(path: str) -> Redirect:
+    """Answer a form: look there now (303), so that a refresh repeats nothing."""
+    return Redirect(url(path), status_code=HTTP_303_SEE_OTHER)
+
+
+def page(template: str, *, status_code: int = 200, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+    """Answer with a page."""
+    return Template(template, context=context, status_code=status_code)
+
+
+@functools.cache
+def engine() -> JinjaTemplateEngine:
+    """Return the template engine: `slice/name.html` lives in the slice's `templates/`."""
+    loaders = {folder.parent.name: FileSystemLoader(folder) for folder in PACKAGE.glob("*/templates")}
+    environment = Environment(
+        loader=PrefixLoader(loaders), autoescape=True, undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {
+        name: getattr(formats, name)
+        for name in ("money", "money_micro", "number", "percent", "percent_micro", "percent_basis_points", "date",
+                     "moment", "period", "epsilon")
+    }  # fmt: skip
+    environment.globals |= {
+        "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,
+        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(),
+    }  # fmt: skip
+    return JinjaTemplateEngine.from_environment(environment)
+
+
+def localised(row: Mapping[str, Any], field: str) -> str:
+    """Return the row's `field_fr` or `field_en`, by the page's language."""
+    return str(row[f"{field}_{language.get()}"])
+
+
+def _style() -> str:
+    """Return the style sheet's address, which changes with its content."""
+    import hashlib  # noqa: PLC0415
+
+    return "/static/style.css?" + hashlib.sha256((Path(__file__).parent / "static/style.css").read_bytes()).hexdigest()[:8]

@@ -1,0 +1,64 @@
+"""Migration 2: what the tables cannot say by themselves: append-only rows, and the indexes pages and jobs lean on."""
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+from marketplace.database import execute
+
+ID = "2026-11-24T00:00:02"
+VERSION = "1.38.0"
+DESCRIPTION = "guards"
+
+APPEND_ONLY = (
+    "journal_entry", "posting", "consent_record", "notice", "quote", "demand_draw", "share_run", "accrual", "download",
+)  # fmt: skip
+
+SQL = """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE INDEX person_by_partner ON person (partner);
+CREATE INDEX session_by_person ON session (person);
+CREATE INDEX session_by_expiry ON session (expires_at);
+CREATE INDEX api_key_by_partner ON api_key (partner);
+CREATE INDEX consent_by_purpose ON consent_record (purpose, subscriber, at, id);
+CREATE INDEX consent_by_subscriber ON consent_record (subscriber, purpose, at, id);
+CREATE INDEX posting_by_entry ON posting (entry);
+CREATE INDEX posting_by_debit ON posting (debit, entry);
+CREATE INDEX posting_by_credit ON posting (credit, entry);
+CREATE INDEX entry_by_date ON journal_entry (at, id);
+CREATE INDEX command_due ON stripe_command (next_at) WHERE state = 'pending';
+CREATE INDEX command_by_subject ON stripe_command (subject);
+CREATE INDEX event_waiting ON stripe_event (received_at) WHERE handled_at IS NULL;
+CREATE INDEX balance_transaction_by_payment ON balance_transaction (payment_subject);
+CREATE INDEX balance_transaction_by_source ON balance_transaction (source_id);
+CREATE INDEX balance_transaction_by_date ON balance_transaction (created_at, id);
+CREATE INDEX payment_by_state ON payment (state, requested_at);
+CREATE INDEX release_by_dataset ON release (dataset, period_to DESC);
+CREATE INDEX quote_by_partner ON quote (partner, quoted_at DESC);
+CREATE INDEX order_by_partner ON purchase_order (partner, ordered_at DESC);
+CREATE INDEX order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
+CREATE INDEX licence_by_release ON licence (release);
+CREATE INDEX entitlement_by_partner ON entitlement (partner, release);
+CREATE INDEX split_held ON licence_split (licence) WHERE state = 'held';
+CREATE INDEX accrual_by_run ON accrual (run);
+CREATE INDEX download_by_entitlement ON download (entitlement, at DESC);
+"""
+
+
+async def guard() -> None:
+    """Run the statements and make the append-only tables so."""
+    await execute(SQL)
+    for table in APPEND_ONLY:
+        await execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+
+
+async def forwards() -> MigrationManager:
+    """Add the guards."""
+    manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
+    manager.add_raw(guard)
+    return manager

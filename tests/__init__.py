@@ -1,0 +1,1 @@
+"""Tests of Partage: `python3 tests`."""

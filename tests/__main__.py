@@ -1,0 +1,53 @@
+"""`python3 tests`: install what is missing, then run the tests; `deep` runs what takes longer, `bench NAME` one benchmark."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def bench(name: str, *, peers: bool) -> None:
+    """Run `tests/benchmarks/NAME.py`, which prints a line a figure."""
+    path = ROOT / "tests" / "benchmarks" / f"{name}.py"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("[a-z]*.py")))
+        sys.exit(f"There is no benchmark {name}; there are: {known}.")
+    specification = importlib.util.spec_from_file_location(f"bench_{name}", path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    module.main(peers=peers)
+
+
+def main() -> None:
+    """Read the command line and hand over to pytest."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["bench"]:
+        bench(arguments[1] if len(arguments) > 1 else "", peers="--peers" in arguments)
+        return
+    import pytest  # noqa: PLC0415 (there only once installed)
+
+    from tests.browsers import find_chromium  # noqa: PLC0415
+
+    find_chromium()
+    marks = ["-m", "not deep"]
+    if arguments[:1] == ["deep"]:
+        marks, arguments = ["-m", "deep"], arguments[1:]
+    coverage = ["--cov", "--cov-report=term"] if not arguments else []
+    sys.exit(pytest.main([*marks, *coverage, *(arguments or ["tests", "-q"])]))
+
+
+if __name__ == "__main__":
+    if not __package__:
+        sys.path[0] = str(ROOT)
+        from marketplace._bootstrap import ensure
+
+        ensure("tests", "tests/requirements.lock")
+    os.chdir(ROOT)
+    main()

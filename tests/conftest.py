@@ -1,0 +1,87 @@
+"""What database tests share: one embedded server a run, one fresh migrated database a test, invariants swept at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import database
+from marketplace.embedded.postgres import EmbeddedPostgres
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """Start the run's own PostgreSQL, with a migrated template that every test's database is copied from."""
+    folder = Path(tempfile.mkdtemp(prefix="partage-tests-"))
+    folder.chmod(0o755)
+    with EmbeddedPostgres(folder, durable=False) as server:
+        server.run_sql("CREATE DATABASE template OWNER partage")
+
+        async def prepare() -> None:
+            from migrations.runner import migrate  # noqa: PLC0415
+
+            await database.open_pool(server.url("template"), size=1)
+            await migrate()
+            await database.close_pool()
+
+        asyncio.run(prepare())
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[str]:
+    """Give the test an empty marketplace of its own; afterwards every invariant must hold."""
+    name = f"test_{next(_numbers)}"
+    postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
+    before = dict(os.environ)
+    os.environ |= {"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
+    settings.cache_clear()
+    try:
+        yield postgres.url(name)
+        asyncio.run(_sweep(postgres.url(name)))
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        settings.cache_clear()
+        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _sweep(url: str) -> None:
+    from marketplace.invariants import broken  # noqa: PLC0415
+
+    await database.open_pool(url, size=1)
+    try:
+        assert await broken() == []
+    finally:
+        await database.close_pool()
+
+
+@pytest.fixture
+def run(database_url: str) -> Callable[[Callable[[], Awaitable[Any]]], Any]:
+    """Run one async function against the test's database: `run(story)`."""
+
+    def runner(story: Callable[[], Awaitable[Any]]) -> Any:
+        async def whole() -> Any:
+            await database.open_pool(database_url)
+            try:
+                return await story()
+            finally:
+                await database.close_pool()
+
+        return asyncio.run(whole())
+
+    return runner
