@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
+SHORTEST_SECRET = 32
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
 
 
@@ -43,6 +44,7 @@ class Settings:
     subscribers_basis_points: int = _setting("SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale after its fee")
     operator_basis_points: int = _setting("OPERATOR_BASIS_POINTS", "3500", "the operator's rate; the platform keeps the rest")
     hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
+    shares_every_seconds: int = _setting("SHARES_EVERY_SECONDS", "86400", "seconds between runs of the revenue share")
     one_click: bool = _setting("PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it")
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
@@ -83,6 +85,18 @@ def read(environment: dict[str, str]) -> Settings:
 
 
 _PARSERS: dict[str, Any] = {"str": str, "int": int, "Path": Path, "bool": lambda text: bool(int(text or 0))}
+
+
+def refuse_demo_settings(chosen: Settings) -> None:
+    """Refuse to serve real people with what only the demo may use."""
+    if chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
+        raise Invalid("Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money.")
+    if chosen.one_click:
+        raise Invalid("Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone.")
+    if chosen.signing_key == DEMO_SIGNING_KEY or chosen.secret == DEMO_SECRET or len(chosen.secret) < SHORTEST_SECRET:
+        raise Invalid("Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone.")
+    if not chosen.stripe_webhook_secret:
+        raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 
 
 @functools.cache

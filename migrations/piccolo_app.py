@@ -16,8 +16,8 @@ SLICES = (
 def tables() -> list[type[Table]]:
     """Return every table of every slice, lower floors first."""
     found: list[type[Table]] = []
-    for slice_ in SLICES:
-        module = importlib.import_module(f"marketplace.{slice_}.tables")
+    for name in (*(f"{slice_}.tables" for slice_ in SLICES), "jobs"):
+        module = importlib.import_module(f"marketplace.{name}")
         found += [
             item
             for item in vars(module).values()

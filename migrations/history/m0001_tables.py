@@ -387,6 +387,16 @@ CREATE TABLE "reconciliation" (
     "unmatched" INTEGER NOT NULL,
     "note" TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE "job_run" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "job" TEXT NOT NULL,
+    "slot" TIMESTAMPTZ NOT NULL,
+    "missed" INTEGER NOT NULL,
+    "started_at" TIMESTAMPTZ NOT NULL,
+    "finished_at" TIMESTAMPTZ,
+    "error" TEXT
+);
+ALTER TABLE "job_run" ADD CONSTRAINT runs_once UNIQUE ("job", "slot");
 """
 
 

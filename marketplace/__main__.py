@@ -1,0 +1,180 @@
+"""The command line: `python3 marketplace COMMAND`, `python -m marketplace COMMAND`, `uv run marketplace COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[None]:
+    """Provide DATABASE_URL: the environment's, or the embedded server's."""
+    from marketplace.settings import settings
+
+    if settings().database_url:
+        yield
+        return
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(settings().state) as server:
+        os.environ["DATABASE_URL"] = server.url()
+        settings.cache_clear()
+        yield
+
+
+def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
+    from marketplace import database
+    from marketplace.settings import settings
+
+    async def whole() -> int:
+        await database.open_pool(settings().database_url)
+        try:
+            return await story()
+        finally:
+            await database.close_pool()
+
+    with _database():
+        return asyncio.run(whole())
+
+
+def demo(_: argparse.Namespace) -> int:
+    """Start everything on this machine with a small seeded world: PostgreSQL, a local Stripe counterpart, jobs, the site."""
+    from marketplace.embedded.demo import run_demo
+
+    return run_demo()
+
+
+def serve(_: argparse.Namespace) -> int:
+    """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in and demo keys."""
+    import uvicorn
+
+    from marketplace.app import create_app
+    from marketplace.settings import refuse_demo_settings, settings
+
+    refuse_demo_settings(settings())
+    with _database():
+        uvicorn.run(
+            create_app(), host=settings().host, port=settings().port, access_log=False, timeout_graceful_shutdown=5
+        )
+    return 0
+
+
+def jobs(_: argparse.Namespace) -> int:
+    """Run the scheduled jobs; any number of workers may."""
+    from marketplace.jobs import work_until_stopped
+    from marketplace.settings import refuse_demo_settings, settings
+
+    refuse_demo_settings(settings())
+
+    async def story() -> int:
+        await work_until_stopped()
+        return 0
+
+    return _with_pool(story)
+
+
+def migrate(_: argparse.Namespace) -> int:
+    """Bring the database up to date."""
+
+    async def story() -> int:
+        from migrations.runner import migrate as run_migrations
+
+        print(await run_migrations(), end="")
+        return 0
+
+    return _with_pool(story)
+
+
+def check(_: argparse.Namespace) -> int:
+    """Sweep the invariants; prints a line an offender and fails if there is one."""
+
+    async def story() -> int:
+        from marketplace.invariants import INVARIANTS, broken
+
+        offenders = await broken()
+        for line in offenders:
+            print(line)
+        print(f"{len(INVARIANTS)} invariants swept, {len(offenders)} offenders.")
+        return 1 if offenders else 0
+
+    return _with_pool(story)
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """Build one private release of a dataset from events and subscribers, Parquet or CSV, in a folder or bucket."""
+
+    async def story() -> int:
+        from marketplace.datasets.actions import build as build_release
+        from marketplace.datasets.queries import get_release
+        from marketplace.embedded.progress import Progress
+
+        with Progress() as progress:
+            release = await build_release(
+                arguments.dataset, events=arguments.events, subscribers=arguments.subscribers,
+                period_from=arguments.period_from, period_to=arguments.period_to, progress=progress,
+            )  # fmt: skip
+        row = await get_release(release)
+        print(
+            f"{row['state']} {release}: {row['row_count']} cells published of {row['key_count']}, "
+            f"{row['suppressed_micro'] / 10_000:.1f} % withheld, ε {row['epsilon_micro'] / 1_000_000:g} spent"
+        )
+        if row["refusal"]:
+            print(row["refusal"], file=sys.stderr)
+            return 1
+        return 0
+
+    return _with_pool(story)
+
+
+def _instant(text: str) -> dt.datetime:
+    """Read an ISO 8601 date or instant; one without a zone is UTC."""
+    instant = dt.datetime.fromisoformat(text)
+    return instant.astimezone(dt.UTC) if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line; README's table of commands is checked against it."""
+    whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (demo, serve, jobs, migrate, check, build):
+        says = (command.__doc__ or "").strip()
+        sub = commands.add_parser(command.__name__, help=says, description=says)
+        sub.set_defaults(run=command)
+        if command is build:
+            sub.add_argument("dataset", help="code of the dataset")
+            sub.add_argument("--events", required=True, help="file, folder or bucket: subscriber_id, at, latitude, longitude")
+            sub.add_argument("--subscribers", required=True, help="file: subscriber_id, age_band, home_zone")
+            sub.add_argument("--from", required=True, dest="period_from", type=_instant, help="start of the period, included")
+            sub.add_argument("--to", required=True, dest="period_to", type=_instant, help="end of the period, excluded")
+    return whole
+
+
+def main() -> None:
+    """Run one command; a refusal is one sentence and exit code 1."""
+    arguments = parser().parse_args()
+    from marketplace.errors import Refusal
+
+    try:
+        sys.exit(arguments.run(arguments))
+    except Refusal as refusal:
+        sys.exit(str(refusal))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    if not __package__:
+        sys.path[0] = str(Path(__file__).resolve().parent.parent)
+        from marketplace._bootstrap import ensure
+
+        ensure("marketplace")
+    main()

@@ -1,0 +1,150 @@
+"""The clock's door: every scheduled job on one screen. APScheduler decides when, a `job_run` row decides whether.
+
+A slot is a multiple of the job's interval. Whoever runs a slot holds the job's advisory lock on a connection of its
+own, so a worker that dies lets go at once and another takes the slot over. Jobs pull whatever is due, so one run
+answers for every slot that was missed while no worker ran; the row says how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from piccolo.columns import BigSerial, Integer, Text, Timestamptz
+from piccolo.constraints import Unique
+from piccolo.table import Table
+
+from marketplace import clock, invariants
+from marketplace.database import DB, execute, fetch_one
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+log = structlog.get_logger(__name__)
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+class JobRun(Table, db=DB, tablename="job_run"):
+    """One slot of one job: started, and finished or failed with an error to be tried again."""
+
+    id = BigSerial(primary_key=True)
+    job = Text()
+    slot = Timestamptz()
+    missed = Integer(default=0)
+    """Earlier slots this run answers for."""
+    started_at = Timestamptz()
+    finished_at = Timestamptz(null=True, default=None)
+    error = Text(null=True, default=None)
+    runs_once = Unique([job, slot])
+
+
+async def sweep_invariants() -> None:
+    """Name whatever must always be true and is not."""
+    for line in await invariants.broken():
+        log.error("invariant broken", offender=line)
+
+
+def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
+    """Return every job: its name, its interval in seconds, what it does."""
+    from marketplace.catalogue.actions import refresh_demand
+    from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+    from marketplace.finance.actions import reconcile
+    from marketplace.identity.actions import confirm_pending_vat, forget_expired_sessions
+    from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+    from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+
+    shares = settings().shares_every_seconds
+    return {
+        "stripe-commands": (2, run_commands),
+        "stripe-events": (2, handle_events),
+        "stripe-sweep": (5 * MINUTE, sweep_events),
+        "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
+        "settle-orders": (2, settle_paid),
+        "lapse-orders": (MINUTE, lapse_unpaid),
+        "record-refunds": (10, record_refunds),
+        "hold-shares": (shares, hold_shares),
+        "cancel-shares": (shares, cancel_shares),
+        "release-shares": (shares, release_shares),
+        "reconcile": (min(shares, HOUR), reconcile),
+        "refresh-demand": (HOUR, refresh_demand),
+        "confirm-vat": (HOUR, confirm_pending_vat),
+        "forget-sessions": (DAY, forget_expired_sessions),
+        "sweep-invariants": (HOUR, sweep_invariants),
+    }
+
+
+def slot_of(now: dt.datetime, every: int) -> dt.datetime:
+    """Return the start of the slot that contains `now`; slots are `every` seconds long, counted from the epoch."""
+    return dt.datetime.fromtimestamp(now.timestamp() // every * every, dt.UTC)
+
+
+async def run_due(job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
+    """Run the job's present slot unless it ran; tell whether this call did it. A failure is recorded and tried again."""
+    slot = slot_of(clock.now(), every)
+    if await fetch_one("SELECT 1 FROM job_run WHERE job = $1 AND slot = $2 AND finished_at IS NOT NULL", job, slot):
+        return False
+    assert DB.pool
+    async with DB.pool.acquire() as holder:
+        if not await holder.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", job):
+            return False
+        try:
+            return await _run_slot(job, slot, every, work)
+        finally:
+            await holder.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", job)
+
+
+async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
+    last = await fetch_one("SELECT max(slot) AS slot FROM job_run WHERE job = $1 AND finished_at IS NOT NULL", job)
+    last_slot = last["slot"] if last else None
+    if last_slot is not None and last_slot >= slot:
+        return False
+    missed = max(0, round((slot - last_slot).total_seconds() / every) - 1) if last_slot else 0
+    await execute(
+        """INSERT INTO job_run (job, slot, missed, started_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (job, slot) DO UPDATE SET started_at = excluded.started_at, error = NULL""",
+        job, slot, missed, clock.now(),
+    )  # fmt: skip
+    try:
+        await work()
+    except Exception as error:
+        await execute("UPDATE job_run SET error = $3 WHERE job = $1 AND slot = $2", job, slot, f"{type(error).__name__}: {error}")
+        log.exception("job failed; tried again at its next tick", job=job, slot=slot)
+        return False
+    await execute("UPDATE job_run SET finished_at = $3, error = NULL WHERE job = $1 AND slot = $2", job, slot, clock.now())
+    return True
+
+
+async def forget_old_runs() -> None:
+    """Keep a month of finished runs."""
+    await execute("DELETE FROM job_run WHERE finished_at < $1", clock.now() - dt.timedelta(days=31))
+
+
+def start() -> AsyncIOScheduler:
+    """Start ticking in the running event loop; any number of workers may."""
+    scheduler = AsyncIOScheduler(
+        timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    )
+    everything = jobs() | {"forget-runs": (DAY, forget_old_runs)}
+    for job, (every, work) in everything.items():
+        scheduler.add_job(
+            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[job, every, work], id=job,
+            next_run_time=dt.datetime.now(dt.UTC),
+        )  # fmt: skip
+    scheduler.start()
+    return scheduler
+
+
+async def work_until_stopped() -> None:
+    """Be a worker until SIGTERM or SIGINT; the pool must be open."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    scheduler = start()
+    await stop.wait()
+    scheduler.shutdown(wait=False)
