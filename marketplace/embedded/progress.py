@@ -1,0 +1,44 @@
+"""Progress on the terminal: one line that fills up, or a line a step where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BAR_WIDTH = 24
+
+
+class Progress:
+    """`with Progress() as progress: progress("counting cells", 0.4)`."""
+
+    def __init__(self, out: TextIO = sys.stderr) -> None:
+        """Write to `out`, by default standard error, so that answers stay alone on standard output."""
+        self.out = out
+        self.rewrites = out.isatty()
+        self.started = time.monotonic()
+        self.said = ""
+
+    def __call__(self, step: str, share: float) -> None:
+        """Say which step is under way and how much of the whole is done, 0 to 1."""
+        if self.rewrites:
+            full = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
+            bar = "█" * full + "░" * (BAR_WIDTH - full)
+            self.out.write(f"\r\x1b[K{bar} {share:4.0%}  {step}")
+        elif step != self.said:
+            self.out.write(f"{time.monotonic() - self.started:5.1f} s  {step}\n")
+        self.said = step
+        self.out.flush()
+
+    def __enter__(self) -> Self:
+        """Start the clock."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the last line clean."""
+        if self.rewrites and self.said:
+            self.out.write("\r\x1b[K")
+            self.out.flush()
