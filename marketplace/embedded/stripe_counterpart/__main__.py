@@ -1,0 +1,41 @@
+"""Runs the counterpart: `python -m marketplace.embedded.stripe_counterpart --port 12111 --state PATH`."""
+
+import argparse
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from marketplace.embedded.stripe_counterpart.app import create_counterpart
+
+
+def main() -> None:
+    """Serve on 127.0.0.1 until interrupted, and say where; port 0 takes a free one."""
+    arguments = _read_arguments()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", arguments.port))
+    except OSError as failure:
+        raise SystemExit(f"Port {arguments.port} cannot be used: {failure.strerror}.") from None
+    listener.listen(128)
+    counterpart = create_counterpart(
+        arguments.state, control=arguments.control, seed=arguments.seed, daily_payouts=arguments.daily_payouts
+    )
+    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201  whoever starts it reads this
+    config = uvicorn.Config(counterpart, log_level="critical", access_log=False, lifespan="on", ws="none")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A local counterpart of Stripe. No real money moves.")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--state", type=Path, default=None, help="SQLite file of its world; in memory when left out")
+    parser.add_argument("--control", action="store_true", help="let tests steer it under /_test/")
+    parser.add_argument("--seed", default=None, help="make ids and secrets the same in every run")
+    parser.add_argument("--daily-payouts", action="store_true", help="pay out by itself every midnight (UTC)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The ASGI application: reads a request whole and hands it to the API, the hosted pages or the control plane."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from marketplace.embedded.stripe_counterpart.api import Api, Crash
+from marketplace.embedded.stripe_counterpart.control import PREFIX, Control
+from marketplace.embedded.stripe_counterpart.messages import LARGEST_BODY, Request, Response, json_response
+from marketplace.embedded.stripe_counterpart.pages import handle_page
+from marketplace.embedded.stripe_counterpart.passing_time import start_daily_payouts
+from marketplace.embedded.stripe_counterpart.refusals import Refused
+from marketplace.embedded.stripe_counterpart.webhooks import Courier
+from marketplace.embedded.stripe_counterpart.world import World
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+def create_counterpart(
+    path: Path | None, *, control: bool = False, seed: str | None = None, daily_payouts: bool = False
+) -> "Counterpart":
+    """Return a counterpart of Stripe whose world lives in a file, or in memory when path is None.
+
+    control: whether tests may steer it under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
+    whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts.
+    """
+    world = World(path, seed)
+    if daily_payouts:
+        with world.transaction():
+            start_daily_payouts(world)
+    return Counterpart(world, has_control=control)
+
+
+class Counterpart:
+    """An ASGI application; webhooks leave while its lifespan runs."""
+
+    def __init__(self, world: World, *, has_control: bool) -> None:
+        self._world = world
+        self._api = Api(world)
+        self._courier = Courier(world)
+        self._control = Control(world, self._courier) if has_control else None
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Serve one lifespan or one request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            response = await self._respond(await _read_request(scope, receive))
+            self._courier.wake()
+            await _send_response(response, send)
+
+    async def _live(self, receive: _Receive, send: _Send) -> None:
+        await receive()
+        courier = asyncio.create_task(self._courier.run())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        courier.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await courier
+        self._world.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _respond(self, request: Request) -> Response | None:
+        """Return the answer, or None when the network loses it."""
+        if len(request.body) > LARGEST_BODY:
+            return json_response(413, {"error": {"type": "invalid_request_error", "message": "Request too large."}})
+        if request.path == "/":
+            return Response(200, b"Local counterpart of Stripe. No real money moves here.\n", "text/plain")
+        if request.path.startswith("/c/"):
+            return handle_page(self._world, request)
+        if request.path.startswith(PREFIX) and self._control is not None:
+            return self._control.handle(request)
+        return await self._respond_as_api(request)
+
+    async def _respond_as_api(self, request: Request) -> Response | None:
+        fault = None if self._control is None else self._control.take_fault(request.method, request.path)
+        if fault is None:
+            return await self._play(request)
+        if fault.kind == "drop_before":
+            return None
+        if fault.kind == "status":
+            headers = {"stripe-should-retry": "true" if fault.retry else "false"}
+            kind = "rate_limit_error" if fault.status == 429 else "api_error"  # noqa: PLR2004  the meaning of HTTP status codes
+            return json_response(fault.status, {"error": {"type": kind, "message": "A planned fault."}}, headers)
+        crash = Crash(executed=fault.executed) if fault.kind == "saved500" else None
+        response = await self._play(request, crash, fault.seconds if fault.kind == "delay" else 0)
+        return None if fault.kind == "drop_after" else response
+
+    async def _play(self, request: Request, crash: Crash | None = None, delay: float = 0) -> Response:
+        try:
+            with self._api.reserved(request):
+                if delay:
+                    await asyncio.sleep(delay)
+                return self._api.play(request, crash)
+        except Refused as refused:
+            return json_response(refused.status, refused.body)
+
+
+async def _read_request(scope: _Message, receive: _Receive) -> Request:
+    """Read a request whole, giving up on a body past the limit."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    body = b""
+    more = True
+    while more and len(body) <= LARGEST_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    host = headers.get("host", "127.0.0.1")
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=body,
+        base=f"{scope['scheme']}://{host}",
+    )
+
+
+async def _send_response(response: Response | None, send: _Send) -> None:
+    """Send a response; a lost one promises more than it sends, so that the server cuts the connection."""
+    if response is None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        return
+    headers = {
+        "content-type": response.content_type,
+        "content-length": str(len(response.body)),
+        **response.headers,
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": raw})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,169 @@
+"""Charges: one attempt to take money, authorised, taken, pending or failed, with its movements on the balance."""
+
+import stripe
+
+from marketplace.embedded.stripe_counterpart.balance import (
+    CARD_DELAY_DAYS,
+    SEPA_DELAY_DAYS,
+    Movement,
+    charge_fee,
+    fee_for,
+    move,
+)
+from marketplace.embedded.stripe_counterpart.contract import Json, blank
+from marketplace.embedded.stripe_counterpart.events import emit
+from marketplace.embedded.stripe_counterpart.payment_methods import IBAN_THAT_FAILS, card_of
+from marketplace.embedded.stripe_counterpart.world import DAY, World
+
+AUTHORIZATION_DAYS = 7
+DEBIT_SETTLES_AFTER_DAYS = 5
+_FAILED_DEBIT_FEE = 350
+
+
+def add_charge(world: World, intent: Json, method: Json) -> Json:
+    """Create the pending charge of an intent's attempt with a payment method."""
+    charge = world.add(
+        "charge",
+        prefix="ch" if method["type"] == "card" else "py",
+        amount=intent["amount"],
+        billing_details=method["billing_details"],
+        currency=intent["currency"],
+        customer=intent["customer"],
+        description=intent["description"],
+        metadata=dict(intent["metadata"]),
+        payment_intent=intent["id"],
+        payment_method=method["id"],
+        payment_method_details={"type": method["type"], method["type"]: _method_details(method)},
+        receipt_email=intent["receipt_email"],
+        status="pending",
+        transfer_group=intent["transfer_group"],
+    )
+    if method["type"] == "card" and intent["capture_method"] == "manual":
+        capture_before = world.now() + AUTHORIZATION_DAYS * DAY
+        charge["payment_method_details"]["card"].update(
+            amount_authorized=intent["amount"], capture_before=capture_before
+        )
+        world.set_alarm(capture_before, "expire_authorization", intent["id"])
+    intent["latest_charge"] = charge["id"]
+    return charge
+
+
+def _method_details(method: Json) -> Json:
+    if method["type"] == "card":
+        details = blank(stripe.Charge.PaymentMethodDetails.Card)
+        del details["amount_authorized"], details["capture_before"]
+        details.update({name: method["card"][name] for name in _SHARED_CARD_FIELDS}, network="visa")
+        return details
+    if method["type"] == "sepa_debit":
+        details = blank(stripe.Charge.PaymentMethodDetails.SepaDebit)
+        details.update({name: method["sepa_debit"][name] for name in _SHARED_SEPA_FIELDS})
+        return details
+    return {}
+
+
+_SHARED_CARD_FIELDS = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+_SHARED_SEPA_FIELDS = ("bank_code", "branch_code", "country", "fingerprint", "last4")
+
+
+def authorize_charge(charge: Json) -> None:
+    """Let the card's bank agree, without taking the money yet."""
+    charge.update(status="succeeded", paid=True, outcome=_outcome("authorized", "Payment complete."))
+
+
+def decline_charge(world: World, charge: Json, decline_code: str) -> None:
+    """Let the card's bank refuse."""
+    outcome = _outcome("issuer_declined", "The bank refused the payment.")
+    outcome.update(network_status="declined_by_network", reason=decline_code)
+    charge.update(
+        status="failed", failure_code="card_declined", failure_message=decline_message(decline_code), outcome=outcome
+    )
+    emit(world, "charge.failed", charge)
+
+
+def decline_message(decline_code: str) -> str:
+    """Return what Stripe tells the payer."""
+    if decline_code == "insufficient_funds":
+        return "Your card has insufficient funds."
+    return "Your card was declined."
+
+
+def _outcome(kind: str, message: str) -> Json:
+    outcome = blank(stripe.Charge.Outcome)
+    outcome.update(
+        type=kind, seller_message=message, network_status="approved_by_network", risk_level="normal", risk_score=12
+    )
+    return outcome
+
+
+def capture_charge(world: World, charge: Json, method: Json, amount: int) -> None:
+    """Take the money of an authorised charge: the whole amount moves, then what is not captured moves back."""
+    days = 0 if card_of(method).instantly_available else CARD_DELAY_DAYS
+    movement = Movement(
+        "charge" if method["type"] == "card" else "payment",
+        "charge",
+        charge["amount"],
+        charge["currency"],
+        charge["id"],
+        fee=fee_for(method["type"], amount),
+        days=days,
+        description=charge["description"],
+    )
+    charge["balance_transaction"] = move(world, movement)["id"]
+    if amount < charge["amount"]:
+        rest = charge["amount"] - amount
+        move(
+            world,
+            Movement("refund", "partial_capture_reversal", -rest, charge["currency"], charge["id"], days=days),
+        )
+        charge["amount_refunded"] = rest
+    charge.update(captured=True, amount_captured=amount)
+
+
+def release_authorization(world: World, charge: Json, event_type: str) -> None:
+    """Give an uncaptured authorisation back to the card holder; nothing ever moved on the balance."""
+    charge.update(refunded=True, amount_refunded=charge["amount"])
+    emit(world, event_type, charge)
+
+
+# ------------------------------------------------------------------ SEPA debit, which settles days later
+def book_pending_debit(world: World, charge: Json, method: Json) -> None:
+    """Book a debit that its bank has yet to honour: a pending movement now, an answer in some days."""
+    movement = Movement(
+        "payment",
+        "charge",
+        charge["amount"],
+        charge["currency"],
+        charge["id"],
+        fee=fee_for("sepa_debit", charge["amount"]),
+        days=SEPA_DELAY_DAYS,
+        description=charge["description"],
+    )
+    charge["balance_transaction"] = move(world, movement)["id"]
+    charge["_fails"] = method["_iban"] == IBAN_THAT_FAILS
+    world.set_alarm(world.now() + DEBIT_SETTLES_AFTER_DAYS * DAY, "settle_debit", charge["id"])
+    emit(world, "charge.pending", charge)
+
+
+def settle_debit(world: World, charge: Json) -> None:
+    """Let the bank honour a debit: its money is available."""
+    transaction = world.get("balance_transaction", charge["balance_transaction"])
+    transaction.update(available_on=world.now(), status="available")
+    charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
+    emit(world, "charge.succeeded", charge)
+
+
+def fail_debit(world: World, charge: Json) -> None:
+    """Let the bank refuse a debit: the movement is reversed by another, and Stripe takes its fee for the failure."""
+    transaction = world.get("balance_transaction", charge["balance_transaction"])
+    transaction.update(available_on=world.now(), status="available")
+    reversal = Movement(
+        "payment_failure_refund", "charge_failure", -charge["amount"], charge["currency"], charge["id"]
+    )
+    charge.update(
+        status="failed",
+        failure_balance_transaction=move(world, reversal)["id"],
+        failure_code="insufficient_funds",
+        failure_message="The customer's bank account has insufficient funds.",
+    )
+    charge_fee(world, _FAILED_DEBIT_FEE, "SEPA Direct Debit failed payment fee", charge["currency"])
+    emit(world, "charge.failed", charge)

@@ -1,0 +1,132 @@
+"""Connected accounts and the transfers that pay them: the optional way to pay subscribers."""
+
+import stripe
+
+from marketplace.embedded.stripe_counterpart.balance import Movement, available_amount, move
+from marketplace.embedded.stripe_counterpart.contract import Json, blank, shown
+from marketplace.embedded.stripe_counterpart.events import emit
+from marketplace.embedded.stripe_counterpart.refusals import Refused
+from marketplace.embedded.stripe_counterpart.world import MINUTE, World
+
+_LINK_LIFE = 5 * MINUTE
+_NEEDED_TO_ONBOARD = ["external_account", "individual.verification.document"]
+
+
+def create_account(world: World, params: Json) -> Json:
+    """Create a connected account that can be paid once it has been onboarded."""
+    wanted = params.get("capabilities", {})
+    requirements = blank(stripe.Account.Requirements)
+    requirements.update(
+        currently_due=list(_NEEDED_TO_ONBOARD), past_due=list(_NEEDED_TO_ONBOARD), disabled_reason="requirements.past_due"
+    )
+    agreement = params.get("tos_acceptance", {}).get("service_agreement", "full")
+    return world.add(
+        "account",
+        business_type=params.get("business_type"),
+        capabilities={name: "inactive" for name, capability in wanted.items() if capability.get("requested")},
+        charges_enabled=False,
+        country=params.get("country", "FR"),
+        default_currency="eur",
+        details_submitted=False,
+        email=params.get("email"),
+        metadata=params.get("metadata", {}),
+        payouts_enabled=False,
+        requirements=requirements,
+        tos_acceptance={"date": None, "ip": None, "service_agreement": agreement, "user_agent": None},
+        type=params.get("type", "none"),
+    )
+
+
+def create_account_link(world: World, params: Json) -> Json:
+    """Return the address of the page where the account's owner onboards."""
+    account = world.get("account", params["account"], "account")
+    account["_return_url"] = params.get("return_url")
+    url = f"{world.origin.base}/c/onboard/{account['id']}"
+    return {"object": "account_link", "created": world.now(), "expires_at": world.now() + _LINK_LIFE, "url": url}
+
+
+def onboard(world: World, account: Json) -> Json:
+    """Let the account's owner give everything that is asked of them."""
+    account.update(
+        capabilities=dict.fromkeys(account["capabilities"], "active"),
+        details_submitted=True,
+        payouts_enabled=True,
+        requirements=blank(stripe.Account.Requirements),
+    )
+    emit(world, "account.updated", account, account=account["id"])
+    return account
+
+
+def create_transfer(world: World, params: Json) -> Json:
+    """Move available money to a connected account."""
+    account = world.get("account", params["destination"], "destination")
+    if account["capabilities"].get("transfers") != "active":
+        message = (
+            "Your destination account needs to have at least one of the following capabilities enabled:"
+            " transfers, crypto_transfers, legacy_payments"
+        )
+        raise Refused(400, message, code="insufficient_capabilities_for_transfer", param="destination")
+    amount, currency = params.get("amount", 0), params["currency"].lower()
+    if amount <= 0:
+        raise Refused(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
+    if amount > available_amount(world, currency):
+        raise Refused(400, "You have insufficient available funds in your Stripe account.", code="balance_insufficient")
+    transfer = world.add(
+        "transfer",
+        amount=amount,
+        currency=currency,
+        description=params.get("description"),
+        destination=account["id"],
+        metadata=params.get("metadata", {}),
+        source_type="card",
+        transfer_group=params.get("transfer_group"),
+    )
+    transfer["reversals"]["url"] = f"/v1/transfers/{transfer['id']}/reversals"
+    out = Movement("transfer", "transfer", -amount, currency, transfer["id"], description=params.get("description"))
+    transfer["balance_transaction"] = move(world, out)["id"]
+    transfer["destination_payment"] = _receive(world, account["id"], transfer)["id"]
+    emit(world, "transfer.created", transfer)
+    return transfer
+
+
+def _receive(world: World, account: str, transfer: Json) -> Json:
+    """Book a transfer on the side of the connected account."""
+    payment = world.add(
+        "charge",
+        account=account,
+        prefix="py",
+        amount=transfer["amount"],
+        amount_captured=transfer["amount"],
+        captured=True,
+        currency=transfer["currency"],
+        paid=True,
+        source_transfer=transfer["id"],
+        status="succeeded",
+    )
+    received = Movement("payment", "charge", transfer["amount"], transfer["currency"], payment["id"], days=1)
+    payment["balance_transaction"] = move(world, received, account)["id"]
+    return payment
+
+
+def reverse_transfer(world: World, transfer: Json, params: Json) -> Json:
+    """Take back the rest of a transfer, or an amount in cents of it."""
+    left = transfer["amount"] - transfer["amount_reversed"]
+    amount = params.get("amount", left)
+    if not 0 < amount <= left:
+        raise Refused(400, f"Cannot reverse {amount}: {left} of the transfer is left.", param="amount")
+    reversal = world.add(
+        "transfer_reversal",
+        amount=amount,
+        currency=transfer["currency"],
+        metadata=params.get("metadata", {}),
+        transfer=transfer["id"],
+    )
+    back = Movement("transfer_refund", "transfer_reversal", amount, transfer["currency"], reversal["id"])
+    given = Movement("payment_refund", "refund", -amount, transfer["currency"], transfer["destination_payment"])
+    reversal["balance_transaction"] = move(world, back)["id"]
+    move(world, given, transfer["destination"])
+    transfer["amount_reversed"] += amount
+    transfer["reversed"] = amount == left
+    transfer["reversals"]["data"].insert(0, shown(reversal))
+    emit(world, "transfer.reversed", transfer)
+    return reversal

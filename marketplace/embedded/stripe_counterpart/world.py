@@ -1,0 +1,280 @@
+"""The counterpart's whole state: objects, saved answers, webhook deliveries and alarms, in one SQLite file.
+
+Every call is one transaction, so a process killed at any instant leaves either the whole effect of a call or nothing of it.
+Objects are JSON as Stripe shows them; names that begin with an underscore are ours and never leave.
+"""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marketplace.embedded.stripe_counterpart.contract import Json, blank, resource_named
+from marketplace.embedded.stripe_counterpart.refusals import missing
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+_ID_LENGTH = 24
+_PREFIXES = {
+    "account": "acct",
+    "balance_transaction": "txn",
+    "charge": "ch",
+    "checkout.session": "cs_test",
+    "customer": "cus",
+    "dispute": "du",
+    "event": "evt",
+    "item": "li",
+    "mandate": "mandate",
+    "payment_intent": "pi",
+    "payment_method": "pm",
+    "payout": "po",
+    "price": "price",
+    "refund": "re",
+    "setup_intent": "seti",
+    "tax_id": "txi",
+    "transfer": "tr",
+    "transfer_reversal": "trr",
+    "webhook_endpoint": "we",
+}
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS object (
+    sequence INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    account TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, account, sequence);
+CREATE INDEX IF NOT EXISTS object_by_payment_intent ON object (kind, json_extract(body, '$.payment_intent'));
+CREATE TABLE IF NOT EXISTS answer (
+    account TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    saved_at INTEGER NOT NULL,
+    PRIMARY KEY (account, key)
+) STRICT;
+CREATE TABLE IF NOT EXISTS delivery (
+    id INTEGER PRIMARY KEY,
+    event TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at REAL NOT NULL,
+    outcome TEXT,
+    result TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due_at) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS alarm (
+    id INTEGER PRIMARY KEY,
+    due_at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS alarm_due ON alarm (due_at);
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_TABLES = ("object", "answer", "delivery", "alarm", "setting")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who caused a change: an API call, or nobody (the passing of time, the payment page).
+
+    base: the address at which the caller reached the counterpart; links to hosted pages start with it.
+    """
+
+    base: str = ""
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that happens by itself once its time has come."""
+
+    action: str
+    subject: str
+
+
+class World:
+    """One Stripe account's world (and its connected accounts'), used by one event loop and never by two threads at once.
+
+    path: the SQLite file, or None for a world in memory. seed: makes ids and secrets the same in every run.
+    """
+
+    def __init__(self, path: Path | None, seed: str | None = None) -> None:
+        self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        # NORMAL survives the death of the process at any instant; only a power cut may lose the last calls.
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+        self._seed = seed
+        self._loaded: dict[str, tuple[Json, str]] = {}
+        self.origin = Origin()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    # -------------------------------------------------------------- transactions
+    @contextmanager
+    def transaction(self, origin: Origin = Origin()) -> Iterator[None]:  # noqa: B008  frozen, so shared safely
+        """Make everything inside happen or nothing of it; objects changed inside are written at its end."""
+        self._database.execute("BEGIN IMMEDIATE")
+        self.origin = origin
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        else:
+            self._database.execute("COMMIT")
+        finally:
+            self._loaded.clear()
+            self.origin = Origin()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo what happens inside, and only that, when it raises; for use within a transaction."""
+        self.flush()
+        self._database.execute("SAVEPOINT attempt")
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            self._loaded.clear()
+            self._database.execute("ROLLBACK TO attempt")
+            raise
+        finally:
+            self._database.execute("RELEASE attempt")
+
+    def flush(self) -> None:
+        """Write every loaded object that has changed since it was read."""
+        for identifier, (body, as_read) in self._loaded.items():
+            text = json.dumps(body)
+            if text != as_read:
+                self._database.execute("UPDATE object SET body = ? WHERE id = ?", (text, identifier))
+                self._loaded[identifier] = (body, text)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._loaded.clear()
+        for table in _TABLES:
+            self._database.execute(f"DELETE FROM {table}")  # noqa: S608  a constant list of names
+
+    # -------------------------------------------------------------- time and names
+    def now(self) -> int:
+        """Return the world's time in Unix seconds: the machine's, moved forward by the control plane."""
+        return int(time.time()) + int(self.setting("clock_offset", "0"))
+
+    def advance_clock(self, seconds: int) -> int:
+        """Move the world's time forward and return the new time."""
+        self.set_setting("clock_offset", str(int(self.setting("clock_offset", "0")) + seconds))
+        return self.now()
+
+    def new_token(self, length: int = _ID_LENGTH) -> str:
+        """Return a fresh random text, or the next one of the seed."""
+        if self._seed is None:
+            return secrets.token_hex(length)[:length]
+        made = int(self.setting("tokens_made", "0")) + 1
+        self.set_setting("tokens_made", str(made))
+        return hashlib.sha256(f"{self._seed}:{made}".encode()).hexdigest()[:length]
+
+    def setting(self, name: str, default: str) -> str:
+        """Return a remembered value."""
+        row = self._database.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return default if row is None else str(row[0])
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a value."""
+        self._database.execute(
+            "INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
+        )
+
+    # -------------------------------------------------------------- objects
+    def add(self, kind: str, *, account: str = "", prefix: str | None = None, **fields: Any) -> Json:  # noqa: ANN401
+        """Create an object: its documented skeleton, an id, the time, and these fields."""
+        body = blank(resource_named(kind))
+        body["id"] = f"{prefix or _PREFIXES[kind]}_{self.new_token()}"
+        body["object"] = kind
+        if "created" in body:
+            body["created"] = self.now()
+        if "metadata" in body:
+            body["metadata"] = {}
+        body.update(fields)
+        text = json.dumps(body)
+        self._database.execute(
+            "INSERT INTO object (id, kind, account, body) VALUES (?, ?, ?, ?)", (body["id"], kind, account, text)
+        )
+        self._loaded[body["id"]] = (body, text)
+        return body
+
+    def find(self, identifier: str) -> Json | None:
+        """Return any object by its id; changes made to it are written at the end of the transaction."""
+        if identifier in self._loaded:
+            return self._loaded[identifier][0]
+        row = self._database.execute("SELECT body FROM object WHERE id = ?", (identifier,)).fetchone()
+        return None if row is None else self._remember(identifier, row[0])
+
+    def get(self, kind: str, identifier: str, param: str = "id") -> Json:
+        """Return an object of one kind, or refuse as Stripe does when there is none."""
+        body = self.find(identifier)
+        if body is None or body["object"] != kind:
+            raise missing(kind, identifier, param)
+        return body
+
+    def account_of(self, identifier: str) -> str | None:
+        """Return the connected account an object belongs to ("" for our own), or None when there is no such object."""
+        row = self._database.execute("SELECT account FROM object WHERE id = ?", (identifier,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def sequence_of(self, identifier: str) -> int | None:
+        """Return an object's place in the order of creation."""
+        row = self._database.execute("SELECT sequence FROM object WHERE id = ?", (identifier,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def remove(self, identifier: str) -> None:
+        """Delete an object for good."""
+        self._loaded.pop(identifier, None)
+        self._database.execute("DELETE FROM object WHERE id = ?", (identifier,))
+
+    def select(self, kind: str, where: str = "TRUE", values: tuple[Any, ...] = (), limit: int = -1) -> list[Json]:
+        """Return objects of a kind in the order of creation; where: SQL over the columns of `object`."""
+        self.flush()
+        rows = self._database.execute(
+            f"SELECT id, body FROM object WHERE kind = ? AND {where} LIMIT ?",  # noqa: S608  never a caller's text
+            (kind, *values, limit),
+        )
+        return [self._remember(identifier, text) for identifier, text in rows.fetchall()]
+
+    def query(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Run a statement on the tables and return its rows."""
+        self.flush()
+        return self._database.execute(sql, values).fetchall()
+
+    def _remember(self, identifier: str, text: str) -> Json:
+        if identifier not in self._loaded:
+            self._loaded[identifier] = (json.loads(text), text)
+        return self._loaded[identifier][0]
+
+    # -------------------------------------------------------------- alarms
+    def set_alarm(self, due_at: int, action: str, subject: str) -> None:
+        """Have an action happen to an object by itself at a time."""
+        self._database.execute("INSERT INTO alarm (due_at, action, subject) VALUES (?, ?, ?)", (due_at, action, subject))
+
+    def take_alarm(self) -> Alarm | None:
+        """Return and forget the earliest alarm whose time has come."""
+        row = self._database.execute(
+            "DELETE FROM alarm WHERE id = (SELECT id FROM alarm WHERE due_at <= ? ORDER BY due_at, id LIMIT 1)"
+            " RETURNING action, subject",
+            (self.now(),),
+        ).fetchone()
+        return None if row is None else Alarm(*row)
