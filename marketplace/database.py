@@ -14,13 +14,16 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import asyncpg
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 OLDEST_SERVER = 170_000
+ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 
 
 class Transaction(PostgresTransaction):
@@ -148,6 +151,33 @@ async def execute(sql: str, *values: object) -> int:
 async def copy_in(table: str, columns: Sequence[str], records: Iterable[Sequence[object]] | AsyncIterator[Sequence[object]]) -> None:
     """COPY `records` into `table` inside the open transaction or on their own."""
     await _joined().copy_records_to_table(table, columns=list(columns), records=records)
+
+
+async def copy_columns(table: str, columns: Mapping[str, NDArray[np.int64]]) -> None:
+    """COPY whole columns of 64-bit integers, all of one length, into `table`, without a Python object per value.
+
+    Rows go out in pieces that neither outlast the command timeout nor fill the memory: open a transaction around it.
+    """
+    rows = len(next(iter(columns.values())))
+    for start in range(0, rows, ROWS_A_COPY):
+        piece = [column[start : start + ROWS_A_COPY] for column in columns.values()]
+        await _joined().copy_to_table(table, columns=list(columns), source=_binary(piece), format="binary")
+
+
+async def _binary(columns: Sequence[NDArray[np.int64]]) -> AsyncIterator[bytes]:
+    """Yield PostgreSQL's binary COPY format: a row is its number of columns, then each value after its length."""
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    fields = [part for i in range(len(columns)) for part in ((f"length{i}", ">i4"), (f"value{i}", ">i8"))]
+    layout = np.dtype([("columns", ">i2"), *fields])
+    yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
+    for start in range(0, len(columns[0]), ROWS_A_PIECE):
+        rows = np.empty(len(columns[0][start : start + ROWS_A_PIECE]), dtype=layout)
+        rows["columns"] = len(columns)
+        for i, column in enumerate(columns):
+            rows[f"length{i}"], rows[f"value{i}"] = 8, column[start : start + ROWS_A_PIECE]
+        yield rows.tobytes()
+    yield b"\xff\xff"
 
 
 async def lock(name: str) -> None:

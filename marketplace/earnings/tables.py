@@ -7,22 +7,22 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.identity.tables import Subscriber
 from marketplace.purchases.tables import Licence
 
 
 class ShareRun(Table, db=DB, tablename="share_run"):
-    """One scheduled pass that moved shares: held after settlement, released after the hold, or cancelled by refunds."""
+    """One pass that moved shares: held after settlement, released after the hold, or cancelled by refunds."""
 
     id = BigSerial(primary_key=True)
     kind = Text()
     """hold, release or cancel."""
     at = Timestamptz()
     amount_minor = BigInt()
-    """What its accruals add up to, in cents: the journal's amount."""
+    """The pools it moved, in cents: what its accruals add up to, and the journal's amount."""
     people = BigInt(default=0)
+    """How many accruals it has."""
     known_kind = Check("kind IN ('hold', 'release', 'cancel')")
-    amount_is_positive = Check("amount_minor > 0")
+    amount_is_not_negative = Check("amount_minor >= 0 AND people >= 0")
 
 
 class LicenceSplit(Table, db=DB, tablename="licence_split"):
@@ -32,11 +32,13 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     fee_minor = BigInt()
     """Stripe's fee on the sale."""
     distributable_minor = BigInt()
-    """The sale before VAT, less the fee."""
+    """The sale before VAT, less the fee; 0 where the fee took it all."""
     pool_minor = BigInt()
+    """The subscribers' part; 0 where nothing was left, and then nobody is accrued anything."""
     operator_minor = BigInt()
     platform_minor = BigInt()
     people = BigInt()
+    """Contributors of the release it sold."""
     total_weight = BigInt()
     cutoff_remainder = BigInt()
     cutoff_position = BigInt()
@@ -48,15 +50,20 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     known_state = Check("state IN ('held', 'released', 'cancelled')")
     ended_by_a_run = Check("(state = 'held') = (ended_by IS NULL)")
     adds_up = Check("distributable_minor = pool_minor + operator_minor + platform_minor")
-    pool_is_positive = Check("pool_minor > 0 AND people > 0 AND total_weight > 0")
+    parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0")
+    someone_contributed = Check("people > 0 AND total_weight > 0")
 
 
 class Accrual(Table, db=DB, tablename="accrual"):
-    """What one run moved for one subscriber, in micro-euros; append-only."""
+    """What one run moved for one subscriber, in micro-euros; append-only.
+
+    run and subscriber are keys into `share_run` and `subscriber`, held by a trigger that checks a whole COPY at once: two
+    foreign keys checked row by row would make a run of ten million people six times slower.
+    """
 
     id = BigSerial(primary_key=True)
-    run = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
-    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
+    run = BigInt()
+    subscriber = BigInt()
     held_micro = BigInt(default=0)
     """Change of what is held for them."""
     payable_micro = BigInt(default=0)

@@ -349,7 +349,7 @@ CREATE TABLE "share_run" (
     "people" BIGINT NOT NULL DEFAULT 0
 );
 ALTER TABLE "share_run" ADD CONSTRAINT known_kind CHECK (kind IN ('hold', 'release', 'cancel'));
-ALTER TABLE "share_run" ADD CONSTRAINT amount_is_positive CHECK (amount_minor > 0);
+ALTER TABLE "share_run" ADD CONSTRAINT amount_is_not_negative CHECK (amount_minor >= 0 AND people >= 0);
 CREATE TABLE "licence_split" (
     "licence" UUID PRIMARY KEY NOT NULL REFERENCES "licence" ("id") ON DELETE RESTRICT,
     "fee_minor" BIGINT NOT NULL,
@@ -369,11 +369,12 @@ CREATE TABLE "licence_split" (
 ALTER TABLE "licence_split" ADD CONSTRAINT known_state CHECK (state IN ('held', 'released', 'cancelled'));
 ALTER TABLE "licence_split" ADD CONSTRAINT ended_by_a_run CHECK ((state = 'held') = (ended_by IS NULL));
 ALTER TABLE "licence_split" ADD CONSTRAINT adds_up CHECK (distributable_minor = pool_minor + operator_minor + platform_minor);
-ALTER TABLE "licence_split" ADD CONSTRAINT pool_is_positive CHECK (pool_minor > 0 AND people > 0 AND total_weight > 0);
+ALTER TABLE "licence_split" ADD CONSTRAINT parts_are_not_negative CHECK (least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0);
+ALTER TABLE "licence_split" ADD CONSTRAINT someone_contributed CHECK (people > 0 AND total_weight > 0);
 CREATE TABLE "accrual" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
-    "run" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
-    "subscriber" BIGINT NOT NULL REFERENCES "subscriber" ("reference") ON DELETE RESTRICT,
+    "run" BIGINT NOT NULL,
+    "subscriber" BIGINT NOT NULL,
     "held_micro" BIGINT NOT NULL DEFAULT 0,
     "payable_micro" BIGINT NOT NULL DEFAULT 0
 );
