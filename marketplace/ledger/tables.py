@@ -1,4 +1,4 @@
-"""Columns and constraints of the books. A posting is (debit, credit, amount > 0), so unbalanced books cannot be written."""
+"""Columns and constraints of the books: a posting is (debit, credit, amount > 0), so nothing unbalanced can be written."""
 
 from __future__ import annotations
 
