@@ -1,0 +1,10 @@
+"""The mathematics of the marketplace: what data is worth and costs, who wins an auction and what each person earns.
+
+The rule this package keeps: pure functions over frozen values. No I/O (save `python -m pricing replay`), no clock, no
+threads, no randomness without a generator passed in, and no float in an amount of money. Bad input is a named refusal
+from `pricing.refusals`, never a wrong number.
+
+Where to start reading: `money` (exact integers), `valuation` (what a release is worth), `quote` (its price, explained),
+`editions` (several accuracies of one release), `demand` (learning from answers), `auctions` (selling by bids) and
+`revenue_share` (paying the people in the data).
+"""

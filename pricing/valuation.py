@@ -1,0 +1,266 @@
+"""What a release is worth: freshness, consent coverage and accuracy, as one effective sample size.
+
+The rule this file keeps: everything a price is made of is exact. The functions on that path take whole numbers and
+fractions and return fractions, so the same inputs give the same worth on any machine; what is estimated once from data
+and then published (a half-life, an R-indicator) may use floats.
+
+A release tells its buyer about a quantity of variance sigma2 per person. Losses of four kinds add up to 1 / n_eff, the
+variance of the estimate in units of sigma2: sampling, selection, noise and staleness. Worth is the share of the buyer's
+uncertainty that n_eff observations remove, times freshness, the share of what was learnt that still holds.
+
+Source: X.-L. Meng, Statistical paradises and paradoxes in big data (I), Annals of Applied Statistics 12(2), 2018,
+section 3 (selection, effective sample size); W. G. Cochran, Sampling Techniques, 3rd ed. 1977, section 2.6 (finite
+population); B. Schouten, F. Cobben and J. Bethlehem, Indicators for the representativeness of survey response, Survey
+Methodology 35(1), 2009 (R-indicator).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from math import isfinite, log, sqrt
+from typing import Final
+
+from pricing.money import whole
+from pricing.refusals import Empty, Negative, NotFinite, NotFitted, OutOfRange
+
+_DIGITS: Final = 30  # Decimal places of a freshness.
+_NOTHING_LEFT: Final = 100  # Half-lives after which a freshness rounds to zero: 2**-100 is below 10**-30.
+# Pinned here; an operator such as unary minus would round to the caller's precision instead. exp, ln and division are
+# correctly rounded in every implementation of this arithmetic, and sixty digits leave thirty to spare, so the rounded
+# answer is the same everywhere.
+_ARITHMETIC: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_LN_2: Final = _ARITHMETIC.ln(Decimal(2))
+_GRAIN: Final = Decimal((0, (1,), -_DIGITS))
+
+
+def freshness(age_seconds: int, half_life_seconds: int) -> Fraction:
+    """Return 2 ** (-age / half_life), rounded to 30 decimal places: 1 at age 0, one half at one half-life.
+
+    It is the R-squared between a quantity that drifts and returns (an Ornstein-Uhlenbeck process) now and `age` ago.
+    age_seconds: whole, >= 0. half_life_seconds: whole, >= 1. Never rises with age. Refuses NotWhole, Negative,
+    OutOfRange.
+    """
+    if whole(age_seconds, "an age") < 0:
+        msg = f"an age must not be negative, but is {age_seconds} s"
+        raise Negative(msg)
+    if whole(half_life_seconds, "a half-life") < 1:
+        msg = f"a half-life must be at least one second, but is {half_life_seconds}"
+        raise OutOfRange(msg)
+    if age_seconds > _NOTHING_LEFT * half_life_seconds:
+        return Fraction(0)
+    half_lives = _ARITHMETIC.divide(Decimal(age_seconds), Decimal(half_life_seconds))
+    fresh = _ARITHMETIC.exp(_ARITHMETIC.minus(_ARITHMETIC.multiply(half_lives, _LN_2)))
+    return Fraction(_ARITHMETIC.quantize(fresh, _GRAIN))
+
+
+def coverage(people: int, population: int) -> Fraction:
+    """Return the share of a cell's population whose consent put them in it, in (0, 1].
+
+    people, population: whole, 1 <= people <= population. Refuses NotWhole, OutOfRange.
+    """
+    if not 1 <= whole(people, "the people counted") <= whole(population, "the population"):
+        msg = f"the people counted must be in [1, {population}], but are {people}"
+        raise OutOfRange(msg)
+    return Fraction(people, population)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The four parts of 1 / n_eff, each >= 0: variances of an estimate in units of one person's variance.
+
+    sampling: not everybody is in the data. selection: those who consent differ. noise: what privacy added. staleness:
+    the level has wandered since.
+    """
+
+    sampling: Fraction = Fraction(0)
+    selection: Fraction = Fraction(0)
+    noise: Fraction = Fraction(0)
+    staleness: Fraction = Fraction(0)
+
+    @property
+    def total(self) -> Fraction:
+        """1 / n_eff: zero where the data say everything."""
+        return self.sampling + self.selection + self.noise + self.staleness
+
+
+def sampling_loss(people: int, population: int) -> Fraction:
+    """Return (1 - f) / n: the variance of a mean of n out of N people, none left when all are in (Cochran 2.6)."""
+    return (1 - coverage(people, population)) / people
+
+
+def selection_loss(people: int, population: int, defect_squared: Fraction) -> Fraction:
+    """Return rho**2 * (1 - f) / f: the squared bias when consent and the quantity have correlation rho (Meng, eq. 2.4).
+
+    defect_squared: rho**2, the squared data defect correlation, in [0, 1]. Refuses OutOfRange.
+    """
+    if not 0 <= defect_squared <= 1:
+        msg = f"a squared correlation must be in [0, 1], but is {defect_squared}"
+        raise OutOfRange(msg)
+    covered = coverage(people, population)
+    return defect_squared * (1 - covered) / covered
+
+
+def defect_squared(representativeness: Fraction, covered: Fraction, association_squared: Fraction) -> Fraction:
+    """Return the rho**2 that a published R-indicator implies.
+
+    With R = 1 - 2S, consent propensities vary by S**2 out of consent's whole variance f (1 - f). A quantity whose
+    squared correlation with the propensities is association_squared (1: the worst case) then has rho**2 =
+    association_squared * S**2 / (f (1 - f)), never more than association_squared; 0 when everybody is in.
+    representativeness, association_squared: in [0, 1]; covered: in (0, 1]. Refuses OutOfRange.
+    Source: Schouten, Cobben and Bethlehem 2009, section 3, joined to Meng 2018, eq. 2.3.
+    """
+    if not (0 <= representativeness <= 1 and 0 <= association_squared <= 1 and 0 < covered <= 1):
+        msg = "representativeness and association are in [0, 1] and coverage in (0, 1]"
+        raise OutOfRange(msg)
+    if covered == 1:
+        return Fraction(0)
+    spread_squared = ((1 - representativeness) / 2) ** 2
+    return association_squared * min(Fraction(1), spread_squared / (covered * (1 - covered)))
+
+
+def noise_loss(people: int, variance: Fraction, noise_variance: Fraction) -> Fraction:
+    """Return v / (sigma2 * n**2): noise of variance v on a count of n, seen against one person's variance sigma2.
+
+    variance: sigma2 > 0. noise_variance: v >= 0, in squared people. Refuses OutOfRange, Negative.
+    """
+    if variance <= 0 or whole(people, "the people counted") < 1:
+        msg = f"a variance must be positive and people at least 1, but they are {variance} and {people}"
+        raise OutOfRange(msg)
+    if noise_variance < 0:
+        msg = f"a noise variance must not be negative, but is {noise_variance}"
+        raise Negative(msg)
+    return noise_variance / (variance * people**2)
+
+
+def staleness_loss(fresh: Fraction, drift: Fraction) -> Fraction:
+    """Return d * (1 - F): what a level that wanders for good has moved, in units of sigma2.
+
+    fresh: F in [0, 1]. drift: d >= 0, the variance it reaches in the end; 0 where freshness says it all.
+    """
+    if drift < 0 or not 0 <= fresh <= 1:
+        msg = f"a drift must be at least 0 and a freshness in [0, 1], but they are {drift} and {fresh}"
+        raise OutOfRange(msg)
+    return drift * (1 - fresh)
+
+
+def effective_sample_size(losses: Losses) -> Fraction | None:
+    """Return n_eff, how many perfectly drawn, fresh, noiseless observations are worth as much; None: no limit."""
+    return 1 / losses.total if losses.total else None
+
+
+def worth(full_worth: int, losses: Losses, prior_observations: int) -> Fraction:
+    """Return A * n_eff / (n_eff + n0), a fraction of minor units in (0, A].
+
+    It is the share of the uncertainty of a buyer whose prior is worth n0 observations (a Gaussian prior) that the data
+    remove: 0 for no data, A for perfect data, rising and concave in n_eff, hence subadditive: parts
+    bought apart are never worth less than the whole. It is computed from 1 / n_eff, which is always finite.
+    full_worth: A, minor units >= 0. prior_observations: n0 >= 1. Refuses NotWhole, Negative, OutOfRange.
+    """
+    if whole(full_worth, "the full worth") < 0:
+        msg = f"the full worth must not be negative, but is {full_worth}"
+        raise Negative(msg)
+    if whole(prior_observations, "prior observations") < 1:
+        msg = f"a prior must be worth at least one observation, but is worth {prior_observations}"
+        raise OutOfRange(msg)
+    return full_worth / (1 + prior_observations * losses.total)
+
+
+def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:
+    """Return R = 1 - 2 S, S the standard deviation of consent propensities over strata: 1 when all are alike.
+
+    propensities: the share of each stratum that consents, in [0, 1]. sizes: people in each stratum, sum > 0; equal
+    when not given. The answer is in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
+    """
+    return 1 - 2 * _weighted(propensities, sizes)[1]
+
+
+def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:
+    """Return the largest bias of a mean, in standard deviations of the quantity: (1 - R) / (2 * mean propensity).
+
+    Refuses what `r_indicator` refuses, and OutOfRange when nobody consents. Source: Schouten et al. 2009, section 3.2.
+    """
+    mean, spread = _weighted(propensities, sizes)
+    if mean == 0:
+        msg = "nobody consents, so there is no mean to be biased"
+        raise OutOfRange(msg)
+    return spread / mean
+
+
+def fit_half_life(series: Sequence[float], step_seconds: int) -> int:
+    """Return the half-life, in whole seconds >= 1, of the freshness of a quantity observed every `step_seconds`.
+
+    series: at least 8 finite values, oldest first, not all equal. Of a mean-reverting process the squared
+    autocorrelation halves every half-life, so the logarithm of it falls in a straight line; the line is fitted by least
+    squares, weighted by the squared autocorrelation, over the first lags that are clearly above sampling error. It may
+    start below 1: noise in the observations lowers every lag alike and does not age.
+    Refuses NotFinite, OutOfRange, and NotFitted where nothing is remembered or nothing is forgotten.
+    Source: G. Box, G. Jenkins and G. Reinsel, Time Series Analysis, 3rd ed. 1994, sections 2.1 and 3.2.
+    """
+    if whole(step_seconds, "a step") < 1:
+        msg = f"a step must be at least one second, but is {step_seconds}"
+        raise OutOfRange(msg)
+    points = _remembered(series)
+    if len(points) == 1:
+        lag, memory = points[0]
+        slope = 2 * log(memory) / lag
+    else:
+        weights = [memory**2 for _, memory in points]
+        total = sum(weights)
+        mean_lag = sum(w * lag for w, (lag, _) in zip(weights, points, strict=True)) / total
+        mean_log = sum(w * 2 * log(m) for w, (_, m) in zip(weights, points, strict=True)) / total
+        across = sum(w * (lag - mean_lag) ** 2 for w, (lag, _) in zip(weights, points, strict=True))
+        along = sum(
+            w * (lag - mean_lag) * (2 * log(m) - mean_log) for w, (lag, m) in zip(weights, points, strict=True)
+        )
+        slope = along / across
+    if slope >= 0:
+        msg = "the series does not forget over the lags it shows, so it has no half-life to fit"
+        raise NotFitted(msg)
+    return max(1, round(-log(2) / slope * step_seconds))
+
+
+def _remembered(series: Sequence[float]) -> list[tuple[int, float]]:
+    """Return (lag, autocorrelation) for lags 1, 2, … while above two standard errors, at most n / 4 of them."""
+    count = len(series)
+    least = 8
+    if count < least:
+        msg = f"a half-life needs at least {least} observations, not {count}"
+        raise NotFitted(msg)
+    if not all(isfinite(value) for value in series):
+        msg = "a series must be finite"
+        raise NotFinite(msg)
+    mean = sum(series) / count
+    centred = [value - mean for value in series]
+    power = sum(value * value for value in centred)
+    if power == 0:
+        msg = "a constant series has no half-life"
+        raise NotFitted(msg)
+    points: list[tuple[int, float]] = []
+    for lag in range(1, count // 4 + 1):
+        memory = sum(a * b for a, b in zip(centred, centred[lag:], strict=False)) / power
+        if memory <= 2 / sqrt(count):
+            break
+        points.append((lag, memory))
+    if not points:
+        msg = "the series remembers nothing from one step to the next, so it has no half-life to fit"
+        raise NotFitted(msg)
+    return points
+
+
+def _weighted(propensities: Sequence[float], sizes: Sequence[int] | None) -> tuple[float, float]:
+    """Return the mean and standard deviation of propensities over strata; refuses as `r_indicator` says."""
+    counts = [1] * len(propensities) if sizes is None else list(sizes)
+    if not propensities or len(counts) != len(propensities) or sum(counts) <= 0:
+        msg = "propensities and sizes must be as many, at least one, and of at least one person"
+        raise Empty(msg)
+    if not all(isfinite(share) for share in propensities):
+        msg = "propensities must be finite"
+        raise NotFinite(msg)
+    if not all(0 <= share <= 1 for share in propensities) or min(counts) < 0:
+        msg = "propensities must be in [0, 1] and sizes not negative"
+        raise OutOfRange(msg)
+    total = sum(counts)
+    mean = sum(size * share for size, share in zip(counts, propensities, strict=True)) / total
+    variance = sum(size * (share - mean) ** 2 for size, share in zip(counts, propensities, strict=True)) / total
+    return mean, sqrt(variance)

@@ -1,0 +1,250 @@
+"""Worth: the published formulas, exactly, and rising or falling in what it should."""
+
+import math
+from collections.abc import Callable
+from decimal import localcontext
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pricing.refusals import Empty, Negative, NotFinite, NotFitted, NotWhole, OutOfRange, PricingRefusal
+from pricing.valuation import (
+    Losses,
+    bias_bound,
+    coverage,
+    defect_squared,
+    effective_sample_size,
+    fit_half_life,
+    freshness,
+    noise_loss,
+    r_indicator,
+    sampling_loss,
+    selection_loss,
+    staleness_loss,
+    worth,
+)
+
+DAY = 86_400
+shares_of_one = st.fractions(0, 1)
+populations = st.integers(1, 10**7)
+
+
+def losses(
+    people: int, population: int, *, defect: Fraction = Fraction(0), noise: Fraction = Fraction(0), fresh: Fraction = Fraction(1)
+) -> Losses:
+    """Return all four losses with one person's variance of 1/4 and a drift of 1."""
+    return Losses(
+        sampling_loss(people, population),
+        selection_loss(people, population, defect),
+        noise_loss(people, Fraction(1, 4), noise),
+        staleness_loss(fresh, Fraction(1)),
+    )
+
+
+def test_freshness_halves(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """Each published age, and both ends exactly."""
+    case = vectors("valuation")["freshness_half_life"]
+    for days, expected in case["cases"].items():
+        assert float(freshness(int(days) * DAY, case["half_life_days"] * DAY)) == pytest.approx(expected, abs=1e-15)
+    assert freshness(0, 1) == 1
+    assert freshness(7, 7) == Fraction(1, 2)
+    assert freshness(21, 7) == Fraction(1, 8)
+    assert freshness(10**9, 1) == 0
+
+
+def test_freshness_does_not_heed_the_callers_precision() -> None:
+    """The same thirty digits under any decimal context: a price must not depend on who computes it."""
+    expected = freshness(1_234_567, 7_654_321)
+    with localcontext() as context:
+        context.prec = 3
+        assert freshness(1_234_567, 7_654_321) == expected
+
+
+def test_effective_sample_size(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """Meng's worked figure at a large population, and a noised cell at four privacy levels."""
+    case = vectors("valuation")["effective_sample_size"]
+    meng = case["meng"]
+    population = 10**15
+    people = int(population * Fraction(str(meng["f"])))
+    rho = Fraction(str(meng["rho"]))
+    size = effective_sample_size(losses(people, population, defect=rho**2))
+    assert size is not None
+    assert float(size) == pytest.approx(meng["n_eff_large_N"], abs=1e-4)
+    cell = case["dp_cell"]
+    for epsilon, expected in cell["n_eff"].items():
+        noise = 2 / Fraction(epsilon) ** 2
+        size = effective_sample_size(losses(cell["n"], cell["N"], noise=noise))
+        assert size is not None
+        assert float(size) == pytest.approx(expected, rel=1e-9)
+
+
+def test_r_indicator_and_its_bias_bound(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """Equal strata, and the same with sizes given."""
+    case = vectors("valuation")["r_indicator"]
+    for sizes in (None, [3, 3, 3, 3]):
+        assert r_indicator(case["propensities"], sizes) == pytest.approx(case["R"], abs=1e-7)
+        assert bias_bound(case["propensities"], sizes) == pytest.approx(case["bias_bound"], abs=1e-7)
+
+
+def test_laplace_noise_has_the_stated_variance(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """Twice the squared scale: what a published sensitivity and epsilon put into a noise variance."""
+    case = vectors("valuation")["laplace_noise"]
+    variance = 2 * (case["sensitivity"] / Fraction(str(case["epsilon"]))) ** 2
+    assert variance == case["variance"]
+    assert noise_loss(100, Fraction(1), variance) == Fraction(1, 2)
+
+
+def test_worth_is_the_bayes_risk_reduction() -> None:
+    """A Gaussian mean with a prior worth n0 observations: the share of variance that n_eff observations remove."""
+    for n_eff, n0 in ((1, 1), (400, 100), (7, 93)):
+        prior = Fraction(1, n0)
+        posterior = 1 / (1 / prior + n_eff)
+        assert worth(10_000, Losses(sampling=Fraction(1, n_eff)), n0) == 10_000 * (prior - posterior) / prior
+    assert worth(10_000, Losses(), 100) == 10_000
+    assert effective_sample_size(Losses()) is None
+
+
+def test_meng_and_schouten_meet() -> None:
+    """The selection loss implied by an R-indicator, at worst, is the squared bias bound of two strata."""
+    propensities = [0.25, 0.75]
+    rho_squared = defect_squared(Fraction(1, 2), Fraction(1, 2), Fraction(1))
+    assert float(selection_loss(50, 100, rho_squared)) == pytest.approx(bias_bound(propensities) ** 2)
+    assert r_indicator(propensities) == 0.5
+
+
+@settings(deadline=None)
+@given(populations, st.data(), shares_of_one, shares_of_one, st.fractions(0, 1000), shares_of_one)
+def test_worth_rises_in_coverage_and_never_passes_the_full_worth(
+    population: int, data: st.DataObject, r: Fraction, association: Fraction, noise: Fraction, fresh: Fraction
+) -> None:
+    """More people in the same cell are never worth less."""
+    more = data.draw(st.integers(1, population))
+    fewer = data.draw(st.integers(1, more))
+    low, high = (
+        worth(
+            10**6,
+            losses(
+                people,
+                population,
+                defect=defect_squared(r, coverage(people, population), association),
+                noise=noise,
+                fresh=fresh,
+            ),
+            250,
+        )
+        for people in (fewer, more)
+    )
+    assert 0 < low <= high <= 10**6
+    assert fewer == more or low < high
+
+
+@settings(deadline=None)
+@given(st.fractions(0, 10**6), st.fractions(0, 10**6), shares_of_one, shares_of_one, st.integers(1, 10**6))
+def test_worth_rises_in_accuracy_and_representativeness(
+    one: Fraction, other: Fraction, r: Fraction, s: Fraction, prior: int
+) -> None:
+    """Less noise is never worth less; nor is a more representative group."""
+    quiet, loud = sorted((one, other))
+    assert worth(10**6, losses(80, 200, noise=quiet), prior) >= worth(10**6, losses(80, 200, noise=loud), prior)
+    skewed, fair = sorted((r, s))
+    covered = Fraction(80, 200)
+    values = [
+        worth(10**6, losses(80, 200, defect=defect_squared(each, covered, Fraction(1, 3))), prior)
+        for each in (skewed, fair)
+    ]
+    assert values[0] <= values[1]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**10), st.integers(0, 10**10), st.integers(1, 10**9))
+def test_worth_falls_with_age(one: int, other: int, half_life: int) -> None:
+    """Freshness never rises, and a positive drift makes staleness grow as it falls."""
+    young, old = sorted((one, other))
+    assert 0 <= freshness(old, half_life) <= freshness(young, half_life) <= 1
+    values = [
+        worth(10**6, losses(80, 200, fresh=freshness(age, half_life)), 100) * freshness(age, half_life)
+        for age in (young, old)
+    ]
+    assert values[0] >= values[1]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_worth_is_concave_and_subadditive_in_effective_sample_size(a: int, b: int, prior: int) -> None:
+    """The whole is never worth more than its parts apart, and the middle is above the chord."""
+
+    def valued(size: Fraction | int) -> Fraction:
+        return worth(10**6, Losses(sampling=1 / Fraction(size)), prior)
+
+    assert valued(a + b) <= valued(a) + valued(b)
+    assert 2 * valued(Fraction(a + b, 2)) >= valued(a) + valued(b)
+
+
+@pytest.mark.parametrize("half_life_steps", [3, 10, 30])
+def test_a_half_life_is_found_again(half_life_steps: int) -> None:
+    """Ten seeded mean-reverting series each: the median within a fifth, with and without observation noise."""
+    pull = 0.5 ** (0.5 / half_life_steps)
+    for noise in (0.0, 0.5):
+        fitted = []
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            level, series = 0.0, []
+            for shock in rng.normal(0, math.sqrt(1 - pull**2), 3000):
+                level = pull * level + shock
+                series.append(level + rng.normal(0, noise))
+            fitted.append(fit_half_life(series, DAY) / DAY)
+        assert abs(float(np.median(fitted)) / half_life_steps - 1) < 0.2
+
+
+def test_one_remembered_lag_is_enough() -> None:
+    """Where only the first lag is above sampling error, the line goes through age 0."""
+    shocks = np.random.default_rng(3).normal(0, 1, 401)
+    series = (shocks[1:] + shocks[:-1]).tolist()
+    centred = [value - sum(series) / len(series) for value in series]
+    memory = sum(a * b for a, b in zip(centred, centred[1:], strict=False)) / sum(value**2 for value in centred)
+    assert fit_half_life(series, 1000) == round(-math.log(2) / (2 * math.log(memory)) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("made", "refusal"),
+    [
+        (lambda: freshness(-1, 1), Negative),
+        (lambda: freshness(1, 0), OutOfRange),
+        (lambda: freshness(1.0, 1), NotWhole),
+        (lambda: freshness(float("nan"), 1), NotWhole),
+        (lambda: coverage(0, 5), OutOfRange),
+        (lambda: coverage(6, 5), OutOfRange),
+        (lambda: selection_loss(1, 2, Fraction(2)), OutOfRange),
+        (lambda: defect_squared(Fraction(2), Fraction(1), Fraction(0)), OutOfRange),
+        (lambda: defect_squared(Fraction(1), Fraction(0), Fraction(0)), OutOfRange),
+        (lambda: noise_loss(5, Fraction(0), Fraction(1)), OutOfRange),
+        (lambda: noise_loss(0, Fraction(1), Fraction(1)), OutOfRange),
+        (lambda: noise_loss(5, Fraction(1), Fraction(-1)), Negative),
+        (lambda: staleness_loss(Fraction(2), Fraction(1)), OutOfRange),
+        (lambda: staleness_loss(Fraction(1), Fraction(-1)), OutOfRange),
+        (lambda: worth(-1, Losses(), 1), Negative),
+        (lambda: worth(1, Losses(), 0), OutOfRange),
+        (lambda: worth(1.5, Losses(), 1), NotWhole),
+        (lambda: r_indicator([]), Empty),
+        (lambda: r_indicator([0.5], [1, 2]), Empty),
+        (lambda: r_indicator([0.5], [0]), Empty),
+        (lambda: r_indicator([math.inf]), NotFinite),
+        (lambda: r_indicator([1.5]), OutOfRange),
+        (lambda: r_indicator([0.5, 0.5], [3, -1]), OutOfRange),
+        (lambda: bias_bound([0.0, 0.0]), OutOfRange),
+        (lambda: fit_half_life([1, 2, 3], 1), NotFitted),
+        (lambda: fit_half_life([1.0] * 9, 1), NotFitted),
+        (lambda: fit_half_life([1.0, -1.0] * 20, 1), NotFitted),
+        (lambda: fit_half_life([1.0] * 8 + [math.nan], 1), NotFinite),
+        (lambda: fit_half_life([1, 2, 3, 4, 5, 6, 7, 8], 0), OutOfRange),
+        (lambda: fit_half_life([0, 0, 0, 1, 0, 0, 1, 1, 0, 1, 0, 1] * 12, 1), NotFitted),
+    ],
+)
+def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object], refusal: type[PricingRefusal]) -> None:
+    """A named refusal, never a wrong number."""
+    with pytest.raises(refusal):
+        made()
