@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
 SHORTEST_SECRET = 32
+LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
 
 
@@ -49,11 +51,15 @@ class Settings:
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
     def __post_init__(self) -> None:
-        """Refuse rates that add up to more than the whole."""
+        """Refuse rates beyond the whole, a malformed key and an impossible port."""
         if min(self.subscribers_basis_points, self.operator_basis_points, self.hold_days) < 0 or (
             self.subscribers_basis_points + self.operator_basis_points > HUNDRED_PERCENT_BASIS_POINTS
         ):
             raise Invalid("The rates of subscribers and operator must lie between 0 and 10000 basis points together.")
+        if not re.fullmatch("[0-9a-f]{64}", self.signing_key):
+            raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
+        if not 0 <= self.port <= LARGEST_PORT:
+            raise Invalid("PORT must lie between 0 and 65535.")
 
     @property
     def platform_basis_points(self) -> int:

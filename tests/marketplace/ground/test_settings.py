@@ -1,0 +1,52 @@
+"""Settings: read once, refused by name, and never the demo's in production."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketplace.errors import Invalid
+from marketplace.settings import DEMO_SECRET, DEMO_SIGNING_KEY, LOCAL_STRIPE_KEY, read, refuse_demo_settings
+
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://partage@postgres/partage",
+    "PARTAGE_SECRET": "s" * 32,
+    "PARTAGE_SIGNING_KEY": "ab" * 32,
+    "STRIPE_API_KEY": "sk_live_x",
+    "STRIPE_WEBHOOK_SECRET": "whsec_x",
+}
+
+
+def test_production_settings_are_accepted() -> None:
+    refuse_demo_settings(read(PRODUCTION))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "moves no real money"),
+        ("STRIPE_API_BASE", "http://127.0.0.1:8700", "moves no real money"),
+        ("PARTAGE_ONE_CLICK", "1", "one-click"),
+        ("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "known to everyone"),
+        ("PARTAGE_SECRET", DEMO_SECRET, "known to everyone"),
+        ("PARTAGE_SECRET", "short", "known to everyone"),
+        ("STRIPE_WEBHOOK_SECRET", "", "webhooks"),
+    ],
+)
+def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        refuse_demo_settings(read(PRODUCTION | {variable: value}))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PORT", "eight"), ("HOLD_DAYS", "-1"), ("SUBSCRIBERS_BASIS_POINTS", "9000"), ("PARTAGE_ONE_CLICK", "yes"),
+     ("PARTAGE_SIGNING_KEY", "not hex"), ("PORT", "70000")],
+)  # fmt: skip
+def test_a_malformed_setting_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(Invalid):
+        read({variable: value})
+
+
+def test_the_rates_add_up_to_the_whole() -> None:
+    chosen = read({"SUBSCRIBERS_BASIS_POINTS": "4000", "OPERATOR_BASIS_POINTS": "2500"})
+    assert chosen.subscribers_basis_points + chosen.operator_basis_points + chosen.platform_basis_points == 10_000

@@ -1,0 +1,116 @@
+"""Jobs run once per slot, whatever number of workers tick and whichever of them dies."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.jobs import jobs, run_due, slot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WORKER = """
+import asyncio, os, sys
+from marketplace import database
+from marketplace.jobs import run_due
+
+async def work():
+    await database.execute("INSERT INTO seen (worker) VALUES ($1)", os.getpid())
+    await asyncio.sleep(float(sys.argv[2]))
+
+async def main():
+    await database.open_pool(sys.argv[1])
+    while True:
+        await run_due("test", 1, work)
+        await asyncio.sleep(0.02)
+
+asyncio.run(main())
+"""
+
+
+@given(st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1)), st.integers(1, 86_400))  # noqa: DTZ001 (made aware below)
+def test_a_slot_starts_at_a_multiple_of_its_interval(instant: dt.datetime, every: int) -> None:
+    now = instant.replace(tzinfo=dt.UTC)
+    slot = slot_of(now, every)
+    assert slot.timestamp() % every == 0
+    assert dt.timedelta(0) <= now - slot < dt.timedelta(seconds=every)
+
+
+def test_several_workers_run_a_slot_once_and_survive_a_kill(run: Callable[..., Any], database_url: str) -> None:
+    run(lambda: execute("CREATE TABLE seen (worker int, at timestamptz DEFAULT clock_timestamp())"))
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, database_url, "0.1"]) for _ in range(3)]
+    try:
+        time.sleep(3.5)
+        os.kill(workers[0].pid, signal.SIGKILL)
+        time.sleep(3)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+    async def story() -> tuple[list[Any], int, int]:
+        slots = await fetch("SELECT slot, finished_at FROM job_run WHERE job = 'test' ORDER BY slot")
+        return list(slots), await fetch_value("SELECT count(*) FROM seen"), len(slots)
+
+    slots, seen, count = run(story)
+    assert count >= 4
+    assert count <= seen <= count + 1, "only the slot of the killed worker may have been begun twice"
+    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in zip(slots, slots[1:], strict=False)]
+    assert set(gaps) <= {1.0, 2.0}, "no slot is lost while somebody works"
+
+
+def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
+    calls: list[int] = []
+
+    async def work() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionError
+
+    async def story() -> tuple[bool, Any, bool, bool]:
+        first = await run_due("test", 86_400, work)
+        error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
+        return first, error, await run_due("test", 86_400, work), await run_due("test", 86_400, work)
+
+    first, error, second, third = run(story)
+    assert (first, second, third) == (False, True, False)
+    assert "ConnectionError" in error
+    assert len(calls) == 2
+
+
+def test_missed_slots_are_caught_up_by_one_run(run: Callable[..., Any]) -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    async def story() -> Any:
+        past = slot_of(dt.datetime.now(dt.UTC), 60) - dt.timedelta(minutes=11)
+        await execute(
+            "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ('test', $1, 0, $1, $1)", past
+        )
+        assert await run_due("test", 60, work)
+        return await fetch_value("SELECT missed FROM job_run WHERE job = 'test' ORDER BY slot DESC LIMIT 1")
+
+    assert run(story) in {10, 11}
+
+
+@pytest.mark.parametrize("name", list(jobs()))
+def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, run: Callable[..., Any]) -> None:
+    _, work = jobs()[name]
+
+    async def story() -> None:
+        await work()
+        await work()
+
+    run(story)
