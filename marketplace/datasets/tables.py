@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -21,6 +21,11 @@ class Dataset(Table, db=DB, tablename="dataset"):
     description_en = Text()
     area = Text()
     """Where, in words both languages share, such as `New York`."""
+    zones = Array(base_column=Text())
+    """The area, declared: H3 cells of the dataset's resolution or coarser, which stand for all they hold. With the age bands
+    and a period's times it makes the public key set, which no person's data can change."""
+    age_bands = Array(base_column=Text())
+    """The segments, declared, in the order they are shown."""
     h3_resolution = Integer()
     grain = Text()
     """hour or day."""
@@ -68,9 +73,9 @@ class Release(Table, db=DB, tablename="release"):
     suppressed_micro = BigInt(default=0)
     """Share of the key set withheld, in millionths."""
     consenting = BigInt(default=0)
-    """Subscribers whose consent stood at the build: from the consent registry, not from events."""
+    """Subscribers of the area whose consent stood at the build: counted in the consent registry, noised, paid from epsilon."""
     population = BigInt(default=0)
-    """Subscribers in the operator's table."""
+    """Subscribers of the area in the operator's table, a constant of its registry."""
     median_cell_people = BigInt(default=0)
     """n of pricing: people in the median published cell."""
     median_cell_population = BigInt(default=0)

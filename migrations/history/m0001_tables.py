@@ -184,6 +184,8 @@ CREATE TABLE "dataset" (
     "description_fr" TEXT NOT NULL,
     "description_en" TEXT NOT NULL,
     "area" TEXT NOT NULL,
+    "zones" TEXT[] NOT NULL DEFAULT '{}',
+    "age_bands" TEXT[] NOT NULL DEFAULT '{}',
     "h3_resolution" INTEGER NOT NULL,
     "grain" TEXT NOT NULL,
     "max_cells" INTEGER NOT NULL,

@@ -1,0 +1,284 @@
+"""Inputs of a build: events and subscribers, Parquet or CSV, in a file, a folder or a bucket; read by DuckDB, never kept.
+
+Checking comes before spending: it reads the form of every row once (is there an identity, an instant with its zone, a
+place on Earth), keeps nothing, and answers the operator alone, so that a broken file costs no budget. Refusals name the
+file and the row, counted from 1 after a CSV's header, and never show what the row says.
+
+Instants must say their zone (`2026-03-01T08:00:00Z`, or a timestamp with time zone in Parquet): whether consent covers
+an event depends on it, so a naive instant is refused rather than guessed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import duckdb
+
+SUFFIXES = (".parquet", ".csv")
+INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")
+NUMBERS = ("DOUBLE", "FLOAT", *INTEGERS)
+TEXT = "VARCHAR"
+INSTANT = "TIMESTAMP WITH TIME ZONE"
+WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an input: its name, which types it may have, how it is read, and the sentence on rows without it."""
+
+    name: str
+    types: Mapping[str, str]
+    """DuckDB type → expression over {c} that gives the value, or NULL where the row is malformed."""
+    lacks: str
+    """Completes "FILE, row N …"."""
+    optional: bool = False
+
+
+REFERENCE = "CASE WHEN TRY_CAST({c} AS BIGINT) >= 0 THEN TRY_CAST({c} AS BIGINT) END"
+WITHIN = "CASE WHEN TRY_CAST({{c}} AS DOUBLE) BETWEEN -{most} AND {most} THEN TRY_CAST({{c}} AS DOUBLE) END"
+
+EVENT = (
+    Column(
+        "subscriber_id",
+        dict.fromkeys(INTEGERS, REFERENCE) | {TEXT: f"CASE WHEN regexp_full_match({{c}}, '\\d+') THEN {REFERENCE} END"},
+        "has no subscriber: a whole number, not negative, is needed",
+    ),
+    Column(
+        "at",
+        {
+            INSTANT: "CASE WHEN isfinite({c}) THEN epoch_us({c}) END",
+            TEXT: f"CASE WHEN regexp_matches({{c}}, '{WITH_ZONE}') THEN epoch_us(TRY_CAST({{c}} AS TIMESTAMPTZ)) END",
+        },
+        "has no instant with its time zone, such as 2026-03-01T08:00:00Z",
+    ),
+    Column(
+        "latitude", dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=90)), "is in no zone: its latitude is not between -90 and 90"
+    ),
+    Column(
+        "longitude",
+        dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=180)),
+        "is in no zone: its longitude is not between -180 and 180",
+    ),
+    Column("kind", {TEXT: "coalesce({c}, '')"}, "", optional=True),
+)
+SUBSCRIBER = (
+    EVENT[0],
+    Column("age_band", {TEXT: "{c}"}, "has no age band"),
+    Column("home_zone", {TEXT: "{c}", "BIGINT": "to_hex({c})", "UBIGINT": "to_hex({c})"}, "has no home zone"),
+)
+
+
+def gather(address: str, scratch: Path, what: str) -> list[Path]:
+    """Return the Parquet and CSV files at `address`, by name; those of a bucket are fetched into `scratch` first."""
+    if "://" in address and not address.startswith("file://"):
+        return _fetch(address, scratch, what)
+    path = Path(unquote(urlsplit(address).path) if address.startswith("file://") else address)
+    if path.is_file():
+        if path.suffix not in SUFFIXES:
+            raise Invalid("{path} is neither a .parquet nor a .csv file.", path=path)
+        return [path]
+    if not path.is_dir():
+        raise Invalid("There is no file or folder {path}.", path=path)
+    files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    if not files:
+        raise Invalid("The folder {path} holds no .parquet and no .csv file.", path=path)
+    return files
+
+
+def _fetch(address: str, scratch: Path, what: str) -> list[Path]:
+    """Copy a bucket's files into `scratch`, each as it is."""
+    import obstore  # noqa: PLC0415 (only builds from buckets)
+    from obstore.store import from_url  # noqa: PLC0415
+
+    files: list[Path] = []
+    try:
+        address, _, name = address.rpartition("/") if address.endswith(SUFFIXES) else (address, "", "")
+        bucket = from_url(address)
+        keys = [name] if name else sorted(item["path"] for page in obstore.list(bucket) for item in page)
+        for number, key in enumerate(key for key in keys if key.endswith(SUFFIXES)):
+            files.append(scratch / what / f"{number:06}-{Path(key).name}")
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            with files[-1].open("wb") as file:
+                file.writelines(obstore.get(bucket, key).stream())
+    except (OSError, ValueError, obstore.exceptions.BaseError) as error:
+        raise Invalid("{address} cannot be read: {why}.", address=address, why=type(error).__name__) from None
+    if not files:
+        raise Invalid("{address} holds no .parquet and no .csv file.", address=address)
+    return files
+
+
+def open_events(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Make the view `event` (subscriber_id, at_us, latitude, longitude, kind), every row of which is well formed."""
+    _open(database, "event_as_read", files, EVENT)
+    database.execute(
+        'CREATE VIEW event AS SELECT subscriber_id, "at" AS at_us, latitude, longitude, kind FROM event_as_read'
+    )
+
+
+def open_subscribers(
+    database: duckdb.DuckDBPyConnection, files: Sequence[Path], age_bands: Sequence[str], zones: frozenset[str], resolution: int
+) -> None:
+    """Make the table `subscriber` (subscriber_id once each, segment: position in `age_bands`, in_area: lives in `zones`)."""
+    _open(database, "subscriber_as_read", files, SUBSCRIBER)
+    twice = database.execute(
+        """SELECT min(file_number), max(row_number) FROM subscriber_as_read GROUP BY subscriber_id
+           HAVING count(*) > 1 ORDER BY 1, 2 LIMIT 1"""
+    ).fetchone()
+    if twice:
+        raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[twice[0]], row=twice[1])
+    homes = database.execute("SELECT DISTINCT home_zone FROM subscriber_as_read").fetchall()
+    places = [(home, _lies_in(home, zones, resolution)) for (home,) in homes]
+    database.execute("CREATE TABLE home (home_zone VARCHAR, in_area BOOLEAN)")
+    if places:
+        database.executemany("INSERT INTO home VALUES (?, ?)", places)
+    database.execute("CREATE TABLE band (age_band VARCHAR, segment INTEGER)")
+    database.executemany("INSERT INTO band VALUES (?, ?)", [(band, number) for number, band in enumerate(age_bands)])
+    database.execute(
+        """CREATE TABLE subscriber AS
+           SELECT subscriber_id, band.segment, home.in_area, file_number, row_number
+           FROM subscriber_as_read LEFT JOIN band USING (age_band) LEFT JOIN home USING (home_zone)"""
+    )
+    for column, sentence in (
+        ("segment", "{file}, row {row} has an age band that the dataset does not declare."),
+        ("in_area", "{file}, row {row} has a home zone that is not an H3 cell."),
+    ):
+        bad = database.execute(
+            f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
+        ).fetchone()
+        if bad:
+            raise Invalid(sentence, file=files[bad[0]], row=bad[1])
+
+
+def _lies_in(home: str, zones: frozenset[str], resolution: int) -> bool | None:
+    """Tell whether a home zone, of whatever resolution, lies in the area; None when it is no H3 cell."""
+    import h3  # noqa: PLC0415
+
+    if not re.fullmatch("[0-9a-fA-F]{15,16}", home) or not h3.is_valid_cell(home):
+        return None
+    return h3.latlng_to_cell(*h3.cell_to_latlng(home), resolution) in zones
+
+
+def _open(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Sequence[Column]) -> None:
+    """Make the view `name` over all `files` with `columns`, file_number and row_number, and check every row."""
+    shapes = [(_shape(database, file, columns), number) for number, file in enumerate(files)]
+    parts: list[str] = []
+    for shape, group in groupby(sorted(shapes), key=lambda item: item[0]):
+        parts.append(_select(dict(shape), [(number, files[number]) for _, number in group], columns))
+    single = {files[number]: _select(dict(shape), [(number, files[number])], columns) for shape, number in shapes}
+    counts = _scan(database, ", ".join(f'count(*) FILTER ("{column.name}" IS NULL)' for column in columns), parts, single)
+    database.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+    for column, count in zip(columns, counts, strict=True):
+        if count:
+            file, row = database.execute(
+                f'SELECT file_number, row_number FROM {name} WHERE "{column.name}" IS NULL ORDER BY 1, 2 LIMIT 1'
+            ).fetchone() or (0, 0)
+            raise Invalid("{file}, row {row} " + column.lacks + ".", file=files[file], row=row)
+
+
+def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
+    """Return a file's columns and types, in the file's order; refuse missing, unknown and mistyped ones."""
+    import duckdb  # noqa: PLC0415
+
+    if file.suffix == ".csv":
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                shape = [(name.strip(), "CSV") for name in next(csv.reader(lines), [])]
+        except UnicodeDecodeError:
+            raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
+    else:
+        try:
+            described = database.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
+            shape = [(row[0], row[1]) for row in described.fetchall()]
+        except duckdb.Error:
+            raise Invalid("{file} is not a Parquet file that can be read.", file=file) from None
+    names = [name for name, _ in shape]
+    known = {column.name: column for column in columns}
+    for name in names:
+        if name not in known:
+            raise Invalid("{file} has a column {column} that a build does not know.", file=file, column=name or "without a name")
+        if names.count(name) > 1:
+            raise Invalid("{file} has the column {column} twice.", file=file, column=name)
+    for column in columns:
+        if column.name not in names and not column.optional:
+            raise Invalid("{file} has no column {column}.", file=file, column=column.name)
+    for name, kind in shape:
+        if kind == "TIMESTAMP" or kind.startswith("TIMESTAMP_"):
+            raise Invalid("{file}: the column {column} has no time zone; write instants of UTC.", file=file, column=name)
+        if kind != "CSV" and _reading(known[name], kind) is None:
+            raise Invalid("{file}: the column {column} is of type {kind}.", file=file, column=name, kind=kind)
+    return tuple(shape)
+
+
+def _reading(column: Column, kind: str) -> str | None:
+    """Return the expression that reads a column of this type, None when it cannot be of it."""
+    if kind.startswith("DECIMAL"):
+        kind = "DOUBLE"
+    if kind.startswith("ENUM"):
+        return column.types.get(TEXT, "").replace("{c}", "CAST({c} AS VARCHAR)") or None
+    if column.name == "kind" and kind in INTEGERS:
+        return "coalesce(CAST({c} AS VARCHAR), '')"
+    return column.types.get(kind)
+
+
+def _select(shape: Mapping[str, str], files: Sequence[tuple[int, Path]], columns: Sequence[Column]) -> str:
+    """Return the SELECT over files of one shape."""
+    values = []
+    for column in columns:
+        if column.name in shape:
+            kind = TEXT if shape[column.name] == "CSV" else shape[column.name]
+            values.append(f'{(_reading(column, kind) or "").format(c=_name(column.name))} AS "{column.name}"')
+        else:
+            values.append(f"'' AS \"{column.name}\"")
+    if "CSV" in shape.values():
+        types = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in shape)
+        return " UNION ALL ".join(
+            f"""SELECT {', '.join(values)}, {number} AS file_number, row_number() OVER () AS row_number
+                FROM read_csv({_text(file)}, columns = {{{types}}}, auto_detect = false, header = true,
+                              delim = ',', quote = '"', escape = '"', hive_partitioning = false)"""
+            for number, file in files
+        )
+    numbers = "MAP {" + ", ".join(f"{_text(file)}: {number}" for number, file in files) + "}"
+    return f"""SELECT {', '.join(values)}, {numbers}[filename] AS file_number, file_row_number + 1 AS row_number
+               FROM read_parquet([{', '.join(_text(file) for _, file in files)}], filename = true,
+                                 file_row_number = true, hive_partitioning = false)"""
+
+
+def _scan(
+    database: duckdb.DuckDBPyConnection, wanted: str, parts: Sequence[str], single: Mapping[Path, str]
+) -> tuple[int, ...]:
+    """Return the row of `SELECT wanted` over all `parts`; when it fails, find the file that cannot be read and say so."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        return database.execute(f"SELECT {wanted} FROM ({' UNION ALL '.join(parts)})").fetchone() or ()
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        for file, select in single.items():
+            try:
+                database.execute(f"SELECT {wanted} FROM ({select})").fetchone()
+            except duckdb.Error as error:
+                if (line := re.search(r"Line: (\d+)", str(error))) and file.suffix == ".csv":
+                    row = int(line[1]) - 1
+                    raise Invalid("{file}, row {row} cannot be read as CSV.", file=file, row=row) from None
+                raise Invalid("{file} cannot be read: it is damaged or gone.", file=file) from None
+        raise
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'

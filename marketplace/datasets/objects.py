@@ -1,0 +1,128 @@
+"""The object store: sealed cells that entitled partners fetch, and private objects that no delivery may touch.
+
+Keys below `private/` hold what a release was made with (manifests are exact personal data); `public_object` refuses
+them, and delivery reaches objects through it alone. An object appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from marketplace.errors import NotFound
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Buffer
+    from pathlib import Path
+
+    from obstore.store import ObjectStore
+
+PRIVATE = "private/"
+
+
+@functools.cache
+def _store_at(url: str) -> ObjectStore:
+    if url.startswith("file://"):
+        return from_url(url, mkdir=True)
+    return from_url(url)
+
+
+def store() -> ObjectStore:
+    """Return the operator's object store: a folder, S3, GCS or Azure, by its address."""
+    return _store_at(settings().objects)
+
+
+def cells_key(release: uuid.UUID) -> str:
+    """Return where a release's sealed cells lie."""
+    return f"releases/{release}/cells.parquet"
+
+
+def private_key(release: uuid.UUID, name: str) -> str:
+    """Return where a release's private object `name` lies: noisy.parquet, cells.parquet or manifest.parquet."""
+    return f"{PRIVATE}releases/{release}/{name}"
+
+
+async def put(key: str, data: bytes | Path) -> None:
+    """Store bytes, or a file's, under `key`, replacing what was there in one step."""
+    await obstore.put_async(store(), key, data)
+
+
+async def get(key: str) -> bytes:
+    """Return the whole object."""
+    try:
+        return bytes(await (await obstore.get_async(store(), key)).bytes_async())
+    except FileNotFoundError:
+        raise NotFound("That object is not in the store.") from None
+
+
+async def get_range(key: str, start: int, end: int) -> bytes:
+    """Return the bytes of an object from `start` up to, not including, `end`."""
+    try:
+        return bytes(await obstore.get_range_async(store(), key, start=start, end=end))
+    except FileNotFoundError:
+        raise NotFound("That object is not in the store.") from None
+
+
+async def size(key: str) -> int:
+    """Return how many bytes an object has."""
+    try:
+        return int((await obstore.head_async(store(), key))["size"])
+    except FileNotFoundError:
+        raise NotFound("That object is not in the store.") from None
+
+
+def public_object(key: str) -> str:
+    """Return `key` if delivery may serve it; whatever is private, or could climb there, is as if it did not exist."""
+    if not key.startswith("releases/") or any(part in {"", ".", ".."} for part in key.split("/")) or "\\" in key:
+        raise NotFound("That object is not in the store.")
+    return key
+
+
+class ObjectFile(io.RawIOBase):
+    """An object as a file that can be sought, each read fetching only its range; for readers of Parquet footers."""
+
+    def __init__(self, key: str) -> None:
+        """Open the object under `key`; absent ones are refused."""
+        super().__init__()
+        self.key, self.position = key, 0
+        try:
+            self.length = int(obstore.head(store(), key)["size"])
+        except FileNotFoundError:
+            raise NotFound("That object is not in the store.") from None
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to `offset` from the start, here or the end."""
+        self.position = offset + (0, self.position, self.length)[whence]
+        return self.position
+
+    def readinto(self, buffer: Buffer) -> int:  # type: ignore[override]
+        """Fill `buffer` from here; 0 at the end."""
+        view = memoryview(buffer)
+        count = min(len(view), max(self.length - self.position, 0))
+        if count:
+            view[:count] = obstore.get_range(store(), self.key, start=self.position, length=count)
+            self.position += count
+        return count
+
+
+def is_local() -> bool:
+    """Tell whether the store is a folder of this machine."""
+    return isinstance(store(), LocalStore)

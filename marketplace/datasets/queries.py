@@ -1,0 +1,171 @@
+"""What is known of datasets and releases, and how their sealed cells and private manifests are read."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marketplace.database import fetch, fetch_one
+from marketplace.datasets import objects, rules
+from marketplace.errors import Conflict, NotFound
+from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+
+if TYPE_CHECKING:
+    import uuid
+
+    import asyncpg
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Who is in a release and with what weight. Exact personal data: it never leaves the marketplace's own jobs."""
+
+    references: NDArray[np.int64]
+    """Ascending; a subscriber's position is the index."""
+    weights: NDArray[np.int64]
+    """Published cells the subscriber counts in, all positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One subscriber's place in a release's manifest."""
+
+    position: int
+    weight: int
+
+
+async def get_dataset(code: str) -> asyncpg.Record:
+    """Return a dataset's row."""
+    row = await fetch_one("SELECT * FROM dataset WHERE code = $1", code)
+    if row is None:
+        raise NotFound("There is no dataset {dataset}.", dataset=code)
+    return row
+
+
+async def list_datasets(page: int = 1) -> Paged:
+    """Return one page of datasets with their purpose, how many releases are sealed and refused, and the latest period."""
+    rows = await fetch(
+        """SELECT dataset.*, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en,
+                  count(release.id) FILTER (WHERE release.state = 'sealed') AS sealed,
+                  count(release.id) FILTER (WHERE release.state = 'refused') AS refused,
+                  max(release.period_to) FILTER (WHERE release.state = 'sealed') AS latest
+           FROM dataset JOIN purpose ON purpose.code = dataset.purpose LEFT JOIN release ON release.dataset = dataset.code
+           GROUP BY dataset.code, purpose.code ORDER BY dataset.code LIMIT $1 OFFSET $2""",
+        PAGE_SIZE + 1, offset(page),
+    )  # fmt: skip
+    return paged(rows, page)
+
+
+async def get_release(release: uuid.UUID) -> asyncpg.Record:
+    """Return a release's row, whatever its state."""
+    row = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+    if row is None:
+        raise NotFound("There is no such release.")
+    return row
+
+
+async def list_releases(dataset: str, page: int = 1) -> Paged:
+    """Return one page of a dataset's releases in every state, the latest period first."""
+    rows = await fetch(
+        "SELECT * FROM release WHERE dataset = $1 ORDER BY period_to DESC, started_at DESC LIMIT $2 OFFSET $3",
+        dataset, PAGE_SIZE + 1, offset(page),
+    )  # fmt: skip
+    return paged(rows, page)
+
+
+async def latest_release(dataset: str) -> asyncpg.Record | None:
+    """Return the sealed release of the latest period, or None before the first."""
+    return await fetch_one(
+        "SELECT * FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT 1", dataset
+    )
+
+
+async def list_notices(release: uuid.UUID) -> list[asyncpg.Record]:
+    """Return the notices under which a release's consents were given: id, version, texts."""
+    return await fetch(
+        """SELECT notice.id, notice.purpose, notice.version, notice.text_fr, notice.text_en
+           FROM release_notice JOIN notice ON notice.id = release_notice.notice
+           WHERE release_notice.release = $1 ORDER BY notice.version""",
+        release,
+    )
+
+
+async def key_zones(dataset: str) -> tuple[str, ...]:
+    """Return the zones of a dataset's public key set, ascending, published or not."""
+    row = await get_dataset(dataset)
+    return rules.key_zones(row["zones"], row["h3_resolution"])
+
+
+async def cells(release: uuid.UUID) -> pa.Table:
+    """Return a sealed release's cells: zone, starts_at (UTC), segment, people, events; by zone, time and segment."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    await _get_sealed(release)
+    return pq.read_table(pa.BufferReader(await objects.get(objects.cells_key(release))))
+
+
+async def manifest(release: uuid.UUID) -> Manifest:
+    """Return a sealed release's whole manifest as arrays."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    await _get_sealed(release)
+    table = pq.read_table(pa.BufferReader(await objects.get(objects.private_key(release, "manifest.parquet"))))
+    return Manifest(table["reference"].to_numpy(), table["weight"].to_numpy())
+
+
+async def find_contribution(release: uuid.UUID, reference: int) -> Contribution | None:
+    """Return a subscriber's position and weight in a sealed release, or None when they are not in it.
+
+    Reads the manifest's footer (once a process) and one row group, whatever its size.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    await _get_sealed(release)
+    key = objects.private_key(release, "manifest.parquet")
+    footer, firsts, lasts, starts = _groups(key)
+    group = int(np.searchsorted(lasts, reference))
+    if group == len(lasts) or reference < firsts[group]:
+        return None
+    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(key), mode="r"), metadata=footer) as file:
+        rows = file.read_row_group(group)
+    references = rows["reference"].to_numpy()
+    place = int(np.searchsorted(references, reference))
+    if references[place] != reference:
+        return None
+    return Contribution(int(starts[group]) + place, rows["weight"][place].as_py())
+
+
+@functools.lru_cache(maxsize=256)
+def _groups(key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return a sealed manifest's footer, and its row groups' first and last reference and first position."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(key), mode="r")) as file:
+        footer = file.metadata
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    statistics: list[Any] = [group.column(0).statistics for group in groups]
+    counts = np.array([group.num_rows for group in groups], np.int64)
+    return (
+        footer,
+        np.array([of.min for of in statistics], np.int64),
+        np.array([of.max for of in statistics], np.int64),
+        np.cumsum(counts) - counts,
+    )
+
+
+async def _get_sealed(release: uuid.UUID) -> None:
+    row = await fetch_one("SELECT state FROM release WHERE id = $1", release)
+    if row is None:
+        raise NotFound("There is no such release.")
+    if row["state"] != "sealed":
+        raise Conflict("That release is not sealed.")
