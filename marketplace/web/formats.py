@@ -55,6 +55,21 @@ def date(instant: dt.datetime | dt.date, style: str = "medium") -> str:
     return str(dates.format_date(day, style, locale=_locale()))
 
 
+def short_date(day: dt.date) -> str:
+    """Write a day of a chart's axis, without its year."""
+    return str(dates.format_skeleton("MMMd", day, locale=_locale()))
+
+
+def month(day: dt.date) -> str:
+    """Write a month of a chart's axis, without its year."""
+    return str(dates.format_date(day, "LLL", locale=_locale()))
+
+
+def month_and_year(day: dt.date) -> str:
+    """Write a month in words: novembre 2026."""
+    return str(dates.format_date(day, "LLLL y", locale=_locale()))
+
+
 def moment(instant: dt.datetime) -> str:
     """Write an instant to the minute, in Paris."""
     return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale())).rsplit(":", 1)[0]

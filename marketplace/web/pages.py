@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -15,7 +16,7 @@ from litestar.response import Redirect, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from marketplace.settings import settings
-from marketplace.web import formats
+from marketplace.web import charts, formats
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
 
 if TYPE_CHECKING:
@@ -62,6 +63,39 @@ def url(path: str, in_language: str | None = None) -> str:
     return f"/{in_language or language.get()}{path}"
 
 
+def here(in_language: str | None = None, **changes: object) -> str:
+    """Return this page's address in `in_language`, with the query's parameters changed (None drops one)."""
+    kept = [(name, value) for name, value in parse_qsl(visit.get().query, keep_blank_values=True) if name not in changes]
+    query = urlencode(kept + [(name, value) for name, value in changes.items() if value is not None])
+    return url(quote(visit.get().path), in_language) + (f"?{query}" if query else "")
+
+
+def sign_in_url(path: str | None = None, query: str | None = None) -> str:
+    """Return the sign-in page's address, which leads back to where the visitor is (or to `path` and `query`)."""
+    there = visit.get().path if path is None else path
+    if there in ("/", "/sign-in", "/sign-out"):
+        return url("/sign-in")
+    asked = visit.get().query if query is None else query
+    return url("/sign-in?" + urlencode({"next": there + (f"?{asked}" if asked else "")}))
+
+
+def navigation() -> list[tuple[str, str]]:
+    """Return the paths and names of the main navigation, by who is signed in."""
+    _, actor = gettext, visit.get().actor
+    links = [("/catalogue", _("Catalogue"))]
+    if actor is None:
+        return links
+    if actor.partner:
+        links += [("/orders", _("Orders")), ("/keys", _("API keys"))]
+    if actor.subscriber is not None:
+        links += [("/earnings", _("Earnings")), ("/consent", _("Consent"))]
+    if actor.role == "steward":
+        links += [("/steward/datasets", _("Datasets")), ("/partners", _("Partners"))]
+    if actor.role in ("finance", "auditor"):
+        links += [("/finance", _("Finance"))]
+    return links
+
+
 def see(path: str) -> Redirect:
     """Answer a form: look there now (303), so that a refresh repeats nothing."""
     return Redirect(url(path), status_code=HTTP_303_SEE_OTHER)
@@ -84,11 +118,12 @@ def engine() -> JinjaTemplateEngine:
     environment.filters |= {
         name: getattr(formats, name)
         for name in ("money", "money_micro", "number", "percent", "percent_micro", "percent_basis_points", "date",
-                     "moment", "period", "epsilon")
+                     "moment", "month_and_year", "period", "epsilon")
     }  # fmt: skip
     environment.globals |= {
         "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,
-        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(),
+        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(), "charts": charts,
+        "here": here, "sign_in_url": sign_in_url, "navigation": navigation,
     }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)
 

@@ -1,0 +1,377 @@
+"""Charts and maps: pure functions from numbers to SVG markup, drawn on the server and readable without scripts or colours.
+
+The rule this file keeps: every picture carries a title, a description and the same figures as a table; colours and
+sizes are classes of the style sheet (a strict policy forbids inline style); no address outside the site is named.
+Coordinates are whole numbers, so that a thousand hexagons stay well below 100 KiB.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from marketplace.web import formats
+from marketplace.web.i18n import gettext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    Instant = dt.date | dt.datetime
+    Ring = list[tuple[int, int]]
+    Write = Callable[[float], str]
+
+CLASSES = 7
+WIDTH, HEIGHT = 720, 260
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 30
+MOST_HITS = 200
+MOST_ROWS = 120
+MOST_LABELS = 7
+MAP_WIDTH = 2000
+MAP_TALLEST, MAP_FLATTEST = 1.1, 0.5
+MOST_TITLED_HEXES = 1500
+BAR_WIDTH, BAR_GAP = 1000, 6
+HIGHEST_LATITUDE = 85.0
+SHORT_SPAN = dt.timedelta(days=3)
+LONG_SPAN = dt.timedelta(days=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a waterfall: where it stands on a line of 1000, and whether it adds, takes away or sums."""
+
+    kind: str
+    """up, down or sum."""
+    x: float
+    width: float
+
+
+def segments(weights: Iterable[float]) -> list[tuple[float, float]]:
+    """Divide a line of 1000 among `weights`, leaving a hair between neighbours: (start, length) of each."""
+    whole = [max(float(weight), 0.0) for weight in weights]
+    total = sum(whole) or 1.0
+    room = BAR_WIDTH - BAR_GAP * max(sum(weight > 0 for weight in whole) - 1, 0)
+    at, parts = 0.0, []
+    for weight in whole:
+        length = room * weight / total
+        parts.append((round(at, 1), round(length, 1)))
+        at += length + (BAR_GAP if weight > 0 else 0)
+    return parts
+
+
+def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tuple[str, int], Bar]]:
+    """Pair each step, and at last the total, with its bar: a step starts where the one before ended."""
+    ends = [0]
+    for _, amount in steps:
+        ends.append(ends[-1] + amount)
+    low, high = min(0, *ends, total), max(0, *ends, total)
+    scale = BAR_WIDTH / ((high - low) or 1)
+    for step, (start, end) in zip(steps, pairwise(ends), strict=True):
+        left, right = sorted((start, end))
+        yield step, Bar("down" if end < start else "up", round((left - low) * scale, 1), round((right - left) * scale, 1))
+    left, right = sorted((0, total))
+    yield ("", total), Bar("sum", round((left - low) * scale, 1), round((right - left) * scale, 1))
+
+
+def line_chart(
+    points: Sequence[tuple[Instant, float]], *, title: str, description: str = "", unit: str = "",
+    average: Sequence[tuple[Instant, float]] = (), average_name: str = "", write: Write = formats.number,
+) -> Markup:  # fmt: skip
+    """Draw values over time; with `average`, the points recede and the average leads. Instants ascend."""
+    if not points:
+        return _nothing()
+    start, end = _seconds(points[0][0]), _seconds(points[-1][0])
+    top = _ceiling(max(value for _, value in (*points, *average)))
+
+    def place(point: tuple[Instant, float]) -> str:
+        x = LEFT + (WIDTH - LEFT - RIGHT) * ((_seconds(point[0]) - start) / ((end - start) or 1))
+        return f"{x:.1f},{_height(point[1], top):.1f}"
+
+    places = [place(point) for point in points]
+    floor = HEIGHT - BOTTOM
+    body = [_grid(top, write)]
+    for instant, label in _ticks(points[0][0], points[-1][0]):
+        x = LEFT + (WIDTH - LEFT - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
+        body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            "odd" if len(body) % 2 == 0 else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
+    if average:
+        body.append(Markup('<polyline class="line second" points="{}"/>').format(" ".join(places)))
+        body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(map(place, average))))
+    else:
+        body.append(Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(
+            places[0].split(",")[0], floor, " ".join(places), places[-1].split(",")[0], floor))  # fmt: skip
+        body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(places)))
+    if len(points) == 1:
+        body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
+    if len(points) <= MOST_HITS:
+        step = (WIDTH - LEFT - RIGHT) / max(len(points) - 1, 1)
+        body += [
+            _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant)} · {write(value)} {unit}".strip())
+            for at, (instant, value) in zip(places, points, strict=True)
+        ]
+    rows = [(_instant(instant), write(value)) for instant, value in _thinned(points)]
+    spoken = description or gettext("From {first} to {last}; between {low} and {high}.").format(
+        first=_instant(points[0][0]), last=_instant(points[-1][0]),
+        low=write(min(value for _, value in points)), high=write(max(value for _, value in points)),
+    )  # fmt: skip
+    keys = (
+        Markup('<ul class="keys"><li class="second">{}</li><li>{}</li></ul>').format(title, average_name) if average else ""
+    )
+    return Markup("{}{}{}").format(keys, _chart(title, spoken, body), _table(title, (gettext("When"), unit or title), rows))
+
+
+def bar_chart(
+    bars: Sequence[tuple[str, float]], *, title: str, description: str = "", unit: str = "", write: Write = formats.number
+) -> Markup:
+    """Draw one column a label, from zero; values at least zero."""
+    if not bars:
+        return _nothing()
+    top = _ceiling(max(value for _, value in bars))
+    room = (WIDTH - LEFT - RIGHT) / len(bars)
+    width = min(room * 0.72, 64.0)
+    every = math.ceil(len(bars) / 12)
+    body = [_grid(top, write)]
+    for position, (label, value) in enumerate(bars):
+        x, y = LEFT + room * (position + 0.5), _height(value, top)
+        body.append(Markup('<rect class="column" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>').format(
+            f"{x - width / 2:.1f}", f"{y:.1f}", f"{width:.1f}", f"{max(HEIGHT - BOTTOM - y, 0):.1f}",
+            f"{label} · {write(value)} {unit}".strip()))  # fmt: skip
+        if position % every == 0:
+            body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                "odd" if position // every % 2 and len(bars) > MOST_LABELS else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
+    spoken = description or gettext("{count} columns; the highest is {label} with {high}.").format(
+        count=len(bars), label=max(bars, key=lambda bar: bar[1])[0], high=write(max(value for _, value in bars))
+    )
+    rows = [(label, write(value)) for label, value in bars[:MOST_ROWS]]
+    return Markup("{}{}").format(_chart(title, spoken, body), _table(title, (gettext("Which"), unit or title), rows))
+
+
+def class_breaks(values: Iterable[float]) -> list[int]:
+    """Return at most seven ascending lower bounds of classes, growing by about the same ratio, for whole values > 0."""
+    counted = sorted(value for value in values if value > 0)
+    if not counted:
+        return [1]
+    low, high = counted[0], counted[-1]
+    breaks = [math.floor(low)]
+    for step in range(1, CLASSES):
+        bound = _round(low * (high / low) ** (step / CLASSES))
+        if bound > breaks[-1] and bound <= high:
+            breaks.append(bound)
+    return breaks
+
+
+def hex_map(
+    cells: Mapping[str, float | None], breaks: Sequence[int] = (), labels: Sequence[str] = (), *,
+    title: str, description: str = "", unit: str = "", withheld_label: str = "",
+) -> Markup:  # fmt: skip
+    """Draw H3 cells in up to seven classes; a cell whose value is None is withheld, and hatched.
+
+    breaks: ascending lower bounds of the classes, `class_breaks` of the values when empty; labels: their names, ranges
+    when empty. Nothing in the picture tells a withheld cell's value.
+    """
+    if not cells:
+        return _nothing()
+    bounds = list(breaks or class_breaks(value for value in cells.values() if value is not None))[:CLASSES]
+    names = list(labels) or _ranges(bounds)
+    rings, size = _project(cells)
+    key = hashlib.sha256(f"{title}{sorted(cells)[0]}{len(cells)}".encode()).hexdigest()[:8]
+    shown = {cell: value for cell, value in cells.items() if value is not None}
+    groups: dict[int, list[str]] = {}
+    for cell in shown:
+        groups.setdefault(max(bisect_right(bounds, shown[cell]) - 1, 0), []).append(cell)
+    spread = _spread(len(bounds))
+    body = [
+        Markup('<defs><pattern id="hatch-{}" width="16" height="16" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+               '<path class="hatch" d="M0 0V16"/></pattern></defs>').format(key)
+    ]  # fmt: skip
+    if hidden := [cell for cell in cells if cells[cell] is None]:
+        body.append(Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(
+            key, "".join(_path(rings[cell]) for cell in hidden), withheld_label or gettext("withheld")))  # fmt: skip
+    for group in sorted(groups):
+        if len(shown) > MOST_TITLED_HEXES:
+            body.append(Markup('<path class="q{}" d="{}"/>').format(
+                spread[group], "".join(_path(rings[cell]) for cell in groups[group])))  # fmt: skip
+            continue
+        hexes = Markup("").join(
+            Markup("<path d='{}'><title>{}</title></path>").format(_path(rings[cell]), f"{formats.number(shown[cell])} {unit}".strip())
+            for cell in groups[group]
+        )
+        body.append(Markup('<g class="q{}">{}</g>').format(spread[group], hexes))
+    legend = [Markup('<li><i class="q{}"></i>{}</li>').format(spread[position], name) for position, name in enumerate(names)]
+    if hidden:
+        legend.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld_label or gettext("withheld")))
+    spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
+        shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
+    )
+    busiest = sorted(shown, key=lambda cell: (-shown[cell], cell))[:10]
+    return Markup('<svg class="map" viewBox="0 0 {} {}" role="img" aria-labelledby="map-{}-t map-{}-d"><title id="map-{}-t">{}</title>'
+                  '<desc id="map-{}-d">{}</desc>{}</svg><ul class="legend" aria-hidden="true">{}</ul>{}').format(
+        MAP_WIDTH, size, key, key, key, title, key, spoken, Markup("").join(body), Markup("").join(legend),
+        _table(title, (gettext("Cell (H3)"), unit or title), [(cell, formats.number(shown[cell])) for cell in busiest],
+               gettext("The busiest cells as a table")),
+    )  # fmt: skip
+
+
+def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:
+    """Return each cell's outline in whole Mercator units of a picture MAP_WIDTH wide, and the picture's height."""
+    import h3  # noqa: PLC0415 (a compiled module that only maps need)
+
+    outlines: dict[str, list[tuple[float, float]]] = {}
+    middle: float | None = None
+    for cell in cells:
+        corners = h3.cell_to_boundary(cell)
+        middle = corners[0][1] if middle is None else middle
+        outlines[cell] = [(math.radians((lng - middle + 180) % 360 - 180), _mercator(lat)) for lat, lng in corners]
+    xs = [x for outline in outlines.values() for x, _ in outline]
+    ys = [y for outline in outlines.values() for _, y in outline]
+    wide, tall = max(xs) - min(xs), max(ys) - min(ys)
+    frame_wide = max(wide, tall / MAP_TALLEST) * 1.06
+    frame_tall = max(tall * 1.06, frame_wide * MAP_FLATTEST)
+    scale = MAP_WIDTH / frame_wide
+    left, top = min(xs) - (frame_wide - wide) / 2, min(ys) - (frame_tall - tall) / 2
+    rings = {
+        cell: [(round((x - left) * scale), round((y - top) * scale)) for x, y in outline] for cell, outline in outlines.items()
+    }
+    return rings, round(frame_tall * scale)
+
+
+def _mercator(latitude: float) -> float:
+    kept = max(min(latitude, HIGHEST_LATITUDE), -HIGHEST_LATITUDE)
+    return -math.log(math.tan(math.pi / 4 + math.radians(kept) / 2))
+
+
+def _path(ring: Ring) -> str:
+    """Write a closed outline with relative whole steps, as briefly as SVG allows."""
+    steps = [f"{x - before[0]} {y - before[1]}" for before, (x, y) in pairwise(ring)]
+    return f"M{ring[0][0]} {ring[0][1]}l{' '.join(steps)}z".replace(" -", "-")
+
+
+def _ranges(bounds: Sequence[int]) -> list[str]:
+    """Name classes by their whole numbers: 10–19, 20–39, 40+."""
+    named = [
+        formats.number(low) if high - low <= 1 else f"{formats.number(low)}–{formats.number(high - 1)}"
+        for low, high in pairwise(bounds)
+    ]
+    return [*named, f"{formats.number(bounds[-1])}+"]
+
+
+def _spread(count: int) -> list[int]:
+    """Spread `count` classes over the seven shades, lightest and darkest included."""
+    return [round(position * (CLASSES - 1) / max(count - 1, 1)) for position in range(count)] if count > 1 else [3]
+
+
+def _round(value: float) -> int:
+    """Round to two significant figures, the second a multiple of five."""
+    size = 10 ** max(math.floor(math.log10(value)) - 1, 0)
+    step = 5 * size if value / size >= 20 else size  # noqa: PLR2004 (below 20 a step of five is too coarse)
+    return max(round(value / step) * step, 1)
+
+
+def _ceiling(highest: float) -> float:
+    """Return the least of 1, 2, 2.5, 4, 5 × 10ⁿ × 4 gridlines that holds `highest`."""
+    if highest <= 0:
+        return 4.0
+    size: float = 10.0 ** math.floor(math.log10(highest / 4))
+    return next(4 * size * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10) if 4 * size * factor >= highest * 0.9999)
+
+
+def _height(value: float, top: float) -> float:
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
+
+
+def _grid(top: float, write: Write) -> Markup:
+    """Draw five gridlines with their values; whole values are written whole."""
+    lines = []
+    for step in range(5):
+        value = top * step / 4
+        y = _height(value, top)
+        lines.append(Markup('<path class="{}" d="M{} {}H{}"/><text x="{}" y="{}" text-anchor="end">{}</text>').format(
+            "axis" if step == 0 else "grid", LEFT, f"{y:.1f}", WIDTH - RIGHT, LEFT - 8, f"{y + 4:.1f}",
+            write(int(value) if float(value).is_integer() else value)))  # fmt: skip
+    return Markup("").join(lines)
+
+
+def _hit(x: float, width: float, text: str) -> Markup:
+    return Markup('<rect class="hit" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
+        f"{x:.1f}", TOP, f"{width:.1f}", HEIGHT - TOP - BOTTOM, text
+    )
+
+
+def _chart(title: str, description: str, body: Sequence[Markup]) -> Markup:
+    key = hashlib.sha256(f"{title}{description}".encode()).hexdigest()[:8]
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
+                  '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg>').format(
+        WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))  # fmt: skip
+
+
+def _table(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:
+    """Fold the figures away under the picture."""
+    body = Markup("").join(Markup('<tr><th scope="row">{}</th><td class="n">{}</td></tr>').format(*row) for row in rows)
+    return Markup('<details><summary>{}</summary><table><caption class="unseen">{}</caption><thead><tr><th scope="col">{}</th>'
+                  '<th scope="col" class="n">{}</th></tr></thead><tbody>{}</tbody></table></details>').format(
+        summary or gettext("Show as a table"), caption, headings[0], headings[1], body)  # fmt: skip
+
+
+def _nothing() -> Markup:
+    return Markup('<p class="empty">{}</p>').format(escape(gettext("There is nothing to draw yet.")))
+
+
+def _thinned(points: Sequence[tuple[Instant, float]]) -> Sequence[tuple[Instant, float]]:
+    """Keep every point of a short series, and each day's highest of a long one."""
+    if len(points) <= MOST_ROWS:
+        return points
+    days: dict[dt.date, tuple[Instant, float]] = {}
+    for instant, value in points:
+        day = instant.date() if isinstance(instant, dt.datetime) else instant
+        if day not in days or value > days[day][1]:
+            days[day] = (instant, value)
+    return list(days.values())[-MOST_ROWS:]
+
+
+def _seconds(instant: Instant) -> float:
+    """Return seconds since 1970; a date counts from its midnight UTC."""
+    if isinstance(instant, dt.datetime):
+        return instant.timestamp()
+    return dt.datetime.combine(instant, dt.time(), dt.UTC).timestamp()
+
+
+def _instant(instant: Instant) -> str:
+    """Write an instant of a series: its day in UTC, with the hour unless it is midnight."""
+    if isinstance(instant, dt.datetime):
+        utc = instant.astimezone(dt.UTC)
+        return formats.date(utc.date()) + (f" {utc:%H:%M}" if (utc.hour, utc.minute) != (0, 0) else "")
+    return formats.date(instant)
+
+
+def _ticks(first: Instant, last: Instant) -> list[tuple[dt.datetime, str]]:
+    """Choose at most seven round instants between `first` and `last`, with short names in the page's language."""
+    start, end = (dt.datetime.fromtimestamp(_seconds(instant), dt.UTC) for instant in (first, last))
+    span = end - start
+    if span <= SHORT_SPAN:
+        hours = next(step for step in (1, 2, 3, 6, 12, 24) if span / dt.timedelta(hours=step) < MOST_LABELS + 0.5 or step == 24)  # noqa: PLR2004
+        at = start.replace(minute=0, second=0, microsecond=0)
+        at = at.replace(hour=0) if hours == 24 else at  # noqa: PLR2004
+        stride = dt.timedelta(hours=hours)
+        return [(instant, f"{instant:%H:%M}") for instant in _every(at, start, end, stride)]
+    if span <= LONG_SPAN:
+        stride = dt.timedelta(days=math.ceil((span.days + 1) / MOST_LABELS))
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        return [(instant, formats.short_date(instant.date())) for instant in _every(midnight, start, end, stride)]
+    months = [
+        dt.datetime(year, month, 1, tzinfo=dt.UTC) for year in range(start.year, end.year + 1) for month in range(1, 13)
+    ]
+    inside = [month for month in months if start <= month <= end]
+    return [(month, formats.month(month.date())) for month in inside[:: max(math.ceil(len(inside) / MOST_LABELS), 1)]]
+
+
+def _every(at: dt.datetime, start: dt.datetime, end: dt.datetime, stride: dt.timedelta) -> Iterator[dt.datetime]:
+    while at <= end:
+        if at >= start:
+            yield at
+        at += stride
