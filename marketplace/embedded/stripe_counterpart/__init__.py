@@ -1,4 +1,4 @@
-"""A stateful local counterpart of Stripe: its v1 HTTP API, hosted payment page and webhooks, for the demo and the tests.
+"""A stateful local counterpart of Stripe, for the demo and the tests: its v1 HTTP API, hosted pages and webhooks.
 
 Only state transitions are written here. Shapes of requests and responses come from the installed `stripe` package's own
 types and are checked on every call, so the counterpart cannot drift from the version that the marketplace really uses.

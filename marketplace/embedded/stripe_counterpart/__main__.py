@@ -22,7 +22,7 @@ def main() -> None:
     counterpart = create_counterpart(
         arguments.state, control=arguments.control, seed=arguments.seed, daily_payouts=arguments.daily_payouts
     )
-    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201  whoever starts it reads this
+    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(counterpart, log_level="critical", access_log=False, lifespan="on", ws="none")
     uvicorn.Server(config).run(sockets=[listener])
 

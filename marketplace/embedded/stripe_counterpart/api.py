@@ -1,6 +1,7 @@
 """Stripe's v1 API: who calls, whether the key was used before, what happens, and the shape of the answer.
 
-One call is one transaction: its effect and the answer saved under its idempotency key are written together or not at all.
+One call is one transaction: its effect and the answer saved under its idempotency key are written together or not
+at all.
 """
 
 import base64
@@ -34,7 +35,7 @@ _CRASH: Json = {"error": {"type": "api_error", "message": "An unknown error occu
 
 @dataclass(frozen=True)
 class Crash:
-    """Stripe fails while it executes and saves that failure as the key's answer. executed: whether the effect is kept."""
+    """Stripe fails while executing and saves the failure as the key's answer. executed: whether the effect is kept."""
 
     executed: bool = False
 
@@ -50,6 +51,7 @@ class Api:
     """The API of one world."""
 
     def __init__(self, world: World) -> None:
+        """Open the API of a world."""
         self._world = world
         self._keys_in_use: set[tuple[str, str]] = set()
 
@@ -92,7 +94,9 @@ class Api:
         except Refused as refused:
             answer = _Answer(refused.status, refused.body)
         except ContractBroken as broken:
-            answer = _Answer(500, {"error": {"type": "api_error", "message": f"The local counterpart is wrong: {broken}"}})
+            answer = _Answer(
+                500, {"error": {"type": "api_error", "message": f"The local counterpart is wrong: {broken}"}}
+            )
         return json_response(answer.status, answer.body, headers)
 
     def _execute_once(
@@ -100,7 +104,9 @@ class Api:
     ) -> _Answer:
         """Replay the answer saved under the key, or execute and save it."""
         if len(key) > _LONGEST_KEY:
-            raise Refused(400, f"Idempotency keys are at most {_LONGEST_KEY} characters long.", kind="idempotency_error")
+            raise Refused(
+                400, f"Idempotency keys are at most {_LONGEST_KEY} characters long.", kind="idempotency_error"
+            )
         fingerprint = json.dumps([request.method, request.path, request.form()], sort_keys=True)
         saved = self._find_saved(account, key)
         if saved is not None:
@@ -140,7 +146,7 @@ class Api:
     def _execute(self, request: Request, account: str, crash: Crash | None) -> _Answer:
         """Do what the call asks; a refusal leaves nothing behind, a decline keeps what happened."""
         try:
-            with self._world.attempt():
+            with self._world.attempt(keep=crash is None or crash.executed):
                 operation, subject = find_operation(request.method, request.path)
                 params = read_params(operation.params, request.form())
                 operation.refuse_unplayed(params)
@@ -152,8 +158,6 @@ class Api:
                     answer = _Answer(declined.status, declined.body)
                 else:
                     answer = _Answer(200, _finish(self._world, operation, played, params))
-                if crash is not None and not crash.executed:
-                    raise Refused(500, "undone")
         except Refused as refused:
             answer = _Answer(refused.status, refused.body, refused.executed)
         return answer if crash is None else _Answer(500, _CRASH)

@@ -39,6 +39,7 @@ class Counterpart:
     """An ASGI application; webhooks leave while its lifespan runs."""
 
     def __init__(self, world: World, *, has_control: bool) -> None:
+        """Put the doors around a world."""
         self._world = world
         self._api = Api(world)
         self._courier = Courier(world)

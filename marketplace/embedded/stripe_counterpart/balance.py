@@ -33,8 +33,9 @@ class Movement:
 
 
 def fee_for(method_type: str, amount: int) -> int:
-    """Return Stripe's fee in cents, halves rounded up: 1.5 % + 25 for cards of the EEA, 35 for SEPA debit, 0.5 % capped
-    at 5 euros for a bank transfer.
+    """Return Stripe's fee in cents, halves rounded up.
+
+    1.5 % + 25 for cards of the EEA, 35 for a SEPA debit, 0.5 % capped at 5 euros for a bank transfer.
     """
     if method_type == "sepa_debit":
         return _SEPA_FEE
@@ -107,7 +108,11 @@ def retrieve_balance(world: World, account: str) -> Json:
         "livemode": False,
         **{
             status: [
-                {"amount": sums.get((status, currency), 0), "currency": currency, "source_types": {"card": sums.get((status, currency), 0)}}
+                {
+                    "amount": sums.get((status, currency), 0),
+                    "currency": currency,
+                    "source_types": {"card": sums.get((status, currency), 0)},
+                }
                 for currency in currencies
             ]
             for status in ("available", "pending")
@@ -125,9 +130,13 @@ def available_amount(world: World, currency: str, account: str = "") -> int:
 def create_payout(world: World, params: Json, account: str) -> Json:
     """Pay out an amount on request; such a payout is not reconciled to the movements behind it."""
     if params["amount"] <= 0:
-        raise Refused(400, "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount")
+        raise Refused(
+            400, "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
+        )
     if params["amount"] > available_amount(world, params["currency"], account):
-        raise Refused(400, "You have insufficient funds in your Stripe account for this payout.", code="balance_insufficient")
+        raise Refused(
+            400, "You have insufficient funds in your Stripe account for this payout.", code="balance_insufficient"
+        )
     payout = _add_payout(world, params["amount"], params["currency"], account)
     payout.update(
         automatic=False,
@@ -143,15 +152,12 @@ def create_payout(world: World, params: Json, account: str) -> Json:
 
 def pay_out_available(world: World, currency: str = "eur") -> Json:
     """Make Stripe's automatic payout of everything available that no payout has taken yet, and let it arrive."""
-    taken = [
-        transaction
-        for transaction in world.select(
-            "balance_transaction",
-            "account = '' AND json_extract(body, '$._payout') IS NULL AND json_extract(body, '$.status') = 'available'"
-            " AND json_extract(body, '$.currency') = ? AND json_extract(body, '$.type') <> 'payout'",
-            (currency,),
-        )
-    ]
+    taken = world.select(
+        "balance_transaction",
+        "account = '' AND json_extract(body, '$._payout') IS NULL AND json_extract(body, '$.status') = 'available'"
+        " AND json_extract(body, '$.currency') = ? AND json_extract(body, '$.type') <> 'payout'",
+        (currency,),
+    )
     total = sum(transaction["net"] for transaction in taken)
     if total <= 0:
         raise Refused(400, f"Nothing to pay out: {total} {currency} available.", code="balance_insufficient")

@@ -7,8 +7,11 @@ from marketplace.embedded.stripe_counterpart.events import emit
 from marketplace.embedded.stripe_counterpart.world import World
 
 
-def update(world: World, target: Json, params: Json, names: Iterable[str], event_type: str) -> Json:
-    """Replace the named fields that a call sends (an empty text clears one) and merge its metadata."""
+def update(world: World, target: Json, params: Json, names: Iterable[str], event_type: str | None) -> Json:
+    """Replace the named fields that a call sends (an empty text clears one) and merge its metadata.
+
+    event_type: the event that tells it; Stripe has none for some objects.
+    """
     previous = {}
     for name in names:
         if name in params:
@@ -19,7 +22,8 @@ def update(world: World, target: Json, params: Json, names: Iterable[str], event
     if "metadata" in params:
         previous["metadata"] = target["metadata"]
         target["metadata"] = merged_metadata(target["metadata"], params["metadata"])
-    emit(world, event_type, target, previous=previous)
+    if event_type is not None:
+        emit(world, event_type, target, previous=previous)
     return target
 
 

@@ -156,9 +156,7 @@ def fail_debit(world: World, charge: Json) -> None:
     """Let the bank refuse a debit: the movement is reversed by another, and Stripe takes its fee for the failure."""
     transaction = world.get("balance_transaction", charge["balance_transaction"])
     transaction.update(available_on=world.now(), status="available")
-    reversal = Movement(
-        "payment_failure_refund", "charge_failure", -charge["amount"], charge["currency"], charge["id"]
-    )
+    reversal = Movement("payment_failure_refund", "charge_failure", -charge["amount"], charge["currency"], charge["id"])
     charge.update(
         status="failed",
         failure_balance_transaction=move(world, reversal)["id"],

@@ -1,7 +1,7 @@
 """Checkout Sessions: a hosted page where one thing is paid once, or never.
 
-A session is open until it is paid (complete) or its time is over (expired). Fulfilment follows `payment_status`, never the
-page's redirect: a debit or a bank transfer completes the session unpaid and is told days later.
+A session is open until it is paid (complete) or its time is over (expired). Fulfilment follows `payment_status`,
+never the page's redirect: a debit or a bank transfer completes the session unpaid and is told days later.
 """
 
 import stripe

@@ -17,7 +17,9 @@ def create_account(world: World, params: Json) -> Json:
     wanted = params.get("capabilities", {})
     requirements = blank(stripe.Account.Requirements)
     requirements.update(
-        currently_due=list(_NEEDED_TO_ONBOARD), past_due=list(_NEEDED_TO_ONBOARD), disabled_reason="requirements.past_due"
+        currently_due=list(_NEEDED_TO_ONBOARD),
+        past_due=list(_NEEDED_TO_ONBOARD),
+        disabled_reason="requirements.past_due",
     )
     agreement = params.get("tos_acceptance", {}).get("service_agreement", "full")
     return world.add(

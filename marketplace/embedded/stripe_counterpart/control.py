@@ -1,6 +1,7 @@
-"""The control plane: what only tests and the demo's seeding may do. POST /_test/NAME with a JSON object; never called by product code.
+"""The control plane: what only tests and the demo's seeding may do, by POST /_test/NAME with a JSON object.
 
-It moves time, lets banks answer, makes payouts and disputes, and breaks the network between the marketplace and Stripe.
+Product code never calls it. It moves time, lets banks answer, makes payouts and disputes, and breaks the network
+between the marketplace and Stripe.
 """
 
 import re
@@ -43,9 +44,9 @@ class Fault(_Strict):
     """What goes wrong with the next `times` API calls whose path fully matches the pattern.
 
     drop_before: the request never arrives. drop_after: it is executed and its answer is lost. status: it is answered
-    with that error without being executed. saved500: Stripe crashes and saves the 500 under the key; executed tells whether
-    the effect is kept. delay: the key is held for some seconds before the call is executed. webhooks: how deliveries fare,
-    until `nofault`.
+    with that error without being executed. saved500: Stripe crashes and saves the 500 under the key; executed tells
+    whether the effect is kept. delay: the key is held for some seconds before the call is executed. webhooks: how
+    deliveries fare, until `nofault`.
     """
 
     kind: Literal["drop_before", "drop_after", "status", "saved500", "delay", "webhooks"]

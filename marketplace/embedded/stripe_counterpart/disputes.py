@@ -87,5 +87,3 @@ def close_dispute(world: World, dispute: Json, *, won: bool) -> Json:
 def _refuse_closed(dispute: Json) -> None:
     if dispute["status"] in _CLOSED:
         raise Refused(400, f"This dispute is already closed: {dispute['status']}.")
-
-

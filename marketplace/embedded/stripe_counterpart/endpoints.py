@@ -52,5 +52,7 @@ def delete_endpoint(world: World, endpoint: Json) -> Json:
 def _checked_url(url: str) -> str:
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise Refused(400, "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param="url")
+        raise Refused(
+            400, "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param="url"
+        )
     return url

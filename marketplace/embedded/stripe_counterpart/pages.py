@@ -1,6 +1,7 @@
 """The hosted pages: pay a session, confirm at the bank, open a payout account. Plain HTML, no script, nothing external.
 
-A page reads what is, a form does one thing and answers with a redirect, so that a refresh or a double click repeats nothing.
+A page reads what is, a form does one thing and answers with a redirect, so that a refresh or a double click repeats
+nothing.
 """
 
 import functools
@@ -200,12 +201,16 @@ def _show(
 ) -> Response:
     """Return a page that may load our style and post to us or be sent on to where a form leads, and nothing else."""
     said = words.WORDS[language]
-    html = _environment().get_template(template).render(
-        language=language,
-        said=said,
-        amount_of=lambda minor, currency: words.write_amount(minor, currency, language),
-        time_of=lambda moment: words.write_time(moment, language),
-        **{"notice": None, "leave": None, "leave_words": None, **shown},
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language,
+            said=said,
+            amount_of=lambda minor, currency: words.write_amount(minor, currency, language),
+            time_of=lambda moment: words.write_time(moment, language),
+            **{"notice": None, "leave": None, "leave_words": None, **shown},
+        )
     )
     origins = sorted({f"{at.scheme}://{at.netloc}" for at in map(urlsplit, form_targets or []) if at.netloc})
     policy = "; ".join(

@@ -1,4 +1,4 @@
-"""What happens by itself: money becomes available, sessions and authorisations expire, banks answer, payouts are made."""
+"""What happens by itself: money becomes available, sessions and authorisations expire, banks answer, payouts leave."""
 
 from marketplace.embedded.stripe_counterpart.balance import make_available, pay_out_available
 from marketplace.embedded.stripe_counterpart.checkout import expire_if_due, tell_settlement

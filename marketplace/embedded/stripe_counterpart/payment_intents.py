@@ -50,6 +50,24 @@ class Confirmation:
     return_url: str | None = None
 
 
+@dataclass(frozen=True)
+class _Decline:
+    """Why a payment method was declined, in Stripe's codes. charge: the failed charge, if one was tried."""
+
+    code: str
+    decline_code: str | None = None
+    charge: str | None = None
+
+    @property
+    def message(self) -> str:
+        """What Stripe tells the payer."""
+        if self.code == "authentication_required":
+            return "Your card was declined. This transaction requires authentication."
+        if self.code == "payment_intent_authentication_failure":
+            return "We are unable to authenticate your payment method."
+        return decline_message(self.decline_code or "")
+
+
 def check_amount(amount: int, currency: str, param: str) -> None:
     """Refuse an amount that Stripe does not take, in cents."""
     if amount < SMALLEST_AMOUNT:
@@ -116,7 +134,7 @@ def confirm(world: World, intent: Json, confirmation: Confirmation) -> Json:
     charge = add_charge(world, intent, method)
     if card.decline_code is not None:
         decline_charge(world, charge, card.decline_code)
-        _decline(world, intent, method, "card_declined", card.decline_code, charge["id"])
+        _decline(world, intent, method, _Decline("card_declined", card.decline_code, charge["id"]))
     if intent["setup_future_usage"] and intent["customer"]:
         method["customer"] = intent["customer"]
     if method["type"] == "sepa_debit":
@@ -153,7 +171,7 @@ def _confirmable_method(world: World, intent: Json) -> Json:
 def _require_authentication(world: World, intent: Json, method: Json, confirmation: Confirmation) -> Json:
     """Send the payer to their bank, or decline when nobody is there to go."""
     if confirmation.off_session or confirmation.error_on_requires_action:
-        _decline(world, intent, method, "authentication_required", "authentication_required")
+        _decline(world, intent, method, _Decline("authentication_required", "authentication_required"))
     intent["status"] = "requires_action"
     if confirmation.return_url:
         url = f"{world.origin.base}/c/authenticate/{intent['id']}"
@@ -173,24 +191,18 @@ def authenticate(world: World, intent: Json, *, agreed: bool) -> Json:
         raise Refused(400, "There is nothing to authenticate.", code="payment_intent_unexpected_state")
     method = world.get("payment_method", intent["payment_method"])
     if not agreed:
-        _decline(world, intent, method, "payment_intent_authentication_failure", None)
+        _decline(world, intent, method, _Decline("payment_intent_authentication_failure"))
     return confirm(world, intent, Confirmation(authenticated=True))
 
 
-def _decline(
-    world: World, intent: Json, method: Json, code: str, decline_code: str | None, charge: str | None = None
-) -> NoReturn:
+def _decline(world: World, intent: Json, method: Json, decline: _Decline) -> NoReturn:
     """Give the intent back for another payment method, and tell why."""
-    message = {
-        "authentication_required": "Your card was declined. This transaction requires authentication.",
-        "payment_intent_authentication_failure": "We are unable to authenticate your payment method.",
-    }.get(code, decline_message(decline_code or ""))
-    reasons = {"charge": charge, "decline_code": decline_code, "payment_method": shown(method)}
-    known = {name: value for name, value in reasons.items() if value is not None}
-    error = {"type": "card_error", "code": code, "message": message, **known}
+    reasons = {"charge": decline.charge, "decline_code": decline.decline_code, "payment_method": shown(method)}
+    known: Json = {name: value for name, value in reasons.items() if value is not None}
+    error = {"type": "card_error", "code": decline.code, "message": decline.message, **known}
     intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
     emit(world, "payment_intent.payment_failed", intent)
-    raise Declined(402, message, code=code, kind="card_error", payment_intent=shown(intent), **known)
+    raise Declined(402, decline.message, code=decline.code, kind="card_error", payment_intent=shown(intent), **known)
 
 
 # ------------------------------------------------------------------ capture, cancel, settle
@@ -199,7 +211,7 @@ def capture(world: World, intent: Json, params: Json) -> Json:
     if intent["status"] != "requires_capture":
         message = f"This PaymentIntent could not be captured because it has a status of {intent['status']}."
         raise Refused(400, message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
-    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    amount: int = params.get("amount_to_capture") or intent["amount_capturable"]
     if not 0 < amount <= intent["amount_capturable"]:
         message = f"The amount to capture, {amount}, must be between 1 and {intent['amount_capturable']}."
         raise Refused(400, message, code="amount_too_large", param="amount_to_capture")

@@ -31,7 +31,9 @@ _ORDINARY = TestCard("4242424242424242")
 CARDS_BY_TOKEN: dict[str, TestCard] = {
     "visa": _ORDINARY,
     "chargeDeclined": TestCard("4000000000000002", decline_code="generic_decline", attachable=False),
-    "chargeDeclinedInsufficientFunds": TestCard("4000000000009995", decline_code="insufficient_funds", attachable=False),
+    "chargeDeclinedInsufficientFunds": TestCard(
+        "4000000000009995", decline_code="insufficient_funds", attachable=False
+    ),
     "chargeCustomerFail": TestCard("4000000000000341", decline_code="generic_decline"),
     "authenticationRequired": TestCard("4000002760003184", authenticates=True),
     "createDispute": TestCard("4000000000000259", disputed=True),
@@ -43,6 +45,7 @@ _CARDS_BY_NUMBER = {card.number: card for card in CARDS_BY_TOKEN.values()}
 
 IBAN_THAT_PAYS = "DE89370400440532013000"
 IBAN_THAT_FAILS = "DE62370400440532013001"
+_IBAN_LENGTHS = range(15, 35)
 _NO_BILLING_DETAILS: Json = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
 
 
@@ -92,7 +95,9 @@ def _add_card(world: World, card: TestCard, sent: Json, details: Json, metadata:
 def _add_sepa_account(world: World, params: Json, details: Json, metadata: Json) -> Json:
     iban = params.get("sepa_debit", {}).get("iban", "").replace(" ", "").upper()
     if not _has_valid_check_digits(iban):
-        raise Refused(400, "The IBAN you provided is invalid.", code="invalid_bank_account_iban", param="sepa_debit[iban]")
+        raise Refused(
+            400, "The IBAN you provided is invalid.", code="invalid_bank_account_iban", param="sepa_debit[iban]"
+        )
     if not (details["name"] and details["email"]):
         raise Refused(
             400,
@@ -115,7 +120,7 @@ def _add_sepa_account(world: World, params: Json, details: Json, metadata: Json)
 
 def _has_valid_check_digits(iban: str) -> bool:
     """Whether an IBAN passes ISO 7064 mod 97-10."""
-    if not (15 <= len(iban) <= 34 and iban.isalnum() and iban.isascii()):
+    if not (len(iban) in _IBAN_LENGTHS and iban.isalnum() and iban.isascii()):
         return False
     return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
 

@@ -31,7 +31,9 @@ def list_page(world: World, kind: str, params: Json, url: str, wanted: Filter) -
     """Return one page of a list, newest first unless it is read backwards from an object."""
     limit = params.get("limit", _DEFAULT_PAGE)
     if not 1 <= limit <= _LARGEST_PAGE:
-        raise Refused(400, f"Invalid integer: limit must be between 1 and {_LARGEST_PAGE}", param="limit", executed=False)
+        raise Refused(
+            400, f"Invalid integer: limit must be between 1 and {_LARGEST_PAGE}", param="limit", executed=False
+        )
     _require_created(wanted, params.get("created"))
     backwards = "ending_before" in params
     if "starting_after" in params:
@@ -82,11 +84,10 @@ def expand(world: World, answer: Json, path: str) -> None:
     if head not in answer:
         raise Refused(400, f"This property cannot be expanded ({head}).", param="expand", executed=False)
     value = answer[head]
-    if isinstance(value, str):
-        named = world.find(value)
-        if named is None:
-            raise Refused(400, f"This property cannot be expanded ({head}).", param="expand", executed=False)
+    if isinstance(value, str) and (named := world.find(value)) is not None:
         value = answer[head] = shown(named)
+    if not isinstance(value, dict | list | None):
+        raise Refused(400, f"This property cannot be expanded ({head}).", param="expand", executed=False)
     if not rest or value is None:
         return
     for each in value if isinstance(value, list) else [value]:

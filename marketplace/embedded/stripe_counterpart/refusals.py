@@ -1,7 +1,7 @@
 """The two ways a call is refused.
 
-`Refused` leaves nothing behind. `Declined` keeps what happened until then: a declined card leaves a failed charge and its
-events. Both carry the error body that Stripe would send.
+`Refused` leaves nothing behind. `Declined` keeps what happened until then: a declined card leaves a failed charge and
+its events. Both carry the error body that Stripe would send.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ class Refused(Exception):  # noqa: N818  named by what happened, as in the rest 
     executed: whether the endpoint had begun to execute; only then is the answer saved under the idempotency key.
     """
 
-    def __init__(  # noqa: PLR0913  the fields of Stripe's error object
+    def __init__(
         self,
         status: int,
         message: str,
@@ -24,11 +24,16 @@ class Refused(Exception):  # noqa: N818  named by what happened, as in the rest 
         executed: bool = True,
         **details: Any,  # noqa: ANN401  objects attached to the error, as JSON
     ) -> None:
+        """Make Stripe's error object; what is None is left out of it."""
         super().__init__(message)
         self.status = status
         self.executed = executed
         named = {"code": code, "param": param, **details}
-        error = {"type": kind, "message": message, **{name: value for name, value in named.items() if value is not None}}
+        error = {
+            "type": kind,
+            "message": message,
+            **{name: value for name, value in named.items() if value is not None},
+        }
         self.body: dict[str, Any] = {"error": error}
 
 

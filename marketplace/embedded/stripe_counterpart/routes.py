@@ -56,14 +56,18 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """What one method and path does. resource: the name of what it answers with, or of what it lists."""
+    """What one method and path does.
+
+    params: the package's type of its parameters. resource: the name of what it answers with, or of what it lists.
+    played: the parameters that have their effect here.
+    """
 
     method: str
     path: str
     params: Any
     resource: str
+    played: str
     play: Callable[[Call], Json]
-    played: frozenset[str]
     lists: bool = False
 
     def subject_in(self, path: str) -> str | None:
@@ -74,28 +78,24 @@ class Operation:
 
     def refuse_unplayed(self, params: Json) -> None:
         """Refuse a parameter that Stripe documents and this counterpart does not play."""
-        for name in sorted(set(params) - self.played - {"expand"}):
+        for name in sorted(set(params) - {*self.played.split(), "expand"}):
             raise Refused(
                 400, f"The local counterpart does not play the parameter {name} here.", param=name, executed=False
             )
 
 
-def _operation(method: str, path: str, params: Any, resource: str, played: str, play: Callable[[Call], Json]) -> Operation:  # noqa: ANN401, PLR0913, PLR0917  one row of the table
-    return Operation(method, path, params, resource, play, frozenset(played.split()))
-
-
-def _listing(path: str, params: Any, resource: str, filters: str = "", **columns: str) -> Operation:  # noqa: ANN401  a TypedDict
-    """Return the operation that lists a resource by fields equal to parameters of the same name, or of columns'."""
-    equal = {**{name: name for name in filters.split()}, **columns}
+def _listing(path: str, params: Any, resource: str, filters: str = "", paging: str = _PAGING) -> Operation:  # noqa: ANN401  a TypedDict
+    """Return the operation that lists a resource by fields equal to parameters: `name`, or `name=field`."""
+    equal = {name: column or name for name, _, column in (each.partition("=") for each in filters.split())}
 
     def play(call: Call) -> Json:
         return call.list(resource, reading.equal_to(call.params, equal))
 
-    return Operation("GET", path, params, resource, play, frozenset((*_PAGING.split(), *equal)), lists=True)
+    return Operation("GET", path, params, resource, f"{paging} {' '.join(equal)}", play, lists=True)
 
 
 def _retrieval(path: str, params: Any, resource: str) -> Operation:  # noqa: ANN401  a TypedDict
-    return Operation("GET", path, params, resource, lambda call: call.get(resource), frozenset())
+    return Operation("GET", path, params, resource, "", lambda call: call.get(resource))
 
 
 def find_operation(method: str, path: str) -> tuple[Operation, str]:
@@ -120,7 +120,7 @@ def _update_payment_intent(call: Call) -> Json:
         message = f"This PaymentIntent could not be updated because it has a status of {intent['status']}."
         raise Refused(400, message, code="payment_intent_unexpected_state")
     names = ("amount", "customer", "description", "receipt_email", "transfer_group")
-    return changes.update(call.world, intent, call.params, names, "payment_intent.updated")
+    return changes.update(call.world, intent, call.params, names, None)
 
 
 def _list_events(call: Call) -> Json:
@@ -150,7 +150,7 @@ def _list_tax_ids(call: Call) -> Json:
 
 OPERATIONS: tuple[Operation, ...] = (
     # Checkout
-    _operation(
+    Operation(
         "POST", "/v1/checkout/sessions", of_checkout.SessionCreateParams, "checkout.session",
         "allowed_payment_method_types billing_address_collection cancel_url client_reference_id currency customer"
         " customer_creation customer_email excluded_payment_method_types expires_at line_items locale metadata mode"
@@ -160,24 +160,24 @@ OPERATIONS: tuple[Operation, ...] = (
     _listing(
         "/v1/checkout/sessions", of_checkout.SessionListParams, "checkout.session", "customer payment_intent status"
     ),
-    _operation(
+    Operation(
         "GET", "/v1/checkout/sessions/{id}", of_checkout.SessionRetrieveParams, "checkout.session", "",
         lambda call: checkout.with_url(call.world, call.get("checkout.session")),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/checkout/sessions/{id}", of_checkout.SessionUpdateParams, "checkout.session", "metadata",
         lambda call: checkout.update_session(call.get("checkout.session"), call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/checkout/sessions/{id}/expire", of_checkout.SessionExpireParams, "checkout.session", "",
         lambda call: checkout.expire_session(call.world, call.get("checkout.session")),
     ),
     Operation(
         "GET", "/v1/checkout/sessions/{id}/line_items", of_checkout.SessionListLineItemsParams, "item",
-        _list_lines, frozenset(_LINE_PAGING.split()), lists=True,
+        _LINE_PAGING, _list_lines, lists=True,
     ),
     # Payment intents
-    _operation(
+    Operation(
         "POST", "/v1/payment_intents", plain.PaymentIntentCreateParams, "payment_intent",
         "allowed_payment_method_types amount automatic_payment_methods capture_method confirm currency customer"
         " description error_on_requires_action excluded_payment_method_types metadata off_session payment_method"
@@ -186,21 +186,21 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _listing("/v1/payment_intents", plain.PaymentIntentListParams, "payment_intent", "customer"),
     _retrieval("/v1/payment_intents/{id}", plain.PaymentIntentRetrieveParams, "payment_intent"),
-    _operation(
+    Operation(
         "POST", "/v1/payment_intents/{id}", plain.PaymentIntentUpdateParams, "payment_intent",
         "amount customer description metadata receipt_email transfer_group", _update_payment_intent,
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_intents/{id}/confirm", plain.PaymentIntentConfirmParams, "payment_intent",
         "error_on_requires_action off_session payment_method return_url setup_future_usage",
         lambda call: payment_intents.confirm_by_request(call.world, call.get("payment_intent"), call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_intents/{id}/capture", plain.PaymentIntentCaptureParams, "payment_intent",
         "amount_to_capture",
         lambda call: payment_intents.capture(call.world, call.get("payment_intent"), call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_intents/{id}/cancel", plain.PaymentIntentCancelParams, "payment_intent",
         "cancellation_reason",
         lambda call: payment_intents.cancel(
@@ -210,7 +210,7 @@ OPERATIONS: tuple[Operation, ...] = (
     # Charges, refunds, disputes
     _listing("/v1/charges", plain.ChargeListParams, "charge", "customer payment_intent transfer_group"),
     _retrieval("/v1/charges/{id}", plain.ChargeRetrieveParams, "charge"),
-    _operation(
+    Operation(
         "POST", "/v1/refunds", plain.RefundCreateParams, "refund", "amount charge metadata payment_intent reason",
         lambda call: refunds.create_refund(call.world, call.params),
     ),
@@ -218,25 +218,25 @@ OPERATIONS: tuple[Operation, ...] = (
     _retrieval("/v1/refunds/{id}", plain.RefundRetrieveParams, "refund"),
     _listing("/v1/disputes", plain.DisputeListParams, "dispute", "charge payment_intent"),
     _retrieval("/v1/disputes/{id}", plain.DisputeRetrieveParams, "dispute"),
-    _operation(
+    Operation(
         "POST", "/v1/disputes/{id}", plain.DisputeUpdateParams, "dispute", "evidence metadata submit",
         lambda call: disputes.answer_dispute(call.world, call.get("dispute"), call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/disputes/{id}/close", plain.DisputeCloseParams, "dispute", "",
         lambda call: disputes.close_dispute(call.world, call.get("dispute"), won=False),
     ),
     # Balance and payouts
-    _operation(
+    Operation(
         "GET", "/v1/balance", plain.BalanceRetrieveParams, "balance", "",
         lambda call: balance.retrieve_balance(call.world, call.account),
     ),
     _listing(
         "/v1/balance_transactions", plain.BalanceTransactionListParams, "balance_transaction",
-        "currency source type", payout="_payout",
+        "currency source type payout=_payout",
     ),
     _retrieval("/v1/balance_transactions/{id}", plain.BalanceTransactionRetrieveParams, "balance_transaction"),
-    _operation(
+    Operation(
         "POST", "/v1/payouts", plain.PayoutCreateParams, "payout",
         "amount currency description metadata statement_descriptor",
         lambda call: balance.create_payout(call.world, call.params, call.account),
@@ -244,52 +244,52 @@ OPERATIONS: tuple[Operation, ...] = (
     _listing("/v1/payouts", plain.PayoutListParams, "payout", "status"),
     _retrieval("/v1/payouts/{id}", plain.PayoutRetrieveParams, "payout"),
     # Customers and payment methods
-    _operation(
+    Operation(
         "POST", "/v1/customers", plain.CustomerCreateParams, "customer",
         f"{' '.join(customers.CHANGEABLE)} metadata tax_id_data",
         lambda call: customers.create_customer(call.world, call.params),
     ),
     _listing("/v1/customers", plain.CustomerListParams, "customer", "email"),
     _retrieval("/v1/customers/{id}", plain.CustomerRetrieveParams, "customer"),
-    _operation(
+    Operation(
         "POST", "/v1/customers/{id}", plain.CustomerUpdateParams, "customer",
         f"{' '.join(customers.CHANGEABLE)} metadata",
         lambda call: changes.update(
             call.world, call.get("customer"), call.params, customers.CHANGEABLE, "customer.updated"
         ),
     ),
-    _operation(
+    Operation(
         "DELETE", "/v1/customers/{id}", plain.CustomerDeleteParams, "customer", "",
         lambda call: customers.delete_customer(call.world, call.get("customer")),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/customers/{id}/tax_ids", plain.CustomerCreateTaxIdParams, "tax_id", "type value",
         lambda call: customers.add_tax_id(call.world, call.subject, call.params),
     ),
     Operation(
         "GET", "/v1/customers/{id}/tax_ids", plain.CustomerListTaxIdsParams, "tax_id",
-        _list_tax_ids, frozenset(_LINE_PAGING.split()), lists=True,
+        _LINE_PAGING, _list_tax_ids, lists=True,
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_methods", plain.PaymentMethodCreateParams, "payment_method",
         "billing_details card customer_balance metadata sepa_debit type",
         lambda call: payment_methods.create_payment_method(call.world, call.params),
     ),
-    _listing("/v1/payment_methods", plain.PaymentMethodListParams, "payment_method", "customer type"),
-    _operation(
+    _listing("/v1/payment_methods", plain.PaymentMethodListParams, "payment_method", "customer type", _LINE_PAGING),
+    Operation(
         "GET", "/v1/payment_methods/{id}", plain.PaymentMethodRetrieveParams, "payment_method", "",
         _retrieve_payment_method,
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_methods/{id}/attach", plain.PaymentMethodAttachParams, "payment_method", "customer",
         lambda call: payment_methods.attach(call.world, _retrieve_payment_method(call), call.params["customer"]),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/payment_methods/{id}/detach", plain.PaymentMethodDetachParams, "payment_method", "",
         lambda call: payment_methods.detach(call.world, call.get("payment_method")),
     ),
     # Setup intents
-    _operation(
+    Operation(
         "POST", "/v1/setup_intents", plain.SetupIntentCreateParams, "setup_intent",
         "allowed_payment_method_types automatic_payment_methods confirm customer description"
         " excluded_payment_method_types metadata payment_method return_url usage",
@@ -297,12 +297,12 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _listing("/v1/setup_intents", plain.SetupIntentListParams, "setup_intent", "customer payment_method"),
     _retrieval("/v1/setup_intents/{id}", plain.SetupIntentRetrieveParams, "setup_intent"),
-    _operation(
+    Operation(
         "POST", "/v1/setup_intents/{id}/confirm", plain.SetupIntentConfirmParams, "setup_intent",
         "payment_method return_url",
         lambda call: setup_intents.confirm_setup(call.world, call.get("setup_intent"), call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/setup_intents/{id}/cancel", plain.SetupIntentCancelParams, "setup_intent", "cancellation_reason",
         lambda call: setup_intents.cancel_setup(
             call.world, call.get("setup_intent"), call.params.get("cancellation_reason")
@@ -310,48 +310,48 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _retrieval("/v1/mandates/{id}", plain.MandateRetrieveParams, "mandate"),
     # Connected accounts and transfers
-    _operation(
+    Operation(
         "POST", "/v1/accounts", plain.AccountCreateParams, "account",
         "business_type capabilities country email metadata tos_acceptance type",
         lambda call: connect.create_account(call.world, call.params),
     ),
     _retrieval("/v1/accounts/{id}", plain.AccountRetrieveParams, "account"),
-    _operation(
+    Operation(
         "POST", "/v1/account_links", plain.AccountLinkCreateParams, "account_link",
         "account refresh_url return_url type",
         lambda call: connect.create_account_link(call.world, call.params),
     ),
-    _operation(
+    Operation(
         "POST", "/v1/transfers", plain.TransferCreateParams, "transfer",
         "amount currency description destination metadata transfer_group",
         lambda call: connect.create_transfer(call.world, call.params),
     ),
     _listing("/v1/transfers", plain.TransferListParams, "transfer", "destination transfer_group"),
     _retrieval("/v1/transfers/{id}", plain.TransferRetrieveParams, "transfer"),
-    _operation(
+    Operation(
         "POST", "/v1/transfers/{id}/reversals", plain.TransferCreateReversalParams, "transfer_reversal",
         "amount metadata",
         lambda call: connect.reverse_transfer(call.world, call.get("transfer"), call.params),
     ),
     # Events and where they go
     Operation(
-        "GET", "/v1/events", plain.EventListParams, "event", _list_events,
-        frozenset((*_PAGING.split(), "delivery_success", "type", "types")), lists=True,
+        "GET", "/v1/events", plain.EventListParams, "event", f"{_PAGING} delivery_success type types", _list_events,
+        lists=True,
     ),
     _retrieval("/v1/events/{id}", plain.EventRetrieveParams, "event"),
-    _operation(
+    Operation(
         "POST", "/v1/webhook_endpoints", plain.WebhookEndpointCreateParams, "webhook_endpoint",
         "api_version description enabled_events metadata url",
         lambda call: endpoints.create_endpoint(call.world, call.params),
     ),
-    _listing("/v1/webhook_endpoints", plain.WebhookEndpointListParams, "webhook_endpoint"),
+    _listing("/v1/webhook_endpoints", plain.WebhookEndpointListParams, "webhook_endpoint", "", _LINE_PAGING),
     _retrieval("/v1/webhook_endpoints/{id}", plain.WebhookEndpointRetrieveParams, "webhook_endpoint"),
-    _operation(
+    Operation(
         "POST", "/v1/webhook_endpoints/{id}", plain.WebhookEndpointUpdateParams, "webhook_endpoint",
         "description disabled enabled_events metadata url",
         lambda call: endpoints.update_endpoint(call.get("webhook_endpoint"), call.params),
     ),
-    _operation(
+    Operation(
         "DELETE", "/v1/webhook_endpoints/{id}", plain.WebhookEndpointDeleteParams, "webhook_endpoint", "",
         lambda call: endpoints.delete_endpoint(call.world, call.get("webhook_endpoint")),
     ),

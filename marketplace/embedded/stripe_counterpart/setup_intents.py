@@ -79,7 +79,11 @@ def _add_mandate(world: World, method: Json) -> Json:
     details = {"reference": world.new_token(16).upper(), "url": "https://example.test/mandate"}
     return world.add(
         "mandate",
-        customer_acceptance={"type": "online", "accepted_at": world.now(), "online": {"ip_address": None, "user_agent": None}},
+        customer_acceptance={
+            "type": "online",
+            "accepted_at": world.now(),
+            "online": {"ip_address": None, "user_agent": None},
+        },
         payment_method=method["id"],
         payment_method_details={"type": "sepa_debit", "sepa_debit": details},
         status="active",

@@ -1,4 +1,4 @@
-"""The fields that the installed `stripe` package documents for its resources and parameters, with forward references resolved.
+"""The fields that the installed `stripe` package documents for its resources and parameters.
 
 The package's annotations name classes that it imports for type checkers only; they are resolved here the way a type
 checker would. Stripe generates these types from the very API version that the package speaks.
@@ -31,9 +31,10 @@ _COMMON_NAMES: dict[str, Any] = {
 
 
 class _Names(dict[str, Any]):
-    """Names an annotation may use: those given, then the module's type-checking imports, then the package's public ones."""
+    """Names an annotation may use: those given, the module's type-checking imports, the package's public ones."""
 
     def __init__(self, known: Mapping[str, Any], module: str) -> None:
+        """Start from known names, for annotations of a module."""
         super().__init__(known)
         self._module = module
 
@@ -97,8 +98,8 @@ def parameters_of(typed_dict: type) -> dict[str, tuple[Any, bool]]:
 def alternatives(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401  any annotation
     """Return the members of a union, or the annotation alone.
 
-    The package writes open enumerations (`Literal[...] | str`) so that it survives new values; the service refuses values
-    it does not document, so such a `str` is dropped: enumerations are closed here.
+    The package writes open enumerations (`Literal[...] | str`) so that it survives new values; the service refuses
+    values it does not document, so such a `str` is dropped: enumerations are closed here.
     """
     if get_origin(hint) not in _UNIONS:
         return (hint,)

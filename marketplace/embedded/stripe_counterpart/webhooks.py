@@ -4,6 +4,8 @@ What is owed is a row, so a courier killed in the middle of a delivery sends it 
 """
 
 import asyncio
+import contextlib
+import functools
 import json
 import random
 import ssl
@@ -45,6 +47,7 @@ class Courier:
     """Delivers what is owed while `run` runs, and lets time pass in the world meanwhile."""
 
     def __init__(self, world: World) -> None:
+        """Serve a world; nothing leaves before `run`."""
         self.weather = Weather()
         self._world = world
         self._on_the_way: dict[int, asyncio.Task[None]] = {}
@@ -70,12 +73,12 @@ class Courier:
 
     async def _rest(self) -> None:
         """Wait for news, for the next delivery to be due, or for half a second: alarms tell nobody."""
-        rows = self._world.query("SELECT min(due_at) FROM delivery WHERE outcome IS NULL AND due_at > ?", (time.time(),))
+        rows = self._world.query(
+            "SELECT min(due_at) FROM delivery WHERE outcome IS NULL AND due_at > ?", (time.time(),)
+        )
         until_due = _LONGEST_REST if rows[0][0] is None else rows[0][0] - time.time()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), max(0.0, min(until_due, _LONGEST_REST)))
-        except TimeoutError:
-            pass
 
     def _send_off(self) -> None:
         """Start every delivery that is due, as many at once as allowed."""
@@ -92,9 +95,9 @@ class Courier:
                 continue
             task = asyncio.create_task(self._deliver(delivery))
             self._on_the_way[delivery.id] = task
-            task.add_done_callback(lambda _done, delivered=delivery.id: self._arrived(delivered))
+            task.add_done_callback(functools.partial(self._arrived, delivery.id))
 
-    def _arrived(self, delivery_id: int) -> None:
+    def _arrived(self, delivery_id: int, _task: asyncio.Task[None]) -> None:
         del self._on_the_way[delivery_id]
         self.wake()
 

@@ -1,7 +1,7 @@
 """The counterpart's whole state: objects, saved answers, webhook deliveries and alarms, in one SQLite file.
 
-Every call is one transaction, so a process killed at any instant leaves either the whole effect of a call or nothing of it.
-Objects are JSON as Stripe shows them; names that begin with an underscore are ours and never leave.
+Every call is one transaction, so a process killed at any instant leaves either the whole effect of a call or nothing
+of it. Objects are JSON as Stripe shows them; names that begin with an underscore are ours and never leave.
 """
 
 import hashlib
@@ -104,12 +104,13 @@ class Alarm:
 
 
 class World:
-    """One Stripe account's world (and its connected accounts'), used by one event loop and never by two threads at once.
+    """One Stripe account's world and its connected accounts', used by one event loop, never by two threads at once.
 
     path: the SQLite file, or None for a world in memory. seed: makes ids and secrets the same in every run.
     """
 
     def __init__(self, path: Path | None, seed: str | None = None) -> None:
+        """Open the file, made if absent."""
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         # NORMAL survives the death of the process at any instant; only a power cut may lose the last calls.
@@ -125,7 +126,7 @@ class World:
 
     # -------------------------------------------------------------- transactions
     @contextmanager
-    def transaction(self, origin: Origin = Origin()) -> Iterator[None]:  # noqa: B008  frozen, so shared safely
+    def transaction(self, origin: Origin = Origin()) -> Iterator[None]:
         """Make everything inside happen or nothing of it; objects changed inside are written at its end."""
         self._database.execute("BEGIN IMMEDIATE")
         self.origin = origin
@@ -142,18 +143,19 @@ class World:
             self.origin = Origin()
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Undo what happens inside, and only that, when it raises; for use within a transaction."""
+    def attempt(self, *, keep: bool = True) -> Iterator[None]:
+        """Undo what happens inside, and only that, when it raises or is not to be kept; within a transaction."""
         self.flush()
         self._database.execute("SAVEPOINT attempt")
+        done = False
         try:
             yield
             self.flush()
-        except BaseException:
-            self._loaded.clear()
-            self._database.execute("ROLLBACK TO attempt")
-            raise
+            done = keep
         finally:
+            if not done:
+                self._loaded.clear()
+                self._database.execute("ROLLBACK TO attempt")
             self._database.execute("RELEASE attempt")
 
     def flush(self) -> None:
@@ -168,7 +170,7 @@ class World:
         """Forget everything."""
         self._loaded.clear()
         for table in _TABLES:
-            self._database.execute(f"DELETE FROM {table}")  # noqa: S608  a constant list of names
+            self._database.execute(f"DELETE FROM {table}")
 
     # -------------------------------------------------------------- time and names
     def now(self) -> int:
@@ -250,7 +252,7 @@ class World:
         """Return objects of a kind in the order of creation; where: SQL over the columns of `object`."""
         self.flush()
         rows = self._database.execute(
-            f"SELECT id, body FROM object WHERE kind = ? AND {where} LIMIT ?",  # noqa: S608  never a caller's text
+            f"SELECT id, body FROM object WHERE kind = ? AND {where} LIMIT ?",
             (kind, *values, limit),
         )
         return [self._remember(identifier, text) for identifier, text in rows.fetchall()]
@@ -268,7 +270,9 @@ class World:
     # -------------------------------------------------------------- alarms
     def set_alarm(self, due_at: int, action: str, subject: str) -> None:
         """Have an action happen to an object by itself at a time."""
-        self._database.execute("INSERT INTO alarm (due_at, action, subject) VALUES (?, ?, ?)", (due_at, action, subject))
+        self._database.execute(
+            "INSERT INTO alarm (due_at, action, subject) VALUES (?, ?, ?)", (due_at, action, subject)
+        )
 
     def take_alarm(self) -> Alarm | None:
         """Return and forget the earliest alarm whose time has come."""
