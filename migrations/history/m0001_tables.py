@@ -131,7 +131,8 @@ CREATE TABLE "payment" (
     "charge_id" TEXT UNIQUE,
     "refunded_minor" BIGINT NOT NULL DEFAULT 0,
     "requested_at" TIMESTAMPTZ NOT NULL,
-    "paid_at" TIMESTAMPTZ
+    "paid_at" TIMESTAMPTZ,
+    "read_at" TIMESTAMPTZ
 );
 ALTER TABLE "payment" ADD CONSTRAINT amount_is_positive CHECK (amount_minor > 0);
 ALTER TABLE "payment" ADD CONSTRAINT known_state CHECK (state IN ('requested', 'open', 'paid', 'expired', 'failed', 'refunded'));
@@ -144,22 +145,30 @@ CREATE TABLE "stripe_command" (
     "parameters" JSONB NOT NULL,
     "state" TEXT NOT NULL DEFAULT 'pending',
     "attempts" INTEGER NOT NULL DEFAULT 0,
+    "generation" INTEGER NOT NULL,
     "next_at" TIMESTAMPTZ NOT NULL,
     "created_at" TIMESTAMPTZ NOT NULL,
+    "first_tried_at" TIMESTAMPTZ,
     "object_id" TEXT,
     "error" TEXT
 );
+ALTER TABLE "stripe_command" ADD CONSTRAINT known_verb CHECK (verb IN ('checkout', 'refund', 'expire_session'));
 ALTER TABLE "stripe_command" ADD CONSTRAINT known_state CHECK (state IN ('pending', 'done', 'failed'));
 CREATE TABLE "stripe_event" (
     "id" TEXT PRIMARY KEY NOT NULL,
     "type" TEXT NOT NULL,
-    "payload" JSONB NOT NULL,
+    "payload" TEXT NOT NULL,
     "came_by" TEXT NOT NULL,
     "received_at" TIMESTAMPTZ NOT NULL,
     "handled_at" TIMESTAMPTZ,
     "error" TEXT
 );
 ALTER TABLE "stripe_event" ADD CONSTRAINT known_way CHECK (came_by IN ('webhook', 'sweep'));
+CREATE TABLE "stripe_cursor" (
+    "list" TEXT PRIMARY KEY NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "stripe_cursor" ADD CONSTRAINT known_list CHECK (list IN ('events', 'balance_transactions'));
 CREATE TABLE "balance_transaction" (
     "id" TEXT PRIMARY KEY NOT NULL,
     "category" TEXT NOT NULL,
@@ -168,6 +177,7 @@ CREATE TABLE "balance_transaction" (
     "net_minor" BIGINT NOT NULL,
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "source_id" TEXT,
+    "charge_id" TEXT,
     "payment_subject" UUID,
     "status" TEXT NOT NULL,
     "payout_id" TEXT,

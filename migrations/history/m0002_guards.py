@@ -18,7 +18,7 @@ BEGIN
     RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
 
--- The keys of a whole COPY of accruals at once: row by row, foreign keys would make a run six times slower.
+-- The keys of a whole COPY of accruals at once: row by row, foreign keys would make a run three times slower.
 CREATE FUNCTION refuse_unknown_accruals() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -47,7 +47,12 @@ CREATE INDEX command_by_subject ON stripe_command (subject);
 CREATE INDEX event_waiting ON stripe_event (received_at) WHERE handled_at IS NULL;
 CREATE INDEX balance_transaction_by_payment ON balance_transaction (payment_subject);
 CREATE INDEX balance_transaction_by_source ON balance_transaction (source_id);
+CREATE INDEX balance_transaction_by_charge ON balance_transaction (charge_id) WHERE payment_subject IS NULL;
+CREATE INDEX balance_transaction_by_payout ON balance_transaction (payout_id);
+CREATE INDEX balance_transaction_by_category ON balance_transaction (category, created_at);
 CREATE INDEX balance_transaction_by_date ON balance_transaction (created_at, id);
+CREATE INDEX event_amiss ON stripe_event (received_at) WHERE error IS NOT NULL;
+CREATE INDEX command_failed ON stripe_command (created_at) WHERE state = 'failed';
 CREATE INDEX payment_by_state ON payment (state, requested_at);
 CREATE INDEX release_by_dataset ON release (dataset, period_to DESC);
 CREATE INDEX quote_by_partner ON quote (partner, quoted_at DESC);

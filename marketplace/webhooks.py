@@ -1,0 +1,25 @@
+"""Stripe's door: a webhook is verified, stored as it came and answered at once; a job looks into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, post
+from litestar.exceptions import ClientException
+from litestar.status_codes import HTTP_200_OK
+
+from marketplace.errors import Invalid
+from marketplace.payments.actions import take_event
+
+
+@post("/webhooks/stripe", status_code=HTTP_200_OK, include_in_schema=False)
+async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
+    """Take one event; anything that Stripe did not sign is malformed (400)."""
+    try:
+        await take_event(await request.body(), request.headers.get("stripe-signature"))
+    except Invalid as refusal:
+        raise ClientException(str(refusal)) from None
+    return {"received": True}
+
+
+ROUTES = [stripe_webhook]
