@@ -1,4 +1,4 @@
-"""What tests of money share: the local Stripe counterpart as a process of its own, and the site's webhook door on a port."""
+"""What tests of money share: the local Stripe counterpart as a process, and the site's webhook door on a port."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ class Stripe:
     """The counterpart's address, and its control plane."""
 
     url: str
+    client: httpx.Client
 
     def test(self, verb: str, **fields: Any) -> dict[str, Any]:
         """Steer it; refuse to go on when it refuses."""
-        answer = httpx.post(f"{self.url}/_test/{verb}", json=fields, timeout=10)
+        answer = self.client.post(f"{self.url}/_test/{verb}", json=fields)
         answer.raise_for_status()
         return dict(answer.json())
 
     def list(self, what: str) -> list[dict[str, Any]]:
         """Return up to a hundred of its objects, newest first, as they travel."""
         headers = {"authorization": f"Bearer {settings().stripe_key}"}
-        return list(httpx.get(f"{self.url}/v1/{what}?limit=100", headers=headers, timeout=10).json()["data"])
+        return list(self.client.get(f"{self.url}/v1/{what}?limit=100", headers=headers).json()["data"])
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
         """Do something at Stripe that the marketplace did not ask for, as from its dashboard."""
         headers = {"authorization": f"Bearer {settings().stripe_key}"}
-        answer = httpx.post(f"{self.url}/v1/{path}", data=fields, headers=headers, timeout=10)
+        answer = self.client.post(f"{self.url}/v1/{path}", data=fields, headers=headers)
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -66,19 +67,20 @@ def counterpart() -> Iterator[str]:
 
 
 @pytest.fixture
-def stripe(counterpart: str, database_url: str) -> Stripe:
+def stripe(counterpart: str, database_url: str) -> Iterator[Stripe]:
     """Give the test an empty Stripe beside its empty marketplace."""
     del database_url
     os.environ |= {"STRIPE_API_BASE": counterpart}
     settings.cache_clear()
-    there = Stripe(counterpart)
-    there.test("reset")
-    return there
+    with httpx.Client(timeout=10) as client:
+        there = Stripe(counterpart, client)
+        there.test("reset")
+        yield there
 
 
 @pytest.fixture
 def site(stripe: Stripe) -> Callable[[], contextlib.AbstractAsyncContextManager[str]]:
-    """Return what serves the site within `async with site() as address`."""
+    """Let the test serve the site in an `async with`, whose name is the address."""
     return lambda: _serving(stripe)
 
 
@@ -87,7 +89,7 @@ async def _serving(stripe: Stripe) -> AsyncIterator[str]:
     """Serve the site on a port of its own, known to Stripe as a webhook endpoint; its address."""
     server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="critical", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     made = await asyncio.to_thread(
