@@ -410,6 +410,14 @@ CREATE TABLE "reconciliation" (
     "unmatched" INTEGER NOT NULL,
     "note" TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE "refund_decision" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
+    "reason" TEXT NOT NULL,
+    "decided_at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "refund_decision" ADD CONSTRAINT reason_is_given CHECK (length(btrim(reason)) BETWEEN 3 AND 2000);
 CREATE TABLE "job_run" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
     "job" TEXT NOT NULL,
