@@ -49,7 +49,7 @@ def reference(spec: rules.Specification, world: World) -> set[tuple[int, int, in
     counted: dict[int, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
     for who, when, zone in set(world[0]):
         stands = any(
-            began <= when and began <= STARTED and (ended is None or (when < ended and STARTED < ended))
+            began <= when and began <= STARTED and (ended is None or (when < ended and ended > STARTED))
             for began, ended in world[1].get(who, [])
         )
         if stands and START <= when < END and zone in ZONES:
