@@ -125,7 +125,10 @@ def test_one_person_changes_no_more_than_the_bound(world: World, who: int) -> No
 
 
 HEAVY: World = (
-    [(who, at(hour + tenth / 10), zone) for who in (1, 2) for hour in (1, 2, 3) for tenth in range(4) for zone in ZONES[:2]],
+    [
+        (who, at(hour + tenth / 10), zone)
+        for who in (1, 2) for hour in (1, 2, 3) for tenth in range(4) for zone in ZONES[:2]
+    ],
     {1: [(at(-1), None)], 2: [(at(-1), None)]},
 )  # fmt: skip
 
