@@ -7,7 +7,7 @@ import uuid  # noqa: TC003 (the same)
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from marketplace.delivery import queries
@@ -55,14 +55,14 @@ async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitleme
 
 
 @get("/api/v1/entitlements/{entitlement:uuid}", guards=[partner], tags=["delivery"])
-async def show_entitlement(request: Asked, entitlement: uuid.UUID) -> Entitlement:
+async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> Entitlement:
     """Show one entitlement."""
     assert request.user.partner
     return _answer(await queries.get_entitlement(request.user.partner, entitlement))
 
 
 @get("/api/v1/entitlements/{entitlement:uuid}/download", guards=[partner], tags=["delivery"])
-async def download(request: Asked, entitlement: uuid.UUID, file_format: Format = "parquet") -> Response[Any]:
+async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
     """Download the cells as Parquet or CSV, whole or in parts."""
     return await deliver(request, entitlement, file_format)
 

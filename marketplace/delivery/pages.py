@@ -7,7 +7,7 @@ import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from marketplace.delivery import actions, rules
@@ -19,7 +19,7 @@ Format = Annotated[str, QueryParameter(name="format", max_length=20)]
 
 
 @get("/entitlements/{entitlement:uuid}/download", guards=[partner])
-async def download(request: Asked, entitlement: uuid.UUID, file_format: Format = "parquet") -> Response[Any]:
+async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
     """Give an entitled partner the cells they bought."""
     return await deliver(request, entitlement, file_format)
 
