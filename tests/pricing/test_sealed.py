@@ -169,7 +169,7 @@ def test_no_misreport_profits_with_unit_demand(licences: int, reserve: int) -> N
 def test_no_misreport_profits_in_multi_unit_vickrey(reserve: int) -> None:
     """Two units each, three units on sale: every falling pair of values and reports against every rival pair."""
     pairs = [(a, b) for a in range(4) for b in range(a + 1)]
-    gains = {rule: 0 for rule in MultiUnitRule}
+    gains = dict.fromkeys(MultiUnitRule, 0)
     for rule in MultiUnitRule:
         for one, other in product(pairs, pairs[::2]):
             rivals = [MarginalBids("q", tuple(map(eur, one))), MarginalBids("r", tuple(map(eur, other)))]

@@ -223,7 +223,7 @@ def test_the_command_says_equal_or_where_it_differs(tmp_path: Path, capsys: pyte
     assert "partner-1: won, 1 for 800" in printed
     assert BLIND_SPOT in printed
     assert printed.endswith("equal\n")
-    process = subprocess.run(  # noqa: S603 - our own command on our own file.
+    process = subprocess.run(
         [sys.executable, "-m", "pricing", "replay", str(path)],
         capture_output=True,
         text=True,
