@@ -69,7 +69,7 @@ def _against_mabwiser() -> None:
     """
     rng = np.random.default_rng(0)
     demand = new_demand(price_grid(WORTH, FLOOR, CAP, STEPS))
-    accepted = rng.integers(0, 2, 2_000).tolist()
+    accepted = rng.integers(0, 2, 200).tolist()
     start = perf_counter()
     for day in range(len(accepted) // PARTNERS):
         today = accepted[day * PARTNERS : (day + 1) * PARTNERS]
