@@ -177,6 +177,7 @@ def test_no_misreport_profits_in_multi_unit_vickrey(reserve: int) -> None:
             for report in pairs:
                 mine = MarginalBids("p", tuple(map(eur, report)))
                 outcome = multi_unit([rivals[0], mine, rivals[1]], 3, eur(reserve), rule).of("p")
+                assert reserve * outcome.units <= outcome.pays.minor <= sum(report[: outcome.units])
                 results[report] = (outcome.units, outcome.pays.minor)
             for value in pairs:
                 utility = {r: sum(value[:units]) - pays for r, (units, pays) in results.items()}

@@ -123,6 +123,8 @@ def test_consistency_is_shown_for_every_prefix_and_no_other(size: int) -> None:
     entries = [bytes([at]) for at in range(size)]
     other = [b"x", *entries[1:]]
     new = merkle_root(entries)
+    for index, entry in enumerate(entries):
+        assert verify_inclusion(entry, index, size, inclusion_proof(entries, index), new)
     for earlier in range(1, size + 1):
         old = merkle_root(entries[:earlier])
         proof = consistency_proof(entries, earlier)
