@@ -119,7 +119,8 @@ class Languages:
         if first in LANGUAGES:
             chosen, path = first, f"/{rest}"
         else:
-            chosen = preferred(headers.get(b"accept-language", b"").decode("latin-1"))
+            wish = headers.get(b"accept-language", b"").decode("latin-1")
+            chosen = preferred(wish) if wish or not path.startswith(MACHINE_DOORS) else "en"
             if not path.startswith(MACHINE_DOORS):
                 query = scope["query_string"]
                 target = f"/{chosen}{quote(path)}".encode() + (b"?" + query if query else b"")
