@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from tests.support.market import Market
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap(
-  rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`))"""
-AT_REST = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
+WIDTHS = "[document.scrollingElement.scrollWidth, innerWidth]"
+INSPECT = f"""async () => {{
+  await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+  const {{violations}} = await axe.run(document, {{resultTypes: ['violations']}});
+  const said = violations.flatMap(rule => rule.nodes.map(node => `${{rule.id}}: ${{node.html.slice(0, 160)}}`));
+  return [said, {WIDTHS}];
+}}"""
 HEAVIEST_BYTES = 150 * 1024
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
@@ -76,20 +80,22 @@ class Tab:
     async def look(self, how: str) -> None:
         """Collect what is wrong with the page as it stands."""
         await self.page.wait_for_load_state("load")
-        await self.page.wait_for_function(AT_REST)
-        if not await self.page.evaluate("() => 'axe' in window"):
+        if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE)
-        for violation in await self.page.evaluate(RUN_AXE):
+        violations, widths = await self.page.evaluate(INSPECT)
+        for violation in violations:
             self._say(f"{how}: {violation}")
-        await self.look_across(how)
+        self._across(how, widths)
         await self._weigh()
         self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
 
     async def look_across(self, how: str) -> None:
         """Collect what is wider than the window."""
-        across, window = await self.page.evaluate("() => [document.scrollingElement.scrollWidth, innerWidth]")
-        if across > window:
-            self._say(f"{how}: scrolls sideways, {across} px in {window} px")
+        self._across(how, await self.page.evaluate(WIDTHS))
+
+    def _across(self, how: str, widths: list[int]) -> None:
+        if widths[0] > widths[1]:
+            self._say(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
 
     async def _weigh(self) -> None:
         loaded, self.requests[:] = list(self.requests), []
@@ -171,7 +177,7 @@ class Guest:
         await self.page.set_viewport_size(PHONE)
         await self.tab.look_across("phone")
         if again_by_address and "/en" in self.page.url:
-            await self.phone.add_cookies(await self.desk.cookies())
+            await self.phone.add_cookies(await self.desk.cookies())  # type: ignore[arg-type] # it takes what it gave
             await self.handset.page.goto(self.page.url.replace("/en", "/fr", 1))
             assert await self.handset.page.get_attribute("html", "lang") == "fr"
             await self.handset.look("French dark phone")
