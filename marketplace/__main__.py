@@ -158,8 +158,19 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def _log_plainly() -> None:
+    """Log what failed without the values at hand: they hold people's secrets, and drawing them holds everyone up."""
+    import structlog
+
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
 def main() -> None:
     """Run one command; a refusal is one sentence and exit code 1."""
+    _log_plainly()
     arguments = parser().parse_args()
     from marketplace.errors import Refusal
 

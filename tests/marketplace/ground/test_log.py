@@ -1,0 +1,44 @@
+"""The log tells what failed and where, never the values at hand."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from marketplace.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start as every command does, and forget it afterwards."""
+    monkeypatch.setattr(sys, "argv", ["marketplace", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    yield
+    structlog.reset_defaults()
+
+
+def _fail(password: str) -> None:
+    kept = {"cookie": password[::-1]}
+    raise ValueError(len(kept))
+
+
+@pytest.mark.usefixtures("command")
+def test_a_failure_is_logged_without_the_secrets_it_met(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "a rather long sentence"
+    capsys.readouterr()
+    try:
+        _fail(secret)
+    except ValueError:
+        structlog.get_logger().exception("a request failed", path="/sign-in")
+    told = capsys.readouterr()
+    assert "ValueError: 1" in told.out + told.err
+    assert "/sign-in" in told.out + told.err
+    for value in (secret, secret[::-1]):
+        assert value not in told.out + told.err
