@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from tests.support.market import Market
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-WIDTHS = "[document.scrollingElement.scrollWidth, innerWidth]"
-INSPECT = f"""async () => {{
+INSPECT = """async () => {
   await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
-  const {{violations}} = await axe.run(document, {{resultTypes: ['violations']}});
-  const said = violations.flatMap(rule => rule.nodes.map(node => `${{rule.id}}: ${{node.html.slice(0, 160)}}`));
-  return [said, {WIDTHS}];
-}}"""
+  const {violations} = await axe.run(document, {resultTypes: ['violations']});
+  const said = violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`));
+  return [said, [document.scrollingElement.scrollWidth, innerWidth]];
+}"""
 HEAVIEST_BYTES = 150 * 1024
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 900}
@@ -85,17 +84,10 @@ class Tab:
         violations, widths = await self.page.evaluate(INSPECT)
         for violation in violations:
             self._say(f"{how}: {violation}")
-        self._across(how, widths)
-        await self._weigh()
-        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
-
-    async def look_across(self, how: str) -> None:
-        """Collect what is wider than the window."""
-        self._across(how, await self.page.evaluate(WIDTHS))
-
-    def _across(self, how: str, widths: list[int]) -> None:
         if widths[0] > widths[1]:
             self._say(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
+        await self._weigh()
+        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
 
     async def _weigh(self) -> None:
         loaded, self.requests[:] = list(self.requests), []
@@ -174,18 +166,17 @@ class Guest:
         if not self.looks:
             return
         await self.tab.look("desk")
-        await self.page.set_viewport_size(PHONE)
-        await self.tab.look_across("phone")
         if again_by_address and "/en" in self.page.url:
             await self.phone.add_cookies(await self.desk.cookies())  # type: ignore[arg-type] # it takes what it gave
             await self.handset.page.goto(self.page.url.replace("/en", "/fr", 1))
             assert await self.handset.page.get_attribute("html", "lang") == "fr"
             await self.handset.look("French dark phone")
         else:
+            await self.page.set_viewport_size(PHONE)
             await self.page.emulate_media(color_scheme="dark")
             await self.tab.look("dark phone")
             await self.page.emulate_media(color_scheme="light")
-        await self.page.set_viewport_size(DESK)
+            await self.page.set_viewport_size(DESK)
 
 
 class House:
