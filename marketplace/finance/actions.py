@@ -49,6 +49,8 @@ async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_i
             "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
         )
     async with transaction():
+        # Before the decision's own key shares that lock: two clerks at once would each wait for the other.
+        await execute("SELECT FROM purchase_order WHERE id = $1 FOR UPDATE", order_id)
         is_new = await execute(
             """INSERT INTO refund_decision (id, purchase_order, person, reason, decided_at)
                SELECT $1, id, $3, $4, $5 FROM purchase_order WHERE id = $2 ON CONFLICT (id) DO NOTHING""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -160,5 +161,23 @@ def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once(run: Run) -> None:
             absent = f"/en/finance/orders/{uuid.uuid4()}/refund"
             fields["form_id"] = str(uuid.uuid4())
             assert (await clerk.post(absent, data={**fields, "reason": "Sold twice"})).status_code == 404
+
+    run(story)
+
+
+def test_clerks_who_refund_at_once_refund_once(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
+        await sales.settle(order)
+        page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
+        async with await signed_in("finance") as clerk:
+            pages = [await clerk.get(page) for _ in range(6)]
+            forms = [form(opened.text, path) | {"reason": "Sold twice"} for opened in pages]
+            answers = await asyncio.gather(*[clerk.post(path, data=fields) for fields in forms])
+            assert [answer.status_code for answer in answers] == [303] * 6
+        assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
 
     run(story)
