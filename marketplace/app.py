@@ -160,9 +160,12 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             more["errors"] = [
                 {"field": str(item.get("key", "")), "detail": str(item.get("message", ""))} for item in error.extra
             ]
-    elif isinstance(error, asyncpg.DataError):
-        log.warning("a value the database cannot hold", path=request.scope["path"], error=str(error))
-        status, sentence = 422, gettext("A value is out of range or holds a character that cannot be kept.")
+    elif fault := _of_a_value(error):
+        log.warning("a value that cannot be taken", path=request.scope["path"], error=str(error))
+        status, sentence = fault[0], gettext(fault[1])
+    elif isinstance(error, RecursionError):
+        log.warning("a body nested beyond reading", path=request.scope["path"])
+        status, sentence = 400, gettext(SENTENCES[400])
     else:
         log.error("a request failed", path=request.scope["path"], method=request.method, exc_info=error)
         status, sentence = 500, gettext(FAILED)
@@ -192,6 +195,15 @@ def _came_from(referer: str) -> str:
         return own_path(urlsplit(referer).path or "/") or "/"
     except ValueError:  # an address that is none
         return "/"
+
+
+def _of_a_value(error: Exception) -> tuple[int, str] | None:
+    """Tell whether a value that came in is at fault: one the database cannot hold, or JSON nested beyond reading."""
+    if isinstance(error, asyncpg.DataError):
+        return 422, "A value is out of range or holds a character that cannot be kept."
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return 400, SENTENCES[400]
+    return None
 
 
 def filled(refusal: Refusal) -> str:
