@@ -137,7 +137,10 @@ def build(arguments: argparse.Namespace) -> int:
 
 def _instant(text: str) -> dt.datetime:
     """Read an ISO 8601 date or instant; one without a zone is UTC."""
-    instant = dt.datetime.fromisoformat(text)
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date or instant such as 2026-03-01T08:00:00Z.") from None
     return instant.astimezone(dt.UTC) if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
 
 
