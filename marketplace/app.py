@@ -163,9 +163,6 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     elif fault := _of_a_value(error):
         log.warning("a value that cannot be taken", path=request.scope["path"], error=str(error))
         status, sentence = fault[0], gettext(fault[1])
-    elif isinstance(error, RecursionError):
-        log.warning("a body nested beyond reading", path=request.scope["path"])
-        status, sentence = 400, gettext(SENTENCES[400])
     else:
         log.error("a request failed", path=request.scope["path"], method=request.method, exc_info=error)
         status, sentence = 500, gettext(FAILED)

@@ -261,3 +261,17 @@ def test_odd_headers_of_a_browser_are_no_failure_of_ours(run: Callable[..., Any]
                 assert entered.status_code == (200 if "cookie" in odd else 303)
 
     run(story)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"quote":' * 50_000], ids=["lists", "objects"])
+def test_a_body_nested_without_end_is_malformed(run: Callable[..., Any], body: bytes) -> None:
+    async def story() -> None:
+        partner = await make_partner()
+        await actions.vet_partner(partner, "a steward")
+        key = await actions.create_key(partner, "import", key_id=uuid.uuid4(), session="s")
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "idempotency-key": "k"}
+        async with Browser() as machine:
+            answer = await machine.client.post("/api/v1/orders", content=body, headers=headers)
+            assert answer.status_code == answer.json()["status"] == 400
+
+    run(story)
