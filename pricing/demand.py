@@ -120,11 +120,15 @@ def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
     if whole(day, "a day") <= demand.learnt_through:
         msg = f"day {day} is over: answers are learnt through day {demand.learnt_through}"
         raise OutOfRange(msg)
-    sampled = rng.beta(np.array(demand.accepted) + 1, np.array(demand.refused) + 1).tolist()
-    weights = [a + r + 2 for a, r in zip(demand.accepted, demand.refused, strict=True)]
-    falling = _never_rising(sampled, weights)
-    revenue = [m * share for m, share in zip(demand.multipliers_basis_points, falling, strict=True)]
-    return Draw(day, demand.multipliers_basis_points[revenue.index(max(revenue))])
+    sampled = rng.beta([count + 1 for count in demand.accepted], [count + 1 for count in demand.refused]).tolist()
+    multipliers = demand.multipliers_basis_points
+    best, picked = -1.0, multipliers[0]
+    # Within a pool the share is the same, so the dearest multiplier of a pool is the one to look at.
+    for share, end in _falling_pools(sampled, demand.accepted, demand.refused):
+        revenue = share * multipliers[end - 1]
+        if revenue > best:
+            best, picked = revenue, multipliers[end - 1]
+    return Draw(day, picked)
 
 
 def learn(demand: Demand, drawn: Draw, answers: Iterable[Answer]) -> Demand:
@@ -153,9 +157,7 @@ def learn(demand: Demand, drawn: Draw, answers: Iterable[Answer]) -> Demand:
     )
 
 
-def collusion_needed(
-    multipliers_basis_points: Sequence[int], acceptance: Sequence[Fraction], target: int
-) -> Fraction:
+def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequence[Fraction], target: int) -> Fraction:
     """Return the share of partners who must collude, refusing all above `target` and accepting it, to make it optimal.
 
     acceptance: of each multiplier by the other partners, in [0, 1]. target: an index of the grid. With c colluding,
@@ -180,14 +182,23 @@ def _added(counts: tuple[int, ...], at: int, more: int) -> tuple[int, ...]:
     return (*counts[:at], counts[at] + more, *counts[at + 1 :])
 
 
-def _never_rising(values: Sequence[float], weights: Sequence[int]) -> list[float]:
-    """Return the nearest sequence (in weighted least squares) that never rises, by pooling adjacent violators."""
-    pools: list[tuple[float, int, int]] = []
-    for value, weight in zip(values, weights, strict=True):
-        mean, mass, size = value, weight, 1
-        while pools and pools[-1][0] < mean:
-            before, before_mass, before_size = pools.pop()
-            mean = (before * before_mass + mean * mass) / (before_mass + mass)
-            mass, size = mass + before_mass, size + before_size
-        pools.append((mean, mass, size))
-    return [mean for mean, _, size in pools for _ in range(size)]
+def _falling_pools(values: Sequence[float], accepted: Sequence[int], refused: Sequence[int]) -> list[tuple[float, int]]:
+    """Return (mean, end) of the runs [previous end, end) into which values must be pooled so that they never rise.
+
+    The nearest such sequence in least squares, each value weighing what its belief does: accepted + refused + 2, the
+    uniform prior's two answers included. The means of the runs fall strictly.
+    """
+    means: list[float] = []
+    masses: list[int] = []
+    ends: list[int] = []
+    for end, (value, yes, no) in enumerate(zip(values, accepted, refused, strict=True), start=1):
+        mean, mass = value, yes + no + 2
+        while means and means[-1] <= mean:
+            before = masses.pop()
+            mean = (means.pop() * before + mean * mass) / (before + mass)
+            mass += before
+            ends.pop()
+        means.append(mean)
+        masses.append(mass)
+        ends.append(end)
+    return list(zip(means, ends, strict=True))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.demand import Answer, Demand, Draw, _never_rising, collusion_needed, draw, learn, new_demand, price_grid
+from pricing.demand import Answer, Demand, Draw, _falling_pools, collusion_needed, draw, learn, new_demand, price_grid
 from pricing.refusals import Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal
 
 WORTH = 100_000
@@ -101,9 +101,7 @@ def test_enough_colluders_reach_their_target_but_never_the_floor() -> None:
 def test_the_stated_share_is_where_the_optimum_changes(grid: list[int], data: st.DataObject) -> None:
     """Just above it the target earns most among what is at least as dear; just below it does not."""
     grid.sort()
-    acceptance = sorted(
-        data.draw(st.lists(st.fractions(0, 1), min_size=len(grid), max_size=len(grid))), reverse=True
-    )
+    acceptance = sorted(data.draw(st.lists(st.fractions(0, 1), min_size=len(grid), max_size=len(grid))), reverse=True)
     target = data.draw(st.integers(0, len(grid) - 1))
     share = collusion_needed(grid, acceptance, target)
     assert 0 <= share < 1
@@ -131,15 +129,43 @@ def test_the_grid_lies_between_floor_and_cap(worth: int, floor: int, above: int,
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 5)), min_size=1, max_size=6))
-def test_pooled_samples_never_rise_and_keep_their_weighted_sum(pairs: list[tuple[int, int]]) -> None:
-    """Pooling is a projection: order holds, mass is kept, what is in order already stays."""
-    values, weights = [float(value) for value, _ in pairs], [weight for _, weight in pairs]
-    pooled = _never_rising(values, weights)
-    assert all(one >= other - 1e-9 for one, other in pairwise(pooled))
-    before = sum(v * w for v, w in zip(values, weights, strict=True))
-    assert sum(v * w for v, w in zip(pooled, weights, strict=True)) == pytest.approx(before)
-    assert _never_rising(sorted(values, reverse=True), weights) == sorted(values, reverse=True)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6))
+def test_pooled_samples_fall_and_keep_their_weighted_sum(triples: list[tuple[int, int, int]]) -> None:
+    """Pooling is a projection: runs fall strictly and cover the grid, mass is kept, what is in order already stays."""
+    values = [float(value) for value, _, _ in triples]
+    accepted, refused = [yes for _, yes, _ in triples], [no for _, _, no in triples]
+    weights = [yes + no + 2 for yes, no in zip(accepted, refused, strict=True)]
+    pools = _falling_pools(values, accepted, refused)
+    assert all(one > other for (one, _), (other, _) in pairwise(pools))
+    ends = [0, *(end for _, end in pools)]
+    assert ends[-1] == len(values)
+    for (start, end), (mean, _) in zip(pairwise(ends), pools, strict=True):
+        run = range(start, end)
+        assert mean == pytest.approx(sum(values[at] * weights[at] for at in run) / sum(weights[at] for at in run))
+        # A run could not be parted: every head of it is at most its mean.
+        for head in range(start + 1, end):
+            first = range(start, head)
+            assert sum(values[at] * weights[at] for at in first) <= (mean + 1e-9) * sum(weights[at] for at in first)
+
+
+def test_a_draw_is_the_best_of_the_pooled_samples() -> None:
+    """Against the same samples pooled to never rise and multiplied out, one price at a time."""
+    demand = Demand((5_000, 8_000, 12_000, 20_000), (9, 4, 6, 0), (1, 5, 3, 2))
+    for seed in range(200):
+        sampled = np.random.default_rng(seed).beta(np.array(demand.accepted) + 1, np.array(demand.refused) + 1).tolist()
+        # The isotonic fit as its min-max formula states it: the least, over starts, of the largest mean of a run.
+        weights = [yes + no + 2 for yes, no in zip(demand.accepted, demand.refused, strict=True)]
+
+        def mean(start: int, end: int, sampled: list[float] = sampled, weights: list[int] = weights) -> float:
+            run = range(start, end)
+            return sum(sampled[at] * weights[at] for at in run) / sum(weights[at] for at in run)
+
+        falling = [min(max(mean(start, end) for end in range(at + 1, 5)) for start in range(at + 1)) for at in range(4)]
+        revenue = [
+            multiplier * share for multiplier, share in zip(demand.multipliers_basis_points, falling, strict=True)
+        ]
+        best = demand.multipliers_basis_points[revenue.index(max(revenue))]
+        assert draw(demand, 0, np.random.default_rng(seed)).multiplier_basis_points == best
 
 
 @pytest.mark.parametrize(
