@@ -86,12 +86,12 @@ def slot_of(now: dt.datetime, every: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(now.timestamp() // every * every, dt.UTC)
 
 
-async def run_due(job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
+async def run_due(turns: Turns, job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
     """Run the job's present slot unless it ran; tell whether this call did it. A failure is recorded and tried again."""
     slot = slot_of(clock.now(), every)
     if await fetch_one("SELECT 1 FROM job_run WHERE job = $1 AND slot = $2 AND finished_at IS NOT NULL", job, slot):
         return False
-    async with _turns.take(job) as is_ours:
+    async with turns.take(job) as is_ours:
         return is_ours and await _run_slot(job, slot, every, work)
 
 
@@ -135,9 +135,6 @@ class Turns:
             self.connection = None
 
 
-_turns = Turns()
-
-
 async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
     last = await fetch_one("SELECT max(slot) AS slot FROM job_run WHERE job = $1 AND finished_at IS NOT NULL", job)
     last_slot = last["slot"] if last else None
@@ -164,19 +161,28 @@ async def forget_old_runs() -> None:
     await execute("DELETE FROM job_run WHERE finished_at < $1", clock.now() - dt.timedelta(days=31))
 
 
-def start() -> AsyncIOScheduler:
-    """Start ticking in the running event loop; any number of workers may."""
+@contextlib.asynccontextmanager
+async def ticking() -> AsyncIterator[None]:
+    """Tick in the running event loop while the block runs; any number of workers may.
+
+    What is under way at the end is given up, and taken up by whoever ticks next.
+    """
+    turns = Turns()
     scheduler = AsyncIOScheduler(
         timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     everything = jobs() | {"forget-runs": (DAY, forget_old_runs)}
     for job, (every, work) in everything.items():
         scheduler.add_job(
-            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[job, every, work], id=job,
+            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[turns, job, every, work], id=job,
             next_run_time=dt.datetime.now(dt.UTC),
         )  # fmt: skip
     scheduler.start()
-    return scheduler
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+        await turns.close()
 
 
 async def work_until_stopped() -> None:
@@ -184,12 +190,5 @@ async def work_until_stopped() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    scheduler = start()
-    await stop.wait()
-    await stop_ticking(scheduler)
-
-
-async def stop_ticking(scheduler: AsyncIOScheduler) -> None:
-    """Stop a scheduler and give its turns back; what was under way is taken up by whoever ticks next."""
-    scheduler.shutdown(wait=False)
-    await _turns.close()
+    async with ticking():
+        await stop.wait()

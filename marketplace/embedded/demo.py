@@ -26,7 +26,7 @@ from marketplace.embedded.progress import Progress
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.embedded.world import PEOPLE, make_world
 from marketplace.errors import Conflict
-from marketplace.jobs import start, stop_ticking
+from marketplace.jobs import ticking
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
 
@@ -82,11 +82,9 @@ async def _run(stripe_port: int) -> None:
             async with counterpart_running(settings().state / "stripe.db", stripe_port):
                 if await _unless_stopped(make_world(settings().state, progress), stop):
                     progress("opening the site", 1.0)
-                    async with site_running():
-                        scheduler = start()
+                    async with site_running(), ticking():
                         _say_hello()
                         await stop.wait()
-                        await stop_ticking(scheduler)
     finally:
         await database.close_pool()
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.jobs import jobs, run_due, slot_of
+from marketplace.jobs import Turns, jobs, run_due, slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORKER = """
 import asyncio, os, sys
 from marketplace import database
-from marketplace.jobs import run_due
+from marketplace.jobs import Turns, run_due
 
 async def work():
     await database.execute("INSERT INTO seen (worker) VALUES ($1)", os.getpid())
@@ -33,8 +33,9 @@ async def work():
 
 async def main():
     await database.open_pool(sys.argv[1])
+    turns = Turns()
     while True:
-        await run_due("test", 1, work)
+        await run_due(turns, "test", 1, work)
         await asyncio.sleep(0.02)
 
 asyncio.run(main())
@@ -81,9 +82,14 @@ def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
             raise ConnectionError
 
     async def story() -> tuple[bool, Any, bool, bool]:
-        first = await run_due("test", 86_400, work)
-        error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
-        return first, error, await run_due("test", 86_400, work), await run_due("test", 86_400, work)
+        turns = Turns()
+        try:
+            first = await run_due(turns, "test", 86_400, work)
+            error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
+            second, third = [await run_due(turns, "test", 86_400, work) for _ in range(2)]
+        finally:
+            await turns.close()
+        return first, error, second, third
 
     first, error, second, third = run(story)
     assert (first, second, third) == (False, True, False)
@@ -100,14 +106,17 @@ def test_missed_slots_are_caught_up_by_one_run(run: Callable[..., Any]) -> None:
         await execute(
             "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ('test', $1, 0, $1, $1)", past
         )
-        assert await run_due("test", 60, work)
+        turns = Turns()
+        assert await run_due(turns, "test", 60, work)
+        await turns.close()
         return await fetch_value("SELECT missed FROM job_run WHERE job = 'test' ORDER BY slot DESC LIMIT 1")
 
     assert run(story) in {10, 11}
 
 
 @pytest.mark.parametrize("name", list(jobs()))
-def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, run: Callable[..., Any]) -> None:
+def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, run: Callable[..., Any], stripe: object) -> None:
+    del stripe  # there, and empty too
     _, work = jobs()[name]
 
     async def story() -> None:
