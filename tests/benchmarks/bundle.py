@@ -1,7 +1,10 @@
-"""VCG payments of a bundle auction, against a plain CP-SAT loop that solves again for each winner's absence."""
+"""VCG payments of a bundle auction, against a plain CP-SAT loop that solves again for each winner's absence.
+
+Both search with one worker; what is compared is processor time, so that whatever else a machine does does not count.
+"""
 
 from collections.abc import Sequence
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from ortools.sat.python import cp_model
@@ -10,7 +13,7 @@ from pricing.auctions.bundles import BundleBid, vcg
 from pricing.money import Money
 
 GOODS, BIDS, COLUMNS = 128, 450, 16
-SEEDS = (0, 1)
+SEEDS = (2, 8)  # Of the first ten, those whose auctions end with about twenty winners; the others have up to 33.
 
 
 def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
@@ -20,16 +23,17 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     winners = []
     for seed in SEEDS:
         bids = generated(seed)
-        start = perf_counter()
+        start = process_time()
         award = vcg(bids, "EUR")
-        ours += perf_counter() - start
-        start = perf_counter()
+        ours += process_time() - start
+        start = process_time()
         expected = _plain_vcg(bids)
-        plain += perf_counter() - start
+        plain += process_time() - start
         paid = {one.bidder: one.pays.minor for one in award.award.outcomes if one.units}
         assert sum(paid.values()) == sum(expected.values())
         assert paid == expected
         winners.append(len(paid))
+        assert 18 <= len(paid) <= 22
     print(f"bundle vcg {ours / plain:.2f} × a plain CP-SAT loop ({ours:.1f} s, {plain:.1f} s; winners {winners})")
 
 

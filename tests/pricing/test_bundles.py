@@ -86,7 +86,11 @@ def test_search_and_payments_equal_brute_force(bids: list[BundleBid]) -> None:
     assert [outcome.bidder for outcome in award.award.outcomes] == list(dict.fromkeys(one.bidder for one in bids))
     for outcome in award.award.outcomes:
         worth = max(
-            (one.amount.minor for one in bids if (one.bidder, one.goods) == (outcome.bidder, award.goods.get(outcome.bidder))),
+            (
+                one.amount.minor
+                for one in bids
+                if (one.bidder, one.goods) == (outcome.bidder, award.goods.get(outcome.bidder))
+            ),
             default=0,
         )
         without = best_by_enumeration([one for one in bids if one.bidder != outcome.bidder]).welfare
@@ -123,7 +127,9 @@ def test_an_odd_unit_falls_on_the_later_bid() -> None:
 def highs(bids: Sequence[BundleBid]) -> int:
     """Return the best welfare by an independent mixed-integer solver."""
     rows = sorted({("good", good) for one in bids for good in one.goods} | {("bidder", one.bidder) for one in bids})
-    matrix = np.array([[(kind == "good" and key in one.goods) or key == one.bidder for one in bids] for kind, key in rows])
+    matrix = np.array(
+        [[(kind == "good" and key in one.goods) or key == one.bidder for one in bids] for kind, key in rows]
+    )
     result = milp(
         [-one.amount.minor for one in bids],
         integrality=np.ones(len(bids)),
@@ -140,7 +146,9 @@ def seeded(seed: int, goods: int, count: int) -> list[BundleBid]:
     while len(bids) < count:
         start, length = int(rng.integers(goods)), int(rng.integers(1, 6))
         names = frozenset(f"zone {at % goods}" for at in (start, *rng.integers(start, start + 8, length).tolist()))
-        one = BundleBid(f"p{rng.integers(count // 2)}", names, Money(int(100 * len(names) * rng.uniform(0.5, 1.5)), "EUR"))
+        one = BundleBid(
+            f"p{rng.integers(count // 2)}", names, Money(int(100 * len(names) * rng.uniform(0.5, 1.5)), "EUR")
+        )
         bids[one.bidder, one.goods] = one
     return list(bids.values())
 
@@ -170,24 +178,19 @@ def test_two_solvers_agree_on_every_payment(seed: int) -> None:
             assert outcome.pays.minor == rest - (award.welfare - worth)
 
 
-def _vcg_by_enumeration(bids: list[BundleBid], bidder: str) -> tuple[frozenset[str], int]:
-    """Return what `bidder` wins and pays by the reference, so that the grid below is quick."""
-    best = best_by_enumeration(bids)
-    for at in best.chosen:
-        if bids[at].bidder == bidder:
-            without = best_by_enumeration([one for one in bids if one.bidder != bidder]).welfare
-            return bids[at].goods, without - best.welfare + bids[at].amount.minor
-    return frozenset(), 0
-
-
 def test_no_misreport_profits_under_vcg() -> None:
     """Every value and every report of a bidder on a, b and ab, against every bid of two others, on a grid of 0 to 3."""
+
+    def lot_of_p(bids: list[BundleBid]) -> tuple[frozenset[str], int]:
+        made = vcg(bids, "EUR")
+        return made.goods.get("P", frozenset()), made.award.of("P").pays.minor
+
     grid = range(4)
     gains = 0
     for other, third in product(grid, grid):
         rest = [bid("Q", "a", other), bid("R", "ab", third)]
         results = {
-            report: _vcg_by_enumeration([bid("P", "a", report[0]), bid("P", "b", report[1]), bid("P", "ab", report[2]), *rest], "P")
+            report: lot_of_p([bid("P", "a", report[0]), bid("P", "b", report[1]), bid("P", "ab", report[2]), *rest])
             for report in product(grid, repeat=3)
         }
         for value in product(grid, repeat=3):
