@@ -154,9 +154,13 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=command)
         if command is build:
             sub.add_argument("dataset", help="code of the dataset")
-            sub.add_argument("--events", required=True, help="file, folder or bucket: subscriber_id, at, latitude, longitude")
+            sub.add_argument(
+                "--events", required=True, help="file, folder or bucket: subscriber_id, at, latitude, longitude"
+            )
             sub.add_argument("--subscribers", required=True, help="file: subscriber_id, age_band, home_zone")
-            sub.add_argument("--from", required=True, dest="period_from", type=_instant, help="start of the period, included")
+            sub.add_argument(
+                "--from", required=True, dest="period_from", type=_instant, help="start of the period, included"
+            )
             sub.add_argument("--to", required=True, dest="period_to", type=_instant, help="end of the period, excluded")
     return whole
 

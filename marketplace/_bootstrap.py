@@ -51,7 +51,10 @@ def _install(venv: Path, python: Path, lock: Path) -> None:
     base = sys.executable if sys.prefix == sys.base_prefix else str(Path(sys.base_prefix) / "bin" / "python3")
     if (uv := shutil.which("uv")) and _uv_installs(uv, base, venv, lock):
         return
-    if not python.exists() and subprocess.run([base, "-m", "venv", str(venv)], capture_output=True, check=False).returncode:
+    if (
+        not python.exists()
+        and subprocess.run([base, "-m", "venv", str(venv)], capture_output=True, check=False).returncode
+    ):
         shutil.rmtree(venv, ignore_errors=True)  # Debian without python3-venv: a bare environment, filled from outside
         _run([base, "-m", "venv", "--without-pip", str(venv)])
     pip = [str(python), "-m", "pip"]

@@ -90,7 +90,9 @@ class Engine(PostgresEngine):
     async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 (Piccolo's signature)
         """Run one Piccolo query in the open transaction, or on its own."""
         current: Any = self.current_transaction.get()
-        assert current is None or current.task is asyncio.current_task(), "a child task must not join its parent's transaction"
+        assert current is None or current.task is asyncio.current_task(), (
+            "a child task must not join its parent's transaction"
+        )
         return await super().run_querystring(querystring, in_pool)
 
 
@@ -149,7 +151,9 @@ async def execute(sql: str, *values: object) -> int:
     return int(count) if count.isdigit() else 0
 
 
-async def copy_in(table: str, columns: Sequence[str], records: Iterable[Sequence[object]] | AsyncIterator[Sequence[object]]) -> None:
+async def copy_in(
+    table: str, columns: Sequence[str], records: Iterable[Sequence[object]] | AsyncIterator[Sequence[object]]
+) -> None:
     """COPY `records` into `table` inside the open transaction or on their own."""
     await _joined().copy_records_to_table(table, columns=list(columns), records=records)
 

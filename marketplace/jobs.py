@@ -149,10 +149,14 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
     try:
         await work()
     except Exception as error:
-        await execute("UPDATE job_run SET error = $3 WHERE job = $1 AND slot = $2", job, slot, f"{type(error).__name__}: {error}")
+        await execute(
+            "UPDATE job_run SET error = $3 WHERE job = $1 AND slot = $2", job, slot, f"{type(error).__name__}: {error}"
+        )
         log.exception("job failed; tried again at its next tick", job=job, slot=slot)
         return False
-    await execute("UPDATE job_run SET finished_at = $3, error = NULL WHERE job = $1 AND slot = $2", job, slot, clock.now())
+    await execute(
+        "UPDATE job_run SET finished_at = $3, error = NULL WHERE job = $1 AND slot = $2", job, slot, clock.now()
+    )
     return True
 
 

@@ -35,19 +35,33 @@ class Settings:
     host: str = _setting("HOST", "127.0.0.1", "address the site listens on")
     port: int = _setting("PORT", "8000", "port the site listens on; `demo` takes the next free one when busy")
     public_url: str = _setting("PARTAGE_URL", "", "the site's public address; empty: http://HOST:PORT")
-    secret: str = _setting("PARTAGE_SECRET", DEMO_SECRET, "key of form tokens and download links; 32 characters or more")
-    signing_key: str = _setting("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits")
+    secret: str = _setting(
+        "PARTAGE_SECRET", DEMO_SECRET, "key of form tokens and download links; 32 characters or more"
+    )
+    signing_key: str = _setting(
+        "PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits"
+    )
     stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key")
-    stripe_url: str = _setting("STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart")
+    stripe_url: str = _setting(
+        "STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart"
+    )
     stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", "secret that signs Stripe's webhooks")
     vies_url: str = _setting(
-        "VIES_URL", "https://ec.europa.eu/taxation_customs/vies/rest-api", "service that confirms EU VAT numbers; empty: none"
+        "VIES_URL",
+        "https://ec.europa.eu/taxation_customs/vies/rest-api",
+        "service that confirms EU VAT numbers; empty: none",
     )
-    subscribers_basis_points: int = _setting("SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale after its fee")
-    operator_basis_points: int = _setting("OPERATOR_BASIS_POINTS", "3500", "the operator's rate; the platform keeps the rest")
+    subscribers_basis_points: int = _setting(
+        "SUBSCRIBERS_BASIS_POINTS", "5000", "subscribers' rate of a sale after its fee"
+    )
+    operator_basis_points: int = _setting(
+        "OPERATOR_BASIS_POINTS", "3500", "the operator's rate; the platform keeps the rest"
+    )
     hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
     shares_every_seconds: int = _setting("SHARES_EVERY_SECONDS", "86400", "seconds between runs of the revenue share")
-    one_click: bool = _setting("PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it")
+    one_click: bool = _setting(
+        "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
+    )
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
     def __post_init__(self) -> None:
@@ -86,7 +100,9 @@ def read(environment: dict[str, str]) -> Settings:
         try:
             values[f.name] = _PARSERS[str(f.type)](text)
         except ValueError:
-            raise Invalid("The setting {variable} is not {kind}: {text!r}.", variable=variable, kind=f.type, text=text) from None
+            raise Invalid(
+                "The setting {variable} is not {kind}: {text!r}.", variable=variable, kind=f.type, text=text
+            ) from None
     return Settings(**values)  # type: ignore[arg-type]
 
 
@@ -96,11 +112,15 @@ _PARSERS: dict[str, Any] = {"str": str, "int": int, "Path": Path, "bool": lambda
 def refuse_demo_settings(chosen: Settings) -> None:
     """Refuse to serve real people with what only the demo may use."""
     if chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
-        raise Invalid("Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money.")
+        raise Invalid(
+            "Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money."
+        )
     if chosen.one_click:
         raise Invalid("Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone.")
     if chosen.signing_key == DEMO_SIGNING_KEY or chosen.secret == DEMO_SECRET or len(chosen.secret) < SHORTEST_SECRET:
-        raise Invalid("Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone.")
+        raise Invalid(
+            "Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone."
+        )
     if not chosen.stripe_webhook_secret:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 

@@ -210,9 +210,7 @@ def fit_half_life(series: Sequence[float], step_seconds: int) -> int:
         mean_lag = sum(w * lag for w, (lag, _) in zip(weights, points, strict=True)) / total
         mean_log = sum(w * 2 * log(m) for w, (_, m) in zip(weights, points, strict=True)) / total
         across = sum(w * (lag - mean_lag) ** 2 for w, (lag, _) in zip(weights, points, strict=True))
-        along = sum(
-            w * (lag - mean_lag) * (2 * log(m) - mean_log) for w, (lag, m) in zip(weights, points, strict=True)
-        )
+        along = sum(w * (lag - mean_lag) * (2 * log(m) - mean_log) for w, (lag, m) in zip(weights, points, strict=True))
         slope = along / across
     if slope >= 0:
         msg = "the series does not forget over the lags it shows, so it has no half-life to fit"

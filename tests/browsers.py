@@ -24,9 +24,12 @@ def find_chromium() -> str | None:
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
             subprocess.run(command, check=False, env=environment, stdout=subprocess.DEVNULL)
         found = shutil.which("chromium")
-    elif _playwright_browser() or not subprocess.run(
-        [sys.executable, "-m", "playwright", "install", "chromium"], check=False, capture_output=True
-    ).returncode:
+    elif (
+        _playwright_browser()
+        or not subprocess.run(
+            [sys.executable, "-m", "playwright", "install", "chromium"], check=False, capture_output=True
+        ).returncode
+    ):
         found = ""
     if found is None and os.environ.get("CI"):
         sys.exit("CI needs Chromium for the browser tests, and none could be installed.")

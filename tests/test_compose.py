@@ -37,7 +37,11 @@ def test_every_variable_is_a_setting_or_the_stores_own() -> None:
 
 def test_the_environment_is_one_that_serve_accepts() -> None:
     given = {
-        name: re.sub(r"\$\{STRIPE_API_KEY:.*?\}", "sk_live_x", re.sub(r"\$\{PARTAGE_URL:.*?\}", "https://partage.example", str(value)))
+        name: re.sub(
+            r"\$\{STRIPE_API_KEY:.*?\}",
+            "sk_live_x",
+            re.sub(r"\$\{PARTAGE_URL:.*?\}", "https://partage.example", str(value)),
+        )
         for name, value in OURS["web"]["environment"].items()
     }
     given |= {"PARTAGE_SECRET": "s" * 32, "PARTAGE_SIGNING_KEY": "ab" * 32, "STRIPE_WEBHOOK_SECRET": "whsec_x"}

@@ -64,7 +64,9 @@ def tracked(*patterns: str) -> list[Path]:
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
-SOURCES = [path for path in tracked("*.py") if path.relative_to(ROOT).parts[0] in {"marketplace", "pricing", "migrations"}]
+SOURCES = [
+    path for path in tracked("*.py") if path.relative_to(ROOT).parts[0] in {"marketplace", "pricing", "migrations"}
+]
 
 
 def imports(path: Path) -> list[tuple[str, int]]:
@@ -75,7 +77,9 @@ def imports(path: Path) -> list[tuple[str, int]]:
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            found += [(f"{module}.{alias.name}" if module == "marketplace" else module, node.lineno) for alias in node.names]
+            found += [
+                (f"{module}.{alias.name}" if module == "marketplace" else module, node.lineno) for alias in node.names
+            ]
     return found
 
 
@@ -94,7 +98,12 @@ def test_every_import_points_down_the_house() -> None:
             parts = module.split(".")
             there = parts[1] if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
             known = there in FLOOR_OF and parts[0] in {"marketplace", "pricing", "migrations"}
-            if known and there != here and FLOOR_OF[there] >= FLOOR_OF[here] and (here, there) != ("migrations", "jobs"):
+            if (
+                known
+                and there != here
+                and FLOOR_OF[there] >= FLOOR_OF[here]
+                and (here, there) != ("migrations", "jobs")
+            ):
                 wrong.append(f"{path.relative_to(ROOT)}:{line} in {here} imports {there}, which is not below it")
     assert not wrong, "\n".join(wrong)
 
@@ -123,7 +132,9 @@ def test_pricing_is_pure() -> None:
         f"{path.relative_to(ROOT)} uses {word}"
         for path in SOURCES
         if room_of(path) == "pricing" and path.name != "__main__.py"
-        for word in re.findall(r"\b(open\(|datetime\.now|time\.time|async def|default_rng\(\)|print\()", path.read_text())
+        for word in re.findall(
+            r"\b(open\(|datetime\.now|time\.time|async def|default_rng\(\)|print\()", path.read_text()
+        )
     ]
     assert not impure, "\n".join(impure)
 
@@ -152,7 +163,11 @@ def test_the_top_level_is_the_card() -> None:
 
 
 def test_no_file_grows_into_a_monster() -> None:
-    long = [f"{path.relative_to(ROOT)}: {n} lines" for path in tracked("*.py") if (n := path.read_text().count("\n")) > LONGEST_FILE]
+    long = [
+        f"{path.relative_to(ROOT)}: {n} lines"
+        for path in tracked("*.py")
+        if (n := path.read_text().count("\n")) > LONGEST_FILE
+    ]
     assert not long, "\n".join(long)
 
 
@@ -160,7 +175,9 @@ def test_no_file_grows_into_a_monster() -> None:
 def test_locks_pin_with_hashes_and_name_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
-    pins = re.findall(r"^[a-z0-9][\w.-]*==[^\n]+\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE)
+    pins = re.findall(
+        r"^[a-z0-9][\w.-]*==[^\n]+\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE
+    )
     assert len(pins) == len(re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)) > 50
 
 
@@ -187,7 +204,11 @@ def test_readme_lists_every_setting() -> None:
     from marketplace.settings import Settings  # noqa: PLC0415
 
     told = [
-        [f.metadata["variable"], f.metadata["default"].replace(str(HOME), ".").replace(str(HOME.parent), ".."), f.metadata["says"]]
+        [
+            f.metadata["variable"],
+            f.metadata["default"].replace(str(HOME), ".").replace(str(HOME.parent), ".."),
+            f.metadata["says"],
+        ]
         for f in fields(Settings)
     ]
     assert table_after("Settings") == told
@@ -208,9 +229,17 @@ def test_readme_maps_every_room() -> None:
 
 
 def test_ruff_has_nothing_to_say() -> None:
-    result = subprocess.run([sys.executable, "-m", "ruff", "check", "--output-format=concise", "."], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--output-format=concise", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stdout
-    result = subprocess.run([sys.executable, "-m", "ruff", "format", "--check", "."], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "."], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stdout
 
 

@@ -25,7 +25,11 @@ def test_the_migrations_make_what_the_tables_say(run: Callable[..., Any], postgr
     async def shape() -> list[list[tuple[object, ...]]]:
         rows = [[tuple(row.values()) for row in await fetch(sql)] for sql in (COLUMNS, CONSTRAINTS)]
         return [
-            [tuple(str(v).replace(" ON UPDATE CASCADE", "") for v in row) for row in part if "migration" not in str(row[0])]
+            [
+                tuple(str(v).replace(" ON UPDATE CASCADE", "") for v in row)
+                for row in part
+                if "migration" not in str(row[0])
+            ]
             for part in rows
         ]
 

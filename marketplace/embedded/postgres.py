@@ -84,7 +84,9 @@ class EmbeddedPostgres:
         self._make_database()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop the server if this process started it."""
         if self._server:
             self._server.send_signal(signal.SIGINT)
@@ -130,13 +132,17 @@ class EmbeddedPostgres:
         subprocess.run(command, check=True, capture_output=True, **privileges)
         here = pwd.getpwuid(os.geteuid()).pw_name
         (self.data / "pg_hba.conf").write_text("local all all peer map=partage\n")
-        roles = [f"partage {account} {role}\n" for account in {here, self.account or here} for role in (SUPERUSER, ROLE)]
+        roles = [
+            f"partage {account} {role}\n" for account in {here, self.account or here} for role in (SUPERUSER, ROLE)
+        ]
         (self.data / "pg_ident.conf").write_text("".join(roles))
         (self.data / "initialised").touch()
 
     def _start(self, privileges: dict[str, Any]) -> None:
         assert self._lock
-        configuration = CONFIGURATION | ({} if self.durable else FOR_TESTS) | {"unix_socket_directories": str(self.socket)}
+        configuration = (
+            CONFIGURATION | ({} if self.durable else FOR_TESTS) | {"unix_socket_directories": str(self.socket)}
+        )
         arguments = [part for name, value in configuration.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "postgres.log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -183,7 +189,9 @@ def _copied_installation() -> Path:
     target = ROOT_STATE / f"{source.name}-{stat.st_size}-{stat.st_mtime_ns}"
     if not target.exists():
         draft = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copytree(source.parent, draft / source.parent.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(
+            source.parent, draft / source.parent.name, symlinks=True, ignore=shutil.ignore_patterns("include")
+        )
         libraries = source.parent.parent / f"{source.parent.name}.libs"
         if libraries.exists():
             shutil.copytree(libraries, draft / libraries.name)

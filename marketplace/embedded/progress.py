@@ -37,7 +37,9 @@ class Progress:
         """Start the clock."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Leave the last line clean."""
         if self.rewrites and self.said:
             self.out.write("\r\x1b[K")

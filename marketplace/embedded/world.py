@@ -86,7 +86,9 @@ async def make_world(state: Path, say: Say) -> None:
         return
     say("making the city of " + NAME, 0.05)
     end = last_monday(clock.now())
-    city = make_city(state / "city", seed=SEED, people=INHABITANTS, start=(end - dt.timedelta(days=DAYS)).date(), days=DAYS)
+    city = make_city(
+        state / "city", seed=SEED, people=INHABITANTS, start=(end - dt.timedelta(days=DAYS)).date(), days=DAYS
+    )
     say("adding its mobile lines", 0.25)
     await identity.add_subscribers(city.references.tolist())
     say("asking for consent", 0.3)
@@ -148,7 +150,9 @@ async def _releases(city: City, end: dt.datetime, say: Say) -> None:
     )
     for number, (dataset, start, stop) in enumerate(wanted):
         done = 0.35 + 0.15 * number
-        if await fetch_value("SELECT count(*) FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", dataset, stop):
+        if await fetch_value(
+            "SELECT count(*) FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", dataset, stop
+        ):
             continue
         await datasets.build(
             dataset, events=str(city.events), subscribers=str(city.subscribers), period_from=start, period_to=stop,

@@ -30,5 +30,3 @@ def run_peer(package: str, program: str, given: object) -> Any:
             [python, "-c", program], input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True
         )
     return json.loads(process.stdout.splitlines()[-1])
-
-

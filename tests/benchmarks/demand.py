@@ -78,5 +78,9 @@ def _against_mabwiser() -> None:
     ours = (perf_counter() - start) / len(accepted)
     bare = seconds(lambda: [draw(demand, 10_000, rng) for _ in range(1_000)]) / 1_000
     theirs, predict = run_peer("mabwiser", _MABWISER, [list(demand.multipliers_basis_points), accepted])
-    print(f"demand decision {ours / theirs:.3f} × mabwiser's, learning included ({ours * 1e6:.1f} µs, {theirs * 1e6:.1f} µs)")
-    print(f"demand draw {bare / predict:.2f} × mabwiser's bare prediction ({bare * 1e6:.0f} µs, {predict * 1e6:.0f} µs)")
+    print(
+        f"demand decision {ours / theirs:.3f} × mabwiser's, learning included ({ours * 1e6:.1f} µs, {theirs * 1e6:.1f} µs)"
+    )
+    print(
+        f"demand draw {bare / predict:.2f} × mabwiser's bare prediction ({bare * 1e6:.0f} µs, {predict * 1e6:.0f} µs)"
+    )

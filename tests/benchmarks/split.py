@@ -67,11 +67,15 @@ def _against(package: str, people: int) -> None:
     cases += [(int(rng.integers(1, 60)), rng.integers(1, 60, 6).tolist()) for _ in range(1_000)]
     many = people >= 1_000  # Below that, arrays cost more than they save.
     listed = weights.tolist()
-    ours = seconds((lambda: shares(split_pool(pool, weights), weights)) if many else (lambda: largest_remainder(pool, listed)))
+    ours = seconds(
+        (lambda: shares(split_pool(pool, weights), weights)) if many else (lambda: largest_remainder(pool, listed))
+    )
     took, answers = run_peer(package, _PEERS[package] + _RUN, [pool, listed, cases])
     wrong = sum(not _right(pool, each, answer) for (pool, each), answer in zip(cases, answers, strict=True))
     own = sum(not _right(pool, each, largest_remainder(pool, each)) for pool, each in cases)
-    print(f"split {package} {ours / took:.3f} × its time on {people:,} weights; wrong in {wrong} of 2,000 cases, ours in {own}")
+    print(
+        f"split {package} {ours / took:.3f} × its time on {people:,} weights; wrong in {wrong} of 2,000 cases, ours in {own}"
+    )
 
 
 def _right(pool: int, weights: list[int], answer: list[int] | None) -> bool:

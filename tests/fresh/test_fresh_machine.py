@@ -29,9 +29,13 @@ SECONDS_TO_START_AGAIN = 3.0
 
 
 def pythons() -> list[str]:
-    """Return one interpreter for each supported version that this machine has."""
+    """Return the oldest and the newest supported interpreter that this machine has."""
     found: dict[str, str] = {}
-    for candidate in (sys.executable, *(shutil.which(f"python3.{minor}") for minor in (11, 12, 13)), "/usr/bin/python3"):
+    for candidate in (
+        sys.executable,
+        *(shutil.which(f"python3.{minor}") for minor in (11, 12, 13)),
+        "/usr/bin/python3",
+    ):
         if candidate and Path(candidate).exists():
             said = subprocess.run(
                 [candidate, "-c", "import sys; print(sys.version_info[:2], sys._base_executable)"],
@@ -39,7 +43,8 @@ def pythons() -> list[str]:
             )  # fmt: skip
             if matched := re.match(r"\(3, (11|12|13)\) (.+)", said.stdout):
                 found.setdefault(matched[1], matched[2])
-    return sorted(found.values())
+    versions = sorted(found)
+    return [found[version] for version in dict.fromkeys((versions[0], versions[-1]))]
 
 
 @pytest.fixture
@@ -94,6 +99,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def crowding() -> float:
+    """Return by how much others slow this machine down: runnable processes a core, at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def left_running(clone: Path) -> list[str]:
     """Return the processes that still work in the clone's folder or for its database."""
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
@@ -102,7 +112,9 @@ def left_running(clone: Path) -> list[str]:
 
 @pytest.mark.parametrize("account", ["this account", "an ordinary user"], indirect=True)
 @pytest.mark.parametrize("python", pythons())
-def test_one_command_from_a_clean_clone(python: str, account: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_one_command_from_a_clean_clone(
+    python: str, account: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     home = tmp_path_factory.mktemp("stranger")
     for folder in (home, home.parent, home.parent.parent):
         folder.chmod(0o755)
@@ -138,7 +150,7 @@ def test_one_command_from_a_clean_clone(python: str, account: dict[str, Any], tm
             after.callback(third.process.kill)
             assert third.wait() != address
             assert f"Port {port} is taken" in "".join(third.said)
-            assert min(again.seconds, third.seconds) < SECONDS_TO_START_AGAIN
+            assert min(again.seconds, third.seconds) < SECONDS_TO_START_AGAIN * crowding()
             third.stop(signal.SIGTERM)
         _until_nothing_is_left(clone)
 

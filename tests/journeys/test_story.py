@@ -87,7 +87,14 @@ async def prepare(world: World) -> None:
 async def command(*arguments: str) -> str:
     """Run the command line as an operator would, and return what it says."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "marketplace", *arguments, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        sys.executable,
+        "-m",
+        "marketplace",
+        *arguments,
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()

@@ -24,7 +24,9 @@ def vectors() -> Callable[[str], dict[str, Any]]:
     def read(name: str) -> dict[str, Any]:
         path = SHARED / "vectors" / f"{name}.json"
         if not path.exists():
-            pytest.skip(f"the worked examples are not here; PARTAGE_SHARED names the folder that holds vectors/{name}.json")
+            pytest.skip(
+                f"the worked examples are not here; PARTAGE_SHARED names the folder that holds vectors/{name}.json"
+            )
         return json.loads(path.read_text())
 
     return read

@@ -89,7 +89,9 @@ def test_no_arbitrage_in_nested_menus_nor_in_ladders(versions: list[Version]) ->
     assert find_arbitrage(nested) is None
     assert listable(nested) == tuple(nested)
     ladder = [
-        Offer(str(v.precision), max(price, 1), frozenset({"all"}), 2520 // v.precision, str(v.precision), fresh_noise=True)
+        Offer(
+            str(v.precision), max(price, 1), frozenset({"all"}), 2520 // v.precision, str(v.precision), fresh_noise=True
+        )
         for v, price in zip(versions, ladder_menu(versions).prices_minor, strict=True)
         if 2520 % v.precision == 0
     ]
@@ -153,7 +155,11 @@ def test_averaging_one_nested_family_gains_nothing() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(1, 9), st.text("abc", min_size=1, max_size=3), st.integers(0, 4), st.sampled_from("fgh"), st.booleans()
+            st.integers(1, 9),
+            st.text("abc", min_size=1, max_size=3),
+            st.integers(0, 4),
+            st.sampled_from("fgh"),
+            st.booleans(),
         ),
         min_size=1,
         max_size=5,

@@ -91,9 +91,7 @@ def test_a_quote_is_recomputed_from_its_own_bytes(given_inputs: PriceInputs) -> 
 
 @settings(deadline=None)
 @given(inputs(), st.integers(0, 10**9), st.integers(1, 10**7), st.integers(0, 10**12), st.integers(0, 1000))
-def test_a_price_rises_and_falls_as_worth_does(
-    one: PriceInputs, age: int, people: int, noise: int, r: int
-) -> None:
+def test_a_price_rises_and_falls_as_worth_does(one: PriceInputs, age: int, people: int, noise: int, r: int) -> None:
     """Older never costs more; more people, less noise and a more representative group never cost less."""
     cost = price(one).amount_minor
     older = price_at_age(one, one.age_seconds + age)

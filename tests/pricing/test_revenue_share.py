@@ -35,7 +35,9 @@ from pricing.revenue_share import (
 
 pools = st.integers(0, 10**18 - 1) | st.integers(0, 50)
 # Small weights meet in ties; those past 2**22 take the path without a table.
-weight_lists = st.lists(st.integers(0, 4) | st.integers(0, 10**6) | st.integers(2**22, 2**40 - 1), min_size=1).filter(any)
+weight_lists = st.lists(st.integers(0, 4) | st.integers(0, 10**6) | st.integers(2**22, 2**40 - 1), min_size=1).filter(
+    any
+)
 
 
 @settings(deadline=None, max_examples=300)

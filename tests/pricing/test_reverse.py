@@ -86,7 +86,10 @@ def test_uniform_price_is_its_rule(asks: list[int], wanted: int, reserve: int | 
 
 @settings(deadline=None, max_examples=200)
 @given(
-    ask_lists, st.integers(0, 40) | st.integers(0, 10**18 - 1), st.none() | st.integers(1, 5), st.none() | st.integers(0, 7)
+    ask_lists,
+    st.integers(0, 40) | st.integers(0, 10**18 - 1),
+    st.none() | st.integers(1, 5),
+    st.none() | st.integers(0, 7),
 )
 def test_budgets_are_their_rules(asks: list[int], budget: int, quota: int | None, reserve: int | None) -> None:
     """The largest k of each rule, by trying all; never a unit over budget."""
@@ -164,7 +167,14 @@ def test_strata_stand_alone() -> None:
     asks = array(5, 1, 9, 2, 3, 4)
     strata = array(0, 1, 0, 1, 1, 2)
     awards = by_stratum(
-        asks, strata, {0: StratumTerms(1), 1: StratumTerms(2, budget_minor=4, reserve_minor=9), 2: StratumTerms(1), 3: StratumTerms(1, 9, 4)}
+        asks,
+        strata,
+        {
+            0: StratumTerms(1),
+            1: StratumTerms(2, budget_minor=4, reserve_minor=9),
+            2: StratumTerms(1),
+            3: StratumTerms(1, 9, 4),
+        },
     )
     assert isinstance(awards[0], ReverseAward)
     assert (awards[0].winners, awards[0].price_minor) == (1, 9)

@@ -100,7 +100,12 @@ def test_everybody_gets_the_plainest_reason() -> None:
         award.of("nobody")
     assert second_price([], eur(5)).outcomes == ()
     units = multi_unit(
-        [MarginalBids("a", (eur(3),)), MarginalBids("b", (eur(3),)), MarginalBids("c", ()), MarginalBids("d", (eur(1),))],
+        [
+            MarginalBids("a", (eur(3),)),
+            MarginalBids("b", (eur(3),)),
+            MarginalBids("c", ()),
+            MarginalBids("d", (eur(1),)),
+        ],
         1,
         eur(1),
         MultiUnitRule.VICKREY,

@@ -159,7 +159,10 @@ def tampered(transcript: Transcript, **changes: object) -> Transcript:
         (tampered(SEALED, kind="uniform_price", terms={**SEALED.terms, "licences": 1}), "do not give the root"),
         (tampered(SEALED, auction="auc-2"), "do not give the root"),
         (tampered(SEALED, entries=SEALED.entries[:2], reveals=SEALED.reveals[:2]), "do not give the root"),
-        (tampered(SEALED, entries=(*SEALED.entries, b"\0" * 32), reveals=(*SEALED.reveals, None)), "do not give the root"),
+        (
+            tampered(SEALED, entries=(*SEALED.entries, b"\0" * 32), reveals=(*SEALED.reveals, None)),
+            "do not give the root",
+        ),
         (tampered(SEALED, entries=SEALED.entries[::-1], reveals=SEALED.reveals[::-1]), "do not give the root"),
         (tampered(SEALED, reveals=(*SEALED.reveals[:2], sealed_reveals(1, 1, 900)[2])), "bid 2, revealed by partner-2"),
         (tampered(SEALED, reveals=SEALED.reveals[:2]), "3 bids were committed, but 2"),
@@ -202,7 +205,11 @@ def test_terms_published_at_opening_bind_the_close() -> None:
 
 def test_a_bid_never_revealed_does_not_count_and_is_said() -> None:
     """Its bidder chose so; the rest is replayed."""
-    hidden = replace(SEALED, reveals=(SEALED.reveals[0], SEALED.reveals[1], None), award=award_of("second_price", SEALED.terms, [dict(one) for one in SEALED.reveals[:2] if one]))
+    hidden = replace(
+        SEALED,
+        reveals=(SEALED.reveals[0], SEALED.reveals[1], None),
+        award=award_of("second_price", SEALED.terms, [dict(one) for one in SEALED.reveals[:2] if one]),
+    )
     found = replay(hidden)
     assert found.equal
     assert found.cannot_show[1] == "what 1 unrevealed bids were"

@@ -35,7 +35,12 @@ populations = st.integers(1, 10**7)
 
 
 def losses(
-    people: int, population: int, *, defect: Fraction = Fraction(0), noise: Fraction = Fraction(0), fresh: Fraction = Fraction(1)
+    people: int,
+    population: int,
+    *,
+    defect: Fraction = Fraction(0),
+    noise: Fraction = Fraction(0),
+    fresh: Fraction = Fraction(1),
 ) -> Losses:
     """Return all four losses with one person's variance of 1/4 and a drift of 1."""
     return Losses(

@@ -47,7 +47,9 @@ class Visitor:
         for form in re.findall(r"<form[^>]*method=\"post\".*?</form>", html, re.DOTALL):
             target = re.search(r'action="([^"]+)"', form)
             if target and target[1].endswith(action):
-                inputs = [dict(re.findall(r'(name|value|type)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", form)]
+                inputs = [
+                    dict(re.findall(r'(name|value|type)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", form)
+                ]
                 return target[1], {i["name"]: i.get("value", "") for i in inputs if i.get("type") == "hidden"}
         raise AssertionError(f"no form for {action} in {html[-3000:]}")
 
