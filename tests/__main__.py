@@ -36,11 +36,10 @@ def main() -> None:
     from tests.browsers import find_chromium  # noqa: PLC0415
 
     find_chromium()
-    marks = ["-m", "not deep"]
-    if arguments[:1] == ["deep"]:
-        marks, arguments = ["-m", "deep"], arguments[1:]
-    whole = [] if arguments else ["tests", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term"]
-    sys.exit(pytest.main([*marks, *whole, *arguments]))
+    if arguments[:1] == ["deep"]:  # one at a time: a stranger's machine is not shared
+        sys.exit(pytest.main(["-m", "deep", *(arguments[1:] or ["tests", "-q"])]))
+    whole = ["tests", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term"]
+    sys.exit(pytest.main(["-m", "not deep", *(arguments or whole)]))
 
 
 if __name__ == "__main__":
