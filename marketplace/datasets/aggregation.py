@@ -81,7 +81,9 @@ class Aggregation:
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close and delete; an engine's error leaves as a sentence."""
         import duckdb  # noqa: PLC0415
 
@@ -92,7 +94,7 @@ class Aggregation:
                 "The build needs more than BUILD_MEMORY_MB={memory} and its spill on disk; run it again with more.",
                 memory=settings().memory_mb,
             ) from None
-        if isinstance(error, duckdb.Error):
+        if isinstance(error, duckdb.IOException):
             raise Conflict("The inputs changed or vanished while they were read; run the build again.") from error
 
     def check(self, events: str, subscribers: str) -> None:
@@ -114,7 +116,8 @@ class Aggregation:
         import pyarrow as pa  # noqa: PLC0415
 
         s = self.specification
-        self._load(
+        inputs.load(
+            self.database,
             "consent",
             subscriber_id=pa.array([row["subscriber"] for row in consent], pa.int64()),
             valid_from_us=pa.array([row["valid_from_us"] for row in consent], pa.int64()),
@@ -122,15 +125,19 @@ class Aggregation:
                 [OPEN_ENDED_US if row["valid_to_us"] is None else row["valid_to_us"] for row in consent], pa.int64()
             ),
         )
-        self._load("key_zone", zone=pa.array(self._zones(), pa.int64()))
+        inputs.load(self.database, "key_zone", zone=pa.array(self._zones(), pa.int64()))
         stated = {
             "period_from_us": microseconds(s.period_from), "period_to_us": microseconds(s.period_to),
             "started_us": microseconds(started_at), "step_us": s.step // dt.timedelta(microseconds=1),
             "max_cells": s.max_cells, "max_events": s.max_events,
         } | {f"key_{number}": key for number, key in enumerate(keys)}  # fmt: skip
-        self._load("specification", **{name: pa.array([value], pa.int64()) for name, value in stated.items()})
-        self.database.create_function("zone_of", self._zone_of, ["DOUBLE", "DOUBLE"], "BIGINT", type="arrow")
-        self.database.execute(AGGREGATE.read_text(encoding="utf-8"))
+        inputs.load(
+            self.database, "specification", **{name: pa.array([value], pa.int64()) for name, value in stated.items()}
+        )
+        # The engine evaluates a function's annotations, which name types that only a checker imports; a lambda has none.
+        zone_of = lambda latitude, longitude: self._zone_of(latitude, longitude)  # noqa: E731, PLW0108
+        self.database.create_function("zone_of", zone_of, ["DOUBLE", "DOUBLE"], "BIGINT", type="arrow")  # type: ignore[call-overload]
+        inputs.rows(self.database, AGGREGATE.read_text(encoding="utf-8"))
 
     def release(self, say: Say) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
@@ -231,7 +238,8 @@ class Aggregation:
 
         s = self.specification
         step = s.step // dt.timedelta(microseconds=1)
-        self._load(
+        inputs.load(
+            self.database,
             "published",
             zone=pa.array(self._zones()[published.keys // (len(s.age_bands) * s.times)], pa.int64()),
             starts_at_us=pa.array(
@@ -239,14 +247,16 @@ class Aggregation:
             ),
             segment=pa.array(published.keys % len(s.age_bands), pa.int32()),
         )
-        table: pa.Table = self.database.execute(
+        who = self.database.execute(
             """SELECT subscriber_id AS reference, count(*) AS weight
                FROM contribution JOIN published USING (zone, starts_at_us, segment)
                GROUP BY subscriber_id ORDER BY subscriber_id"""
-        ).to_arrow_table()
-        return table
+        ).fetchnumpy()
+        return pa.table({name: pa.array(np.asarray(who[name]), pa.int64()) for name in ("reference", "weight")})
 
-    def _parquet(self, name: str, table: pa.Table, *, about: dict[str, str] | None = None, group: int = 1_048_576) -> Path:
+    def _parquet(
+        self, name: str, table: pa.Table, *, about: dict[str, str] | None = None, group: int = 1_048_576
+    ) -> Path:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         path = self.folder / name
@@ -268,14 +278,6 @@ class Aggregation:
             "partage.specification": s.digest,
         }
 
-    def _load(self, table: str, **columns: pa.Array) -> None:
-        """Make a table of Arrow columns."""
-        import pyarrow as pa  # noqa: PLC0415
-
-        self.database.register("arriving", pa.table(columns))
-        self.database.execute(f"CREATE TABLE {table} AS SELECT * FROM arriving")
-        self.database.unregister("arriving")
-
     def _zones(self) -> NDArray[np.int64]:
         """Return the key set's zones as whole numbers, ascending."""
         return np.array([int(zone, 16) for zone in self.specification.zones], np.int64)
@@ -290,9 +292,7 @@ class Aggregation:
         return pa.array([int(h3.latlng_to_cell(*place, resolution)) for place in places], pa.int64())
 
     def _one(self, sql: str) -> int:
-        row = self.database.execute(sql).fetchone()
-        assert row
-        return int(row[0])
+        return int(inputs.rows(self.database, sql)[0][0])
 
 
 def microseconds(instant: dt.datetime) -> int:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from marketplace.errors import Invalid
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import duckdb
+    import pyarrow as pa
 
 SUFFIXES = (".parquet", ".csv")
 INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")
@@ -63,7 +64,9 @@ EVENT = (
         "has no instant with its time zone, such as 2026-03-01T08:00:00Z",
     ),
     Column(
-        "latitude", dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=90)), "is in no zone: its latitude is not between -90 and 90"
+        "latitude",
+        dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=90)),
+        "is in no zone: its latitude is not between -90 and 90",
     ),
     Column(
         "longitude",
@@ -121,43 +124,48 @@ def _fetch(address: str, scratch: Path, what: str) -> list[Path]:
 def open_events(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     """Make the view `event` (subscriber_id, at_us, latitude, longitude, kind), every row of which is well formed."""
     _open(database, "event_as_read", files, EVENT)
-    database.execute(
-        'CREATE VIEW event AS SELECT subscriber_id, "at" AS at_us, latitude, longitude, kind FROM event_as_read'
+    rows(
+        database,
+        'CREATE VIEW event AS SELECT subscriber_id, "at" AS at_us, latitude, longitude, kind FROM event_as_read',
     )
 
 
 def open_subscribers(
-    database: duckdb.DuckDBPyConnection, files: Sequence[Path], age_bands: Sequence[str], zones: frozenset[str], resolution: int
+    database: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    age_bands: Sequence[str],
+    zones: frozenset[str],
+    resolution: int,
 ) -> None:
     """Make the table `subscriber` (subscriber_id once each, segment: position in `age_bands`, in_area: lives in `zones`)."""
+    import pyarrow as pa  # noqa: PLC0415
+
     _open(database, "subscriber_as_read", files, SUBSCRIBER)
-    twice = database.execute(
-        """SELECT min(file_number), max(row_number) FROM subscriber_as_read GROUP BY subscriber_id
-           HAVING count(*) > 1 ORDER BY 1, 2 LIMIT 1"""
-    ).fetchone()
-    if twice:
-        raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[twice[0]], row=twice[1])
-    homes = database.execute("SELECT DISTINCT home_zone FROM subscriber_as_read").fetchall()
-    places = [(home, _lies_in(home, zones, resolution)) for (home,) in homes]
-    database.execute("CREATE TABLE home (home_zone VARCHAR, in_area BOOLEAN)")
-    if places:
-        database.executemany("INSERT INTO home VALUES (?, ?)", places)
-    database.execute("CREATE TABLE band (age_band VARCHAR, segment INTEGER)")
-    database.executemany("INSERT INTO band VALUES (?, ?)", [(band, number) for number, band in enumerate(age_bands)])
-    database.execute(
+    twice = rows(
+        database,
+        """SELECT file_number, row_number FROM subscriber_as_read
+           QUALIFY row_number() OVER (PARTITION BY subscriber_id ORDER BY file_number, row_number) = 2 ORDER BY 1, 2 LIMIT 1""",
+    )
+    for file, row in twice:
+        raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[file], row=row)
+    homes = [home for (home,) in rows(database, "SELECT DISTINCT home_zone FROM subscriber_as_read")]
+    in_area = [_lies_in(home, zones, resolution) for home in homes]
+    load(database, "home", home_zone=pa.array(homes, pa.string()), in_area=pa.array(in_area, pa.bool_()))
+    segments = pa.array(range(len(age_bands)), pa.int32())
+    load(database, "band", age_band=pa.array(age_bands, pa.string()), segment=segments)
+    rows(
+        database,
         """CREATE TABLE subscriber AS
            SELECT subscriber_id, band.segment, home.in_area, file_number, row_number
-           FROM subscriber_as_read LEFT JOIN band USING (age_band) LEFT JOIN home USING (home_zone)"""
+           FROM subscriber_as_read LEFT JOIN band USING (age_band) LEFT JOIN home USING (home_zone)""",
     )
     for column, sentence in (
         ("segment", "{file}, row {row} has an age band that the dataset does not declare."),
         ("in_area", "{file}, row {row} has a home zone that is not an H3 cell."),
     ):
-        bad = database.execute(
-            f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
-        ).fetchone()
-        if bad:
-            raise Invalid(sentence, file=files[bad[0]], row=bad[1])
+        bad = f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
+        for file, row in rows(database, bad):
+            raise Invalid(sentence, file=files[file], row=row)
 
 
 def _lies_in(home: str, zones: frozenset[str], resolution: int) -> bool | None:
@@ -176,13 +184,14 @@ def _open(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path],
     for shape, group in groupby(sorted(shapes), key=lambda item: item[0]):
         parts.append(_select(dict(shape), [(number, files[number]) for _, number in group], columns))
     single = {files[number]: _select(dict(shape), [(number, files[number])], columns) for shape, number in shapes}
-    counts = _scan(database, ", ".join(f'count(*) FILTER ("{column.name}" IS NULL)' for column in columns), parts, single)
-    database.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+    counts = _scan(
+        database, ", ".join(f'count(*) FILTER ("{column.name}" IS NULL)' for column in columns), parts, single
+    )
+    rows(database, f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
     for column, count in zip(columns, counts, strict=True):
         if count:
-            file, row = database.execute(
-                f'SELECT file_number, row_number FROM {name} WHERE "{column.name}" IS NULL ORDER BY 1, 2 LIMIT 1'
-            ).fetchone() or (0, 0)
+            bad = f'SELECT file_number, row_number FROM {name} WHERE "{column.name}" IS NULL ORDER BY 1, 2 LIMIT 1'
+            ((file, row),) = rows(database, bad)
             raise Invalid("{file}, row {row} " + column.lacks + ".", file=files[file], row=row)
 
 
@@ -198,15 +207,17 @@ def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Co
             raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
     else:
         try:
-            described = database.execute(f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
-            shape = [(row[0], row[1]) for row in described.fetchall()]
+            described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
+            shape = [(row[0], row[1]) for row in described]
         except duckdb.Error:
             raise Invalid("{file} is not a Parquet file that can be read.", file=file) from None
     names = [name for name, _ in shape]
     known = {column.name: column for column in columns}
     for name in names:
         if name not in known:
-            raise Invalid("{file} has a column {column} that a build does not know.", file=file, column=name or "without a name")
+            raise Invalid(
+                "{file} has a column {column} that a build does not know.", file=file, column=name or "without a name"
+            )
         if names.count(name) > 1:
             raise Invalid("{file} has the column {column} twice.", file=file, column=name)
     for column in columns:
@@ -214,7 +225,9 @@ def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Co
             raise Invalid("{file} has no column {column}.", file=file, column=column.name)
     for name, kind in shape:
         if kind == "TIMESTAMP" or kind.startswith("TIMESTAMP_"):
-            raise Invalid("{file}: the column {column} has no time zone; write instants of UTC.", file=file, column=name)
+            raise Invalid(
+                "{file}: the column {column} has no time zone; write instants of UTC.", file=file, column=name
+            )
         if kind != "CSV" and _reading(known[name], kind) is None:
             raise Invalid("{file}: the column {column} is of type {kind}.", file=file, column=name, kind=kind)
     return tuple(shape)
@@ -243,14 +256,14 @@ def _select(shape: Mapping[str, str], files: Sequence[tuple[int, Path]], columns
     if "CSV" in shape.values():
         types = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in shape)
         return " UNION ALL ".join(
-            f"""SELECT {', '.join(values)}, {number} AS file_number, row_number() OVER () AS row_number
+            f"""SELECT {", ".join(values)}, {number} AS file_number, row_number() OVER () AS row_number
                 FROM read_csv({_text(file)}, columns = {{{types}}}, auto_detect = false, header = true,
                               delim = ',', quote = '"', escape = '"', hive_partitioning = false)"""
             for number, file in files
         )
     numbers = "MAP {" + ", ".join(f"{_text(file)}: {number}" for number, file in files) + "}"
-    return f"""SELECT {', '.join(values)}, {numbers}[filename] AS file_number, file_row_number + 1 AS row_number
-               FROM read_parquet([{', '.join(_text(file) for _, file in files)}], filename = true,
+    return f"""SELECT {", ".join(values)}, {numbers}[filename] AS file_number, file_row_number + 1 AS row_number
+               FROM read_parquet([{", ".join(_text(file) for _, file in files)}], filename = true,
                                  file_row_number = true, hive_partitioning = false)"""
 
 
@@ -261,19 +274,33 @@ def _scan(
     import duckdb  # noqa: PLC0415
 
     try:
-        return database.execute(f"SELECT {wanted} FROM ({' UNION ALL '.join(parts)})").fetchone() or ()
+        return rows(database, f"SELECT {wanted} FROM ({' UNION ALL '.join(parts)})")[0]
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:
         for file, select in single.items():
             try:
-                database.execute(f"SELECT {wanted} FROM ({select})").fetchone()
+                rows(database, f"SELECT {wanted} FROM ({select})")
             except duckdb.Error as error:
                 if (line := re.search(r"Line: (\d+)", str(error))) and file.suffix == ".csv":
                     row = int(line[1]) - 1
                     raise Invalid("{file}, row {row} cannot be read as CSV.", file=file, row=row) from None
                 raise Invalid("{file} cannot be read: it is damaged or gone.", file=file) from None
         raise
+
+
+def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
+    """Run `sql` to its end and return its rows: the engine takes no other statement before."""
+    return database.execute(sql).fetchall()
+
+
+def load(database: duckdb.DuckDBPyConnection, table: str, **columns: pa.Array[Any]) -> None:
+    """Make a table of Arrow columns."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    database.register("arriving", pa.table(columns))
+    rows(database, f"CREATE TABLE {table} AS SELECT * FROM arriving")
+    database.unregister("arriving")
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,7 @@
-"""Columns and constraints of revenue shares: one split a licence, one accrual a person and run, never a row per licence × person."""
+"""Columns and constraints of revenue shares: one split a licence, one accrual a person and run.
+
+Never a row per licence × person.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +60,8 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
 class Accrual(Table, db=DB, tablename="accrual"):
     """What one run moved for one subscriber, in micro-euros; append-only.
 
-    run and subscriber are keys into `share_run` and `subscriber`, held by a trigger that checks a whole COPY at once: two
-    foreign keys checked row by row would make a run of ten million people six times slower.
+    run and subscriber are keys into `share_run` and `subscriber`, held by a trigger that checks a whole COPY at once:
+    foreign keys, checked row by row, would make a run of ten million people three times slower.
     """
 
     id = BigSerial(primary_key=True)

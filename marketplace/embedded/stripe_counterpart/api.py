@@ -148,7 +148,7 @@ class Api:
         try:
             with self._world.attempt(keep=crash is None or crash.executed):
                 operation, subject = find_operation(request.method, request.path)
-                params = read_params(operation.params, request.form())
+                params = read_params(operation.params_type(), request.form())
                 operation.refuse_unplayed(params)
                 call = Call(self._world, params, request.path, subject, account)
                 try:

@@ -14,7 +14,6 @@ import stripe
 import typing_extensions
 from stripe._list_object import ListObject
 from stripe._stripe_object import StripeObject, UntypedStripeObject
-from stripe._transfer_reversal import TransferReversal
 
 from marketplace.embedded.stripe_counterpart.refusals import Refused
 from marketplace.embedded.stripe_counterpart.shapes import alternatives, fields_of, is_nullable, parameters_of
@@ -274,34 +273,39 @@ def _is_scalar(hint: Any, value: Any) -> bool:  # noqa: ANN401  values of any do
     return hint is not Never and isinstance(hint, type) and isinstance(value, hint)
 
 
+@functools.cache
 def resource_named(name: str) -> type[StripeObject]:
-    """Return the package's class of a resource, by the name Stripe gives it in `object`."""
-    return _RESOURCES[name]
+    """Return the package's class of a resource, by the name Stripe gives it in `object`; imported when first needed."""
+    found: object = stripe
+    for part in _RESOURCES[name].split("."):
+        found = getattr(found, part)
+    assert isinstance(found, type), name
+    assert issubclass(found, StripeObject), name
+    return found
 
 
-_RESOURCES: dict[str, type[StripeObject]] = {
-    resource.OBJECT_NAME: resource
-    for resource in (
-        stripe.Account,
-        stripe.AccountLink,
-        stripe.Balance,
-        stripe.BalanceTransaction,
-        stripe.Charge,
-        stripe.Customer,
-        stripe.Dispute,
-        stripe.Event,
-        stripe.LineItem,
-        stripe.Mandate,
-        stripe.PaymentIntent,
-        stripe.PaymentMethod,
-        stripe.Payout,
-        stripe.Price,
-        stripe.Refund,
-        stripe.SetupIntent,
-        stripe.TaxId,
-        stripe.Transfer,
-        TransferReversal,
-        stripe.WebhookEndpoint,
-        stripe.checkout.Session,
-    )
+_RESOURCES = {
+    "account": "Account",
+    "account_link": "AccountLink",
+    "balance": "Balance",
+    "balance_transaction": "BalanceTransaction",
+    "cash_balance": "CashBalance",
+    "charge": "Charge",
+    "checkout.session": "checkout.Session",
+    "customer": "Customer",
+    "customer_cash_balance_transaction": "CustomerCashBalanceTransaction",
+    "dispute": "Dispute",
+    "event": "Event",
+    "item": "LineItem",
+    "mandate": "Mandate",
+    "payment_intent": "PaymentIntent",
+    "payment_method": "PaymentMethod",
+    "payout": "Payout",
+    "price": "Price",
+    "refund": "Refund",
+    "setup_intent": "SetupIntent",
+    "tax_id": "TaxId",
+    "transfer": "Transfer",
+    "transfer_reversal": "_transfer_reversal.TransferReversal",
+    "webhook_endpoint": "WebhookEndpoint",
 }

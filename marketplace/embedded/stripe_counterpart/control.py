@@ -8,9 +8,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
 
 from marketplace.embedded.stripe_counterpart import balance, checkout, connect, disputes, passing_time, refunds
 from marketplace.embedded.stripe_counterpart.contract import Json, shown
@@ -22,25 +22,27 @@ from marketplace.embedded.stripe_counterpart.webhooks import Courier, Weather
 from marketplace.embedded.stripe_counterpart.world import Origin, World
 
 PREFIX = "/_test/"
-_Asked = TypeVar("_Asked", bound=BaseModel)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Nothing(_Strict):
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """What an action is asked, as JSON; strict about names and types."""
+
+
+class Nothing(_Asked):
     """No parameters."""
 
 
-class Clock(_Strict):
+class Clock(_Asked):
     """How far to move the world's time forward."""
 
     days: float = 0
     seconds: int = 0
 
 
-class Fault(_Strict):
+class Fault(_Asked):
     """What goes wrong with the next `times` API calls whose path fully matches the pattern.
 
     drop_before: the request never arrives. drop_after: it is executed and its answer is lost. status: it is answered
@@ -52,11 +54,11 @@ class Fault(_Strict):
     kind: Literal["drop_before", "drop_after", "status", "saved500", "delay", "webhooks"]
     path: str = ".*"
     method: str | None = None
-    times: int = Field(default=1, ge=1)
-    status: int = Field(default=500, ge=400, le=599)
+    times: _Positive = 1
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500
     retry: bool = True
     executed: bool = False
-    seconds: float = Field(default=1.0, ge=0)
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     hold: bool = False
     lose: bool = False
     duplicate: bool = False
@@ -67,47 +69,47 @@ class Fault(_Strict):
         return self.method in (None, method) and re.fullmatch(self.path, path) is not None
 
 
-class Currency(_Strict):
+class Currency(_Asked):
     """A currency."""
 
     currency: str = "eur"
 
 
-class PayoutName(_Strict):
+class PayoutName(_Asked):
     """A payout."""
 
     payout: str
 
 
-class RefundName(_Strict):
+class RefundName(_Asked):
     """A refund."""
 
     refund: str
 
 
-class AccountName(_Strict):
+class AccountName(_Asked):
     """A connected account."""
 
     account: str
 
 
-class DisputeAsked(_Strict):
+class DisputeAsked(_Asked):
     """Which charge is disputed, directly or by its intent, and how."""
 
     payment_intent: str | None = None
     charge: str | None = None
-    amount: int | None = Field(default=None, ge=1)
+    amount: _Positive | None = None
     reason: str | None = None
 
 
-class Verdict(_Strict):
+class Verdict(_Asked):
     """How a dispute ends."""
 
     dispute: str
     won: bool
 
 
-class Payment(_Strict):
+class Payment(_Asked):
     """A session paid without its page, by a card token (`tok_visa`) or an IBAN."""
 
     session: str
@@ -115,22 +117,22 @@ class Payment(_Strict):
     iban: str | None = None
 
 
-class Authentication(_Strict):
+class Authentication(_Asked):
     """What the payer answers to their bank."""
 
     payment_intent: str
     agreed: bool
 
 
-class Fee(_Strict):
+class Fee(_Asked):
     """One of Stripe's own fees, in cents."""
 
-    amount: int = Field(ge=1)
+    amount: _Positive
     description: str
     currency: str = "eur"
 
 
-class Redelivery(_Strict):
+class Redelivery(_Asked):
     """Which events are owed again: one, or all; neither releases what is only waiting for its next attempt."""
 
     event: str | None = None
@@ -166,7 +168,7 @@ class Control:
                     answer = action(self, request.body or b"{}")
                 except Declined as declined:
                     return json_response(declined.status, declined.body)
-        except ValidationError as invalid:
+        except msgspec.DecodeError as invalid:
             return json_response(400, {"error": {"message": str(invalid)}})
         except Refused as refused:
             return json_response(refused.status, refused.body)
@@ -185,7 +187,8 @@ class Control:
             self.courier.weather = Weather(asked.hold, asked.lose, asked.duplicate, asked.shuffle)
         else:
             self._faults.append(asked)
-        return asked.model_dump()
+        planned: Json = msgspec.to_builtins(asked)
+        return planned
 
     def nofault(self, _asked: Nothing) -> Json:
         """End every fault; held deliveries leave."""
@@ -281,7 +284,7 @@ _Action = Callable[[Control, bytes], Json]
 
 
 def _action(play: Callable[[Control, Any], Json], asked: type[_Asked]) -> _Action:
-    return lambda control, body: play(control, asked.model_validate_json(body))
+    return lambda control, body: play(control, msgspec.json.decode(body, type=asked))
 
 
 _ACTIONS: dict[str, _Action] = {

@@ -34,20 +34,19 @@ _HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True)
 class Choice:
-    """A test payment method offered on the page. name: its form value and its words' key."""
+    """A test payment method offered on the page. name: its form value and its words' key; digits: its last four."""
 
     name: str
     method: Json
-    note: str
     digits: str
 
 
 def _card(name: str, token: str, digits: str) -> Choice:
-    return Choice(name, {"type": "card", "card": {"token": f"tok_{token}"}}, "ends", digits)
+    return Choice(name, {"type": "card", "card": {"token": f"tok_{token}"}}, digits)
 
 
 def _debit(name: str, iban: str) -> Choice:
-    return Choice(name, {"type": "sepa_debit", "sepa_debit": {"iban": iban}}, "settles", iban[-4:])
+    return Choice(name, {"type": "sepa_debit", "sepa_debit": {"iban": iban}}, iban[-4:])
 
 
 CHOICES = (
@@ -121,7 +120,7 @@ def _choices_for(session: Json) -> list[Choice]:
 def _show_session(world: World, request: Request, session: Json) -> Response:
     language = words.choose_language(session["locale"], _accepted(request))
     if session["status"] == "expired":
-        return _show(request, language, 410, notice="expired", leave=session["cancel_url"], leave_words="cancel")
+        return _show(request, language, 410, notice="expired", leave=session["cancel_url"], leave_words="back")
     if session["status"] == "complete":
         notice = "pending" if session["payment_status"] == "unpaid" else "paid"
         return _show(request, language, 200, notice=notice, leave=_success_url(session), leave_words="continue")

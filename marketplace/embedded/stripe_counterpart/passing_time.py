@@ -34,20 +34,21 @@ def start_daily_payouts(world: World) -> None:
     """Have Stripe pay out what is available every day from now on; safe to call at every start."""
     if world.setting(_DAILY_PAYOUT, "off") == "off":
         world.set_setting(_DAILY_PAYOUT, "on")
-        world.set_alarm(_next_midnight(world), _DAILY_PAYOUT, "")
+        _set_payout_alarm(world, (world.now() // DAY + 1) * DAY)
 
 
-def _pay_out_daily(world: World, _subject: str) -> None:
+def _set_payout_alarm(world: World, midnight: int) -> None:
+    world.set_alarm(midnight, _DAILY_PAYOUT, str(midnight))
+
+
+def _pay_out_daily(world: World, midnight: str) -> None:
+    """Pay out, and again the day after: a jump in time plays every midnight between, in its order with the rest."""
     try:
         with world.attempt():
             pay_out_available(world)
     except Refused:
         pass  # Nothing was available that day, as on most days of a quiet business.
-    world.set_alarm(_next_midnight(world), _DAILY_PAYOUT, "")
-
-
-def _next_midnight(world: World) -> int:
-    return (world.now() // DAY + 1) * DAY
+    _set_payout_alarm(world, int(midnight) + DAY)
 
 
 _ACTIONS = {

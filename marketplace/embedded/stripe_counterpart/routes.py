@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import stripe.params as plain
-import stripe.params.checkout as of_checkout
+import stripe.params
+import stripe.params.checkout
 
 from marketplace.embedded.stripe_counterpart import (
     balance,
@@ -58,13 +58,13 @@ class Call:
 class Operation:
     """What one method and path does.
 
-    params: the package's type of its parameters. resource: the name of what it answers with, or of what it lists.
-    played: the parameters that have their effect here.
+    params: the name of its parameters' type in `stripe.params`. resource: the name of what it answers with, or of what
+    it lists. played: the parameters that have their effect here.
     """
 
     method: str
     path: str
-    params: Any
+    params: str
     resource: str
     played: str
     play: Callable[[Call], Json]
@@ -76,6 +76,14 @@ class Operation:
         match = re.fullmatch(pattern, path)
         return None if match is None else "".join(match.groups())
 
+    def params_type(self) -> type:
+        """Return the package's type of the parameters; imported when first needed, for there are many."""
+        found: Any = stripe.params
+        for part in self.params.split("."):
+            found = getattr(found, part)
+        assert isinstance(found, type), self.params
+        return found
+
     def refuse_unplayed(self, params: Json) -> None:
         """Refuse a parameter that Stripe documents and this counterpart does not play."""
         for name in sorted(set(params) - {*self.played.split(), "expand"}):
@@ -84,7 +92,7 @@ class Operation:
             )
 
 
-def _listing(path: str, params: Any, resource: str, filters: str = "", paging: str = _PAGING) -> Operation:  # noqa: ANN401  a TypedDict
+def _listing(path: str, params: str, resource: str, filters: str = "", paging: str = _PAGING) -> Operation:
     """Return the operation that lists a resource by fields equal to parameters: `name`, or `name=field`."""
     equal = {name: column or name for name, _, column in (each.partition("=") for each in filters.split())}
 
@@ -94,7 +102,7 @@ def _listing(path: str, params: Any, resource: str, filters: str = "", paging: s
     return Operation("GET", path, params, resource, f"{paging} {' '.join(equal)}", play, lists=True)
 
 
-def _retrieval(path: str, params: Any, resource: str) -> Operation:  # noqa: ANN401  a TypedDict
+def _retrieval(path: str, params: str, resource: str) -> Operation:
     return Operation("GET", path, params, resource, "", lambda call: call.get(resource))
 
 
@@ -151,208 +159,208 @@ def _list_tax_ids(call: Call) -> Json:
 OPERATIONS: tuple[Operation, ...] = (
     # Checkout
     Operation(
-        "POST", "/v1/checkout/sessions", of_checkout.SessionCreateParams, "checkout.session",
+        "POST", "/v1/checkout/sessions", "checkout.SessionCreateParams", "checkout.session",
         "allowed_payment_method_types billing_address_collection cancel_url client_reference_id currency customer"
         " customer_creation customer_email excluded_payment_method_types expires_at line_items locale metadata mode"
         " payment_intent_data setup_intent_data submit_type success_url",
         lambda call: checkout.create_session(call.world, call.params),
     ),
     _listing(
-        "/v1/checkout/sessions", of_checkout.SessionListParams, "checkout.session", "customer payment_intent status"
+        "/v1/checkout/sessions", "checkout.SessionListParams", "checkout.session", "customer payment_intent status"
     ),
     Operation(
-        "GET", "/v1/checkout/sessions/{id}", of_checkout.SessionRetrieveParams, "checkout.session", "",
+        "GET", "/v1/checkout/sessions/{id}", "checkout.SessionRetrieveParams", "checkout.session", "",
         lambda call: checkout.with_url(call.world, call.get("checkout.session")),
     ),
     Operation(
-        "POST", "/v1/checkout/sessions/{id}", of_checkout.SessionUpdateParams, "checkout.session", "metadata",
+        "POST", "/v1/checkout/sessions/{id}", "checkout.SessionUpdateParams", "checkout.session", "metadata",
         lambda call: checkout.update_session(call.get("checkout.session"), call.params),
     ),
     Operation(
-        "POST", "/v1/checkout/sessions/{id}/expire", of_checkout.SessionExpireParams, "checkout.session", "",
+        "POST", "/v1/checkout/sessions/{id}/expire", "checkout.SessionExpireParams", "checkout.session", "",
         lambda call: checkout.expire_session(call.world, call.get("checkout.session")),
     ),
     Operation(
-        "GET", "/v1/checkout/sessions/{id}/line_items", of_checkout.SessionListLineItemsParams, "item",
+        "GET", "/v1/checkout/sessions/{id}/line_items", "checkout.SessionListLineItemsParams", "item",
         _LINE_PAGING, _list_lines, lists=True,
     ),
     # Payment intents
     Operation(
-        "POST", "/v1/payment_intents", plain.PaymentIntentCreateParams, "payment_intent",
+        "POST", "/v1/payment_intents", "PaymentIntentCreateParams", "payment_intent",
         "allowed_payment_method_types amount automatic_payment_methods capture_method confirm currency customer"
         " description error_on_requires_action excluded_payment_method_types metadata off_session payment_method"
         " receipt_email return_url setup_future_usage statement_descriptor statement_descriptor_suffix transfer_group",
         lambda call: payment_intents.create_payment_intent(call.world, call.params),
     ),
-    _listing("/v1/payment_intents", plain.PaymentIntentListParams, "payment_intent", "customer"),
-    _retrieval("/v1/payment_intents/{id}", plain.PaymentIntentRetrieveParams, "payment_intent"),
+    _listing("/v1/payment_intents", "PaymentIntentListParams", "payment_intent", "customer"),
+    _retrieval("/v1/payment_intents/{id}", "PaymentIntentRetrieveParams", "payment_intent"),
     Operation(
-        "POST", "/v1/payment_intents/{id}", plain.PaymentIntentUpdateParams, "payment_intent",
+        "POST", "/v1/payment_intents/{id}", "PaymentIntentUpdateParams", "payment_intent",
         "amount customer description metadata receipt_email transfer_group", _update_payment_intent,
     ),
     Operation(
-        "POST", "/v1/payment_intents/{id}/confirm", plain.PaymentIntentConfirmParams, "payment_intent",
+        "POST", "/v1/payment_intents/{id}/confirm", "PaymentIntentConfirmParams", "payment_intent",
         "error_on_requires_action off_session payment_method return_url setup_future_usage",
         lambda call: payment_intents.confirm_by_request(call.world, call.get("payment_intent"), call.params),
     ),
     Operation(
-        "POST", "/v1/payment_intents/{id}/capture", plain.PaymentIntentCaptureParams, "payment_intent",
+        "POST", "/v1/payment_intents/{id}/capture", "PaymentIntentCaptureParams", "payment_intent",
         "amount_to_capture",
         lambda call: payment_intents.capture(call.world, call.get("payment_intent"), call.params),
     ),
     Operation(
-        "POST", "/v1/payment_intents/{id}/cancel", plain.PaymentIntentCancelParams, "payment_intent",
+        "POST", "/v1/payment_intents/{id}/cancel", "PaymentIntentCancelParams", "payment_intent",
         "cancellation_reason",
         lambda call: payment_intents.cancel(
             call.world, call.get("payment_intent"), call.params.get("cancellation_reason")
         ),
     ),
     # Charges, refunds, disputes
-    _listing("/v1/charges", plain.ChargeListParams, "charge", "customer payment_intent transfer_group"),
-    _retrieval("/v1/charges/{id}", plain.ChargeRetrieveParams, "charge"),
+    _listing("/v1/charges", "ChargeListParams", "charge", "customer payment_intent transfer_group"),
+    _retrieval("/v1/charges/{id}", "ChargeRetrieveParams", "charge"),
     Operation(
-        "POST", "/v1/refunds", plain.RefundCreateParams, "refund", "amount charge metadata payment_intent reason",
+        "POST", "/v1/refunds", "RefundCreateParams", "refund", "amount charge metadata payment_intent reason",
         lambda call: refunds.create_refund(call.world, call.params),
     ),
-    _listing("/v1/refunds", plain.RefundListParams, "refund", "charge payment_intent"),
-    _retrieval("/v1/refunds/{id}", plain.RefundRetrieveParams, "refund"),
-    _listing("/v1/disputes", plain.DisputeListParams, "dispute", "charge payment_intent"),
-    _retrieval("/v1/disputes/{id}", plain.DisputeRetrieveParams, "dispute"),
+    _listing("/v1/refunds", "RefundListParams", "refund", "charge payment_intent"),
+    _retrieval("/v1/refunds/{id}", "RefundRetrieveParams", "refund"),
+    _listing("/v1/disputes", "DisputeListParams", "dispute", "charge payment_intent"),
+    _retrieval("/v1/disputes/{id}", "DisputeRetrieveParams", "dispute"),
     Operation(
-        "POST", "/v1/disputes/{id}", plain.DisputeUpdateParams, "dispute", "evidence metadata submit",
+        "POST", "/v1/disputes/{id}", "DisputeUpdateParams", "dispute", "evidence metadata submit",
         lambda call: disputes.answer_dispute(call.world, call.get("dispute"), call.params),
     ),
     Operation(
-        "POST", "/v1/disputes/{id}/close", plain.DisputeCloseParams, "dispute", "",
+        "POST", "/v1/disputes/{id}/close", "DisputeCloseParams", "dispute", "",
         lambda call: disputes.close_dispute(call.world, call.get("dispute"), won=False),
     ),
     # Balance and payouts
     Operation(
-        "GET", "/v1/balance", plain.BalanceRetrieveParams, "balance", "",
+        "GET", "/v1/balance", "BalanceRetrieveParams", "balance", "",
         lambda call: balance.retrieve_balance(call.world, call.account),
     ),
     _listing(
-        "/v1/balance_transactions", plain.BalanceTransactionListParams, "balance_transaction",
+        "/v1/balance_transactions", "BalanceTransactionListParams", "balance_transaction",
         "currency source type payout=_payout",
     ),
-    _retrieval("/v1/balance_transactions/{id}", plain.BalanceTransactionRetrieveParams, "balance_transaction"),
+    _retrieval("/v1/balance_transactions/{id}", "BalanceTransactionRetrieveParams", "balance_transaction"),
     Operation(
-        "POST", "/v1/payouts", plain.PayoutCreateParams, "payout",
+        "POST", "/v1/payouts", "PayoutCreateParams", "payout",
         "amount currency description metadata statement_descriptor",
         lambda call: balance.create_payout(call.world, call.params, call.account),
     ),
-    _listing("/v1/payouts", plain.PayoutListParams, "payout", "status"),
-    _retrieval("/v1/payouts/{id}", plain.PayoutRetrieveParams, "payout"),
+    _listing("/v1/payouts", "PayoutListParams", "payout", "status"),
+    _retrieval("/v1/payouts/{id}", "PayoutRetrieveParams", "payout"),
     # Customers and payment methods
     Operation(
-        "POST", "/v1/customers", plain.CustomerCreateParams, "customer",
+        "POST", "/v1/customers", "CustomerCreateParams", "customer",
         f"{' '.join(customers.CHANGEABLE)} metadata tax_id_data",
         lambda call: customers.create_customer(call.world, call.params),
     ),
-    _listing("/v1/customers", plain.CustomerListParams, "customer", "email"),
-    _retrieval("/v1/customers/{id}", plain.CustomerRetrieveParams, "customer"),
+    _listing("/v1/customers", "CustomerListParams", "customer", "email"),
+    _retrieval("/v1/customers/{id}", "CustomerRetrieveParams", "customer"),
     Operation(
-        "POST", "/v1/customers/{id}", plain.CustomerUpdateParams, "customer",
+        "POST", "/v1/customers/{id}", "CustomerUpdateParams", "customer",
         f"{' '.join(customers.CHANGEABLE)} metadata",
         lambda call: changes.update(
             call.world, call.get("customer"), call.params, customers.CHANGEABLE, "customer.updated"
         ),
     ),
     Operation(
-        "DELETE", "/v1/customers/{id}", plain.CustomerDeleteParams, "customer", "",
+        "DELETE", "/v1/customers/{id}", "CustomerDeleteParams", "customer", "",
         lambda call: customers.delete_customer(call.world, call.get("customer")),
     ),
     Operation(
-        "POST", "/v1/customers/{id}/tax_ids", plain.CustomerCreateTaxIdParams, "tax_id", "type value",
+        "POST", "/v1/customers/{id}/tax_ids", "CustomerCreateTaxIdParams", "tax_id", "type value",
         lambda call: customers.add_tax_id(call.world, call.subject, call.params),
     ),
     Operation(
-        "GET", "/v1/customers/{id}/tax_ids", plain.CustomerListTaxIdsParams, "tax_id",
+        "GET", "/v1/customers/{id}/tax_ids", "CustomerListTaxIdsParams", "tax_id",
         _LINE_PAGING, _list_tax_ids, lists=True,
     ),
     Operation(
-        "POST", "/v1/payment_methods", plain.PaymentMethodCreateParams, "payment_method",
+        "POST", "/v1/payment_methods", "PaymentMethodCreateParams", "payment_method",
         "billing_details card customer_balance metadata sepa_debit type",
         lambda call: payment_methods.create_payment_method(call.world, call.params),
     ),
-    _listing("/v1/payment_methods", plain.PaymentMethodListParams, "payment_method", "customer type", _LINE_PAGING),
+    _listing("/v1/payment_methods", "PaymentMethodListParams", "payment_method", "customer type", _LINE_PAGING),
     Operation(
-        "GET", "/v1/payment_methods/{id}", plain.PaymentMethodRetrieveParams, "payment_method", "",
+        "GET", "/v1/payment_methods/{id}", "PaymentMethodRetrieveParams", "payment_method", "",
         _retrieve_payment_method,
     ),
     Operation(
-        "POST", "/v1/payment_methods/{id}/attach", plain.PaymentMethodAttachParams, "payment_method", "customer",
+        "POST", "/v1/payment_methods/{id}/attach", "PaymentMethodAttachParams", "payment_method", "customer",
         lambda call: payment_methods.attach(call.world, _retrieve_payment_method(call), call.params["customer"]),
     ),
     Operation(
-        "POST", "/v1/payment_methods/{id}/detach", plain.PaymentMethodDetachParams, "payment_method", "",
+        "POST", "/v1/payment_methods/{id}/detach", "PaymentMethodDetachParams", "payment_method", "",
         lambda call: payment_methods.detach(call.world, call.get("payment_method")),
     ),
     # Setup intents
     Operation(
-        "POST", "/v1/setup_intents", plain.SetupIntentCreateParams, "setup_intent",
+        "POST", "/v1/setup_intents", "SetupIntentCreateParams", "setup_intent",
         "allowed_payment_method_types automatic_payment_methods confirm customer description"
         " excluded_payment_method_types metadata payment_method return_url usage",
         lambda call: setup_intents.create_setup_intent(call.world, call.params),
     ),
-    _listing("/v1/setup_intents", plain.SetupIntentListParams, "setup_intent", "customer payment_method"),
-    _retrieval("/v1/setup_intents/{id}", plain.SetupIntentRetrieveParams, "setup_intent"),
+    _listing("/v1/setup_intents", "SetupIntentListParams", "setup_intent", "customer payment_method"),
+    _retrieval("/v1/setup_intents/{id}", "SetupIntentRetrieveParams", "setup_intent"),
     Operation(
-        "POST", "/v1/setup_intents/{id}/confirm", plain.SetupIntentConfirmParams, "setup_intent",
+        "POST", "/v1/setup_intents/{id}/confirm", "SetupIntentConfirmParams", "setup_intent",
         "payment_method return_url",
         lambda call: setup_intents.confirm_setup(call.world, call.get("setup_intent"), call.params),
     ),
     Operation(
-        "POST", "/v1/setup_intents/{id}/cancel", plain.SetupIntentCancelParams, "setup_intent", "cancellation_reason",
+        "POST", "/v1/setup_intents/{id}/cancel", "SetupIntentCancelParams", "setup_intent", "cancellation_reason",
         lambda call: setup_intents.cancel_setup(
             call.world, call.get("setup_intent"), call.params.get("cancellation_reason")
         ),
     ),
-    _retrieval("/v1/mandates/{id}", plain.MandateRetrieveParams, "mandate"),
+    _retrieval("/v1/mandates/{id}", "MandateRetrieveParams", "mandate"),
     # Connected accounts and transfers
     Operation(
-        "POST", "/v1/accounts", plain.AccountCreateParams, "account",
+        "POST", "/v1/accounts", "AccountCreateParams", "account",
         "business_type capabilities country email metadata tos_acceptance type",
         lambda call: connect.create_account(call.world, call.params),
     ),
-    _retrieval("/v1/accounts/{id}", plain.AccountRetrieveParams, "account"),
+    _retrieval("/v1/accounts/{id}", "AccountRetrieveParams", "account"),
     Operation(
-        "POST", "/v1/account_links", plain.AccountLinkCreateParams, "account_link",
+        "POST", "/v1/account_links", "AccountLinkCreateParams", "account_link",
         "account refresh_url return_url type",
         lambda call: connect.create_account_link(call.world, call.params),
     ),
     Operation(
-        "POST", "/v1/transfers", plain.TransferCreateParams, "transfer",
+        "POST", "/v1/transfers", "TransferCreateParams", "transfer",
         "amount currency description destination metadata transfer_group",
         lambda call: connect.create_transfer(call.world, call.params),
     ),
-    _listing("/v1/transfers", plain.TransferListParams, "transfer", "destination transfer_group"),
-    _retrieval("/v1/transfers/{id}", plain.TransferRetrieveParams, "transfer"),
+    _listing("/v1/transfers", "TransferListParams", "transfer", "destination transfer_group"),
+    _retrieval("/v1/transfers/{id}", "TransferRetrieveParams", "transfer"),
     Operation(
-        "POST", "/v1/transfers/{id}/reversals", plain.TransferCreateReversalParams, "transfer_reversal",
+        "POST", "/v1/transfers/{id}/reversals", "TransferCreateReversalParams", "transfer_reversal",
         "amount metadata",
         lambda call: connect.reverse_transfer(call.world, call.get("transfer"), call.params),
     ),
     # Events and where they go
     Operation(
-        "GET", "/v1/events", plain.EventListParams, "event", f"{_PAGING} delivery_success type types", _list_events,
+        "GET", "/v1/events", "EventListParams", "event", f"{_PAGING} delivery_success type types", _list_events,
         lists=True,
     ),
-    _retrieval("/v1/events/{id}", plain.EventRetrieveParams, "event"),
+    _retrieval("/v1/events/{id}", "EventRetrieveParams", "event"),
     Operation(
-        "POST", "/v1/webhook_endpoints", plain.WebhookEndpointCreateParams, "webhook_endpoint",
+        "POST", "/v1/webhook_endpoints", "WebhookEndpointCreateParams", "webhook_endpoint",
         "api_version description enabled_events metadata url",
         lambda call: endpoints.create_endpoint(call.world, call.params),
     ),
-    _listing("/v1/webhook_endpoints", plain.WebhookEndpointListParams, "webhook_endpoint", "", _LINE_PAGING),
-    _retrieval("/v1/webhook_endpoints/{id}", plain.WebhookEndpointRetrieveParams, "webhook_endpoint"),
+    _listing("/v1/webhook_endpoints", "WebhookEndpointListParams", "webhook_endpoint", "", _LINE_PAGING),
+    _retrieval("/v1/webhook_endpoints/{id}", "WebhookEndpointRetrieveParams", "webhook_endpoint"),
     Operation(
-        "POST", "/v1/webhook_endpoints/{id}", plain.WebhookEndpointUpdateParams, "webhook_endpoint",
+        "POST", "/v1/webhook_endpoints/{id}", "WebhookEndpointUpdateParams", "webhook_endpoint",
         "description disabled enabled_events metadata url",
         lambda call: endpoints.update_endpoint(call.get("webhook_endpoint"), call.params),
     ),
     Operation(
-        "DELETE", "/v1/webhook_endpoints/{id}", plain.WebhookEndpointDeleteParams, "webhook_endpoint", "",
+        "DELETE", "/v1/webhook_endpoints/{id}", "WebhookEndpointDeleteParams", "webhook_endpoint", "",
         lambda call: endpoints.delete_endpoint(call.world, call.get("webhook_endpoint")),
     ),
 )  # fmt: skip

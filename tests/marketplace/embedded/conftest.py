@@ -22,14 +22,14 @@ def counterpart_process() -> Iterator[Running]:
 
 @pytest.fixture
 def counterpart(counterpart_process: Running) -> Running:
-    """A counterpart with an empty world."""
+    """Give a counterpart with an empty world."""
     counterpart_process.control("reset")
     return counterpart_process
 
 
 @pytest.fixture
 def lasting(tmp_path: Path) -> Iterator[Running]:
-    """A counterpart whose world is a file."""
+    """Give a counterpart whose world is a file."""
     running = Running("--state", str(tmp_path / "stripe.db"))
     yield running
     running.stop()
@@ -37,6 +37,6 @@ def lasting(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """A webhook endpoint that keeps what it gets."""
+    """Give a webhook endpoint that keeps what it gets."""
     with receiving() as here:
         yield here

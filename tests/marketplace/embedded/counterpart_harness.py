@@ -58,12 +58,12 @@ def send(method: str, url: str, body: bytes | None = None, headers: dict[str, st
 class Running:
     """A counterpart in a process of its own."""
 
-    def __init__(self, *options: str) -> None:
-        self._options = options
+    def __init__(self, *options: str, control: bool = True) -> None:
+        self._options = [*options, "--control"] if control else list(options)
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "marketplace.embedded.stripe_counterpart", "--control", *self._options]
+        command = [sys.executable, "-m", "marketplace.embedded.stripe_counterpart", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip().removeprefix("listening on ")
@@ -107,8 +107,9 @@ class Running:
             "quantity": 1,
             "price_data": {"currency": "eur", "unit_amount": amount, "product_data": {"name": "Licence"}},
         }
-        asked: Any = {"mode": "payment", "success_url": SUCCESS_URL, "cancel_url": CANCEL_URL, "line_items": [line]}
-        return self.client.checkout.sessions.create({**asked, **more})
+        usual = {"mode": "payment", "success_url": SUCCESS_URL, "cancel_url": CANCEL_URL, "line_items": [line]}
+        asked: Any = {**usual, **more}
+        return self.client.checkout.sessions.create(asked)
 
     def charge(self, amount: int = 12_000, method: str = "pm_card_visa", **more: Any) -> stripe.PaymentIntent:
         """Take an amount from a test card at once."""
@@ -128,10 +129,11 @@ class Running:
 
     def total_balance(self) -> int:
         balance = self.client.balance.retrieve()
-        return sum(entry.amount for entry in (*balance.available, *balance.pending))
+        return sum(entry.amount for entry in balance.available) + sum(entry.amount for entry in balance.pending)
 
     def all_movements(self, **asked: Any) -> list[stripe.BalanceTransaction]:
-        return list(self.client.balance_transactions.list({"limit": 100, **asked}).auto_paging_iter())
+        filters: Any = {"limit": 100, **asked}
+        return list(self.client.balance_transactions.list(filters).auto_paging_iter())
 
 
 @dataclass

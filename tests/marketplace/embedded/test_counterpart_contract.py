@@ -36,7 +36,7 @@ CARD_PAYMENT = {"amount": "9000", "currency": "eur", "payment_method": "pm_card_
 
 
 class Tour:
-    """A walk through every operation by raw HTTP; each answer is checked here too, apart from the counterpart's check."""
+    """A walk through every operation by raw HTTP; each answer is checked here too."""
 
     def __init__(self, running: Running) -> None:
         self.running = running
@@ -201,15 +201,16 @@ def test_a_missing_field_is_named() -> None:
 
 def test_an_event_that_stripe_never_sends_is_a_fault_of_ours() -> None:
     world = World(None)
-    with pytest.raises(ContractBroken, match=r"'refund\.imagined' is not one of"), world.transaction():
+    with world.transaction():
         refund = world.add("refund", amount=1, currency="eur", status="succeeded")
-        emit(world, "refund.imagined", refund)
+        with pytest.raises(ContractBroken, match=r"'refund\.imagined' is not one of"):
+            emit(world, "refund.imagined", refund)
     world.close()
 
 
 def test_played_parameters_are_documented() -> None:
     for operation in OPERATIONS:
-        assert set(operation.played.split()) <= set(parameters_of(operation.params)), operation.path
+        assert set(operation.played.split()) <= set(parameters_of(operation.params_type())), operation.path
 
 
 def test_types_are_read_from_text() -> None:

@@ -1,0 +1,247 @@
+"""Revenue shares as jobs: hold them once a sale is settled, release them after the hold, cancel them after a refund.
+
+Each pass is one transaction, splits, accruals and journal entries together, so that whatever dies between two lines
+has done nothing. A licence is split once and ended once: its row is locked, and its keys are unique.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marketplace import clock
+from marketplace.database import copy_columns, copy_in, execute, fetch, fetch_value, transaction
+from marketplace.datasets.queries import manifest
+from marketplace.earnings.rules import MICRO_PER_MINOR, Division, add_up, divide
+from marketplace.ledger.actions import Entry, record_all
+from marketplace.ledger.chart import (
+    OPERATOR_PAYABLE,
+    OPERATOR_SHARE,
+    SUBSCRIBERS_HELD,
+    SUBSCRIBERS_PAYABLE,
+    SUBSCRIBERS_SHARES,
+)
+from pricing.revenue_share import Split, shares, split_pool
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    import asyncpg
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.queries import Manifest
+    from marketplace.earnings.rules import Amounts
+
+LICENCES_A_RUN = 500
+SETTLED = """
+SELECT licence.id, licence.release, licence.net_minor, licence.currency,
+       licence.subscribers_basis_points, licence.operator_basis_points, charged.fee_minor,
+       (SELECT coalesce(max(minimum_pool_minor), 0) FROM contributor_term
+        WHERE contributor_term.dataset = release.dataset
+          AND starts_at <= sold_at AND sold_at < ends_at) AS minimum_pool_minor
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_order.state = 'paid'
+JOIN release ON release.id = licence.release AND release.total_weight > 0
+JOIN LATERAL (SELECT sum(fee_minor)::bigint AS fee_minor FROM balance_transaction
+              WHERE payment_subject = purchase_order.id AND category = 'charge'
+             ) AS charged ON charged.fee_minor IS NOT NULL
+WHERE licence.cancelled_at IS NULL AND NOT EXISTS (SELECT FROM licence_split WHERE licence_split.licence = licence.id)
+ORDER BY licence.release, licence.id LIMIT $1
+FOR NO KEY UPDATE OF licence
+"""
+"""The licences to split: paid, the fee known from Stripe's mirrored balance, not refunded, without a split."""
+
+HELD = """
+SELECT licence_split.licence AS id, licence.release, licence.currency, licence_split.pool_minor,
+       licence_split.operator_minor, licence_split.total_weight,
+       licence_split.cutoff_remainder, licence_split.cutoff_position
+FROM licence_split JOIN licence ON licence.id = licence_split.licence
+WHERE licence_split.state = 'held' AND {condition}
+ORDER BY licence.release, licence.id LIMIT $1
+FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED
+"""
+PAST_THE_HOLD = """
+licence.cancelled_at IS NULL AND licence.hold_until <= $2
+AND EXISTS (SELECT FROM payment WHERE subject = licence.purchase_order AND state = 'paid' AND refunded_minor = 0)
+AND NOT EXISTS (SELECT FROM stripe_command
+                WHERE subject = licence.purchase_order AND verb = 'refund' AND state <> 'failed')
+AND coalesce((SELECT sum(amount_minor) FROM balance_transaction
+              WHERE payment_subject = licence.purchase_order AND category IN ('dispute', 'dispute_reversal')), 0) >= 0
+"""
+"""What may become the subscribers': the hold is over, no refund is asked for, and no dispute holds the money back."""
+
+TAKEN_BACK = "licence.cancelled_at IS NOT NULL"
+TEXTS = {
+    "shares_held": "Shares of a licence, held until refund and dispute windows end",
+    "shares_released": "Shares of a licence, now the subscribers'",
+    "shares_cancelled": "Shares of a refunded licence, taken back",
+}
+
+
+async def hold_shares() -> int:
+    """Split every settled licence that has no split yet, as held; return how many were.
+
+    Of several workers one does it and the others find nothing to do.
+    """
+    held = 0
+    while done := await _hold_some():
+        held += done
+    return held
+
+
+async def release_shares() -> int:
+    """Make the held shares theirs whose licence's hold is over, unless a refund or dispute is open; return how many."""
+    released = 0
+    while done := await _end_some("release", PAST_THE_HOLD, clock.now()):
+        released += done
+    return released
+
+
+async def cancel_shares() -> int:
+    """Take back the held shares of refunded licences; return how many. What was released stays the subscribers'."""
+    cancelled = 0
+    while done := await _end_some("cancel", TAKEN_BACK):
+        cancelled += done
+    return cancelled
+
+
+async def _hold_some() -> int:
+    now = clock.now()
+    async with transaction():
+        if not await fetch_value("SELECT pg_try_advisory_xact_lock(hashtextextended('hold shares', 0))"):
+            return 0
+        licences = await fetch(SETTLED, LICENCES_A_RUN)
+        if not licences:
+            return 0
+        divisions = [_divide(licence) for licence in licences]
+        splits, people, earned = await _split(licences, [division.pool_minor for division in divisions])
+        run = await _begin_run("hold", now, sum(division.pool_minor for division in divisions), earned)
+        await copy_in(
+            "licence_split",
+            ("licence", "fee_minor", "distributable_minor", "pool_minor", "operator_minor", "platform_minor", "people",
+             "total_weight", "cutoff_remainder", "cutoff_position", "state", "held_by", "split_at"),
+            [
+                (licence["id"], division.fee_minor, division.distributable_minor, division.pool_minor,
+                 division.operator_minor, division.platform_minor, count, split.total_weight, split.cutoff_remainder,
+                 split.cutoff_position, "held", run, now)
+                for licence, division, split, count in zip(licences, divisions, splits, people, strict=True)
+            ],
+        )  # fmt: skip
+        await _accrue(run, earned, held=1, payable=0)
+        await _enter("shares_held", now, [
+            (licence, [
+                (SUBSCRIBERS_SHARES, SUBSCRIBERS_HELD, division.pool_minor),
+                (OPERATOR_SHARE, OPERATOR_PAYABLE, division.operator_minor),
+            ])
+            for licence, division in zip(licences, divisions, strict=True)
+        ])  # fmt: skip
+    return len(licences)
+
+
+async def _end_some(kind: str, condition: str, *values: object) -> int:
+    """End some held splits, as `release` or `cancel`: every share is computed again from split and manifest."""
+    now = clock.now()
+    async with transaction():
+        splits = await fetch(HELD.format(condition=condition), LICENCES_A_RUN, *values)
+        if not splits:
+            return 0
+        earned = await _earned(splits)
+        run = await _begin_run(kind, now, sum(split["pool_minor"] for split in splits), earned)
+        await execute(
+            "UPDATE licence_split SET state = $2, ended_by = $3 WHERE licence = ANY ($1)",
+            [split["id"] for split in splits], "released" if kind == "release" else "cancelled", run,
+        )  # fmt: skip
+        await _accrue(run, earned, held=-1, payable=1 if kind == "release" else 0)
+        if kind == "release":
+            await _enter("shares_released", now, [
+                (split, [(SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE, split["pool_minor"])]) for split in splits
+            ])  # fmt: skip
+        else:
+            await _enter("shares_cancelled", now, [
+                (split, [
+                    (SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES, split["pool_minor"]),
+                    (OPERATOR_PAYABLE, OPERATOR_SHARE, split["operator_minor"]),
+                ])
+                for split in splits
+            ])  # fmt: skip
+    return len(splits)
+
+
+def _divide(licence: asyncpg.Record) -> Division:
+    rates = licence["subscribers_basis_points"], licence["operator_basis_points"]
+    return divide(licence["net_minor"], licence["fee_minor"], rates, licence["minimum_pool_minor"])
+
+
+async def _split(
+    licences: Sequence[asyncpg.Record], pools_minor: Sequence[int]
+) -> tuple[list[Split], list[int], Amounts]:
+    """Split each licence's pool over its release; return the splits, each release's contributors, and what all earn."""
+    splits: list[Split] = []
+    people: list[int] = []
+    parts: list[Amounts] = []
+    pools = iter(pools_minor)
+    for release, sold in groupby(licences, key=lambda licence: licence["release"]):
+        contributors = await manifest(release)
+        fresh = [split_pool(next(pools) * MICRO_PER_MINOR, contributors.weights) for _ in sold]
+        splits += fresh
+        people += [int(np.count_nonzero(contributors.weights))] * len(fresh)
+        parts.append(await asyncio.to_thread(_earned_in, contributors, fresh))
+    return splits, people, await asyncio.to_thread(add_up, parts)
+
+
+async def _earned(held: Sequence[asyncpg.Record]) -> Amounts:
+    """Return what all earn of splits made before, from the splits and their manifests."""
+    parts: list[Amounts] = []
+    for release, rows in groupby(held, key=lambda row: row["release"]):
+        splits = [
+            Split(
+                row["pool_minor"] * MICRO_PER_MINOR,
+                row["total_weight"],
+                row["cutoff_remainder"],
+                row["cutoff_position"],
+            )
+            for row in rows
+        ]
+        parts.append(await asyncio.to_thread(_earned_in, await manifest(release), splits))
+    return await asyncio.to_thread(add_up, parts)
+
+
+def _earned_in(contributors: Manifest, splits: Sequence[Split]) -> Amounts:
+    earned: NDArray[np.int64] = np.zeros(len(contributors.weights), dtype=np.int64)
+    for split in splits:
+        earned += shares(split, contributors.weights)
+    return contributors.references, earned
+
+
+async def _begin_run(kind: str, now: dt.datetime, amount_minor: int, earned: Amounts) -> int:
+    assert int(earned[1].sum()) == amount_minor * MICRO_PER_MINOR, "shares sum to their pools, or nothing is written"
+    run: int = await fetch_value(
+        "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ($1, $2, $3, $4) RETURNING id",
+        kind, now, amount_minor, len(earned[0]),
+    )  # fmt: skip
+    return run
+
+
+async def _accrue(run: int, earned: Amounts, *, held: int, payable: int) -> None:
+    references, amounts = earned
+    columns = {
+        "run": np.full(len(references), run, dtype=np.int64), "subscriber": references,
+        "held_micro": amounts * held, "payable_micro": amounts * payable,
+    }  # fmt: skip
+    await copy_columns("accrual", columns)
+
+
+async def _enter(
+    kind: str, now: dt.datetime, moves: Sequence[tuple[asyncpg.Record, list[tuple[str, str, int]]]]
+) -> None:
+    """Record one entry a licence, of those that move anything."""
+    entries = [
+        Entry(kind, str(licence["id"]), now, TEXTS[kind], postings, licence["currency"])
+        for licence, postings in moves
+        if any(amount for _, _, amount in postings)
+    ]
+    assert len(await record_all(entries)) == len(entries), "a licence's shares move once"

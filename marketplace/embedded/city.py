@@ -1,0 +1,163 @@
+"""A seeded city: people with homes, workplaces and habits, and the events their phones leave at antennas. Lyon in outline.
+
+The same arguments give the same files, byte for byte. Nobody real is in it. Events lie where a network sees them: at
+antennas, not at people. Each person is seen a handful of times a week, more by day than by night, at work on weekdays,
+in the centre, the parks and the stations in between.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NAME = "Lyon"
+RESOLUTION = 7
+"""H3 resolution of the city's zones: about five square kilometres each."""
+AGE_BANDS = ("18-39", "40+")
+UNDER_FORTY = 0.46
+EVENTS_A_DAY = 0.95
+"""Events of the middle person; habits spread by a factor of two either way."""
+
+CENTRES = (
+    # latitude, longitude, spread in degrees, weight of homes, of workplaces, of evenings and weekends
+    (45.7640, 4.8357, 0.020, 0.24, 0.26, 0.50),  # Presqu'île
+    (45.7606, 4.8600, 0.017, 0.12, 0.34, 0.14),  # Part-Dieu
+    (45.7715, 4.8800, 0.026, 0.20, 0.12, 0.10),  # Villeurbanne
+    (45.7300, 4.8250, 0.017, 0.07, 0.12, 0.10),  # Gerland, Confluence
+    (45.7790, 4.8050, 0.022, 0.10, 0.06, 0.05),  # Vaise, Croix-Rousse
+    (45.7350, 4.8780, 0.029, 0.17, 0.06, 0.04),  # Bron, Vénissieux
+    (45.7850, 4.8530, 0.012, 0.02, 0.01, 0.05),  # Parc de la Tête d'Or
+    (45.7580, 4.7900, 0.032, 0.08, 0.03, 0.02),  # Tassin
+)
+BY_HOUR = np.array(
+    [1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9, 4.3, 4.1, 3.8, 3.8, 4.1, 4.7, 4.9, 4.5, 3.9, 3.3, 2.5, 1.7]
+)  # fmt: skip
+BY_WEEKDAY = np.array([1.0, 1.0, 1.02, 1.04, 1.12, 1.0, 0.84])
+WEEKEND = 5
+BACKGROUND = 0.10
+"""Density of the outskirts, of the centre's."""
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """The files of a made city, and what a dataset of it declares."""
+
+    events: Path
+    """Folder of Parquet files, one a day."""
+    subscribers: Path
+    references: NDArray[np.int64]
+    """Of everyone, ascending."""
+    zones: tuple[str, ...]
+    """The public zone list: where there are antennas, whoever is there."""
+
+
+def antennas() -> NDArray[np.float64]:
+    """Return the network's antennas (n × latitude, longitude): a fixed lattice, denser in the centre; no seed moves them."""
+    latitude, longitude = np.meshgrid(np.arange(45.700, 45.815, 0.006), np.arange(4.765, 4.925, 0.0085), indexing="ij")
+    shift = np.where(np.arange(latitude.shape[0]) % 2, 0.00425, 0.0)[:, None]
+    lattice = np.stack([latitude.ravel(), (longitude + shift).ravel()], axis=1)
+    near = np.hypot((lattice[:, 0] - 45.760) / 0.055, (lattice[:, 1] - 4.848) / 0.075) < 1
+    return np.round(lattice[near], 5)
+
+
+def public_zones() -> tuple[str, ...]:
+    """Return the H3 zones that hold an antenna, ascending: public, and the same whoever lives there."""
+    import h3  # noqa: PLC0415
+
+    return tuple(sorted({h3.latlng_to_cell(latitude, longitude, RESOLUTION) for latitude, longitude in antennas().tolist()}))
+
+
+def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
+    """Write `people` subscribers and `days` of their events from `start` (UTC) on into `folder`; return where they are."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    rng = np.random.Generator(np.random.PCG64(seed))
+    masts = antennas()
+    references = np.sort(rng.choice(9_000_000_000, people, replace=False) + 1_000_000_000).astype(np.int64)
+    home, work, out = (_places(rng, masts, people, column) for column in (3, 4, 5))
+    band = (rng.random(people) >= UNDER_FORTY).astype(np.int8)
+    activity = EVENTS_A_DAY * rng.lognormal(0, 0.45, people)
+    events = folder / "events"
+    events.mkdir(parents=True, exist_ok=True)
+    for day in range(days):
+        date = start + dt.timedelta(days=day)
+        who, second = _moments(rng, activity * BY_WEEKDAY[date.weekday()])
+        mast = masts[_whereabouts(rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND)]
+        midnight = np.datetime64(date, "us").astype(np.int64)
+        instant = midnight + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
+        table = pa.table(
+            {
+                "subscriber_id": references[who],
+                "at": pa.array(instant, pa.timestamp("us", tz="UTC")),
+                "latitude": mast[:, 0],
+                "longitude": mast[:, 1],
+                "kind": pa.DictionaryArray.from_arrays(
+                    rng.choice(3, len(who), p=[0.62, 0.25, 0.13]).astype(np.int8), ["data", "call", "sms"]
+                ).cast(pa.string()),
+            }
+        )
+        pq.write_table(table, events / f"{date.isoformat()}.parquet", compression="zstd")
+    subscribers = folder / "subscribers.parquet"
+    table = pa.table(
+        {
+            "subscriber_id": references,
+            "age_band": pa.DictionaryArray.from_arrays(band, list(AGE_BANDS)).cast(pa.string()),
+            "home_zone": pa.array(_zones_of(masts)[home], pa.string()),
+        }
+    )
+    pq.write_table(table, subscribers, compression="zstd")
+    return City(events, subscribers, references, public_zones())
+
+
+def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:
+    import h3  # noqa: PLC0415
+
+    return np.array([h3.latlng_to_cell(*mast, RESOLUTION) for mast in masts.tolist()], dtype=object)
+
+
+def _places(rng: np.random.Generator, masts: NDArray[np.float64], people: int, column: int) -> NDArray[np.int64]:
+    """Return an antenna for each person, drawn from the centres weighted by `column`."""
+    density = np.zeros(len(masts))
+    for centre in CENTRES:
+        squared = ((masts[:, 0] - centre[0]) ** 2 + ((masts[:, 1] - centre[1]) * 0.7) ** 2) / centre[2] ** 2
+        density += centre[column] * np.exp(-squared / 2) / centre[2] ** 2
+    density += BACKGROUND * density.max()
+    return np.searchsorted(np.cumsum(density / density.sum()), rng.random(people)).clip(max=len(masts) - 1)
+
+
+def _moments(rng: np.random.Generator, rate: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return who is seen and at which second of the day, by time."""
+    who = np.repeat(np.arange(len(rate)), rng.poisson(rate))
+    hour = np.searchsorted(np.cumsum(BY_HOUR / BY_HOUR.sum()), rng.random(len(who))).clip(max=23)
+    second = hour * 3600 + rng.integers(0, 3600, len(who))
+    order = np.argsort(second, kind="stable")
+    return who[order], second[order]
+
+
+def _whereabouts(
+    rng: np.random.Generator,
+    who: NDArray[np.int64],
+    hour: NDArray[np.int64],
+    habits: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    masts: int,
+    *,
+    weekend: bool,
+) -> NDArray[np.int64]:
+    """Return the antenna that sees each event: home by night, work by weekday, out in the evening, rarely anywhere."""
+    home, work, out = habits
+    at_work = np.where((hour >= 9) & (hour < 18), 0.08 if weekend else 0.68, 0.05)  # noqa: PLR2004 (office hours)
+    at_large = np.where((hour >= 18) & (hour < 23), 0.38, 0.14) + (0.22 if weekend else 0.0)  # noqa: PLR2004 (evenings)
+    at_large = np.where((hour < 6), 0.06, at_large)  # noqa: PLR2004 (nights)
+    draw = rng.random(len(who))
+    place = np.where(draw < at_work, work[who], np.where(draw < at_work + at_large, out[who], home[who]))
+    stray = rng.random(len(who)) < 0.04  # noqa: PLR2004 (one in twenty-five is on the way)
+    return np.where(stray, rng.integers(0, masts, len(who)), place)

@@ -1,0 +1,158 @@
+"""A small world of sealed releases and settled sales, as the lower slices leave them, with the books to match."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import uuid
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketplace import clock
+from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
+from marketplace.consent import actions as consent
+from marketplace.database import copy_in, execute, fetch_one, transaction
+from marketplace.datasets import objects
+from marketplace.datasets.tables import ContributorTerm, Dataset, Release
+from marketplace.identity.tables import Partner
+from marketplace.ledger.actions import record
+from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, STRIPE_FEES
+from marketplace.payments.tables import BalanceTransaction, Payment
+from marketplace.purchases.tables import Licence, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PURPOSE = "presence.statistics"
+MONTH = dt.timedelta(days=30)
+RATES = 5000, 3500
+
+
+async def open_shop(people: Iterable[int] = range(1, 6)) -> None:
+    """Make lines of `people`, a purpose with its notice, one dataset, one vetted partner and one offer."""
+    now = clock.now()
+    await copy_in("subscriber", ["reference"], [(who,) for who in people])
+    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+    await consent.publish_notice(
+        PURPOSE, text_fr="On compte les passages.", text_en="We count passing by.", at=now - 12 * MONTH
+    )
+    await Dataset(
+        code="lyon", purpose=PURPOSE, title_fr="Lyon heure par heure", title_en="Lyon by the hour", description_fr="…",
+        description_en="…", area="Lyon", zones=[], age_bands=["18-39"], h3_resolution=7, grain="hour", max_cells=12,
+        max_events=2, epsilon_micro=1_000_000, budget_micro=90_000_000, half_life_days=30, created_at=now - 12 * MONTH,
+    ).save()  # fmt: skip
+    await Partner(
+        id=uuid.uuid4(), company="Acme", country="FR", vat_number="", signed_up_at=now, vetted_at=now, vetted_by="x"
+    ).save()
+    await LicenceTerms(code="standard-1", lines_fr="…", lines_en="…", months=12).save()
+    await Offer(
+        id=uuid.uuid4(),
+        dataset="lyon",
+        terms="standard-1",
+        full_worth_minor=1,
+        floor_minor=1,
+        cap_minor=2,
+        listed_at=now,
+    ).save()
+
+
+async def seal(weights: Mapping[int, int], *, started_at: dt.datetime | None = None) -> uuid.UUID:
+    """Seal a release with this manifest: reference → weight, all above zero."""
+    release, now = uuid.uuid4(), started_at or clock.now() - 2 * MONTH
+    references = sorted(weights)
+    table = pa.table(
+        {
+            "reference": pa.array(references, pa.int64()),
+            "weight": pa.array([weights[who] for who in references], pa.int64()),
+        }
+    )
+    file = io.BytesIO()
+    pq.write_table(table, file, row_group_size=64)
+    await objects.put(objects.private_key(release, "manifest.parquet"), file.getvalue())
+    await Release(
+        id=release, dataset="lyon", period_from=now - MONTH, period_to=now, specification=str(release), state="sealed",
+        started_at=now, sealed_at=now + dt.timedelta(hours=1), epsilon_micro=1_000_000, contributors=len(weights),
+        total_weight=sum(weights.values()),
+    ).save()  # fmt: skip
+    return release
+
+
+async def sell(
+    release: uuid.UUID, net: int = 10_000, *, fee: int | None = 300, rates: tuple[int, int] = RATES,
+    sold_at: dt.datetime | None = None, hold_days: int = 14,
+) -> uuid.UUID:  # fmt: skip
+    """Sell a licence, paid for and settled; with `fee` None, Stripe's balance is not mirrored yet."""
+    licence, order, quote = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    at = sold_at or clock.now()
+    known = await fetch_one("SELECT offer.id AS offer, partner.id AS partner FROM offer, partner")
+    assert known
+    await Quote(
+        id=quote, partner=known["partner"], offer=known["offer"], release=release, amount_minor=net, document=b"{}",
+        signature=b"", quoted_at=at, expires_at=at + dt.timedelta(minutes=15),
+    ).save()  # fmt: skip
+    await Order(
+        id=order, number=f"P-{order.hex[:12]}", partner=known["partner"], quote=quote, release=release, net_minor=net,
+        vat_minor=0, total_minor=net, vat_basis_points=0, vat_rule="outside_eu", state="paid", ordered_at=at, paid_at=at,
+    ).save()  # fmt: skip
+    await Payment(
+        subject=order, amount_minor=net, state="paid", session_id=f"cs_{order}", charge_id=f"ch_{order}", requested_at=at,
+        paid_at=at,
+    ).save()  # fmt: skip
+    await Licence(
+        id=licence, purchase_order=order, release=release, terms="standard-1", net_minor=net,
+        subscribers_basis_points=rates[0], operator_basis_points=rates[1], sold_at=at,
+        hold_until=at + dt.timedelta(days=hold_days),
+    ).save()  # fmt: skip
+    await record("sale", order, at=at, text="sale", postings=[(PARTNERS, LICENCES_SOLD, net)])
+    if fee is not None:
+        await mirror(licence, "charge", net, fee)
+    return licence
+
+
+async def order_of(licence: uuid.UUID) -> uuid.UUID:
+    row = await fetch_one("SELECT purchase_order FROM licence WHERE id = $1", licence)
+    assert row
+    order: uuid.UUID = row["purchase_order"]
+    return order
+
+
+async def mirror(licence: uuid.UUID, category: str, amount: int, fee: int = 0) -> None:
+    """Mirror a movement of Stripe's balance that belongs to the licence's payment, and enter it in the books."""
+    number, at = f"txn_{uuid.uuid4().hex}", clock.now()
+    await BalanceTransaction(
+        id=number, category=category, amount_minor=amount, fee_minor=fee, net_minor=amount - fee,
+        payment_subject=await order_of(licence), status="available", created_at=at, available_on=at,
+    ).save()  # fmt: skip
+    debit, credit = (STRIPE, PARTNERS) if amount >= 0 else (PARTNERS, STRIPE)
+    postings = [(debit, credit, abs(amount)), (STRIPE_FEES, STRIPE, fee)]
+    await record(f"stripe_{category}", number, at=at, text=category, postings=postings)
+
+
+async def ask_refund(licence: uuid.UUID) -> None:
+    """Leave the refund asked for and not answered, as finance's click does."""
+    await execute(
+        """INSERT INTO stripe_command (id, verb, subject, parameters, state, attempts, generation, next_at, created_at)
+           VALUES ($1, 'refund', $2, '{}', 'pending', 0, 0, $3, $3)""",
+        uuid.uuid4(), await order_of(licence), clock.now(),
+    )  # fmt: skip
+
+
+async def refund(licence: uuid.UUID) -> None:
+    """Give the money back and take the licence back, as purchases records a refund."""
+    order, now = await order_of(licence), clock.now()
+    async with transaction():
+        await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order)
+        await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = $1", order)
+        row = await fetch_one("UPDATE licence SET cancelled_at = $2 WHERE id = $1 RETURNING net_minor", licence, now)
+        assert row
+        await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
+    await mirror(licence, "refund", -row["net_minor"])
+
+
+async def promise(minimum: int, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
+    """Promise the dataset's contributors a minimum pool for what is sold in between."""
+    await ContributorTerm(
+        id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=starts_at, ends_at=ends_at
+    ).save()

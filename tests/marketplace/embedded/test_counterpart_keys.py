@@ -1,0 +1,139 @@
+"""Idempotency keys as Stripe keeps them, and a network that loses requests and answers."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import stripe
+
+if TYPE_CHECKING:
+    from tests.marketplace.embedded.counterpart_harness import Answer, Running
+
+PAYMENT = {"amount": "5000", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
+PATH = "/v1/payment_intents"
+
+
+def pay(running: Running, key: str, **more: str) -> Answer:
+    return running.raw("POST", PATH, {**PAYMENT, **more}, idempotency_key=key)
+
+
+def intents(running: Running) -> int:
+    return len(running.client.payment_intents.list({"limit": 100}).data)
+
+
+def test_the_same_key_replays_the_first_answer(counterpart: Running) -> None:
+    first, again = pay(counterpart, "k1"), pay(counterpart, "k1")
+    assert (first.status, again.status) == (200, 200)
+    assert again.text == first.text
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["original-request"] == first.headers["request-id"]
+    assert intents(counterpart) == 1
+
+
+def test_parameters_in_another_order_are_the_same_parameters(counterpart: Running) -> None:
+    first = pay(counterpart, "k1")
+    again = counterpart.raw("POST", PATH, dict(reversed(PAYMENT.items())), idempotency_key="k1")
+    assert again.text == first.text
+
+
+def test_the_same_key_with_other_parameters_is_refused(counterpart: Running) -> None:
+    pay(counterpart, "k1")
+    other = pay(counterpart, "k1", amount="5001")
+    assert (other.status, other.json()["error"]["type"]) == (400, "idempotency_error")
+    elsewhere = counterpart.raw("POST", "/v1/customers", {}, idempotency_key="k1")
+    assert elsewhere.json()["error"]["type"] == "idempotency_error"
+    with pytest.raises(stripe.IdempotencyError):
+        counterpart.client.payment_intents.create({"amount": 900, "currency": "eur"}, {"idempotency_key": "k1"})
+    assert intents(counterpart) == 1
+
+
+def test_a_key_without_an_answer_is_new(counterpart: Running) -> None:
+    unread = pay(counterpart, "k1", amount="many")
+    assert unread.status == 400
+    assert pay(counterpart, "k1").status == 200, "a request that never began to execute saves nothing"
+
+
+def test_declines_and_refusals_are_saved(counterpart: Running) -> None:
+    declined = pay(counterpart, "k1", payment_method="pm_card_chargeDeclined")
+    again = pay(counterpart, "k1", payment_method="pm_card_chargeDeclined")
+    assert (declined.status, again.status, again.text) == (402, 402, declined.text)
+    refused = counterpart.raw("POST", "/v1/refunds", {"charge": "ch_none"}, idempotency_key="k2")
+    again = counterpart.raw("POST", "/v1/refunds", {"charge": "ch_none"}, idempotency_key="k2")
+    assert (refused.status, again.headers["idempotent-replayed"]) == (404, "true")
+    assert intents(counterpart) == 1
+
+
+def test_keys_are_pruned_after_a_day(counterpart: Running) -> None:
+    pay(counterpart, "k1")
+    counterpart.control("clock", seconds=86_399)
+    pay(counterpart, "k1")
+    assert intents(counterpart) == 1
+    counterpart.control("clock", seconds=1)
+    pay(counterpart, "k1")
+    assert intents(counterpart) == 2
+    counterpart.control("forget_keys")
+    pay(counterpart, "k1")
+    assert intents(counterpart) == 3
+
+
+def test_keys_of_accounts_are_apart(counterpart: Running) -> None:
+    account = counterpart.client.accounts.create({"type": "express"}).id
+    first = counterpart.raw("POST", "/v1/customers", {}, idempotency_key="k1")
+    second = counterpart.raw("POST", "/v1/customers", {}, idempotency_key="k1", stripe_account=account)
+    assert first.json()["id"] != second.json()["id"]
+    assert counterpart.raw("GET", "/v1/balance", stripe_account="acct_none").status == 404
+
+
+def test_a_key_in_use_is_refused(counterpart: Running) -> None:
+    counterpart.control("fault", kind="delay", seconds=0.4)
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: pay(counterpart, "k1"), range(3)))
+    assert sorted(answer.status for answer in answers) == [200, 409, 409]
+    refused = next(answer for answer in answers if answer.status == 409)
+    assert refused.json()["error"]["code"] == "idempotency_key_in_use"
+    assert pay(counterpart, "k1").headers["idempotent-replayed"] == "true"
+    assert intents(counterpart) == 1
+
+
+@pytest.mark.parametrize(("executed", "made"), [(True, 1), (False, 0)])
+def test_a_saved_500_is_replayed(counterpart: Running, executed: bool, made: int) -> None:  # noqa: FBT001
+    counterpart.control("fault", kind="saved500", executed=executed, path=PATH)
+    first, again = pay(counterpart, "k1"), pay(counterpart, "k1")
+    assert (first.status, again.status) == (500, 500)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert intents(counterpart) == made
+    assert pay(counterpart, "k2").status == 200
+
+
+@pytest.mark.parametrize(("kind", "made"), [("drop_before", 0), ("drop_after", 1)])
+def test_a_lost_message_is_a_connection_error(counterpart: Running, kind: str, made: int) -> None:
+    counterpart.control("fault", kind=kind, path=PATH, method="POST")
+    asked: Any = {"amount": 5000, "currency": "eur"}
+    with pytest.raises(stripe.APIConnectionError):
+        counterpart.client.payment_intents.create(asked, {"idempotency_key": "k1"})
+    assert intents(counterpart) == made
+    counterpart.client.payment_intents.create(asked, {"idempotency_key": "k1"})
+    assert intents(counterpart) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(409, stripe.APIError), (429, stripe.RateLimitError), (500, stripe.APIError), (503, stripe.APIError)],
+)
+def test_a_planned_status_is_answered_as_often_as_asked(
+    counterpart: Running, status: int, error: type[Exception]
+) -> None:
+    counterpart.control("fault", kind="status", status=status, path=PATH, times=2)
+    for _ in range(2):
+        with pytest.raises(error):
+            counterpart.client.payment_intents.create({"amount": 5000, "currency": "eur"})
+    assert intents(counterpart) == 0
+    counterpart.client.payment_intents.create({"amount": 5000, "currency": "eur"})
+
+
+def test_the_control_plane_refuses_what_it_does_not_know(counterpart: Running) -> None:
+    assert counterpart.raw("POST", "/_test/nothing").status == 404
+    assert counterpart.raw("GET", "/_test/reset").status == 404

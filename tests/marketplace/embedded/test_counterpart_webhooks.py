@@ -1,0 +1,145 @@
+"""Events reach every endpoint that asked, signed, at least once and in no promised order; lost ones can be swept."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+import stripe
+
+from tests.marketplace.embedded.counterpart_harness import Receiver, Running, wait_until
+
+PAID = ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]
+
+
+def listen(running: Running, receiver: Receiver, *types: str) -> stripe.WebhookEndpoint:
+    asked = {"url": receiver.url, "enabled_events": list(types) or ["*"]}
+    return running.client.webhook_endpoints.create(asked)  # type: ignore[arg-type]
+
+
+def swept(running: Running) -> list[str]:
+    return [each.id for each in running.client.events.list({"limit": 100}).auto_paging_iter()]
+
+
+def test_every_event_is_delivered_and_signed(counterpart: Running, receiver: Receiver) -> None:
+    endpoint = listen(counterpart, receiver)
+    intent = counterpart.charge()
+    receiver.wait_for(3)
+    assert sorted(receiver.types()) == PAID
+    for body, signature in receiver.received:
+        event = stripe.Webhook.construct_event(body, signature, endpoint.secret)
+        assert event.api_version == stripe.api_version
+        assert abs(int(signature.split(",")[0].removeprefix("t=")) - time.time()) < 5
+    with pytest.raises(stripe.SignatureVerificationError):
+        stripe.Webhook.construct_event(body + b" ", signature, endpoint.secret)
+    with pytest.raises(stripe.SignatureVerificationError):
+        stripe.Webhook.construct_event(body, signature, "whsec_other")
+    told = next(json.loads(body) for body, _ in receiver.received if b"payment_intent.succeeded" in body)
+    assert told["data"]["object"]["id"] == intent.id
+    assert told["request"]["id"].startswith("req_")
+    wait_until(lambda: counterpart.client.events.retrieve(told["id"]).pending_webhooks == 0)
+
+
+def test_an_endpoint_gets_only_what_it_asked_for(counterpart: Running, receiver: Receiver) -> None:
+    listen(counterpart, receiver, "charge.refunded")
+    intent = counterpart.charge()
+    counterpart.client.refunds.create({"payment_intent": intent.id})
+    receiver.wait_for(1)
+    time.sleep(0.1)
+    assert receiver.types() == ["charge.refunded"]
+
+
+def test_a_refused_event_is_sent_again_with_a_fresh_signature(counterpart: Running, receiver: Receiver) -> None:
+    listen(counterpart, receiver, "payment_intent.succeeded")
+    receiver.answers = [500, 404, 302]
+    counterpart.charge()
+    receiver.wait_for(4)
+    assert len(set(receiver.ids())) == 1
+    assert len({body for body, _ in receiver.received}) == 1
+    delivery = counterpart.control("log")["deliveries"][0]
+    wait_until(lambda: counterpart.control("log")["deliveries"][0]["outcome"] == "delivered")
+    assert delivery["attempts"] >= 3
+
+
+def test_an_endpoint_that_is_down_is_tried_again(counterpart: Running, receiver: Receiver) -> None:
+    endpoint = counterpart.client.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["*"]})
+    counterpart.charge()
+    wait_until(lambda: all(each["attempts"] > 1 for each in counterpart.control("log")["deliveries"]))
+    assert {each["result"] for each in counterpart.control("log")["deliveries"]} == {"ConnectionRefusedError"}
+    counterpart.client.webhook_endpoints.update(endpoint.id, {"url": receiver.url})
+    counterpart.control("deliver")
+    receiver.wait_for(3)
+    assert sorted(receiver.types()) == PAID
+
+
+def test_duplicates_and_shuffles(counterpart: Running, receiver: Receiver) -> None:
+    listen(counterpart, receiver)
+    counterpart.control("fault", kind="webhooks", duplicate=True, shuffle=True)
+    for _ in range(5):
+        counterpart.charge()
+    receiver.wait_for(30)
+    made = swept(counterpart)[::-1]
+    assert sorted(receiver.ids()) == sorted(made * 2)
+    firsts = list(dict.fromkeys(receiver.ids()))
+    assert firsts != made, "they arrived in the order in which they happened"
+
+
+def test_held_events_leave_when_the_hold_ends(counterpart: Running, receiver: Receiver) -> None:
+    listen(counterpart, receiver)
+    counterpart.control("fault", kind="webhooks", hold=True)
+    counterpart.charge()
+    time.sleep(0.15)
+    assert receiver.received == []
+    assert len(swept(counterpart)) == 3, "the list of events knows what no webhook brought"
+    counterpart.control("nofault")
+    receiver.wait_for(3)
+
+
+def test_lost_events_can_only_be_swept_or_asked_for_again(counterpart: Running, receiver: Receiver) -> None:
+    listen(counterpart, receiver)
+    counterpart.control("fault", kind="webhooks", lose=True)
+    counterpart.charge()
+    wait_until(lambda: [each["outcome"] for each in counterpart.control("log")["deliveries"]] == ["lost"] * 3)
+    counterpart.control("nofault")
+    assert receiver.received == []
+    undelivered = counterpart.client.events.list({"delivery_success": False}).data
+    assert [each.id for each in undelivered] == swept(counterpart)
+    counterpart.control("deliver", event=undelivered[0].id)
+    receiver.wait_for(1)
+    counterpart.control("deliver", all=True)
+    receiver.wait_for(4)
+    assert set(receiver.ids()) == set(swept(counterpart))
+
+
+def test_a_disabled_or_deleted_endpoint_gets_nothing_more(counterpart: Running, receiver: Receiver) -> None:
+    endpoint = listen(counterpart, receiver)
+    counterpart.client.webhook_endpoints.update(endpoint.id, {"disabled": True})
+    counterpart.charge()
+    counterpart.client.webhook_endpoints.update(endpoint.id, {"disabled": False})
+    counterpart.client.webhook_endpoints.delete(endpoint.id)
+    counterpart.charge()
+    time.sleep(0.15)
+    assert receiver.received == []
+
+
+def test_a_slow_endpoint_does_not_stop_the_others(counterpart: Running, receiver: Receiver) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        counterpart.client.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
+        listen(counterpart, receiver)
+        counterpart.charge()
+        receiver.wait_for(3)
+
+
+def test_events_are_listed_by_type_for_thirty_days(counterpart: Running) -> None:
+    intent = counterpart.charge()
+    counterpart.client.refunds.create({"payment_intent": intent.id})
+    events = counterpart.client.events
+    assert [each.type for each in events.list({"type": "charge.*"}).data] == ["charge.refunded", "charge.succeeded"]
+    assert [each.type for each in events.list({"types": ["refund.created"]}).data] == ["refund.created"]
+    since = events.list({"created": {"gte": int(time.time()) + 60}})
+    assert since.data == []
+    counterpart.control("clock", days=31)
+    assert events.list().data == []

@@ -1,0 +1,300 @@
+"""Events: signed or refused, stored once, and of no consequence in which order or how often they come."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import random
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from stripe import WebhookSignature
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.payments.actions import (
+    Line,
+    handle_events,
+    request_payment,
+    request_refund,
+    run_command,
+    run_commands,
+    sweep_events,
+)
+from marketplace.payments.queries import get_payment
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+
+async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:
+    """Return a subject whose hosted page is open, and its session."""
+    subject = uuid.uuid4()
+    command = await request_payment(
+        subject, amount_minor=amount, lines=[Line("Licence", amount)], email="a@partner.example", locale="en",
+        success_url="http://x.example/", cancel_url="http://x.example/", expires_at=clock.now() + dt.timedelta(hours=1),
+    )  # fmt: skip
+    assert await run_command(command) == "done"
+    return subject, (await get_payment(subject))["session_id"]
+
+
+async def state(subject: uuid.UUID) -> str:
+    return str((await get_payment(subject))["state"])
+
+
+async def until(count: int) -> None:
+    """Wait until that many events have come."""
+    for _ in range(300):
+        if await fetch_value("SELECT count(*) FROM stripe_event") >= count:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(await fetch("SELECT id, type FROM stripe_event"))
+
+
+def test_only_what_stripe_signed_just_now_comes_in(run: Run, site: Any) -> None:
+    body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": {"object": {}}})
+
+    async def story() -> None:
+        async with site() as address, httpx.AsyncClient(base_url=address) as stranger:
+
+            async def sent(text: str | bytes, signature: str | None) -> httpx.Response:
+                headers = {"stripe-signature": signature} if signature else {}
+                return await stranger.post("/webhooks/stripe", content=text, headers=headers)
+
+            def signed(text: str, *, secret: str | None = None, late: int = 0) -> str:
+                by = secret or settings().stripe_webhook_secret
+                return WebhookSignature.generate_signature_header(text, by, int(time.time()) + late)
+
+            for text, signature in (
+                (body + " ", signed(body)), (body, signed(body, secret="whsec_other")), (body, None), (body, ""),
+                (body, "t=,v1="), (body, "t=1"), (body, signed(body, late=-301)), (body, signed(body, late=301)),
+                (b"\xff\xfe", signed(body)), ("[]", signed("[]")), ("{", signed("{")), ('{"id": 1, "type": 2}',
+                signed('{"id": 1, "type": 2}')),
+            ):  # fmt: skip
+                refused = await sent(text, signature)
+                assert refused.status_code == 400, (text, signature)
+                assert refused.headers["content-type"] == "application/problem+json"
+                assert refused.json()["status"] == 400
+            large = "x" * 1_000_001
+            assert (await sent(large, signed(large))).status_code == 413
+            assert await fetch_value("SELECT count(*) FROM stripe_event") == 0
+            for late in (-290, 0, 290):
+                assert (await sent(body, signed(body, late=late))).status_code == 200
+            assert await fetch("SELECT id, payload, came_by FROM stripe_event") == [("evt_1", body, "webhook")]
+
+    run(story)
+
+
+def test_without_a_secret_nothing_comes_in(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        from marketplace.errors import Invalid  # noqa: PLC0415
+        from marketplace.payments.actions import take_event  # noqa: PLC0415
+
+        with pytest.raises(Invalid, match="signed"):
+            await take_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
+
+    assert stripe
+    run(story)
+
+
+def test_duplicates_shuffles_and_a_door_that_fails_at_first(run: Run, stripe: Any, site: Any) -> None:
+    async def story() -> None:
+        stripe.test("fault", kind="webhooks", duplicate=True, shuffle=True)
+        async with site():
+            orders = [await opened(1000 + n) for n in range(5)]
+            await execute("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
+            for _, session in orders:
+                await asyncio.to_thread(stripe.test, "pay", session=session)
+            await asyncio.sleep(0.15)
+            await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
+            await until(len(stripe.list("events")))
+            await asyncio.gather(handle_events(), handle_events())
+            assert {await state(subject) for subject, _ in orders} == {"paid"}
+            assert await fetch("SELECT error FROM stripe_event WHERE handled_at IS NULL OR error IS NOT NULL") == []
+
+    run(story)
+
+
+def test_missed_webhooks_are_swept(run: Run, stripe: Any, site: Any) -> None:
+    async def story() -> None:
+        async with site():
+            stripe.test("fault", kind="webhooks", lose=True)
+            subject, session = await opened()
+            await asyncio.to_thread(stripe.test, "pay", session=session)
+            assert await handle_events() == 0
+            assert await state(subject) == "open"
+            assert await sweep_events() == len(stripe.list("events"))
+            assert await sweep_events() == 0
+            await handle_events()
+            assert await state(subject) == "paid"
+            subject, session = await opened()
+            await asyncio.to_thread(stripe.test, "pay", session=session)
+            assert await sweep_events() > 0
+            await handle_events()
+            assert await state(subject) == "paid"
+
+    run(story)
+
+
+def test_any_order_of_events_ends_the_same(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        paid, paid_session = await opened()
+        refunded, refunded_session = await opened()
+        expired, expired_session = await opened()
+        for session in (paid_session, refunded_session):
+            stripe.test("pay", session=session, token="tok_bypassPending")
+        stripe.post(f"checkout/sessions/{expired_session}/expire")
+        await sweep_events()
+        await handle_events()
+        await request_refund(refunded, amount_minor=5000, refund_id=uuid.uuid4())
+        await run_commands()
+        await sweep_events()
+        chance = random.Random(3)  # noqa: S311 (the same shuffles every run)
+        events = [row["id"] for row in await fetch("SELECT id FROM stripe_event")]
+        for _ in range(4):
+            chance.shuffle(events)
+            for event in events:
+                await execute("UPDATE stripe_event SET handled_at = NULL WHERE id = $1", event)
+                await handle_events()
+            assert [await state(s) for s in (paid, refunded, expired)] == ["paid", "refunded", "expired"]
+
+    run(story)
+
+
+def test_an_answer_asked_for_earlier_changes_nothing(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        subject, session = await opened()
+        stripe.test("pay", session=session)
+        await sweep_events()
+        await execute("UPDATE payment SET read_at = $1", clock.now() + dt.timedelta(minutes=1))
+        await handle_events()
+        assert await state(subject) == "open"
+        await execute("UPDATE payment SET read_at = NULL")
+        await execute("UPDATE stripe_event SET handled_at = NULL")
+        await handle_events()
+        assert await state(subject) == "paid"
+
+    run(story)
+
+
+@pytest.mark.parametrize(("iban", "before", "after"), [
+    ("DE89370400440532013000", "open", "paid"), ("DE62370400440532013001", "open", "failed"),
+])  # fmt: skip
+def test_a_debit_counts_once_the_bank_has_answered(run: Run, stripe: Any, iban: str, before: str, after: str) -> None:
+    async def story() -> None:
+        subject, session = await opened()
+        stripe.test("pay", session=session, iban=iban)
+        await sweep_events()
+        await handle_events()
+        assert await state(subject) == before
+        stripe.test("settle")
+        await sweep_events()
+        await handle_events()
+        assert await state(subject) == after
+
+    run(story)
+
+
+def test_a_page_whose_time_is_over_expires(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        subject, _ = await opened()
+        stripe.test("clock", seconds=3700)
+        await sweep_events()
+        await handle_events()
+        payment = await get_payment(subject)
+        assert (payment["state"], payment["checkout_url"]) == ("expired", None)
+
+    run(story)
+
+
+def test_what_is_not_ours_is_kept_and_named(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        stranger = stripe.post(
+            "checkout/sessions",
+            **{"mode": "payment", "success_url": "http://x.example/", "client_reference_id": str(uuid.uuid4()),
+               "line_items[0][quantity]": "1", "line_items[0][price_data][currency]": "eur",
+               "line_items[0][price_data][unit_amount]": "700", "line_items[0][price_data][product_data][name]": "x"},
+        )  # fmt: skip
+        stripe.test("pay", session=stranger["id"])
+        await sweep_events()
+        await handle_events()
+        assert await fetch_value("SELECT count(*) FROM payment") == 0
+        (error,) = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
+        assert error == f"The session {stranger['id']} is for no payment of ours."
+        subject, session = await opened()
+        await execute("UPDATE payment SET amount_minor = 5001")
+        stripe.test("pay", session=session)
+        await sweep_events()
+        await handle_events()
+        assert await state(subject) == "open"
+        assert "is over 5000 EUR" in await fetch_value(
+            "SELECT error FROM stripe_event ORDER BY handled_at DESC LIMIT 1"
+        )
+
+    run(story)
+
+
+def test_a_second_page_paid_for_the_same_order_is_named(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        subject, first = await opened()
+        await execute("UPDATE payment SET session_id = NULL, state = 'requested'")
+        await execute(
+            """UPDATE stripe_command SET state = 'pending', generation = 1, next_at = created_at,
+                                         created_at = created_at + interval '2 h'"""
+        )
+        await run_commands()
+        second = (await get_payment(subject))["session_id"]
+        assert first != second
+        stripe.test("pay", session=second)
+        stripe.test("pay", session=first)
+        await sweep_events()
+        await handle_events()
+        payment = await get_payment(subject)
+        assert payment["state"] == "paid"
+        other = first if payment["session_id"] == second else second
+        errors = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
+        assert errors == {f"The session {other} pays a second time for {subject}."}
+
+    run(story)
+
+
+def test_stripe_silent_leaves_events_waiting(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        subject, session = await opened()
+        stripe.test("pay", session=session)
+        await sweep_events()
+        stripe.test("fault", kind="status", status=503, path="/v1/checkout/.*", times=1000)
+        await handle_events()
+        assert await state(subject) == "open"
+        stripe.test("nofault")
+        await handle_events()
+        assert await state(subject) == "paid"
+
+    run(story)
+
+
+def test_a_refund_made_in_the_dashboard_is_seen(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        subject, session = await opened()
+        stripe.test("pay", session=session, token="tok_bypassPending")
+        await sweep_events()
+        await handle_events()
+        payment = await get_payment(subject)
+        part = stripe.post("refunds", payment_intent=payment["payment_intent_id"], amount="123")
+        await sweep_events()
+        await handle_events()
+        payment = await get_payment(subject)
+        assert (payment["state"], payment["refunded_minor"]) == ("paid", 123)
+        stripe.test("fail_refund", refund=part["id"])
+        await sweep_events()
+        await handle_events()
+        assert (await get_payment(subject))["refunded_minor"] == 0
+
+    run(story)
