@@ -3,43 +3,105 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
+import asyncpg
+import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
-from litestar.datastructures import ResponseHeader, State
+from litestar.datastructures import CacheControlHeader, State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
 from marketplace import database
 from marketplace.errors import Refusal
+from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import Identify
 from marketplace.settings import settings
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
-from marketplace.web.pages import engine, page, url
+from marketplace.web.pages import engine, page, sign_in_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+    from marketplace.settings import Settings
 
 MACHINE_DOORS = ("/api/", "/webhooks/", "/static/", "/healthz", "/metrics", "/schema")
 LARGEST_BODY_BYTES = 1_000_000
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
+FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
+STRIPE_CHECKOUT = "https://checkout.stripe.com"
+log = structlog.get_logger(__name__)
+
+
+def security_headers(settings_: Settings) -> list[tuple[bytes, bytes]]:
+    """Return the headers of every answer: nothing from elsewhere, nothing inline, no frame, forms to us and to Checkout.
+
+    Browsers hold a form's redirects to `form-action` too, so the page that takes the payment is named in it.
+    """
+    checkout = "/".join(settings_.stripe_url.split("/")[:3]) if settings_.stripe_url else STRIPE_CHECKOUT
+    headers = {
+        "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        f"base-uri 'none'; frame-ancestors 'none'; form-action 'self' {checkout}",
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+    if settings_.url.startswith("https"):
+        headers["strict-transport-security"] = "max-age=31536000"
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+class Calm:
+    """Outermost: security headers on every answer, and one calm sentence when even the error page fails."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self.app, self.headers = app, security_headers(settings())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers, answer 500 for what nothing inside has answered."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                named = {name.lower() for name, _ in message["headers"]}
+                kept = [(name, value) for name, value in self.headers if name not in named]
+                if b"cache-control" not in named:
+                    kept.append((b"cache-control", b"private, no-cache"))
+                message["headers"] = [*message["headers"], *kept]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_guarded)
+        except Exception:  # the last door before the server's own
+            log.exception("an answer failed", path=scope["path"])
+            if started:
+                raise
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"30")]
+            await send_guarded({"type": "http.response.start", "status": 503, "headers": headers})
+            await send({"type": "http.response.body", "body": FAILED.encode(), "more_body": False})
 
 
 class Languages:
-    """Outermost: the first part of a page's path is its language; a path without one is sent to the visitor's."""
+    """The first part of a page's path is its language; a path without one is sent to the visitor's."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap the application."""
@@ -59,8 +121,9 @@ class Languages:
             chosen = preferred(headers.get(b"accept-language", b"").decode("latin-1"))
             if not path.startswith(MACHINE_DOORS):
                 query = scope["query_string"]
-                target = f"/{chosen}{path}".encode() + (b"?" + query if query else b"")
-                await send({"type": "http.response.start", "status": 307, "headers": [(b"location", target)]})
+                target = f"/{chosen}{quote(path)}".encode() + (b"?" + query if query else b"")
+                answer = [(b"location", target), (b"vary", b"accept-language")]
+                await send({"type": "http.response.start", "status": 307, "headers": answer})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
         token = language.set(chosen)
@@ -77,32 +140,82 @@ def for_machines(request: Request[Any, Any, Any]) -> bool:
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a refusal or an HTTP error: one sentence, as a page for people and RFC 9457 for machines."""
+    more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
     if isinstance(error, Refusal):
-        status, sentence = error.status, gettext(error.sentence).format(**error.fields)
+        status, sentence = error.status, filled(error)
+        if "seconds" in error.fields:
+            headers["retry-after"] = str(error.fields["seconds"])
     elif isinstance(error, NotAuthorizedException):
-        if not for_machines(request) and request.method == "GET":
-            return Redirect(url(f"/sign-in?next={request.scope['path']}"), status_code=303)
+        if not for_machines(request) and request.method in ("GET", "HEAD"):
+            return Redirect(sign_in_url(), status_code=303)
         status, sentence = 401, gettext("Sign in first.")
+        headers["www-authenticate"] = "Bearer" if for_machines(request) else "Form"
     elif isinstance(error, HTTPException):
         status, sentence = error.status_code, _http_sentence(error)
+        headers |= error.headers or {}
+        if isinstance(error.extra, list):
+            more["errors"] = [{"field": str(item.get("key", "")), "detail": str(item.get("message", ""))} for item in error.extra]
+    elif isinstance(error, asyncpg.DataError):
+        log.warning("a value the database cannot hold", path=request.scope["path"], error=str(error))
+        status, sentence = 422, gettext("A value is out of range or holds a character that cannot be kept.")
     else:
-        raise error
+        log.error("a request failed", path=request.scope["path"], method=request.method, exc_info=error)
+        status, sentence = 500, gettext(FAILED)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        sentence = gettext(FAILED)
     if for_machines(request):
-        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence}
-        return Response(problem, status_code=status, media_type="application/problem+json")
-    return page("web/refused.html", status_code=status, status=status, sentence=sentence)
+        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence, **more}
+        return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
+    came_from = own_path(urlsplit(request.headers.get("referer", "")).path or "/") or "/"
+    answer = page(
+        "web/refused.html", status_code=status, status=status, sentence=sentence, heading=gettext(HEADINGS.get(status, SOMETHING)),
+        back=came_from if request.method == "POST" and came_from != "/" else "",
+    )  # fmt: skip
+    answer.headers.update(headers)
+    return answer
+
+
+def filled(refusal: Refusal) -> str:
+    """Return a refusal's sentence in the page's language with its fields filled in."""
+    sentence = gettext(refusal.sentence)
+    return sentence.format(**refusal.fields) if refusal.fields else sentence
+
+
+SOMETHING = "That did not work"
+HEADINGS = {
+    400: "That cannot be read",
+    401: "Sign in first",
+    403: "Not possible here",
+    404: "There is nothing here",
+    405: "Not this way",
+    409: "That contradicts what is recorded",
+    410: "Its time has passed",
+    413: "Too large",
+    415: "Another kind of content is needed",
+    422: "Please check what you sent",
+    429: "A little slower",
+    500: "Something failed",
+}
+SENTENCES = {
+    400: "This request is malformed; go back, check what you wrote and try again.",
+    403: "This form is no longer valid; go back, reload the page and try again.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that kind of request.",
+    413: "That is too large; at most 1 MB is taken.",
+    415: "This address takes another kind of content.",
+    429: "Too many requests; wait a minute and try again.",
+}
 
 
 def _http_sentence(error: HTTPException) -> str:
-    known = {
-        400: "That request is malformed: {detail}",
-        403: "That form is no longer valid; go back, reload the page and try again.",
-        404: "There is nothing here.",
-        405: "This address does not take that kind of request.",
-        413: "That is too large; at most 1 MB is taken.",
-        429: "Too many requests; wait a minute and try again.",
-    }
-    return gettext(known.get(error.status_code, "{detail}")).format(detail=error.detail)
+    """Say in a sentence what the framework refused; the names of fields at fault are kept, its own words are not."""
+    said = [(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra] if isinstance(error.extra, list) else []
+    fields = [name for key, message in said for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])]
+    fields = [one or other for one, other in fields if one or other]
+    if error.status_code == HTTPStatus.BAD_REQUEST and fields:
+        return gettext("Missing or malformed: {fields}.").format(fields=", ".join(dict.fromkeys(fields)))
+    return gettext(SENTENCES.get(error.status_code, SOMETHING + "."))
 
 
 @get("/healthz", sync_to_thread=False, include_in_schema=False)
@@ -120,17 +233,16 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
         await database.close_pool()
 
 
-def create_app(*route_handlers: Any) -> ASGIApp:  # noqa: ANN401 (Litestar's handlers of many kinds)
-    """Return the site with every slice's pages and APIs; `route_handlers` adds the demo's doors."""
+def create_app(*, manages_pool: bool = True) -> ASGIApp:
+    """Return the site with every slice's pages and APIs; with `manages_pool`, the database pool lives as long as it."""
     app = Litestar(
         route_handlers=[
             healthz,
-            create_static_files_router("/static", [Path(__file__).parent / "web" / "static"]),
+            create_static_files_router("/static", [Path(__file__).parent / "web" / "static"], cache_control=CacheControlHeader(max_age=86400, public=True)),
             *_slices(),
-            *route_handlers,
         ],
-        lifespan=[_lifespan],
-        exception_handlers={Refusal: refused, HTTPException: refused},
+        lifespan=[_lifespan] if manages_pool else [],
+        exception_handlers={Refusal: refused, HTTPException: refused, Exception: refused},
         csrf_config=CSRFConfig(
             secret=hashlib.sha256(settings().secret.encode()).hexdigest(),
             cookie_secure=settings().url.startswith("https"),
@@ -139,16 +251,11 @@ def create_app(*route_handlers: Any) -> ASGIApp:  # noqa: ANN401 (Litestar's han
         ),
         template_config=TemplateConfig(instance=engine()),
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$"]),
-        openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema"),
+        openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=LARGEST_BODY_BYTES,
-        response_headers=[
-            ResponseHeader(name="Content-Security-Policy", value=CONTENT_SECURITY_POLICY),
-            ResponseHeader(name="X-Content-Type-Options", value="nosniff"),
-            ResponseHeader(name="Referrer-Policy", value="same-origin"),
-        ],
         state=State(),
     )
-    return Languages(Identify(app))
+    return Calm(Languages(Identify(app)))
 
 
 def _slices() -> list[Any]:
@@ -161,4 +268,9 @@ def _slices() -> list[Any]:
     for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + ["marketplace.webhooks"]:
         if importlib.util.find_spec(module):
             routes += importlib.import_module(module).ROUTES
+    heads = {path for route in routes if "HEAD" in route.http_methods for path in route.paths}
+    for route in routes:
+        if "GET" in route.http_methods and not route.paths & heads:
+            route.http_methods = {*route.http_methods, "HEAD"}  # the server drops the body
+        route.include_in_schema = any(path.startswith("/api/") for path in route.paths)
     return routes

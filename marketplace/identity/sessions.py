@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import secrets
 import uuid
 from http.cookies import SimpleCookie
@@ -13,6 +12,7 @@ from litestar.datastructures import Cookie
 
 from marketplace import clock
 from marketplace.database import execute, fetch_one
+from marketplace.identity.actions import device_mark, digest
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from marketplace.web.pages import Visit, visit
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 COOKIE = "session"
+DEVICE_COOKIE = "device"
 SESSION_DAYS = 7
+DEVICE_DAYS = 365
 
 
-def digest(secret: str) -> str:
-    """Return the SHA-256 of a session secret or API key, hex: all that is kept of it."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _cookie(name: str, value: str, days: int) -> Cookie:
+    """Return a cookie that scripts cannot read and other sites' forms do not carry."""
+    return Cookie(
+        name, value=value, httponly=True, samesite="lax", max_age=days * 86400, secure=settings().url.startswith("https"), path="/"
+    )
 
 
 async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> Cookie:
@@ -38,10 +42,17 @@ async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> 
         "INSERT INTO session (token_hash, person, created_at, expires_at) VALUES ($1, $2, $3, $4)",
         digest(secret), person, now, now + dt.timedelta(days=SESSION_DAYS),
     )  # fmt: skip
-    return Cookie(
-        COOKIE, value=secret, httponly=True, samesite="lax", max_age=SESSION_DAYS * 86400,
-        secure=settings().url.startswith("https"), path="/",
-    )  # fmt: skip
+    return _cookie(COOKIE, secret, SESSION_DAYS)
+
+
+def device_cookie(email: str) -> Cookie:
+    """Return the mark of a browser that proved it knows this email's password (see `actions.sign_in`)."""
+    return _cookie(DEVICE_COOKIE, device_mark(email.strip().lower()), DEVICE_DAYS)
+
+
+def forget_cookie() -> Cookie:
+    """Return the cookie that ends the browser's own copy of a session."""
+    return _cookie(COOKIE, "", 0)
 
 
 async def end_session(secret: str | None) -> None:
@@ -76,6 +87,18 @@ async def actor_of_key(key: str) -> Actor | None:
         digest(key), clock.now(),
     )  # fmt: skip
     return Actor(name=row["company"], partner=row["id"], vetted=row["vetted"]) if row else None
+
+
+async def home_of(who: Actor | uuid.UUID) -> str:
+    """Return the path of the page that someone's day begins with."""
+    if isinstance(who, uuid.UUID):
+        row = await fetch_one("SELECT subscriber, staff_role FROM person WHERE id = $1", who)
+        line, role = (row["subscriber"], row["staff_role"]) if row else (None, None)
+    else:
+        line, role = who.subscriber, who.role
+    if line is not None:
+        return "/earnings"
+    return {"steward": "/partners", "finance": "/finance", "auditor": "/finance"}.get(role or "", "/catalogue")
 
 
 class Identify:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, OnDelete, Text, Timestamptz
-from piccolo.constraints import Check, Unique
+from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
@@ -20,6 +20,10 @@ class Partner(Table, db=DB, tablename="partner"):
     """Compact, with its country prefix; empty outside the EU."""
     vat_confirmed_at = Timestamptz(null=True, default=None)
     """When VIES confirmed the number; null: unverified, and VAT is due."""
+    vat_checked_at = Timestamptz(null=True, default=None)
+    """When VIES was last asked."""
+    vat_answer = Text(null=True, default=None)
+    """VIES's own word, such as VALID, INVALID or MS_UNAVAILABLE; UNREACHABLE when it did not answer."""
     signed_up_at = Timestamptz()
     vetted_at = Timestamptz(null=True, default=None)
     vetted_by = Text(null=True, default=None)
@@ -82,11 +86,22 @@ class ApiKey(Table, db=DB, tablename="api_key"):
     revoked_at = Timestamptz(null=True, default=None)
 
 
-class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
-    """A refused sign-in, counted by email so that passwords cannot be guessed fast by any number of processes."""
+class Invitation(Table, db=DB, tablename="invitation"):
+    """A partner's colleague is asked to join: the link carries a code of which only the SHA-256 is kept."""
 
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     email = Text()
+    name = Text()
+    code_hash = Text(unique=True)
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
+    accepted_at = Timestamptz(null=True, default=None)
+
+
+class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
+    """An attempt at a secret that has not succeeded, counted so that any number of processes guess slowly together."""
+
+    subject = Text()
+    """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""
     at = Timestamptz()
-    withdrawn = Boolean(default=False)
-    """True once a successful sign-in forgave it."""
-    tells_when = Unique([email, at])

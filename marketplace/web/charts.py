@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 CLASSES = 7
 WIDTH, HEIGHT = 720, 260
-LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 30
+RIGHT, TOP, BOTTOM = 22, 12, 30
+LEAST_LEFT, LETTER_WIDTH = 44, 8
 MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
@@ -88,16 +89,17 @@ def line_chart(
         return _nothing()
     start, end = _seconds(points[0][0]), _seconds(points[-1][0])
     top = _ceiling(max(value for _, value in (*points, *average)))
+    left = _margin(top, write)
 
     def place(point: tuple[Instant, float]) -> str:
-        x = LEFT + (WIDTH - LEFT - RIGHT) * ((_seconds(point[0]) - start) / ((end - start) or 1))
+        x = left + (WIDTH - left - RIGHT) * ((_seconds(point[0]) - start) / ((end - start) or 1))
         return f"{x:.1f},{_height(point[1], top):.1f}"
 
     places = [place(point) for point in points]
     floor = HEIGHT - BOTTOM
-    body = [_grid(top, write)]
+    body = [_grid(top, left, write)]
     for instant, label in _ticks(points[0][0], points[-1][0]):
-        x = LEFT + (WIDTH - LEFT - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
+        x = left + (WIDTH - left - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
         body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             "odd" if len(body) % 2 == 0 else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
     if average:
@@ -110,7 +112,7 @@ def line_chart(
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
-        step = (WIDTH - LEFT - RIGHT) / max(len(points) - 1, 1)
+        step = (WIDTH - left - RIGHT) / max(len(points) - 1, 1)
         body += [
             _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant)} · {write(value)} {unit}".strip())
             for at, (instant, value) in zip(places, points, strict=True)
@@ -133,12 +135,13 @@ def bar_chart(
     if not bars:
         return _nothing()
     top = _ceiling(max(value for _, value in bars))
-    room = (WIDTH - LEFT - RIGHT) / len(bars)
+    left = _margin(top, write)
+    room = (WIDTH - left - RIGHT) / len(bars)
     width = min(room * 0.72, 64.0)
     every = math.ceil(len(bars) / 12)
-    body = [_grid(top, write)]
+    body = [_grid(top, left, write)]
     for position, (label, value) in enumerate(bars):
-        x, y = LEFT + room * (position + 0.5), _height(value, top)
+        x, y = left + room * (position + 0.5), _height(value, top)
         body.append(Markup('<rect class="column" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>').format(
             f"{x - width / 2:.1f}", f"{y:.1f}", f"{width:.1f}", f"{max(HEIGHT - BOTTOM - y, 0):.1f}",
             f"{label} · {write(value)} {unit}".strip()))  # fmt: skip
@@ -285,15 +288,24 @@ def _height(value: float, top: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
 
 
-def _grid(top: float, write: Write) -> Markup:
-    """Draw five gridlines with their values; whole values are written whole."""
+def _levels(top: float, write: Write) -> list[tuple[float, str]]:
+    """Return five values from zero to `top` and how they are written; whole ones whole."""
+    values = [top * step / 4 for step in range(5)]
+    return [(value, write(int(value) if value.is_integer() else value)) for value in values]
+
+
+def _margin(top: float, write: Write) -> int:
+    """Return the room that the longest value needs at the left."""
+    return max(LEAST_LEFT, 14 + LETTER_WIDTH * max(len(text) for _, text in _levels(top, write)))
+
+
+def _grid(top: float, left: int, write: Write) -> Markup:
+    """Draw five gridlines with their values."""
     lines = []
-    for step in range(5):
-        value = top * step / 4
+    for step, (value, text) in enumerate(_levels(top, write)):
         y = _height(value, top)
         lines.append(Markup('<path class="{}" d="M{} {}H{}"/><text x="{}" y="{}" text-anchor="end">{}</text>').format(
-            "axis" if step == 0 else "grid", LEFT, f"{y:.1f}", WIDTH - RIGHT, LEFT - 8, f"{y + 4:.1f}",
-            write(int(value) if float(value).is_integer() else value)))  # fmt: skip
+            "axis" if step == 0 else "grid", left, f"{y:.1f}", WIDTH - RIGHT, left - 8, f"{y + 4:.1f}", text))  # fmt: skip
     return Markup("").join(lines)
 
 

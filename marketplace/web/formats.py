@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import unicodedata
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from babel import dates, numbers
+from babel import Locale, dates, numbers
 
 from marketplace.web.i18n import LOCALES, language
 
@@ -53,6 +55,25 @@ def date(instant: dt.datetime | dt.date, style: str = "medium") -> str:
     """Write the day of an instant in Paris."""
     day = instant.astimezone(PARIS).date() if isinstance(instant, dt.datetime) else instant
     return str(dates.format_date(day, style, locale=_locale()))
+
+
+def countries() -> list[tuple[str, str]]:
+    """Return every country's ISO code and name in the page's language, in its alphabet's order."""
+    return _countries(_locale())
+
+
+@functools.cache
+def _countries(locale: str) -> list[tuple[str, str]]:
+    not_countries = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
+    territories = Locale.parse(locale).territories
+    named = [(code, str(name)) for code, name in territories.items() if len(code) == 2 and code.isalpha()]  # noqa: PLR2004 (ISO's two letters)
+    plain = {code: unicodedata.normalize("NFKD", name).encode("ascii", "ignore").lower() for code, name in named}
+    return sorted(((code, name) for code, name in named if code not in not_countries), key=lambda item: plain[item[0]])
+
+
+def country(code: str) -> str:
+    """Write a country's name."""
+    return dict(countries()).get(code, code)
 
 
 def short_date(day: dt.date) -> str:

@@ -118,7 +118,8 @@ def engine() -> JinjaTemplateEngine:
     environment.filters |= {
         name: getattr(formats, name)
         for name in ("money", "money_micro", "number", "percent", "percent_micro", "percent_basis_points", "date",
-                     "moment", "month_and_year", "period", "epsilon")
+                     "moment", "month_and_year", "period", "epsilon",
+                     "country")
     }  # fmt: skip
     environment.globals |= {
         "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,

@@ -15,6 +15,8 @@ CREATE TABLE "partner" (
     "country" TEXT NOT NULL,
     "vat_number" TEXT NOT NULL DEFAULT '',
     "vat_confirmed_at" TIMESTAMPTZ,
+    "vat_checked_at" TIMESTAMPTZ,
+    "vat_answer" TEXT,
     "signed_up_at" TIMESTAMPTZ NOT NULL,
     "vetted_at" TIMESTAMPTZ,
     "vetted_by" TEXT,
@@ -60,13 +62,21 @@ CREATE TABLE "api_key" (
     "last_used_at" TIMESTAMPTZ,
     "revoked_at" TIMESTAMPTZ
 );
+CREATE TABLE "invitation" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "email" TEXT NOT NULL,
+    "name" TEXT NOT NULL,
+    "code_hash" TEXT UNIQUE NOT NULL,
+    "created_at" TIMESTAMPTZ NOT NULL,
+    "expires_at" TIMESTAMPTZ NOT NULL,
+    "accepted_at" TIMESTAMPTZ
+);
 CREATE TABLE "sign_in_attempt" (
     "id" SERIAL PRIMARY KEY NOT NULL,
-    "email" TEXT NOT NULL,
-    "at" TIMESTAMPTZ NOT NULL,
-    "withdrawn" BOOLEAN NOT NULL DEFAULT false
+    "subject" TEXT NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL
 );
-ALTER TABLE "sign_in_attempt" ADD CONSTRAINT tells_when UNIQUE ("email", "at");
 CREATE TABLE "account" (
     "code" TEXT PRIMARY KEY NOT NULL,
     "title_fr" TEXT NOT NULL,

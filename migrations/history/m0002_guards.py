@@ -35,6 +35,10 @@ CREATE TRIGGER known_subscriber_and_run AFTER INSERT ON accrual
 CREATE INDEX person_by_partner ON person (partner);
 CREATE INDEX session_by_person ON session (person);
 CREATE INDEX session_by_expiry ON session (expires_at);
+CREATE INDEX attempt_by_subject ON sign_in_attempt (subject, at);
+CREATE INDEX attempt_by_date ON sign_in_attempt (at);
+CREATE INDEX invitation_by_email ON invitation (email);
+CREATE INDEX partner_by_decision ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);
 CREATE INDEX api_key_by_partner ON api_key (partner);
 CREATE INDEX consent_by_purpose ON consent_record (purpose, subscriber, at, id);
 CREATE INDEX consent_by_subscriber ON consent_record (subscriber, purpose, at, id);
@@ -73,6 +77,10 @@ async def guard() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+    await execute(
+        "CREATE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW "
+        "WHEN (OLD.state IN ('sealed', 'refused')) EXECUTE FUNCTION refuse_change()"
+    )
 
 
 async def forwards() -> MigrationManager:

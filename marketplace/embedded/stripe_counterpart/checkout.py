@@ -16,7 +16,9 @@ from marketplace.embedded.stripe_counterpart.payment_intents import (
     check_amount,
     confirm,
     create_payment_intent,
+    fund_customer,
     method_types,
+    played_method_options,
 )
 from marketplace.embedded.stripe_counterpart.payment_methods import create_payment_method
 from marketplace.embedded.stripe_counterpart.refusals import Refused
@@ -83,6 +85,10 @@ def create_session(world: World, params: Json) -> Json:
         _add_lines(world, session, params)
     else:
         session["currency"] = params.get("currency")
+    if "customer_balance" in session["payment_method_types"] and not session["customer"]:
+        raise Refused(400, "Bank transfers need a customer.", code="parameter_missing", param="customer")
+    if "payment_method_options" in params:
+        session["payment_method_options"] = played_method_options(params["payment_method_options"])
     world.set_alarm(session["expires_at"], "expire_session", session["id"])
     return with_url(world, session)
 
@@ -223,6 +229,8 @@ def pay_session(world: World, session: Json, method: Json) -> Json:
     intent["payment_method"] = made["id"]
     return_url = f"{world.origin.base}/c/pay/{session['id']}"
     confirm(world, intent, Confirmation(return_url=return_url))
+    if made["type"] == "customer_balance" and intent["status"] == "requires_action":
+        return _complete(world, session)
     return complete_if_paid(world, session, intent)
 
 
@@ -242,6 +250,8 @@ def _intent_of(world: World, session: Json) -> Json:
     if session["customer"]:
         asked["customer"] = session["customer"]
     asked["allowed_payment_method_types"] = session["payment_method_types"]
+    if session["payment_method_options"]:
+        asked["payment_method_options"] = session["payment_method_options"]
     intent = create_payment_intent(world, asked)
     session["payment_intent"] = intent["id"]
     return intent
@@ -277,6 +287,14 @@ def session_of_intent(world: World, intent_id: str) -> Json | None:
     """Return the session that an intent pays, if any."""
     found = world.select("checkout.session", "json_extract(body, '$.payment_intent') = ?", (intent_id,), limit=1)
     return found[0] if found else None
+
+
+def receive_funds(world: World, customer: Json, params: Json) -> Json:
+    """Receive a customer's bank transfer, and tell the sessions that it pays."""
+    transaction, paid = fund_customer(world, customer, params)
+    for intent in paid:
+        tell_settlement(world, intent)
+    return transaction
 
 
 def tell_settlement(world: World, intent: Json) -> None:

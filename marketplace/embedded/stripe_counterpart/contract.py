@@ -42,6 +42,8 @@ _LEFT_OUT: dict[str, frozenset[str]] = {
         "account": "capabilities company controller external_accounts future_requirements groups individual"
         " requirements tos_acceptance deleted",
         "webhook_endpoint": "secret deleted",
+        "customer_cash_balance_transaction": "adjusted_for_overdraft applied_to_payment funded refunded_from_payment"
+        " transferred_to_balance unapplied_from_payment",
         "mandate": "multi_use on_behalf_of single_use",
         "balance": "connect_reserved instant_available issuing refund_and_dispute_prefunding",
         "price": "currency_options deleted tiers",

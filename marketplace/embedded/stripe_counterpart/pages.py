@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from marketplace.embedded.stripe_counterpart import words
+from marketplace.embedded.stripe_counterpart.cash import instructions_of
 from marketplace.embedded.stripe_counterpart.checkout import (
     complete_if_paid,
     lines_of,
@@ -57,6 +58,7 @@ CHOICES = (
     _card("disputed", "createDispute", "0259"),
     _debit("sepa", IBAN_THAT_PAYS),
     _debit("sepa_fails", IBAN_THAT_FAILS),
+    Choice("transfer", {"type": "customer_balance"}, ""),
 )
 
 
@@ -101,12 +103,18 @@ def _try_to_pay(world: World, request: Request, session: Json) -> Response:
 
 def _after_attempt(world: World, session: Json) -> Response:
     """Send the payer where the attempt leads: back to the shop, to their bank, or to the page again."""
+    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
+    if intent is not None and _awaits_transfer(intent):
+        return _redirect(f"/c/transfer/{intent['id']}")
     if session["status"] == "complete":
         return _redirect(_success_url(session))
-    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
     if intent is not None and intent["status"] == "requires_action":
         return _redirect(f"/c/authenticate/{intent['id']}")
     return _redirect(f"/c/pay/{session['id']}")
+
+
+def _awaits_transfer(intent: Json) -> bool:
+    return (intent.get("next_action") or {}).get("type") == "display_bank_transfer_instructions"
 
 
 def _success_url(session: Json) -> str:
@@ -121,10 +129,12 @@ def _show_session(world: World, request: Request, session: Json) -> Response:
     language = words.choose_language(session["locale"], _accepted(request))
     if session["status"] == "expired":
         return _show(request, language, 410, notice="expired", leave=session["cancel_url"], leave_words="back")
+    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
+    if intent is not None and _awaits_transfer(intent):
+        return _redirect(f"/c/transfer/{intent['id']}")
     if session["status"] == "complete":
         notice = "pending" if session["payment_status"] == "unpaid" else "paid"
         return _show(request, language, 200, notice=notice, leave=_success_url(session), leave_words="continue")
-    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
     error = intent["last_payment_error"] if intent else None
     return _show(
         request,
@@ -165,6 +175,19 @@ def _authenticate(world: World, request: Request, intent_id: str) -> Response:
     return _show(request, language, 200, template="authenticate.html", amount=amount, form_targets=targets)
 
 
+def _transfer(world: World, request: Request, intent_id: str) -> Response:
+    intent = world.find(intent_id)
+    session = session_of_intent(world, intent_id)
+    language = words.choose_language(session["locale"] if session else None, _accepted(request))
+    if intent is None or not _awaits_transfer(intent):
+        if session is not None:
+            return _redirect(f"/c/pay/{session['id']}")
+        return _show(request, language, 404, notice="unknown")
+    leave = _success_url(session) if session else None
+    instructions = instructions_of(intent)
+    return _show(request, language, 200, template="transfer.html", instructions=instructions, leave=leave)
+
+
 def _onboard(world: World, request: Request, account_id: str) -> Response:
     account = world.find(account_id)
     language = words.choose_language(None, _accepted(request))
@@ -177,7 +200,7 @@ def _onboard(world: World, request: Request, account_id: str) -> Response:
     return _show(request, language, 200, template="onboard.html", form_targets=[back])
 
 
-_PAGES = {"pay": _pay, "authenticate": _authenticate, "onboard": _onboard}
+_PAGES = {"pay": _pay, "authenticate": _authenticate, "onboard": _onboard, "transfer": _transfer}
 
 
 # ------------------------------------------------------------------ showing

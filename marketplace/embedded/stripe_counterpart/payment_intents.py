@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from typing import NoReturn
 
+from marketplace.embedded.stripe_counterpart.cash import (
+    apply_cash,
+    give_instructions,
+    receive_transfer,
+    waiting_intents,
+)
 from marketplace.embedded.stripe_counterpart.charges import (
     add_charge,
     authorize_charge,
@@ -17,7 +23,11 @@ from marketplace.embedded.stripe_counterpart.charges import (
 from marketplace.embedded.stripe_counterpart.contract import Json, shown
 from marketplace.embedded.stripe_counterpart.disputes import open_dispute
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.payment_methods import card_of, find_payment_method
+from marketplace.embedded.stripe_counterpart.payment_methods import (
+    card_of,
+    create_payment_method,
+    find_payment_method,
+)
 from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
 from marketplace.embedded.stripe_counterpart.world import World
 
@@ -103,17 +113,35 @@ def create_payment_intent(world: World, params: Json) -> Json:
     intent["client_secret"] = f"{intent['id']}_secret_{world.new_token()}"
     if "automatic_payment_methods" in params:
         intent["automatic_payment_methods"] = {"allow_redirects": None, **params["automatic_payment_methods"]}
-    if params.get("payment_method"):
-        intent["payment_method"] = find_payment_method(world, params["payment_method"])["id"]
-        intent["status"] = "requires_confirmation"
+    if "payment_method_options" in params:
+        intent["payment_method_options"] = played_method_options(params["payment_method_options"])
+    if chosen := _chosen_method(world, params):
+        intent.update(payment_method=chosen["id"], status="requires_confirmation")
     emit(world, "payment_intent.created", intent)
     return confirm_by_request(world, intent, params) if params.get("confirm") else intent
 
 
+def played_method_options(options: Json) -> Json:
+    """Return the options of payment methods that have their effect here: EUR bank transfers; refuse any other."""
+    for name in sorted(set(options) - {"customer_balance"}):
+        raise Refused(400, f"The local counterpart does not play payment_method_options[{name}].")
+    transfer = options.get("customer_balance", {}).get("bank_transfer", {})
+    if transfer.get("type", "eu_bank_transfer") != "eu_bank_transfer":
+        raise Refused(400, "The local counterpart receives bank transfers in euros only.")
+    return options
+
+
+def _chosen_method(world: World, params: Json) -> Json | None:
+    """Return the payment method that a call names or describes, if any."""
+    if params.get("payment_method"):
+        return find_payment_method(world, params["payment_method"])
+    return create_payment_method(world, params["payment_method_data"]) if "payment_method_data" in params else None
+
+
 def confirm_by_request(world: World, intent: Json, params: Json) -> Json:
     """Confirm an intent as a call asks."""
-    if params.get("payment_method"):
-        intent["payment_method"] = find_payment_method(world, params["payment_method"])["id"]
+    if chosen := (_chosen_method(world, params) if not params.get("confirm") else None):
+        intent["payment_method"] = chosen["id"]
     if params.get("setup_future_usage"):
         intent["setup_future_usage"] = params["setup_future_usage"]
     confirmation = Confirmation(
@@ -131,6 +159,10 @@ def confirm(world: World, intent: Json, confirmation: Confirmation) -> Json:
     if card.authenticates and not confirmation.authenticated:
         return _require_authentication(world, intent, method, confirmation)
     intent.update(next_action=None, last_payment_error=None)
+    if method["type"] == "customer_balance":
+        give_instructions(world, intent)
+        _apply_waiting_cash(world, intent["customer"], None)
+        return intent
     charge = add_charge(world, intent, method)
     if card.decline_code is not None:
         decline_charge(world, charge, card.decline_code)
@@ -242,6 +274,25 @@ def cancel(world: World, intent: Json, reason: str | None, event_type: str = "ch
     )
     emit(world, "payment_intent.canceled", intent)
     return intent
+
+
+def fund_customer(world: World, customer: Json, params: Json) -> tuple[Json, list[Json]]:
+    """Receive a bank transfer and use it for what its customer owes; returns it with the intents it paid in full."""
+    transaction = receive_transfer(world, customer, params)
+    return transaction, _apply_waiting_cash(world, customer["id"], params.get("reference"))
+
+
+def _apply_waiting_cash(world: World, customer_id: str, reference: str | None) -> list[Json]:
+    customer = world.get("customer", customer_id)
+    waiting = waiting_intents(world, customer_id, reference)
+    paid = [intent for intent in waiting if apply_cash(world, customer, intent)]
+    for intent in paid:
+        intent["next_action"] = None
+        method = world.get("payment_method", intent["payment_method"])
+        charge = add_charge(world, intent, method)
+        authorize_charge(charge)
+        _take(world, intent, charge, intent["amount"], "charge.succeeded")
+    return paid
 
 
 def expire_authorization(world: World, intent_id: str) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import stripe.params
 import stripe.params.checkout
+import stripe.params.test_helpers
 
 from marketplace.embedded.stripe_counterpart import (
     balance,
+    cash,
     changes,
     checkout,
     connect,
@@ -150,10 +152,10 @@ def _list_lines(call: Call) -> Json:
     return call.list("item", wanted)
 
 
-def _list_tax_ids(call: Call) -> Json:
+def _list_of_customer(call: Call, kind: str) -> Json:
     wanted = reading.Filter()
     wanted.require("json_extract(body, '$.customer') = ?", call.get("customer")["id"])
-    return call.list("tax_id", wanted)
+    return call.list(kind, wanted)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -162,7 +164,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/checkout/sessions", "checkout.SessionCreateParams", "checkout.session",
         "allowed_payment_method_types billing_address_collection cancel_url client_reference_id currency customer"
         " customer_creation customer_email excluded_payment_method_types expires_at line_items locale metadata mode"
-        " payment_intent_data setup_intent_data submit_type success_url",
+        " payment_intent_data payment_method_options setup_intent_data submit_type success_url",
         lambda call: checkout.create_session(call.world, call.params),
     ),
     _listing(
@@ -189,7 +191,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "POST", "/v1/payment_intents", "PaymentIntentCreateParams", "payment_intent",
         "allowed_payment_method_types amount automatic_payment_methods capture_method confirm currency customer"
         " description error_on_requires_action excluded_payment_method_types metadata off_session payment_method"
-        " receipt_email return_url setup_future_usage statement_descriptor statement_descriptor_suffix transfer_group",
+        " payment_method_data payment_method_options receipt_email return_url setup_future_usage statement_descriptor"
+        " statement_descriptor_suffix transfer_group",
         lambda call: payment_intents.create_payment_intent(call.world, call.params),
     ),
     _listing("/v1/payment_intents", "PaymentIntentListParams", "payment_intent", "customer"),
@@ -200,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST", "/v1/payment_intents/{id}/confirm", "PaymentIntentConfirmParams", "payment_intent",
-        "error_on_requires_action off_session payment_method return_url setup_future_usage",
+        "error_on_requires_action off_session payment_method payment_method_data return_url setup_future_usage",
         lambda call: payment_intents.confirm_by_request(call.world, call.get("payment_intent"), call.params),
     ),
     Operation(
@@ -276,7 +279,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/customers/{id}/tax_ids", "CustomerListTaxIdsParams", "tax_id",
-        _LINE_PAGING, _list_tax_ids, lists=True,
+        _LINE_PAGING, lambda call: _list_of_customer(call, "tax_id"), lists=True,
     ),
     Operation(
         "POST", "/v1/payment_methods", "PaymentMethodCreateParams", "payment_method",
@@ -295,6 +298,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/payment_methods/{id}/detach", "PaymentMethodDetachParams", "payment_method", "",
         lambda call: payment_methods.detach(call.world, call.get("payment_method")),
+    ),
+    # Customers' cash, sent by bank transfer
+    Operation(
+        "GET", "/v1/customers/{id}/cash_balance", "CustomerCashBalanceRetrieveParams", "cash_balance", "",
+        lambda call: cash.retrieve_cash_balance(call.get("customer")),
+    ),
+    Operation(
+        "GET", "/v1/customers/{id}/cash_balance_transactions", "CustomerCashBalanceTransactionListParams",
+        "customer_cash_balance_transaction", _LINE_PAGING,
+        lambda call: _list_of_customer(call, "customer_cash_balance_transaction"), lists=True,
+    ),
+    Operation(
+        "POST", "/v1/test_helpers/customers/{id}/fund_cash_balance", "test_helpers.CustomerFundCashBalanceParams",
+        "customer_cash_balance_transaction", "amount currency reference",
+        lambda call: checkout.receive_funds(call.world, call.get("customer"), call.params),
     ),
     # Setup intents
     Operation(

@@ -46,6 +46,9 @@ WORDS: dict[str, dict[str, str]] = {
         "sepa": "SEPA debit that pays",
         "sepa_fails": "SEPA debit that fails",
         "transfer": "Bank transfer",
+        "transfer_title": "Send the money by bank transfer",
+        "transfer_told": "The payment is complete once the money has arrived with its reference.",
+        "to_send": "Amount still to send",
         "ends": "ends in",
     },
     "fr": {
@@ -90,6 +93,9 @@ WORDS: dict[str, dict[str, str]] = {
         "sepa": "SEPA, honoré",
         "sepa_fails": "SEPA, rejeté",
         "transfer": "Virement bancaire",
+        "transfer_title": "Envoyez l’argent par virement",
+        "transfer_told": "Le paiement est terminé une fois l’argent arrivé avec sa référence.",
+        "to_send": "Montant à envoyer",
         "ends": "finit par",
     },
 }

@@ -26,6 +26,7 @@ _PREFIXES = {
     "charge": "ch",
     "checkout.session": "cs_test",
     "customer": "cus",
+    "customer_cash_balance_transaction": "ccsbtxn",
     "dispute": "du",
     "event": "evt",
     "item": "li",

@@ -1,9 +1,14 @@
-"""Run one job of earnings and die by SIGKILL at its N-th line: `python -m tests.marketplace.earnings.killed URL VERB N`."""
+"""Run one job of earnings again and again, each time in a child that dies by SIGKILL some lines later than the last.
+
+`python -m tests.marketplace.earnings.killed URL VERB EVERY` prints how often it was killed before it got through; after
+each death what is left must be whole.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import os
 import signal
 import sys
@@ -11,16 +16,38 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, database
 from marketplace.earnings import actions
+from tests.marketplace.earnings.sales import check_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import FrameType
 
-WATCHED = ("marketplace/earnings/actions.py", "marketplace/database.py", "marketplace/ledger/actions.py")
+WATCHED = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
 
 
-async def main(url: str, verb: str, line: int) -> None:
-    await database.open_pool(url, size=2)
-    left = line
+def in_a_child(url: str, work: Callable[[], Awaitable[object]]) -> bool:
+    """Do `work` in a forked child with a pool of its own; tell whether it was killed, and refuse any other failure."""
+
+    async def whole() -> None:
+        await database.open_pool(url, size=2)
+        await work()
+        await database.close_pool()
+
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(whole())
+        except BaseException:  # noqa: BLE001 (a forked child must end here, whatever happened)
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL), f"the child ended with {code}"
+    return code != 0
+
+
+async def dying(verb: str, left: int) -> None:
+    """Run `verb` and die before its `left`-th line."""
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal left
@@ -36,8 +63,15 @@ async def main(url: str, verb: str, line: int) -> None:
         sys.settrace(trace)
         await getattr(actions, verb)()
         sys.settrace(None)
-    await database.close_pool()
+
+
+def main(url: str, verb: str, every: int) -> None:
+    deaths = 0
+    while in_a_child(url, functools.partial(dying, verb, 1 + deaths * every)):
+        deaths += 1
+        in_a_child(url, check_whole)
+    print(deaths)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -13,14 +13,16 @@ import pyarrow.parquet as pq
 from marketplace import clock
 from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
 from marketplace.consent import actions as consent
-from marketplace.database import copy_in, execute, fetch_one, transaction
+from marketplace.database import copy_in, execute, fetch, fetch_one, transaction
 from marketplace.datasets import objects
 from marketplace.datasets.tables import ContributorTerm, Dataset, Release
+from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner
 from marketplace.ledger.actions import record
-from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, STRIPE_FEES
+from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, STRIPE_FEES, SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
-from marketplace.purchases.tables import Licence, Order
+from marketplace.purchases.tables import Entitlement, Licence, Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +43,8 @@ async def open_shop(people: Iterable[int] = range(1, 6)) -> None:
     await Dataset(
         code="lyon", purpose=PURPOSE, title_fr="Lyon heure par heure", title_en="Lyon by the hour", description_fr="…",
         description_en="…", area="Lyon", zones=[], age_bands=["18-39"], h3_resolution=7, grain="hour", max_cells=12,
-        max_events=2, epsilon_micro=1_000_000, budget_micro=90_000_000, half_life_days=30, created_at=now - 12 * MONTH,
+        max_events=2, epsilon_micro=1_000_000, budget_micro=900_000_000, half_life_days=30,
+        created_at=now - 12 * MONTH,
     ).save()  # fmt: skip
     await Partner(
         id=uuid.uuid4(), company="Acme", country="FR", vat_number="", signed_up_at=now, vetted_at=now, vetted_by="x"
@@ -74,8 +77,9 @@ async def seal(weights: Mapping[int, int], *, started_at: dt.datetime | None = N
     await Release(
         id=release, dataset="lyon", period_from=now - MONTH, period_to=now, specification=str(release), state="sealed",
         started_at=now, sealed_at=now + dt.timedelta(hours=1), epsilon_micro=1_000_000, contributors=len(weights),
-        total_weight=sum(weights.values()),
+        total_weight=sum(weights.values()), row_count=1, cells_sha256="00", manifest_sha256="00",
     ).save()  # fmt: skip
+    await execute("UPDATE dataset SET spent_micro = spent_micro + 1000000")
     return release
 
 
@@ -94,17 +98,21 @@ async def sell(
     ).save()  # fmt: skip
     await Order(
         id=order, number=f"P-{order.hex[:12]}", partner=known["partner"], quote=quote, release=release, net_minor=net,
-        vat_minor=0, total_minor=net, vat_basis_points=0, vat_rule="outside_eu", state="paid", ordered_at=at, paid_at=at,
+        vat_minor=0, total_minor=net, vat_basis_points=0, vat_rule="outside_eu", state="paid", ordered_at=at,
+        paid_at=at,
     ).save()  # fmt: skip
     await Payment(
-        subject=order, amount_minor=net, state="paid", session_id=f"cs_{order}", charge_id=f"ch_{order}", requested_at=at,
-        paid_at=at,
+        subject=order, amount_minor=net, state="paid", session_id=f"cs_{order}", charge_id=f"ch_{order}",
+        requested_at=at, paid_at=at,
     ).save()  # fmt: skip
     await Licence(
         id=licence, purchase_order=order, release=release, terms="standard-1", net_minor=net,
         subscribers_basis_points=rates[0], operator_basis_points=rates[1], sold_at=at,
         hold_until=at + dt.timedelta(days=hold_days),
     ).save()  # fmt: skip
+    await Entitlement(
+        id=uuid.uuid4(), licence=licence, partner=known["partner"], release=release, starts_at=at, ends_at=at + MONTH
+    ).save()
     await record("sale", order, at=at, text="sale", postings=[(PARTNERS, LICENCES_SOLD, net)])
     if fee is not None:
         await mirror(licence, "charge", net, fee)
@@ -147,6 +155,7 @@ async def refund(licence: uuid.UUID) -> None:
         await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = $1", order)
         row = await fetch_one("UPDATE licence SET cancelled_at = $2 WHERE id = $1 RETURNING net_minor", licence, now)
         assert row
+        await execute("UPDATE entitlement SET revoked_at = $2 WHERE licence = $1", licence, now)
         await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
     await mirror(licence, "refund", -row["net_minor"])
 
@@ -156,3 +165,37 @@ async def promise(minimum: int, starts_at: dt.datetime, ends_at: dt.datetime) ->
     await ContributorTerm(
         id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=starts_at, ends_at=ends_at
     ).save()
+
+
+async def standing() -> dict[int, tuple[int, int]]:
+    """Return reference → (held, payable) in micro-euros; refuse books that do not follow."""
+    rows = await fetch(
+        """SELECT subscriber, sum(held_micro)::bigint AS held, sum(payable_micro)::bigint AS payable
+           FROM accrual GROUP BY 1"""
+    )
+    answer = {row["subscriber"]: (row["held"], row["payable"]) for row in rows}
+    assert all(held >= 0 and payable >= 0 for held, payable in answer.values())
+    assert sum(held for held, _ in answer.values()) == -await balance(SUBSCRIBERS_HELD) * MICRO_PER_MINOR
+    assert sum(mine for _, mine in answer.values()) == -await balance(SUBSCRIBERS_PAYABLE) * MICRO_PER_MINOR
+    odd = await fetch(
+        """SELECT share_run.id FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
+           GROUP BY share_run.id HAVING count(accrual.id) <> share_run.people OR coalesce(sum(greatest(
+               abs(held_micro), abs(payable_micro))), 0) <> share_run.amount_minor * 10000"""
+    )
+    assert not odd
+    return answer
+
+
+async def check_whole() -> None:
+    """Refuse anything half done: books, accruals, splits and entries tell the same story."""
+    await standing()
+    counts = await fetch_one(
+        """SELECT (SELECT count(*) FROM licence_split) AS splits,
+                  (SELECT count(*) FROM journal_entry WHERE kind = 'shares_held') AS held,
+                  (SELECT count(*) FROM licence_split WHERE state <> 'held') AS ended,
+                  (SELECT count(*) FROM journal_entry
+                   WHERE kind IN ('shares_released', 'shares_cancelled')) AS entries"""
+    )
+    assert counts
+    assert counts["splits"] == counts["held"]
+    assert counts["ended"] == counts["entries"]

@@ -93,6 +93,10 @@ def _walk_customers(tour: Tour) -> None:
     card = tour.call("GET", "/v1/payment_methods/{id}", "pm_card_visa")["id"]
     tour.call("POST", "/v1/payment_methods/{id}/attach", card, customer=customer)
     tour.call("POST", "/v1/payment_methods/{id}/detach", card)
+    tour.call("GET", "/v1/customers/{id}/cash_balance", customer)
+    transfer = {"amount": "5000", "currency": "eur", "reference": "INVOICE 7"}
+    tour.call("POST", "/v1/test_helpers/customers/{id}/fund_cash_balance", customer, **transfer)
+    tour.call("GET", "/v1/customers/{id}/cash_balance_transactions", customer)
     tour.call("DELETE", "/v1/customers/{id}", customer)
 
 

@@ -122,7 +122,8 @@ def test_balances_at_an_instant(run: Run) -> None:
     run(story)
 
 
-ACCOUNTS = st.sampled_from(sorted(chart.TITLES))
+ACCOUNTS = st.sampled_from([chart.PARTNERS, chart.VAT_COLLECTED, chart.BANK, chart.LOSSES, chart.LICENCES_SOLD])
+"""Those that no invariant ties to something else."""
 POSTING = st.tuples(ACCOUNTS, ACCOUNTS, st.integers(1, 10**12)).filter(lambda posting: posting[0] != posting[1])
 
 

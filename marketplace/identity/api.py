@@ -1,0 +1,30 @@
+"""The machines' door of who is who: whose key this is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar import Request, get
+from msgspec import Struct
+
+from marketplace.identity.actors import Actor, partner
+
+
+class Me(Struct):
+    """The partner behind a key."""
+
+    partner: uuid.UUID
+    company: str
+    vetted: bool
+    """Whether it may buy."""
+
+
+@get("/api/v1/me", guards=[partner], tags=["identity"])
+async def me(request: Request[Actor, Any, Any]) -> Me:
+    """Say whose key this is."""
+    assert request.user.partner
+    return Me(request.user.partner, request.user.name, request.user.vetted)
+
+
+ROUTES = [me]

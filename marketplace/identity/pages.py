@@ -1,0 +1,376 @@
+"""Pages of who is who: sign in and out, sign up, claim a line, profile, keys, a partner's people, and its vetting."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template
+from msgspec import Struct
+
+from marketplace.errors import Expired, NotFound, Refusal
+from marketplace.identity import actions, queries
+from marketplace.identity.actors import Actor, partner, signed_in, staff
+from marketplace.identity.rules import clean_reference, own_path
+from marketplace.identity.sessions import (
+    COOKIE,
+    DEVICE_COOKIE,
+    begin_session,
+    device_cookie,
+    end_session,
+    forget_cookie,
+    home_of,
+)
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.i18n import gettext, language
+from marketplace.web.pages import page, see
+
+Asked = Request[Actor | None, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+Next = Annotated[str, QueryParameter(name="next")]
+FORM = RequestEncodingType.URL_ENCODED
+
+
+class Token(Struct):
+    """A form that is one button."""
+
+    form_id: uuid.UUID
+
+
+class SignIn(Struct):
+    """Who signs in, and where to then."""
+
+    email: str
+    password: str
+    next: str = ""
+
+
+class SignUp(Token):
+    """A company and its first person."""
+
+    company: str
+    country: str
+    name: str
+    email: str
+    password: str
+    vat_number: str = ""
+
+
+class Activation(Struct):
+    """A line, its code from the operator's letter, and who claims it."""
+
+    reference: str
+    code: str
+    name: str
+    email: str
+    password: str
+
+
+class NewPassword(Struct):
+    """A password for another."""
+
+    current: str
+    password: str
+
+
+class Joining(Struct):
+    """The password of someone who was invited."""
+
+    password: str
+
+
+class NewKey(Token):
+    """An API key's label."""
+
+    label: str
+
+
+class Colleague(Token):
+    """Whom a partner invites."""
+
+    name: str
+    email: str
+
+
+class Reason(Token):
+    """Why a steward says no."""
+
+    reason: str
+
+
+def _again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+    """Show a form again with what was wrong, keeping what was written."""
+    return page(template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context)
+
+
+async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
+    """Begin a session in place of the browser's old one and show the way on."""
+    answer = see(path)
+    answer.set_cookie(await begin_session(person, instead_of=request.cookies.get(COOKIE)))
+    if email:
+        answer.set_cookie(device_cookie(email))
+    return answer
+
+
+# Signing in and out ---------------------------------------------------------------------------------------------------
+
+
+async def _sign_in_context(following: str) -> dict[str, Any]:
+    people = await queries.one_click_people() if settings().one_click else []
+    return {"next": own_path(following) or "", "people": people}
+
+
+@get("/sign-in")
+async def sign_in_page(request: Asked, following: Next = "") -> Template | Redirect:
+    """Ask for email and password; whoever is signed in is sent on."""
+    if request.user:
+        return see(own_path(following) or await home_of(request.user))
+    return page("identity/sign_in.html", error="", email="", **await _sign_in_context(following))
+
+
+@post("/sign-in", status_code=200)
+async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Sign in and go where the visitor was going."""
+    try:
+        person = await actions.sign_in(data.email, data.password, request.cookies.get(DEVICE_COOKIE, ""))
+    except Refusal as refusal:
+        return _again("identity/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
+    return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
+
+
+@post("/demo/sign-in/{email:str}", status_code=200)
+async def one_click(request: Asked, email: FromPath[str]) -> Response[Any]:
+    """Sign in as one of the demo's people with one click; closed outside the demo."""
+    person = await queries.find_one_click_person(email) if settings().one_click else None
+    if person is None:
+        raise NotFound("There is nothing here.")
+    return await _entered(request, person, await home_of(person))
+
+
+@get("/sign-out")
+async def sign_out_page(request: Asked) -> Template | Redirect:
+    """Ask whether to sign out: a link alone never does."""
+    return page("identity/sign_out.html") if request.user else see("/")
+
+
+@post("/sign-out", status_code=200)
+async def sign_out(request: Asked) -> Response[Any]:
+    """End the session."""
+    await end_session(request.cookies.get(COOKIE))
+    answer = see("/")
+    answer.set_cookie(forget_cookie())
+    return answer
+
+
+# Signing up, claiming a line, joining ---------------------------------------------------------------------------------
+
+
+@get("/sign-up")
+async def sign_up_page() -> Template:
+    """Ask for a company and its first person."""
+    return page("identity/sign_up.html", error="", form=None, countries=formats.countries())
+
+
+@post("/sign-up", status_code=200)
+async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Sign a company up; a steward vets it then."""
+    try:
+        created = await actions.create_partner(
+            company=data.company, country=data.country, vat_number=data.vat_number, name=data.name, email=data.email,
+            password=data.password, language=language.get(), partner_id=data.form_id,
+        )  # fmt: skip
+        person = await actions.sign_in(data.email, data.password)
+    except Refusal as refusal:
+        return _again("identity/sign_up.html", refusal, form=data, countries=formats.countries())
+    await actions.confirm_vat(created)
+    return await _entered(request, person, "/company", data.email)
+
+
+@get("/activate")
+async def activation_page() -> Template:
+    """Ask for a line's reference and code."""
+    return page("identity/activate.html", error="", form=None)
+
+
+@post("/activate", status_code=200)
+async def activate(request: Asked, data: Annotated[Activation, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Claim a line and sign in as its holder."""
+    try:
+        person = await actions.claim_line(
+            clean_reference(data.reference), data.code, email=data.email, name=data.name, password=data.password,
+            language=language.get(),
+        )  # fmt: skip
+    except Refusal as refusal:
+        return _again("identity/activate.html", refusal, form=data)
+    return await _entered(request, person, "/earnings", data.email)
+
+
+@get("/join/{code:str}")
+async def joining_page(code: FromPath[str]) -> Template:
+    """Show an invitation and ask for a password."""
+    return page("identity/join.html", invitation=await queries.get_invitation(code), code=code, error="")
+
+
+@post("/join/{code:str}", status_code=200)
+async def join(
+    request: Asked, code: FromPath[str], data: Annotated[Joining, Body(media_type=FORM)]
+) -> Response[Any] | Template:
+    """Accept an invitation and sign in."""
+    invitation = await queries.get_invitation(code)
+    try:
+        person = await actions.accept_invitation(code, data.password, language.get())
+    except Expired:
+        raise
+    except Refusal as refusal:
+        return _again("identity/join.html", refusal, invitation=invitation, code=code)
+    return await _entered(request, person, "/company", invitation["email"])
+
+
+# One's own ------------------------------------------------------------------------------------------------------------
+
+
+async def _profile(request: Asked) -> dict[str, Any]:
+    assert request.user
+    if request.user.person is None:
+        raise NotFound("There is nothing here.")
+    return {"person": await queries.get_person(request.user.person)}
+
+
+@get("/profile", guards=[signed_in])
+async def profile_page(request: Asked, changed: Annotated[str, QueryParameter(name="changed")] = "") -> Template:
+    """Show who one is here."""
+    return page("identity/profile.html", error="", changed=bool(changed), **await _profile(request))
+
+
+@post("/profile/password", guards=[signed_in], status_code=200)
+async def change_password(request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Change the password; every other browser is signed out."""
+    shown = await _profile(request)
+    try:
+        await actions.change_password(shown["person"]["id"], data.current, data.password)
+    except Refusal as refusal:
+        return _again("identity/profile.html", refusal, changed=False, **shown)
+    return await _entered(request, shown["person"]["id"], "/profile?changed=1", shown["person"]["email"])
+
+
+@post("/profile/erase", guards=[signed_in], status_code=200)
+async def erase(request: Asked) -> Response[Any]:
+    """Forget who someone was; the books keep the pseudonymous line alone."""
+    shown = await _profile(request)
+    await actions.erase_person(shown["person"]["id"])
+    answer = see("/")
+    answer.set_cookie(forget_cookie())
+    return answer
+
+
+# A partner's own ------------------------------------------------------------------------------------------------------
+
+
+def _company(request: Asked) -> uuid.UUID:
+    assert request.user
+    assert request.user.partner
+    return request.user.partner
+
+
+async def _company_context(request: Asked, number: int) -> dict[str, Any]:
+    mine = _company(request)
+    return {"company": await queries.get_partner(mine), "people": await queries.list_people(mine, number)}
+
+
+@get("/company", guards=[partner])
+async def company_page(request: Asked, number: Page = 1) -> Template:
+    """Show a partner its own state and people."""
+    return page("identity/company.html", error="", link="", form=None, **await _company_context(request, number))
+
+
+@post("/company/people", guards=[partner], status_code=200)
+async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM)]) -> Template:
+    """Invite a colleague and show the link to send them, once."""
+    try:
+        code = await actions.invite_colleague(
+            _company(request), email=data.email, name=data.name, invitation_id=data.form_id, session=request.cookies.get(COOKIE, "")
+        )
+    except Refusal as refusal:
+        return _again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))
+    link = f"{settings().url}/{language.get()}/join/{code}"
+    return page("identity/company.html", error="", link=link, form=None, **await _company_context(request, 1))
+
+
+@get("/keys", guards=[partner])
+async def keys_page(request: Asked, number: Page = 1) -> Template:
+    """List a partner's API keys."""
+    return page("identity/keys.html", key=None, repeated=False, error="", keys=await queries.list_keys(_company(request), number))
+
+
+@post("/keys", guards=[partner], status_code=200)
+async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FORM)]) -> Template:
+    """Make an API key and show it, once."""
+    mine = _company(request)
+    try:
+        key = await actions.create_key(mine, data.label, key_id=data.form_id, session=request.cookies.get(COOKIE, ""))
+    except Refusal as refusal:
+        return _again("identity/keys.html", refusal, key=None, repeated=False, keys=await queries.list_keys(mine, 1))
+    return page("identity/keys.html", key=key, repeated=key is None, error="", keys=await queries.list_keys(mine, 1))
+
+
+@post("/keys/{key_id:uuid}/revoke", guards=[partner], status_code=200)
+async def revoke_key(request: Asked, key_id: FromPath[uuid.UUID]) -> Redirect:
+    """End an API key."""
+    await actions.revoke_key(_company(request), key_id)
+    return see("/keys")
+
+
+# The steward's --------------------------------------------------------------------------------------------------------
+
+
+@get("/partners", guards=[staff("steward")])
+async def partners_page(number: Page = 1) -> Template:
+    """List partners, those waiting first."""
+    return page("identity/partners.html", partners=await queries.list_partners(number))
+
+
+@get("/partners/{partner_id:uuid}", guards=[staff("steward")])
+async def partner_page(partner_id: FromPath[uuid.UUID], number: Page = 1) -> Template:
+    """Show a partner and ask for the decision."""
+    return page(
+        "identity/partner.html", company=await queries.get_partner(partner_id), error="",
+        people=await queries.list_people(partner_id, number),
+    )  # fmt: skip
+
+
+@post("/partners/{partner_id:uuid}/vet", guards=[staff("steward")], status_code=200)
+async def vet(request: Asked, partner_id: FromPath[uuid.UUID]) -> Redirect:
+    """Let a partner buy."""
+    assert request.user
+    await actions.vet_partner(partner_id, request.user.person)
+    return see(f"/partners/{partner_id}")
+
+
+@post("/partners/{partner_id:uuid}/refuse", guards=[staff("steward")], status_code=200)
+async def refuse(partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]) -> Redirect | Template:
+    """Say no to a partner, with a reason."""
+    company = await queries.get_partner(partner_id)
+    try:
+        await actions.refuse_partner(partner_id, data.reason)
+    except Refusal as refusal:
+        return _again("identity/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1))
+    return see(f"/partners/{partner_id}")
+
+
+@post("/partners/{partner_id:uuid}/vat", guards=[staff("steward")], status_code=200)
+async def check_vat(partner_id: FromPath[uuid.UUID]) -> Redirect:
+    """Ask VIES about a partner's number now."""
+    await queries.get_partner(partner_id)
+    await actions.confirm_vat(partner_id)
+    return see(f"/partners/{partner_id}")
+
+
+ROUTES = [
+    sign_in_page, sign_in, one_click, sign_out_page, sign_out, sign_up_page, sign_up, activation_page, activate,
+    joining_page, join, profile_page, change_password, erase, company_page, invite, keys_page, create_key, revoke_key,
+    partners_page, partner_page, vet, refuse, check_vat,
+]  # fmt: skip

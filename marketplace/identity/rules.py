@@ -1,0 +1,131 @@
+"""Who may be who, decided without database or clock: emails, passwords, VAT numbers, own paths, how long guessing waits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from marketplace.errors import Invalid, NotAllowed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD = 254, 120, 200
+SHORTEST_PASSWORD = 10
+FREE_ATTEMPTS = 5
+ATTEMPTS_COUNT_FOR = dt.timedelta(minutes=15)
+LONGEST_WAIT = dt.timedelta(seconds=60)
+VIES_RETRY = dt.timedelta(hours=1)
+EU = frozenset(
+    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 (reads as a list)
+)
+ONE_CLICK_DOMAIN = "@demo.partage.example"
+ROLES = ("steward", "finance", "auditor")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
+
+
+class TooManyAttempts(NotAllowed):
+    """Guessing is slowed down: the wait doubles with every failure beyond the fifth, up to a minute."""
+
+    status = 429
+
+
+class WrongSecret(NotAllowed):
+    """Email and password, or line and code, do not belong together; which of the two is never told."""
+
+    status = 401
+
+
+def clean_email(text: str) -> str:
+    """Return an email address as it is stored: trimmed, lower case. Refuses what cannot be one."""
+    email = unicodedata.normalize("NFC", text).strip().lower()
+    if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email) or ".." in email:
+        raise Invalid("Write an email address such as name@example.org.")
+    return email
+
+
+def clean_text(text: str, what: str, longest: int = LONGEST_NAME) -> str:
+    """Return one line of text, trimmed; refuses emptiness, control characters and more than `longest` characters."""
+    line = " ".join(unicodedata.normalize("NFC", text).split())
+    if not 0 < len(line) <= longest or any(unicodedata.category(sign) in ("Cc", "Cs", "Co") for sign in line):
+        raise Invalid("{what} must be 1 to {longest} ordinary characters.", what=what, longest=longest)
+    return line
+
+
+def clean_reference(text: str) -> int:
+    """Return a line's reference as the number it is. Refuses anything else."""
+    digits = re.sub(r"[\s.\-]", "", text)
+    if not re.fullmatch(r"[0-9]{1,18}", digits):
+        raise Invalid("A line's reference is a number; it stands in your operator's letter.")
+    return int(digits)
+
+
+def check_password(password: str, email: str) -> None:
+    """Refuse a new password that is short, endless, one repeated sign or the email itself."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise Invalid("A password has {shortest} to {longest} characters.", shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD)
+    if len(set(password)) < SHORTEST_PASSWORD // 2 or password.lower() in (email, email.partition("@")[0]):
+        raise Invalid("That password is too easy to guess; choose a longer sentence.")
+
+
+def clean_country(code: str) -> str:
+    """Return an ISO 3166-1 alpha-2 code in capitals. Refuses what is not two letters."""
+    country = code.strip().upper()
+    if not re.fullmatch(r"[A-Z]{2}", country):
+        raise Invalid("Choose a country.")
+    return country
+
+
+def clean_vat(country: str, number: str) -> str:
+    """Return a VAT number compact, with its prefix, checked by its own country's digits; empty outside the Union.
+
+    A French number's last nine digits are the company's SIREN, whose check digit must hold as well. Whether the number
+    is in force is for VIES to say.
+    """
+    if country not in EU:
+        return ""
+    prefix = "EL" if country == "GR" else country
+    compact = re.sub(r"[\s.\-/]", "", number).upper()
+    if not compact.startswith(prefix):
+        compact = prefix + compact
+    module = importlib.import_module("stdnum.fr.tva" if country == "FR" else "stdnum.eu.vat")
+    valid = re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,13}", compact) and module.is_valid(compact)
+    if country == "FR" and valid:
+        valid = importlib.import_module("stdnum.fr.siren").is_valid(compact[4:])
+    if not valid:
+        raise Invalid("{number} is not a VAT number of {country}; it looks like FR40303265045.", number=number.strip() or "–", country=country)
+    return compact
+
+
+def vies_path(vat_number: str) -> str:
+    """Return the path of VIES's answer about a compact VAT number."""
+    return f"/ms/{vat_number[:2]}/vat/{vat_number[2:]}"
+
+
+def wait_left(failures: Sequence[dt.datetime], now: dt.datetime) -> dt.timedelta:
+    """Return how long a guesser must wait still; zero when they may try.
+
+    failures: instants of the attempts that count, ascending. The first five are free; then the wait after the last one
+    doubles from one second up to a minute, so that nobody is locked out for longer than that.
+    """
+    counted = [at for at in failures if now - at < ATTEMPTS_COUNT_FOR]
+    if len(counted) < FREE_ATTEMPTS:
+        return dt.timedelta(0)
+    wait = min(dt.timedelta(seconds=2 ** min(len(counted) - FREE_ATTEMPTS, 10)), LONGEST_WAIT)
+    return max(counted[-1] + wait - now, dt.timedelta(0))
+
+
+def own_path(text: str, languages: Sequence[str] = ("fr", "en")) -> str | None:
+    """Return `text` when it is a path of this site, without its language; None when it could lead elsewhere.
+
+    Browsers read `//host`, `/\\host` and control characters within as another site's address.
+    """
+    if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text) or len(text) > 2000:  # noqa: PLR2004 (longer than any of ours)
+        return None
+    first, slash, rest = text[1:].partition("/")
+    if first in languages:
+        return own_path(f"/{rest}", ()) if slash else "/"
+    return text

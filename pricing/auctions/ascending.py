@@ -1,0 +1,185 @@
+"""Ascending auction with proxy bidding: each bidder states a maximum, and the price rises only as far as it must.
+
+The rule this file keeps: the state is a frozen value, one bid is one step, and the same bids in the same order give the
+same state. Instants are whole microseconds since any fixed origin, passed in; a bid counts at the instant given.
+
+The price is the second maximum plus one increment, but never above the first; a tie goes to the earlier bid, at its
+amount; the leader raising its own maximum does not move the price. It is not quite truthful: as the increment is paid
+on top of the second maximum, a bidder within one increment of it can gain by bidding less than its value.
+
+Source: D. Lucking-Reiley, Auctions on the Internet, Journal of Industrial Economics 48(3), 2000, section V (proxy
+bidding); A. Roth and A. Ockenfels, Last-minute bidding and the rules for ending second-price auctions, American
+Economic Review 92(4), 2002 (why an ending that moves with late bids takes the profit out of lateness).
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pricing.auctions.award import Award, Outcome, Reason, check_amounts
+from pricing.money import Money, amount, whole
+from pricing.refusals import Empty, OutOfRange
+
+
+@dataclass(frozen=True, slots=True)
+class AscendingTerms:
+    """The rules of one auction, fixed before the first bid.
+
+    start: the first price, and the reserve. increments_minor: (from, step) pairs: at a price of `from` or more, up to
+    the next pair, the price rises by `step`; the first is from 0, both rise, steps >= 1. opens_at, closes_at: the
+    auction takes bids in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds moves
+    the end to its own instant plus `extension`, never earlier; both zero for a hard close.
+    """
+
+    start: Money
+    increments_minor: tuple[tuple[int, int], ...]
+    opens_at: int
+    closes_at: int
+    window: int = 0
+    extension: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse Negative, NotWhole, Empty and OutOfRange."""
+        check_amounts((self.start,), self.start.currency)
+        if not self.increments_minor:
+            msg = "an ascending auction needs at least one increment"
+            raise Empty(msg)
+        for threshold, step in self.increments_minor:
+            amount(threshold, "an increment's threshold")
+            amount(step, "an increment")
+        thresholds = [threshold for threshold, _ in self.increments_minor]
+        steps = [step for _, step in self.increments_minor]
+        if thresholds[0] != 0 or sorted(set(thresholds)) != thresholds or steps[0] < 1 or sorted(steps) != steps:
+            msg = "increments must start from 0, their thresholds rise and their steps, at least 1, never fall"
+            raise OutOfRange(msg)
+        for instant in (self.opens_at, self.closes_at, self.window, self.extension):
+            whole(instant, "an instant")
+        if not self.opens_at < self.closes_at or min(self.window, self.extension) < 0:
+            msg = "an auction must open before it closes, and its window and extension must not be negative"
+            raise OutOfRange(msg)
+
+    def increment_minor(self, price_minor: int) -> int:
+        """Return by how much a price rises when it stands at `price_minor` >= 0."""
+        at = bisect_right(self.increments_minor, price_minor, key=lambda pair: pair[0]) - 1
+        return self.increments_minor[at][1]
+
+
+class BidAnswer(StrEnum):
+    """What became of a bid: stable keys that a page translates."""
+
+    LEADING = "leading"
+    OUTBID_AT_ONCE = "outbid_at_once"
+    """Accepted, but an earlier maximum is as high or higher."""
+    MAXIMUM_RAISED = "maximum_raised"
+    """The leader's own; the price stays."""
+    REFUSED_TOO_EARLY = "refused_too_early"
+    REFUSED_TOO_LATE = "refused_too_late"
+    REFUSED_BELOW_MINIMUM = "refused_below_minimum"
+    REFUSED_NOT_A_RAISE = "refused_not_a_raise"
+    """The leader must raise its own maximum or leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyBid:
+    """A bidder's maximum and the instant it was received, in microseconds."""
+
+    bidder: str
+    maximum: Money
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AscendingState:
+    """Where an auction stands after some bids; begin with `opened`.
+
+    price: what the leader would pay now, None before the first bid. maxima: the accepted bids that stand, the latest
+    of each bidder, in the order they were accepted. closes_at: as moved by late bids.
+    """
+
+    terms: AscendingTerms
+    closes_at: int
+    leader: str | None = None
+    price: Money | None = None
+    maxima: tuple[ProxyBid, ...] = ()
+
+    @property
+    def minimum_bid(self) -> Money:
+        """The least that a bid by anyone but the leader must offer: the start, or the price and one increment."""
+        if self.price is None:
+            return self.terms.start
+        return self.price + Money(self.terms.increment_minor(self.price.minor), self.price.currency)
+
+
+def opened(terms: AscendingTerms) -> AscendingState:
+    """Return the state before the first bid."""
+    return AscendingState(terms, terms.closes_at)
+
+
+def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnswer]:
+    """Take one bid: the state after it and the answer; a refused bid leaves the state as it was.
+
+    Refuses (as an exception, being malformed rather than unlucky) Negative amounts and MixedCurrencies.
+    """
+    check_amounts((bid.maximum,), state.terms.start.currency)
+    refusal = _refusal(state, bid)
+    if refusal is not None:
+        return state, refusal
+    maxima = (*(standing for standing in state.maxima if standing.bidder != bid.bidder), bid)
+    if bid.bidder == state.leader:
+        # The leader keeps its place in time: nobody's later tie may pass it because it raised itself.
+        own = next(standing for standing in state.maxima if standing.bidder == bid.bidder)
+        raised = replace(own, maximum=bid.maximum)
+        kept = tuple(raised if standing.bidder == bid.bidder else standing for standing in state.maxima)
+        return replace(state, maxima=kept, closes_at=_extended(state, bid.at)), BidAnswer.MAXIMUM_RAISED
+    # max() keeps the first of equals, and maxima are in order of acceptance.
+    best = max(maxima, key=lambda standing: standing.maximum.minor)
+    second = max((other.maximum.minor for other in maxima if other is not best), default=None)
+    price = state.terms.start
+    if second is not None:
+        raised_price = second + state.terms.increment_minor(second)
+        price = Money(min(best.maximum.minor, raised_price), price.currency)
+    after = AscendingState(state.terms, _extended(state, bid.at), best.bidder, price, maxima)
+    return after, BidAnswer.LEADING if best is bid else BidAnswer.OUTBID_AT_ONCE
+
+
+def run(terms: AscendingTerms, bids: Sequence[ProxyBid]) -> tuple[AscendingState, tuple[BidAnswer, ...]]:
+    """Take bids in order, from the opening: the last state and each bid's answer."""
+    state = opened(terms)
+    answers = []
+    for bid in bids:
+        state, answer = place(state, bid)
+        answers.append(answer)
+    return state, tuple(answers)
+
+
+def award(state: AscendingState) -> Award:
+    """Return how the auction ends if no further bid comes: the leader wins at the price, the others were outbid."""
+    zero = Money(0, state.terms.start.currency)
+    highest = max((standing.maximum.minor for standing in state.maxima), default=None)
+    outcomes = []
+    for standing in state.maxima:
+        if state.price is not None and standing.bidder == state.leader:
+            outcomes.append(Outcome(standing.bidder, 1, state.price, Reason.WON))
+        else:
+            tied = standing.maximum.minor == highest
+            outcomes.append(Outcome(standing.bidder, 0, zero, Reason.TIED_LATER if tied else Reason.OUTBID))
+    return Award(state.price, tuple(outcomes))
+
+
+def _refusal(state: AscendingState, bid: ProxyBid) -> BidAnswer | None:
+    """Return why a well-formed bid does not count, or None when it does."""
+    if whole(bid.at, "an instant") < state.terms.opens_at:
+        return BidAnswer.REFUSED_TOO_EARLY
+    if bid.at >= state.closes_at:
+        return BidAnswer.REFUSED_TOO_LATE
+    if bid.bidder == state.leader:
+        own = next(standing for standing in state.maxima if standing.bidder == bid.bidder)
+        return None if bid.maximum > own.maximum else BidAnswer.REFUSED_NOT_A_RAISE
+    return None if bid.maximum >= state.minimum_bid else BidAnswer.REFUSED_BELOW_MINIMUM
+
+
+def _extended(state: AscendingState, at: int) -> int:
+    """Return the end after an accepted bid at this instant: in the last window it moves, and never back."""
+    late = at >= state.closes_at - state.terms.window
+    return max(state.closes_at, at + state.terms.extension) if late else state.closes_at
