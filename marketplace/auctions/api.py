@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, put
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
@@ -23,6 +24,7 @@ from marketplace.settings import settings
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Position = Annotated[str | None, HeaderParameter(name="last-event-id")]
+Since = Annotated[str | None, QueryParameter(name="since")]
 Cents = Annotated[int, Meta(ge=-(10**15), le=10**15)]
 
 
@@ -85,7 +87,7 @@ async def auctions_api(page_number: Page = 1) -> dict[str, Any]:
 
 
 @get("/api/v1/auctions/{auction:uuid}")
-async def auction_api(auction: uuid.UUID) -> dict[str, Any]:
+async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, where it stands, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
@@ -104,13 +106,13 @@ def _described_auction(row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
 
 
 @put("/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}", guards=[vetted_partner])
-async def bid_api(request: Asked, auction: uuid.UUID, bid: uuid.UUID, data: BidRequest) -> dict[str, Any]:
+async def bid_api(request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: BidRequest) -> dict[str, Any]:
     """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
     return described(await take(request.user, auction, bid, data))
 
 
 @get("/api/v1/bids/{bid:uuid}", guards=[partner])
-async def receipt_api(request: Asked, bid: uuid.UUID) -> dict[str, Any]:
+async def receipt_api(request: Asked, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
@@ -118,7 +120,7 @@ async def receipt_api(request: Asked, bid: uuid.UUID) -> dict[str, Any]:
 
 
 @get("/api/v1/auctions/{auction:uuid}/transcript")
-async def transcript_api(auction: uuid.UUID) -> Response[bytes]:
+async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
     """Return an awarded auction's transcript, byte for byte as it was published."""
     return Response(
         await get_transcript(auction), media_type="application/json",
@@ -127,10 +129,11 @@ async def transcript_api(auction: uuid.UUID) -> Response[bytes]:
 
 
 @get(["/api/v1/auctions/{auction:uuid}/stream", "/auctions/{auction:uuid}/stream"], include_in_schema=False)
-async def stream(auction: uuid.UUID, since: Position = None) -> Stream:
-    """Stream an auction as server-sent events; a returning browser says the last position it saw."""
+async def stream(auction: FromPath[uuid.UUID], last: Position = None, since: Since = None) -> Stream:
+    """Stream an auction as server-sent events; a returning browser says the last position it saw, a new page what it shows."""
     await get_auction(auction)
-    position = int(since) if since and since.isascii() and since.isdigit() and len(since) < 16 else None  # noqa: PLR2004
+    asked = last or since
+    position = int(asked) if asked and re.fullmatch("[0-9]{1,15}", asked) else None
     return Stream(
         watch(auction, position), media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

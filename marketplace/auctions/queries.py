@@ -141,3 +141,26 @@ def snapshot(auction: Mapping[str, Any], log: Sequence[Mapping[str, Any]] = ()) 
             for row in log
         ],
     }  # fmt: skip
+
+
+async def get_own_state(auction: Mapping[str, Any], partner: uuid.UUID) -> str:
+    """Return a partner's state in an auction: none, leading, outbid or sealed."""
+    if auction["leader"] == partner:
+        return "leading"
+    has_bid = await fetch_value(
+        "SELECT true FROM bid WHERE partner = $1 AND auction = $2 AND position IS NOT NULL LIMIT 1", partner, auction["id"]
+    )
+    if not has_bid:
+        return "none"
+    return "outbid" if auction["kind"] == "ascending" else "sealed"
+
+
+async def list_offers() -> list[asyncpg.Record]:
+    """List offers that can be auctioned, with their sealed releases, the latest first."""
+    return await fetch(
+        """SELECT offer.id, dataset.code, dataset.title_fr, dataset.title_en,
+                  array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases
+           FROM offer JOIN dataset ON dataset.code = offer.dataset
+           JOIN release ON release.dataset = dataset.code AND release.state = 'sealed'
+           WHERE offer.withdrawn_at IS NULL GROUP BY offer.id, dataset.code ORDER BY dataset.code LIMIT 200"""
+    )

@@ -19,6 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from marketplace.errors import Invalid
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
+from pricing.auctions.ascending import award as ascending_award
+from pricing.auctions.ascending import run as run_ascending
+from pricing.auctions.award import Award, Bid
+from pricing.auctions.sealed import uniform_price
 from pricing.money import Money
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ LARGEST_BID_MINOR: Final = 80_000_000
 MOST_LOTS: Final = 12
 MOST_PACKAGES: Final = 50
 RECEIPT_VERSION: Final = 1
+TRANSCRIPT_VERSION: Final = 1
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STEPS: Final = ((0, 100), (5_000, 250), (20_000, 500), (50_000, 1_000), (200_000, 2_500), (1_000_000, 10_000))
 """The usual increments: from this price on, by how much the next bid must be higher, in cents."""
@@ -213,3 +218,131 @@ def sign(document: bytes, signing_key: str) -> bytes:
 def public_key(signing_key: str) -> str:
     """Return the key, 64 hex digits, with which anyone verifies what `signing_key` signs."""
     return _signer(signing_key).public_key().public_bytes_raw().hex()
+
+
+# ------------------------------------------------------------------ the end
+def merkle_root(commitments: Sequence[str]) -> str:
+    """Return the root, hex, of the Merkle tree over these commitments in order. Source: RFC 9162, section 2.1.1."""
+
+    def tree(leaves: Sequence[bytes]) -> bytes:
+        if len(leaves) == 1:
+            return leaves[0]
+        half = 1 << (len(leaves) - 1).bit_length() - 1
+        return hashlib.sha256(b"\x01" + tree(leaves[:half]) + tree(leaves[half:])).digest()
+
+    if not commitments:
+        return hashlib.sha256(b"").hexdigest()
+    return tree([hashlib.sha256(b"\x00" + bytes.fromhex(each)).digest() for each in commitments]).hex()
+
+
+def split_price(pays_minor: int, lots: int) -> list[int]:
+    """Return a package's price over its lots, as evenly as whole cents go, the first ones a cent more."""
+    return [pays_minor // lots + (at < pays_minor % lots) for at in range(lots)] if lots else []
+
+
+def transcript(auction: Mapping[str, Any], releases: Sequence[str], openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return everything from which anyone re-computes the award: the rule, the root, every accepted bid, the award."""
+    return {
+        "version": TRANSCRIPT_VERSION,
+        "auction": str(auction["id"]),
+        "kind": auction["kind"],
+        "price_rule": auction["price_rule"],
+        "currency": auction["currency"],
+        "reserve_minor": auction["reserve_minor"],
+        "licences": auction["licences"],
+        "steps": [list(step) for step in zip(auction["steps_from_minor"], auction["steps_minor"], strict=True)],
+        "opens_at": micros(auction["opens_at"]),
+        "scheduled_close_at": micros(auction["scheduled_close_at"]),
+        "window_seconds": auction["window_seconds"],
+        "extension_seconds": auction["extension_seconds"],
+        "lots": list(releases),
+        "root": auction["root"],
+        "bids": [dict(opening) for opening in openings],
+        "award": awarded(auction, releases, openings),
+    }
+
+
+def signed_transcript(document: Mapping[str, Any], signing_key: str) -> bytes:
+    """Return a transcript as it is published: canonical bytes of the document with its signature and the key to check it."""
+    signature = sign(rfc8785.dumps(dict(document)), signing_key).hex()
+    return rfc8785.dumps({"document": dict(document), "signature": signature, "public_key": public_key(signing_key)})
+
+
+def awarded(auction: Mapping[str, Any], releases: Sequence[str], openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the award of the auction's rule: each bidder's lots, price and reason, in the order of their bids that count."""
+    currency = auction["currency"]
+    if auction["kind"] == "ascending":
+        bids = [
+            ProxyBid(each["opening"]["bidder"], Money(each["opening"]["content"]["maximum_minor"], currency), each["received_at"])
+            for each in openings
+        ]
+        return _plain(ascending_award(run_ascending(terms_of(auction), bids)[0]))
+    latest: dict[str, Mapping[str, Any]] = {}
+    for each in openings:
+        latest.pop(each["opening"]["bidder"], None)
+        latest[each["opening"]["bidder"]] = each["opening"]["content"]
+    if auction["kind"] != "bundle":
+        sealed = [Bid(bidder, Money(content["amount_minor"], currency)) for bidder, content in latest.items()]
+        return _plain(uniform_price(sealed, auction["licences"], Money(auction["reserve_minor"], currency)))
+    return _bundled(auction, releases, latest)
+
+
+def _bundled(auction: Mapping[str, Any], releases: Sequence[str], latest: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Award packages that offer at least the reserve for each of their lots; a bidder with none is below it."""
+    # OR-tools takes a second to import, and only bundle auctions need it.
+    from pricing.auctions.bundles import BundleBid, core_selecting, vcg  # noqa: PLC0415
+
+    bids = [
+        BundleBid(bidder, frozenset(str(lot) for lot in lots), Money(amount, auction["currency"]))
+        for bidder, content in latest.items()
+        for lots, amount in content["packages"]
+        if amount >= auction["reserve_minor"] * len(lots)
+    ]
+    found = (vcg if auction["price_rule"] == "vcg" else core_selecting)(bids, auction["currency"])
+    outcomes: list[dict[str, Any]] = []
+    for bidder in latest:
+        lots = sorted(int(lot) for lot in found.goods.get(bidder, frozenset()))
+        if lots:
+            # Without a rival a package's price may be nothing; the reserve of its lots is owed all the same.
+            pays = max(found.award.of(bidder).pays.minor, auction["reserve_minor"] * len(lots))
+            outcomes.append({"bidder": bidder, "lots": lots, "pays_minor": pays, "reason": "won"})
+        else:
+            counted = any(bid.bidder == bidder for bid in bids)
+            outcomes.append({"bidder": bidder, "lots": [], "pays_minor": 0, "reason": "outbid" if counted else "below_reserve"})
+    return {"clearing_price_minor": None, "outcomes": outcomes}
+
+
+def _plain(found: Award) -> dict[str, Any]:
+    return {
+        "clearing_price_minor": found.clearing_price.minor if found.clearing_price else None,
+        "outcomes": [
+            {"bidder": each.bidder, "lots": [0] * bool(each.units), "pays_minor": each.pays.minor, "reason": str(each.reason)}
+            for each in found.outcomes
+        ],
+    }
+
+
+# ------------------------------------------------------------------ what people type
+def cents(text: str) -> int:
+    """Return an amount typed in euros as cents: 1 234,50 or 1234.5; refuse anything else."""
+    plain = re.sub(r"[\s\u00a0\u202f€]", "", text).replace(",", ".")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", plain):
+        raise Invalid("Write an amount in euros, such as 1250.00.")
+    whole, _, part = plain.partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+
+
+def typed_instant(text: str) -> dt.datetime:
+    """Return an instant typed as UTC: 2026-11-24T18:00; refuse anything else."""
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
+
+
+def typed_packages(fields: Mapping[str, Any], lots: int) -> list[tuple[list[int], int]]:
+    """Return the packages a person typed: fields `lot-N` one lot's worth, `all` everything's; empty ones are skipped."""
+    typed = [([lot], str(fields.get(f"lot-{lot}", ""))) for lot in range(lots)]
+    if lots > 1:
+        typed.append((list(range(lots)), str(fields.get("all", ""))))
+    return [(positions, cents(text)) for positions, text in typed if text.strip()]

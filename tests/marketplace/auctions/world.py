@@ -62,8 +62,8 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
                                 h3_resolution, grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro,
                                 half_life_days, created_at)
            VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', '{}', '{}',
-                   7, 'hour', 8, 4, 1000000, 10000000, 0, 90, now())""",
-        code,
+                   7, 'hour', 8, 4, 1000000, 100000000, $2, 90, now())""",
+        code, releases * 1_000_000,
     )
     offer, made = uuid.uuid4(), []
     await execute(
