@@ -55,7 +55,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
     from marketplace.catalogue.actions import refresh_demand
     from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
     from marketplace.finance.actions import reconcile
-    from marketplace.identity.actions import confirm_pending_vat, forget_expired_sessions
+    from marketplace.identity.actions import confirm_pending_vat, forget_old
     from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
     from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
 
@@ -74,7 +74,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "confirm-vat": (HOUR, confirm_pending_vat),
-        "forget-sessions": (DAY, forget_expired_sessions),
+        "forget-old": (DAY, forget_old),
         "sweep-invariants": (HOUR, sweep_invariants),
     }
 

@@ -70,3 +70,10 @@ class Quote(Table, db=DB, tablename="quote"):
     expires_at = Timestamptz()
     amount_is_positive = Check("amount_minor > 0")
     expires_later = Check("quoted_at < expires_at")
+
+
+class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
+    """A quote was ordered: written down here by purchases, so that demand can learn from it."""
+
+    quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    accepted_at = Timestamptz()

@@ -56,9 +56,9 @@ async def give(
 async def withdraw(
     subscriber: int, purpose: str, *, at: dt.datetime | None = None, receipt: uuid.UUID | None = None
 ) -> uuid.UUID:
-    """Record that `subscriber` withdraws from `purpose` from `at` (now) on: every consent before ends; return the receipt.
+    """Record that `subscriber` withdraws from `purpose` from `at` (now) on, and return the receipt.
 
-    As easy as consenting: nothing is asked, and one who never consented gets a receipt too.
+    Every consent before ends. As easy as consenting: nothing is asked, and one who never consented gets a receipt too.
     """
     return await _record(subscriber, purpose, given=False, at=at, receipt=receipt)
 
@@ -83,8 +83,8 @@ async def _record(
         if not await fetch_value("SELECT true FROM subscriber WHERE reference = $1", subscriber):
             raise NotFound("There is no such line.")
         added = await execute(
-            """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt) VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT (receipt) DO NOTHING""",
+            """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt)
+               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (receipt) DO NOTHING""",
             subscriber, purpose, await _notice_in_force(purpose, at), given, at, receipt,
         )  # fmt: skip
         if not added:
@@ -103,7 +103,8 @@ async def _notice_in_force(purpose: str, at: dt.datetime) -> uuid.UUID:
     """Return the latest notice published by `at`, or the first one for a consent that was given on paper before it."""
     notice: uuid.UUID | None = await fetch_value(
         """SELECT id FROM notice WHERE purpose = $1
-           ORDER BY published_at <= $2 DESC, CASE WHEN published_at <= $2 THEN version ELSE -version END DESC LIMIT 1""",
+           ORDER BY published_at <= $2 DESC, CASE WHEN published_at <= $2 THEN version ELSE -version END DESC
+           LIMIT 1""",
         purpose, at,
     )  # fmt: skip
     if notice is None:

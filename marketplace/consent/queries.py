@@ -38,7 +38,7 @@ the withdrawal starts a new interval, so that earlier events never return. An in
 async def consenting_at(purpose: str, instant: dt.datetime) -> list[int]:
     """Return the references of all who consent to `purpose` at `instant`, ascending."""
     rows = await fetch(
-        f"SELECT subscriber FROM ({INTERVALS}) AS interval WHERE valid_from <= $2 AND $2 < valid_to ORDER BY subscriber",
+        f"SELECT subscriber FROM ({INTERVALS}) AS stands WHERE valid_from <= $2 AND $2 < valid_to ORDER BY subscriber",
         purpose, instant,
     )  # fmt: skip
     return [row["subscriber"] for row in rows]
@@ -50,10 +50,10 @@ async def intervals_around(purpose: str, instant: dt.datetime) -> list[asyncpg.R
     At most one row a subscriber, by subscriber. `valid_to_us` is None for an interval that nothing ended.
     """
     return await fetch(
-        f"""SELECT subscriber, (extract(epoch FROM valid_from) * 1000000)::bigint AS valid_from_us,
-                   CASE WHEN valid_to < 'infinity' THEN (extract(epoch FROM valid_to) * 1000000)::bigint END AS valid_to_us,
-                   notice
-            FROM ({INTERVALS}) AS interval WHERE valid_from <= $2 AND $2 < valid_to ORDER BY subscriber""",
+        f"""SELECT subscriber, notice, (extract(epoch FROM valid_from) * 1000000)::bigint AS valid_from_us,
+                   CASE WHEN valid_to < 'infinity'
+                        THEN (extract(epoch FROM valid_to) * 1000000)::bigint END AS valid_to_us
+            FROM ({INTERVALS}) AS stands WHERE valid_from <= $2 AND $2 < valid_to ORDER BY subscriber""",
         purpose, instant,
     )  # fmt: skip
 
@@ -71,9 +71,9 @@ async def list_purposes() -> list[asyncpg.Record]:
 
 
 async def standing(subscriber: int) -> list[asyncpg.Record]:
-    """Return one row a purpose: its titles and latest notice, whether consent stands (`given`), since when, by which receipt.
+    """Return one row a purpose: its titles and latest notice, whether consent stands (`given`), and the last word.
 
-    `at` and `receipt` are of the subscriber's last word, None when they never said one.
+    `at` and `receipt` are the last word's, None when there never was one.
     """
     return await fetch(
         """SELECT purpose.code, purpose.category, purpose.use, purpose.title_fr, purpose.title_en,
@@ -101,14 +101,15 @@ async def receipts(subscriber: int, page: int = 1) -> Paged:
            ORDER BY consent_record.at DESC, consent_record.id DESC LIMIT $2 OFFSET $3""",
         subscriber, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged(rows, page)
+    return paged([dict(row) for row in rows], page)
 
 
 async def get_receipt(receipt: uuid.UUID, subscriber: int | None = None) -> asyncpg.Record:
     """Return a receipt with its purpose and notice; with `subscriber` given, only if it is theirs."""
     row = await fetch_one(
         """SELECT consent_record.receipt, consent_record.subscriber, consent_record.given, consent_record.at,
-                  consent_record.purpose, purpose.title_fr, purpose.title_en, notice.version, notice.text_fr, notice.text_en
+                  consent_record.purpose, purpose.title_fr, purpose.title_en, notice.version,
+                  notice.text_fr, notice.text_en
            FROM consent_record JOIN purpose ON purpose.code = consent_record.purpose
            JOIN notice ON notice.id = consent_record.notice
            WHERE consent_record.receipt = $1 AND ($2::bigint IS NULL OR consent_record.subscriber = $2)""",

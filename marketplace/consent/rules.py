@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import asyncpg
+
 RECEIPT_VERSION = 1
 
 
-def document(receipt: Mapping[str, Any]) -> bytes:
+def document(receipt: Mapping[str, Any] | asyncpg.Record) -> bytes:
     """Return the canonical bytes of a receipt; `receipt` is a row of `consent.queries.get_receipt`.
 
     The notice is named by its version and the SHA-256 of both its texts, so that neither can be changed afterwards.

@@ -37,7 +37,7 @@ class Notice(Table, db=DB, tablename="notice"):
 
 
 class ConsentRecord(Table, db=DB, tablename="consent_record"):
-    """A consent given or withdrawn at an instant; append-only. A withdrawal ends every consent to the purpose before it."""
+    """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose."""
 
     id = BigSerial(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")

@@ -6,9 +6,9 @@ run of the same build ends the same way:
 
 - before the spend, nothing happened;
 - after the spend and before `noised`, no draw has been shown to anyone, so the spend still covers one draw: the second
-  run counts and draws afresh under the same row, at a new start instant so that withdrawals made meanwhile are honoured,
-  and whatever private files the first left are replaced;
-- after `noised`, the second run reads no event: it publishes the bytes that were kept, checked by their SHA-256;
+  run counts and draws afresh under the same row, at a new start instant so that withdrawals made meanwhile are
+  honoured, and whatever private files the first left are replaced;
+- after `noised`, the second run reads no event: it publishes the bytes that were kept, whose SHA-256 it checks;
 - after `sealed` or `refused`, it returns the release.
 
 Budget is never given back, not even when nothing could be published: that too says something of the data. Two builds of
@@ -64,8 +64,8 @@ async def define(
 ) -> str:
     """Declare a dataset and return its code: what is counted where, for whom, under which bounds and budget.
 
-    `zones` are H3 cells of the resolution or coarser and `age_bands` the segments; with a period they are the public key
-    set. A dataset of that code that says the same changes nothing; one that says otherwise is refused.
+    `zones` are H3 cells of the resolution or coarser and `age_bands` the segments; with a period they are the public
+    key set. A dataset of that code that says the same changes nothing; one that says otherwise is refused.
     """
     if grain not in rules.STEPS:
         raise Invalid("The grain must be hour or day.")
@@ -121,8 +121,9 @@ async def build(
     async with _alone(f"build {specification.digest}", say):
         row = await _find(specification)
         if row is None or row["state"] == "spent":
-            folder = settings().state / "builds" / specification.digest
-            await _count_and_keep(specification, row and row["id"], events, subscribers, Aggregation(specification, folder), say)
+            interrupted: uuid.UUID | None = row["id"] if row else None
+            aggregation = Aggregation(specification, settings().state / "builds" / specification.digest)
+            await _count_and_keep(aggregation, interrupted, events=events, subscribers=subscribers, say=say)
             row = await _find(specification)
         assert row
         if row["state"] == "noised":
@@ -136,7 +137,7 @@ async def build(
 async def _alone(name: str, say: Say) -> AsyncIterator[None]:
     """Let one build of a release run at a time; the lock ends with its connection, so a killed build holds nothing."""
     assert database.DB.pool, "open_pool() first"
-    async with database.DB.pool.acquire() as connection:
+    async with database.DB.pool.acquire() as connection:  # type: ignore[no-untyped-call]
         while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
             say("waiting for another build of this release", 0.0)
             await asyncio.sleep(WAIT_SECONDS)
@@ -154,14 +155,10 @@ async def _find(specification: rules.Specification) -> asyncpg.Record | None:
 
 
 async def _count_and_keep(
-    specification: rules.Specification,
-    release: uuid.UUID | None,
-    events: str,
-    subscribers: str,
-    aggregation: Aggregation,
-    say: Say,
+    aggregation: Aggregation, release: uuid.UUID | None, *, events: str, subscribers: str, say: Say
 ) -> None:
     """Check, spend (unless `release` is a spend that was interrupted), count, draw, and keep the outcome."""
+    specification = aggregation.specification
 
     def check() -> None:
         aggregation.check(events, subscribers)
@@ -200,14 +197,15 @@ async def _spend(specification: rules.Specification, release: uuid.UUID | None, 
                 "The privacy budget of {dataset} is spent: no release of it can be built any more.",
                 dataset=specification.dataset,
             )
-        release = uuid.uuid4()
+        made = uuid.uuid4()
         await execute(
-            """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, epsilon_micro)
+            """INSERT INTO release
+                   (id, dataset, period_from, period_to, specification, state, started_at, epsilon_micro)
                VALUES ($1, $2, $3, $4, $5, 'spent', $6, $7)""",
-            release, specification.dataset, specification.period_from, specification.period_to, specification.digest,
+            made, specification.dataset, specification.period_from, specification.period_to, specification.digest,
             started_at, specification.epsilon_micro,
         )  # fmt: skip
-    return release
+    return made
 
 
 async def _keep(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], say: Say) -> None:
@@ -234,7 +232,9 @@ async def _seal(row: asyncpg.Record, say: Say) -> None:
     say("sealing", 0.97)
     data = await objects.get(objects.private_key(release, "cells.parquet"))
     if hashlib.sha256(data).hexdigest() != row["cells_sha256"]:
-        raise Conflict("The kept cells of release {release} are not the ones recorded; restore the object store.", release=release)
+        raise Conflict(
+            "The kept cells of release {release} are not the ones recorded; restore the object store.", release=release
+        )
     await objects.put(objects.cells_key(release), data)
     say("recording the seal", 0.98)
     await execute(

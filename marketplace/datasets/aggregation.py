@@ -134,7 +134,7 @@ class Aggregation:
         inputs.load(
             self.database, "specification", **{name: pa.array([value], pa.int64()) for name, value in stated.items()}
         )
-        # The engine evaluates a function's annotations, which name types that only a checker imports; a lambda has none.
+        # The engine evaluates a function's annotations, which name types only a checker imports; a lambda has none.
         zone_of = lambda latitude, longitude: self._zone_of(latitude, longitude)  # noqa: E731, PLW0108
         self.database.create_function("zone_of", zone_of, ["DOUBLE", "DOUBLE"], "BIGINT", type="arrow")  # type: ignore[call-overload]
         inputs.rows(self.database, AGGREGATE.read_text(encoding="utf-8"))
@@ -150,7 +150,7 @@ class Aggregation:
             done += len(part)
             say("drawing noise", 0.55 + 0.3 * done / s.key_count)
         keys = rules.withhold(people, s.threshold)
-        # Noise on the events of withheld cells would never be seen, so it is not drawn; the published draws are the same.
+        # Noise on the events of withheld cells would never be seen: not drawing it changes nothing that is published.
         drawn = noise.laplace(
             true_events[keys], sensitivity=s.max_cells * s.max_events, epsilon_micro=s.epsilon_of("events")
         )
@@ -282,7 +282,7 @@ class Aggregation:
         """Return the key set's zones as whole numbers, ascending."""
         return np.array([int(zone, 16) for zone in self.specification.zones], np.int64)
 
-    def _zone_of(self, latitude: pa.ChunkedArray, longitude: pa.ChunkedArray) -> pa.Array:
+    def _zone_of(self, latitude: pa.ChunkedArray[Any], longitude: pa.ChunkedArray[Any]) -> pa.Array[Any]:
         """Return the zone of each place."""
         import h3.api.numpy_int as h3  # noqa: PLC0415
         import pyarrow as pa  # noqa: PLC0415

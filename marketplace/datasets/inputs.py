@@ -1,4 +1,4 @@
-"""Inputs of a build: events and subscribers, Parquet or CSV, in a file, a folder or a bucket; read by DuckDB, never kept.
+"""Inputs of a build: events and subscribers, Parquet or CSV, in a file, folder or bucket; read by DuckDB, never kept.
 
 Checking comes before spending: it reads the form of every row once (is there an identity, an instant with its zone, a
 place on Earth), keeps nothing, and answers the operator alone, so that a broken file costs no budget. Refusals name the
@@ -30,19 +30,21 @@ SUFFIXES = (".parquet", ".csv")
 INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")
 NUMBERS = ("DOUBLE", "FLOAT", *INTEGERS)
 TEXT = "VARCHAR"
+CSV = "CSV"
+"""The type of every column of a CSV: text that is read as what it must be."""
 INSTANT = "TIMESTAMP WITH TIME ZONE"
 WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of an input: its name, which types it may have, how it is read, and the sentence on rows without it."""
+    """One column of an input: its name, its types and how each is read, and the sentence on rows that lack it."""
 
     name: str
     types: Mapping[str, str]
     """DuckDB type → expression over {c} that gives the value, or NULL where the row is malformed."""
     lacks: str
-    """Completes "FILE, row N …"."""
+    """Names {file} and {row}."""
     optional: bool = False
 
 
@@ -53,7 +55,7 @@ EVENT = (
     Column(
         "subscriber_id",
         dict.fromkeys(INTEGERS, REFERENCE) | {TEXT: f"CASE WHEN regexp_full_match({{c}}, '\\d+') THEN {REFERENCE} END"},
-        "has no subscriber: a whole number, not negative, is needed",
+        "{file}, row {row} has no subscriber: a whole number, not negative, is needed.",
     ),
     Column(
         "at",
@@ -61,24 +63,28 @@ EVENT = (
             INSTANT: "CASE WHEN isfinite({c}) THEN epoch_us({c}) END",
             TEXT: f"CASE WHEN regexp_matches({{c}}, '{WITH_ZONE}') THEN epoch_us(TRY_CAST({{c}} AS TIMESTAMPTZ)) END",
         },
-        "has no instant with its time zone, such as 2026-03-01T08:00:00Z",
+        "{file}, row {row} has no instant with its time zone, such as 2026-03-01T08:00:00Z.",
     ),
     Column(
         "latitude",
         dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=90)),
-        "is in no zone: its latitude is not between -90 and 90",
+        "{file}, row {row} is in no zone: its latitude is not between -90 and 90.",
     ),
     Column(
         "longitude",
         dict.fromkeys((*NUMBERS, TEXT), WITHIN.format(most=180)),
-        "is in no zone: its longitude is not between -180 and 180",
+        "{file}, row {row} is in no zone: its longitude is not between -180 and 180.",
     ),
     Column("kind", {TEXT: "coalesce({c}, '')"}, "", optional=True),
 )
 SUBSCRIBER = (
     EVENT[0],
-    Column("age_band", {TEXT: "{c}"}, "has no age band"),
-    Column("home_zone", {TEXT: "{c}", "BIGINT": "to_hex({c})", "UBIGINT": "to_hex({c})"}, "has no home zone"),
+    Column("age_band", {TEXT: "{c}"}, "{file}, row {row} has no age band."),
+    Column(
+        "home_zone",
+        {TEXT: "{c}", "BIGINT": "to_hex({c})", "UBIGINT": "to_hex({c})"},
+        "{file}, row {row} has no home zone.",
+    ),
 )
 
 
@@ -137,14 +143,15 @@ def open_subscribers(
     zones: frozenset[str],
     resolution: int,
 ) -> None:
-    """Make the table `subscriber` (subscriber_id once each, segment: position in `age_bands`, in_area: lives in `zones`)."""
+    """Make the table `subscriber`: subscriber_id once each, segment (position in `age_bands`), in_area (of `zones`)."""
     import pyarrow as pa  # noqa: PLC0415
 
     _open(database, "subscriber_as_read", files, SUBSCRIBER)
     twice = rows(
         database,
         """SELECT file_number, row_number FROM subscriber_as_read
-           QUALIFY row_number() OVER (PARTITION BY subscriber_id ORDER BY file_number, row_number) = 2 ORDER BY 1, 2 LIMIT 1""",
+           QUALIFY row_number() OVER (PARTITION BY subscriber_id ORDER BY file_number, row_number) = 2
+           ORDER BY 1, 2 LIMIT 1""",
     )
     for file, row in twice:
         raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[file], row=row)
@@ -192,45 +199,49 @@ def _open(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path],
         if count:
             bad = f'SELECT file_number, row_number FROM {name} WHERE "{column.name}" IS NULL ORDER BY 1, 2 LIMIT 1'
             ((file, row),) = rows(database, bad)
-            raise Invalid("{file}, row {row} " + column.lacks + ".", file=files[file], row=row)
+            raise Invalid(column.lacks, file=files[file], row=row)
 
 
 def _shape(database: duckdb.DuckDBPyConnection, file: Path, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:
     """Return a file's columns and types, in the file's order; refuse missing, unknown and mistyped ones."""
-    import duckdb  # noqa: PLC0415
-
-    if file.suffix == ".csv":
-        try:
-            with file.open(encoding="utf-8-sig", newline="") as lines:
-                shape = [(name.strip(), "CSV") for name in next(csv.reader(lines), [])]
-        except UnicodeDecodeError:
-            raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
-    else:
-        try:
-            described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
-            shape = [(row[0], row[1]) for row in described]
-        except duckdb.Error:
-            raise Invalid("{file} is not a Parquet file that can be read.", file=file) from None
+    shape = _header(file) if file.suffix == ".csv" else _schema(database, file)
     names = [name for name, _ in shape]
     known = {column.name: column for column in columns}
-    for name in names:
-        if name not in known:
-            raise Invalid(
-                "{file} has a column {column} that a build does not know.", file=file, column=name or "without a name"
-            )
-        if names.count(name) > 1:
-            raise Invalid("{file} has the column {column} twice.", file=file, column=name)
     for column in columns:
         if column.name not in names and not column.optional:
             raise Invalid("{file} has no column {column}.", file=file, column=column.name)
     for name, kind in shape:
-        if kind == "TIMESTAMP" or kind.startswith("TIMESTAMP_"):
+        if name not in known:
+            raise Invalid("{file} has a column {column} that a build does not know.", file=file, column=name or "''")
+        if names.count(name) > 1:
+            raise Invalid("{file} has the column {column} twice.", file=file, column=name)
+        if kind.startswith("TIMESTAMP") and kind != INSTANT:
             raise Invalid(
                 "{file}: the column {column} has no time zone; write instants of UTC.", file=file, column=name
             )
-        if kind != "CSV" and _reading(known[name], kind) is None:
+        if kind != CSV and _reading(known[name], kind) is None:
             raise Invalid("{file}: the column {column} is of type {kind}.", file=file, column=name, kind=kind)
     return tuple(shape)
+
+
+def _header(file: Path) -> list[tuple[str, str]]:
+    """Return the columns that a CSV's first line names."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return [(name.strip(), CSV) for name in next(csv.reader(lines), [])]
+    except UnicodeDecodeError:
+        raise Invalid("{file} is not a CSV file in UTF-8.", file=file) from None
+
+
+def _schema(database: duckdb.DuckDBPyConnection, file: Path) -> list[tuple[str, str]]:
+    """Return the columns and types of a Parquet file."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        described = rows(database, f"DESCRIBE SELECT * FROM read_parquet({_text(file)}, hive_partitioning = false)")
+    except duckdb.Error:
+        raise Invalid("{file} is not a Parquet file that can be read.", file=file) from None
+    return [(row[0], row[1]) for row in described]
 
 
 def _reading(column: Column, kind: str) -> str | None:
@@ -249,11 +260,11 @@ def _select(shape: Mapping[str, str], files: Sequence[tuple[int, Path]], columns
     values = []
     for column in columns:
         if column.name in shape:
-            kind = TEXT if shape[column.name] == "CSV" else shape[column.name]
+            kind = TEXT if shape[column.name] == CSV else shape[column.name]
             values.append(f'{(_reading(column, kind) or "").format(c=_name(column.name))} AS "{column.name}"')
         else:
             values.append(f"'' AS \"{column.name}\"")
-    if "CSV" in shape.values():
+    if CSV in shape.values():
         types = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in shape)
         return " UNION ALL ".join(
             f"""SELECT {", ".join(values)}, {number} AS file_number, row_number() OVER () AS row_number
@@ -270,11 +281,11 @@ def _select(shape: Mapping[str, str], files: Sequence[tuple[int, Path]], columns
 def _scan(
     database: duckdb.DuckDBPyConnection, wanted: str, parts: Sequence[str], single: Mapping[Path, str]
 ) -> tuple[int, ...]:
-    """Return the row of `SELECT wanted` over all `parts`; when it fails, find the file that cannot be read and say so."""
+    """Return the row of `SELECT wanted` over all `parts`; when it fails, say which file cannot be read."""
     import duckdb  # noqa: PLC0415
 
     try:
-        return rows(database, f"SELECT {wanted} FROM ({' UNION ALL '.join(parts)})")[0]
+        return tuple(rows(database, f"SELECT {wanted} FROM ({' UNION ALL '.join(parts)})")[0])
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:

@@ -5,8 +5,8 @@ the scale is sensitivity / epsilon, and the measurement's own map is asked to co
 below the threshold is post-processing and costs nothing.
 
 Source: Ghosh, Roughgarden and Sundararajan, "Universally utility-maximizing privacy mechanisms", STOC 2009 (the
-discrete Laplace); Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020, section 5
-(sampling it exactly, as OpenDP does).
+discrete Laplace); Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020,
+section 5 (sampling it exactly, as OpenDP does).
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     measure = dp.m.make_laplace(
         dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int), scale=scale(sensitivity, epsilon_micro)
     )
-    assert measure.map(sensitivity) * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
+    loss: float = measure.map(sensitivity)  # type: ignore[no-untyped-call]
+    assert loss * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
     for start in range(0, len(counts), CHUNK):
         yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)
 

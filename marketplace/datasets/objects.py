@@ -11,14 +11,13 @@ import io
 from typing import TYPE_CHECKING
 
 import obstore
-from obstore.store import LocalStore, from_url
+from obstore.store import from_url
 
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Buffer
     from pathlib import Path
 
     from obstore.store import ObjectStore
@@ -113,16 +112,12 @@ class ObjectFile(io.RawIOBase):
         self.position = offset + (0, self.position, self.length)[whence]
         return self.position
 
-    def readinto(self, buffer: Buffer) -> int:  # type: ignore[override]
-        """Fill `buffer` from here; 0 at the end."""
-        view = memoryview(buffer)
-        count = min(len(view), max(self.length - self.position, 0))
-        if count:
-            view[:count] = obstore.get_range(store(), self.key, start=self.position, length=count)
-            self.position += count
-        return count
-
-
-def is_local() -> bool:
-    """Tell whether the store is a folder of this machine."""
-    return isinstance(store(), LocalStore)
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes from here, all that is left by default; nothing at the end."""
+        left = max(self.length - self.position, 0)
+        count = left if size < 0 else min(size, left)
+        if not count:
+            return b""
+        data = bytes(obstore.get_range(store(), self.key, start=self.position, length=count))
+        self.position += len(data)
+        return data

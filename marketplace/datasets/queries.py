@@ -49,17 +49,18 @@ async def get_dataset(code: str) -> asyncpg.Record:
 
 
 async def list_datasets(page: int = 1) -> Paged:
-    """Return one page of datasets with their purpose, how many releases are sealed and refused, and the latest period."""
+    """Return one page of datasets with their purpose, their sealed and refused releases counted, and the latest period."""
     rows = await fetch(
         """SELECT dataset.*, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en,
                   count(release.id) FILTER (WHERE release.state = 'sealed') AS sealed,
                   count(release.id) FILTER (WHERE release.state = 'refused') AS refused,
                   max(release.period_to) FILTER (WHERE release.state = 'sealed') AS latest
-           FROM dataset JOIN purpose ON purpose.code = dataset.purpose LEFT JOIN release ON release.dataset = dataset.code
+           FROM dataset JOIN purpose ON purpose.code = dataset.purpose
+           LEFT JOIN release ON release.dataset = dataset.code
            GROUP BY dataset.code, purpose.code ORDER BY dataset.code LIMIT $1 OFFSET $2""",
         PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged(rows, page)
+    return paged([dict(row) for row in rows], page)
 
 
 async def get_release(release: uuid.UUID) -> asyncpg.Record:
@@ -76,13 +77,14 @@ async def list_releases(dataset: str, page: int = 1) -> Paged:
         "SELECT * FROM release WHERE dataset = $1 ORDER BY period_to DESC, started_at DESC LIMIT $2 OFFSET $3",
         dataset, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged(rows, page)
+    return paged([dict(row) for row in rows], page)
 
 
 async def latest_release(dataset: str) -> asyncpg.Record | None:
     """Return the sealed release of the latest period, or None before the first."""
     return await fetch_one(
-        "SELECT * FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT 1", dataset
+        "SELECT * FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT 1",
+        dataset,
     )
 
 

@@ -1,12 +1,12 @@
 """Rules of releases: what a build is asked for, the public key set, how epsilon is divided, and what is published.
 
-**The key set is public.** Zones, times and segments are declared on the dataset and by the period asked for; no person's
-data can add or remove a key. Events outside the declared area fall on no key and are not counted.
+**The key set is public.** Zones, times and segments are declared on the dataset and by the period asked for; no
+person's data can add or remove a key. Events outside the declared area fall on no key and are not counted.
 
-**Everything published is one of three things** (DESIGN 3, invariant 10): declared (period, zones, bands, bounds, epsilon,
-threshold, noise variance, size of the key set; the population is a constant of the operator's registry), noise paid from
-epsilon (people and events of cells, how many consent), or computed from those (cells published, share withheld, median
-cell, latest published time).
+**Everything published is one of three things:** declared (period, zones, bands, bounds, epsilon, threshold, noise
+variance, size of the key set; the population is a constant of the operator's registry), noise paid from epsilon (people
+and events of cells, how many consent), or computed from those (cells published, share withheld, median cell, latest
+published time). Notice versions are those the consent registry has in force at the start, whoever was seen.
 
 **The unit is subscriber-release:** what one release tells about any one subscriber, all their events and their consent
 together, is bounded by its epsilon; releases of a dataset add up within its budget (basic composition, in whole
@@ -31,6 +31,7 @@ from marketplace.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import asyncpg
     from numpy.typing import NDArray
 
 METHOD = "bounded-laplace-1"
@@ -80,7 +81,7 @@ class Specification:
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the specification's canonical form, hex."""
-        stated = {
+        stated: dict[str, Any] = {
             "method": METHOD,
             "dataset": self.dataset,
             "purpose": self.purpose,
@@ -95,7 +96,7 @@ class Specification:
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
     def epsilon_of(self, what: str) -> int:
-        """Return the part of epsilon, in millionths, spent on people, events or consenting; parts never exceed the whole."""
+        """Return the millionths of epsilon spent on people, events or consenting; the parts never exceed the whole."""
         return self.epsilon_micro * EPSILON_PERCENT[what] // 100
 
     @property
@@ -109,7 +110,9 @@ class Specification:
         return noise.threshold(self.people_scale, self.key_count, EXPECTED_FALSE_CELLS)
 
 
-def specify(dataset: Mapping[str, Any], period_from: dt.datetime, period_to: dt.datetime) -> Specification:
+def specify(
+    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime
+) -> Specification:
     """Return what a build of `dataset` (its row) over the half-open period is asked for; refuse what makes no release.
 
     Hours and days are UTC's: a day has 24 hours, whatever summer time does.
@@ -146,7 +149,9 @@ def key_zones(area: Sequence[str], resolution: int) -> tuple[str, ...]:
     zones: set[str] = set()
     for cell in area:
         if not h3.is_valid_cell(cell) or h3.get_resolution(cell) > resolution:
-            raise Invalid("{cell} is not an H3 cell of resolution {resolution} or coarser.", cell=cell, resolution=resolution)
+            raise Invalid(
+                "{cell} is not an H3 cell of resolution {resolution} or coarser.", cell=cell, resolution=resolution
+            )
         zones.update(h3.cell_to_children(cell, resolution))
     return tuple(sorted(zones))
 
@@ -181,7 +186,7 @@ def agree(people: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.in
 
 
 def median_cell(people: NDArray[np.int64], consenting: int, population: int) -> tuple[int, int]:
-    """Return n and N of pricing: people of the (lower) median published cell, and what they would be, were all consenting.
+    """Return n and N of pricing: people of the (lower) median published cell, and what they would be, if all consented.
 
     Both are post-processing: of published counts, of the noisy number who consent, and of the registry's population.
     """

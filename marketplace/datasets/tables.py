@@ -22,8 +22,8 @@ class Dataset(Table, db=DB, tablename="dataset"):
     area = Text()
     """Where, in words both languages share, such as `New York`."""
     zones = Array(base_column=Text())
-    """The area, declared: H3 cells of the dataset's resolution or coarser, which stand for all they hold. With the age bands
-    and a period's times it makes the public key set, which no person's data can change."""
+    """The area, declared: H3 cells of the dataset's resolution or coarser, which stand for all they hold. With the age
+    bands and a period's times it makes the public key set, which no person's data can change."""
     age_bands = Array(base_column=Text())
     """The segments, declared, in the order they are shown."""
     h3_resolution = Integer()
@@ -73,7 +73,7 @@ class Release(Table, db=DB, tablename="release"):
     suppressed_micro = BigInt(default=0)
     """Share of the key set withheld, in millionths."""
     consenting = BigInt(default=0)
-    """Subscribers of the area whose consent stood at the build: counted in the consent registry, noised, paid from epsilon."""
+    """Subscribers of the area whose consent stood at the build: counted in the registry, noised, paid from epsilon."""
     population = BigInt(default=0)
     """Subscribers of the area in the operator's table, a constant of its registry."""
     median_cell_people = BigInt(default=0)

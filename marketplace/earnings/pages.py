@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-Page = Annotated[int, Parameter(query="page", ge=1, le=1_000_000, default=1)]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Asked = Request[Actor, Any, Any]
-Year = Annotated[int, Parameter(ge=2000, le=9999)]
 CHARTED_IN_CENTS_MICRO = 1_000
 """A month of at least this many µ€ has the chart count in cents, a lesser one in millionths."""
 
@@ -87,17 +87,17 @@ def _chart(months: Sequence[asyncpg.Record]) -> dict[str, Any]:
 
 
 @get("/earnings/statements/{year:int}", guards=[subscriber])
-async def statement(request: Asked, year: Year) -> Template:
+async def statement(request: Asked, year: FromPath[int]) -> Template:
     """Show one year of a subscriber's movements, for paper."""
     line = _line(request)
-    months = await list_months(line, year)
+    months = await list_months(line, year) if year <= dt.MAXYEAR else []
     if not months:
         raise NotFound("Nothing moved in {year}.", year=year)
     return page("earnings/statement.html", year=year, line=line, months=months)
 
 
 @get("/earnings/shares/{licence:uuid}", guards=[subscriber])
-async def share(request: Asked, licence: uuid.UUID) -> Template:
+async def share(request: Asked, licence: FromPath[uuid.UUID]) -> Template:
     """Show one share from the sale down to this subscriber's millionths."""
     return page("earnings/share.html", share=await get_share(licence, _line(request)))
 
@@ -127,7 +127,7 @@ async def change_consent(
 
 
 @get("/consent/receipts/{receipt:str}", guards=[subscriber])
-async def receipt(request: Asked, receipt: str) -> Template | Response[bytes]:
+async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response[bytes]:
     """Show a consent receipt, or with `.json` hand out its signed document."""
     try:
         number = uuid.UUID(receipt.removesuffix(".json"))

@@ -72,7 +72,9 @@ def public_zones() -> tuple[str, ...]:
     """Return the H3 zones that hold an antenna, ascending: public, and the same whoever lives there."""
     import h3  # noqa: PLC0415
 
-    return tuple(sorted({h3.latlng_to_cell(latitude, longitude, RESOLUTION) for latitude, longitude in antennas().tolist()}))
+    return tuple(
+        sorted({h3.latlng_to_cell(latitude, longitude, RESOLUTION) for latitude, longitude in antennas().tolist()})
+    )
 
 
 def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
@@ -91,7 +93,9 @@ def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int
     for day in range(days):
         date = start + dt.timedelta(days=day)
         who, second = _moments(rng, activity * BY_WEEKDAY[date.weekday()])
-        mast = masts[_whereabouts(rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND)]
+        mast = masts[
+            _whereabouts(rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND)
+        ]
         midnight = np.datetime64(date, "us").astype(np.int64)
         instant = midnight + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
         table = pa.table(

@@ -47,11 +47,11 @@ def clean_email(text: str) -> str:
     return email
 
 
-def clean_text(text: str, what: str, longest: int = LONGEST_NAME) -> str:
+def clean_text(text: str, longest: int = LONGEST_NAME) -> str:
     """Return one line of text, trimmed; refuses emptiness, control characters and more than `longest` characters."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
     if not 0 < len(line) <= longest or any(unicodedata.category(sign) in ("Cc", "Cs", "Co") for sign in line):
-        raise Invalid("{what} must be 1 to {longest} ordinary characters.", what=what, longest=longest)
+        raise Invalid("Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest)
     return line
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 __all__ = [
-    "Line", "handle_events", "mirror_balance", "request_expiry", "request_payment", "request_refund", "run_command",
-    "run_commands", "sweep_events", "take_event",
+    "Line", "handle_events", "mirror_balance", "read_balance", "request_expiry", "request_payment", "request_refund",
+    "run_command", "run_commands", "sweep_events", "take_event",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)
@@ -392,6 +392,12 @@ async def mirror_balance() -> int:
         await _post_what_is_not()
         await _fill_payouts(port)
     return new
+
+
+async def read_balance() -> int:
+    """Return what Stripe holds for us now, available and pending, in cents."""
+    async with StripePort() as port:
+        return await port.balance_minor()
 
 
 async def _mirror(page: list[Movement]) -> int:

@@ -32,6 +32,9 @@ class Order(Table, db=DB, tablename="purchase_order"):
     """awaiting_payment → paid → refunded; awaiting_payment → lapsed."""
     ordered_at = Timestamptz()
     paid_at = Timestamptz(null=True, default=None)
+    refund_requested_at = Timestamptz(null=True, default=None)
+    refund_requested_by = Text(null=True, default=None)
+    """Who in finance decided to give the money back."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
     known_rule = Check("vat_rule IN ('domestic', 'reverse_charge', 'unverified', 'outside_eu')")
     known_state = Check("state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded')")

@@ -310,6 +310,10 @@ CREATE TABLE "quote" (
 );
 ALTER TABLE "quote" ADD CONSTRAINT amount_is_positive CHECK (amount_minor > 0);
 ALTER TABLE "quote" ADD CONSTRAINT expires_later CHECK (quoted_at < expires_at);
+CREATE TABLE "quote_acceptance" (
+    "quote" UUID PRIMARY KEY NOT NULL REFERENCES "quote" ("id") ON DELETE RESTRICT,
+    "accepted_at" TIMESTAMPTZ NOT NULL
+);
 CREATE TABLE "purchase_order" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "number" TEXT UNIQUE NOT NULL,
@@ -324,7 +328,9 @@ CREATE TABLE "purchase_order" (
     "vat_rule" TEXT NOT NULL,
     "state" TEXT NOT NULL DEFAULT 'awaiting_payment',
     "ordered_at" TIMESTAMPTZ NOT NULL,
-    "paid_at" TIMESTAMPTZ
+    "paid_at" TIMESTAMPTZ,
+    "refund_requested_at" TIMESTAMPTZ,
+    "refund_requested_by" TEXT
 );
 ALTER TABLE "purchase_order" ADD CONSTRAINT adds_up CHECK (total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0);
 ALTER TABLE "purchase_order" ADD CONSTRAINT known_rule CHECK (vat_rule IN ('domestic', 'reverse_charge', 'unverified', 'outside_eu'));
@@ -410,6 +416,14 @@ CREATE TABLE "reconciliation" (
     "unmatched" INTEGER NOT NULL,
     "note" TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE "refund_decision" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
+    "reason" TEXT NOT NULL,
+    "decided_at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "refund_decision" ADD CONSTRAINT reason_is_given CHECK (length(btrim(reason)) BETWEEN 3 AND 2000);
 CREATE TABLE "job_run" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
     "job" TEXT NOT NULL,

@@ -55,6 +55,7 @@ CREATE INDEX balance_transaction_by_charge ON balance_transaction (charge_id) WH
 CREATE INDEX balance_transaction_by_payout ON balance_transaction (payout_id);
 CREATE INDEX balance_transaction_by_category ON balance_transaction (category, created_at);
 CREATE INDEX balance_transaction_by_date ON balance_transaction (created_at, id);
+CREATE INDEX refund_decision_by_order ON refund_decision (purchase_order);
 CREATE INDEX event_amiss ON stripe_event (received_at) WHERE error IS NOT NULL;
 CREATE INDEX command_failed ON stripe_command (created_at) WHERE state = 'failed';
 CREATE INDEX payment_by_state ON payment (state, requested_at);

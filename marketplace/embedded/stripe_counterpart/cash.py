@@ -17,7 +17,7 @@ _WAITING = (
     "json_extract(body, '$.customer') = ? AND json_extract(body, '$.status') = 'requires_action'"
     " AND json_extract(body, '$.next_action.type') = 'display_bank_transfer_instructions' ORDER BY sequence"
 )
-_BANK_CODE, _BIC = "3000400003", "BNPAFRPPXXX"
+_BANK_CODE, _BIC = "9999900001", "LOCLFRPPXXX"
 
 
 def give_instructions(world: World, intent: Json) -> None:

@@ -22,6 +22,7 @@ from marketplace.embedded.stripe_counterpart.world import World
 RETRY_DELAYS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _TIMEOUT = 10.0
 _LONGEST_REST = 0.5
+_LONGEST_DETOUR = 0.2
 _DELIVERIES_AT_ONCE = 16
 
 
@@ -52,7 +53,7 @@ class Courier:
         self._world = world
         self._on_the_way: dict[int, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
-        self._chance = random.Random(1)  # noqa: S311  shuffles deliveries, guards nothing
+        self._chance = random.Random(1)  # noqa: S311  delays deliveries, guards nothing
 
     def wake(self) -> None:
         """Say that something may be owed."""
@@ -85,8 +86,6 @@ class Courier:
         if self.weather.hold:
             return
         due = [_Delivery(*row) for row in self._world.query(_DUE, (time.time(), _DELIVERIES_AT_ONCE))]
-        if self.weather.shuffle:
-            self._chance.shuffle(due)
         for delivery in due:
             if delivery.id in self._on_the_way or len(self._on_the_way) >= _DELIVERIES_AT_ONCE:
                 continue
@@ -108,6 +107,8 @@ class Courier:
             self._record(delivery, "dropped", "endpoint gone")
             return
         body = json.dumps(shown(event))
+        if self.weather.shuffle:
+            await asyncio.sleep(self._chance.random() * _LONGEST_DETOUR)
         for _ in range(2 if self.weather.duplicate else 1):
             signature = stripe.WebhookSignature.generate_signature_header(body, endpoint["_secret"])
             result = await _post(endpoint["url"], body.encode(), signature)

@@ -119,6 +119,7 @@ class World:
         self._database.executescript(_SCHEMA)
         self._seed = seed
         self._loaded: dict[str, tuple[Json, str]] = {}
+        self._instant: int | None = None
         self.origin = Origin()
 
     def close(self) -> None:
@@ -131,6 +132,7 @@ class World:
         """Make everything inside happen or nothing of it; objects changed inside are written at its end."""
         self._database.execute("BEGIN IMMEDIATE")
         self.origin = origin
+        self._instant = self._read_clock()
         try:
             yield
             self.flush()
@@ -141,6 +143,7 @@ class World:
             self._database.execute("COMMIT")
         finally:
             self._loaded.clear()
+            self._instant = None
             self.origin = Origin()
 
     @contextmanager
@@ -175,13 +178,18 @@ class World:
 
     # -------------------------------------------------------------- time and names
     def now(self) -> int:
-        """Return the world's time in Unix seconds: the machine's, moved forward by the control plane."""
+        """Return the world's time in Unix seconds; it stands still within a transaction."""
+        return self._read_clock() if self._instant is None else self._instant
+
+    def _read_clock(self) -> int:
+        """Return the machine's time, moved forward as the control plane asked."""
         return int(time.time()) + int(self.setting("clock_offset", "0"))
 
     def advance_clock(self, seconds: int) -> int:
         """Move the world's time forward and return the new time."""
         self.set_setting("clock_offset", str(int(self.setting("clock_offset", "0")) + seconds))
-        return self.now()
+        self._instant = self._read_clock()
+        return self._instant
 
     def new_token(self, length: int = _ID_LENGTH) -> str:
         """Return a fresh random text, or the next one of the seed."""

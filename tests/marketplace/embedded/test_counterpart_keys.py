@@ -68,10 +68,10 @@ def test_declines_and_refusals_are_saved(counterpart: Running) -> None:
 
 def test_keys_are_pruned_after_a_day(counterpart: Running) -> None:
     pay(counterpart, "k1")
-    counterpart.control("clock", seconds=86_399)
+    counterpart.control("clock", seconds=86_390)
     pay(counterpart, "k1")
     assert intents(counterpart) == 1
-    counterpart.control("clock", seconds=1)
+    counterpart.control("clock", seconds=10)
     pay(counterpart, "k1")
     assert intents(counterpart) == 2
     counterpart.control("forget_keys")

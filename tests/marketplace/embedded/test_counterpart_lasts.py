@@ -101,11 +101,11 @@ def test_a_seeded_world_is_always_the_same(tmp_path: Path) -> None:
 def test_payouts_leave_by_themselves_every_day(tmp_path: Path) -> None:
     running = Running("--daily-payouts", "--state", str(tmp_path / "stripe.db"))
     running.charge(10_000)
-    running.control("clock", days=2)
+    running.control("clock", days=1)
     assert running.client.payouts.list().data == []
     running.kill()
     running.start()
-    running.control("clock", days=2)
+    running.control("clock", days=4)
     payouts = running.client.payouts.list().data
     assert [(each.amount, each.automatic, each.status) for each in payouts] == [(9825, True, "paid")]
     assert running.total_balance() == 0

@@ -76,14 +76,16 @@ def test_an_endpoint_that_is_down_is_tried_again(counterpart: Running, receiver:
 
 def test_duplicates_and_shuffles(counterpart: Running, receiver: Receiver) -> None:
     listen(counterpart, receiver)
-    counterpart.control("fault", kind="webhooks", duplicate=True, shuffle=True)
+    counterpart.control("fault", kind="webhooks", hold=True)
     for _ in range(5):
         counterpart.charge()
+    counterpart.control("fault", kind="webhooks", duplicate=True, shuffle=True)
     receiver.wait_for(30)
     made = swept(counterpart)[::-1]
     assert sorted(receiver.ids()) == sorted(made * 2)
-    firsts = list(dict.fromkeys(receiver.ids()))
-    assert firsts != made, "they arrived in the order in which they happened"
+    places = [made.index(each) for each in dict.fromkeys(receiver.ids())]
+    moved = sum(abs(place - arrived) for arrived, place in enumerate(places))
+    assert moved > 40, "they arrived nearly in the order in which they happened"
 
 
 def test_held_events_leave_when_the_hold_ends(counterpart: Running, receiver: Receiver) -> None:
@@ -139,7 +141,10 @@ def test_events_are_listed_by_type_for_thirty_days(counterpart: Running) -> None
     events = counterpart.client.events
     assert [each.type for each in events.list({"type": "charge.*"}).data] == ["charge.refunded", "charge.succeeded"]
     assert [each.type for each in events.list({"types": ["refund.created"]}).data] == ["refund.created"]
-    since = events.list({"created": {"gte": int(time.time()) + 60}})
-    assert since.data == []
+    last = events.list().data[0].created
+    assert events.list({"created": {"gt": last}}).data == []
+    assert events.list({"created": {"gte": last}}).data[0].created == last
+    assert all(each.created < last for each in events.list({"created": {"lt": last}}).data)
+    assert len(events.list({"created": {"lte": last}}).data) == len(swept(counterpart))
     counterpart.control("clock", days=31)
     assert events.list().data == []

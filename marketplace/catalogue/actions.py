@@ -1,0 +1,156 @@
+"""What can be done in the catalogue: state licence terms, list a dataset, quote a price, learn demand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marketplace import clock
+from marketplace.catalogue import rules
+from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+
+    import asyncpg
+
+    from pricing.quote import PricedQuote
+
+
+async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str) -> str:
+    """State licence terms in five lines a language and return their code; terms once stated never change."""
+    await execute(
+        "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING",
+        code, lines_fr, lines_en, months,
+    )  # fmt: skip
+    return code
+
+
+async def list_offer(
+    dataset: str, *, terms: str, full_worth_minor: int, floor_minor: int, cap_minor: int, currency: str = "EUR"
+) -> None:
+    """Put a dataset up for sale, every sealed release of it; listed again, it is sold on the terms given now."""
+    if not 0 < floor_minor <= cap_minor or full_worth_minor <= 0:
+        raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
+    if not await fetch_value("SELECT true FROM dataset WHERE code = $1", dataset):
+        raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+    await execute(
+        """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
+           VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7)
+           ON CONFLICT (dataset) DO UPDATE SET terms = excluded.terms, full_worth_minor = excluded.full_worth_minor,
+               floor_minor = excluded.floor_minor, cap_minor = excluded.cap_minor, withdrawn_at = NULL""",
+        dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, clock.now(),
+    )  # fmt: skip
+
+
+async def withdraw_offer(dataset: str) -> None:
+    """Stop selling a dataset; what was sold stays sold."""
+    await execute("UPDATE offer SET withdrawn_at = coalesce(withdrawn_at, $2) WHERE dataset = $1", dataset, clock.now())
+
+
+async def price_now(release: asyncpg.Record, offer: asyncpg.Record, *, now: dt.datetime) -> PricedQuote:
+    """Return today's price of a release: the same for every partner. Refuses what is not for sale."""
+    from pricing.quote import price  # noqa: PLC0415 (beside its only use)
+
+    promised = await fetch_value(
+        "SELECT coalesce(max(minimum_pool_minor), 0) FROM contributor_term WHERE dataset = $1 AND starts_at <= $2 AND $2 < ends_at",
+        release["dataset"], now,
+    )  # fmt: skip
+    return price(
+        rules.price_inputs(
+            release, offer, demand_basis_points=await draw_of_day(offer["id"], now), promised_minor=promised,
+            subscribers_basis_points=settings().subscribers_basis_points, now=now,
+        )  # fmt: skip
+    )
+
+
+async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID) -> uuid.UUID:
+    """Sign a price for a vetted partner and return the quote; the same id again is the same quote."""
+    now = clock.now()
+    known = await fetch_one("SELECT partner FROM quote WHERE id = $1", quote_id)
+    if known is not None:
+        if known["partner"] != partner:
+            raise Conflict("That quote already exists; go back, reload the page and try again.")
+        return quote_id
+    sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+    offer = sold and await fetch_one(
+        """SELECT offer.*, dataset.half_life_days FROM offer JOIN dataset ON dataset.code = offer.dataset
+           WHERE offer.dataset = $1""",
+        sold["dataset"],
+    )  # fmt: skip
+    if sold is None or offer is None:
+        raise NotFound("There is no such release in the catalogue.")
+    if offer["withdrawn_at"] is not None:
+        raise Conflict("This release is not for sale.")
+    priced = await price_now(sold, offer, now=now)
+    expires_at = now + rules.QUOTE_LASTS
+    document = rules.write_document(quote_id, partner, release, offer["id"], priced, now, expires_at)
+    await execute(
+        """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
+        quote_id, partner, offer["id"], release, priced.amount_minor, offer["currency"], document,
+        rules.sign(document, settings().signing_key), now, expires_at,
+    )  # fmt: skip
+    return quote_id
+
+
+def recompute(row: asyncpg.Record) -> PricedQuote:
+    """Check a quote's row against its own signed document and return the price computed again; refuse any difference."""
+    import json  # noqa: PLC0415
+
+    document = bytes(row["document"])
+    priced = rules.recompute(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
+    said = json.loads(document)
+    stated = (said["quote"], said["partner"], said["release"], priced.amount_minor, said["expires_at"])
+    if stated != (
+        str(row["id"]), str(row["partner"]), str(row["release"]), row["amount_minor"], row["expires_at"].isoformat()
+    ):  # fmt: skip
+        raise Invalid("This quote was changed, or was not signed by Partage.")
+    return priced
+
+
+async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
+    """Write down that a quote was ordered, inside the order's transaction; demand learns from it."""
+    await execute("INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at)
+
+
+async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
+    """Return the offer's demand multiplier of the UTC day of `now`, drawing and recording it when nobody has."""
+    day = now.astimezone(dt.UTC).date()
+    drawn: int | None = await fetch_value(
+        "SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day
+    )
+    if drawn is not None:
+        return drawn
+    async with transaction():
+        await lock(f"demand {offer}")
+        past = await fetch("SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day)
+        answers = await fetch(
+            """SELECT (quote.quoted_at AT TIME ZONE 'UTC')::date AS day, quote.partner::text AS partner,
+                      bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
+               FROM quote JOIN partner ON partner.id = quote.partner AND partner.vetted_at IS NOT NULL
+               LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
+               WHERE quote.offer = $1 AND quote.quoted_at < $2 GROUP BY 1, 2""",
+            offer, dt.datetime.combine(day, dt.time(), dt.UTC),
+        )  # fmt: skip
+        multiplier = rules.draw_of(
+            [(row["day"], row["demand_basis_points"]) for row in past],
+            [(row["day"], row["partner"], row["accepted"]) for row in answers], day, np.random.default_rng(),
+        )  # fmt: skip
+        await execute(
+            """INSERT INTO demand_draw (id, offer, day, demand_basis_points, drawn_at)
+               VALUES (gen_random_uuid(), $1, $2, $3, $4) ON CONFLICT (offer, day) DO NOTHING""",
+            offer, day, multiplier, now,
+        )  # fmt: skip
+    return int(await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day))
+
+
+async def refresh_demand() -> None:
+    """Draw the day's multiplier of every offer; a job."""
+    now = clock.now()
+    for row in await fetch("SELECT id FROM offer WHERE withdrawn_at IS NULL"):
+        await draw_of_day(row["id"], now)

@@ -1,0 +1,144 @@
+"""Rules of prices and quotes: what a price is computed from, what a quote says, who can check it, what demand learns.
+
+A price depends on published metadata only: figures of the release's row, the offer's terms, the day's draw and the
+clock. A quote's document holds all of it, so that anyone can compute the price again and check who signed it.
+
+Source: RFC 8785, JSON Canonicalization Scheme; RFC 8032, Ed25519.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from marketplace.errors import Conflict, Invalid
+from pricing import quote as pricing
+from pricing.demand import Answer, Draw, draw, learn, new_demand
+from pricing.refusals import PricingRefusal
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+
+QUOTE_LASTS: Final = dt.timedelta(minutes=15)
+DEMAND_GRID: Final = (7_000, 8_500, 10_000, 12_000, 14_500)
+"""What worth may be multiplied by, in basis points."""
+NEUTRAL: Final = 10_000
+PERSON_VARIANCE_MICRO: Final = 250_000
+"""The variance of one yes-or-no, in millionths, at its largest."""
+PRIOR_OBSERVATIONS: Final = 40
+"""What a buyer's own prior knowledge of a zone is worth, in people observed."""
+
+
+def price_inputs(
+    release: Mapping[str, Any], offer: Mapping[str, Any], *, demand_basis_points: int, promised_minor: int,
+    subscribers_basis_points: int, now: dt.datetime,
+) -> pricing.PriceInputs:  # fmt: skip
+    """Gather what a price depends on, all of it published.
+
+    promised_minor: the least pool that contributors were promised; the floor covers it. Refuses a release that is not
+    sealed or in which there is nobody, and a promise above the cap.
+    """
+    if release["state"] != "sealed" or not release["contributors"] or release["latest_event_at"] is None:
+        raise Conflict("This release is not for sale.")
+    floor = offer["floor_minor"]
+    if promised_minor:
+        floor = max(floor, pricing.covering_floor(promised_minor, max(subscribers_basis_points, 1)))
+    if floor > offer["cap_minor"]:
+        raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")
+    people = max(1, release["median_cell_people"])
+    return pricing.PriceInputs(
+        currency=offer["currency"],
+        full_worth_minor=offer["full_worth_minor"],
+        people_median_cell=people,
+        population_median_cell=max(people, release["median_cell_population"]),
+        variance_micro=PERSON_VARIANCE_MICRO,
+        noise_variance_micro=release["noise_variance_micro"],
+        prior_observations=PRIOR_OBSERVATIONS,
+        age_seconds=max(0, int((now - release["latest_event_at"]).total_seconds())),
+        half_life_days=offer["half_life_days"],
+        demand_basis_points=demand_basis_points,
+        floor_minor=floor,
+        cap_minor=offer["cap_minor"],
+    )
+
+
+def write_document(
+    quote: uuid.UUID, partner: uuid.UUID, release: uuid.UUID, offer: uuid.UUID, priced: pricing.PricedQuote,
+    quoted_at: dt.datetime, expires_at: dt.datetime,
+) -> bytes:  # fmt: skip
+    """Return a quote's canonical bytes: who, what, how the price came about and until when it holds."""
+    return rfc8785.dumps(
+        {
+            "quote": str(quote),
+            "partner": str(partner),
+            "release": str(release),
+            "offer": str(offer),
+            "quoted_at": quoted_at.isoformat(),
+            "expires_at": expires_at.isoformat(),
+            "price": json.loads(pricing.canonical(priced)),
+        }
+    )
+
+
+def sign(document: bytes, private_key: str) -> bytes:
+    """Sign a document with the hex Ed25519 key."""
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).sign(document)
+
+
+def public_key(private_key: str) -> str:
+    """Return the hex public half that anyone checks signatures with."""
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
+
+
+def verify(document: bytes, signature: bytes, key: str) -> None:
+    """Refuse a document that the holder of the hex public `key` did not sign."""
+    try:
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, document)
+    except (InvalidSignature, ValueError):
+        raise Invalid("This quote was changed, or was not signed by Partage.") from None
+
+
+def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuote:
+    """Check a quote's signature, compute its price again from its own contents and return it."""
+    verify(document, signature, key)
+    try:
+        return pricing.from_canonical(rfc8785.dumps(json.loads(document)["price"]))
+    except (PricingRefusal, ValueError, KeyError, TypeError):
+        raise Invalid("This quote does not say how its price came about.") from None
+
+
+def draw_of(
+    past: Sequence[tuple[dt.date, int]], answers: Iterable[tuple[dt.date, str, bool]], day: dt.date,
+    rng: np.random.Generator,
+) -> int:  # fmt: skip
+    """Return the day's demand multiplier in basis points; neutral while no vetted partner has answered.
+
+    past: earlier draws, by day. answers: (day, vetted partner, accepted) of the quotes given on those days.
+    """
+    by_day: dict[dt.date, list[Answer]] = {}
+    for answered, partner, accepted in answers:
+        by_day.setdefault(answered, []).append(Answer(partner, accepted))
+    state = new_demand(DEMAND_GRID)
+    for drawn, multiplier in past:
+        if drawn < day and drawn in by_day and multiplier in DEMAND_GRID:
+            state = learn(state, Draw(drawn.toordinal(), multiplier), by_day[drawn])
+    if state.learnt_through < 0:
+        return NEUTRAL
+    return draw(state, day.toordinal(), rng).multiplier_basis_points
+
+
+def search_words(text: str) -> str | None:
+    """Return a prefix query of PostgreSQL's full-text search for what someone typed, or None when it has no word.
+
+    Everything but letters and digits separates words, so nothing typed can be an operator.
+    """
+    words = "".join(sign if sign.isalnum() else " " for sign in text.casefold()).split()
+    return " & ".join(f"{word}:*" for word in words[:8]) or None

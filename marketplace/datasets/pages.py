@@ -1,0 +1,38 @@
+"""The steward's pages: what is counted, under which promise, what is left of each budget, and every release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from marketplace.datasets import queries
+from marketplace.identity.actors import staff
+from marketplace.web.pages import page
+
+if TYPE_CHECKING:
+    from litestar.response import Template
+
+Page = Annotated[int, Parameter(query="page", ge=1, le=1_000_000, default=1)]
+steward = staff("steward", "auditor")
+
+
+@get("/steward/datasets", guards=[steward])
+async def list_datasets(number: Page) -> Template:
+    """Show every dataset with what is left of its budget."""
+    return page("datasets/datasets.html", datasets=await queries.list_datasets(number))
+
+
+@get("/steward/datasets/{code:str}", guards=[steward])
+async def show_dataset(code: str, number: Page) -> Template:
+    """Show one dataset's promise and its releases in every state."""
+    return page(
+        "datasets/dataset.html",
+        dataset=await queries.get_dataset(code),
+        zones=len(await queries.key_zones(code)),
+        releases=await queries.list_releases(code, number),
+    )
+
+
+ROUTES = [list_datasets, show_dataset]

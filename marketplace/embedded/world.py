@@ -1,0 +1,217 @@
+"""The demo world: a seeded city, its people, two datasets with releases, partners and first sales. Always the same one.
+
+Every step goes through the same actions as anyone's click and can be repeated, so a first start that was killed goes on
+where it stopped. Only the dates follow the calendar: the world's last week is always last week.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.consent import actions as consent
+from marketplace.database import fetch, fetch_value
+from marketplace.datasets import actions as datasets
+from marketplace.datasets.queries import manifest
+from marketplace.embedded.city import AGE_BANDS, NAME, RESOLUTION, City, make_city
+from marketplace.embedded.sales import sell
+from marketplace.identity import actions as identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Say = Callable[[str, float], None]
+
+SEED = 2013
+INHABITANTS = 120_000
+DAYS = 28
+CONSENTING = 0.62
+PASSWORD = "partage-demo-2026"  # noqa: S105 (printed at every start of the demo, and worth nothing elsewhere)
+NAMESPACE = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """Somebody to sign in as."""
+
+    role: str
+    name: str
+    email: str
+    password: str = PASSWORD
+
+
+PARTNER = DemoPerson("partner", "Camille Roche", "camille@demo.partage.example")
+ABROAD = DemoPerson("partner (DE)", "Jonas Weber", "jonas@demo.partage.example")
+NEWCOMER = DemoPerson("not yet vetted", "Inès Moreau", "ines@demo.partage.example")
+SUBSCRIBER = DemoPerson("subscriber", "Lucie Martin", "lucie@demo.partage.example")
+STEWARD = DemoPerson("steward", "Samir Haddad", "samir@demo.partage.example")
+FINANCE = DemoPerson("finance", "Nora Lefèvre", "nora@demo.partage.example")
+AUDITOR = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
+PEOPLE = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER)
+
+PURPOSES = (
+    (
+        "presence", "statistics",
+        "Statistiques de présence", "Presence statistics",
+        "Nous comptons combien de personnes se trouvent dans chaque quartier, heure par heure. Les chiffres sont rendus "
+        "imprécis exprès et les petits nombres ne sont jamais montrés : personne ne peut y reconnaître qui que ce soit. "
+        "Des partenaires achètent ces chiffres pour planifier des transports, des commerces ou des secours ; une part "
+        "du prix vous revient.",
+        "We count how many people are in each district, hour by hour. The figures are blurred on purpose and small "
+        "numbers are never shown: nobody can be recognised in them. Partners buy these figures to plan transport, shops "
+        "or emergency services; a part of the price is yours.",
+    ),
+    (
+        "presence", "research",
+        "Recherche publique", "Public research",
+        "Des universités utilisent les mêmes chiffres pour étudier la ville : bruit, chaleur, épidémies. Elles ne "
+        "paient rien, et vous ne touchez rien pour cet usage.",
+        "Universities use the same figures to study the city: noise, heat, epidemics. They pay nothing, and this use "
+        "earns you nothing.",
+    ),
+)  # fmt: skip
+
+
+async def make_world(state: Path, say: Say) -> None:
+    """Make what is missing of the world; `say` is told each step and the share done."""
+    if await fetch_value("SELECT count(*) FROM person WHERE email = $1", PARTNER.email) and await _is_whole():
+        return
+    say("making the city of " + NAME, 0.05)
+    end = last_monday(clock.now())
+    city = make_city(state / "city", seed=SEED, people=INHABITANTS, start=(end - dt.timedelta(days=DAYS)).date(), days=DAYS)
+    say("adding its mobile lines", 0.25)
+    await identity.add_subscribers(city.references.tolist())
+    say("asking for consent", 0.3)
+    await _consent(city, end - dt.timedelta(days=DAYS + 30))
+    await _datasets(city)
+    await _releases(city, end, say)
+    say("letting people in", 0.8)
+    await _people()
+    await _offers()
+    say("making the first sales", 0.88)
+    await sell(await _partner_of(PARTNER), await _partner_of(ABROAD))
+
+
+async def _is_whole() -> bool:
+    return bool(await fetch_value("SELECT count(*) >= 2 FROM licence_split"))
+
+
+def last_monday(now: dt.datetime) -> dt.datetime:
+    """Return midnight UTC of the present week's Monday: where last week ends."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - dt.timedelta(days=midnight.weekday())
+
+
+async def _consent(city: City, at: dt.datetime) -> None:
+    for number, (category, use, title_fr, title_en, text_fr, text_en) in enumerate(PURPOSES):
+        purpose = await consent.define_purpose(category, use, title_fr=title_fr, title_en=title_en)
+        if not await fetch_value("SELECT count(*) FROM notice WHERE purpose = $1", purpose):
+            await consent.publish_notice(purpose, text_fr=text_fr, text_en=text_en, at=at - dt.timedelta(days=1))
+        if not await fetch_value("SELECT count(*) FROM consent_record WHERE purpose = $1", purpose):
+            says_yes = np.random.default_rng(SEED + number).random(len(city.references)) < CONSENTING / (number + 1)
+            await consent.give_many(purpose, city.references[says_yes].tolist(), at)
+
+
+async def _datasets(city: City) -> None:
+    await datasets.define(
+        "lyon-presence-day", purpose="presence.statistics", area=NAME, zones=city.zones, age_bands=AGE_BANDS,
+        title_fr="Présence par quartier et par jour — Lyon", title_en="Presence by district and day — Lyon",
+        description_fr="Combien de personnes distinctes sont vues dans chaque quartier de Lyon, chaque jour, par tranche d’âge.",
+        description_en="How many distinct people are seen in each district of Lyon, each day, by age band.",
+        h3_resolution=RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
+        budget_micro=52_000_000, half_life_days=60,
+    )  # fmt: skip
+    await datasets.define(
+        "lyon-presence-hour", purpose="presence.statistics", area=NAME, zones=city.zones, age_bands=AGE_BANDS,
+        title_fr="Présence par quartier et par heure — Lyon", title_en="Presence by district and hour — Lyon",
+        description_fr="Le pouls de Lyon : combien de personnes distinctes sont vues dans chaque quartier, heure par heure.",
+        description_en="The pulse of Lyon: how many distinct people are seen in each district, hour by hour.",
+        h3_resolution=RESOLUTION, grain="hour", max_cells=6, max_events=3, epsilon_micro=2_000_000,
+        budget_micro=104_000_000, half_life_days=21,
+    )  # fmt: skip
+
+
+async def _releases(city: City, end: dt.datetime, say: Say) -> None:
+    week = dt.timedelta(days=7)
+    wanted = (
+        ("lyon-presence-day", end - 4 * week, end),
+        ("lyon-presence-hour", end - 2 * week, end - week),
+        ("lyon-presence-hour", end - week, end),
+    )
+    for number, (dataset, start, stop) in enumerate(wanted):
+        done = 0.35 + 0.15 * number
+        if await fetch_value("SELECT count(*) FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", dataset, stop):
+            continue
+        await datasets.build(
+            dataset, events=str(city.events), subscribers=str(city.subscribers), period_from=start, period_to=stop,
+            progress=lambda step, share, done=done: say(f"building a private release: {step}", done + 0.15 * share),  # type: ignore[misc]
+        )  # fmt: skip
+
+
+async def _people() -> None:
+    for person in (STEWARD, FINANCE, AUDITOR):
+        await identity.add_staff(person.email, person.name, person.role, person.password)
+    companies = (
+        (PARTNER, "Atelier Urbain", "FR", "FR14987654324", True),
+        (ABROAD, "Stadtblick GmbH", "DE", "DE123456788", True),
+        (NEWCOMER, "Mobilité & Cie", "FR", "FR43112233440", False),
+    )
+    for person, company, country, vat_number, vetted in companies:
+        partner = uuid.uuid5(NAMESPACE, person.email)
+        if not await fetch_value("SELECT count(*) FROM person WHERE email = $1", person.email):
+            await identity.create_partner(
+                company=company, country=country, vat_number=vat_number, name=person.name, email=person.email,
+                password=person.password, language="en" if country != "FR" else "fr", partner_id=partner,
+            )  # fmt: skip
+        if vetted:
+            await identity.vet_partner(partner, STEWARD.name)
+    if not await fetch_value("SELECT count(*) FROM person WHERE email = $1", SUBSCRIBER.email):
+        line = await _a_busy_line()
+        [(reference, code)] = await identity.issue_activation_codes([line])
+        await identity.claim_line(
+            reference, code, email=SUBSCRIBER.email, name=SUBSCRIBER.name, password=SUBSCRIBER.password
+        )
+
+
+async def _a_busy_line() -> int:
+    """Return a line that is in every release, among those whose shares are worth looking at."""
+    common: np.ndarray | None = None
+    for row in await fetch("SELECT id FROM release WHERE state = 'sealed' ORDER BY period_to, dataset"):
+        found = await manifest(row["id"])
+        heavy = found.references[found.weights >= np.quantile(found.weights, 0.75)]
+        common = heavy if common is None else np.intersect1d(common, heavy)
+    assert common is not None
+    return int(common[0])
+
+
+async def _partner_of(person: DemoPerson) -> uuid.UUID:
+    return uuid.UUID(str(await fetch_value("SELECT partner FROM person WHERE email = $1", person.email)))
+
+
+async def _offers() -> None:
+    await catalogue.define_terms(
+        "standard-1", months=12,
+        lines_fr="Vous pouvez analyser, publier et afficher les chiffres, en citant Partage.\n"
+        "Vous pouvez les utiliser dans vos produits ; vous ne pouvez pas les revendre tels quels.\n"
+        "Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.\n"
+        "L’accès dure douze mois ; ce que vous avez produit reste à vous.\n"
+        "Si une version est rappelée, nous vous le disons et vous cessez de l’utiliser.",
+        lines_en="You may analyse, publish and display the figures, naming Partage.\n"
+        "You may use them in your products; you may not resell them as they are.\n"
+        "You do not try to recognise anyone, nor to remove the noise.\n"
+        "Access lasts twelve months; what you made stays yours.\n"
+        "Should a release be recalled, we tell you and you stop using it.",
+    )  # fmt: skip
+    await catalogue.list_offer(
+        "lyon-presence-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
+    )
+    await catalogue.list_offer(
+        "lyon-presence-hour", terms="standard-1", full_worth_minor=360_000, floor_minor=20_000, cap_minor=600_000
+    )

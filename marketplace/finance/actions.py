@@ -1,0 +1,59 @@
+"""Finance's verbs: compare the books with Stripe, and decide that an order's money goes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.database import execute, fetch_value, transaction
+from marketplace.errors import Invalid
+from marketplace.finance.queries import count_exceptions
+from marketplace.ledger.chart import STRIPE
+from marketplace.ledger.queries import balance
+from marketplace.payments.actions import mirror_balance, read_balance
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.identity.actors import Actor
+
+ATTEMPTS = 3
+SHORTEST_REASON, LONGEST_REASON = 3, 2000
+
+
+async def reconcile() -> int:
+    """Mirror Stripe's balance, compare it with the books, and record what was seen; return the record's id.
+
+    Money may move between two answers of Stripe, so a difference counts only when it stays.
+    """
+    stripe_minor = ledger_minor = 0
+    for _ in range(ATTEMPTS):
+        await mirror_balance()
+        stripe_minor, ledger_minor = await read_balance(), await balance(STRIPE)
+        if stripe_minor == ledger_minor:
+            break
+    unmatched = await count_exceptions()
+    run: int = await fetch_value(
+        """INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched)
+           VALUES ($1, $2, $3, $4) RETURNING id""",
+        clock.now(), stripe_minor, ledger_minor, unmatched,
+    )  # fmt: skip
+    return run
+
+
+async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
+    """Give an order's money back, once a form, and keep who decided it and why."""
+    from marketplace.purchases.actions import request_order_refund  # noqa: PLC0415
+
+    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
+        raise Invalid(
+            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
+        )
+    async with transaction():
+        is_new = await execute(
+            """INSERT INTO refund_decision (id, purchase_order, person, reason, decided_at)
+               SELECT $1, id, $3, $4, $5 FROM purchase_order WHERE id = $2 ON CONFLICT (id) DO NOTHING""",
+            form_id, order_id, actor.person, reason.strip(), clock.now(),
+        )  # fmt: skip
+        if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
+            await request_order_refund(order_id, actor)

@@ -1,0 +1,336 @@
+"""Accuracy editions of one release: price menus nobody can get round, and the audit that proves it.
+
+The rule this file keeps: nothing is listed that `find_arbitrage` refuses. A menu has arbitrage when some offer can be
+had for less by buying others: two noisy releases averaged, the parts of a bundle, the days of a month, the zones of a
+country.
+
+Two ways to make editions. Nested noise: a coarser edition is the finer one plus noise, the same draws for every buyer;
+holding several is worth the finest, so prices only must not fall as precision rises. Independent noise: releases can be
+averaged and precisions add up, so prices must be subadditive in precision; finding the best such menu is hard, but
+menus whose price per unit of precision never rises are subadditive and the best of them is found in O(n**2).
+
+Precision is one over noise variance. A version is a precision x with a value v, what the buyers who need at least x pay
+at most, and their mass m.
+
+Source: L. Chen, P. Koutris and A. Kumar, Towards model-based pricing for machine learning in a data marketplace, SIGMOD
+2019, sections 4 and 5 (arbitrage-free prices, the relaxation and its program); C. Niu et al., ERATO, TKDE 2021
+(averaging attacks on noisy aggregates).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from pricing.money import amount, whole
+from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
+
+_MOST_SUBSETS: Final = 16
+_MOST_STEPS: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A possible edition: precision >= 1, whole; value_minor >= 0, what its buyers pay at most; mass > 0 of buyers."""
+
+    precision: int
+    value_minor: int
+    mass: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A price per version, in order of precision, and the expected revenue: those buy whose value is not below it."""
+
+    prices: tuple[Fraction, ...]
+    revenue: Fraction
+
+    @property
+    def prices_minor(self) -> tuple[int, ...]:
+        """The prices in whole minor units: rounded up, which keeps a subadditive menu subadditive and sells as much."""
+        return tuple(ceil(price) for price in self.prices)
+
+
+def nested_menu(versions: Sequence[Version]) -> Menu:
+    """Return the menu of most revenue whose prices never fall with precision, in O(n**2): for nested noise.
+
+    versions: at least one, precisions rising. Refuses Empty, OutOfRange, NotWhole, Negative, TooLarge.
+    """
+    _check(versions)
+    levels = sorted({version.value_minor for version in versions})
+    # best[i]: most revenue of the versions so far, the last priced at levels[i] or less; picks say at which level.
+    best = [Fraction(0)] * len(levels)
+    picks: list[list[int]] = []
+    for version in versions:
+        row, top = [], 0
+        for at, level in enumerate(levels):
+            sold = version.mass * level if level <= version.value_minor else Fraction(0)
+            best[at] += sold
+            if best[at] > best[top]:
+                top = at
+            row.append(top)
+        picks.append(row)
+        best = [best[at] for at in row]
+    prices: list[Fraction] = []
+    at = len(levels) - 1
+    for row in reversed(picks):
+        at = row[at]
+        prices.append(Fraction(levels[at]))
+    return _menu(versions, prices[::-1])
+
+
+def ladder_menu(versions: Sequence[Version]) -> Menu:
+    """Return the menu of most revenue with rising prices and falling price per unit of precision, in O(n**2).
+
+    Such a menu is subadditive, hence safe for independently noised releases; it earns at least half of the best
+    subadditive one. Between two versions that bind, i before j, the price follows v_i / x_i until it meets v_j, then
+    stays; a chain of such bindings is found by dynamic programming. Refuses as `nested_menu`.
+    Source: Chen, Koutris and Kumar 2019, section 5.2.
+    """
+    _check(versions)
+    count = len(versions)
+    flat = [_flat(versions, j) for j in range(count)]
+    best: list[Fraction | None] = [None] * count
+    came_from: list[int | None] = [None] * count
+    by_value = sorted(range(count), key=lambda at: versions[at].value_minor)
+    # Leaving i for no other: along its own slope to the end. Kept for the last step.
+    to_the_end: list[Fraction] = []
+    for j in range(count):
+        best[j] = flat[j][0]
+    for i in range(count):
+        sloped = _sloped(versions, i)
+        to_the_end.append(sloped[-1])
+        meets = i
+        for j in by_value:
+            # In order of value, so the place where i's slope meets v_j only moves up.
+            if j <= i or not _may_follow(versions[i], versions[j]):
+                continue
+            while meets + 1 < count and _on_slope(versions[i], versions[meets + 1].precision) <= versions[j].value_minor:
+                meets += 1
+            turn = min(meets, j - 1)
+            reached = (best[i] or Fraction(0)) + sloped[turn - i] + flat[j][turn + 1]
+            if reached > (best[j] or Fraction(0)):
+                best[j], came_from[j] = reached, i
+    last = max(range(count), key=lambda at: (best[at] or Fraction(0)) + to_the_end[at])
+    chain = [last]
+    while (before := came_from[chain[-1]]) is not None:
+        chain.append(before)
+    return _menu(versions, [_envelope(versions, chain, version.precision) for version in versions])
+
+
+def subadditive_menu(versions: Sequence[Version]) -> Menu:
+    """Return the menu of most revenue among all rising, subadditive ones, by trying every set of versions that sell.
+
+    The reference for small menus: at most sixteen versions, else TooHard. With those sets' values as ceilings, the
+    dearest safe price of a precision is the cheapest way to reach it from them. Refuses as `nested_menu` otherwise.
+    Source: Chen, Koutris and Kumar 2019, section 5.1 (the exact program is hard in general).
+    """
+    _check(versions)
+    if len(versions) > _MOST_SUBSETS:
+        msg = f"{len(versions)} versions have too many subsets to try; at most {_MOST_SUBSETS} do not"
+        raise TooHard(msg)
+    menus = []
+    for subset in range(1, 2 ** len(versions)):
+        chosen = [version for at, version in enumerate(versions) if subset >> at & 1]
+        menus.append(_menu(versions, [_cheapest(chosen, version.precision) for version in versions]))
+    return max(menus, key=lambda menu: menu.revenue)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is or would be listed: `parts` (zone and period pairs, or any names) at one noise variance, for a price.
+
+    variance_micro: of the noise on each cell, in millionths, >= 0; 0 is exact. Offers of one `family` are nested: of
+    several that hold a part, the most precise counts. Offers of different families are independent: precisions add up.
+    fresh_noise: each purchase draws anew, so one can buy it several times and average; needs a positive price.
+    """
+
+    name: str
+    price_minor: int
+    parts: frozenset[str]
+    variance_micro: int
+    family: str
+    fresh_noise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitrage:
+    """A cheaper way to an offer: buying `basket` (names, repeated when bought again) for cost_minor gives as much."""
+
+    target: str
+    basket: tuple[str, ...]
+    cost_minor: int
+
+
+def find_arbitrage(offers: Sequence[Offer]) -> Arbitrage | None:
+    """Return a combination that is cheaper than an offer it replaces, or None when there is none.
+
+    A combination replaces an offer when on each of its parts it is at least as precise. The search is complete: None
+    is a proof. Refuses TooHard rather than answer None after too many steps; Duplicate names, Empty parts, OutOfRange
+    for a free offer with fresh noise, NotWhole, Negative, TooLarge.
+    """
+    _check_offers(offers)
+    steps = _Steps()
+    for target in offers:
+        useful = [offer for offer in offers if offer.parts & target.parts and offer.price_minor < target.price_minor]
+        basket = _cheaper(target, useful, steps)
+        if basket is not None:
+            cost = sum(offer.price_minor for offer in basket)
+            return Arbitrage(target.name, tuple(sorted(offer.name for offer in basket)), cost)
+    return None
+
+
+def listable(offers: Sequence[Offer]) -> tuple[Offer, ...]:
+    """Return the offers when the audit finds nothing; refuses Mismatched, naming the combination, when it does."""
+    found = find_arbitrage(offers)
+    if found is not None:
+        basket = " + ".join(found.basket)
+        msg = f"{found.target} could be had for {found.cost_minor} by buying {basket}"
+        raise Mismatched(msg)
+    return tuple(offers)
+
+
+class _Steps:
+    """The work limit of one audit."""
+
+    def __init__(self) -> None:
+        self.left = _MOST_STEPS
+
+    def take(self) -> None:
+        """Count one step; refuses TooHard when none is left."""
+        self.left -= 1
+        if self.left < 0:
+            msg = f"the audit of this menu takes more than {_MOST_STEPS} steps; list fewer offers together"
+            raise TooHard(msg)
+
+
+def _cheaper(target: Offer, useful: Sequence[Offer], steps: _Steps) -> list[Offer] | None:
+    """Return a basket of these offers that replaces `target` for less, or None: depth first, cheapest first."""
+    order = sorted(useful, key=lambda offer: (offer.price_minor, offer.name))
+
+    def search(at: int, basket: list[Offer], cost: int) -> list[Offer] | None:
+        steps.take()
+        if _replaces(basket, target):
+            return basket
+        # What even all the rest together could not complete is not worth pursuing.
+        rest = [offer for offer in order[at:] if cost + offer.price_minor < target.price_minor]
+        if not _replaces(basket + list(_as_often_as_affordable(rest, target.price_minor - cost)), target):
+            return None
+        for offset, offer in enumerate(order[at:], start=at):
+            if cost + offer.price_minor >= target.price_minor:
+                break
+            following = offset if offer.fresh_noise else offset + 1
+            found = search(following, [*basket, offer], cost + offer.price_minor)
+            if found is not None:
+                return found
+        return None
+
+    return search(0, [], 0)
+
+
+def _as_often_as_affordable(offers: Sequence[Offer], money: int) -> Iterator[Offer]:
+    """Yield each offer as often as it alone could be bought for less than `money`."""
+    for offer in offers:
+        times = (money - 1) // offer.price_minor if offer.fresh_noise else 1
+        yield from [offer] * times
+
+
+def _replaces(basket: Sequence[Offer], target: Offer) -> bool:
+    """Return whether the basket is, on each part of the target, at least as precise."""
+    return all(_reaches(basket, part, target.variance_micro) for part in target.parts)
+
+
+def _reaches(basket: Sequence[Offer], part: str, variance: int) -> bool:
+    """Return whether the basket's offers, averaged by precision, have at most this variance on this part."""
+    best: dict[str, int] = {}
+    total = Fraction(0)
+    for offer in basket:
+        if part not in offer.parts:
+            continue
+        if offer.variance_micro == 0:
+            return True
+        if offer.fresh_noise:
+            total += Fraction(1, offer.variance_micro)
+        else:
+            best[offer.family] = min(best.get(offer.family, offer.variance_micro), offer.variance_micro)
+    total += sum(Fraction(1, each) for each in best.values())
+    return total * variance >= 1
+
+
+def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
+    """Return, for each s in [0, j + 1], what versions s to j pay when all cost v_j (0 for s = j + 1)."""
+    price = versions[j].value_minor
+    sums = [Fraction(0)]
+    for version in reversed(versions[: j + 1]):
+        sums.append(sums[-1] + (version.mass * price if price <= version.value_minor else 0))
+    return sums[::-1]
+
+
+def _sloped(versions: Sequence[Version], i: int) -> list[Fraction]:
+    """Return, for each number n from 0, what the n versions after i pay when their price follows i's slope."""
+    sums = [Fraction(0)]
+    for version in versions[i + 1 :]:
+        price = _on_slope(versions[i], version.precision)
+        sums.append(sums[-1] + (version.mass * price if price <= version.value_minor else 0))
+    return sums
+
+
+def _on_slope(version: Version, precision: int) -> Fraction:
+    return Fraction(version.value_minor * precision, version.precision)
+
+
+def _may_follow(earlier: Version, later: Version) -> bool:
+    """Return whether both may bind: the price rises and the price per unit of precision falls."""
+    return earlier.value_minor <= later.value_minor <= _on_slope(earlier, later.precision)
+
+
+def _envelope(versions: Sequence[Version], chain: Sequence[int], precision: int) -> Fraction:
+    """Return the dearest rising price with falling slope that is at most v_i at each x_i of the chain."""
+    return min(max(Fraction(versions[i].value_minor), _on_slope(versions[i], precision)) for i in chain)
+
+
+def _cheapest(chosen: Sequence[Version], precision: int) -> Fraction:
+    """Return the least sum of values of a multiset of these versions whose precisions reach `precision`."""
+    cost = [Fraction(0)]
+    for needed in range(1, precision + 1):
+        cost.append(min(one.value_minor + cost[max(0, needed - one.precision)] for one in chosen))
+    return cost[precision]
+
+
+def _menu(versions: Sequence[Version], prices: Sequence[Fraction]) -> Menu:
+    sold = (v.mass * price for v, price in zip(versions, prices, strict=True) if price <= v.value_minor)
+    return Menu(tuple(prices), sum(sold, Fraction(0)))
+
+
+def _check(versions: Sequence[Version]) -> None:
+    if not versions:
+        msg = "a menu needs at least one version"
+        raise Empty(msg)
+    before = 0
+    for version in versions:
+        if whole(version.precision, "a precision") <= before:
+            msg = "precisions must be positive and rise"
+            raise OutOfRange(msg)
+        before = version.precision
+        amount(version.value_minor, "a value")
+        if version.mass <= 0:
+            msg = "a mass of buyers must be positive"
+            raise OutOfRange(msg)
+
+
+def _check_offers(offers: Sequence[Offer]) -> None:
+    names = set()
+    for offer in offers:
+        if offer.name in names:
+            msg = f"{offer.name} is listed twice"
+            raise Duplicate(msg)
+        names.add(offer.name)
+        amount(offer.price_minor, "a price")
+        amount(offer.variance_micro, "a variance")
+        if not offer.parts:
+            msg = f"{offer.name} holds nothing"
+            raise Empty(msg)
+        if offer.fresh_noise and offer.price_minor == 0:
+            msg = f"{offer.name} draws fresh noise for nothing, so it could be averaged without end"
+            raise OutOfRange(msg)

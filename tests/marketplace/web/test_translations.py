@@ -1,0 +1,141 @@
+"""Every sentence a person can read has natural French, in the fr.po of its slice, and none there is stale."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(__file__).resolve().parents[3] / "marketplace"
+REFUSALS = {"Invalid", "NotAllowed", "NotFound", "Conflict", "Expired"}
+SPOKEN_IN_PYTHON = {"_", "gettext"}
+TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "SOMETHING", "FAILED"}
+"""Names of module constants whose strings are translated where they are used."""
+UNSPOKEN = {"settings", "database", "_bootstrap", "__main__", "embedded", "compose"}
+"""Rooms whose refusals are read on a terminal, in English."""
+NOT_SENTENCES = re.compile(r"^[\W\d_]*$")
+
+
+def sentences_of_templates() -> Iterator[tuple[str, str]]:
+    """Yield (slice, message) for every `_()` and `{% trans %}`."""
+    for path in sorted(PACKAGE.glob("*/templates/*.html")):
+        with path.open("rb") as file:
+            options = {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
+            for _, _, message, _ in babel_extract(file, ["_", "gettext", "ngettext"], [], options):
+                for text in [message] if isinstance(message, str) else [part for part in message or () if part]:
+                    yield path.parent.parent.name, text
+
+
+def named_refusals() -> set[str]:
+    """Return the refusals' names, those derived from them included."""
+    names = set(REFUSALS)
+    classes = [
+        (node.name, {base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in node.bases})
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    while more := {name for name, bases in classes if bases & names} - names:
+        names |= more
+    return names
+
+
+def sentences_of_code() -> Iterator[tuple[str, str]]:
+    """Yield (slice, message) for every refusal's sentence, gettext call and table of sentences."""
+    refusals = named_refusals()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if room in UNSPOKEN:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and node.args:
+                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                if name in refusals | SPOKEN_IN_PYTHON:
+                    yield from ((room, text) for text in strings(node.args[0]))
+            elif isinstance(node, ast.Assign) and {getattr(target, "id", "") for target in node.targets} & TABLES_OF_SENTENCES:
+                values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
+                yield from ((room, text) for value in values for text in strings(value))
+
+
+def strings(node: ast.expr) -> list[str]:
+    """Return the whole strings an expression may be: a constant, or either branch of a choice."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.IfExp):
+        return strings(node.body) + strings(node.orelse)
+    return []
+
+
+def catalogues() -> dict[str, dict[str, str]]:
+    """Return each slice's translations."""
+    found = {}
+    for path in sorted(PACKAGE.glob("*/fr.po")):
+        with path.open("rb") as file:
+            found[path.parent.name] = {
+                str(message.id): str(message.string) for message in read_po(file, locale="fr") if message.id
+            }
+    return found
+
+
+SPOKEN = sorted({(room, text) for room, text in (*sentences_of_templates(), *sentences_of_code()) if not NOT_SENTENCES.match(text)})
+ROOMS = sorted({room for room, _ in SPOKEN} | set(catalogues()))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_sentence_has_french(room: str) -> None:
+    known = {message: french for catalogue in catalogues().values() for message, french in catalogue.items()}
+    missing = [text for spoken_in, text in SPOKEN if spoken_in == room and not known.get(text)]
+    assert not missing, f"marketplace/{room}/fr.po lacks:\n" + "\n".join(f"msgid {text!r}" for text in missing)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_translation_is_stale(room: str) -> None:
+    said = {text for _, text in SPOKEN} | set(read_elsewhere())
+    stale = [text for text in catalogues().get(room, {}) if text not in said]
+    assert not stale, f"marketplace/{room}/fr.po translates what nobody says:\n" + "\n".join(stale)
+
+
+def read_elsewhere() -> Iterator[str]:
+    """Yield every string constant of the code: a message may reach gettext through a name or a dictionary."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def placeholders(text: str) -> Counter[str]:
+    return Counter(re.findall(r"%\(\w+\)[sd]|\{\w+[^{}]*\}", text))
+
+
+@pytest.mark.parametrize("room", sorted(catalogues()))
+def test_placeholders_match(room: str) -> None:
+    wrong = [text for text, french in catalogues()[room].items() if placeholders(text) != placeholders(french)]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("room", sorted(catalogues()))
+def test_french_keeps_its_typography(room: str) -> None:
+    """A no-break space before ; : ? ! » and after «; the curly apostrophe."""
+    wrong = [
+        french
+        for french in catalogues()[room].values()
+        if re.search(r"[^\s\u202f\u00a0][;?!»](?:\s|$)|[^\s\u202f\u00a0]:\s|[ ][;:?!»](?:\s|$)|« |«[^\u00a0\u202f]|\w'\w", french)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_message_has_two_translations() -> None:
+    translations: dict[str, set[str]] = {}
+    for catalogue in catalogues().values():
+        for text, french in catalogue.items():
+            translations.setdefault(text, set()).add(french)
+    assert not {text: found for text, found in translations.items() if len(found) > 1}
