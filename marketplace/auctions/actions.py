@@ -160,9 +160,9 @@ async def place_bid(
             raise Invalid("This auction takes sealed bids.")
         rules.check_amount(maximum_minor, currency, row["currency"])
         decision = rules.decide_open(row, partner, maximum_minor, at)
-        opening = rules.opening(row, bid, partner, {"maximum_minor": maximum_minor}, None)
+        committed = rules.commitments(row, partner, {"maximum_minor": maximum_minor}, at=at)
         return await _answer(
-            row, bid, partner, at=at, decision=decision, committed=rules.commitment(opening), maximum_minor=maximum_minor, sealed=None
+            row, bid, partner, at=at, decision=decision, committed=committed, maximum_minor=maximum_minor, sealed=None
         )
 
 
@@ -170,7 +170,7 @@ async def place_sealed_bid(
     actor: Actor, auction: uuid.UUID, *, bid: uuid.UUID, nonce: str, packages: Sequence[tuple[Sequence[int], int]],
     currency: str = "EUR",
 ) -> Answer:  # fmt: skip
-    """Seal a bid for one licence, or XOR packages of lots; a later one of the same partner replaces it at the award.
+    """Seal a bid for one licence, or XOR packages of lots; one a partner, which nothing replaces.
 
     nonce: 64 hex digits chosen by the bidder (or its form): with it the bidder alone can check the commitment before the
     end. Amounts are read here, encrypted for the closing job, and kept nowhere else.
@@ -185,12 +185,15 @@ async def place_sealed_bid(
         content = rules.sealed_content(row["kind"], packages, lots)
         for _, amount_minor in packages:
             rules.check_amount(amount_minor, currency, row["currency"])
-        decision = rules.decide_sealed(row, max(amount for _, amount in packages), at)
-        opening = rules.opening(row, bid, partner, content, nonce)
+        # A statement of its own, so that it sees what was committed while this one waited for the row.
+        has_bid = await fetch_value(
+            "SELECT true FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL", auction, partner
+        )
+        decision = rules.decide_sealed(row, content, at, has_bid=bool(has_bid))
         key = settings().bid_public_key or sealing.public_key(settings().bid_key)
         return await _answer(
-            row, bid, partner, at=at, decision=decision, committed=rules.commitment(opening), maximum_minor=None,
-            sealed=sealing.seal(opening, bid, key),
+            row, bid, partner, at=at, decision=decision, committed=rules.commitments(row, partner, content, nonce=nonce),
+            maximum_minor=None, sealed=sealing.seal({"content": content, "nonce": nonce}, bid, key),
         )  # fmt: skip
 
 
@@ -219,7 +222,7 @@ async def _hold(auction: uuid.UUID) -> tuple[Mapping[str, Any], dt.datetime]:
 
 async def _answer(
     row: Mapping[str, Any], bid: uuid.UUID, partner: uuid.UUID, *, at: dt.datetime, decision: rules.Decision,
-    committed: str, maximum_minor: int | None, sealed: bytes | None,
+    committed: list[str], maximum_minor: int | None, sealed: bytes | None,
 ) -> Answer:  # fmt: skip
     """Write the bid, its receipt and the auction's new state in one statement, unless this bid was answered before."""
     position = row["bid_count"] + 1 if decision.accepted else None
@@ -231,7 +234,7 @@ async def _answer(
     is_new = await fetch_value(
         """
         WITH new AS (
-            INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, sealed, commitment,
+            INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, sealed, commitments,
                              answer, price_minor, receipt, signature)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             ON CONFLICT (id) DO NOTHING RETURNING position
@@ -251,6 +254,7 @@ async def _answer(
     known = await fetch_one("SELECT * FROM bid WHERE id = $1 AND partner = $2", bid, partner)
     if known is None:
         raise NotFound("There is no such bid.")
-    if (known["auction"], known["commitment"]) != (row["id"], committed):
+    same = known["maximum_minor"] == maximum_minor if sealed is None else known["commitments"] == committed
+    if known["auction"] != row["id"] or not same:
         raise Conflict("That form was sent before with another bid; reload the page and try again.")
     return Answer(bid, known["answer"], known["position"], known["receipt"], known["signature"], repeated=True)

@@ -18,6 +18,7 @@ from marketplace.auctions import rules, sealing
 from marketplace.auctions.actions import tell
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.settings import settings
+from pricing.auctions.transcript import replay, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ async def close(auction: uuid.UUID) -> bool:
             return False
         await execute(
             "UPDATE auction SET state = 'closed', root = $2, closed_at = $3 WHERE id = $1",
-            auction, rules.merkle_root([bid["commitment"] for bid in await _bids(auction)]), row["held_at"],
+            auction, rules.root_of(row, await _releases(auction), await _bids(auction)).hex(), row["held_at"],
         )  # fmt: skip
         await tell(auction)
     return True
@@ -78,15 +79,14 @@ async def award(auction: uuid.UUID) -> bool:
         row = await _held(auction)
         if row["state"] != "closed":
             return False
-        lots = await fetch("SELECT position, release FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
-        openings = [_opened(row, bid) for bid in await _bids(auction)]
-        document = rules.transcript(row, [str(lot["release"]) for lot in lots], openings)
-        if rules.merkle_root([rules.commitment(opening["opening"]) for opening in openings]) != row["root"]:
-            raise sealing.UnopenableError(f"The bids of auction {auction} are not those its root commits to.")
-        await _write_round(row, lots, openings, 1, document["award"])
+        releases, bids = await _releases(auction), await _bids(auction)
+        made = rules.transcript(row, releases, bids, [line for bid in bids for line in _opened(bid)])
+        if differences := replay(made, bytes.fromhex(row["root"])).differences:
+            raise sealing.UnopenableError(f"The bids of auction {auction} are not those its root commits to: {differences}")
+        await _write_round(row, releases, 1, made.award["outcomes"])
         await execute(
             "INSERT INTO auction_transcript (auction, document, published_at) VALUES ($1, $2, $3)",
-            auction, rules.signed_transcript(document, settings().signing_key), row["held_at"],
+            auction, to_json(made).encode(), row["held_at"],
         )  # fmt: skip
         await execute("UPDATE auction SET state = 'awarded', awarded_at = $2 WHERE id = $1", auction, row["held_at"])
         await tell(auction)
@@ -97,37 +97,39 @@ async def _bids(auction: uuid.UUID) -> list[asyncpg.Record]:
     return await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
 
 
-def _opened(auction: Mapping[str, Any], bid: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a bid as the transcript shows it; one whose content is not what it committed to stops the award."""
+async def _releases(auction: uuid.UUID) -> list[str]:
+    rows = await fetch("SELECT release::text FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
+    return [row["release"] for row in rows]
+
+
+def _opened(bid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a bid as the transcript shows it, opened with the key that this job alone holds."""
     if bid["sealed"] is None:
-        opening = rules.opening(auction, bid["id"], bid["partner"], {"maximum_minor": bid["maximum_minor"]}, None)
-    else:
-        opening = sealing.unseal(bid["sealed"], bid["id"], settings().bid_key)
-    if rules.commitment(opening) != bid["commitment"]:
-        raise sealing.UnopenableError(f"The bid {bid['id']} is not what it committed to.")
-    return {"position": bid["position"], "received_at": rules.micros(bid["received_at"]), "opening": opening}
+        return rules.reveals_of(bid, {"maximum_minor": bid["maximum_minor"]}, "")
+    opened = sealing.unseal(bid["sealed"], bid["id"], settings().bid_key)
+    return rules.reveals_of(bid, opened["content"], opened["nonce"])
 
 
 async def _write_round(
-    auction: Mapping[str, Any], lots: Sequence[Mapping[str, Any]], openings: Sequence[Mapping[str, Any]], number: int,
-    awarded: Mapping[str, Any],
-) -> None:  # fmt: skip
+    auction: Mapping[str, Any], releases: Sequence[str], number: int, outcomes: Sequence[Mapping[str, Any]]
+) -> None:
     """Write what every bidder got and why, and what each winner is to pay for each lot."""
     rows = await fetch("SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"])
     partners = {row["pseudonym"]: row["partner"] for row in rows}
     due_at = auction["held_at"] + dt.timedelta(hours=auction["pay_within_hours"])
-    for outcome in awarded["outcomes"]:
+    for outcome in (each for each in outcomes if not each["bidder"].startswith(rules.SELLER)):
+        won = rules.lots_of(outcome)
         made = await fetch_value(
             """INSERT INTO auction_outcome (id, auction, round, partner, pseudonym, lots, pays_minor, reason, decided_at)
                VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
-            auction["id"], number, partners[outcome["bidder"]], outcome["bidder"], outcome["lots"], outcome["pays_minor"],
+            auction["id"], number, partners[outcome["bidder"]], outcome["bidder"], won, outcome["pays_minor"],
             outcome["reason"], auction["held_at"],
         )  # fmt: skip
-        for position, amount in zip(outcome["lots"], rules.split_price(outcome["pays_minor"], len(outcome["lots"])), strict=True):
+        for position, amount in zip(won, rules.split_price(outcome["pays_minor"], len(won)), strict=True):
             await execute(
                 """INSERT INTO auction_sale (id, outcome, release, net_minor, due_at, state)
                    VALUES (gen_random_uuid(), $1, $2, $3, $4, 'due')""",
-                made, lots[position]["release"], amount, due_at,
+                made, uuid.UUID(releases[position]), amount, due_at,
             )  # fmt: skip
 
 
@@ -173,14 +175,11 @@ async def _default(auction: uuid.UUID) -> int:
         stand = await _round(auction)
         if stand.number >= LAST_ROUND or row["kind"] == "bundle":
             return defaulted
-        lots = await fetch("SELECT position, release FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
-        openings = [
-            opening for opening in (_opened(row, bid) for bid in await _bids(auction))
-            if opening["opening"]["bidder"] not in stand.defaulters
-        ]  # fmt: skip
-        again = rules.awarded(row, [str(lot["release"]) for lot in lots], openings)
-        fresh = [outcome for outcome in again["outcomes"] if outcome["bidder"] not in stand.standing]
-        await _write_round(row, lots, openings, stand.number + 1, {"outcomes": fresh})
+        releases = await _releases(auction)
+        reveals = [line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)]
+        again = rules.awarded(row, releases, reveals)["outcomes"]
+        fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
+        await _write_round(row, releases, stand.number + 1, fresh)
         await tell(auction)
     return defaulted
 

@@ -78,7 +78,7 @@ async def list_latest(auction: uuid.UUID, page: int) -> Paged:
 async def list_own_bids(auction: uuid.UUID, partner: uuid.UUID, limit: int = PAGE_SIZE) -> list[asyncpg.Record]:
     """List a partner's own latest bids in an auction, refused ones too."""
     return await fetch(
-        """SELECT id, position, received_at, answer, maximum_minor, price_minor, commitment FROM bid
+        """SELECT id, position, received_at, answer, maximum_minor, price_minor, commitments FROM bid
            WHERE partner = $1 AND auction = $2 ORDER BY received_at DESC, id LIMIT $3""",
         partner, auction, limit,
     )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -19,10 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from marketplace.errors import Invalid
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
-from pricing.auctions.ascending import award as ascending_award
-from pricing.auctions.ascending import run as run_ascending
-from pricing.auctions.award import Award, Bid
-from pricing.auctions.sealed import uniform_price
+from pricing.auctions.transcript import KINDS, Transcript, commit_bid, commit_bundle, leaves, merkle_root, proxy_entry
 from pricing.money import Money
 
 if TYPE_CHECKING:
@@ -34,7 +30,8 @@ LARGEST_BID_MINOR: Final = 80_000_000
 MOST_LOTS: Final = 12
 MOST_PACKAGES: Final = 50
 RECEIPT_VERSION: Final = 1
-TRANSCRIPT_VERSION: Final = 1
+SELLER: Final = "seller-"
+"""Begins the names of the seller's own bids in a bundle auction's transcript; no pseudonym does."""
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STEPS: Final = ((0, 100), (5_000, 250), (20_000, 500), (50_000, 1_000), (200_000, 2_500), (1_000_000, 10_000))
 """The usual increments: from this price on, by how much the next bid must be higher, in cents."""
@@ -121,13 +118,19 @@ def decide_open(auction: Mapping[str, Any], partner: uuid.UUID, maximum_minor: i
     )  # fmt: skip
 
 
-def decide_sealed(auction: Mapping[str, Any], highest_minor: int, at: dt.datetime) -> Decision:
-    """Decide a sealed bid at the instant that counts; `highest_minor` is known only while the request lasts."""
+def decide_sealed(auction: Mapping[str, Any], content: Mapping[str, Any], at: dt.datetime, *, has_bid: bool) -> Decision:
+    """Decide a sealed bid at the instant that counts; its content is known only while the request lasts.
+
+    One a bidder: it cannot be replaced, so nobody can choose afterwards which of two counts.
+    """
+    offers = [(amount, len(lots)) for lots, amount in content.get("packages", [])] or [(content["amount_minor"], 1)]
     if at < auction["opens_at"]:
         answer: str = BidAnswer.REFUSED_TOO_EARLY
     elif at >= auction["closes_at"] or auction["state"] != "standing":
         answer = BidAnswer.REFUSED_TOO_LATE
-    elif auction["kind"] != "bundle" and highest_minor < auction["reserve_minor"]:
+    elif has_bid:
+        answer = "refused_already_bid"
+    elif any(amount < auction["reserve_minor"] * lots for amount, lots in offers):
         answer = BidAnswer.REFUSED_BELOW_MINIMUM
     else:
         return Decision("sealed", True, auction["closes_at"])
@@ -164,27 +167,33 @@ def check_nonce(nonce: str) -> None:
         raise Invalid("A sealed bid needs a nonce of 64 hex digits.")
 
 
-def opening(
-    auction: Mapping[str, Any], bid: uuid.UUID, partner: uuid.UUID, content: Mapping[str, Any], nonce: str | None
-) -> dict[str, Any]:
-    """Return what a commitment binds: the bid, whose it is, its content and, where it is sealed, the bidder's nonce."""
-    return {
-        "auction": str(auction["id"]),
-        "bid": str(bid),
-        "bidder": pseudonym(auction["salt"], partner),
-        "content": dict(content),
-        "nonce": nonce,
-    }
+def commitments(
+    auction: Mapping[str, Any], partner: uuid.UUID, content: Mapping[str, Any], *, nonce: str = "", at: dt.datetime | None = None
+) -> list[str]:
+    """Return what binds a bid before it is shown, hex: one hash, or one for each package; see `pricing`'s transcripts."""
+    return [entry.hex() for entry in _entries(str(auction["id"]), pseudonym(auction["salt"], partner), content, nonce, at)]
 
 
-def commitment(opening: Mapping[str, Any]) -> str:
-    """Return the SHA-256, hex, that binds a bid's content before it is shown: of its canonical JSON."""
-    return hashlib.sha256(rfc8785.dumps(dict(opening))).hexdigest()
+def _entries(auction: str, named: str, content: Mapping[str, Any], nonce: str, at: dt.datetime | None) -> list[bytes]:
+    if "maximum_minor" in content:
+        assert at is not None, "an open bid is bound with its instant"
+        return [proxy_entry(auction, named, content["maximum_minor"], micros(at))]
+    if "packages" in content:
+        return [
+            commit_bundle(auction, named, [good(lot) for lot in lots], amount, bytes.fromhex(nonce))
+            for lots, amount in content["packages"]
+        ]
+    return [commit_bid(auction, named, content["amount_minor"], bytes.fromhex(nonce))]
+
+
+def good(lot: int) -> str:
+    """Return what a bundle auction's lot is called in transcripts."""
+    return f"lot-{lot}"
 
 
 def receipt(
     auction: Mapping[str, Any], bid: uuid.UUID, named: str, *, at: dt.datetime, decision: Decision, position: int | None,
-    committed: str, maximum_minor: int | None,
+    committed: Sequence[str], maximum_minor: int | None,
 ) -> bytes:  # fmt: skip
     """Return the canonical bytes of the answer to a bid: what the bidder keeps and can hold against the transcript."""
     return rfc8785.dumps(
@@ -197,7 +206,7 @@ def receipt(
             "received_at": micros(at),
             "answer": str(decision.answer),
             "position": position,
-            "commitment": committed,
+            "commitments": list(committed),
             "maximum_minor": maximum_minor,
             "price_minor": decision.price_minor,
             "closes_at": micros(decision.closes_at),
@@ -221,105 +230,94 @@ def public_key(signing_key: str) -> str:
 
 
 # ------------------------------------------------------------------ the end
-def merkle_root(commitments: Sequence[str]) -> str:
-    """Return the root, hex, of the Merkle tree over these commitments in order. Source: RFC 9162, section 2.1.1."""
+def terms_document(auction: Mapping[str, Any], releases: Sequence[str]) -> dict[str, Any]:
+    """Return the auction's rule as its transcript states it: the first leaf under the root."""
+    terms: dict[str, Any] = {"currency": auction["currency"], "lots": list(releases), "reserve_minor": auction["reserve_minor"]}
+    if auction["kind"] == "limited":
+        terms["licences"] = auction["licences"]
+    if auction["kind"] == "exclusive":
+        terms["exclusive"] = [micros(auction["exclusive_from"]), micros(auction["exclusive_to"])]
+    if auction["kind"] == "ascending":
+        terms |= {
+            "start_minor": auction["reserve_minor"],
+            "increments_minor": [list(step) for step in zip(auction["steps_from_minor"], auction["steps_minor"], strict=True)],
+            "opens_at": micros(auction["opens_at"]),
+            "closes_at": micros(auction["scheduled_close_at"]),
+            "window": auction["window_seconds"] * 1_000_000,
+            "extension": auction["extension_seconds"] * 1_000_000,
+        }
+    return terms
 
-    def tree(leaves: Sequence[bytes]) -> bytes:
-        if len(leaves) == 1:
-            return leaves[0]
-        half = 1 << (len(leaves) - 1).bit_length() - 1
-        return hashlib.sha256(b"\x01" + tree(leaves[:half]) + tree(leaves[half:])).digest()
 
-    if not commitments:
-        return hashlib.sha256(b"").hexdigest()
-    return tree([hashlib.sha256(b"\x00" + bytes.fromhex(each)).digest() for each in commitments]).hex()
+def kind_of(auction: Mapping[str, Any]) -> str:
+    """Return the name of an auction's rule in transcripts."""
+    return "ascending" if auction["kind"] == "ascending" else str(auction["price_rule"])
+
+
+def reserve_reveals(auction: Mapping[str, Any], lots: int) -> list[dict[str, Any]]:
+    """Return the seller's own open bids in a bundle auction: the reserve on each lot, so that none is sold below it."""
+    if auction["kind"] != "bundle":
+        return []
+    return [
+        {"bidder": f"{SELLER}{lot}", "goods": [good(lot)], "amount_minor": auction["reserve_minor"], "nonce": "00" * 32}
+        for lot in range(lots)
+    ]
+
+
+def entries_of(auction: Mapping[str, Any], lots: int, bids: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Return the leaves after the terms: the seller's bids, then each accepted bid's commitments in order."""
+    seller = [
+        commit_bundle(str(auction["id"]), one["bidder"], one["goods"], one["amount_minor"], bytes(32))
+        for one in reserve_reveals(auction, lots)
+    ]
+    return seller + [bytes.fromhex(each) for bid in bids for each in bid["commitments"]]
+
+
+def root_of(auction: Mapping[str, Any], releases: Sequence[str], bids: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the root that is published at close."""
+    terms = terms_document(auction, releases)
+    return merkle_root(leaves(str(auction["id"]), kind_of(auction), terms, entries_of(auction, len(releases), bids)))
+
+
+def reveals_of(bid: Mapping[str, Any], content: Mapping[str, Any], nonce: str) -> list[dict[str, Any]]:
+    """Return a bid as transcripts show it, one line for each of its commitments."""
+    if "maximum_minor" in content:
+        return [{"bidder": bid["pseudonym"], "maximum_minor": content["maximum_minor"], "at": micros(bid["received_at"])}]
+    if "packages" in content:
+        return [
+            {"bidder": bid["pseudonym"], "goods": [good(lot) for lot in lots], "amount_minor": amount, "nonce": nonce}
+            for lots, amount in content["packages"]
+        ]
+    return [{"bidder": bid["pseudonym"], "amount_minor": content["amount_minor"], "nonce": nonce}]
+
+
+def transcript(
+    auction: Mapping[str, Any], releases: Sequence[str], bids: Sequence[Mapping[str, Any]], reveals: Sequence[Mapping[str, Any]]
+) -> Transcript:
+    """Return everything from which anyone re-computes the award, the award itself as `pricing` computes it."""
+    terms, kind = terms_document(auction, releases), kind_of(auction)
+    shown = (*reserve_reveals(auction, len(releases)), *reveals)
+    return Transcript(
+        str(auction["id"]), kind, terms, tuple(entries_of(auction, len(releases), bids)), shown,
+        bytes.fromhex(auction["root"]), awarded(auction, releases, shown),
+    )  # fmt: skip
+
+
+def awarded(auction: Mapping[str, Any], releases: Sequence[str], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the award of an auction's rule for these bids."""
+    return KINDS[kind_of(auction)][1](terms_document(auction, releases), reveals)
+
+
+def lots_of(outcome: Mapping[str, Any]) -> list[int]:
+    """Return the positions of the lots an outcome gives."""
+    if "goods" in outcome:
+        return sorted(int(name.rpartition("-")[2]) for name in outcome["goods"])
+    return [0] * bool(outcome["units"])
 
 
 def split_price(pays_minor: int, lots: int) -> list[int]:
     """Return a package's price over its lots, as evenly as whole cents go, the first ones a cent more."""
     return [pays_minor // lots + (at < pays_minor % lots) for at in range(lots)] if lots else []
-
-
-def transcript(auction: Mapping[str, Any], releases: Sequence[str], openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return everything from which anyone re-computes the award: the rule, the root, every accepted bid, the award."""
-    return {
-        "version": TRANSCRIPT_VERSION,
-        "auction": str(auction["id"]),
-        "kind": auction["kind"],
-        "price_rule": auction["price_rule"],
-        "currency": auction["currency"],
-        "reserve_minor": auction["reserve_minor"],
-        "licences": auction["licences"],
-        "steps": [list(step) for step in zip(auction["steps_from_minor"], auction["steps_minor"], strict=True)],
-        "opens_at": micros(auction["opens_at"]),
-        "scheduled_close_at": micros(auction["scheduled_close_at"]),
-        "window_seconds": auction["window_seconds"],
-        "extension_seconds": auction["extension_seconds"],
-        "lots": list(releases),
-        "root": auction["root"],
-        "bids": [dict(opening) for opening in openings],
-        "award": awarded(auction, releases, openings),
-    }
-
-
-def signed_transcript(document: Mapping[str, Any], signing_key: str) -> bytes:
-    """Return a transcript as it is published: canonical bytes of the document with its signature and the key to check it."""
-    signature = sign(rfc8785.dumps(dict(document)), signing_key).hex()
-    return rfc8785.dumps({"document": dict(document), "signature": signature, "public_key": public_key(signing_key)})
-
-
-def awarded(auction: Mapping[str, Any], releases: Sequence[str], openings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the award of the auction's rule: each bidder's lots, price and reason, in the order of their bids that count."""
-    currency = auction["currency"]
-    if auction["kind"] == "ascending":
-        bids = [
-            ProxyBid(each["opening"]["bidder"], Money(each["opening"]["content"]["maximum_minor"], currency), each["received_at"])
-            for each in openings
-        ]
-        return _plain(ascending_award(run_ascending(terms_of(auction), bids)[0]))
-    latest: dict[str, Mapping[str, Any]] = {}
-    for each in openings:
-        latest.pop(each["opening"]["bidder"], None)
-        latest[each["opening"]["bidder"]] = each["opening"]["content"]
-    if auction["kind"] != "bundle":
-        sealed = [Bid(bidder, Money(content["amount_minor"], currency)) for bidder, content in latest.items()]
-        return _plain(uniform_price(sealed, auction["licences"], Money(auction["reserve_minor"], currency)))
-    return _bundled(auction, releases, latest)
-
-
-def _bundled(auction: Mapping[str, Any], releases: Sequence[str], latest: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Award packages that offer at least the reserve for each of their lots; a bidder with none is below it."""
-    # OR-tools takes a second to import, and only bundle auctions need it.
-    from pricing.auctions.bundles import BundleBid, core_selecting, vcg  # noqa: PLC0415
-
-    bids = [
-        BundleBid(bidder, frozenset(str(lot) for lot in lots), Money(amount, auction["currency"]))
-        for bidder, content in latest.items()
-        for lots, amount in content["packages"]
-        if amount >= auction["reserve_minor"] * len(lots)
-    ]
-    found = (vcg if auction["price_rule"] == "vcg" else core_selecting)(bids, auction["currency"])
-    outcomes: list[dict[str, Any]] = []
-    for bidder in latest:
-        lots = sorted(int(lot) for lot in found.goods.get(bidder, frozenset()))
-        if lots:
-            # Without a rival a package's price may be nothing; the reserve of its lots is owed all the same.
-            pays = max(found.award.of(bidder).pays.minor, auction["reserve_minor"] * len(lots))
-            outcomes.append({"bidder": bidder, "lots": lots, "pays_minor": pays, "reason": "won"})
-        else:
-            counted = any(bid.bidder == bidder for bid in bids)
-            outcomes.append({"bidder": bidder, "lots": [], "pays_minor": 0, "reason": "outbid" if counted else "below_reserve"})
-    return {"clearing_price_minor": None, "outcomes": outcomes}
-
-
-def _plain(found: Award) -> dict[str, Any]:
-    return {
-        "clearing_price_minor": found.clearing_price.minor if found.clearing_price else None,
-        "outcomes": [
-            {"bidder": each.bidder, "lots": [0] * bool(each.units), "pays_minor": each.pays.minor, "reason": str(each.reason)}
-            for each in found.outcomes
-        ],
-    }
 
 
 # ------------------------------------------------------------------ what people type

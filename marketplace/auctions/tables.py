@@ -118,8 +118,8 @@ class Bid(Table, db=DB, tablename="bid"):
     """Open auctions only; a sealed bid's amount is nowhere in the database before the award."""
     sealed = Bytea(null=True, default=None)
     """The bid, encrypted for the closing job."""
-    commitment = Text()
-    """SHA-256 that binds the bid's content, hex."""
+    commitments = Array(base_column=Text())
+    """SHA-256 that binds the bid's content, hex; one for each package of a bundle auction's."""
     answer = Text()
     price_minor = BigInt(null=True, default=None)
     """Open auctions: the leading price after this bid."""
@@ -130,7 +130,7 @@ class Bid(Table, db=DB, tablename="bid"):
     position_is_positive = Check("position > 0")
     known_answer = Check(
         "answer IN ('sealed', 'leading', 'outbid_at_once', 'maximum_raised', 'refused_too_early', 'refused_too_late', "
-        "'refused_below_minimum', 'refused_not_a_raise')"
+        "'refused_below_minimum', 'refused_not_a_raise', 'refused_already_bid')"
     )
     accepted_bids_have_a_place = Check("(position IS NULL) = (answer LIKE 'refused%')")
     open_or_sealed = Check("num_nonnulls(maximum_minor, sealed) = 1")

@@ -73,7 +73,7 @@ CREATE TABLE "bid" (
     "received_at" TIMESTAMPTZ NOT NULL,
     "maximum_minor" BIGINT,
     "sealed" BYTEA,
-    "commitment" TEXT NOT NULL,
+    "commitments" TEXT[] NOT NULL,
     "answer" TEXT NOT NULL,
     "price_minor" BIGINT,
     "receipt" BYTEA NOT NULL,
@@ -81,7 +81,7 @@ CREATE TABLE "bid" (
 );
 ALTER TABLE "bid" ADD CONSTRAINT one_place_a_bid UNIQUE ("auction", "position");
 ALTER TABLE "bid" ADD CONSTRAINT position_is_positive CHECK (position > 0);
-ALTER TABLE "bid" ADD CONSTRAINT known_answer CHECK (answer IN ('sealed', 'leading', 'outbid_at_once', 'maximum_raised', 'refused_too_early', 'refused_too_late', 'refused_below_minimum', 'refused_not_a_raise'));
+ALTER TABLE "bid" ADD CONSTRAINT known_answer CHECK (answer IN ('sealed', 'leading', 'outbid_at_once', 'maximum_raised', 'refused_too_early', 'refused_too_late', 'refused_below_minimum', 'refused_not_a_raise', 'refused_already_bid'));
 ALTER TABLE "bid" ADD CONSTRAINT accepted_bids_have_a_place CHECK ((position IS NULL) = (answer LIKE 'refused%'));
 ALTER TABLE "bid" ADD CONSTRAINT open_or_sealed CHECK (num_nonnulls(maximum_minor, sealed) = 1);
 CREATE TABLE "auction_outcome" (
@@ -192,6 +192,7 @@ CREATE INDEX bid_by_partner ON bid (partner, auction, received_at DESC);
 CREATE INDEX outcome_by_partner ON auction_outcome (partner, decided_at DESC);
 CREATE INDEX sale_due ON auction_sale (due_at) WHERE state = 'due';
 CREATE INDEX ask_by_subscriber ON contributor_ask (subscriber, asked_at DESC);
+CREATE UNIQUE INDEX one_sealed_bid_a_bidder ON bid (auction, partner) WHERE sealed IS NOT NULL AND position IS NOT NULL;
 """
 
 APPEND_ONLY = ("bid", "auction_lot", "auction_outcome", "auction_transcript")

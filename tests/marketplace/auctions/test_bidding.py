@@ -140,7 +140,9 @@ def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
         stored = (await fetch("SELECT * FROM bid"))[0]
         opened = sealing.unseal(stored["sealed"], bid, settings().bid_key)
         assert opened["content"] == {"amount_minor": 7_654_321}
-        assert rules.commitment(opened) == stored["commitment"] == json.loads(answer.receipt)["commitment"]
+        row = await get_auction(auction)
+        bound = rules.commitments(row, ann.partner, opened["content"], nonce=opened["nonce"])
+        assert bound == stored["commitments"] == json.loads(answer.receipt)["commitments"]
         with pytest.raises(sealing.UnopenableError):
             sealing.unseal(stored["sealed"], uuid.uuid4(), settings().bid_key)
         with pytest.raises(sealing.UnopenableError):
@@ -150,7 +152,7 @@ def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
         assert again.receipt == answer.receipt
         with pytest.raises(Conflict):
             await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
-        low = await place_sealed_bid(ann.actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)])
+        low = await place_sealed_bid((await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)])
         assert low.answer == "refused_below_minimum"
         sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
         assert len(sizes) == 1, "a ciphertext's length tells nothing"

@@ -75,8 +75,8 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
         made.append(uuid.uuid4())
         await execute(
             """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
-                                    epsilon_micro, contributors, total_weight)
-               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6)""",
+                                    epsilon_micro, contributors, total_weight, row_count, cells_sha256, manifest_sha256)
+               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6, 1, 'c', 'm')""",
             made[-1], code, YEAR_START + dt.timedelta(days=30 * number), YEAR_START + dt.timedelta(days=30 * (number + 1)),
         )  # fmt: skip
     return offer, made
