@@ -183,6 +183,7 @@ def filled(refusal: Refusal) -> str:
 
 
 SOMETHING = "That did not work"
+UNKNOWN = "That did not work."
 HEADINGS = {
     400: "That cannot be read",
     401: "Sign in first",
@@ -215,7 +216,7 @@ def _http_sentence(error: HTTPException) -> str:
     fields = [one or other for one, other in fields if one or other]
     if error.status_code == HTTPStatus.BAD_REQUEST and fields:
         return gettext("Missing or malformed: {fields}.").format(fields=", ".join(dict.fromkeys(fields)))
-    return gettext(SENTENCES.get(error.status_code, SOMETHING + "."))
+    return gettext(SENTENCES.get(error.status_code, UNKNOWN))
 
 
 @get("/healthz", sync_to_thread=False, include_in_schema=False)

@@ -116,8 +116,16 @@ _always(
        WHERE purchase_order.state = 'refunded'
              AND (payment.state IS DISTINCT FROM 'refunded' OR licence.cancelled_at IS NULL
                   OR entitlement.revoked_at IS NULL OR refund.id IS NULL)
-          OR purchase_order.state <> 'refunded'
-             AND (licence.cancelled_at IS NOT NULL OR entitlement.revoked_at IS NOT NULL OR refund.id IS NOT NULL)""",
+          OR purchase_order.state <> 'refunded' AND refund.id IS NOT NULL""",
+)
+_always(
+    "a licence is cancelled with its entitlement, and only where money goes back",
+    """SELECT licence.id AS licence, licence.cancelled_at, entitlement.revoked_at
+       FROM licence LEFT JOIN entitlement ON entitlement.licence = licence.id
+       WHERE (licence.cancelled_at IS NULL) <> (entitlement.revoked_at IS NULL) AND entitlement.id IS NOT NULL
+          OR licence.cancelled_at IS NOT NULL AND NOT EXISTS (
+              SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')
+             AND NOT EXISTS (SELECT FROM payment WHERE subject = licence.purchase_order AND state = 'refunded')""",
 )
 _always(
     "only sealed releases are licensed",
@@ -169,14 +177,14 @@ _always(
            WHERE kind = 'shares_held' AND source_id = licence_split.licence::text
        ) AS held ON true
        LEFT JOIN LATERAL (
-           SELECT sum(amount_minor) FILTER (WHERE kind = 'shares_released' AND credit = '467200') AS released_minor,
-                  sum(amount_minor) FILTER (WHERE kind = 'shares_cancelled' AND debit = '467100') AS cancelled_minor
+           SELECT coalesce(sum(amount_minor) FILTER (WHERE (kind, credit) = ('shares_released', '467200')), 0) AS released,
+                  coalesce(sum(amount_minor) FILTER (WHERE (kind, debit) = ('shares_cancelled', '467100')), 0) AS cancelled
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
            WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = licence_split.licence::text
        ) AS ended ON true
        WHERE (held.pool_minor, held.operator_minor) <> (licence_split.pool_minor, licence_split.operator_minor)
-          OR ended.released_minor IS DISTINCT FROM CASE state WHEN 'released' THEN nullif(licence_split.pool_minor, 0) END
-          OR ended.cancelled_minor IS DISTINCT FROM CASE state WHEN 'cancelled' THEN nullif(licence_split.pool_minor, 0) END""",
+          OR ended.released <> CASE state WHEN 'released' THEN licence_split.pool_minor ELSE 0 END
+          OR ended.cancelled <> CASE state WHEN 'cancelled' THEN licence_split.pool_minor ELSE 0 END""",
 )
 _always(
     "an entry of shares has its split",

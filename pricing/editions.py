@@ -27,7 +27,7 @@ from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
 _MOST_SUBSETS: Final = 16
-_MOST_STEPS: Final = 200_000
+_MOST_STEPS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
             # In order of value, so the place where i's slope meets v_j only moves up.
             if j <= i or not _may_follow(versions[i], versions[j]):
                 continue
-            while meets + 1 < count and _on_slope(versions[i], versions[meets + 1].precision) <= versions[j].value_minor:
+            ceiling = versions[j].value_minor
+            while meets + 1 < count and _on_slope(versions[i], versions[meets + 1].precision) <= ceiling:
                 meets += 1
             turn = min(meets, j - 1)
             reached = (best[i] or Fraction(0)) + sloped[turn - i] + flat[j][turn + 1]

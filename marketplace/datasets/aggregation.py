@@ -56,9 +56,9 @@ class Outcome:
 class Aggregation:
     """One build's scratch database; `with Aggregation(specification, folder) as aggregation`."""
 
-    def __init__(self, specification: rules.Specification, folder: Path) -> None:
+    def __init__(self, specification: rules.Specification, folder: Path, definition: Path = AGGREGATE) -> None:
         """Choose an empty scratch folder; what an interrupted build left there is deleted."""
-        self.specification, self.folder = specification, folder
+        self.specification, self.folder, self.definition = specification, folder, definition
         self.database: duckdb.DuckDBPyConnection
 
     def __enter__(self) -> Self:
@@ -137,7 +137,7 @@ class Aggregation:
         # The engine evaluates a function's annotations, which name types only a checker imports; a lambda has none.
         zone_of = lambda latitude, longitude: self._zone_of(latitude, longitude)  # noqa: E731, PLW0108
         self.database.create_function("zone_of", zone_of, ["DOUBLE", "DOUBLE"], "BIGINT", type="arrow")  # type: ignore[call-overload]
-        inputs.rows(self.database, AGGREGATE.read_text(encoding="utf-8"))
+        inputs.rows(self.database, self.definition.read_text(encoding="utf-8"))
 
     def release(self, say: Say) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""

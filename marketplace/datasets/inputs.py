@@ -261,7 +261,7 @@ def _select(shape: Mapping[str, str], files: Sequence[tuple[int, Path]], columns
     for column in columns:
         if column.name in shape:
             kind = TEXT if shape[column.name] == CSV else shape[column.name]
-            values.append(f'{(_reading(column, kind) or "").format(c=_name(column.name))} AS "{column.name}"')
+            values.append(f'{(_reading(column, kind) or "").replace("{c}", _name(column.name))} AS "{column.name}"')
         else:
             values.append(f"'' AS \"{column.name}\"")
     if CSV in shape.values():

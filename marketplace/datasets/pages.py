@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.datasets import queries
 from marketplace.identity.actors import staff
 from marketplace.web.pages import page
 
-if TYPE_CHECKING:
-    from litestar.response import Template
-
-Page = Annotated[int, Parameter(query="page", ge=1, le=1_000_000, default=1)]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 steward = staff("steward", "auditor")
 
 
@@ -25,7 +23,7 @@ async def list_datasets(number: Page) -> Template:
 
 
 @get("/steward/datasets/{code:str}", guards=[steward])
-async def show_dataset(code: str, number: Page) -> Template:
+async def show_dataset(code: FromPath[str], number: Page) -> Template:
     """Show one dataset's promise and its releases in every state."""
     return page(
         "datasets/dataset.html",

@@ -56,4 +56,4 @@ async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_i
             form_id, order_id, actor.person, reason.strip(), clock.now(),
         )  # fmt: skip
         if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
-            await request_order_refund(order_id, actor)
+            await request_order_refund(order_id, actor.name, refund_id=form_id)

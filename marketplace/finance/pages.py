@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, get, post
@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance import queries
 from marketplace.finance.actions import reconcile, refund_order
-from marketplace.finance.rules import WHY, source_path
+from marketplace.finance.rules import HEADINGS, SENTENCES, source_path
 from marketplace.identity.actors import Actor, staff
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
 from marketplace.payments.stripe_port import SilentError
@@ -49,19 +49,28 @@ def _midnight(day: str, *, after: int = 0) -> dt.datetime | None:
 
 
 def _why(row: Any) -> str:  # noqa: ANN401 (a row)
-    return gettext(WHY[row["why"]]) % {"detail": row["detail"]}
+    return gettext(SENTENCES[row["why"]]) % {"detail": row["detail"]}
+
+
+def _named(name: str) -> str:
+    """Return how finance reads what the books or Stripe call something."""
+    return gettext(HEADINGS.get(name, name.replace("_", " ")))
+
+
+def _page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+    """Answer with a page of finance's, which knows the words of the trade."""
+    return page(f"finance/{template}", named=_named, why=_why, **context)
 
 
 @get("/finance", guards=READERS)
 async def overview() -> Template:
     """Show where the money stands."""
-    return page(
-        "finance/overview.html",
+    return _page(
+        "overview.html",
         figures=await queries.get_figures(),
         last=await queries.last_run(),
         unmatched=await queries.count_exceptions(),
         exceptions=(await queries.list_exceptions()).rows[:5],
-        why=_why,
     )
 
 
@@ -75,12 +84,11 @@ async def reconciliation(request: Asked, show: Text = "unmatched", page_number: 
     }
     if show not in lists:
         raise Invalid("There is no such list: {show}.", show=show)
-    return page(
-        "finance/reconciliation.html",
+    return _page(
+        "reconciliation.html",
         show=show,
         rows=await lists[show](page_number),
         last=await queries.last_run(),
-        why=_why,
         may_run=request.user.role == "finance",
     )
 
@@ -100,7 +108,7 @@ async def trial_balance_page(at: Text = "") -> Template:
     """Show every account's debits, credits and balance, at the end of a day or now."""
     end = _midnight(at, after=1)
     rows = await trial_balance(end - dt.timedelta(microseconds=1) if end else None)
-    return page("finance/trial_balance.html", at=at, rows=rows, now=clock.now())
+    return _page("trial_balance.html", at=at, rows=rows, now=clock.now())
 
 
 @get("/finance/journal", guards=READERS)
@@ -114,8 +122,8 @@ async def journal(
         page_number, account=account or None, kind=kind or None,
         since=_midnight(since), until=_midnight(until, after=1),
     )  # fmt: skip
-    return page(
-        "finance/journal.html", entries=entries, kinds=await list_kinds(), accounts=await trial_balance(),
+    return _page(
+        "journal.html", entries=entries, kinds=await list_kinds(), accounts=await trial_balance(),
         chosen={"account": account, "kind": kind, "since": since, "until": until},
     )  # fmt: skip
 
@@ -124,7 +132,7 @@ async def journal(
 async def journal_entry(entry_id: FromPath[int]) -> Template:
     """Show one entry, its postings and what it records."""
     entry = await get_entry(entry_id)
-    return page("finance/entry.html", entry=entry, source=source_path(entry["kind"], entry["source_id"]))
+    return _page("entry.html", entry=entry, source=source_path(entry["kind"], entry["source_id"]))
 
 
 @get("/finance/accounts/{code:str}", guards=READERS)
@@ -132,22 +140,20 @@ async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
     """Show one account: its balance and its entries."""
     account = await get_account(code)
     entries = await list_entries(page_number, account=code)
-    return page("finance/account.html", account=account, balance_minor=await balance(code), entries=entries)
+    return _page("account.html", account=account, balance_minor=await balance(code), entries=entries)
 
 
 @get("/finance/orders", guards=READERS)
 async def orders(number: Text = "", page_number: Page = 1) -> Template:
     """List every partner's orders."""
     found = await queries.list_orders(page_number, number.strip())
-    return page("finance/orders.html", orders=found, number=number)
+    return _page("orders.html", orders=found, number=number)
 
 
 @get("/finance/orders/{order_id:uuid}", guards=READERS)
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
-    return page(
-        "finance/order.html", order=await queries.get_order(order_id), may_refund=request.user.role == "finance"
-    )
+    return _page("order.html", order=await queries.get_order(order_id), may_refund=request.user.role == "finance")
 
 
 @post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS)
@@ -170,7 +176,7 @@ async def licence(licence_id: FromPath[uuid.UUID]) -> Redirect:
 @get("/finance/transactions/{movement_id:str}", guards=READERS)
 async def transaction_page(movement_id: FromPath[str]) -> Template:
     """Show one of Stripe's balance transactions, its entry and its order."""
-    return page("finance/transaction.html", movement=await queries.get_movement(movement_id))
+    return _page("transaction.html", movement=await queries.get_movement(movement_id))
 
 
 ROUTES = [

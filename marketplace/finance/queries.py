@@ -44,8 +44,8 @@ FROM purchase_order JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.so
 WHERE NOT EXISTS (SELECT FROM balance_transaction WHERE payment_subject = purchase_order.id AND category = 'charge')
 
 UNION ALL
-SELECT 'refund_without_entry', '', coalesce(purchase_order.number, movement.id), '/finance/transactions/' || movement.id,
-       movement.amount_minor, movement.created_at
+SELECT 'refund_without_entry', '', coalesce(purchase_order.number, movement.id),
+       '/finance/transactions/' || movement.id, movement.amount_minor, movement.created_at
 FROM balance_transaction AS movement
 LEFT JOIN purchase_order ON purchase_order.id = payment_subject
 WHERE category = 'refund'
@@ -53,7 +53,8 @@ WHERE category = 'refund'
 
 UNION ALL
 SELECT 'refund_without_movement', '', number, '/finance/orders/' || purchase_order.id, total_minor, refund.at
-FROM purchase_order JOIN journal_entry AS refund ON refund.kind = 'refund' AND refund.source_id = purchase_order.id::text
+FROM purchase_order
+JOIN journal_entry AS refund ON refund.kind = 'refund' AND refund.source_id = purchase_order.id::text
 WHERE NOT EXISTS (SELECT FROM balance_transaction WHERE payment_subject = purchase_order.id AND category = 'refund')
 
 UNION ALL

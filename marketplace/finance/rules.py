@@ -1,10 +1,8 @@
-"""What finance reads into a row: why something is unmatched, in words, and where the thing an entry records is shown."""
+"""What finance reads into a row: why something is unmatched, in words, and where an entry's source is shown."""
 
 from __future__ import annotations
 
-from typing import Final
-
-WHY: Final = {
+SENTENCES = {
     "unknown_category": "Stripe’s category “%(detail)s” has no account in the chart: nothing was posted.",
     "other_currency": "Stripe moved %(detail)s and the books are in euros: nothing was posted.",
     "charge_without_payment": "Money that no payment of ours asked for.",
@@ -22,6 +20,42 @@ WHY: Final = {
     "balance_differs": "Stripe’s balance and the books differ: %(detail)s cents in the books.",
 }
 """Why something is unmatched → the sentence that finance reads."""
+
+HEADINGS = {
+    "sale": "Sale",
+    "refund": "Refund",
+    "shares_held": "Shares held",
+    "shares_released": "Shares released",
+    "shares_cancelled": "Shares cancelled",
+    "stripe_charge": "Stripe: charge",
+    "stripe_refund": "Stripe: refund",
+    "stripe_payout": "Stripe: payout",
+    "stripe_fee": "Stripe: fee",
+    "stripe_dispute": "Stripe: dispute",
+    "stripe_dispute_reversal": "Stripe: dispute won",
+    "charge": "Charge",
+    "payout": "Payout",
+    "fee": "Fee",
+    "dispute": "Dispute",
+    "dispute_reversal": "Dispute won",
+    "awaiting_payment": "Awaiting payment",
+    "paid": "Paid",
+    "lapsed": "Lapsed",
+    "refunded": "Refunded",
+    "requested": "Requested",
+    "open": "Open",
+    "expired": "Expired",
+    "failed": "Failed",
+    "held": "Held",
+    "released": "Released",
+    "cancelled": "Cancelled",
+    "pending": "Pending",
+    "done": "Done",
+    "available": "Available",
+    "checkout": "Open the payment page",
+    "expire_session": "Close the payment page",
+}
+"""What the books and Stripe call things → how finance reads it."""
 
 
 def source_path(kind: str, source_id: str) -> str | None:

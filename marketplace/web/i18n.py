@@ -7,6 +7,7 @@ Accept-Language.
 from __future__ import annotations
 
 import functools
+import re
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,14 @@ def french() -> dict[str, str]:
             catalogue = read_po(file, locale="fr")
         for message in catalogue:
             if isinstance(message.id, str) and message.id and isinstance(message.string, str):
-                messages[message.id] = message.string
+                messages[message.id] = typeset(message.string)
     return messages
+
+
+def typeset(french_text: str) -> str:
+    """Keep French punctuation with its word: no-break spaces, so that files may hold plain ones."""
+    kept = re.sub(r" (?=[;?!](?:\s|$))", "\u202f", french_text)
+    return re.sub(r" (?=:(?:\s|$)|»)|(?<=«) ", "\u00a0", kept)
 
 
 def gettext(message: str) -> str:

@@ -46,7 +46,7 @@ def commit_bid(auction: str, bidder: str, amount_minor: int, nonce: bytes) -> by
 
 
 def commit_bundle(auction: str, bidder: str, goods: Sequence[str], amount_minor: int, nonce: bytes) -> bytes:
-    """Return the commitment of a bid on several goods: `commit_bid` with u16 count and sorted names before the amount."""
+    """Return the commitment of a bid on several goods: u16 count and sorted names come before the amount."""
     names = b"".join(_text(good) for good in sorted(goods))
     parts = (len(goods).to_bytes(2, "big"), names, _u64(amount_minor), _nonce(nonce))
     return _digest(_BUNDLE, _text(auction), _text(bidder), *parts)

@@ -55,3 +55,186 @@ def test_a_crowd_is_published_and_a_loner_is_not(run: Callable[..., Any], tmp_pa
         assert hashlib.sha256(data).hexdigest() == row["cells_sha256"]
 
     run(story)
+
+
+async def _budget() -> int:
+    return int(await fetch_value("SELECT spent_micro FROM dataset"))
+
+
+def test_the_same_build_again_returns_the_release_and_reads_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist(range(1, 301))
+        files = write(tmp_path, crowd(300), range(1, 301))
+        first = await actions.build("lyon", **files, **PERIOD)
+        again = await actions.build("lyon", events="/nowhere", subscribers="/nowhere", **PERIOD)
+        assert again == first
+        assert await _budget() == 2_000_000
+
+    run(story)
+
+
+def test_two_builds_at_once_are_one(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist(range(1, 301))
+        files = write(tmp_path, crowd(300), range(1, 301))
+        said: list[str] = []
+        builds = [
+            actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step)) for _ in range(3)
+        ]
+        releases = await asyncio.gather(*builds)
+        assert len(set(releases)) == 1
+        assert said.count("committing the privacy budget") == 1
+        assert any(step.startswith("waiting") for step in said)
+        assert await _budget() == 2_000_000
+
+    run(story)
+
+
+def test_a_spent_budget_builds_no_more(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare(budget_micro=3_999_999)
+        await enlist(range(1, 301))
+        files = write(tmp_path, crowd(300), range(1, 301))
+        await actions.build("lyon", **files, **PERIOD)
+        with pytest.raises(Conflict, match="budget of lyon is spent"):
+            await actions.build("lyon", **files, period_from=START, period_to=at(24))
+        assert await fetch_value("SELECT count(*) FROM release") == 1
+        assert await _budget() == 2_000_000
+
+    run(story)
+
+
+def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist([1])
+        files = write(tmp_path, [], [1])
+        release = await actions.build("lyon", **files, **PERIOD)
+        row = await queries.get_release(release)
+        assert (row["state"], row["contributors"], await _budget()) == ("refused", 0, 2_000_000)
+        assert "nothing to sell" in row["refusal"]
+        assert await queries.latest_release("lyon") is None
+        with pytest.raises(Conflict, match="not sealed"):
+            await queries.cells(release)
+        with pytest.raises(NotFound):
+            await objects.get(objects.cells_key(release))
+        assert await actions.build("lyon", **files, **PERIOD) == release
+
+    run(story)
+
+
+def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Five hundred events an hour apart of one person alone in a zone would show; so would earlier ones after a return."""
+
+    async def story() -> None:
+        await declare(max_cells=40, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
+        await enlist([1, 2, 3])
+        loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
+        files = write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3])
+        before = await queries.manifest(await actions.build("lyon", **files, period_from=START, period_to=at(47)))
+        assert 3 in before.references.tolist()
+        await consent.withdraw(3, worlds.PURPOSE)
+        gone = await actions.build("lyon", **files, **PERIOD)
+        assert (await queries.manifest(gone)).references.tolist() == [1, 2]
+        assert ZONES[4] not in (await queries.cells(gone))["zone"].to_pylist()
+        await consent.give(3, worlds.PURPOSE)
+        back = await actions.build("lyon", **files, period_from=START, period_to=at(46))
+        assert (await queries.manifest(back)).references.tolist() == [1, 2]
+        assert await queries.find_contribution(back, 3) is None
+
+    run(story)
+
+
+def test_a_sealed_release_never_changes(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist(range(1, 301))
+        await actions.build("lyon", **write(tmp_path, crowd(300), range(1, 301)), **PERIOD)
+        with pytest.raises(Exception, match="append-only"):
+            await execute("UPDATE release SET row_count = 1")
+
+    run(story)
+
+
+def test_one_contribution_is_found_without_the_whole_manifest(run: Callable[..., Any], tmp_path: Path) -> None:
+    people = range(3, 20_003 * 3, 3)
+
+    async def story() -> None:
+        await declare()
+        await enlist(people)
+        events = [(who, at(10 + n % 3), ZONES[n % 2]) for n, who in enumerate(people)]
+        release = await actions.build("lyon", **write(tmp_path, events, people), **PERIOD)
+        whole = await queries.manifest(release)
+        assert len(whole.references) > 19_000
+        assert (np.diff(whole.references) > 0).all()
+        for position in (0, 1, 8_191, 8_192, 16_384, len(whole.references) - 1):
+            found = await queries.find_contribution(release, int(whole.references[position]))
+            assert found == queries.Contribution(position, int(whole.weights[position]))
+        for absent in (0, 1, 4, 10**9, 2**62):
+            assert await queries.find_contribution(release, absent) is None
+
+    run(story)
+
+
+def test_private_objects_are_refused_to_delivery(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        for key in ("private/releases/x/manifest.parquet", "releases/../private/x", "/private/x", "releases//x", "x", ""):
+            with pytest.raises(NotFound):
+                objects.public_object(key)
+        assert objects.public_object("releases/1/cells.parquet") == "releases/1/cells.parquet"
+        await objects.put("releases/1/cells.parquet", b"0123456789")
+        assert await objects.get_range("releases/1/cells.parquet", 2, 5) == b"234"
+        assert await objects.size("releases/1/cells.parquet") == 10
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "sentence"),
+    [
+        (END, START, "period is empty"),
+        (START, START, "period is empty"),
+        (at(0.5), END, "whole hour"),
+        (START, dt.datetime(2999, 1, 1, tzinfo=dt.UTC), "20000000"),
+        (START, clock.now().replace(minute=0, second=0, microsecond=0) + dt.timedelta(days=9), "not over"),
+    ],
+)
+def test_periods_that_make_no_release_are_refused(
+    run: Callable[..., Any], start: dt.datetime, end: dt.datetime, sentence: str
+) -> None:
+    async def story() -> None:
+        await declare()
+        with pytest.raises(Invalid, match=sentence):
+            await actions.build("lyon", events="x", subscribers="x", period_from=start, period_to=end)
+        with pytest.raises(NotFound, match="no dataset paris"):
+            await actions.build("paris", events="x", subscribers="x", **PERIOD)
+        assert await fetch("SELECT 1 FROM release") == []
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"grain": "week"}, {"zones": ()}, {"zones": ("nothing",)}, {"age_bands": ("a", "a")}, {"max_cells": 0},
+        {"epsilon_micro": 7_000_000}, {"epsilon_micro": 10},
+    ],
+)  # fmt: skip
+def test_datasets_that_promise_nothing_are_refused(run: Callable[..., Any], other: dict[str, Any]) -> None:
+    async def story() -> None:
+        with pytest.raises(Invalid):
+            await declare(**other)
+
+    run(story)
+
+
+def test_a_dataset_is_defined_once(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await declare()
+        await declare()
+        with pytest.raises(Conflict, match="otherwise"):
+            await declare(max_cells=9)
+
+    run(story)

@@ -61,7 +61,9 @@ async def open_shop(people: Iterable[int] = range(1, 6)) -> None:
     ).save()
 
 
-async def seal(weights: Mapping[int, int], *, started_at: dt.datetime | None = None) -> uuid.UUID:
+async def seal(
+    weights: Mapping[int, int], *, started_at: dt.datetime | None = None, rows_a_group: int = 64
+) -> uuid.UUID:
     """Seal a release with this manifest: reference → weight, all above zero."""
     release, now = uuid.uuid4(), started_at or clock.now() - 2 * MONTH
     references = sorted(weights)
@@ -72,7 +74,7 @@ async def seal(weights: Mapping[int, int], *, started_at: dt.datetime | None = N
         }
     )
     file = io.BytesIO()
-    pq.write_table(table, file, row_group_size=64)
+    pq.write_table(table, file, row_group_size=rows_a_group)
     await objects.put(objects.private_key(release, "manifest.parquet"), file.getvalue())
     await Release(
         id=release, dataset="lyon", period_from=now - MONTH, period_to=now, specification=str(release), state="sealed",

@@ -1,0 +1,62 @@
+"""A browser for tests: the real application over ASGI, cookies kept, forms filled as a person would."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from marketplace.app import create_app
+from marketplace.identity import actions
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PASSWORD = "a rather long sentence"
+VAT = "FR40303265045"
+
+
+class Browser:
+    """One browser on the site: `async with Browser() as browser`."""
+
+    def __init__(self, app: Any = None) -> None:
+        """Open a browser with an empty jar."""
+        self.app = app or create_app(manages_pool=False)
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://testserver.example"
+        )
+
+    async def __aenter__(self) -> Browser:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.client.aclose()
+
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        return await self.client.get(path, **more)
+
+    async def submit(self, path: str, fields: dict[str, str], *, seen_at: str = "/en/sign-out", form_id: str = "") -> httpx.Response:
+        """Load the page of the form for its token, then post."""
+        await self.client.get(seen_at)
+        token = self.client.cookies.get("csrftoken", domain="testserver.example") or self.client.cookies.get("csrftoken") or ""
+        return await self.client.post(
+            path, data={"_csrf_token": token, "form_id": form_id or str(uuid.uuid4()), **fields}
+        )
+
+    async def sign_in(self, email: str, password: str = PASSWORD, **fields: str) -> httpx.Response:
+        return await self.submit("/en/sign-in", {"email": email, "password": password, **fields})
+
+    def session(self) -> str:
+        return self.client.cookies.get("session") or ""
+
+
+async def make_partner(company: str = "Atelier", email: str = "claire@atelier.example") -> uuid.UUID:
+    return await actions.create_partner(
+        company=company, country="FR", vat_number=VAT, name="Claire Martin", email=email, password=PASSWORD
+    )
+
+
+def text_of(answer: httpx.Response) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))

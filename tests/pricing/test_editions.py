@@ -1,0 +1,226 @@
+"""Editions: the published menus, optimal by brute force, and an audit that misses nothing and invents nothing."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pricing.editions import (
+    Offer,
+    Version,
+    find_arbitrage,
+    ladder_menu,
+    listable,
+    nested_menu,
+    subadditive_menu,
+)
+from pricing.refusals import Duplicate, Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, TooHard
+
+
+@st.composite
+def version_lists(draw: st.DrawFn, most: int = 5) -> list[Version]:
+    """Draw versions of rising precision with any values, not only rising ones."""
+    precisions = sorted(draw(st.sets(st.integers(1, 9), min_size=1, max_size=most)))
+    return [Version(x, draw(st.integers(0, 12)), Fraction(draw(st.integers(1, 5)))) for x in precisions]
+
+
+def test_the_published_menu(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """Nested, ladder and exact subadditive revenue, and the ladder's prices."""
+    case = vectors("valuation")["version_menu"]
+    versions = [
+        Version(precision, value, Fraction(mass))
+        for precision, value, mass in zip(case["precisions"], case["values"], case["mass"], strict=True)
+    ]
+    ladder = ladder_menu(versions)
+    assert ladder.revenue == Fraction(str(case["relaxed_dp_revenue"]))
+    assert list(ladder.prices_minor) == case["relaxed_dp_prices"]
+    assert subadditive_menu(versions).revenue == case["subadditive_revenue"]
+    assert nested_menu(versions).revenue == case["nested_revenue"]
+
+
+@settings(deadline=None, max_examples=80)
+@given(version_lists(4))
+def test_menus_are_the_best_of_their_kind(versions: list[Version]) -> None:
+    """Against every rising menu of values; ladder and subadditive ones keep their rule and their order of revenue."""
+    nested, ladder, exact = nested_menu(versions), ladder_menu(versions), subadditive_menu(versions)
+    values = sorted({version.value_minor for version in versions})
+    best = max(
+        sum(v.mass * price for v, price in zip(versions, prices, strict=True) if price <= v.value_minor)
+        for prices in combinations_with_replacement(values, len(versions))
+    )
+    assert nested.revenue == best
+    assert list(nested.prices) == sorted(nested.prices)
+    assert list(ladder.prices) == sorted(ladder.prices)
+    slopes = [price / version.precision for price, version in zip(ladder.prices, versions, strict=True)]
+    assert slopes == sorted(slopes, reverse=True)
+    assert exact.revenue / 2 <= ladder.revenue <= exact.revenue <= nested.revenue
+
+
+@settings(deadline=None, max_examples=80)
+@given(version_lists(6))
+def test_the_ladder_is_the_best_ladder(versions: list[Version]) -> None:
+    """Against every set of versions that bind: the dearest ladder below their values."""
+    best = Fraction(0)
+    for chosen in product((False, True), repeat=len(versions)):
+        binding = [version for version, held in zip(versions, chosen, strict=True) if held]
+        if binding:
+            prices = [
+                min(max(Fraction(b.value_minor), Fraction(b.value_minor * v.precision, b.precision)) for b in binding)
+                for v in versions
+            ]
+            best = max(
+                best, sum(v.mass * p for v, p in zip(versions, prices, strict=True) if p <= v.value_minor) + Fraction(0)
+            )
+    assert ladder_menu(versions).revenue == best
+
+
+@settings(deadline=None, max_examples=60)
+@given(version_lists(5))
+def test_no_arbitrage_in_nested_menus_nor_in_ladders(versions: list[Version]) -> None:
+    """Nested editions at rising prices, and fresh-noise ones at ladder prices rounded up: the audit finds nothing."""
+    nested = [
+        Offer(str(v.precision), price, frozenset({"all"}), 2520 // v.precision * 1000, "one")
+        for v, price in zip(versions, nested_menu(versions).prices_minor, strict=True)
+    ]
+    assert find_arbitrage(nested) is None
+    assert listable(nested) == tuple(nested)
+    ladder = [
+        Offer(str(v.precision), max(price, 1), frozenset({"all"}), 2520 // v.precision, str(v.precision), fresh_noise=True)
+        for v, price in zip(versions, ladder_menu(versions).prices_minor, strict=True)
+        if 2520 % v.precision == 0
+    ]
+    assert find_arbitrage(ladder) is None
+
+
+def priced_by(power: Fraction, variances: list[int]) -> list[Offer]:
+    """Return fresh-noise offers at 10**6 / v**power, rounded up."""
+    return [
+        Offer(str(v), -int(-(10**6) // (v ** float(power))), frozenset({"all"}), v, str(v), fresh_noise=True)
+        for v in variances
+    ]
+
+
+def test_price_families_break_where_published(vectors: Callable[[str], dict[str, Any]]) -> None:
+    """1/v and 1/sqrt(v) hold; 1/v**2 is beaten by averaging."""
+    case = vectors("valuation")["arbitrage"]
+    power = {"1/v": Fraction(1), "1/sqrt(v)": Fraction(1, 2), "1/v**2": Fraction(2)}
+    for holds in case["holds"]:
+        assert find_arbitrage(priced_by(power[holds], [1, 2, 4, 8])) is None
+    found = find_arbitrage(priced_by(power["1/v**2"], [10, 20]))
+    assert found is not None
+    assert (found.target, found.basket) == ("10", ("20", "20"))
+
+
+def offer(name: str, price: int, parts: str, variance: int = 1, family: str = "one") -> Offer:
+    """Return an offer of parts named by single letters."""
+    return Offer(name, price, frozenset(parts), variance, family)
+
+
+@pytest.mark.parametrize(
+    ("offers", "target", "basket", "cost"),
+    [
+        ([offer("whole", 10, "ab"), offer("left", 4, "a"), offer("right", 5, "b")], "whole", ("left", "right"), 9),
+        ([offer("month", 40, "abcd"), *(offer(day, 9, day) for day in "abcd")], "month", ("a", "b", "c", "d"), 36),
+        ([offer("country", 3, "abc"), offer("zone", 4, "b")], "zone", ("country",), 3),
+        ([offer("fine", 9, "a", 1), offer("finer", 8, "a", 0)], "fine", ("finer",), 8),
+        (
+            [offer("fine", 9, "a", 2, "f"), offer("one", 4, "a", 4, "g"), offer("two", 4, "a", 4, "h")],
+            "fine",
+            ("one", "two"),
+            8,
+        ),
+    ],
+)
+def test_planted_arbitrage_is_found(offers: list[Offer], target: str, basket: tuple[str, ...], cost: int) -> None:
+    """Parts against a bundle, days against a month, a country against its zone, better for less, averaging."""
+    found = find_arbitrage(offers)
+    assert found is not None
+    assert (found.target, found.basket, found.cost_minor) == (target, basket, cost)
+    with pytest.raises(Mismatched, match=target):
+        listable(offers)
+
+
+def test_averaging_one_nested_family_gains_nothing() -> None:
+    """Two coarse editions of one family are no better than the finer of them."""
+    assert find_arbitrage([offer("fine", 9, "a", 2), offer("one", 4, "a", 4), offer("two", 4, "a", 4)]) is None
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 9), st.text("abc", min_size=1, max_size=3), st.integers(0, 4), st.sampled_from("fgh"), st.booleans()
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, str, int, str, bool]]) -> None:
+    """Whenever a cheaper basket exists some is found, and what is found is cheaper and as good."""
+    offers = [
+        Offer(str(at), price, frozenset(parts), variance, family, fresh_noise=fresh)
+        for at, (price, parts, variance, family, fresh) in enumerate(menu)
+    ]
+
+    def as_good(basket: dict[Offer, int], target: Offer) -> bool:
+        for part in target.parts:
+            held = {one: times for one, times in basket.items() if part in one.parts and times}
+            if any(one.variance_micro == 0 for one in held):
+                continue
+            fresh = sum(Fraction(times, one.variance_micro) for one, times in held.items() if one.fresh_noise)
+            families = {one.family for one in held if not one.fresh_noise}
+            fixed = sum(
+                max(Fraction(1, one.variance_micro) for one in held if one.family == family and not one.fresh_noise)
+                for family in families
+            )
+            if (fresh + fixed) * target.variance_micro < 1:
+                return False
+        return True
+
+    exists = any(
+        sum(one.price_minor * times for one, times in basket.items()) < target.price_minor and as_good(basket, target)
+        for target in offers
+        for counts in product(*(range(9 // one.price_minor + 1 if one.fresh_noise else 2) for one in offers))
+        for basket in [dict(zip(offers, counts, strict=True))]
+    )
+    found = find_arbitrage(offers)
+    assert (found is not None) == exists
+    if found is not None:
+        bought = {one: found.basket.count(one.name) for one in offers}
+        target = next(one for one in offers if one.name == found.target)
+        assert as_good(bought, target)
+        assert found.cost_minor == sum(one.price_minor * times for one, times in bought.items()) < target.price_minor
+
+
+@pytest.mark.parametrize(
+    ("made", "refusal"),
+    [
+        (lambda: nested_menu([]), Empty),
+        (lambda: ladder_menu([Version(2, 1), Version(2, 1)]), OutOfRange),
+        (lambda: ladder_menu([Version(0, 1)]), OutOfRange),
+        (lambda: nested_menu([Version(1, -1)]), Negative),
+        (lambda: nested_menu([Version(1, 1.5)]), NotWhole),
+        (lambda: nested_menu([Version(1, 1, Fraction(0))]), OutOfRange),
+        (lambda: subadditive_menu([Version(at + 1, 1) for at in range(17)]), TooHard),
+        (lambda: find_arbitrage([offer("x", 1, "a"), offer("x", 1, "b")]), Duplicate),
+        (lambda: find_arbitrage([offer("x", 1, "")]), Empty),
+        (lambda: find_arbitrage([offer("x", -1, "a")]), Negative),
+        (lambda: find_arbitrage([offer("x", 1, "a", -1)]), Negative),
+        (lambda: find_arbitrage([Offer("x", 0, frozenset("a"), 1, "f", fresh_noise=True)]), OutOfRange),
+        (
+            lambda: find_arbitrage(
+                [Offer("x", 10**6, frozenset("a"), 1, "f")]
+                + [Offer(f"y{at}", 10**5 + at, frozenset("a"), 11 + at, f"g{at}", fresh_noise=True) for at in range(12)]
+            ),
+            TooHard,
+        ),
+    ],
+)
+def test_what_has_no_right_answer_is_refused_by_name(made: Callable[[], object], refusal: type[PricingRefusal]) -> None:
+    """A named refusal, never a wrong number; an audit that cannot finish does not say "none"."""
+    with pytest.raises(refusal):
+        made()
