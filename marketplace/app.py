@@ -12,14 +12,14 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 import structlog
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, route
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.response import Redirect
+from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
@@ -219,7 +219,7 @@ def _http_sentence(error: HTTPException) -> str:
     return gettext(SENTENCES.get(error.status_code, UNKNOWN))
 
 
-@get("/healthz", sync_to_thread=False, include_in_schema=False)
+@route("/healthz", http_method=["GET", "HEAD"], sync_to_thread=False, include_in_schema=False)
 def healthz() -> str:
     """Say that the process answers."""
     return "ok"
@@ -243,6 +243,7 @@ def create_app(*, manages_pool: bool = True) -> ASGIApp:
             *_slices(),
         ],
         lifespan=[_lifespan] if manages_pool else [],
+        logging_config=None,
         exception_handlers={Refusal: refused, HTTPException: refused, Exception: refused},
         csrf_config=CSRFConfig(
             secret=hashlib.sha256(settings().secret.encode()).hexdigest(),
@@ -251,6 +252,7 @@ def create_app(*, manages_pool: bool = True) -> ASGIApp:
             exclude=["^/api/", "^/webhooks/"],
         ),
         template_config=TemplateConfig(instance=engine()),
+        signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$"]),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=LARGEST_BODY_BYTES,

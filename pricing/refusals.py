@@ -22,7 +22,7 @@ act on. A programmer's error (a wrong type) may still raise TypeError.
 """
 
 
-class PricingRefusal(ValueError):
+class PricingRefusal(ValueError):  # noqa: N818 - the trade says refusal, not error.
     """The input does not allow a right answer; the message says what to change."""
 
 

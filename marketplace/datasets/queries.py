@@ -49,7 +49,7 @@ async def get_dataset(code: str) -> asyncpg.Record:
 
 
 async def list_datasets(page: int = 1) -> Paged:
-    """Return one page of datasets with their purpose, their sealed and refused releases counted, and the latest period."""
+    """Return one page of datasets with their purpose, how many releases are sealed and refused, and the latest end."""
     rows = await fetch(
         """SELECT dataset.*, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en,
                   count(release.id) FILTER (WHERE release.state = 'sealed') AS sealed,

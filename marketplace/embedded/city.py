@@ -1,4 +1,4 @@
-"""A seeded city: people with homes, workplaces and habits, and the events their phones leave at antennas. Lyon in outline.
+"""A seeded city, Lyon in outline: people with homes, workplaces and habits, and what their phones leave at antennas.
 
 The same arguments give the same files, byte for byte. Nobody real is in it. Events lie where a network sees them: at
 antennas, not at people. Each person is seen a handful of times a week, more by day than by night, at work on weekdays,
@@ -38,8 +38,9 @@ CENTRES = (
     (45.7580, 4.7900, 0.032, 0.08, 0.03, 0.02),  # Tassin
 )
 BY_HOUR = np.array(
-    [1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9, 4.3, 4.1, 3.8, 3.8, 4.1, 4.7, 4.9, 4.5, 3.9, 3.3, 2.5, 1.7]
-)  # fmt: skip
+    [1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9]
+    + [4.3, 4.1, 3.8, 3.8, 4.1, 4.7, 4.9, 4.5, 3.9, 3.3, 2.5, 1.7]
+)
 BY_WEEKDAY = np.array([1.0, 1.0, 1.02, 1.04, 1.12, 1.0, 0.84])
 WEEKEND = 5
 BACKGROUND = 0.10
@@ -60,7 +61,7 @@ class City:
 
 
 def antennas() -> NDArray[np.float64]:
-    """Return the network's antennas (n × latitude, longitude): a fixed lattice, denser in the centre; no seed moves them."""
+    """Return the network's antennas (n × latitude, longitude): a fixed lattice that no seed moves."""
     latitude, longitude = np.meshgrid(np.arange(45.700, 45.815, 0.006), np.arange(4.765, 4.925, 0.0085), indexing="ij")
     shift = np.where(np.arange(latitude.shape[0]) % 2, 0.00425, 0.0)[:, None]
     lattice = np.stack([latitude.ravel(), (longitude + shift).ravel()], axis=1)
@@ -78,7 +79,7 @@ def public_zones() -> tuple[str, ...]:
 
 
 def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
-    """Write `people` subscribers and `days` of their events from `start` (UTC) on into `folder`; return where they are."""
+    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return where they are."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

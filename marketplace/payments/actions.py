@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 __all__ = [
-    "Line", "handle_events", "mirror_balance", "read_balance", "request_expiry", "request_payment", "request_refund",
+    "Line", "handle_events", "mirror_balance", "read_again", "read_balance", "request_expiry", "request_payment", "request_refund",
     "run_command", "run_commands", "sweep_events", "take_event",
 ]  # fmt: skip
 
@@ -174,11 +174,8 @@ async def _carry_out(port: StripePort, command: asyncpg.Record) -> None:
     async with transaction():
         if session is not None:
             await _apply(session, asked_at)
-        await execute(
-            "UPDATE stripe_command SET state = 'done', object_id = $2, error = NULL WHERE id = $1",
-            command["id"],
-            object_id,
-        )
+        done = "UPDATE stripe_command SET state = 'done', object_id = $2, error = NULL WHERE id = $1"
+        await execute(done, command["id"], object_id)
 
 
 async def _checkout(port: StripePort, command: asyncpg.Record) -> tuple[str, Session]:
@@ -322,6 +319,14 @@ def _subject_of(event_type: str, event: dict[str, Any]) -> tuple[str, str] | Non
     if event_type.startswith(("charge.", "refund.")) and isinstance(told.get("payment_intent"), str):
         return "intent", told["payment_intent"]
     return None
+
+
+async def read_again(subject: uuid.UUID) -> None:
+    """Ask Stripe where an open payment stands now: someone waits for it, and its webhook may be late or lost."""
+    session = await fetch_value("SELECT session_id FROM payment WHERE subject = $1 AND state = 'open'", subject)
+    if session is not None:
+        async with StripePort() as port:
+            await _look_into(port, asyncio.Semaphore(1), ("session", session), [])
 
 
 async def _look_into(port: StripePort, gate: asyncio.Semaphore, thing: tuple[str, str], events: list[str]) -> bool:

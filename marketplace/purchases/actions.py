@@ -51,6 +51,8 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
         known: uuid.UUID | None = await fetch_value("SELECT id FROM purchase_order WHERE quote = $1", quote)
         if known is not None:
             return known
+        if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
+            raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
         _still_good(row, now)
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
@@ -107,8 +109,16 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
     if row["state"] != "awaiting_payment":
         return None
     await payments.run_command(await _checkout_of(order_id))
-    address: str | None = await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", order_id)
+    address: str | None = await fetch_value(
+        "SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", order_id
+    )
     return address
+
+
+async def look_for_money(order_id: uuid.UUID) -> None:
+    """Ask Stripe where an order's payment stands and settle what is paid, for someone who waits for it."""
+    await payments.read_again(order_id)
+    await settle_paid()
 
 
 async def settle_paid() -> int:
@@ -191,28 +201,46 @@ async def lapse_unpaid() -> int:
 async def request_order_refund(order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID) -> None:
     """Give a paid order's money back, all of it; `by` names who decided. `refund_id` is the form's: twice refunds once.
 
-    While shares are held they are cancelled; once released they are people's, and this refuses.
+    While shares are held they are cancelled; once released they are people's, and this refuses. A refund that Stripe
+    refused for good may be asked for again at any time: the shares were cancelled with the first.
     """
     async with transaction():
         row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1 FOR UPDATE", order_id)
         if row is None:
             raise NotFound("There is no such order.")
         licence = await fetch_one("SELECT * FROM licence WHERE purchase_order = $1 FOR UPDATE", order_id)
-        if row["state"] == "refunded" or (licence and licence["cancelled_at"]):
+        if row["state"] == "refunded":
             return
         if row["state"] != "paid" or licence is None:
             raise Conflict("Only a paid order can be refunded; this one is not paid.")
-        if licence["hold_until"] <= clock.now():
-            raise Conflict("The hold has ended and the shares are the subscribers': this order can no longer be refunded here.")
+        if licence["cancelled_at"] is not None and not await _refund_failed(order_id):
+            return
         now = clock.now()
+        if licence["cancelled_at"] is None and licence["hold_until"] <= now:
+            raise Conflict(
+                "The hold has ended and the shares are the subscribers’: this order can no longer be refunded here."
+            )
         await payments.request_refund(order_id, amount_minor=row["total_minor"], refund_id=refund_id)
-        await execute("UPDATE purchase_order SET refund_requested_at = $2, refund_requested_by = $3 WHERE id = $1", order_id, now, by)
+        await execute(
+            "UPDATE purchase_order SET refund_requested_at = $2, refund_requested_by = $3 WHERE id = $1",
+            order_id,
+            now,
+            by,
+        )
         await _take_back([order_id], now)
+
+
+async def _refund_failed(order_id: uuid.UUID) -> bool:
+    """Tell whether the last refund asked of Stripe was refused for good."""
+    last = await fetch_value(
+        "SELECT state FROM stripe_command WHERE subject = $1 AND verb = 'refund' ORDER BY created_at DESC LIMIT 1",
+        order_id,
+    )
+    return bool(last == "failed")
 
 
 async def record_refunds() -> int:
     """Record what payments say was given back: order refunded, licence and entitlement gone, entry; return how many."""
-    now = clock.now()
     async with transaction():
         refunded = await fetch(
             """SELECT purchase_order.* FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
@@ -221,6 +249,8 @@ async def record_refunds() -> int:
             AT_ONCE,
         )
         ids = [row["id"] for row in refunded]
+        await fetch("SELECT id FROM licence WHERE purchase_order = ANY($1) ORDER BY id FOR UPDATE", ids)
+        now = clock.now()  # Once the licences are locked: a download that began before is before.
         await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = ANY($1)", ids)
         await _take_back(ids, now)
         if refunded:

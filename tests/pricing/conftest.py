@@ -12,6 +12,12 @@ SHARED = Path(os.environ.get("PARTAGE_SHARED", Path(__file__).parents[3] / "shar
 
 
 @pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of worked examples and real data, which may be absent."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
 def vectors() -> Callable[[str], dict[str, Any]]:
     """Return a reader of one file of worked examples, by its name without `.json`."""
 

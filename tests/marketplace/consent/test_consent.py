@@ -32,7 +32,7 @@ def hour(number: float) -> dt.datetime:
 
 
 def model(words: Words) -> set[tuple[int, int, float]]:
-    """Return each subscriber's intervals: the words by instant, the later written last; a withdrawal ends, a gift opens."""
+    """Return the intervals: words by instant, the later written last; a withdrawal ends, a gift opens."""
     intervals, since = set(), dict[int, int]()
     for who, when, yes in sorted(words, key=lambda word: word[1]):
         if yes:
@@ -60,7 +60,8 @@ def test_intervals_equal_the_model(database_url: str, words: Words) -> None:
                 for who, when, yes in words:
                     await (actions.give if yes else actions.withdraw)(who, PURPOSE, at=hour(when))
                 rows = await fetch(
-                    f"SELECT subscriber, valid_from, nullif(valid_to, 'infinity') AS ends FROM ({queries.INTERVALS}) AS i",
+                    f"""SELECT subscriber, valid_from, nullif(valid_to, 'infinity') AS ends
+                        FROM ({queries.INTERVALS}) AS stands""",
                     PURPOSE,
                 )
                 found = {
@@ -76,7 +77,7 @@ def test_intervals_equal_the_model(database_url: str, words: Words) -> None:
                     expected = sorted({who for who, began, ended in model(words) if began <= instant < ended})
                     assert await queries.consenting_at(PURPOSE, hour(instant)) == expected
                 await execute("SET CONSTRAINTS ALL IMMEDIATE")
-                raise _Undo
+                raise _Undo  # noqa: TRY301 (how a transaction is undone)
         except _Undo:
             pass
         finally:

@@ -37,8 +37,9 @@ worlds = st.tuples(events, st.dictionaries(st.integers(0, 5), consents))
 
 def specification(**other: Any) -> rules.Specification:
     stated: dict[str, Any] = {
-        "dataset": "lyon", "purpose": "presence.statistics", "zones": ZONES, "age_bands": BANDS, "resolution": RESOLUTION,
-        "grain": "hour", "period_from": START, "period_to": END, "max_cells": 2, "max_events": 2, "epsilon_micro": 2_000_000,
+        "dataset": "lyon", "purpose": "presence.statistics", "zones": ZONES, "age_bands": BANDS,
+        "resolution": RESOLUTION, "grain": "hour", "period_from": START, "period_to": END, "max_cells": 2,
+        "max_events": 2, "epsilon_micro": 2_000_000,
     }  # fmt: skip
     return rules.Specification(**stated | other)
 
@@ -83,7 +84,9 @@ def contributions(
         with Aggregation(spec, Path(name) / "scratch", definition) as build:
             build.check(**files)
             build.count(consent, KEYS, STARTED)  # type: ignore[arg-type]
-            chosen = inputs.rows(build.database, "SELECT subscriber_id, zone, starts_at_us, segment, events FROM contribution")
+            chosen = inputs.rows(
+                build.database, "SELECT subscriber_id, zone, starts_at_us, segment, events FROM contribution"
+            )
             cells = inputs.rows(build.database, "SELECT zone, starts_at_us, segment, people, events FROM cell")
     added: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
     for _, zone, start, segment, count in chosen:
@@ -101,9 +104,7 @@ def test_the_definition_equals_plain_python(world: World, grain: str) -> None:
     assert contributions(spec, world) == reference(spec, world)
 
 
-def flaw(
-    spec: rules.Specification, world: World, who: int, definition: Path = aggregation.AGGREGATE
-) -> str | None:
+def flaw(spec: rules.Specification, world: World, who: int, definition: Path = aggregation.AGGREGATE) -> str | None:
     """Return what is wrong with how far `who` reaches, None when all is within the bound."""
     with_them = contributions(spec, world, definition)
     without = contributions(spec, ([event for event in world[0] if event[0] != who], world[1]), definition)
@@ -150,7 +151,10 @@ def test_the_sensitivity_test_convicts_planted_faults(right: str, wrong: str, tm
 def test_the_hash_chooses_evenly_and_differently_for_other_keys() -> None:
     spec = specification(max_cells=1)
     people = range(300)
-    world: World = ([(who, at(hour), ZONES[0]) for who in people for hour in range(4)], {who: [(at(-1), None)] for who in people})
+    world: World = (
+        [(who, at(hour), ZONES[0]) for who in people for hour in range(4)],
+        {who: [(at(-1), None)] for who in people},
+    )
 
     def hours(keys: Iterable[int]) -> dict[int, int]:
         with tempfile.TemporaryDirectory() as name:
@@ -167,5 +171,3 @@ def test_the_hash_chooses_evenly_and_differently_for_other_keys() -> None:
     # Binomial(300, 1/4) leaves [25, 130] with a probability below 1e-9.
     assert all(25 <= share <= 130 for share in shares)
     assert one != other
-
-

@@ -35,7 +35,9 @@ def test_a_crowd_is_published_and_a_loner_is_not(run: Callable[..., Any], tmp_pa
         assert row["state"] == "sealed"
         cells = (await queries.cells(release)).to_pylist()
         crowded = [cell for cell in cells if cell["people"] > 100]
-        assert {(c["zone"], c["starts_at"], c["segment"]) for c in crowded} == {(ZONES[0], at(10), band) for band in BANDS}
+        assert {(c["zone"], c["starts_at"], c["segment"]) for c in crowded} == {
+            (ZONES[0], at(10), band) for band in BANDS
+        }
         assert all(abs(cell["people"] - 200) < 60 for cell in crowded)
         assert all(cell["events"] >= cell["people"] >= row["threshold"] for cell in cells)
         assert len(cells) == row["row_count"]
@@ -180,7 +182,14 @@ def test_one_contribution_is_found_without_the_whole_manifest(run: Callable[...,
 
 def test_private_objects_are_refused_to_delivery(run: Callable[..., Any]) -> None:
     async def story() -> None:
-        for key in ("private/releases/x/manifest.parquet", "releases/../private/x", "/private/x", "releases//x", "x", ""):
+        for key in (
+            "private/releases/x/manifest.parquet",
+            "releases/../private/x",
+            "/private/x",
+            "releases//x",
+            "x",
+            "",
+        ):
             with pytest.raises(NotFound):
                 objects.public_object(key)
         assert objects.public_object("releases/1/cells.parquet") == "releases/1/cells.parquet"

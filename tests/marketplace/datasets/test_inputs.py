@@ -122,7 +122,9 @@ def test_bad_parquet_is_named_by_file_and_row(run: Callable[..., Any], tmp_path:
     run(story)
 
 
-def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
     async def story() -> None:
         await declare(max_events=5, epsilon_micro=2_000_000_000, budget_micro=2_000_000_000)
         await enlist(range(1, 5))

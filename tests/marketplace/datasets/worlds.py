@@ -88,5 +88,3 @@ async def enlist(people: Iterable[int], *, consenting: Iterable[int] | None = No
 def crowd(size: int, *, zone: str = ZONES[0], hour: float = 10, first: int = 1) -> list[Event]:
     """Return one event of each of `size` people in one zone and hour."""
     return [(first + n, at(hour), zone) for n in range(size)]
-
-

@@ -1,0 +1,96 @@
+"""The machines' door of purchases: order a quote, list orders, see one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.params import HeaderParameter, QueryParameter
+from msgspec import Struct
+
+from marketplace.errors import Invalid
+from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.purchases import actions, queries
+
+PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+IdempotencyKey = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=200)]
+Asked = Request[Actor, Any, Any]
+
+
+class OrderRequest(Struct, forbid_unknown_fields=True):
+    """Which quote to order."""
+
+    quote: uuid.UUID
+
+
+class OrderAnswer(Struct):
+    """An order as its partner sees it; amounts in cents."""
+
+    id: uuid.UUID
+    number: str
+    quote: uuid.UUID
+    release: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    state: str
+    """awaiting_payment, paid, lapsed or refunded."""
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    currency: str
+    vat_rule: str
+    ordered_at: dt.datetime
+    paid_at: dt.datetime | None
+    entitlement: uuid.UUID | None
+    """What to download with, once paid."""
+    payment_url: str | None = None
+    """Where to pay, while payment is awaited and Stripe answers."""
+
+
+class Orders(Struct):
+    """One page of orders, the latest first."""
+
+    page: int
+    has_more: bool
+    orders: list[OrderAnswer]
+
+
+@get("/api/v1/orders", guards=[partner], tags=["purchases"])
+async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
+    """List the partner's orders."""
+    assert request.user.partner
+    found = await queries.list_orders(request.user.partner, number)
+    return Orders(found.number, found.more, [_answer(row) for row in found.rows])
+
+
+@get("/api/v1/orders/{order:uuid}", guards=[partner], tags=["purchases"])
+async def show_order(request: Asked, order: uuid.UUID) -> OrderAnswer:
+    """Show one order."""
+    assert request.user.partner
+    return _answer(await queries.get_order(request.user.partner, order))
+
+
+@post("/api/v1/orders", guards=[vetted_partner], tags=["purchases"])
+async def order_quote(request: Asked, data: OrderRequest, idempotency_key: IdempotencyKey = "") -> OrderAnswer:
+    """Order a quote; the same Idempotency-Key again is the same order."""
+    assert request.user.partner
+    if not idempotency_key.strip():
+        raise Invalid("Send an Idempotency-Key header, the same each time you try this order again.")
+    order = await actions.order(
+        request.user.partner, data.quote, order_id=uuid.uuid5(request.user.partner, idempotency_key),
+        email=await queries.get_email(request.user.partner),
+    )  # fmt: skip
+    row = await queries.get_order(request.user.partner, order)
+    waits = row["state"] == "awaiting_payment"
+    return _answer(row, await actions.payment_page(request.user.partner, order) if waits else None)
+
+
+def _answer(row: Any, payment_url: str | None = None) -> OrderAnswer:  # noqa: ANN401 (a row)
+    fields = {name: row[name] for name in OrderAnswer.__struct_fields__ if name != "payment_url"}
+    return OrderAnswer(**fields, payment_url=payment_url)
+
+
+ROUTES = [list_orders, show_order, order_quote]

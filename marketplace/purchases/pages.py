@@ -1,0 +1,84 @@
+"""The partner's pages of purchases: order a quote, pay, and see what was bought."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.queries import get_person
+from marketplace.purchases import actions, queries
+from marketplace.web.pages import page, see
+
+if TYPE_CHECKING:
+    from litestar.response import Template
+
+PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+Asked = Request[Actor, Any, Any]
+LOOK_AGAIN_SECONDS = "2"
+
+
+class OrderForm(Struct):
+    """The one field of the quote's button: the order's id, so that a double click is one order."""
+
+    form_id: uuid.UUID
+
+
+@post("/quotes/{quote:uuid}/orders", guards=[vetted_partner])
+async def order_quote(
+    request: Asked,
+    quote: uuid.UUID,
+    data: Annotated[OrderForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Order a quote and go where it is paid."""
+    assert request.user.partner
+    assert request.user.person
+    email = (await get_person(request.user.person))["email"]
+    order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email)
+    return await _to_payment(request.user.partner, order)
+
+
+@get("/orders", guards=[partner])
+async def orders(request: Asked, number: PageNumber = 1) -> Template:
+    """List the partner's orders."""
+    assert request.user.partner
+    return page("purchases/orders.html", orders=await queries.list_orders(request.user.partner, number))
+
+
+@get("/orders/{order:uuid}", guards=[partner])
+async def show_order(request: Asked, order: uuid.UUID, returned: bool = False) -> Template:
+    """Show one order; to who comes back from paying, look for the money until it is there."""
+    assert request.user.partner
+    row = await queries.get_order(request.user.partner, order)
+    if returned and row["state"] == "awaiting_payment":
+        await actions.look_for_money(order)
+        row = await queries.get_order(request.user.partner, order)
+    waits = returned and row["state"] == "awaiting_payment"
+    answer = page("purchases/order.html", order=row, waits=waits, now=clock.now())
+    if waits:
+        answer.headers["refresh"] = LOOK_AGAIN_SECONDS
+    return answer
+
+
+@post("/orders/{order:uuid}/pay", guards=[partner])
+async def pay(request: Asked, order: uuid.UUID) -> Redirect:
+    """Go to Stripe's page for an order that awaits its payment."""
+    assert request.user.partner
+    return await _to_payment(request.user.partner, order)
+
+
+async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
+    """Lead to Stripe's page; to the order itself while Stripe is silent, and when nothing is owed any more."""
+    row = await queries.get_order(of, order)
+    address = await actions.payment_page(of, order) if row["state"] in ("awaiting_payment", "lapsed") else None
+    return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
+
+
+ROUTES = [order_quote, orders, show_order, pay]

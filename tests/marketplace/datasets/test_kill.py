@@ -1,0 +1,105 @@
+"""Kill -9 between any two steps: a second run ends the same way, spends once, and leaves nothing half-written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import fetch_value
+from marketplace.datasets import actions, objects, queries
+from marketplace.errors import NotFound
+from marketplace.settings import settings
+from tests.marketplace.datasets.test_build import PERIOD
+from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DYING = """
+import asyncio, datetime, json, os, signal, sys
+from marketplace import database
+from marketplace.datasets import actions
+from marketplace.settings import settings
+
+arguments = json.loads(sys.argv[1])
+period = {name: datetime.datetime.fromisoformat(arguments.pop(name)) for name in ("period_from", "period_to")}
+last = arguments.pop("dies_at")
+
+def say(step, share):
+    if step == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def story():
+    await database.open_pool(settings().database_url)
+    await actions.build("lyon", **arguments, **period, progress=say)
+
+asyncio.run(story())
+"""
+STEPS = (
+    "checking the inputs", "committing the privacy budget", "asking who consents", "counting", "drawing noise",
+    "weighing contributions", "keeping the noisy cells", "recording the noisy cells", "sealing", "recording the seal", "done",
+)  # fmt: skip
+QUICK = ("counting", "recording the noisy cells", "recording the seal")
+"""Killed in every run; the others in the deep one."""
+
+
+def die(step: str, files: dict[str, str]) -> None:
+    """Run the build in another process that kills itself when it says `step`."""
+    arguments = files | {name: instant.isoformat() for name, instant in PERIOD.items()} | {"dies_at": step}
+    ended = subprocess.run([sys.executable, "-c", DYING, json.dumps(arguments)], env=os.environ, check=False)
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_every_step_is_enumerated(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist(range(1, 301))
+        said: list[str] = []
+        files = write(tmp_path, crowd(300), range(1, 301))
+        await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step))
+        assert tuple(dict.fromkeys(said)) == STEPS
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "step", [step if step in QUICK else pytest.param(step, marks=pytest.mark.deep) for step in STEPS]
+)
+def test_a_killed_build_ends_the_same_way_and_spends_once(run: Callable[..., Any], tmp_path: Path, step: str) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist(range(1, 301))
+        files = write(tmp_path, crowd(300), range(1, 301))
+        await asyncio.to_thread(die, step, files)
+        kept = await fetch_value("SELECT cells_sha256 FROM release WHERE state IN ('noised', 'sealed')")
+        spent = await fetch_value("SELECT spent_micro FROM dataset")
+        assert spent == (0 if step in STEPS[:2] else 2_000_000)
+        assert (kept is not None) == (step in STEPS[STEPS.index("sealing") :])
+        unsealed = await fetch_value("SELECT id FROM release WHERE state <> 'sealed'")
+        if unsealed:
+            with pytest.raises(NotFound if step != "recording the seal" else ZeroDivisionError):
+                await objects.get(objects.cells_key(unsealed))
+                raise ZeroDivisionError
+        # Once the noisy cells are kept, the second run reads no event: there are none to read.
+        inputs = {"events": "/gone", "subscribers": "/gone"} if kept else files
+        release = await actions.build("lyon", **inputs, **PERIOD)
+        row = await queries.get_release(release)
+        assert row["state"] == "sealed"
+        assert row["sealed_at"] <= clock.now()
+        assert kept in {None, row["cells_sha256"]}
+        assert await fetch_value("SELECT count(*) FROM release") == 1
+        assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
+        assert (await queries.cells(release)).num_rows == row["row_count"]
+        assert int((await queries.manifest(release)).weights.sum()) == row["total_weight"]
+        assert kept or not list((settings().state / "builds").glob("*"))
+
+    run(story)

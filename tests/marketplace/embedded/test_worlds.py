@@ -1,0 +1,92 @@
+"""The made city and the moved check-ins: the same for the same seed, and good enough to publish a fair share of cells."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from marketplace import clock
+from marketplace.consent import actions as consent
+from marketplace.database import copy_in
+from marketplace.datasets import actions, queries
+from marketplace.embedded import checkins, city
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LONG_AGO = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+
+
+def test_the_same_seed_gives_the_same_city(tmp_path: Path) -> None:
+    made = [
+        city.make_city(tmp_path / name, seed=seed, people=500, start=dt.date(2026, 3, 2), days=2)
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    tables = [(pq.read_table(one.events), pq.read_table(one.subscribers)) for one in made]
+    assert tables[0] == tables[1]
+    assert tables[0][0] != tables[2][0]
+    instants = tables[0][0]["at"].to_pylist()
+    assert min(instants) >= dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    assert max(instants) < dt.datetime(2026, 3, 4, tzinfo=dt.UTC)
+    assert set(tables[0][1]["home_zone"].to_pylist()) <= set(made[0].zones)
+
+
+async def publish(world: city.City, period: tuple[dt.datetime, dt.datetime], **bounds: Any) -> float:
+    """Build a release of the world in which four in five consent; return the share of the key set that is published."""
+    await consent.define_purpose("presence", "statistics", title_fr="P", title_en="P")
+    await consent.publish_notice("presence.statistics", text_fr="n", text_en="n", at=LONG_AGO)
+    await copy_in("subscriber", ["reference"], [(int(who),) for who in world.references])
+    yes = world.references[np.random.Generator(np.random.PCG64(5)).random(len(world.references)) < 0.8]
+    await consent.give_many("presence.statistics", yes.tolist(), LONG_AGO)
+    await actions.define(
+        "world", purpose="presence.statistics", title_fr="t", title_en="t", description_fr="d", description_en="d",
+        area="a", zones=world.zones, epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
+    )  # fmt: skip
+    release = await actions.build(
+        "world",
+        events=str(world.events),
+        subscribers=str(world.subscribers),
+        period_from=period[0],
+        period_to=period[1],
+    )
+    row = await queries.get_release(release)
+    assert row["state"] == "sealed"
+    # Noise of scale 1 / 0.04 passes 500 once in five hundred million runs.
+    assert abs(row["consenting"] - len(yes)) < 500 + len(world.references) - row["population"]
+    return float(row["row_count"] / row["key_count"])
+
+
+def test_a_quarter_of_the_citys_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+        world = city.make_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
+        share = await publish(
+            world, (start, start + dt.timedelta(days=3)), age_bands=city.AGE_BANDS, h3_resolution=city.RESOLUTION,
+            grain="hour", max_cells=2, max_events=3,
+        )  # fmt: skip
+        assert share > 0.2
+
+    run(story)
+
+
+def test_a_tenth_of_the_real_check_ins_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
+    source = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
+    if not source.exists():
+        pytest.skip("the real check-ins are not on this machine; the seeded city is tested instead")
+
+    async def story() -> None:
+        today = clock.now().date()
+        world = checkins.move_checkins(source, tmp_path, today=today, seed=1)
+        share = await publish(
+            world, checkins.busiest_period(today), age_bands=checkins.AGE_BANDS, h3_resolution=checkins.RESOLUTION,
+            grain="day", max_cells=2, max_events=3,
+        )  # fmt: skip
+        assert share > 0.1
+
+    run(story)

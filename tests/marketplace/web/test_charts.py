@@ -1,0 +1,157 @@
+"""Charts and maps: small, whole, readable without colours, and silent about what is withheld."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import xml.etree.ElementTree as ET
+
+import h3
+import html5lib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.web import charts
+from marketplace.web.i18n import language, preferred
+
+PARIS = h3.latlng_to_cell(48.85, 2.35, 8)
+
+
+def picture(markup: str) -> ET.Element:
+    """Parse the SVG, which must be well-formed, and the whole, which must be strict HTML."""
+    html5lib.HTMLParser(strict=True).parse(f"<!doctype html><html><head><title>x</title></head><body>{markup}</body></html>")
+    assert "style=" not in markup
+    found = re.search(r"<svg.*?</svg>", markup, re.S)
+    assert found
+    return ET.fromstring(found[0])
+
+
+def test_a_thousand_hexagons_stay_below_a_hundred_kibibytes() -> None:
+    cells = {cell: 10.0 + number for number, cell in enumerate(h3.grid_disk(PARIS, 18)) if number < 1000}
+    markup = charts.hex_map(cells, title="People", unit="people")
+    assert len(markup.encode()) < 100 * 1024
+    svg = picture(markup)
+    assert len(svg.findall("./g/path")) == 1000
+    assert len(svg.findall("./g")) == 7
+    assert all(path.find("title") is not None for path in svg.findall("./g/path"))
+
+
+def test_neighbours_share_their_corners() -> None:
+    cells = dict.fromkeys(h3.grid_disk(PARIS, 6), 10.0)
+    rings, _ = charts._project(cells)
+    corners = {corner for ring in rings.values() for corner in ring}
+    assert len(corners) < 2.6 * len(cells)  # a honeycomb has two corners a cell, and its rim
+
+
+def test_a_withheld_cell_is_hatched_and_tells_nothing() -> None:
+    ring = h3.grid_ring(PARIS, 1)
+    svg = picture(charts.hex_map({PARIS: None, **dict.fromkeys(ring, 20.0)}, title="People"))
+    (withheld,) = svg.findall("./path[@class='withheld']")
+    assert "url(#hatch-" in withheld.attrib["fill"]
+    assert withheld.findtext("title") == "withheld"
+    assert len(svg.findall("./g/path")) == 6
+
+
+def test_a_map_across_the_antimeridian_is_one_piece() -> None:
+    fiji = h3.latlng_to_cell(-17.0, 180.0, 5)
+    rings, height = charts._project(h3.grid_disk(fiji, 3))
+    xs = [x for ring in rings.values() for x, _ in ring]
+    ys = [y for ring in rings.values() for _, y in ring]
+    assert min(xs) >= 0
+    assert max(xs) <= charts.MAP_WIDTH
+    assert min(ys) >= 0
+    assert max(ys) <= height
+    assert max(xs) - min(xs) > charts.MAP_WIDTH / 2
+
+
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=50))
+def test_classes_ascend_and_hold_every_value(values: list[int]) -> None:
+    breaks = charts.class_breaks(values)
+    assert breaks == sorted(set(breaks))
+    assert 1 <= len(breaks) <= 7
+    assert breaks[0] <= min(values)
+    assert breaks[-1] <= max(values)
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=10))
+def test_a_waterfall_stands_step_on_step(amounts: list[int]) -> None:
+    total = sum(amounts)
+    rows = list(charts.waterfall([("step", amount) for amount in amounts], total))
+    assert len(rows) == len(amounts) + 1
+    assert rows[-1][1].kind == "sum"
+    for (_, amount), bar in rows[:-1]:
+        assert bar.kind == ("down" if amount < 0 else "up")
+    for _, bar in rows:
+        assert -0.1 <= bar.x <= 1000.1
+        assert 0 <= bar.width
+        assert bar.x + bar.width <= 1000.2
+
+
+@given(st.lists(st.floats(0, 1e9), max_size=6))
+def test_segments_fill_their_line_without_overlap(weights: list[float]) -> None:
+    at = 0.0
+    for x, width in charts.segments(weights):
+        assert x >= at - 0.2
+        assert width >= 0
+        at = x + width
+    assert at <= 1000.3
+
+
+@given(st.floats(0.000001, 1e12))
+def test_an_axis_ends_at_a_round_number_just_above(highest: float) -> None:
+    top = charts._ceiling(highest)
+    assert highest * 0.999 <= top <= highest * 4.01
+
+
+@pytest.mark.parametrize("count", [1, 2, 24, 200, 744])
+@pytest.mark.parametrize("step", [dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=31)])
+@pytest.mark.parametrize("tongue", ["fr", "en"])
+def test_a_line_has_axes_words_and_a_table(count: int, step: dt.timedelta, tongue: str) -> None:
+    token = language.set(tongue)
+    try:
+        start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+        points = [(start + step * number, float(number % 17)) for number in range(count)]
+        markup = charts.line_chart(points, title="Day & night <b>", unit="people")
+    finally:
+        language.reset(token)
+    svg = picture(markup)
+    assert svg.findtext("title") == "Day & night <b>"
+    assert svg.findtext("desc")
+    labels = [text for text in svg.findall("text") if text.attrib.get("text-anchor") == "middle"]
+    assert 1 <= len(labels) <= 8 or (count == 1 and len(labels) <= 1) or step.days == 31
+    assert 'class="n"' in markup
+    assert len(markup) < 60 * 1024
+    for circle_or_line in svg.findall("polyline"):
+        for pair in circle_or_line.attrib["points"].split():
+            x, y = map(float, pair.split(","))
+            assert 0 <= x <= charts.WIDTH
+            assert 0 <= y <= charts.HEIGHT
+
+
+def test_columns_are_as_high_as_their_values() -> None:
+    svg = picture(charts.bar_chart([("a", 1), ("b", 2), ("c", 0)], title="x"))
+    heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]
+    assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)
+    assert heights[2] == 0
+
+
+def test_nothing_to_draw_is_said() -> None:
+    for markup in (charts.line_chart([], title="x"), charts.bar_chart([], title="x"), charts.hex_map({}, title="x")):
+        assert "nothing to draw" in markup
+
+
+@given(st.text(max_size=60))
+def test_any_accept_language_gives_a_language(header: str) -> None:
+    assert preferred(header) in ("fr", "en")
+
+
+@given(st.sampled_from(["fr", "en"]), st.lists(st.sampled_from(["de", "es;q=0.9", "*;q=0.1", ";;q=x", "it-IT"]), max_size=4))
+def test_the_only_language_we_speak_wins_over_others(ours: str, others: list[str]) -> None:
+    assert preferred(", ".join([*others, f"{ours}-XX;q=0.3"])) == ours
+
+
+def test_weights_are_honoured() -> None:
+    assert preferred("fr;q=0.4, en;q=0.8") == "en"
+    assert preferred("en;q=0.4, fr;q=0.8") == "fr"
+    assert preferred("en;q=0, fr;q=0.1") == "fr"

@@ -1,0 +1,227 @@
+"""Bad input over HTTP: a sentence and a way back for people, RFC 9457 for machines, and never our insides."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import html5lib
+import httpx
+import pytest
+from litestar import get, post
+
+from marketplace import app as door
+from marketplace.identity import actions
+from marketplace.settings import settings
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+
+
+def strict(answer: httpx.Response) -> httpx.Response:
+    html5lib.HTMLParser(strict=True).parse(answer.text)
+    return answer
+
+
+def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        partner = await make_partner()
+        await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
+        await actions.create_key(partner, "<script>", key_id=uuid.uuid4(), session="s")
+        async with Browser() as nobody, Browser() as claire, Browser() as steward:
+            await claire.sign_in("claire@atelier.example")
+            await steward.sign_in("steward@partage.example")
+            pages = {
+                nobody: ["/sign-in", "/sign-up", "/activate", "/no-such-page"],
+                claire: ["/keys", "/company", "/profile", "/sign-out", "/partners"],
+                steward: ["/partners", f"/partners/{partner}", "/profile"],
+            }
+            for browser, paths in pages.items():
+                for path in paths:
+                    for language in ("fr", "en"):
+                        answer = strict(await browser.get(f"/{language}{path}"))
+                        assert len(answer.content) < 150 * 1024
+                        assert f'<html lang="{language}">' in answer.text
+                        assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace("http://localhost", "")
+                        assert "<script>" not in answer.text
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/en/no-such-page", 404), ("DELETE", "/en/sign-in", 405), ("GET", f"/en/partners/{uuid.uuid4()}", 404),
+     ("GET", "/en/partners?page=many", 400), ("GET", "/en/partners?page=0", 400), ("GET", "/en/partners/not-a-uuid", 404),
+     ("GET", "/en/keys", 403), ("GET", "/en/join/%00", 422), ("GET", "/en/%F0%28%8C", 404)],
+)  # fmt: skip
+def test_pages_answer_with_a_sentence(run: Callable[..., Any], method: str, path: str, status: int) -> None:
+    async def story() -> None:
+        await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+        async with Browser() as steward:
+            await steward.sign_in("steward@partage.example")
+            answer = strict(await steward.client.request(method, path, headers={"accept": "text/html"}))
+            assert answer.status_code in (status, 404)
+            assert "Back to the catalogue" in text_of(answer)
+            for inside in ("Traceback", "asyncpg", "litestar", "msgspec", "SELECT"):
+                assert inside not in answer.text
+            machine = await steward.client.request(method, path, headers={"accept": "application/json"})
+            assert machine.headers["content-type"] == "application/problem+json"
+            assert machine.json()["status"] == machine.status_code == answer.status_code
+            assert machine.json()["detail"].endswith(".")
+
+    run(story)
+
+
+def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await make_partner()
+        async with Browser() as browser:
+            await browser.sign_in("claire@atelier.example")
+            for token in ({}, {"_csrf_token": "forged"}, {"_csrf_token": "0" * 128}):
+                answer = await browser.client.post("/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), **token})
+                assert answer.status_code == 403
+                assert "no longer valid" in text_of(strict(answer))
+            async with Browser(browser.app) as evil:
+                await evil.get("/en/sign-in")
+                theirs = evil.client.cookies.get("csrftoken") or ""
+            answer = await browser.client.post("/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), "_csrf_token": theirs})
+            assert answer.status_code == 403
+            assert "No keys yet." in text_of(await browser.get("/en/keys"))
+
+    run(story)
+
+
+def test_a_form_that_lacks_fields_names_them(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            answer = strict(await browser.submit("/en/sign-in", {"email": "x@example.org"}))
+            assert answer.status_code == 400
+            assert "Missing or malformed: password." in text_of(answer)
+            answer = await browser.submit("/en/sign-up", {"form_id": "nonsense"})
+            assert answer.status_code == 400
+            assert "Missing or malformed" in text_of(answer)
+
+    run(story)
+
+
+def test_fifty_megabytes_are_refused_before_they_are_read(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        sent = 0
+
+        async def endless() -> AsyncIterator[bytes]:
+            nonlocal sent
+            for _ in range(50):
+                sent += 1_000_000
+                yield b"a" * 1_000_000
+
+        async with Browser() as browser:
+            declared = await browser.client.post(
+                "/en/sign-in", content=b"a", headers={"content-type": "application/x-www-form-urlencoded", "content-length": "50000000"}
+            )
+            assert declared.status_code == 413
+            assert "at most 1 MB" in text_of(strict(declared))
+            answer = await browser.client.post(
+                "/en/sign-in", content=endless(), headers={"content-type": "application/x-www-form-urlencoded"}
+            )
+            assert answer.status_code == 413
+
+    run(story)
+
+
+@post("/api/v1/echo", status_code=200)
+async def echo(data: dict[str, int]) -> dict[str, int]:
+    return data
+
+
+@get("/broken")
+async def broken() -> None:
+    message = "the secret inside"
+    raise RuntimeError(message)
+
+
+@pytest.fixture
+def with_doors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add two doors of the test's own to the site."""
+    slices = door._slices
+    monkeypatch.setattr(door, "_slices", lambda: [*slices(), echo, broken])
+
+
+@pytest.mark.usefixtures("with_doors")
+def test_machines_get_problems(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
+                               ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
+                answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
+                assert 400 <= answer.status_code < 500, (body, answer.text)
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["title"]
+            assert (await browser.client.post("/api/v1/echo", json={"a": 1})).json() == {"a": 1}
+
+    run(story)
+
+
+@pytest.mark.usefixtures("with_doors")
+def test_what_breaks_here_stays_here(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            answer = strict(await browser.get("/en/broken"))
+            assert answer.status_code == 500
+            assert "Something failed on our side" in text_of(answer)
+            assert "secret" not in answer.text
+            machine = await browser.get("/en/broken", headers={"accept": "application/json"})
+            assert machine.json()["status"] == 500
+            assert "secret" not in machine.text
+
+    run(story)
+    assert "the secret inside" in capsys.readouterr().out
+
+
+def test_security_headers_are_on_every_answer(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(*, https: bool) -> None:
+        async with Browser() as browser:
+            for path in ("/", "/en/sign-in", "/en/none", "/api/v1/me", "/static/style.css", "/healthz"):
+                headers = (await browser.get(path)).headers
+                policy = headers["content-security-policy"]
+                assert "unsafe" not in policy
+                assert policy.endswith("form-action 'self' " + ("https://checkout.stripe.com" if https else "http://127.0.0.1:4242"))
+                assert headers["x-content-type-options"] == "nosniff"
+                assert headers["cross-origin-opener-policy"] == "same-origin"
+                assert "geolocation=()" in headers["permissions-policy"]
+                assert ("strict-transport-security" in headers) == https
+            cookie = (await browser.get("/en/sign-in")).headers.get("set-cookie", "")
+            assert ("secure" in cookie.lower()) == https or not cookie
+
+    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:4242/v1")
+    settings.cache_clear()
+    run(lambda: story(https=False))
+    monkeypatch.setenv("STRIPE_API_BASE", "")
+    monkeypatch.setenv("PARTAGE_URL", "https://partage.example")
+    settings.cache_clear()
+    run(lambda: story(https=True))
+
+
+def test_head_answers_as_get_does(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            for path in ("/en/sign-in", "/en/none", "/healthz", "/static/icon.svg"):
+                assert (await browser.client.head(path)).status_code == (await browser.get(path)).status_code
+            assert (await browser.client.head("/en/keys")).status_code == 303
+
+    run(story)
+
+
+def test_a_path_without_a_language_leads_to_the_visitors(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            async def led(path: str, wishes: str) -> str:
+                answer = await browser.get(path, headers={"accept-language": wishes})
+                assert (answer.status_code, answer.headers["vary"]) == (307, "accept-language")
+                return answer.headers["location"]
+
+            assert await led("/sign-in?next=%2Fkeys&x=é", "en-GB,fr;q=0.5") == "/en/sign-in?next=%2Fkeys&x=%C3%A9"
+            assert await led("/caf%C3%A9%0d%0aset-cookie:x", "de, fr;q=0.2") == "/fr/caf%C3%A9%0D%0Aset-cookie%3Ax"
+            assert (await led("//evil.example/x", "en")).startswith("/en/")
+            switch = (await browser.get("/en/activate?x=1&y=%26")).text
+            assert 'href="/fr/activate?x=1&amp;y=%26"' in switch
+
+    run(story)
