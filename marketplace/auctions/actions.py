@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.auctions import rules, sealing
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
+from marketplace.purchases.actions import order_awarded
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -195,6 +196,34 @@ async def place_sealed_bid(
             row, bid, partner, at=at, decision=decision, committed=rules.commitments(row, partner, content, nonce=nonce),
             maximum_minor=None, sealed=sealing.seal({"content": content, "nonce": nonce}, bid, key),
         )  # fmt: skip
+
+
+async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
+    """Order what a partner won, and return the order to pay on Stripe's page; one that still may be paid is returned again."""
+    partner = _bidder(actor)
+    row = await fetch_one(
+        """SELECT sale.*, outcome.auction, outcome.pseudonym, outcome.round, auction.offer, auction.root,
+                  purchase_order.state AS order_state,
+                  (SELECT email FROM person WHERE person.partner = outcome.partner
+                   ORDER BY person.id = $3 DESC NULLS LAST, created_at, id LIMIT 1) AS email
+           FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN auction ON auction.id = outcome.auction LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
+           WHERE sale.id = $1 AND outcome.partner = $2""",
+        sale, partner, actor.person,
+    )  # fmt: skip
+    if row is None:
+        raise NotFound("There is nothing to pay.")
+    if row["purchase_order"] and row["order_state"] != "lapsed":
+        return uuid.UUID(str(row["purchase_order"]))
+    if row["state"] != "due" or row["due_at"] <= clock.now():
+        raise Expired("The time to pay has passed.")
+    document = rules.award_document(row)
+    await order_awarded(
+        partner, offer=row["offer"], release=row["release"], net_minor=row["net_minor"], document=document, order_id=order_id,
+        email=row["email"] or "",
+    )  # fmt: skip
+    await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1 AND state = 'due'", sale, order_id)
+    return order_id
 
 
 def _bidder(actor: Actor) -> uuid.UUID:

@@ -16,6 +16,7 @@ import structlog
 
 from marketplace.auctions import rules, sealing
 from marketplace.auctions.actions import tell
+from marketplace.catalogue.actions import grant_window
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
@@ -84,6 +85,7 @@ async def award(auction: uuid.UUID) -> bool:
         if differences := replay(made, bytes.fromhex(row["root"])).differences:
             raise sealing.UnopenableError(f"The bids of auction {auction} are not those its root commits to: {differences}")
         await _write_round(row, releases, 1, made.award["outcomes"])
+        await _grant_window(row)
         await execute(
             "INSERT INTO auction_transcript (auction, document, published_at) VALUES ($1, $2, $3)",
             auction, to_json(made).encode(), row["held_at"],
@@ -133,7 +135,24 @@ async def _write_round(
             )  # fmt: skip
 
 
+async def _grant_window(auction: Mapping[str, Any]) -> None:
+    """Write an exclusive window down to the catalogue's offer, for whoever paid or still may."""
+    if auction["kind"] != "exclusive":
+        return
+    holder = await fetch_value(
+        """SELECT outcome.partner FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           WHERE outcome.auction = $1 AND sale.state IN ('due', 'paid') ORDER BY outcome.round DESC LIMIT 1""",
+        auction["id"],
+    )
+    await grant_window(auction["id"], auction["offer"], holder, auction["exclusive_from"], auction["exclusive_to"])
+
+
 # ------------------------------------------------------------------ winners who do not pay
+UNPAID = """sale.state = 'due' AND NOT EXISTS (
+    SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded'))"""
+"""Past its time with no order that is paid or still may be."""
+
+
 async def settle_sales() -> int:
     """Mark sales whose orders are paid, and give the lot of a winner who did not pay to the next; return how many moved."""
     moved = await execute(
@@ -142,8 +161,8 @@ async def settle_sales() -> int:
              AND purchase_order.state IN ('paid', 'refunded')"""
     )
     late = await fetch(
-        """SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           WHERE sale.state = 'due' AND sale.due_at <= clock_timestamp() LIMIT 100"""
+        f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+            WHERE {UNPAID} AND sale.due_at <= clock_timestamp() LIMIT 100"""
     )
     for row in late:
         moved += await _default(row["auction"])
@@ -165,21 +184,22 @@ async def _default(auction: uuid.UUID) -> int:
     async with transaction():
         row = await _held(auction)
         defaulted = await execute(
-            """UPDATE auction_sale SET state = 'defaulted' FROM auction_outcome AS outcome
-               WHERE outcome.id = auction_sale.outcome AND outcome.auction = $1
-                 AND auction_sale.state = 'due' AND auction_sale.due_at <= $2""",
+            f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
+                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2""",
             auction, row["held_at"],
         )  # fmt: skip
         if not defaulted:
             return 0
         stand = await _round(auction)
         if stand.number >= LAST_ROUND or row["kind"] == "bundle":
+            await _grant_window(row)
             return defaulted
         releases = await _releases(auction)
         reveals = [line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)]
         again = rules.awarded(row, releases, reveals)["outcomes"]
         fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
         await _write_round(row, releases, stand.number + 1, fresh)
+        await _grant_window(row)
         await tell(auction)
     return defaulted
 

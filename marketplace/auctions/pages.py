@@ -13,7 +13,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.auctions import contributors, rules
-from marketplace.auctions.actions import Plan, announce, cancel, place_bid, place_sealed_bid
+from marketplace.auctions.actions import Plan, announce, cancel, pay, place_bid, place_sealed_bid
 from marketplace.auctions.queries import (
     get_auction,
     get_bid,
@@ -23,6 +23,7 @@ from marketplace.auctions.queries import (
     list_lots,
     list_offers,
     list_outcomes,
+    list_own_sales,
     list_own_bids,
     minimum_bid_minor,
     snapshot,
@@ -55,6 +56,12 @@ class PlanForm(Struct):
     licences: int = 1
     exclusive_from: str = ""
     exclusive_to: str = ""
+
+
+class OnceForm(Struct):
+    """A form that is one button; its id makes it count once."""
+
+    form_id: uuid.UUID
 
 
 class ReasonForm(Struct):
@@ -93,6 +100,7 @@ async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number
         live=snapshot(row), own=await list_own_bids(auction, company) if company else [],
         me=rules.pseudonym(row["salt"], company) if company else "",
         standing=await get_own_state(row, company) if company else None,
+        sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
         outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
         nonce=secrets.token_hex(32), may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
     )  # fmt: skip
@@ -112,6 +120,14 @@ async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) 
         )
         await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
     return see(f"/bids/{data.form_id}")
+
+
+@post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)
+async def pay_form(
+    request: Asked, sale: FromPath[uuid.UUID], data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Order what was won; the order's page leads to Stripe's."""
+    return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id)}")
 
 
 @get("/bids/{bid:uuid}", guards=[partner])
@@ -187,6 +203,6 @@ async def withdraw_form(request: Asked, call: FromPath[uuid.UUID]) -> Redirect:
 
 
 ROUTES = [
-    auctions_page, auction_page, bid_form, bid_page, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
+    auctions_page, auction_page, bid_form, bid_page, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
     withdraw_form,
 ]  # fmt: skip

@@ -155,6 +155,17 @@ async def get_own_state(auction: Mapping[str, Any], partner: uuid.UUID) -> str:
     return "outbid" if auction["kind"] == "ascending" else "sealed"
 
 
+async def list_own_sales(auction: uuid.UUID, partner: uuid.UUID) -> list[asyncpg.Record]:
+    """List what a partner won in an auction and is to pay."""
+    return await fetch(
+        """SELECT sale.*, purchase_order.state AS order_state, release.period_from, release.period_to
+           FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN release ON release.id = sale.release LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
+           WHERE outcome.auction = $1 AND outcome.partner = $2 ORDER BY release.period_from, sale.id LIMIT 100""",
+        auction, partner,
+    )  # fmt: skip
+
+
 async def list_offers() -> list[asyncpg.Record]:
     """List offers that can be auctioned, with their sealed releases, the latest first."""
     return await fetch(

@@ -308,6 +308,21 @@ def awarded(auction: Mapping[str, Any], releases: Sequence[str], reveals: Sequen
     return KINDS[kind_of(auction)][1](terms_document(auction, releases), reveals)
 
 
+def award_document(sale: Mapping[str, Any]) -> bytes:
+    """Return canonical bytes of what set an awarded price: the auction, its root, the bidder, the round, the amount."""
+    return rfc8785.dumps(
+        {
+            "kind": "auction award",
+            "auction": str(sale["auction"]),
+            "root": sale["root"],
+            "bidder": sale["pseudonym"],
+            "round": sale["round"],
+            "release": str(sale["release"]),
+            "amount_minor": sale["net_minor"],
+        }
+    )
+
+
 def lots_of(outcome: Mapping[str, Any]) -> list[int]:
     """Return the positions of the lots an outcome gives."""
     if "goods" in outcome:

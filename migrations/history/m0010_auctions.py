@@ -9,6 +9,14 @@ VERSION = "1.38.0"
 DESCRIPTION = "auctions"
 
 TABLES = r"""
+CREATE TABLE "exclusive_window" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "offer" UUID NOT NULL REFERENCES "offer" ("id") ON DELETE RESTRICT,
+    "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "starts_at" TIMESTAMPTZ NOT NULL,
+    "ends_at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "exclusive_window" ADD CONSTRAINT window_is_not_empty CHECK (starts_at < ends_at);
 CREATE TABLE "auction" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "kind" TEXT NOT NULL,
