@@ -20,7 +20,8 @@ from marketplace.purchases.actions import order_awarded
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from marketplace.auctions.rules import Row
+    from collections.abc import Sequence
 
     from marketplace.identity.actors import Actor
 
@@ -162,9 +163,10 @@ async def place_bid(
         rules.check_amount(maximum_minor, currency, row["currency"])
         decision = rules.decide_open(row, partner, maximum_minor, at)
         committed = rules.commitments(row, partner, {"maximum_minor": maximum_minor}, at=at)
-        return await _answer(
+        answer = await _answer(
             row, bid, partner, at=at, decision=decision, committed=committed, maximum_minor=maximum_minor, sealed=None
         )
+    return answer
 
 
 async def place_sealed_bid(
@@ -192,10 +194,11 @@ async def place_sealed_bid(
         )
         decision = rules.decide_sealed(row, content, at, has_bid=bool(has_bid))
         key = settings().bid_public_key or sealing.public_key(settings().bid_key)
-        return await _answer(
+        answer = await _answer(
             row, bid, partner, at=at, decision=decision, committed=rules.commitments(row, partner, content, nonce=nonce),
             maximum_minor=None, sealed=sealing.seal({"content": content, "nonce": nonce}, bid, key),
         )  # fmt: skip
+    return answer
 
 
 async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
@@ -232,7 +235,7 @@ def _bidder(actor: Actor) -> uuid.UUID:
     return actor.partner
 
 
-async def _hold(auction: uuid.UUID) -> tuple[Mapping[str, Any], dt.datetime]:
+async def _hold(auction: uuid.UUID) -> tuple[Row, dt.datetime]:
     """Lock the auction's row and return it with the database's instant, read once the lock is held.
 
     Materialised first: beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for.
@@ -250,7 +253,7 @@ async def _hold(auction: uuid.UUID) -> tuple[Mapping[str, Any], dt.datetime]:
 
 
 async def _answer(
-    row: Mapping[str, Any], bid: uuid.UUID, partner: uuid.UUID, *, at: dt.datetime, decision: rules.Decision,
+    row: Row, bid: uuid.UUID, partner: uuid.UUID, *, at: dt.datetime, decision: rules.Decision,
     committed: list[str], maximum_minor: int | None, sealed: bytes | None,
 ) -> Answer:  # fmt: skip
     """Write the bid, its receipt and the auction's new state in one statement, unless this bid was answered before."""

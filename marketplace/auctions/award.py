@@ -22,7 +22,8 @@ from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from marketplace.auctions.rules import Row
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -104,7 +105,7 @@ async def _releases(auction: uuid.UUID) -> list[str]:
     return [row["release"] for row in rows]
 
 
-def _opened(bid: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _opened(bid: Row) -> list[dict[str, Any]]:
     """Return a bid as the transcript shows it, opened with the key that this job alone holds."""
     if bid["sealed"] is None:
         return rules.reveals_of(bid, {"maximum_minor": bid["maximum_minor"]}, "")
@@ -113,7 +114,7 @@ def _opened(bid: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 async def _write_round(
-    auction: Mapping[str, Any], releases: Sequence[str], number: int, outcomes: Sequence[Mapping[str, Any]]
+    auction: Row, releases: Sequence[str], number: int, outcomes: Sequence[Row]
 ) -> None:
     """Write what every bidder got and why, and what each winner is to pay for each lot."""
     rows = await fetch("SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"])
@@ -135,7 +136,7 @@ async def _write_round(
             )  # fmt: skip
 
 
-async def _grant_window(auction: Mapping[str, Any]) -> None:
+async def _grant_window(auction: Row) -> None:
     """Write an exclusive window down to the catalogue's offer, for whoever paid or still may."""
     if auction["kind"] != "exclusive":
         return

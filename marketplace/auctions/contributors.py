@@ -18,11 +18,12 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value, transac
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.settings import settings
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
-from pricing.auctions.reverse import StratumTerms, by_stratum, outcome_of, ReverseAward
+from pricing.auctions.reverse import ReverseAward, StratumTerms, by_stratum, outcome_of
 
 if TYPE_CHECKING:
+    from marketplace.auctions.rules import Row
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 LARGEST_ASK_MICRO = 1_000_000_000
 ROUGHLY = 10
@@ -150,7 +151,7 @@ async def _award(call: uuid.UUID) -> int:
     return 1
 
 
-async def _decide(strata: Sequence[Mapping[str, Any]], asks: Sequence[Mapping[str, Any]]) -> int:
+async def _decide(strata: Sequence[Row], asks: Sequence[Row]) -> int:
     """Hold each stratum's auction and write its price and everybody's outcome; return what all winners are promised."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 

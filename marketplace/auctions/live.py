@@ -31,6 +31,7 @@ READ_AGAIN_SECONDS: Final = 5.0
 """A reading is due at least so often while anybody watches, should a notification ever be lost in silence."""
 PAUSE_SECONDS: Final = 0.05
 """Changes within this time share a message."""
+LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
 MESSAGES_KEPT: Final = 64
 RETRY_MILLISECONDS: Final = 1000
 LONGEST_WAIT_SECONDS: Final = 5.0
@@ -59,7 +60,7 @@ class Feed:
             try:
                 while await self._read():
                     pass
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as problem:
+            except LOST as problem:
                 log.warning("live page waits for the database", why=str(problem))
             await asyncio.sleep(PAUSE_SECONDS)
             with contextlib.suppress(TimeoutError):
@@ -123,21 +124,21 @@ class Hub:
             try:
                 connection = await DB.get_new_connection()
                 lost = asyncio.Event()
-                connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, self._told)
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())  # type: ignore[no-untyped-call]
+                await connection.add_listener(CHANNEL, self._told)  # type: ignore[no-untyped-call]
                 wait = 0.1
                 # Whatever was said while nobody listened was not heard: look at everything.
                 for feed in self.feeds.values():
                     feed.dirty.set()
                 await lost.wait()
                 log.warning("LISTEN connection lost")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+            except LOST as problem:
                 log.warning("LISTEN connection fails", why=str(problem), again_in_seconds=wait)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
             finally:
-                if connection is not None and not connection.is_closed():
-                    connection.terminate()
+                if connection is not None and not connection.is_closed():  # type: ignore[no-untyped-call]
+                    connection.terminate()  # type: ignore[no-untyped-call]
 
     def _told(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
         feed = self.feeds.get(uuid.UUID(str(payload)))

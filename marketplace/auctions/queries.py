@@ -10,8 +10,9 @@ from marketplace.errors import NotFound
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
+    from marketplace.auctions.rules import Row
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -113,14 +114,14 @@ async def get_transcript(auction: uuid.UUID) -> bytes:
     return document
 
 
-def minimum_bid_minor(auction: Mapping[str, Any]) -> int:
+def minimum_bid_minor(auction: Row) -> int:
     """Return the least that the next bid must offer: an ascending auction's next step, else the reserve."""
     if auction["kind"] != "ascending":
         return int(auction["reserve_minor"])
     return rules.state_of(auction).minimum_bid.minor
 
 
-def snapshot(auction: Mapping[str, Any], log: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def snapshot(auction: Row, log: Sequence[Row] = ()) -> dict[str, Any]:
     """Return what the live page's script needs: the price, the end, the server's instant, and the log since."""
     leader = auction["leader"]
     return {
@@ -143,7 +144,7 @@ def snapshot(auction: Mapping[str, Any], log: Sequence[Mapping[str, Any]] = ()) 
     }  # fmt: skip
 
 
-async def get_own_state(auction: Mapping[str, Any], partner: uuid.UUID) -> str:
+async def get_own_state(auction: Row, partner: uuid.UUID) -> str:
     """Return a partner's state in an auction: none, leading, outbid or sealed."""
     if auction["leader"] == partner:
         return "leading"

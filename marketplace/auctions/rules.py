@@ -11,7 +11,7 @@ import functools
 import hmac
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,12 +23,14 @@ from pricing.money import Money
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 LARGEST_BID_MINOR: Final = 80_000_000
 """With VAT on top it is still below the most that Stripe charges at once."""
 MOST_LOTS: Final = 12
 MOST_PACKAGES: Final = 50
+Row: TypeAlias = Any
+"""A row of the database, or a mapping like one."""
 RECEIPT_VERSION: Final = 1
 SELLER: Final = "seller-"
 """Begins the names of the seller's own bids in a bundle auction's transcript; no pseudonym does."""
@@ -72,7 +74,7 @@ class Decision:
     price_minor: int | None = None
 
 
-def terms_of(auction: Mapping[str, Any]) -> AscendingTerms:
+def terms_of(auction: Row) -> AscendingTerms:
     """Return an ascending auction's rules as `pricing` takes them."""
     return AscendingTerms(
         Money(auction["reserve_minor"], auction["currency"]),
@@ -84,7 +86,7 @@ def terms_of(auction: Mapping[str, Any]) -> AscendingTerms:
     )
 
 
-def state_of(auction: Mapping[str, Any]) -> AscendingState:
+def state_of(auction: Row) -> AscendingState:
     """Return where an ascending auction stands, from its row alone.
 
     The leader's maximum and the price are all that the next step needs: the second maximum is never above the price, and
@@ -100,7 +102,7 @@ def state_of(auction: Mapping[str, Any]) -> AscendingState:
     )  # fmt: skip
 
 
-def decide_open(auction: Mapping[str, Any], partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> Decision:
+def decide_open(auction: Row, partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> Decision:
     """Decide an ascending auction's bid at the instant that counts."""
     if auction["state"] != "standing":
         return Decision(BidAnswer.REFUSED_TOO_LATE, False, auction["closes_at"])
@@ -118,7 +120,7 @@ def decide_open(auction: Mapping[str, Any], partner: uuid.UUID, maximum_minor: i
     )  # fmt: skip
 
 
-def decide_sealed(auction: Mapping[str, Any], content: Mapping[str, Any], at: dt.datetime, *, has_bid: bool) -> Decision:
+def decide_sealed(auction: Row, content: Row, at: dt.datetime, *, has_bid: bool) -> Decision:
     """Decide a sealed bid at the instant that counts; its content is known only while the request lasts.
 
     One a bidder: it cannot be replaced, so nobody can choose afterwards which of two counts.
@@ -168,13 +170,13 @@ def check_nonce(nonce: str) -> None:
 
 
 def commitments(
-    auction: Mapping[str, Any], partner: uuid.UUID, content: Mapping[str, Any], *, nonce: str = "", at: dt.datetime | None = None
+    auction: Row, partner: uuid.UUID, content: Row, *, nonce: str = "", at: dt.datetime | None = None
 ) -> list[str]:
     """Return what binds a bid before it is shown, hex: one hash, or one for each package; see `pricing`'s transcripts."""
     return [entry.hex() for entry in _entries(str(auction["id"]), pseudonym(auction["salt"], partner), content, nonce, at)]
 
 
-def _entries(auction: str, named: str, content: Mapping[str, Any], nonce: str, at: dt.datetime | None) -> list[bytes]:
+def _entries(auction: str, named: str, content: Row, nonce: str, at: dt.datetime | None) -> list[bytes]:
     if "maximum_minor" in content:
         assert at is not None, "an open bid is bound with its instant"
         return [proxy_entry(auction, named, content["maximum_minor"], micros(at))]
@@ -192,7 +194,7 @@ def good(lot: int) -> str:
 
 
 def receipt(
-    auction: Mapping[str, Any], bid: uuid.UUID, named: str, *, at: dt.datetime, decision: Decision, position: int | None,
+    auction: Row, bid: uuid.UUID, named: str, *, at: dt.datetime, decision: Decision, position: int | None,
     committed: Sequence[str], maximum_minor: int | None,
 ) -> bytes:  # fmt: skip
     """Return the canonical bytes of the answer to a bid: what the bidder keeps and can hold against the transcript."""
@@ -230,7 +232,7 @@ def public_key(signing_key: str) -> str:
 
 
 # ------------------------------------------------------------------ the end
-def terms_document(auction: Mapping[str, Any], releases: Sequence[str]) -> dict[str, Any]:
+def terms_document(auction: Row, releases: Sequence[str]) -> dict[str, Any]:
     """Return the auction's rule as its transcript states it: the first leaf under the root."""
     terms: dict[str, Any] = {"currency": auction["currency"], "lots": list(releases), "reserve_minor": auction["reserve_minor"]}
     if auction["kind"] == "limited":
@@ -249,12 +251,12 @@ def terms_document(auction: Mapping[str, Any], releases: Sequence[str]) -> dict[
     return terms
 
 
-def kind_of(auction: Mapping[str, Any]) -> str:
+def kind_of(auction: Row) -> str:
     """Return the name of an auction's rule in transcripts."""
     return "ascending" if auction["kind"] == "ascending" else str(auction["price_rule"])
 
 
-def reserve_reveals(auction: Mapping[str, Any], lots: int) -> list[dict[str, Any]]:
+def reserve_reveals(auction: Row, lots: int) -> list[dict[str, Any]]:
     """Return the seller's own open bids in a bundle auction: the reserve on each lot, so that none is sold below it."""
     if auction["kind"] != "bundle":
         return []
@@ -264,7 +266,7 @@ def reserve_reveals(auction: Mapping[str, Any], lots: int) -> list[dict[str, Any
     ]
 
 
-def entries_of(auction: Mapping[str, Any], lots: int, bids: Sequence[Mapping[str, Any]]) -> list[bytes]:
+def entries_of(auction: Row, lots: int, bids: Sequence[Row]) -> list[bytes]:
     """Return the leaves after the terms: the seller's bids, then each accepted bid's commitments in order."""
     seller = [
         commit_bundle(str(auction["id"]), one["bidder"], one["goods"], one["amount_minor"], bytes(32))
@@ -273,13 +275,13 @@ def entries_of(auction: Mapping[str, Any], lots: int, bids: Sequence[Mapping[str
     return seller + [bytes.fromhex(each) for bid in bids for each in bid["commitments"]]
 
 
-def root_of(auction: Mapping[str, Any], releases: Sequence[str], bids: Sequence[Mapping[str, Any]]) -> bytes:
+def root_of(auction: Row, releases: Sequence[str], bids: Sequence[Row]) -> bytes:
     """Return the root that is published at close."""
     terms = terms_document(auction, releases)
     return merkle_root(leaves(str(auction["id"]), kind_of(auction), terms, entries_of(auction, len(releases), bids)))
 
 
-def reveals_of(bid: Mapping[str, Any], content: Mapping[str, Any], nonce: str) -> list[dict[str, Any]]:
+def reveals_of(bid: Row, content: Row, nonce: str) -> list[dict[str, Any]]:
     """Return a bid as transcripts show it, one line for each of its commitments."""
     if "maximum_minor" in content:
         return [{"bidder": bid["pseudonym"], "maximum_minor": content["maximum_minor"], "at": micros(bid["received_at"])}]
@@ -292,7 +294,7 @@ def reveals_of(bid: Mapping[str, Any], content: Mapping[str, Any], nonce: str) -
 
 
 def transcript(
-    auction: Mapping[str, Any], releases: Sequence[str], bids: Sequence[Mapping[str, Any]], reveals: Sequence[Mapping[str, Any]]
+    auction: Row, releases: Sequence[str], bids: Sequence[Row], reveals: Sequence[Row]
 ) -> Transcript:
     """Return everything from which anyone re-computes the award, the award itself as `pricing` computes it."""
     terms, kind = terms_document(auction, releases), kind_of(auction)
@@ -303,12 +305,12 @@ def transcript(
     )  # fmt: skip
 
 
-def awarded(auction: Mapping[str, Any], releases: Sequence[str], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def awarded(auction: Row, releases: Sequence[str], reveals: Sequence[Row]) -> dict[str, Any]:
     """Return the award of an auction's rule for these bids."""
     return KINDS[kind_of(auction)][1](terms_document(auction, releases), reveals)
 
 
-def award_document(sale: Mapping[str, Any]) -> bytes:
+def award_document(sale: Row) -> bytes:
     """Return canonical bytes of what set an awarded price: the auction, its root, the bidder, the round, the amount."""
     return rfc8785.dumps(
         {
@@ -323,7 +325,7 @@ def award_document(sale: Mapping[str, Any]) -> bytes:
     )
 
 
-def lots_of(outcome: Mapping[str, Any]) -> list[int]:
+def lots_of(outcome: Row) -> list[int]:
     """Return the positions of the lots an outcome gives."""
     if "goods" in outcome:
         return sorted(int(name.rpartition("-")[2]) for name in outcome["goods"])
@@ -353,7 +355,7 @@ def typed_instant(text: str) -> dt.datetime:
         raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
 
 
-def typed_packages(fields: Mapping[str, Any], lots: int) -> list[tuple[list[int], int]]:
+def typed_packages(fields: Row, lots: int) -> list[tuple[list[int], int]]:
     """Return the packages a person typed: fields `lot-N` one lot's worth, `all` everything's; empty ones are skipped."""
     typed = [([lot], str(fields.get(f"lot-{lot}", ""))) for lot in range(lots)]
     if lots > 1:
