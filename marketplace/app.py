@@ -253,7 +253,7 @@ def create_app(*, manages_pool: bool = True) -> ASGIApp:
         ),
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
-        compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$"]),
+        compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State(),

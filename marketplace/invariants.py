@@ -177,8 +177,10 @@ _always(
            WHERE kind = 'shares_held' AND source_id = licence_split.licence::text
        ) AS held ON true
        LEFT JOIN LATERAL (
-           SELECT coalesce(sum(amount_minor) FILTER (WHERE (kind, credit) = ('shares_released', '467200')), 0) AS released,
-                  coalesce(sum(amount_minor) FILTER (WHERE (kind, debit) = ('shares_cancelled', '467100')), 0) AS cancelled
+           SELECT coalesce(sum(amount_minor) FILTER (
+                      WHERE kind = 'shares_released' AND credit = '467200'), 0) AS released,
+                  coalesce(sum(amount_minor) FILTER (
+                      WHERE kind = 'shares_cancelled' AND debit = '467100'), 0) AS cancelled
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
            WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = licence_split.licence::text
        ) AS ended ON true

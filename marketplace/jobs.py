@@ -1,13 +1,14 @@
 """The clock's door: every scheduled job on one screen. APScheduler decides when, a `job_run` row decides whether.
 
-A slot is a multiple of the job's interval. Whoever runs a slot holds the job's advisory lock on a connection of its
-own, so a worker that dies lets go at once and another takes the slot over. Jobs pull whatever is due, so one run
-answers for every slot that was missed while no worker ran; the row says how many.
+A slot is a multiple of the job's interval. Whoever runs a slot holds the job's advisory lock on a connection of the
+worker's own, so a worker that dies lets go at once and another takes the slot over. Jobs pull whatever is due, so one
+run answers for every slot that was missed while no worker ran; the row says how many.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import signal
 from typing import TYPE_CHECKING
@@ -20,11 +21,21 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from marketplace import clock, invariants
+from marketplace.auctions.award import close_auctions, settle_sales
+from marketplace.auctions.contributors import award_calls
+from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.finance.actions import reconcile
+from marketplace.identity.actions import confirm_pending_vat, forget_old
+from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    import asyncpg
 
 log = structlog.get_logger(__name__)
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -52,15 +63,6 @@ async def sweep_invariants() -> None:
 
 def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
     """Return every job: its name, its interval in seconds, what it does."""
-    from marketplace.auctions.award import close_auctions, settle_sales
-    from marketplace.auctions.contributors import award_calls
-    from marketplace.catalogue.actions import refresh_demand
-    from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-    from marketplace.finance.actions import reconcile
-    from marketplace.identity.actions import confirm_pending_vat, forget_old
-    from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
-    from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
-
     shares = settings().shares_every_seconds
     return {
         "stripe-commands": (2, run_commands),
@@ -94,14 +96,51 @@ async def run_due(job: str, every: int, work: Callable[[], Awaitable[object]]) -
     slot = slot_of(clock.now(), every)
     if await fetch_one("SELECT 1 FROM job_run WHERE job = $1 AND slot = $2 AND finished_at IS NOT NULL", job, slot):
         return False
-    assert DB.pool
-    async with DB.pool.acquire() as holder:
-        if not await holder.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", job):
-            return False
+    async with _turns.take(job) as is_ours:
+        return is_ours and await _run_slot(job, slot, every, work)
+
+
+class Turns:
+    """Whose turn each job is: advisory locks on one connection outside the pool, which work may need to the last."""
+
+    def __init__(self) -> None:
+        """Connect at the first turn."""
+        self.connection: asyncpg.Connection | None = None
+        self.speaking = asyncio.Lock()
+        self.taken: set[str] = set()
+
+    @contextlib.asynccontextmanager
+    async def take(self, job: str) -> AsyncIterator[bool]:
+        """Take the job's turn, if nobody in any process has it; a process that dies gives its turns back."""
+        if job in self.taken:
+            yield False
+            return
+        self.taken.add(job)
         try:
-            return await _run_slot(job, slot, every, work)
+            if not await self._ask("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", job):
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                await self._ask("SELECT pg_advisory_unlock(hashtextextended($1, 1))", job)
         finally:
-            await holder.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", job)
+            self.taken.discard(job)
+
+    async def _ask(self, sql: str, job: str) -> bool:
+        async with self.speaking:
+            if self.connection is None or self.connection.is_closed():
+                self.connection = await DB.get_new_connection()
+            return bool(await self.connection.fetchval(sql, job))
+
+    async def close(self) -> None:
+        """Give every turn back."""
+        if self.connection is not None:
+            await self.connection.close()
+            self.connection = None
+
+
+_turns = Turns()
 
 
 async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
@@ -152,4 +191,10 @@ async def work_until_stopped() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     scheduler = start()
     await stop.wait()
+    await stop_ticking(scheduler)
+
+
+async def stop_ticking(scheduler: AsyncIOScheduler) -> None:
+    """Stop a scheduler and give its turns back; what was under way is taken up by whoever ticks next."""
     scheduler.shutdown(wait=False)
+    await _turns.close()

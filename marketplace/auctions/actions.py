@@ -10,7 +10,7 @@ import datetime as dt
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.auctions import rules, sealing
@@ -20,9 +20,9 @@ from marketplace.purchases.actions import order_awarded
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rules import Row
     from collections.abc import Sequence
 
+    from marketplace.auctions.rules import Row
     from marketplace.identity.actors import Actor
 
 PRICE_RULES = {"exclusive": "second_price", "limited": "uniform_price", "ascending": "proxy", "bundle": "core"}
@@ -56,10 +56,14 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     auction, now = auction or uuid.uuid4(), clock.now()
     _check_plan(plan, now)
     async with transaction():
-        offer = await fetch_one("SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL", plan.offer)
+        offer = await fetch_one(
+            "SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL", plan.offer
+        )
         if offer is None:
             raise NotFound("There is no such offer.")
-        sealed = await fetch_value("SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed'", list(plan.releases))
+        sealed = await fetch_value(
+            "SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed'", list(plan.releases)
+        )
         if sealed != len(plan.releases):
             raise Invalid("Only sealed releases can be auctioned.")
         ascending = plan.kind == "ascending"
@@ -94,8 +98,12 @@ def _check_plan(plan: Plan, now: dt.datetime) -> None:
         raise Invalid("An auction closes after it opens, within 90 days.")
     if not 0 <= plan.forgone_minor <= plan.reserve_minor or not 1 <= plan.reserve_minor <= rules.LARGEST_BID_MINOR:
         raise Invalid("The reserve is positive and never below the sales it forgoes.")
-    if not 1 <= len(plan.releases) <= (rules.MOST_LOTS if plan.kind == "bundle" else 1) or len(set(plan.releases)) < len(plan.releases):
-        raise Invalid("A bundle auction sells up to {most} different releases, any other kind one.", most=rules.MOST_LOTS)
+    if not 1 <= len(plan.releases) <= (rules.MOST_LOTS if plan.kind == "bundle" else 1) or len(
+        set(plan.releases)
+    ) < len(plan.releases):
+        raise Invalid(
+            "A bundle auction sells up to {most} different releases, any other kind one.", most=rules.MOST_LOTS
+        )
     if not 1 <= plan.licences <= (1000 if plan.kind == "limited" else 1):
         raise Invalid("Only an auction of limited licences sells more than one.")
     window = (plan.exclusive_from, plan.exclusive_to)
@@ -120,7 +128,9 @@ async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
         if row["state"] != "standing" or row["bid_count"]:
             raise Conflict("Somebody has bid: the auction runs to its end.")
         await execute(
-            "UPDATE auction SET state = 'cancelled', cancelled_reason = $2 WHERE id = $1", auction, f"{reason.strip()} ({by})"
+            "UPDATE auction SET state = 'cancelled', cancelled_reason = $2 WHERE id = $1",
+            auction,
+            f"{reason.strip()} ({by})",
         )
         await tell(auction)
 

@@ -91,7 +91,9 @@ async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, where it stands, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
-        "lots": [{"position": lot["position"], "release": str(lot["release"]), "dataset": lot["dataset"]} for lot in lots]
+        "lots": [
+            {"position": lot["position"], "release": str(lot["release"]), "dataset": lot["dataset"]} for lot in lots
+        ]
     }
 
 
@@ -106,7 +108,9 @@ def _described_auction(row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
 
 
 @put("/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}", guards=[vetted_partner])
-async def bid_api(request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: BidRequest) -> dict[str, Any]:
+async def bid_api(
+    request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: BidRequest
+) -> dict[str, Any]:
     """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
     return described(await take(request.user, auction, bid, data))
 

@@ -22,10 +22,11 @@ from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rules import Row
     from collections.abc import Sequence
 
     import asyncpg
+
+    from marketplace.auctions.rules import Row
 
 log = structlog.get_logger(__name__)
 AT_ONCE = 100
@@ -84,7 +85,9 @@ async def award(auction: uuid.UUID) -> bool:
         releases, bids = await _releases(auction), await _bids(auction)
         made = rules.transcript(row, releases, bids, [line for bid in bids for line in _opened(bid)])
         if differences := replay(made, bytes.fromhex(row["root"])).differences:
-            raise sealing.UnopenableError(f"The bids of auction {auction} are not those its root commits to: {differences}")
+            raise sealing.UnopenableError(
+                f"The bids of auction {auction} are not those its root commits to: {differences}"
+            )
         await _write_round(row, releases, 1, made.award["outcomes"])
         await _grant_window(row)
         await execute(
@@ -113,11 +116,11 @@ def _opened(bid: Row) -> list[dict[str, Any]]:
     return rules.reveals_of(bid, opened["content"], opened["nonce"])
 
 
-async def _write_round(
-    auction: Row, releases: Sequence[str], number: int, outcomes: Sequence[Row]
-) -> None:
+async def _write_round(auction: Row, releases: Sequence[str], number: int, outcomes: Sequence[Row]) -> None:
     """Write what every bidder got and why, and what each winner is to pay for each lot."""
-    rows = await fetch("SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"])
+    rows = await fetch(
+        "SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"]
+    )
     partners = {row["pseudonym"]: row["partner"] for row in rows}
     due_at = auction["held_at"] + dt.timedelta(hours=auction["pay_within_hours"])
     for outcome in (each for each in outcomes if not each["bidder"].startswith(rules.SELLER)):
@@ -196,7 +199,9 @@ async def _default(auction: uuid.UUID) -> int:
             await _grant_window(row)
             return defaulted
         releases = await _releases(auction)
-        reveals = [line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)]
+        reveals = [
+            line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)
+        ]
         again = rules.awarded(row, releases, reveals)["outcomes"]
         fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
         await _write_round(row, releases, stand.number + 1, fresh)

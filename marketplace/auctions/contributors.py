@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.auctions import sealing
@@ -21,9 +21,10 @@ from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 from pricing.auctions.reverse import ReverseAward, StratumTerms, by_stratum, outcome_of
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rules import Row
     import datetime as dt
     from collections.abc import Sequence
+
+    from marketplace.auctions.rules import Row
 
 LARGEST_ASK_MICRO = 1_000_000_000
 ROUGHLY = 10
@@ -77,9 +78,13 @@ async def ask(subscriber: int, call: uuid.UUID, stratum: uuid.UUID, *, least_mic
         at = await _standing(call)
         if not await fetch_value("SELECT true FROM contributor_stratum WHERE id = $1 AND call = $2", stratum, call):
             raise NotFound("There is no such call.")
-        known = await fetch_value("SELECT id FROM contributor_ask WHERE call = $1 AND subscriber = $2", call, subscriber)
+        known = await fetch_value(
+            "SELECT id FROM contributor_ask WHERE call = $1 AND subscriber = $2", call, subscriber
+        )
         row = known or uuid.uuid4()
-        sealed = sealing.seal({"least_micro": least_micro}, row, settings().bid_public_key or sealing.public_key(settings().bid_key))
+        sealed = sealing.seal(
+            {"least_micro": least_micro}, row, settings().bid_public_key or sealing.public_key(settings().bid_key)
+        )
         await execute(
             """INSERT INTO contributor_ask (id, stratum, call, subscriber, sealed, asked_at) VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (call, subscriber)
@@ -118,7 +123,9 @@ async def _standing(call: uuid.UUID) -> dt.datetime:
 
 async def award_calls() -> int:
     """Award every call whose end has passed, once: a price per stratum, and the promise written to the dataset's terms."""
-    due = await fetch("SELECT id FROM contributor_call WHERE state = 'standing' AND closes_at <= clock_timestamp() LIMIT 20")
+    due = await fetch(
+        "SELECT id FROM contributor_call WHERE state = 'standing' AND closes_at <= clock_timestamp() LIMIT 20"
+    )
     awarded = 0
     for row in due:
         async with transaction():
@@ -137,7 +144,8 @@ async def _award(call: uuid.UUID) -> int:
         return 0
     strata = await fetch("SELECT * FROM contributor_stratum WHERE call = $1 ORDER BY position", call)
     asks = await fetch(
-        "SELECT id, stratum, sealed FROM contributor_ask WHERE call = $1 AND withdrawn_at IS NULL ORDER BY asked_at, id", call
+        "SELECT id, stratum, sealed FROM contributor_ask WHERE call = $1 AND withdrawn_at IS NULL ORDER BY asked_at, id",
+        call,
     )
     minimum_micro = await _decide(strata, asks)
     await execute("UPDATE contributor_call SET state = 'awarded', awarded_at = $2 WHERE id = $1", call, held["held_at"])
@@ -167,7 +175,10 @@ async def _decide(strata: Sequence[Row], asks: Sequence[Row]) -> int:
         assert isinstance(found, ReverseAward), "a reserve is always stated, so there is always an award"
         promised += found.spent_minor
         await execute(
-            "UPDATE contributor_stratum SET winners = $2, price_micro = $3 WHERE id = $1", row["id"], found.winners, found.price_minor
+            "UPDATE contributor_stratum SET winners = $2, price_micro = $3 WHERE id = $1",
+            row["id"],
+            found.winners,
+            found.price_minor,
         )
         members = [at for at in range(len(asks)) if own[at] == row["position"]]
         reasons = [str(outcome_of(found, int(least[at]), order)) for order, at in enumerate(members)]
@@ -196,8 +207,11 @@ async def list_calls(subscriber: int, page: int) -> Paged:
     )  # fmt: skip
     found = paged(rows, page)
     strata = await fetch(
-        "SELECT * FROM contributor_stratum WHERE call = ANY($1) ORDER BY call, position", [row["id"] for row in found.rows]
+        "SELECT * FROM contributor_stratum WHERE call = ANY($1) ORDER BY call, position",
+        [row["id"] for row in found.rows],
     )
     return Paged(
-        [dict(row) | {"strata": [one for one in strata if one["call"] == row["id"]]} for row in found.rows], found.number, found.more
+        [dict(row) | {"strata": [one for one in strata if one["call"] == row["id"]]} for row in found.rows],
+        found.number,
+        found.more,
     )

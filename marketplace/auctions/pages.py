@@ -23,8 +23,8 @@ from marketplace.auctions.queries import (
     list_lots,
     list_offers,
     list_outcomes,
-    list_own_sales,
     list_own_bids,
+    list_own_sales,
     minimum_bid_minor,
     snapshot,
 )
@@ -124,7 +124,9 @@ async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) 
 
 @post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)
 async def pay_form(
-    request: Asked, sale: FromPath[uuid.UUID], data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+    request: Asked,
+    sale: FromPath[uuid.UUID],
+    data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Order what was won; the order's page leads to Stripe's."""
     return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id)}")
@@ -135,7 +137,9 @@ async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
     """Show the answer to one of the partner's own bids, with its receipt."""
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
-    return page("auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), receipt=row["receipt"].decode())
+    return page(
+        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), receipt=row["receipt"].decode()
+    )
 
 
 # ------------------------------------------------------------------ the steward
@@ -169,7 +173,9 @@ async def announce_form(
 
 @post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)
 async def cancel_form(
-    request: Asked, auction: FromPath[uuid.UUID], data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+    request: Asked,
+    auction: FromPath[uuid.UUID],
+    data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Cancel an auction that nobody has bid in."""
     await cancel(auction, data.reason, by=request.user.name)
@@ -186,7 +192,9 @@ async def calls_page(request: Asked, page_number: Page = 1) -> Template:
 
 @post("/calls/{call:uuid}/asks", guards=[subscriber], status_code=303)
 async def ask_form(
-    request: Asked, call: FromPath[uuid.UUID], data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+    request: Asked,
+    call: FromPath[uuid.UUID],
+    data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """State, privately, the least the subscriber would accept."""
     assert request.user.subscriber is not None

@@ -10,11 +10,12 @@ from marketplace.errors import NotFound
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rules import Row
     import uuid
     from collections.abc import Sequence
 
     import asyncpg
+
+    from marketplace.auctions.rules import Row
 
 ROWS_A_MESSAGE = 500
 AUCTION = """
@@ -149,7 +150,9 @@ async def get_own_state(auction: Row, partner: uuid.UUID) -> str:
     if auction["leader"] == partner:
         return "leading"
     has_bid = await fetch_value(
-        "SELECT true FROM bid WHERE partner = $1 AND auction = $2 AND position IS NOT NULL LIMIT 1", partner, auction["id"]
+        "SELECT true FROM bid WHERE partner = $1 AND auction = $2 AND position IS NOT NULL LIMIT 1",
+        partner,
+        auction["id"],
     )
     if not has_bid:
         return "none"

@@ -105,12 +105,17 @@ def state_of(auction: Row) -> AscendingState:
 def decide_open(auction: Row, partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> Decision:
     """Decide an ascending auction's bid at the instant that counts."""
     if auction["state"] != "standing":
-        return Decision(BidAnswer.REFUSED_TOO_LATE, False, auction["closes_at"])
+        return Decision(BidAnswer.REFUSED_TOO_LATE, accepted=False, closes_at=auction["closes_at"])
     before = state_of(auction)
     after, answer = place(before, ProxyBid(str(partner), Money(maximum_minor, auction["currency"]), micros(at)))
     if answer.startswith("refused"):
         return Decision(
-            answer, False, auction["closes_at"], auction["leader"], auction["leading_maximum_minor"], auction["price_minor"]
+            answer,
+            False,
+            auction["closes_at"],
+            auction["leader"],
+            auction["leading_maximum_minor"],
+            auction["price_minor"],
         )
     assert after.price is not None, "an accepted bid makes a price"
     leads = after.leader == str(partner)
@@ -135,8 +140,8 @@ def decide_sealed(auction: Row, content: Row, at: dt.datetime, *, has_bid: bool)
     elif any(amount < auction["reserve_minor"] * lots for amount, lots in offers):
         answer = BidAnswer.REFUSED_BELOW_MINIMUM
     else:
-        return Decision("sealed", True, auction["closes_at"])
-    return Decision(answer, False, auction["closes_at"])
+        return Decision("sealed", accepted=True, closes_at=auction["closes_at"])
+    return Decision(answer, accepted=False, closes_at=auction["closes_at"])
 
 
 def packages_of(packages: Sequence[tuple[Sequence[int], int]], lots: int) -> list[list[Any]]:
@@ -173,7 +178,9 @@ def commitments(
     auction: Row, partner: uuid.UUID, content: Row, *, nonce: str = "", at: dt.datetime | None = None
 ) -> list[str]:
     """Return what binds a bid before it is shown, hex: one hash, or one for each package; see `pricing`'s transcripts."""
-    return [entry.hex() for entry in _entries(str(auction["id"]), pseudonym(auction["salt"], partner), content, nonce, at)]
+    return [
+        entry.hex() for entry in _entries(str(auction["id"]), pseudonym(auction["salt"], partner), content, nonce, at)
+    ]
 
 
 def _entries(auction: str, named: str, content: Row, nonce: str, at: dt.datetime | None) -> list[bytes]:
@@ -234,7 +241,11 @@ def public_key(signing_key: str) -> str:
 # ------------------------------------------------------------------ the end
 def terms_document(auction: Row, releases: Sequence[str]) -> dict[str, Any]:
     """Return the auction's rule as its transcript states it: the first leaf under the root."""
-    terms: dict[str, Any] = {"currency": auction["currency"], "lots": list(releases), "reserve_minor": auction["reserve_minor"]}
+    terms: dict[str, Any] = {
+        "currency": auction["currency"],
+        "lots": list(releases),
+        "reserve_minor": auction["reserve_minor"],
+    }
     if auction["kind"] == "limited":
         terms["licences"] = auction["licences"]
     if auction["kind"] == "exclusive":
@@ -242,7 +253,9 @@ def terms_document(auction: Row, releases: Sequence[str]) -> dict[str, Any]:
     if auction["kind"] == "ascending":
         terms |= {
             "start_minor": auction["reserve_minor"],
-            "increments_minor": [list(step) for step in zip(auction["steps_from_minor"], auction["steps_minor"], strict=True)],
+            "increments_minor": [
+                list(step) for step in zip(auction["steps_from_minor"], auction["steps_minor"], strict=True)
+            ],
             "opens_at": micros(auction["opens_at"]),
             "closes_at": micros(auction["scheduled_close_at"]),
             "window": auction["window_seconds"] * 1_000_000,
@@ -284,7 +297,9 @@ def root_of(auction: Row, releases: Sequence[str], bids: Sequence[Row]) -> bytes
 def reveals_of(bid: Row, content: Row, nonce: str) -> list[dict[str, Any]]:
     """Return a bid as transcripts show it, one line for each of its commitments."""
     if "maximum_minor" in content:
-        return [{"bidder": bid["pseudonym"], "maximum_minor": content["maximum_minor"], "at": micros(bid["received_at"])}]
+        return [
+            {"bidder": bid["pseudonym"], "maximum_minor": content["maximum_minor"], "at": micros(bid["received_at"])}
+        ]
     if "packages" in content:
         return [
             {"bidder": bid["pseudonym"], "goods": [good(lot) for lot in lots], "amount_minor": amount, "nonce": nonce}
@@ -293,9 +308,7 @@ def reveals_of(bid: Row, content: Row, nonce: str) -> list[dict[str, Any]]:
     return [{"bidder": bid["pseudonym"], "amount_minor": content["amount_minor"], "nonce": nonce}]
 
 
-def transcript(
-    auction: Row, releases: Sequence[str], bids: Sequence[Row], reveals: Sequence[Row]
-) -> Transcript:
+def transcript(auction: Row, releases: Sequence[str], bids: Sequence[Row], reveals: Sequence[Row]) -> Transcript:
     """Return everything from which anyone re-computes the award, the award itself as `pricing` computes it."""
     terms, kind = terms_document(auction, releases), kind_of(auction)
     shown = (*reserve_reveals(auction, len(releases)), *reveals)

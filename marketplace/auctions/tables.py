@@ -149,7 +149,7 @@ class AuctionOutcome(Table, db=DB, tablename="auction_outcome"):
     pays_minor = BigInt()
     reason = Text()
     decided_at = Timestamptz()
-    one_outcome_a_bidder_and_round = Unique([auction, round, partner])
+    one_outcome_a_bidder_and_round = Unique([auction, round, partner])  # noqa: A003 (the column above, not the builtin)
     losers_pay_nothing = Check("(cardinality(lots) = 0) = (pays_minor = 0)")
 
 

@@ -62,8 +62,12 @@ async def price_now(release: asyncpg.Record, offer: asyncpg.Record, *, now: dt.d
     )  # fmt: skip
     return price(
         rules.price_inputs(
-            release, offer, demand_basis_points=await draw_of_day(offer["id"], now), promised_minor=promised,
-            subscribers_basis_points=settings().subscribers_basis_points, now=now,
+            release,
+            offer,
+            demand_basis_points=await draw_of_day(offer["id"], now),
+            promised_minor=promised,
+            subscribers_basis_points=settings().subscribers_basis_points,
+            now=now,
         )  # fmt: skip
     )
 
@@ -132,7 +136,9 @@ async def grant_window(
 
 async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
     """Write down that a quote was ordered, inside the order's transaction; demand learns from it."""
-    await execute("INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at)
+    await execute(
+        "INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at
+    )
 
 
 async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
@@ -145,7 +151,9 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
         return drawn
     async with transaction():
         await lock(f"demand {offer}")
-        past = await fetch("SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day)
+        past = await fetch(
+            "SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day
+        )
         answers = await fetch(
             """SELECT (quote.quoted_at AT TIME ZONE 'UTC')::date AS day, quote.partner::text AS partner,
                       bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
@@ -163,7 +171,9 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
                VALUES (gen_random_uuid(), $1, $2, $3, $4) ON CONFLICT (offer, day) DO NOTHING""",
             offer, day, multiplier, now,
         )  # fmt: skip
-    return int(await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day))
+    return int(
+        await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day)
+    )
 
 
 async def refresh_demand() -> None:

@@ -17,13 +17,13 @@ steward = staff("steward", "auditor")
 
 
 @get("/steward/datasets", guards=[steward])
-async def list_datasets(number: Page) -> Template:
+async def list_datasets(number: Page = 1) -> Template:
     """Show every dataset with what is left of its budget."""
     return page("datasets/datasets.html", datasets=await queries.list_datasets(number))
 
 
 @get("/steward/datasets/{code:str}", guards=[steward])
-async def show_dataset(code: FromPath[str], number: Page) -> Template:
+async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
     """Show one dataset's promise and its releases in every state."""
     return page(
         "datasets/dataset.html",

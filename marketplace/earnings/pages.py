@@ -28,7 +28,7 @@ from marketplace.earnings.queries import (
     list_years,
 )
 from marketplace.earnings.rules import MICRO_PER_MINOR
-from marketplace.errors import NotFound
+from marketplace.errors import Invalid, NotFound
 from marketplace.identity.actors import Actor, subscriber
 from marketplace.settings import settings
 from marketplace.web import formats
@@ -121,7 +121,7 @@ async def change_consent(
     """Give or withdraw, once a form: the form's id is the receipt's."""
     verbs = {"give": consent.give, "withdraw": consent.withdraw}
     if data.word not in verbs:
-        raise NotFound("Consent is given or withdrawn, nothing else.")
+        raise Invalid("Consent is given or withdrawn, nothing else.")
     await verbs[data.word](_line(request), data.purpose, receipt=data.form_id)
     return see("/consent")
 

@@ -46,7 +46,7 @@ def busiest_period(today: dt.date) -> tuple[dt.datetime, dt.datetime]:
 
 
 def move_checkins(source: Path, folder: Path, *, today: dt.date, seed: int) -> City:
-    """Write into `folder` the events of `source`, moved so that the busiest weeks end last week, and their subscribers."""
+    """Write into `folder` the events of `source`, moved so that the busiest weeks end last week, and who is in them."""
     import h3.api.basic_str as h3  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415

@@ -38,9 +38,11 @@ CENTRES = (
     (45.7580, 4.7900, 0.032, 0.08, 0.03, 0.02),  # Tassin
 )
 BY_HOUR = np.array(
-    [1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9]
-    + [4.3, 4.1, 3.8, 3.8, 4.1, 4.7, 4.9, 4.5, 3.9, 3.3, 2.5, 1.7]
-)
+    [
+        1.0, 0.7, 0.5, 0.5, 0.6, 1.0, 1.8, 2.9, 3.6, 3.6, 3.6, 3.9,
+        4.3, 4.1, 3.8, 3.8, 4.1, 4.7, 4.9, 4.5, 3.9, 3.3, 2.5, 1.7,
+    ]
+)  # fmt: skip
 BY_WEEKDAY = np.array([1.0, 1.0, 1.02, 1.04, 1.12, 1.0, 0.84])
 WEEKEND = 5
 BACKGROUND = 0.10
@@ -79,7 +81,7 @@ def public_zones() -> tuple[str, ...]:
 
 
 def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
-    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return where they are."""
+    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return the files."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -23,10 +23,10 @@ from marketplace import database
 from marketplace.app import create_app
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.progress import Progress
-from marketplace.embedded.stripe_counterpart import create_counterpart
+from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.embedded.world import PEOPLE, make_world
 from marketplace.errors import Conflict
-from marketplace.jobs import start
+from marketplace.jobs import start, stop_ticking
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
 
@@ -86,7 +86,7 @@ async def _run(stripe_port: int) -> None:
                         scheduler = start()
                         _say_hello()
                         await stop.wait()
-                        scheduler.shutdown(wait=False)
+                        await stop_ticking(scheduler)
     finally:
         await database.close_pool()
 
@@ -107,7 +107,7 @@ async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) 
 @contextlib.asynccontextmanager
 async def counterpart_running(path: Path | None, port: int, *, control: bool = False) -> AsyncIterator[None]:
     """Run the local Stripe counterpart on `port` in this event loop; `path` None keeps its state in memory."""
-    async with _serving(create_counterpart(path, control=control), "127.0.0.1", port):
+    async with _serving(create_counterpart(path, control=control, daily_payouts=True), "127.0.0.1", port):
         yield
 
 

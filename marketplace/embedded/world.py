@@ -56,6 +56,7 @@ FINANCE = DemoPerson("finance", "Nora Lefèvre", "nora@demo.partage.example")
 AUDITOR = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
 PEOPLE = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER)
 
+FIRST_SALES = ((ABROAD, "lyon-presence-day"), (PARTNER, "lyon-presence-hour"))
 PURPOSES = (
     (
         "presence", "statistics",
@@ -96,7 +97,7 @@ async def make_world(state: Path, say: Say) -> None:
     await _people()
     await _offers()
     say("making the first sales", 0.88)
-    await sell(await _partner_of(PARTNER), await _partner_of(ABROAD))
+    await sell([(await _partner_of(buyer), buyer.email, dataset) for buyer, dataset in FIRST_SALES])
 
 
 async def _is_whole() -> bool:

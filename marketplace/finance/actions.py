@@ -11,6 +11,7 @@ from marketplace.finance.queries import count_exceptions
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.actions import mirror_balance, read_balance
+from marketplace.purchases.actions import request_order_refund
 
 if TYPE_CHECKING:
     import uuid
@@ -43,8 +44,6 @@ async def reconcile() -> int:
 
 async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
     """Give an order's money back, once a form, and keep who decided it and why."""
-    from marketplace.purchases.actions import request_order_refund  # noqa: PLC0415
-
     if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid(
             "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute
 from marketplace.catalogue.rules import sign
+from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
@@ -103,7 +104,7 @@ def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
 
 async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datetime) -> None:
     net = quote["amount_minor"]
-    vat = rules.vat(quote["country"], confirmed=quote["confirmed"], net_minor=net)
+    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net)
     count = await fetch_value("SELECT count(*) + 1 FROM purchase_order WHERE number LIKE $1", f"P-{now.year}-%")
     await execute(
         """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, currency,

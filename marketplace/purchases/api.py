@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import datetime as dt  # noqa: TC003 (msgspec reads a struct's annotations)
 import uuid
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Struct
 
 from marketplace.errors import Invalid
@@ -67,14 +67,16 @@ async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
 
 
 @get("/api/v1/orders/{order:uuid}", guards=[partner], tags=["purchases"])
-async def show_order(request: Asked, order: uuid.UUID) -> OrderAnswer:
+async def show_order(request: Asked, order: FromPath[uuid.UUID]) -> OrderAnswer:
     """Show one order."""
     assert request.user.partner
     return _answer(await queries.get_order(request.user.partner, order))
 
 
 @post("/api/v1/orders", guards=[vetted_partner], tags=["purchases"])
-async def order_quote(request: Asked, data: OrderRequest, idempotency_key: IdempotencyKey = "") -> OrderAnswer:
+async def order_quote(
+    request: Asked, data: JSONBody[OrderRequest], idempotency_key: IdempotencyKey = ""
+) -> OrderAnswer:
     """Order a quote; the same Idempotency-Key again is the same order."""
     assert request.user.partner
     if not idempotency_key.strip():

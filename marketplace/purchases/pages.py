@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from litestar.response import Template
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 Asked = Request[Actor, Any, Any]
 LOOK_AGAIN_SECONDS = "2"
 
@@ -34,7 +35,7 @@ class OrderForm(Struct):
 @post("/quotes/{quote:uuid}/orders", guards=[vetted_partner])
 async def order_quote(
     request: Asked,
-    quote: uuid.UUID,
+    quote: FromPath[uuid.UUID],
     data: Annotated[OrderForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Order a quote and go where it is paid."""
@@ -53,7 +54,7 @@ async def orders(request: Asked, number: PageNumber = 1) -> Template:
 
 
 @get("/orders/{order:uuid}", guards=[partner])
-async def show_order(request: Asked, order: uuid.UUID, returned: bool = False) -> Template:
+async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
     """Show one order; to who comes back from paying, look for the money until it is there."""
     assert request.user.partner
     row = await queries.get_order(request.user.partner, order)
@@ -68,7 +69,7 @@ async def show_order(request: Asked, order: uuid.UUID, returned: bool = False) -
 
 
 @post("/orders/{order:uuid}/pay", guards=[partner])
-async def pay(request: Asked, order: uuid.UUID) -> Redirect:
+async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
     """Go to Stripe's page for an order that awaits its payment."""
     assert request.user.partner
     return await _to_payment(request.user.partner, order)

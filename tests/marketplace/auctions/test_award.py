@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 
 async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> None:
-    answer = await place_sealed_bid(bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages)
+    answer = await place_sealed_bid(
+        bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages
+    )
     assert answer.accepted
 
 
@@ -50,7 +52,9 @@ def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price(run: Run) 
         bidders = [await add_bidder() for _ in range(3)]
         for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
             await seal(bidder, auction, ([0], amount))
-        again = await place_sealed_bid(bidders[0].actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0], 8_000)])
+        again = await place_sealed_bid(
+            bidders[0].actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0], 8_000)]
+        )
         assert again.answer == "refused_already_bid"
         document = await end(auction)
         assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
@@ -85,7 +89,9 @@ def test_bundles_go_where_they_are_worth_most(run: Run) -> None:
         await seal(whole, auction, ([0, 1], 10_000))
         await seal(left, auction, ([0], 8_000))
         await seal(right, auction, ([1], 7_000), ([0], 1_500))
-        below = await place_sealed_bid(low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)])
+        below = await place_sealed_bid(
+            low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)]
+        )
         assert below.answer == "refused_below_minimum"
         document = await end(auction)
         outcomes = {row["partner"]: row for row in await list_outcomes(auction)}
@@ -104,7 +110,9 @@ def test_an_ascending_auction_ends_as_the_pure_engine_says(run: Run) -> None:
         auction = await open_auction(seconds=1.5, window_seconds=0)
         bidders = [await add_bidder() for _ in range(4)]
         for step in range(40):
-            await place_bid(bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000)
+            await place_bid(
+                bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000
+            )
         before = await get_auction(auction)
         document = await end(auction)
         won = [o for o in document["award"]["outcomes"] if o["reason"] == "won"]
@@ -192,7 +200,9 @@ def replayed(tmp_path: Path, text: str, *more: str) -> tuple[int, str]:
     """Run `python -m pricing replay` on a transcript, offline; return its exit status and words."""
     place = tmp_path / "transcript.json"
     place.write_text(text)
-    told = subprocess.run([sys.executable, "-m", "pricing", "replay", str(place), *more], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [sys.executable, "-m", "pricing", "replay", str(place), *more], capture_output=True, text=True, check=False
+    )
     return told.returncode, told.stdout + told.stderr
 
 
@@ -208,10 +218,16 @@ def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(run: Run,
                 receipt = (await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=amount)).receipt
             else:
                 receipt = (
-                    await place_sealed_bid(bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], amount)])
+                    await place_sealed_bid(
+                        bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], amount)]
+                    )
                 ).receipt
         await end(auction)
-        found.update(text=(await get_transcript(auction)).decode(), root=(await get_auction(auction))["root"], receipt=receipt.decode())
+        found.update(
+            text=(await get_transcript(auction)).decode(),
+            root=(await get_auction(auction))["root"],
+            receipt=receipt.decode(),
+        )
 
     run(story)
     root = ("--root", found["root"])
@@ -226,7 +242,9 @@ def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(run: Run,
     named = "maximum_minor" if kind == "ascending" else "amount_minor"
     assert differs(lambda d: d["reveals"][-1].update({named: 9_999})), "a tampered bid"
     assert differs(lambda d: (d["reveals"].pop(), d["entries"].pop())), "a bid dropped after the root"
-    assert differs(lambda d: (d["reveals"].append(d["reveals"][-1] | {"bidder": "BNEW"}), d["entries"].append("ab" * 32))), "a bid added after the root"
+    assert differs(
+        lambda d: (d["reveals"].append(d["reveals"][-1] | {"bidder": "BNEW"}), d["entries"].append("ab" * 32))
+    ), "a bid added after the root"
     assert differs(lambda d: d["terms"].update(reserve_minor=1)), "a changed reserve"
     assert differs(lambda d: d["award"]["outcomes"][0].update(pays_minor=7)), "another award"
     # A bid dropped before the root was made is found by its bidder: the receipt's commitment is not in the transcript.

@@ -132,7 +132,12 @@ def test_the_receipt_is_signed_and_says_what_happened(run: Run) -> None:
 
 def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
     async def story() -> None:
-        auction, ann, bid, nonce = await open_auction("limited", licences=2), await add_bidder(), uuid.uuid4(), secrets.token_hex(32)
+        auction, ann, bid, nonce = (
+            await open_auction("limited", licences=2),
+            await add_bidder(),
+            uuid.uuid4(),
+            secrets.token_hex(32),
+        )
         answer = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
         assert (answer.answer, answer.position) == ("sealed", 1)
         rows = await fetch("SELECT bid::text AS text FROM bid UNION ALL SELECT auction::text FROM auction")
@@ -152,7 +157,9 @@ def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
         assert again.receipt == answer.receipt
         with pytest.raises(Conflict):
             await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
-        low = await place_sealed_bid((await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)])
+        low = await place_sealed_bid(
+            (await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)]
+        )
         assert low.answer == "refused_below_minimum"
         sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
         assert len(sizes) == 1, "a ciphertext's length tells nothing"
@@ -163,7 +170,14 @@ def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
 def test_what_is_announced_never_changes(run: Run) -> None:
     async def story() -> None:
         auction, ann = await open_auction(), await add_bidder()
-        for change in ("reserve_minor = 1", "licences = 2", "salt = ''", "opens_at = now()", "bid_count = -1", "state = 'awarded'"):
+        for change in (
+            "reserve_minor = 1",
+            "licences = 2",
+            "salt = ''",
+            "opens_at = now()",
+            "bid_count = -1",
+            "state = 'awarded'",
+        ):
             with pytest.raises(asyncpg.PostgresError):
                 await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
         await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
@@ -208,12 +222,18 @@ BAD = [
 
 def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(run: Run) -> None:
     async def story() -> None:
-        auction, sealed, bundle = await open_auction(), await open_auction("limited"), await open_auction("bundle", releases=3)
+        auction, sealed, bundle = (
+            await open_auction(),
+            await open_auction("limited"),
+            await open_auction("bundle", releases=3),
+        )
         ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
         transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
 
-            async def put(where: uuid.UUID, body: object, headers: dict[str, str], bid: object = None) -> httpx.Response:
+            async def put(
+                where: uuid.UUID, body: object, headers: dict[str, str], bid: object = None
+            ) -> httpx.Response:
                 return await web.put(f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}", json=body, headers=headers)
 
             good = {"currency": "EUR", "maximum_minor": 5_000}
@@ -226,7 +246,11 @@ def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(run: Run) -> N
             for body in (
                 {"currency": "EUR", "amount_minor": 5_000},
                 {"currency": "EUR", "amount_minor": 5_000, "nonce": "short"},
-                {"currency": "EUR", "packages": [{"lots": [0], "amount_minor": 1}, {"lots": [0], "amount_minor": 2}], "nonce": nonce},
+                {
+                    "currency": "EUR",
+                    "packages": [{"lots": [0], "amount_minor": 1}, {"lots": [0], "amount_minor": 2}],
+                    "nonce": nonce,
+                },
             ):
                 assert (await put(sealed, body, ann.headers)).status_code == 422
             for packages in (
@@ -250,12 +274,16 @@ def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(run: Run) -> N
             assert (own.status_code, own.json()["answer"]) == (200, "refused_not_a_raise")
             below = await put(auction, {"currency": "EUR", "maximum_minor": 1_050}, bob.headers)
             assert below.json()["answer"] == "refused_below_minimum"
-            assert (await put(auction, good, bob.headers, bid=mine)).status_code == 404, "another partner's bid by its id"
+            assert (await put(auction, good, bob.headers, bid=mine)).status_code == 404, (
+                "another partner's bid by its id"
+            )
             assert (await web.get(f"/api/v1/bids/{mine}", headers=bob.headers)).status_code == 404
             assert (await web.get(f"/api/v1/bids/{mine}", headers=ann.headers)).json()["bid"] == str(mine)
             replayed = await put(auction, good, ann.headers, bid=mine)
             assert replayed.json()["repeated"]
-            assert (await put(sealed, {"currency": "EUR", "amount_minor": 5_000, "nonce": nonce}, ann.headers, bid=mine)).status_code == 409
+            assert (
+                await put(sealed, {"currency": "EUR", "amount_minor": 5_000, "nonce": nonce}, ann.headers, bid=mine)
+            ).status_code == 409
             ended = await open_auction(seconds=0.2, window_seconds=0)
             await asyncio.sleep(0.3)
             late = await put(ended, good, ann.headers)

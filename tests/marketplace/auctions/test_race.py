@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,7 +15,8 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import rules
 from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.database import fetch
-from pricing.auctions.ascending import ProxyBid, run as run_pure
+from pricing.auctions.ascending import ProxyBid
+from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
 from tests.marketplace.auctions.webs import Web, web_processes
@@ -45,12 +47,14 @@ async def put(
 
 
 async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
-    """The log is what was answered, in one order, and the award is what the log gives."""
+    """Check that the log is what was answered, in one order, and the award what the log gives."""
     log = await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
     row = await get_auction(auction)
     assert [entry["position"] for entry in log] == list(range(1, len(log) + 1)), "no gap and none twice"
     assert row["bid_count"] == len(log)
-    assert all(a["received_at"] < b["received_at"] for a, b in zip(log, log[1:], strict=False)), "order is the order of instants"
+    assert all(a["received_at"] < b["received_at"] for a, b in pairwise(log)), (
+        "order is the order of instants"
+    )
     assert all(row["opens_at"] <= entry["received_at"] < row["closes_at"] for entry in log)
     accepted = {uuid.UUID(answer["bid"]): answer["position"] for answer in answers if answer["accepted"]}
     assert accepted == {entry["id"]: entry["position"] for entry in log}, "accepted is logged, and nothing else"
@@ -58,16 +62,25 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     assert {uuid.UUID(answer["bid"]) for answer in answers} == {entry["id"] for entry in everyone}, "each answered once"
     state, said = run_pure(
         rules.terms_of(row),
-        [ProxyBid(entry["pseudonym"], Money(entry["maximum_minor"], "EUR"), rules.micros(entry["received_at"])) for entry in log],
+        [
+            ProxyBid(entry["pseudonym"], Money(entry["maximum_minor"], "EUR"), rules.micros(entry["received_at"]))
+            for entry in log
+        ],
     )
     assert [entry["answer"] for entry in log] == [str(one) for one in said], "every answer is the pure engine's"
     assert row["price_minor"] == (state.price.minor if state.price else None)
     assert rules.instant(state.closes_at) == row["closes_at"]
     await asyncio.gather(*(asyncio.create_task(ending.close_auctions()) for _ in range(2)))
-    found = replay(from_json((await get_transcript(auction)).decode()), bytes.fromhex((await get_auction(auction))["root"]))
+    found = replay(
+        from_json((await get_transcript(auction)).decode()), bytes.fromhex((await get_auction(auction))["root"])
+    )
     assert found.equal, found.differences
     won = [one for one in found.award["outcomes"] if one["units"]]
-    assert [(one["bidder"], one["pays_minor"]) for one in won] == [(state.leader, state.price.minor)] if state.price else []
+    assert (
+        [(one["bidder"], one["pays_minor"]) for one in won] == [(state.leader, state.price.minor)]
+        if state.price
+        else []
+    )
     assert (await get_auction(auction))["state"] == "awarded"
 
 
@@ -88,12 +101,16 @@ def test_no_bid_is_lost_and_none_counts_twice(run: Run, bidders: int, bids: int,
                     web = webs[(number + turn) % len(webs)]
                     said.append(await put(client, web, auction, people[number], bid, amount))
                     if turn % 10 == 0:
-                        again = await put(client, webs[(number + turn + 1) % len(webs)], auction, people[number], bid, amount)
+                        again = await put(
+                            client, webs[(number + turn + 1) % len(webs)], auction, people[number], bid, amount
+                        )
                         assert again["repeated"]
                         assert again["receipt"] == said[-1]["receipt"]
                 return said
 
-            answers = [one for said in await asyncio.gather(*(bid_often(number) for number in range(bidders))) for one in said]
+            answers = [
+                one for said in await asyncio.gather(*(bid_often(number) for number in range(bidders))) for one in said
+            ]
         assert len(answers) == bidders * bids
         late = sum(answer["answer"] == "refused_too_late" for answer in answers)
         assert 0 < late < len(answers), f"the end must lie in the middle, but {late} of {len(answers)} came after it"
@@ -116,7 +133,16 @@ def test_kill_9_of_web_processes_in_the_middle_loses_nothing(run: Run) -> None:
                 draw, said, turn = random.Random(number), [], 0
                 while not stop.is_set() and turn < 4000:
                     turn += 1
-                    said.append(await put(client, webs[turn % 2], auction, people[number], uuid.uuid4(), 1_000 + turn * 100 + draw.randrange(500)))
+                    said.append(
+                        await put(
+                            client,
+                            webs[turn % 2],
+                            auction,
+                            people[number],
+                            uuid.uuid4(),
+                            1_000 + turn * 100 + draw.randrange(500),
+                        )
+                    )
                 return said
 
             async def kill_often() -> None:

@@ -53,7 +53,9 @@ async def add_bidder(name: str = "Bidder", *, vetted: bool = True) -> Bidder:
 async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Add a dataset with sealed releases and its offer; return the offer and the releases."""
     if not await fetch_value("SELECT true FROM purpose WHERE code = 'presence.statistics'"):
-        await execute("INSERT INTO purpose VALUES ('presence.statistics', 'presence', 'statistics', 'Présence', 'Presence')")
+        await execute(
+            "INSERT INTO purpose VALUES ('presence.statistics', 'presence', 'statistics', 'Présence', 'Presence')"
+        )
         await execute(
             "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'lignes', 'lines', 12)"
         )
@@ -63,13 +65,15 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
                                 half_life_days, created_at)
            VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', '{}', '{}',
                    7, 'hour', 8, 4, 1000000, 100000000, $2, 90, now())""",
-        code, releases * 1_000_000,
+        code,
+        releases * 1_000_000,
     )
     offer, made = uuid.uuid4(), []
     await execute(
         """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
            VALUES ($1, $2, 'standard-1', 500000, 1000, 90000000, 'EUR', now())""",
-        offer, code,
+        offer,
+        code,
     )
     for number in range(releases):
         made.append(uuid.uuid4())
@@ -82,7 +86,9 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
     return offer, made
 
 
-async def open_auction(kind: str = "ascending", *, seconds: float = 3600, releases: int = 1, **changes: Any) -> uuid.UUID:
+async def open_auction(
+    kind: str = "ascending", *, seconds: float = 3600, releases: int = 1, **changes: Any
+) -> uuid.UUID:
     """Announce an auction that opened a moment ago and closes in `seconds`."""
     offer, made = await add_offer(releases, code=f"d-{uuid.uuid4().hex[:12]}")
     now = dt.datetime.now(dt.UTC)

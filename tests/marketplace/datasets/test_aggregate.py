@@ -49,7 +49,7 @@ def reference(spec: rules.Specification, world: World) -> set[tuple[int, int, in
     counted: dict[int, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
     for who, when, zone in set(world[0]):
         stands = any(
-            began <= when and began <= STARTED and (ended is None or (when < ended and STARTED < ended))
+            began <= when and began <= STARTED and (ended is None or (when < ended and ended > STARTED))
             for began, ended in world[1].get(who, [])
         )
         if stands and START <= when < END and zone in ZONES:
@@ -125,7 +125,10 @@ def test_one_person_changes_no_more_than_the_bound(world: World, who: int) -> No
 
 
 HEAVY: World = (
-    [(who, at(hour + tenth / 10), zone) for who in (1, 2) for hour in (1, 2, 3) for tenth in range(4) for zone in ZONES[:2]],
+    [
+        (who, at(hour + tenth / 10), zone)
+        for who in (1, 2) for hour in (1, 2, 3) for tenth in range(4) for zone in ZONES[:2]
+    ],
     {1: [(at(-1), None)], 2: [(at(-1), None)]},
 )  # fmt: skip
 

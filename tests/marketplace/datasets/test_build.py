@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import pytest
 
 from marketplace import clock
+from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.datasets import actions, objects, queries
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity.sessions import begin_session
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, enlist, write
 
@@ -128,7 +132,7 @@ def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(run: Calla
 
 
 def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(run: Callable[..., Any], tmp_path: Path) -> None:
-    """Five hundred events an hour apart of one person alone in a zone would show; so would earlier ones after a return."""
+    """One person alone in a zone, hour after hour, would show; so would their earlier events after a return."""
 
     async def story() -> None:
         await declare(max_cells=40, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
@@ -245,5 +249,33 @@ def test_a_dataset_is_defined_once(run: Callable[..., Any]) -> None:
         await declare()
         with pytest.raises(Conflict, match="otherwise"):
             await declare(max_cells=9)
+
+    run(story)
+
+
+def test_the_stewards_pages_are_for_stewards(run: Callable[..., Any], tmp_path: Path) -> None:
+    async def story() -> None:
+        await declare()
+        await enlist([1])
+        await actions.build("lyon", **write(tmp_path, [], [1]), **PERIOD)
+        steward = uuid.uuid4()
+        await execute(
+            """INSERT INTO person (id, email, name, password_hash, language, staff_role, created_at)
+               VALUES ($1, 's@example.org', 'S', '', 'en', 'steward', now())""",
+            steward,
+        )
+        cookie = await begin_session(steward)
+        transport = httpx.ASGITransport(create_app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            assert (await client.get("/en/steward/datasets")).status_code == 303
+            client.cookies.set("session", str(cookie.value))
+            for path, sentence in (
+                ("/en/steward/datasets", "ε 2 / 6"),
+                ("/fr/steward/datasets/lyon", "il n’y a rien à vendre"),
+            ):
+                answer = await client.get(path)
+                assert answer.status_code == 200
+                assert sentence in answer.text
+            assert (await client.get("/en/steward/datasets/paris")).status_code == 404
 
     run(story)

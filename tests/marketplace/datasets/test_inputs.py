@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from tests.marketplace.datasets.worlds import ZONES, crowd, declare, enlist, eve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 EVENTS = "subscriber_id,at,latitude,longitude\n"
 GOOD = "1,2026-03-28T10:00:00Z,45.76,4.83\n"

@@ -1,4 +1,4 @@
-"""Small worlds for tests of the build: a declared dataset, files of events and subscribers, and consents in the database."""
+"""Small worlds for tests of the build: a declared dataset, files of events and subscribers, consents in the database."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ async def declare(**other: Any) -> str:
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
     stated: dict[str, Any] = {
         "purpose": PURPOSE, "title_fr": "Lyon", "title_en": "Lyon", "description_fr": "Qui est où.",
-        "description_en": "Who is where.", "area": "Lyon", "zones": ZONES, "age_bands": BANDS, "h3_resolution": RESOLUTION,
-        "grain": "hour", "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 6_000_000,
+        "description_en": "Who is where.", "area": "Lyon", "zones": ZONES, "age_bands": BANDS,
+        "h3_resolution": RESOLUTION, "grain": "hour", "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 6_000_000,
         "half_life_days": 30,
     }  # fmt: skip
     return await actions.define("lyon", **stated | other)

@@ -1,4 +1,4 @@
-"""The made city and the moved check-ins: the same for the same seed, and good enough to publish a fair share of cells."""
+"""The made city and the moved check-ins: the same for the same seed, and dense enough to publish from."""
 
 from __future__ import annotations
 

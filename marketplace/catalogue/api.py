@@ -1,0 +1,85 @@
+"""The catalogue for machines: what is for sale, a signed quote, and the key it is checked with."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue.pages import signed
+from marketplace.datasets.queries import get_release
+from marketplace.identity.actors import vetted_partner
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PUBLISHED = (
+    "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",
+    "suppressed_micro", "consenting", "population", "latest_event_at",
+)  # fmt: skip
+DESCRIBED = ("code", "title_fr", "title_en", "description_fr", "description_en", "area", "h3_resolution", "grain")
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+
+
+class QuoteRequest(Struct, forbid_unknown_fields=True):
+    """Which release a price is asked for."""
+
+    release: uuid.UUID
+
+
+@get("/api/v1/datasets")
+async def list_datasets(search: Annotated[str, QueryParameter(name="search", max_length=200)] = "", number: Page = 1) -> dict[str, Any]:
+    """List what is for sale, freshest first."""
+    listings = await queries.list_listings(search, number)
+    return {"datasets": [_only(row, (*DESCRIBED, "release")) for row in listings.rows], "page": number, "more": listings.more}
+
+
+@get("/api/v1/datasets/{code:str}")
+async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
+    """Return a dataset with its releases, latest first."""
+    listing = await queries.get_listing(code)
+    releases = await queries.list_listed_releases(code, number)
+    return _only(listing, DESCRIBED) | {
+        "releases": [_only(row, PUBLISHED) for row in releases.rows], "page": number, "more": releases.more,
+    }  # fmt: skip
+
+
+@post("/api/v1/quotes", guards=[vetted_partner])
+async def ask_for_quote(
+    request: Request[Any, Any, Any], data: JSONBody[QuoteRequest],
+    key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
+) -> dict[str, Any]:  # fmt: skip
+    """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
+    partner = request.scope["user"].partner
+    await get_release(data.release)
+    return await _quote(await actions.quote(partner, data.release, quote_id=key), partner)
+
+
+@get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner])
+async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """Return one of the partner's own quotes, with its signed document."""
+    return await _quote(quote, request.scope["user"].partner)
+
+
+@get("/api/v1/keys")
+async def keys() -> dict[str, str]:
+    """Return the public key that quotes are checked with."""
+    return {"algorithm": "Ed25519", "public_key": rules.public_key(settings().signing_key), "now": clock.now().isoformat()}
+
+
+async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
+    row = await queries.get_quote(quote, partner)
+    return _only(row, ("id", "release", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")) | signed(row)
+
+
+def _only(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+ROUTES = [list_datasets, get_dataset, ask_for_quote, get_quote, keys]

@@ -1,0 +1,143 @@
+"""The catalogue's pages: what is for sale, one dataset, one quote."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import actions, queries, rules
+from marketplace.datasets.queries import list_notices
+from marketplace.errors import Conflict
+from marketplace.identity.actors import partner, vetted_partner
+from marketplace.settings import settings
+from marketplace.web.pages import page, see
+from pricing.quote import price_at_age
+
+if TYPE_CHECKING:
+    from pricing.quote import PricedQuote
+
+DAY_SECONDS = 86_400
+AGES_SHOWN = (7, 30)
+COLUMNS = ("zone", "starts_at", "segment", "people", "events")
+
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+Search = Annotated[str, QueryParameter(name="search", max_length=200)]
+Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
+
+
+class QuoteForm(Struct):
+    """Which release, and the form's id, which becomes the quote's."""
+
+    form_id: uuid.UUID
+    release: uuid.UUID
+
+
+@get(["/", "/catalogue"])
+async def catalogue(search: Search = "", number: Page = 1) -> Template:
+    """Show what is for sale."""
+    listings = await queries.list_listings(search, number)
+    prices = {}
+    for listing in listings.rows:
+        prices[listing["code"]] = await _price(await queries.get_listed_release(listing["code"], listing["release"]))
+    return page("catalogue/catalogue.html", listings=listings, search=search, prices=prices)
+
+
+@get("/datasets/{code:str}")
+async def dataset(code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
+    """Show a dataset: one release of it at a glance, its price and what it can and cannot tell."""
+    listing = await queries.get_listing(code)
+    shown = await queries.get_listed_release(code, release or listing["latest"])
+    priced = await _price(shown)
+    return page(
+        "catalogue/dataset.html", listing=listing, release=shown, glance=await queries.glance(shown), priced=priced,
+        later=_later(priced), releases=await queries.list_listed_releases(code, number), columns=COLUMNS,
+        notices=await list_notices(shown["id"]), rates=_rates(priced.amount_minor if priced else 0),
+    )  # fmt: skip
+
+
+@get("/datasets/{code:str}/sample.csv")
+async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
+    """Give the free sample: the first ten rows, the same for everyone."""
+    listing = await queries.get_listing(code)
+    rows = (await queries.glance(await queries.get_listed_release(code, release or listing["latest"]))).sample
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(row | {"starts_at": row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ")} for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="{code}-sample.csv"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@post("/datasets/{code:str}/quotes", guards=[vetted_partner])
+async def ask_for_quote(
+    code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Request[Any, Any, Any]
+) -> Redirect:
+    """Sign a price for a release; the form's id is the quote's, so that a double click is one quote."""
+    release = await queries.get_listed_release(code, data.release)
+    quote = await actions.quote(request.scope["user"].partner, release["id"], quote_id=data.form_id)
+    return see(f"/quotes/{quote}")
+
+
+@get("/quotes/{quote:uuid}", guards=[partner])
+async def show_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> Template:
+    """Show a quote: its price, how it came about, until when it holds."""
+    row = await queries.get_quote(quote, request.scope["user"].partner)
+    return page("catalogue/quote.html", quote=row, priced=actions.recompute(row), left=row["expires_at"] - clock.now())
+
+
+@get("/quotes/{quote:uuid}/document.json", guards=[partner])
+async def quote_document(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Give the signed document, with all that is needed to check it offline."""
+    row = await queries.get_quote(quote, request.scope["user"].partner)
+    headers = {"Content-Disposition": f'attachment; filename="quote-{quote}.json"'}
+    return Response(json.dumps(signed(row), indent=1).encode(), media_type="application/json", headers=headers)
+
+
+def signed(row: Any) -> dict[str, str]:  # noqa: ANN401 (a row of quote)
+    """Return a quote's document with its signature and the key it is checked with."""
+    return {
+        "document": bytes(row["document"]).decode(),
+        "signature": bytes(row["signature"]).hex(),
+        "public_key": rules.public_key(settings().signing_key),
+        "algorithm": "Ed25519 over the UTF-8 bytes of document",
+    }
+
+
+async def _price(release: Any) -> PricedQuote | None:  # noqa: ANN401 (a row of release)
+    """Return today's price, or None where the release is not for sale."""
+    try:
+        return await actions.price_now(release, await queries.get_offer(release["dataset"]), now=clock.now())
+    except Conflict:
+        return None
+
+
+def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:
+    """Return the same price in some days, all else equal: (days, amount)."""
+    if priced is None:
+        return []
+    age = priced.inputs.age_seconds
+    return [(days, price_at_age(priced.inputs, age + days * DAY_SECONDS).amount_minor) for days in AGES_SHOWN]
+
+
+def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
+    """Return where the money goes, before the payment fee: (who, basis points, about how much)."""
+    chosen = settings()
+    parts = (
+        ("subscribers", chosen.subscribers_basis_points),
+        ("operator", chosen.operator_basis_points),
+        ("platform", chosen.platform_basis_points),
+    )
+    return [(who, rate, amount_minor * rate // 10_000) for who, rate in parts]
+
+
+ROUTES = [catalogue, dataset, sample, ask_for_quote, show_quote, quote_document]

@@ -1,0 +1,129 @@
+"""What can be done about delivery: open a download for an entitled partner, and record that it was made.
+
+Only a release's sealed cells are reached, through `objects.public_object`. The CSV is derived from them once, the same
+bytes whoever derives it, and kept beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.database import execute, fetch_one, lock, transaction
+from marketplace.datasets import objects
+from marketplace.delivery import rules
+from marketplace.delivery.queries import get_entitlement
+from marketplace.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import pyarrow as pa
+
+CHUNK_BYTES = 1 << 20
+ROWS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a partner may fetch now."""
+
+    entitlement: uuid.UUID
+    format: str
+    key: str
+    byte_count: int
+    name: str
+    tag: str
+    modified: str
+    sha256: str
+    """Hex, of the file itself; empty for a derived one."""
+
+
+async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format: str) -> Download:
+    """Return what an entitlement opens now, making the CSV when nobody has yet.
+
+    Refusals: another partner's entitlement, one that ended or was revoked, an unknown format.
+    """
+    now = clock.now()
+    rules.check_format(file_format)
+    row = await get_entitlement(partner, entitlement)
+    rules.check_standing(row, now)
+    key = objects.public_object(objects.cells_key(row["release"]))
+    if file_format == "csv":
+        key = await _csv_of(key)
+    return Download(
+        entitlement=entitlement, format=file_format, key=key, byte_count=await objects.size(key),
+        name=rules.file_name(row["dataset"], row["period_from"], row["period_to"], file_format),
+        tag=rules.entity_tag(row["cells_sha256"], file_format), modified=rules.http_date(row["sealed_at"]),
+        sha256=row["cells_sha256"] if file_format == "parquet" else "",
+    )  # fmt: skip
+
+
+async def record_download(download: Download, *, is_part: bool) -> None:
+    """Record a download, and refuse it when the entitlement ended meanwhile.
+
+    The parts of one file, fetched side by side or one after another within a day, are one download.
+    """
+    async with transaction():
+        await lock(f"download {download.entitlement}")
+        await execute(
+            "SELECT FROM licence WHERE id = (SELECT licence FROM entitlement WHERE id = $1) FOR SHARE",
+            download.entitlement,
+        )
+        now = clock.now()  # Once nobody can take the licence back: what is recorded happened within the entitlement.
+        row = await fetch_one("SELECT * FROM entitlement WHERE id = $1", download.entitlement)
+        assert row
+        rules.check_standing(row, now)
+        await execute(
+            """INSERT INTO download (id, entitlement, format, byte_count, at)
+               SELECT $1, $2, $3, $4, $5 WHERE NOT $6 OR NOT EXISTS (
+                   SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $5 - $7::interval)""",
+            uuid.uuid4(), download.entitlement, download.format, download.byte_count, now, is_part,
+            rules.PARTS_ARE_ONE_DOWNLOAD_FOR,
+        )  # fmt: skip
+
+
+async def read(download: Download, part: rules.Part) -> AsyncIterator[bytes]:
+    """Yield a part of a file in chunks of a mebibyte at most."""
+    for start in range(part.start, part.end, CHUNK_BYTES):
+        yield await objects.get_range(download.key, start, min(start + CHUNK_BYTES, part.end))
+
+
+async def _csv_of(cells_key: str) -> str:
+    """Return where the CSV of sealed cells lies, writing it there first when it is missing."""
+    key = objects.public_object(cells_key.removesuffix("parquet") + "csv")
+    try:
+        await objects.size(key)
+    except NotFound:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "cells.csv"
+            await asyncio.to_thread(_write_csv, cells_key, path)
+            await objects.put(key, path)
+    return key
+
+
+def _write_csv(cells_key: str, path: Path) -> None:
+    """Write the rows of a Parquet object as CSV, a batch at a time: text quoted, instants to the second in UTC."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.csv as pacsv  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(cells_key), mode="r")) as cells:
+        schema = _as_text(cells.schema_arrow.empty_table()).schema
+        with pacsv.CSVWriter(str(path), schema) as csv:
+            for batch in cells.iter_batches(ROWS_AT_ONCE):
+                csv.write_table(_as_text(pa.Table.from_batches([batch])))
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    column = table.schema.get_field_index("starts_at")
+    instants = pc.strftime(table["starts_at"].cast(pa.timestamp("s")), format="%Y-%m-%dT%H:%M:%SZ")
+    return table.set_column(column, "starts_at", instants)

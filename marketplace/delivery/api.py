@@ -1,0 +1,74 @@
+"""The machines' door of delivery: what may be downloaded, and the download itself."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 (msgspec reads a struct's annotations)
+import uuid  # noqa: TC003 (the same)
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
+
+from marketplace.delivery import queries
+from marketplace.delivery.pages import Format, deliver
+from marketplace.identity.actors import Actor, partner
+
+PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+Asked = Request[Actor, Any, Any]
+
+
+class Entitlement(Struct):
+    """What a partner may download, and when."""
+
+    id: uuid.UUID
+    purchase_order: uuid.UUID
+    number: str
+    """The order's, as people read it."""
+    dataset: str
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    row_count: int
+    cells_sha256: str
+    """Of the Parquet file."""
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    revoked_at: dt.datetime | None
+    """When a refund ended it."""
+
+
+class Entitlements(Struct):
+    """One page of entitlements, the latest first."""
+
+    page: int
+    has_more: bool
+    entitlements: list[Entitlement]
+
+
+@get("/api/v1/entitlements", guards=[partner], tags=["delivery"])
+async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitlements:
+    """List what the partner may download, ended and revoked entitlements too."""
+    assert request.user.partner
+    found = await queries.list_entitlements(request.user.partner, number)
+    return Entitlements(found.number, found.more, [_answer(row) for row in found.rows])
+
+
+@get("/api/v1/entitlements/{entitlement:uuid}", guards=[partner], tags=["delivery"])
+async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> Entitlement:
+    """Show one entitlement."""
+    assert request.user.partner
+    return _answer(await queries.get_entitlement(request.user.partner, entitlement))
+
+
+@get("/api/v1/entitlements/{entitlement:uuid}/download", guards=[partner], tags=["delivery"])
+async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
+    """Download the cells as Parquet or CSV, whole or in parts."""
+    return await deliver(request, entitlement, file_format)
+
+
+def _answer(row: Any) -> Entitlement:  # noqa: ANN401 (a row)
+    return Entitlement(**{name: row[name] for name in Entitlement.__struct_fields__})
+
+
+ROUTES = [list_entitlements, show_entitlement, download]

@@ -1,0 +1,64 @@
+"""The door of downloads: whole or in parts, for browsers and for programs that resume."""
+
+from __future__ import annotations
+
+import base64
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+
+from marketplace.delivery import actions, rules
+from marketplace.identity.actors import Actor, partner
+from marketplace.web.i18n import gettext
+
+Asked = Request[Actor, Any, Any]
+Format = Annotated[str, QueryParameter(name="format", max_length=20)]
+
+
+@get("/entitlements/{entitlement:uuid}/download", guards=[partner])
+async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
+    """Give an entitled partner the cells they bought."""
+    return await deliver(request, entitlement, file_format)
+
+
+async def deliver(request: Asked, entitlement: uuid.UUID, file_format: str) -> Response[Any]:
+    """Answer a request for a file, or for one part of it."""
+    assert request.user.partner
+    file = await actions.open_download(request.user.partner, entitlement, file_format)
+    headers = {"ETag": file.tag, "Last-Modified": file.modified, "Accept-Ranges": "bytes"}
+    if rules.is_known(request.headers.get("if-none-match", ""), file.tag):
+        return Response(None, status_code=304, headers=headers)
+    whole, status = rules.Part(0, file.byte_count), 200
+    part = None
+    if request.method == "GET" and rules.may_send_part(request.headers.get("if-range", ""), file.tag, file.modified):
+        part = rules.wanted_part(request.headers.get("range", ""), file.byte_count)
+    if part is not None:
+        if part.is_empty:
+            return _unsatisfiable(file.byte_count)
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{file.byte_count}"
+        status = 206
+    sent = part or whole
+    headers["Content-Length"] = str(sent.end - sent.start)
+    headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    if file.sha256:
+        headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
+    media_type = rules.MEDIA_TYPES[file.format]
+    if request.method == "HEAD":
+        return Response(b"", headers=headers, media_type=media_type)
+    await actions.record_download(file, is_part=part is not None)
+    return Stream(actions.read(file, sent), status_code=status, headers=headers, media_type=media_type)
+
+
+def _unsatisfiable(byte_count: int) -> Response[Any]:
+    problem = {
+        "type": "about:blank", "title": "Range Not Satisfiable", "status": 416,
+        "detail": gettext("The file has no such part."),
+    }  # fmt: skip
+    headers = {"Content-Range": f"bytes */{byte_count}", "Accept-Ranges": "bytes"}
+    return Response(problem, status_code=416, headers=headers, media_type="application/problem+json")
+
+
+ROUTES = [download]

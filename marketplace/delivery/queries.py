@@ -1,0 +1,39 @@
+"""What pages and machines read of delivery: a partner's own entitlements with what they open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.database import fetch, fetch_one
+from marketplace.errors import NotFound
+from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+
+if TYPE_CHECKING:
+    import uuid
+
+    import asyncpg
+
+WHOLE = """
+    SELECT entitlement.*, release.dataset, release.period_from, release.period_to, release.sealed_at, release.row_count,
+           release.cells_sha256, licence.purchase_order, purchase_order.number
+    FROM entitlement
+    JOIN release ON release.id = entitlement.release JOIN licence ON licence.id = entitlement.licence
+    JOIN purchase_order ON purchase_order.id = licence.purchase_order
+"""
+
+
+async def list_entitlements(partner: uuid.UUID, page: int) -> Paged:
+    """Return one page of a partner's entitlements, the latest first, ended and revoked ones too."""
+    rows = await fetch(
+        f"{WHOLE} WHERE entitlement.partner = $1 ORDER BY starts_at DESC, entitlement.id LIMIT $2 OFFSET $3",
+        partner, PAGE_SIZE + 1, offset(page),
+    )  # fmt: skip
+    return paged(rows, page)
+
+
+async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> asyncpg.Record:
+    """Return a partner's own entitlement with its release; nobody else's."""
+    row = await fetch_one(f"{WHOLE} WHERE entitlement.partner = $1 AND entitlement.id = $2", partner, entitlement)
+    if row is None:
+        raise NotFound("There is no such download.")
+    return row

@@ -1,0 +1,93 @@
+"""Rules of delivery: who may still download, what a file is called, which part of it was asked for.
+
+Source: RFC 9110, sections 8.8.3 (entity tags), 13.1 (preconditions) and 14 (ranges).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Final
+
+from marketplace.errors import Expired, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
+PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
+LONGEST_NUMBER: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes of a file from `start` up to, not including, `end`; none when it cannot be satisfied."""
+
+    start: int
+    end: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing there."""
+        return self.start >= self.end
+
+
+def check_format(file_format: str) -> str:
+    """Return `file_format` when there is one; refuse any other."""
+    if file_format not in MEDIA_TYPES:
+        raise Invalid("Choose a format: parquet or csv.")
+    return file_format
+
+
+def check_standing(entitlement: Mapping[str, Any], now: dt.datetime) -> None:
+    """Refuse a download outside the entitlement: its money went back, its time has passed or has not come."""
+    if entitlement["revoked_at"] is not None:
+        raise Expired("This order was refunded; its data can no longer be downloaded.")
+    if not entitlement["starts_at"] <= now < entitlement["ends_at"]:
+        raise Expired("This licence has ended; its data can no longer be downloaded.")
+
+
+def file_name(dataset: str, period_from: dt.datetime, period_to: dt.datetime, file_format: str) -> str:
+    """Return what the file is saved as: the dataset, and the first and last day of the half-open period."""
+    last = period_to - dt.timedelta(microseconds=1)
+    return f"{dataset}-{period_from:%Y-%m-%d}-{last:%Y-%m-%d}.{file_format}"
+
+
+def entity_tag(cells_sha256: str, file_format: str) -> str:
+    """Return the strong tag of a sealed release in a format: its own hash, which also decides the derived CSV."""
+    return f'"{cells_sha256}"' if file_format == "parquet" else f'"{cells_sha256}.{file_format}"'
+
+
+def http_date(instant: dt.datetime) -> str:
+    """Write an instant as HTTP does, to the second."""
+    return format_datetime(instant.astimezone(dt.UTC).replace(microsecond=0), usegmt=True)
+
+
+def is_known(if_none_match: str, tag: str) -> bool:
+    """Tell whether the client has the file already; tags compare weakly here."""
+    tags = re.findall(r'(?:W/)?("[^"]*")', if_none_match)
+    return if_none_match.strip() == "*" or tag in tags
+
+
+def wanted_part(header: str, size: int) -> Part | None:
+    """Return the one part that a Range header asks of `size` bytes, or None for all of them.
+
+    What is not one well-formed byte range is ignored, as the standard allows; an empty part cannot be satisfied.
+    """
+    found = re.fullmatch(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", header, re.ASCII | re.IGNORECASE)
+    if found is None or not any(found.groups()) or max(map(len, found.groups())) > LONGEST_NUMBER:
+        return None
+    first, last = found.groups()
+    if not first:
+        return Part(max(size - int(last), 0), size)
+    if last and int(last) < int(first):
+        return None
+    return Part(int(first), min(int(last) + 1, size) if last else size)
+
+
+def may_send_part(if_range: str, tag: str, modified: str) -> bool:
+    """Tell whether the client's earlier part is of this very file, so that another part may follow it."""
+    return not if_range or if_range.strip() in (tag, modified)

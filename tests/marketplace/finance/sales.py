@@ -1,0 +1,180 @@
+"""Sales as the lower slices leave them, row by row, so that a test can also leave one in the wrong state."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from marketplace import clock
+from marketplace.database import execute, fetch_value
+from marketplace.ledger import chart
+from marketplace.ledger.actions import record
+from marketplace.payments.actions import Line, request_payment
+
+PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
+NET, VAT = 10_000, 2_000
+
+
+async def open_shop() -> None:
+    """Make a vetted partner, three lines, and one sealed release of one dataset, on offer."""
+    now = clock.now()
+    notice, month = uuid.uuid4(), dt.timedelta(days=30)
+    await execute(
+        "INSERT INTO partner (id, company, country, vat_number, signed_up_at) VALUES ($1, 'Acme', 'FR', '', $2)",
+        PARTNER,
+        now,
+    )
+    await execute("INSERT INTO subscriber (reference) VALUES (1), (2), (3)")
+    await execute("INSERT INTO purpose (code, category, use, title_fr, title_en) VALUES ('a.b', 'a', 'b', 'P', 'P')")
+    await execute(
+        "INSERT INTO notice (id, purpose, version, text_fr, text_en, published_at) VALUES ($1, 'a.b', 1, 'x', 'x', $2)",
+        notice, now - month,
+    )  # fmt: skip
+    await execute(
+        """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt)
+           SELECT reference, 'a.b', $1, true, $2, gen_random_uuid() FROM subscriber""",
+        notice, now - month,
+    )  # fmt: skip
+    await execute(
+        """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, h3_resolution,
+                                grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro, half_life_days,
+                                created_at)
+           VALUES ('city', 'a.b', 'Ville', 'City', 'x', 'x', 'x', 5, 'day', 5, 1, 1000000, 9000000, 1000000, 30, $1)""",
+        now,
+    )
+    await execute(
+        """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
+                                epsilon_micro, row_count, contributors, total_weight, cells_sha256, manifest_sha256)
+           VALUES ($1, 'city', $2, $3, 'x', 'sealed', $3, $3, 1000000, 9, 3, 6, 'x', 'x')""",
+        RELEASE, now - month, now,
+    )  # fmt: skip
+    await execute("INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'x', 'x', 12)")
+    await execute(
+        """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, listed_at)
+           VALUES ($1, 'city', 'standard-1', 90000, 1000, 90000, $2)""",
+        OFFER, now,
+    )  # fmt: skip
+
+
+async def order() -> uuid.UUID:
+    """Order a licence of the release, and ask Stripe for its payment."""
+    order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
+    await execute(
+        """INSERT INTO quote (id, partner, offer, release, amount_minor, document, signature, quoted_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, 'x', 'x', $6, $7)""",
+        quote, PARTNER, OFFER, RELEASE, NET, now, now + dt.timedelta(minutes=15),
+    )  # fmt: skip
+    await execute(
+        """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor,
+                                       vat_basis_points, vat_rule, state, ordered_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $6::bigint + $7::bigint, 2000, 'domestic', 'awaiting_payment', $8)""",
+        order_id, f"P-{order_id.hex[:8].upper()}", PARTNER, quote, RELEASE, NET, VAT, now,
+    )  # fmt: skip
+    await request_payment(
+        order_id, amount_minor=NET + VAT, lines=[Line("Licence", NET), Line("VAT", VAT)], email="a@partner.example",
+        success_url="http://x.example/", cancel_url="http://x.example/", locale="fr",
+        expires_at=now + dt.timedelta(hours=1),
+    )  # fmt: skip
+    return order_id
+
+
+async def pay_unseen(order_id: uuid.UUID) -> None:
+    """Let the payment be paid without any Stripe."""
+    await execute("UPDATE stripe_command SET state = 'done' WHERE subject = $1", order_id)
+    await execute(
+        """UPDATE payment SET state = 'paid', paid_at = $2, charge_id = 'ch_' || subject, session_id = 'cs_' || subject
+           WHERE subject = $1""",
+        order_id, clock.now(),
+    )  # fmt: skip
+
+
+async def settle(order_id: uuid.UUID) -> uuid.UUID:
+    """Grant what was paid, with its sale entry; return the licence."""
+    licence, now = uuid.uuid4(), clock.now()
+    await execute("UPDATE purchase_order SET state = 'paid', paid_at = $2 WHERE id = $1", order_id, now)
+    await execute(
+        """INSERT INTO licence (id, purchase_order, release, terms, net_minor, subscribers_basis_points,
+                                operator_basis_points, sold_at, hold_until)
+           VALUES ($1, $2, $3, 'standard-1', $4, 5000, 3500, $5, $6)""",
+        licence, order_id, RELEASE, NET, now, now + dt.timedelta(days=14),
+    )  # fmt: skip
+    await execute(
+        "INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        uuid.uuid4(), licence, PARTNER, RELEASE, now, now + dt.timedelta(days=365),
+    )  # fmt: skip
+    sale = [(chart.PARTNERS, chart.LICENCES_SOLD, NET), (chart.PARTNERS, chart.VAT_COLLECTED, VAT)]
+    await record("sale", order_id, at=now, text="Sale", postings=sale)
+    return licence
+
+
+async def give_back(order_id: uuid.UUID) -> None:
+    """Record that all the money went back."""
+    now = clock.now()
+    await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order_id)
+    await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = $1", order_id)
+    await execute("UPDATE licence SET cancelled_at = $2 WHERE purchase_order = $1", order_id, now)
+    await execute(
+        "UPDATE entitlement SET revoked_at = $2 WHERE licence IN (SELECT id FROM licence WHERE purchase_order = $1)",
+        order_id, now,
+    )  # fmt: skip
+    refund = [(chart.LICENCES_SOLD, chart.PARTNERS, NET), (chart.VAT_COLLECTED, chart.PARTNERS, VAT)]
+    await record("refund", order_id, at=now, text="Refund", postings=refund)
+
+
+async def mirror(order_id: uuid.UUID, *, fee: int = 205) -> None:
+    """Copy the charge from Stripe's balance and post it."""
+    now, name = clock.now(), f"txn_{order_id}"
+    await execute(
+        """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, source_id, charge_id,
+                                            payment_subject, status, created_at, available_on)
+           SELECT $1, 'charge', $2, $3, $2::bigint - $3::bigint, charge_id, charge_id, subject, 'available', $4, $4
+           FROM payment WHERE subject = $5""",
+        name, NET + VAT, fee, now, order_id,
+    )  # fmt: skip
+    charge = [(chart.STRIPE, chart.PARTNERS, NET + VAT), (chart.STRIPE_FEES, chart.STRIPE, fee)]
+    await record("stripe_charge", name, at=now, text="Charge", postings=charge)
+
+
+async def hold(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 3_428, fee: int = 205) -> None:
+    """Split a licence among the three, weights 1, 2 and 3, as held."""
+    now, distributable = clock.now(), NET - fee
+    run = await fetch_value(
+        "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('hold', $1, $2, 3) RETURNING id", now, pool
+    )
+    await execute(
+        """INSERT INTO licence_split (licence, fee_minor, distributable_minor, pool_minor, operator_minor,
+                                      platform_minor, people, total_weight, cutoff_remainder, cutoff_position, state,
+                                      held_by, split_at)
+           VALUES ($1, $2, $3, $4, $5, $6, 3, 6, 0, 0, 'held', $7, $8)""",
+        licence, fee, distributable, pool, operator, distributable - pool - operator, run, now,
+    )  # fmt: skip
+    await accrue(run, pool, held=1, payable=0)
+    shares = [
+        (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD, pool),
+        (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE, operator),
+    ]
+    await record("shares_held", licence, at=now, text="Held", postings=shares)
+
+
+async def release(licence: uuid.UUID, *, pool: int = 4_897) -> None:
+    """Let the held shares become the subscribers'."""
+    now = clock.now()
+    run = await fetch_value(
+        "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('release', $1, $2, 3) RETURNING id", now, pool
+    )
+    await execute("UPDATE licence_split SET state = 'released', ended_by = $2 WHERE licence = $1", licence, run)
+    await accrue(run, pool, held=-1, payable=1)
+    moved = [(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, pool)]
+    await record("shares_released", licence, at=now, text="Released", postings=moved)
+
+
+async def accrue(run: int, pool: int, *, held: int, payable: int) -> None:
+    """Move each one's part of a pool, in millionths; the last one takes what is left."""
+    whole = pool * 10_000
+    parts = [whole // 6, whole // 3, whole - whole // 6 - whole // 3]
+    await execute(
+        """INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
+           SELECT $1, subscriber, micro * $4::bigint, micro * $5::bigint
+           FROM unnest($2::bigint[], $3::bigint[]) AS part (subscriber, micro)""",
+        run, [1, 2, 3], parts, held, payable,
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""Reconciliation: what Stripe shows and the books do not, or the other way round, is named with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.errors import NotFound
+from marketplace.finance.actions import reconcile
+from marketplace.finance.queries import (
+    count_exceptions,
+    get_figures,
+    get_movement,
+    get_order,
+    last_run,
+    list_exceptions,
+    list_movements,
+    list_orders,
+    list_runs,
+)
+from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.payments.queries import get_payment
+from marketplace.payments.stripe_port import SilentError
+from tests.marketplace.finance import sales
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+
+async def whys() -> list[str]:
+    return sorted(row["why"] for row in (await list_exceptions()).rows)
+
+
+async def paid(stripe: Any) -> uuid.UUID:
+    """Order and pay at Stripe, and learn of it."""
+    order = await sales.order()
+    await run_commands()
+    session = (await get_payment(order))["session_id"]
+    await asyncio.to_thread(stripe.test, "pay", session=session, token="tok_bypassPending")
+    await sweep_events()
+    await handle_events()
+    return order
+
+
+def test_an_honest_sale_matches_to_the_cent(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await paid(stripe)
+        await mirror_balance()
+        assert await whys() == ["charge_without_sale"], "paid, not settled yet"
+        licence = await sales.settle(order)
+        await reconcile()
+        row = await last_run()
+        assert (row["stripe_minor"], row["ledger_minor"], row["unmatched"]) == (12_000 - 205, 12_000 - 205, 0)
+        assert await whys() == []
+        await sales.hold(licence)
+        figures = await get_figures()
+        assert figures == {
+            "stripe": 11_795, "held": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
+        }  # fmt: skip
+        (movement,) = (await list_movements()).rows
+        assert movement["order_id"] == order
+        assert [entry["id"] for entry in (await get_movement(movement["id"]))["entries"]] == [movement["entry"]]
+        shown = await get_order(order)
+        assert {entry["kind"] for entry in shown["entries"]} == {"sale", "stripe_charge", "shares_held"}
+        assert [row["number"] for row in (await list_orders(number=shown["number"][2:6].lower())).rows] == [
+            shown["number"]
+        ]
+        assert (await list_orders(number="nothing")).rows == []
+        with pytest.raises(NotFound):
+            await get_order(uuid.uuid4())
+        with pytest.raises(NotFound):
+            await get_movement("txn_none")
+
+    run(story)
+
+
+def test_every_reason_is_named(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        unseen = await sales.order()
+        await sales.pay_unseen(unseen)
+        await sales.settle(unseen)
+        assert await whys() == ["sale_without_charge"]
+        await sales.mirror(unseen)
+        assert await whys() == []
+        await sales.give_back(unseen)
+        assert await whys() == ["refund_without_movement"]
+        await execute("UPDATE payment SET refunded_minor = 0 WHERE subject = $1", unseen)
+        assert await whys() == ["refund_failed", "refund_without_movement"]
+        await execute("UPDATE payment SET refunded_minor = amount_minor WHERE subject = $1", unseen)
+        await execute(
+            """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, currency, source_id,
+                                                payment_subject, status, created_at, available_on)
+               SELECT id, category, amount, 0, amount, currency, id, subject::uuid, 'available', now(), now()
+               FROM (VALUES ('t1', 'refund', -12000, 'EUR', $1::text), ('t2', 'contribution', -1, 'EUR', NULL),
+                            ('t3', 'fee', -2, 'USD', NULL), ('t4', 'charge', 500, 'EUR', NULL),
+                            ('t5', 'refund', -7, 'EUR', NULL), ('t6', 'dispute', -9, 'EUR', NULL)
+                    ) AS made (id, category, amount, currency, subject)""",
+            str(unseen),
+        )
+        assert await whys() == [
+            "charge_without_payment", "dispute_open", "other_currency", "refund_without_entry", "unknown_category",
+        ]  # fmt: skip
+        await execute("DELETE FROM balance_transaction WHERE id <> 't1' AND id LIKE 't_'")
+        await execute("UPDATE balance_transaction SET payout_id = 'po_1' WHERE id = 't1'")
+        await execute(
+            "INSERT INTO stripe_event VALUES ('evt_1', 'x', '{}', 'sweep', now(), now(), 'No payment of ours.')"
+        )
+        await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE subject = $1", unseen)
+        await execute(
+            "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 6, 0)", clock.now()
+        )
+        assert await whys() == ["balance_differs", "command_failed", "event_amiss", "payout_differs"]
+        assert await count_exceptions() == 3
+
+    assert stripe
+    run(story)
+
+
+def test_a_charge_for_another_amount_or_without_an_order(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await sales.settle(order)
+        await execute(
+            """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, payment_subject,
+                                                status, created_at, available_on)
+               VALUES ('t1', 'charge', 11999, 0, 11999, $1, 'available', now(), now()),
+                      ('t2', 'charge', 12000, 0, 12000, $2, 'available', now(), now())""",
+            order, uuid.uuid4(),
+        )  # fmt: skip
+        assert await whys() == ["charge_differs", "charge_without_order"]
+
+    run(story)
+
+
+def test_a_difference_that_stays_is_recorded(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        stripe.test("fee", amount=200, description="x")
+        await reconcile()
+        await execute(
+            """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, currency, status,
+                                                created_at, available_on)
+               VALUES ('txn_ghost', 'fee', -7, 0, -7, 'EUR', 'available', now(), now())"""
+        )
+        await reconcile()
+        first, second = (await list_runs()).rows[::-1]
+        assert (first["stripe_minor"], first["ledger_minor"]) == (-200, -200)
+        assert (second["stripe_minor"], second["ledger_minor"]) == (-200, -207)
+        assert await whys() == ["balance_differs"]
+
+    run(story)
+
+
+def test_a_silent_stripe_records_nothing(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        stripe.test("fault", kind="status", status=503, path="/v1/balance.*", times=10)
+        with pytest.raises(SilentError):
+            await reconcile()
+        assert await fetch_value("SELECT count(*) FROM reconciliation") == 0
+
+    run(story)
+
+
+def test_exceptions_are_paged(run: Run) -> None:
+    async def story() -> None:
+        await execute(
+            """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at,
+                                                available_on)
+               SELECT 'txn_' || n, 'contribution', -n, 0, -n, 'available', now() + n * interval '1 s', now()
+               FROM generate_series(1, 60) AS n"""
+        )
+        pages = [await list_exceptions(n) for n in (1, 2, 3)]
+        assert [len(page.rows) for page in pages] == [25, 25, 10]
+        assert pages[0].rows[0]["reference"] == "txn_60"
+        assert [page.more for page in pages] == [True, True, False]
+        assert await fetch("SELECT 1 FROM journal_entry") == []
+
+    run(story)

@@ -1,0 +1,155 @@
+"""Every invariant holds of an honest world, and fires on the offence it is there for."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace.database import execute, fetch, transaction
+from marketplace.invariants import INVARIANTS, broken
+from tests.marketplace.finance import sales
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OFFENCES = {
+    "a journal entry moves something": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('odd', 'x', now(), now(), 'EUR', '')"""
+    ),
+    "a sale is entered for what its order says": (
+        """UPDATE posting SET amount_minor = amount_minor + 1
+           WHERE id = (SELECT min(id) FROM posting WHERE credit = '445710')"""
+    ),
+    "a refund is entered for what its sale was": (
+        "UPDATE posting SET amount_minor = amount_minor - 1 WHERE debit = '445710'"
+    ),
+    "Stripe's balance transactions and the entries that post them move the same": (
+        """UPDATE posting SET amount_minor = amount_minor + 1
+           WHERE id = (SELECT max(id) FROM posting WHERE credit = '517000')"""
+    ),
+    "nothing moves Stripe's account but its balance transactions": (
+        """WITH entry AS (INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+                          VALUES ('gift', 'x', now(), now(), 'EUR', '') RETURNING id)
+           INSERT INTO posting (entry, debit, credit, amount_minor) SELECT id, '517000', '654000', 1 FROM entry"""
+    ),
+    "a paid order has its payment, sale entry, licence and entitlement": (
+        "DELETE FROM entitlement WHERE licence = '{held}'"
+    ),
+    "an order that is not paid has no licence and no sale entry": (
+        "UPDATE purchase_order SET state = 'lapsed', paid_at = NULL WHERE state = 'paid'"
+    ),
+    "a payment is over what its order owes": "UPDATE payment SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
+    "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
+    "a licence and its entitlement are those of their order": "UPDATE licence SET net_minor = net_minor + 1",
+    "a refunded order's payment is refunded, its licence cancelled, its entitlement revoked, its sale reversed": (
+        "UPDATE entitlement SET revoked_at = NULL"
+    ),
+    "a licence is cancelled with its entitlement, and only where money goes back": (
+        """UPDATE licence SET cancelled_at = now() WHERE id = '{held}';
+           UPDATE entitlement SET revoked_at = now() WHERE licence = '{held}'"""
+    ),
+    "only sealed releases are licensed": "UPDATE release SET state = 'noised', sealed_at = NULL",
+    "nobody downloads outside their entitlement": (
+        """INSERT INTO download (id, entitlement, format, byte_count, at)
+           SELECT gen_random_uuid(), id, 'csv', 1, ends_at FROM entitlement"""
+    ),
+    "what subscribers are owed, in millionths, is what the books say, in cents": (
+        "UPDATE accrual SET held_micro = held_micro + 1 WHERE id = (SELECT min(id) FROM accrual)"
+    ),
+    "a run's accruals add up to its amount": (
+        "UPDATE accrual SET payable_micro = payable_micro + 1 WHERE id = (SELECT max(id) FROM accrual)"
+    ),
+    "a run's amount is that of the splits it held or ended": "UPDATE share_run SET amount_minor = amount_minor + 1",
+    "a split is entered in the books for what it says, and ended there as it ended": (
+        "UPDATE licence_split SET state = 'cancelled' WHERE state = 'released'"
+    ),
+    "an entry of shares has its split": "DELETE FROM licence_split WHERE state = 'held'",
+    "a split divides what its licence earned over the weight of its release": "UPDATE release SET total_weight = 7",
+    "no subscriber is owed less than nothing": (
+        "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
+    ),
+    "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
+    "a sealed release has people, cells and the hashes of both": "UPDATE release SET contributors = 0",
+    "a word on consent is about the notice of its own purpose, published by then": (
+        "UPDATE notice SET published_at = now() + interval '1 day'"
+    ),
+}
+
+
+class TakenBackError(Exception):
+    """Ends a transaction whose offence must not stay."""
+
+
+async def planted(offence: str) -> list[str]:
+    """Return what the sweep says of an offence, and take it back; triggers and checks are off meanwhile."""
+    found: list[str] = []
+    with contextlib.suppress(TakenBackError):
+        async with transaction():
+            guarded = await fetch(
+                "SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger WHERE NOT tgisinternal"
+            )
+            for row in guarded:
+                await execute(f"ALTER TABLE {row['name']} DISABLE TRIGGER USER")
+            await execute(offence)
+            found = await broken()
+            raise TakenBackError
+    return found
+
+
+def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        licences = []
+        for _ in range(3):
+            order = await sales.order()
+            await sales.pay_unseen(order)
+            licences.append(await sales.settle(order))
+            await sales.mirror(order)
+        await sales.give_back(order)
+        await sales.order()
+        await sales.hold(licences[0])
+        await sales.hold(licences[1])
+        await sales.release(licences[1])
+        assert await broken() == []
+        silent = {}
+        for sentence, offence in OFFENCES.items():
+            found = await planted(offence.replace("{held}", str(licences[0])))
+            if not any(line.startswith(f"{sentence}: {{") for line in found):
+                silent[sentence] = found
+        assert silent == {}
+
+    assert list(OFFENCES) == list(INVARIANTS), "an invariant without its offence proves nothing"
+    run(story)
+
+
+@pytest.mark.parametrize("forged", ["", "UPDATE payment SET state = 'open', paid_at = NULL"])
+def test_money_and_entitlement_go_together(run: Callable[..., Any], forged: str) -> None:
+    """A payment not settled yet is on its way; an entitlement whose payment is not paid is an offence."""
+
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        assert await broken() == []
+        await sales.settle(order)
+        if forged:
+            found = await planted(forged)
+            assert [line for line in found if line.startswith("a paid order has its payment") and str(order) in line]
+
+    run(story)
+
+
+def test_an_entry_of_a_transaction_stripe_never_made_is_named(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await sales.settle(order)
+        await sales.mirror(order)
+        found = await planted(f"DELETE FROM balance_transaction WHERE id = 'txn_{order}'")
+        assert any(f"txn_{order}" in line for line in found)
+
+    run(story)
