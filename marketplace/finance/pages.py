@@ -153,7 +153,8 @@ async def orders(number: Text = "", page_number: Page = 1) -> Template:
 @get("/finance/orders/{order_id:uuid}", guards=READERS)
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
-    return _page("order.html", order=await queries.get_order(order_id), may_refund=request.user.role == "finance")
+    is_clerk = request.user.role == "finance"
+    return _page("order.html", order=await queries.get_order(order_id), may_refund=is_clerk, now=clock.now())
 
 
 @post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS)

@@ -203,7 +203,10 @@ def test_a_refund_after_the_release_leaves_the_subscribers_theirs(run: Run) -> N
 def test_a_refund_before_the_split_leaves_nothing_to_split(run: Run) -> None:
     async def story() -> None:
         await sales.open_shop()
-        await sales.refund(await sales.sell(await sales.seal({1: 1})))
+        licence = await sales.sell(await sales.seal({1: 1}))
+        await execute("UPDATE licence SET cancelled_at = now()")  # asked for: Stripe has not answered yet
+        assert await hold_shares() == 0
+        await sales.refund(licence)
         assert await hold_shares() == 0
         assert await sales.standing() == {}
 

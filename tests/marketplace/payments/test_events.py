@@ -114,6 +114,7 @@ def test_duplicates_shuffles_and_a_door_that_fails_at_first(run: Run, stripe: An
                 await asyncio.to_thread(stripe.test, "pay", session=session)
             await asyncio.sleep(0.15)
             await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
+            await asyncio.to_thread(stripe.test, "deliver")
             await until(len(stripe.list("events")))
             await asyncio.gather(handle_events(), handle_events())
             assert {await state(subject) for subject, _ in orders} == {"paid"}
