@@ -176,7 +176,7 @@ async def place_bid(
         answer = await _answer(
             row, bid, partner, at=at, decision=decision, committed=committed, maximum_minor=maximum_minor, sealed=None
         )
-    return answer
+    return answer  # noqa: RET504 (a transaction may swallow, for all the type checker knows)
 
 
 async def place_sealed_bid(
@@ -208,7 +208,7 @@ async def place_sealed_bid(
             row, bid, partner, at=at, decision=decision, committed=rules.commitments(row, partner, content, nonce=nonce),
             maximum_minor=None, sealed=sealing.seal({"content": content, "nonce": nonce}, bid, key),
         )  # fmt: skip
-    return answer
+    return answer  # noqa: RET504 (a transaction may swallow, for all the type checker knows)
 
 
 async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, put
-from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Struct
 

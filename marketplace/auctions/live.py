@@ -173,7 +173,7 @@ async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
         row = await get_auction(auction)
         cursor = int(row["bid_count"]) if since is None else min(max(since, 0), int(row["bid_count"]))
         seen = feed.number
-        async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B020 (the cursor moves on)
+        async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020 (the cursor moves on)
             yield chunk
         while True:
             changed = feed.changed
@@ -186,7 +186,7 @@ async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
                 continue
             if fresh[0][0] > seen + 1 or fresh[0][1] > cursor + 1:
                 # A slow watcher, or one that came between two readings: read its own way up to the present.
-                async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B020
+                async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020
                     yield chunk
             for number, _, last, chunk in fresh:
                 seen = number

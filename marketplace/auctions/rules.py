@@ -110,18 +110,14 @@ def decide_open(auction: Row, partner: uuid.UUID, maximum_minor: int, at: dt.dat
     after, answer = place(before, ProxyBid(str(partner), Money(maximum_minor, auction["currency"]), micros(at)))
     if answer.startswith("refused"):
         return Decision(
-            answer,
-            False,
-            auction["closes_at"],
-            auction["leader"],
-            auction["leading_maximum_minor"],
-            auction["price_minor"],
+            answer, accepted=False, closes_at=auction["closes_at"], leader=auction["leader"],
+            leading_maximum_minor=auction["leading_maximum_minor"], price_minor=auction["price_minor"],
         )
     assert after.price is not None, "an accepted bid makes a price"
     leads = after.leader == str(partner)
     return Decision(
-        answer, True, instant(after.closes_at), partner if leads else auction["leader"],
-        maximum_minor if leads else auction["leading_maximum_minor"], after.price.minor,
+        answer, accepted=True, closes_at=instant(after.closes_at), leader=partner if leads else auction["leader"],
+        leading_maximum_minor=maximum_minor if leads else auction["leading_maximum_minor"], price_minor=after.price.minor,
     )  # fmt: skip
 
 

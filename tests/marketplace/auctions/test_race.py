@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Run = Callable[[Callable[[], Any]], Any]
 
 
-async def put(
+async def put(  # noqa: PLR0917 (a request's parts)
     client: httpx.AsyncClient, web: Web, auction: uuid.UUID, bidder: Bidder, bid: uuid.UUID, maximum_minor: int
 ) -> dict[str, Any]:
     """Bid over HTTP; a lost connection is tried again with the same id, as a client would."""
@@ -95,7 +95,7 @@ def test_no_bid_is_lost_and_none_counts_twice(run: Run, bidders: int, bids: int,
             auction = await open_auction(seconds=seconds, window_seconds=0, extension_seconds=0)
 
             async def bid_often(number: int) -> list[dict[str, Any]]:
-                draw, said = random.Random(number), []
+                draw, said = random.Random(number), []  # noqa: S311 (a test's draws repeat)
                 for turn in range(bids):
                     bid, amount = uuid.UUID(int=draw.getrandbits(128)), 1_000 + turn * 150 + draw.randrange(4_000)
                     web = webs[(number + turn) % len(webs)]
@@ -130,7 +130,7 @@ def test_kill_9_of_web_processes_in_the_middle_loses_nothing(run: Run) -> None:
             stop = asyncio.Event()
 
             async def bid_often(number: int) -> list[dict[str, Any]]:
-                draw, said, turn = random.Random(number), [], 0
+                draw, said, turn = random.Random(number), [], 0  # noqa: S311 (a test's draws repeat)
                 while not stop.is_set() and turn < 4000:
                     turn += 1
                     said.append(
