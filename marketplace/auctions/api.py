@@ -109,7 +109,7 @@ def _described_auction(row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
 
 @put("/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}", guards=[vetted_partner])
 async def bid_api(
-    request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: BidRequest
+    request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
 ) -> dict[str, Any]:
     """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
     return described(await take(request.user, auction, bid, data))

@@ -52,9 +52,7 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     row = await get_auction(auction)
     assert [entry["position"] for entry in log] == list(range(1, len(log) + 1)), "no gap and none twice"
     assert row["bid_count"] == len(log)
-    assert all(a["received_at"] < b["received_at"] for a, b in pairwise(log)), (
-        "order is the order of instants"
-    )
+    assert all(a["received_at"] < b["received_at"] for a, b in pairwise(log)), "order is the order of instants"
     assert all(row["opens_at"] <= entry["received_at"] < row["closes_at"] for entry in log)
     accepted = {uuid.UUID(answer["bid"]): answer["position"] for answer in answers if answer["accepted"]}
     assert accepted == {entry["id"]: entry["position"] for entry in log}, "accepted is logged, and nothing else"
