@@ -16,6 +16,7 @@ from litestar import Litestar, Request, Response, route
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader, State
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -73,7 +74,7 @@ class Calm:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers, answer 500 for what nothing inside has answered."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         started = False
@@ -109,7 +110,7 @@ class Languages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Set the language and strip it from the path."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         path = scope["path"]
@@ -128,7 +129,7 @@ class Languages:
                 return
         token = language.set(chosen)
         try:
-            await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)  # type: ignore[arg-type]
+            await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
         finally:
             language.reset(token)
 
@@ -155,7 +156,9 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status, sentence = error.status_code, _http_sentence(error)
         headers |= error.headers or {}
         if isinstance(error.extra, list):
-            more["errors"] = [{"field": str(item.get("key", "")), "detail": str(item.get("message", ""))} for item in error.extra]
+            more["errors"] = [
+                {"field": str(item.get("key", "")), "detail": str(item.get("message", ""))} for item in error.extra
+            ]
     elif isinstance(error, asyncpg.DataError):
         log.warning("a value the database cannot hold", path=request.scope["path"], error=str(error))
         status, sentence = 422, gettext("A value is out of range or holds a character that cannot be kept.")
@@ -165,7 +168,13 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         sentence = gettext(FAILED)
     if for_machines(request):
-        problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": sentence, **more}
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": sentence,
+            **more,
+        }
         return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
     came_from = own_path(urlsplit(request.headers.get("referer", "")).path or "/") or "/"
     answer = page(
@@ -211,8 +220,14 @@ SENTENCES = {
 
 def _http_sentence(error: HTTPException) -> str:
     """Say in a sentence what the framework refused; the names of fields at fault are kept, its own words are not."""
-    said = [(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra] if isinstance(error.extra, list) else []
-    fields = [name for key, message in said for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])]
+    said = (
+        [(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra]
+        if isinstance(error.extra, list)
+        else []
+    )
+    fields = [
+        name for key, message in said for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])
+    ]
     fields = [one or other for one, other in fields if one or other]
     if error.status_code == HTTPStatus.BAD_REQUEST and fields:
         return gettext("Missing or malformed: {fields}.").format(fields=", ".join(dict.fromkeys(fields)))
@@ -239,7 +254,11 @@ def create_app(*, manages_pool: bool = True) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             healthz,
-            create_static_files_router("/static", [Path(__file__).parent / "web" / "static"], cache_control=CacheControlHeader(max_age=86400, public=True)),
+            create_static_files_router(
+                "/static",
+                [Path(__file__).parent / "web" / "static"],
+                cache_control=CacheControlHeader(max_age=86400, public=True),
+            ),
             *_slices(),
         ],
         lifespan=[_lifespan] if manages_pool else [],
@@ -268,12 +287,14 @@ def _slices() -> list[Any]:
 
     names = ("identity", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings", "finance")
     routes: list[Any] = []
-    for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + ["marketplace.webhooks"]:
+    for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + [
+        "marketplace.webhooks"
+    ]:
         if importlib.util.find_spec(module):
             routes += importlib.import_module(module).ROUTES
-    heads = {path for route in routes if "HEAD" in route.http_methods for path in route.paths}
-    for route in routes:
-        if "GET" in route.http_methods and not route.paths & heads:
-            route.http_methods = {*route.http_methods, "HEAD"}  # the server drops the body
-        route.include_in_schema = any(path.startswith("/api/") for path in route.paths)
+    heads = {path for handler in routes if "HEAD" in handler.http_methods for path in handler.paths}
+    for handler in routes:
+        if "GET" in handler.http_methods and not handler.paths & heads:
+            handler.http_methods = {*handler.http_methods, "HEAD"}  # the server drops the body
+        handler.include_in_schema = any(path.startswith("/api/") for path in handler.paths)
     return routes

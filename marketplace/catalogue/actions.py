@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from marketplace.catalogue import rules
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
+from pricing.quote import price
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
@@ -52,59 +55,86 @@ async def withdraw_offer(dataset: str) -> None:
     await execute("UPDATE offer SET withdrawn_at = coalesce(withdrawn_at, $2) WHERE dataset = $1", dataset, clock.now())
 
 
-async def price_now(release: asyncpg.Record, offer: asyncpg.Record, *, now: dt.datetime) -> PricedQuote:
+async def price_now(release: Mapping[str, Any], *, now: dt.datetime) -> PricedQuote:
     """Return today's price of a release: the same for every partner. Refuses what is not for sale."""
-    from pricing.quote import price  # noqa: PLC0415 (beside its only use)
+    return _priced(release, (await _offers([release["dataset"]], now)).get(release["dataset"]), now)
 
-    promised = await fetch_value(
-        "SELECT coalesce(max(minimum_pool_minor), 0) FROM contributor_term WHERE dataset = $1 AND starts_at <= $2 AND $2 < ends_at",
-        release["dataset"], now,
-    )  # fmt: skip
+
+async def prices_now(releases: Sequence[Mapping[str, Any]], *, now: dt.datetime) -> dict[uuid.UUID, PricedQuote]:
+    """Return today's price of each release that is for sale."""
+    offers = await _offers([release["dataset"] for release in releases], now)
+    prices = {}
+    for release in releases:
+        with contextlib.suppress(Conflict):
+            prices[release["id"]] = _priced(release, offers.get(release["dataset"]), now)
+    return prices
+
+
+def _priced(release: Mapping[str, Any], offer: Mapping[str, Any] | None, now: dt.datetime) -> PricedQuote:
+    if offer is None:
+        raise Conflict("This release is not for sale.")
     return price(
         rules.price_inputs(
-            release,
-            offer,
-            demand_basis_points=await draw_of_day(offer["id"], now),
-            promised_minor=promised,
-            subscribers_basis_points=settings().subscribers_basis_points,
-            now=now,
-        )  # fmt: skip
-    )
+            release, offer, demand_basis_points=offer["demand_basis_points"], promised_minor=offer["promised_minor"],
+            subscribers_basis_points=settings().subscribers_basis_points, now=now,
+        )
+    )  # fmt: skip
+
+
+async def _offers(datasets: list[str], now: dt.datetime) -> dict[str, dict[str, Any]]:
+    """Return the standing offers of some datasets, by code, with the day's draw and what contributors were promised."""
+    rows = await fetch(
+        """SELECT offer.*, dataset.half_life_days, demand_draw.demand_basis_points,
+                  coalesce((SELECT max(minimum_pool_minor) FROM contributor_term
+                            WHERE contributor_term.dataset = offer.dataset AND starts_at <= $2 AND $2 < ends_at), 0)
+                      AS promised_minor
+           FROM offer JOIN dataset ON dataset.code = offer.dataset
+           LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2 AT TIME ZONE 'UTC')::date
+           WHERE offer.dataset = ANY($1) AND offer.withdrawn_at IS NULL""",
+        datasets, now,
+    )  # fmt: skip
+    offers = {row["dataset"]: dict(row) for row in rows}
+    for offer in offers.values():
+        if offer["demand_basis_points"] is None:  # The first look of the day at this offer.
+            offer["demand_basis_points"] = await draw_of_day(offer["id"], now)
+    return offers
 
 
 async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote."""
     now = clock.now()
-    known = await fetch_one("SELECT partner FROM quote WHERE id = $1", quote_id)
-    if known is not None:
-        if known["partner"] != partner:
-            raise Conflict("That quote already exists; go back, reload the page and try again.")
+    if await _is_asked_again(partner, release, quote_id):
         return quote_id
     sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
-    offer = sold and await fetch_one(
-        """SELECT offer.*, dataset.half_life_days FROM offer JOIN dataset ON dataset.code = offer.dataset
-           WHERE offer.dataset = $1""",
-        sold["dataset"],
-    )  # fmt: skip
-    if sold is None or offer is None:
+    if sold is None:
         raise NotFound("There is no such release in the catalogue.")
-    if offer["withdrawn_at"] is not None:
-        raise Conflict("This release is not for sale.")
+    offer = (await _offers([sold["dataset"]], now)).get(sold["dataset"])
+    priced = _priced(sold, offer, now)
+    assert offer
     if await fetch_value(
         "SELECT true FROM exclusive_window WHERE offer = $1 AND partner <> $2 AND starts_at <= $3 AND $3 < ends_at",
         offer["id"], partner, now,
     ):  # fmt: skip
         raise Conflict("Another partner holds this dataset exclusively for now.")
-    priced = await price_now(sold, offer, now=now)
     expires_at = now + rules.QUOTE_LASTS
     document = rules.write_document(quote_id, partner, release, offer["id"], priced, now, expires_at)
-    await execute(
+    is_new = await execute(
         """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
         quote_id, partner, offer["id"], release, priced.amount_minor, offer["currency"], document,
         rules.sign(document, settings().signing_key), now, expires_at,
     )  # fmt: skip
+    if not is_new:
+        await _is_asked_again(partner, release, quote_id)
     return quote_id
+
+
+async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, quote_id: uuid.UUID) -> bool:
+    """Tell whether the quote exists; refuse when it is another partner's or for another release."""
+    known = await fetch_one("SELECT partner, release FROM quote WHERE id = $1", quote_id)
+    if known is not None and (known["partner"], known["release"]) != (partner, release):
+        raise Conflict("That quote already exists; go back, reload the page and try again.")
+    return known is not None
 
 
 def recompute(row: asyncpg.Record) -> PricedQuote:
@@ -136,9 +166,7 @@ async def grant_window(
 
 async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
     """Write down that a quote was ordered, inside the order's transaction; demand learns from it."""
-    await execute(
-        "INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at
-    )
+    await execute("INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at)
 
 
 async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
@@ -151,9 +179,7 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
         return drawn
     async with transaction():
         await lock(f"demand {offer}")
-        past = await fetch(
-            "SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day
-        )
+        past = await fetch("SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day)
         answers = await fetch(
             """SELECT (quote.quoted_at AT TIME ZONE 'UTC')::date AS day, quote.partner::text AS partner,
                       bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
@@ -171,9 +197,7 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
                VALUES (gen_random_uuid(), $1, $2, $3, $4) ON CONFLICT (offer, day) DO NOTHING""",
             offer, day, multiplier, now,
         )  # fmt: skip
-    return int(
-        await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day)
-    )
+    return int(await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day))
 
 
 async def refresh_demand() -> None:

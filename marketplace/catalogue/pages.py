@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +17,10 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue.vat import Vat, vat
 from marketplace.datasets.queries import list_notices
 from marketplace.errors import Conflict
-from marketplace.identity.actors import partner, vetted_partner
+from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.web.pages import page, see
 from pricing.quote import price_at_age
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from pricing.quote import PricedQuote
 
 DAY_SECONDS = 86_400
+MINUTE_SECONDS = 60
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What spreadsheets take for the start of a formula."""
 AGES_SHOWN = (7, 30)
 COLUMNS = ("zone", "starts_at", "segment", "people", "events")
 
+Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Search = Annotated[str, QueryParameter(name="search", max_length=200)]
 Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
@@ -46,14 +52,14 @@ class QuoteForm(Struct):
 async def catalogue(search: Search = "", number: Page = 1) -> Template:
     """Show what is for sale."""
     listings = await queries.list_listings(search, number)
-    prices = {}
-    for listing in listings.rows:
-        prices[listing["code"]] = await _price(await queries.get_listed_release(listing["code"], listing["release"]))
-    return page("catalogue/catalogue.html", listings=listings, search=search, prices=prices)
+    latest = await queries.list_latest([listing["release"] for listing in listings.rows])
+    prices = await actions.prices_now(latest, now=clock.now())
+    typed = "".join(sign for sign in search if sign.isprintable())
+    return page("catalogue/catalogue.html", listings=listings, search=typed, prices=prices)
 
 
 @get("/datasets/{code:str}")
-async def dataset(code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
+async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
     """Show a dataset: one release of it at a glance, its price and what it can and cannot tell."""
     listing = await queries.get_listing(code)
     shown = await queries.get_listed_release(code, release or listing["latest"])
@@ -62,6 +68,7 @@ async def dataset(code: FromPath[str], release: Chosen = None, number: Page = 1)
         "catalogue/dataset.html", listing=listing, release=shown, glance=await queries.glance(shown), priced=priced,
         later=_later(priced), releases=await queries.list_listed_releases(code, number), columns=COLUMNS,
         notices=await list_notices(shown["id"]), rates=_rates(priced.amount_minor if priced else 0),
+        vat=await _vat(request, priced.amount_minor) if priced else None,
     )  # fmt: skip
 
 
@@ -73,32 +80,38 @@ async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows(row | {"starts_at": row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ")} for row in rows)
+    for row in rows:
+        told = {"segment": _harmless(row["segment"]), "starts_at": row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ")}
+        writer.writerow(row | told)
     headers = {"Content-Disposition": f'attachment; filename="{code}-sample.csv"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
 
 @post("/datasets/{code:str}/quotes", guards=[vetted_partner])
 async def ask_for_quote(
-    code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Request[Any, Any, Any]
+    code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect:
     """Sign a price for a release; the form's id is the quote's, so that a double click is one quote."""
     release = await queries.get_listed_release(code, data.release)
-    quote = await actions.quote(request.scope["user"].partner, release["id"], quote_id=data.form_id)
+    quote = await actions.quote(request.user.partner, release["id"], quote_id=data.form_id)
     return see(f"/quotes/{quote}")
 
 
 @get("/quotes/{quote:uuid}", guards=[partner])
-async def show_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> Template:
+async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a quote: its price, how it came about, until when it holds."""
-    row = await queries.get_quote(quote, request.scope["user"].partner)
-    return page("catalogue/quote.html", quote=row, priced=actions.recompute(row), left=row["expires_at"] - clock.now())
+    row = await queries.get_quote(quote, request.user.partner)
+    left = math.ceil((row["expires_at"] - clock.now()).total_seconds() / MINUTE_SECONDS)
+    return page(
+        "catalogue/quote.html", quote=row, priced=actions.recompute(row), minutes_left=left,
+        vat=await _vat(request, row["amount_minor"]),
+    )  # fmt: skip
 
 
 @get("/quotes/{quote:uuid}/document.json", guards=[partner])
-async def quote_document(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> Response[bytes]:
+async def quote_document(quote: FromPath[uuid.UUID], request: Asked) -> Response[bytes]:
     """Give the signed document, with all that is needed to check it offline."""
-    row = await queries.get_quote(quote, request.scope["user"].partner)
+    row = await queries.get_quote(quote, request.user.partner)
     headers = {"Content-Disposition": f'attachment; filename="quote-{quote}.json"'}
     return Response(json.dumps(signed(row), indent=1).encode(), media_type="application/json", headers=headers)
 
@@ -116,9 +129,22 @@ def signed(row: Any) -> dict[str, str]:  # noqa: ANN401 (a row of quote)
 async def _price(release: Any) -> PricedQuote | None:  # noqa: ANN401 (a row of release)
     """Return today's price, or None where the release is not for sale."""
     try:
-        return await actions.price_now(release, await queries.get_offer(release["dataset"]), now=clock.now())
+        return await actions.price_now(release, now=clock.now())
     except Conflict:
         return None
+
+
+async def _vat(request: Asked, net_minor: int) -> Vat | None:
+    """Return the VAT that whoever asks would pay on top, or None when it is no partner."""
+    if request.user is None or request.user.partner is None:
+        return None
+    where = await queries.get_country(request.user.partner)
+    return vat(where["country"], confirmed=where["confirmed"], net_minor=net_minor)
+
+
+def _harmless(text: str) -> str:
+    """Return `text` as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:

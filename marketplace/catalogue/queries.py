@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import uuid
 from dataclasses import dataclass
@@ -31,8 +32,21 @@ LISTED = """
     ) AS latest ON true
     WHERE offer.withdrawn_at IS NULL
 """
-WORDS = """to_tsvector('simple', dataset.title_fr || ' ' || dataset.title_en || ' ' || dataset.description_fr || ' ' ||
-                       dataset.description_en || ' ' || dataset.area || ' ' || replace(dataset.code, '-', ' '))"""
+ACCENTED, PLAIN = "àâäáãåçèéêëìíîïñòóôöõùúûüýÿ", "aaaaaaceeeeiiiinooooouuuuyy"
+
+
+def _plain(*columns: str) -> str:
+    texts = " || ' ' || ".join(f"dataset.{column}" for column in columns)
+    return f"translate(replace(lower({texts}), 'œ', 'oe'), '{ACCENTED}', '{PLAIN}')"
+
+
+WORDS = (
+    f"(to_tsvector('french', {_plain('title_fr', 'description_fr', 'area')}) "
+    f"|| to_tsvector('english', {_plain('title_en', 'description_en', 'area')}) "
+    f"|| to_tsvector('simple', {_plain('title_fr', 'title_en', 'description_fr', 'description_en', 'area', 'code')}))"
+)
+SOUGHT = "(to_tsquery('french', $1) || to_tsquery('english', $1) || to_tsquery('simple', $1))"
+"""Each language by its own stems, and every word by its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +62,12 @@ class Glance:
 
 
 async def list_listings(search: str, page: int) -> Paged:
-    """Return one page of what is for sale, freshest first; `search` matches the beginnings of words, in both languages."""
+    """Return one page of what is for sale, freshest first; `search` takes words of both languages, or their beginnings."""
     words = rules.search_words(search)
     rows = await fetch(
         f"""SELECT dataset.*, offer.id AS offer, latest.id AS release, latest.period_from, latest.period_to,
                    latest.consenting, latest.population, latest.threshold
-            {LISTED} AND ($1::text IS NULL OR {WORDS} @@ to_tsquery('simple', $1))
+            {LISTED} AND ($1::text IS NULL OR {WORDS} @@ {SOUGHT})
             ORDER BY latest.period_to DESC, dataset.code LIMIT $2 OFFSET $3""",
         words, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
@@ -74,16 +88,18 @@ async def get_listing(code: str) -> asyncpg.Record:
     return row
 
 
-async def get_offer(code: str) -> asyncpg.Record:
-    """Return the offer of a dataset, with the dataset's half-life."""
+async def get_country(partner: uuid.UUID) -> asyncpg.Record:
+    """Return what decides a partner's VAT: its country, and whether VIES confirmed its number."""
     row = await fetch_one(
-        """SELECT offer.*, dataset.half_life_days FROM offer JOIN dataset ON dataset.code = offer.dataset
-           WHERE offer.dataset = $1""",
-        code,
+        "SELECT country, vat_confirmed_at IS NOT NULL AS confirmed FROM partner WHERE id = $1", partner
     )
-    if row is None:
-        raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=code)
+    assert row
     return row
+
+
+async def list_latest(releases: list[uuid.UUID]) -> list[asyncpg.Record]:
+    """Return the rows of some releases."""
+    return await fetch("SELECT * FROM release WHERE id = ANY($1)", releases)
 
 
 async def get_listed_release(code: str, release: uuid.UUID) -> asyncpg.Record:
@@ -108,7 +124,7 @@ async def glance(release: asyncpg.Record) -> Glance:
     """Return a sealed release in numbers, computed once a process: a release never changes."""
     known = _glances().get(release["id"])
     if known is None:
-        known = _draw(await cells(release["id"]), await key_zones(release["dataset"]))
+        known = await asyncio.to_thread(_draw, await cells(release["id"]), await key_zones(release["dataset"]))
         _glances()[release["id"]] = known
         if len(_glances()) > 200:  # noqa: PLR2004 (a few megabytes)
             _glances().pop(next(iter(_glances())))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -35,6 +36,10 @@ PERSON_VARIANCE_MICRO: Final = 250_000
 """The variance of one yes-or-no, in millionths, at its largest."""
 PRIOR_OBSERVATIONS: Final = 40
 """What a buyer's own prior knowledge of a zone is worth, in people observed."""
+HOUR_SECONDS: Final = 3600
+FEE_BASIS_POINTS: Final = 500
+FEE_FIXED_MINOR: Final = 50
+"""What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""
 
 
 def price_inputs(
@@ -43,17 +48,20 @@ def price_inputs(
 ) -> pricing.PriceInputs:  # fmt: skip
     """Gather what a price depends on, all of it published.
 
-    promised_minor: the least pool that contributors were promised; the floor covers it. Refuses a release that is not
-    sealed or in which there is nobody, and a promise above the cap.
+    The age is counted in whole hours, so that partners who ask together are told the same.
+    promised_minor: the least pool that contributors were promised; the floor covers it after the payment's fee. Refuses
+    a release that is not sealed or in which there is nobody, and a promise above the cap.
     """
     if release["state"] != "sealed" or not release["contributors"] or release["latest_event_at"] is None:
         raise Conflict("This release is not for sale.")
     floor = offer["floor_minor"]
     if promised_minor:
-        floor = max(floor, pricing.covering_floor(promised_minor, max(subscribers_basis_points, 1)))
+        after_fee = pricing.covering_floor(promised_minor, max(subscribers_basis_points, 1))
+        floor = max(floor, -(-(after_fee + FEE_FIXED_MINOR) * NEUTRAL // (NEUTRAL - FEE_BASIS_POINTS)))
     if floor > offer["cap_minor"]:
         raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")
     people = max(1, release["median_cell_people"])
+    hours = max(0, int((now - release["latest_event_at"]).total_seconds())) // HOUR_SECONDS
     return pricing.PriceInputs(
         currency=offer["currency"],
         full_worth_minor=offer["full_worth_minor"],
@@ -62,7 +70,7 @@ def price_inputs(
         variance_micro=PERSON_VARIANCE_MICRO,
         noise_variance_micro=release["noise_variance_micro"],
         prior_observations=PRIOR_OBSERVATIONS,
-        age_seconds=max(0, int((now - release["latest_event_at"]).total_seconds())),
+        age_seconds=hours * HOUR_SECONDS,
         half_life_days=offer["half_life_days"],
         demand_basis_points=demand_basis_points,
         floor_minor=floor,
@@ -138,7 +146,13 @@ def draw_of(
 def search_words(text: str) -> str | None:
     """Return a prefix query of PostgreSQL's full-text search for what someone typed, or None when it has no word.
 
-    Everything but letters and digits separates words, so nothing typed can be an operator.
+    Everything but letters and digits separates words, so nothing typed can be an operator; accents are optional.
     """
-    words = "".join(sign if sign.isalnum() else " " for sign in text.casefold()).split()
+    words = "".join(sign if sign.isalnum() else " " for sign in unaccented(text)).split()
     return " & ".join(f"{word}:*" for word in words[:8]) or None
+
+
+def unaccented(text: str) -> str:
+    """Return `text` in lower case without accents: what both languages' words are searched by."""
+    apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
+    return "".join(sign for sign in apart if not unicodedata.combining(sign))

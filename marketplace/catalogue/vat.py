@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SELLER_COUNTRY: Final = "FR"
+FRENCH_TERRITORY: Final = frozenset({"FR", "MC"})
+"""France, and Monaco, which counts as France for VAT."""
 EU_COUNTRIES: Final = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 (one line)
 )
@@ -30,9 +31,9 @@ def vat(country: str, *, confirmed: bool, net_minor: int) -> Vat:
     French partners pay French VAT; partners elsewhere in the Union whose number VIES confirmed account for it themselves
     (reverse charge), and pay French VAT while it is unconfirmed; outside the Union none is due. Rounded half up.
 
-    Source: Directive 2006/112/EC, articles 44, 196 and 214; French tax code, articles 259, 278 and 283.
+    Source: Directive 2006/112/EC, articles 7, 44, 196 and 214; French tax code, articles 259, 278 and 283.
     """
-    if country == SELLER_COUNTRY:
+    if country in FRENCH_TERRITORY:
         rule = "domestic"
     elif country not in EU_COUNTRIES:
         rule = "outside_eu"

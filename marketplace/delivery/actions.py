@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.database import execute, fetch_one, lock, transaction
@@ -81,10 +81,10 @@ async def record_download(download: Download, *, is_part: bool) -> None:
         rules.check_standing(row, now)
         await execute(
             """INSERT INTO download (id, entitlement, format, byte_count, at)
-               SELECT $1, $2, $3, $4, $5 WHERE NOT $6 OR NOT EXISTS (
-                   SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $5 - $7::interval)""",
+               SELECT $1, $2, $3, $4, $5::timestamptz WHERE NOT $6::boolean OR NOT EXISTS (
+                   SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $7::timestamptz)""",
             uuid.uuid4(), download.entitlement, download.format, download.byte_count, now, is_part,
-            rules.PARTS_ARE_ONE_DOWNLOAD_FOR,
+            now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR,
         )  # fmt: skip
 
 
@@ -125,5 +125,6 @@ def _as_text(table: pa.Table) -> pa.Table:
     import pyarrow.compute as pc  # noqa: PLC0415
 
     column = table.schema.get_field_index("starts_at")
-    instants = pc.strftime(table["starts_at"].cast(pa.timestamp("s")), format="%Y-%m-%dT%H:%M:%SZ")
+    instants: Any = table["starts_at"].cast(pa.timestamp("s"))
+    instants = pc.strftime(instants, format="%Y-%m-%dT%H:%M:%SZ")
     return table.set_column(column, "starts_at", instants)

@@ -28,7 +28,7 @@ async def list_entitlements(partner: uuid.UUID, page: int) -> Paged:
         f"{WHOLE} WHERE entitlement.partner = $1 ORDER BY starts_at DESC, entitlement.id LIMIT $2 OFFSET $3",
         partner, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged(rows, page)
+    return paged([dict(row) for row in rows], page)
 
 
 async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> asyncpg.Record:

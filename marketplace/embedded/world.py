@@ -203,7 +203,7 @@ async def _offers() -> None:
         "Vous pouvez les utiliser dans vos produits ; vous ne pouvez pas les revendre tels quels.\n"
         "Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.\n"
         "L’accès dure douze mois ; ce que vous avez produit reste à vous.\n"
-        "Si une version est rappelée, nous vous le disons et vous cessez de l’utiliser.",
+        "Si une publication est rappelée, nous vous le disons et vous cessez de l’utiliser.",
         lines_en="You may analyse, publish and display the figures, naming Partage.\n"
         "You may use them in your products; you may not resell them as they are.\n"
         "You do not try to recognise anyone, nor to remove the noise.\n"

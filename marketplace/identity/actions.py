@@ -143,7 +143,9 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
     if role not in rules.ROLES:
         raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
     rules.check_password(password, email)
-    known: uuid.UUID | None = await fetch_value("SELECT id FROM person WHERE email = $1 AND staff_role = $2", email, role)
+    known: uuid.UUID | None = await fetch_value(
+        "SELECT id FROM person WHERE email = $1 AND staff_role = $2", email, role
+    )
     if known:
         return known
     return await _add_person(email, name, await passwords.hash_password(password), "fr", clock.now(), role=role)
@@ -228,7 +230,9 @@ async def sign_in(email: str, password: str, device: str = "") -> uuid.UUID:
         email = rules.clean_email(email)
     except Invalid:
         email = ""
-    known_browser = bool(email) and hmac.compare_digest(device.encode(), device_mark(email, device.partition(".")[0]).encode())
+    known_browser = bool(email) and hmac.compare_digest(
+        device.encode(), device_mark(email, device.partition(".")[0]).encode()
+    )
     attempt = await _begin_attempt(f"device:{device}" if known_browser else f"email:{email}")
     row = await fetch_one("SELECT id, password_hash FROM person WHERE email = $1", email)
     usable = password[: rules.LONGEST_PASSWORD + 1]
@@ -238,7 +242,10 @@ async def sign_in(email: str, password: str, device: str = "") -> uuid.UUID:
     if passwords.is_outdated(row["password_hash"]):
         fresh = await passwords.hash_password(usable)
         await execute(
-            "UPDATE person SET password_hash = $2 WHERE id = $1 AND password_hash = $3", row["id"], fresh, row["password_hash"]
+            "UPDATE person SET password_hash = $2 WHERE id = $1 AND password_hash = $3",
+            row["id"],
+            fresh,
+            row["password_hash"],
         )
     return row["id"]  # type: ignore[no-any-return]
 
@@ -255,13 +262,19 @@ async def _begin_attempt(subject: str) -> str:
     now, key = clock.now(), digest(subject)
     async with transaction():
         await lock(f"attempt {key}")
-        await execute("DELETE FROM sign_in_attempt WHERE subject = $1 AND at <= $2", key, now - rules.ATTEMPTS_COUNT_FOR)
-        failures = [row["at"] for row in await fetch("SELECT at FROM sign_in_attempt WHERE subject = $1 ORDER BY at", key)]
+        await execute(
+            "DELETE FROM sign_in_attempt WHERE subject = $1 AND at <= $2", key, now - rules.ATTEMPTS_COUNT_FOR
+        )
+        failures = [
+            row["at"] for row in await fetch("SELECT at FROM sign_in_attempt WHERE subject = $1 ORDER BY at", key)
+        ]
         left = rules.wait_left(failures, now)
         if not left:
             await execute("INSERT INTO sign_in_attempt (subject, at) VALUES ($1, $2)", key, now)
     if left:
-        raise rules.TooManyAttempts("Too many attempts; wait {seconds} seconds and try again.", seconds=int(left.total_seconds()) + 1)
+        raise rules.TooManyAttempts(
+            "Too many attempts; wait {seconds} seconds and try again.", seconds=int(left.total_seconds()) + 1
+        )
     return key
 
 
@@ -286,7 +299,9 @@ async def add_subscribers(references: Iterable[int]) -> int:
     async with transaction():
         await execute("CREATE TEMPORARY TABLE arriving (reference bigint NOT NULL) ON COMMIT DROP")
         await copy_in("arriving", ["reference"], ((reference,) for reference in references))
-        added = await execute("INSERT INTO subscriber (reference) SELECT DISTINCT reference FROM arriving ON CONFLICT DO NOTHING")
+        added = await execute(
+            "INSERT INTO subscriber (reference) SELECT DISTINCT reference FROM arriving ON CONFLICT DO NOTHING"
+        )
         await execute("DROP TABLE arriving")
     return added
 
@@ -308,7 +323,9 @@ async def issue_activation_codes(references: Sequence[int]) -> list[tuple[int, s
     return [(row["reference"], codes[row["reference"]]) for row in rows]
 
 
-async def claim_line(reference: int, code: str, *, email: str, name: str, password: str, language: str = "fr") -> uuid.UUID:
+async def claim_line(
+    reference: int, code: str, *, email: str, name: str, password: str, language: str = "fr"
+) -> uuid.UUID:
     """Give a line to whoever holds its activation code and return the new person; a code works once.
 
     The same form sent twice finds the line already claimed by the same email and password, and answers the same.
@@ -326,7 +343,9 @@ async def claim_line(reference: int, code: str, *, email: str, name: str, passwo
             person = await _add_person(email, name, hashed, language, now, subscriber=reference)
             await _forgive(attempt)
             return person
-    known = await fetch_one("SELECT id, password_hash FROM person WHERE email = $1 AND subscriber = $2", email, reference)
+    known = await fetch_one(
+        "SELECT id, password_hash FROM person WHERE email = $1 AND subscriber = $2", email, reference
+    )
     if await passwords.matches(known["password_hash"] if known else None, password) and known:
         await _forgive(attempt)
         return known["id"]  # type: ignore[no-any-return]
@@ -369,7 +388,10 @@ async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, sessi
 async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID) -> None:
     """End an API key of this partner at once; ended twice it stays ended."""
     if not await execute(
-        "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE id = $1 AND partner = $2", key_id, partner, clock.now()
+        "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE id = $1 AND partner = $2",
+        key_id,
+        partner,
+        clock.now(),
     ):
         raise NotFound("There is no such key.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from litestar.exceptions import NotAuthorizedException
 from marketplace.errors import NotAllowed
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Callable
 
     from litestar.connection import ASGIConnection

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
-from litestar.response import Redirect, Template
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace.errors import Expired, NotFound, Refusal
@@ -104,7 +104,9 @@ class Reason(Token):
 
 def _again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Show a form again with what was wrong, keeping what was written."""
-    return page(template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context)
+    return page(
+        template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context
+    )
 
 
 async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
@@ -247,7 +249,9 @@ async def profile_page(request: Asked, changed: Annotated[str, QueryParameter(na
 
 
 @post("/profile/password", guards=[signed_in], status_code=200)
-async def change_password(request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]) -> Response[Any] | Template:
+async def change_password(
+    request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]
+) -> Response[Any] | Template:
     """Change the password; every other browser is signed out."""
     shown = await _profile(request)
     try:
@@ -292,7 +296,11 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
     """Invite a colleague and show the link to send them, once."""
     try:
         code = await actions.invite_colleague(
-            _company(request), email=data.email, name=data.name, invitation_id=data.form_id, session=request.cookies.get(COOKIE, "")
+            _company(request),
+            email=data.email,
+            name=data.name,
+            invitation_id=data.form_id,
+            session=request.cookies.get(COOKIE, ""),
         )
     except Refusal as refusal:
         return _again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))
@@ -303,7 +311,13 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
 @get("/keys", guards=[partner])
 async def keys_page(request: Asked, number: Page = 1) -> Template:
     """List a partner's API keys."""
-    return page("identity/keys.html", key=None, repeated=False, error="", keys=await queries.list_keys(_company(request), number))
+    return page(
+        "identity/keys.html",
+        key=None,
+        repeated=False,
+        error="",
+        keys=await queries.list_keys(_company(request), number),
+    )
 
 
 @post("/keys", guards=[partner], status_code=200)
@@ -351,13 +365,17 @@ async def vet(request: Asked, partner_id: FromPath[uuid.UUID]) -> Redirect:
 
 
 @post("/partners/{partner_id:uuid}/refuse", guards=[staff("steward")], status_code=200)
-async def refuse(partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]) -> Redirect | Template:
+async def refuse(
+    partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]
+) -> Redirect | Template:
     """Say no to a partner, with a reason."""
     company = await queries.get_partner(partner_id)
     try:
         await actions.refuse_partner(partner_id, data.reason)
     except Refusal as refusal:
-        return _again("identity/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1))
+        return _again(
+            "identity/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1)
+        )
     return see(f"/partners/{partner_id}")
 
 

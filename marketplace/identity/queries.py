@@ -81,7 +81,9 @@ async def list_keys(partner: uuid.UUID, page: int) -> Paged:
 
 async def get_person(person: uuid.UUID) -> asyncpg.Record:
     """Return a person's own row, without the password's hash; refuses NotFound."""
-    row = await fetch_one("SELECT id, name, email, partner, subscriber, staff_role, created_at FROM person WHERE id = $1", person)
+    row = await fetch_one(
+        "SELECT id, name, email, partner, subscriber, staff_role, created_at FROM person WHERE id = $1", person
+    )
     if row is None:
         raise NotFound("There is no such person.")
     return row

@@ -17,6 +17,7 @@ LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD = 254, 120, 200
 SHORTEST_PASSWORD = 10
 FREE_ATTEMPTS = 5
 ATTEMPTS_COUNT_FOR = dt.timedelta(minutes=15)
+FIRST_WAIT = dt.timedelta(seconds=15)
 LONGEST_WAIT = dt.timedelta(seconds=60)
 VIES_RETRY = dt.timedelta(hours=1)
 EU = frozenset(
@@ -66,7 +67,9 @@ def clean_reference(text: str) -> int:
 def check_password(password: str, email: str) -> None:
     """Refuse a new password that is short, endless, one repeated sign or the email itself."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise Invalid("A password has {shortest} to {longest} characters.", shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD)
+        raise Invalid(
+            "A password has {shortest} to {longest} characters.", shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD
+        )
     if len(set(password)) < SHORTEST_PASSWORD // 2 or password.lower() in (email, email.partition("@")[0]):
         raise Invalid("That password is too easy to guess; choose a longer sentence.")
 
@@ -96,7 +99,11 @@ def clean_vat(country: str, number: str) -> str:
     if country == "FR" and valid:
         valid = importlib.import_module("stdnum.fr.siren").is_valid(compact[4:])
     if not valid:
-        raise Invalid("{number} is not a VAT number of {country}; it looks like FR40303265045.", number=number.strip() or "–", country=country)
+        raise Invalid(
+            "{number} is not a VAT number of {country}; it looks like FR40303265045.",
+            number=number.strip() or "–",
+            country=country,
+        )
     return compact
 
 
@@ -109,19 +116,20 @@ def wait_left(failures: Sequence[dt.datetime], now: dt.datetime) -> dt.timedelta
     """Return how long a guesser must wait still; zero when they may try.
 
     failures: instants of the attempts that count, ascending. The first five are free; then the wait after the last one
-    doubles from one second up to a minute, so that nobody is locked out for longer than that.
+    doubles from a quarter of a minute up to a whole one, so that nobody is locked out for longer than that.
     """
     counted = [at for at in failures if now - at < ATTEMPTS_COUNT_FOR]
     if len(counted) < FREE_ATTEMPTS:
         return dt.timedelta(0)
-    wait = min(dt.timedelta(seconds=2 ** min(len(counted) - FREE_ATTEMPTS, 10)), LONGEST_WAIT)
-    return max(counted[-1] + wait - now, dt.timedelta(0))
+    wait = min(FIRST_WAIT * 2 ** min(len(counted) - FREE_ATTEMPTS, 10), LONGEST_WAIT)
+    left: dt.timedelta = max(counted[-1] + wait - now, dt.timedelta(0))
+    return left
 
 
 def own_path(text: str, languages: Sequence[str] = ("fr", "en")) -> str | None:
-    """Return `text` when it is a path of this site, without its language; None when it could lead elsewhere.
+    r"""Return `text` when it is a path of this site, without its language; None when it could lead elsewhere.
 
-    Browsers read `//host`, `/\\host` and control characters within as another site's address.
+    Browsers read `//host`, `/\host` and control characters within as another site's address.
     """
     if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text) or len(text) > 2000:  # noqa: PLR2004 (longer than any of ours)
         return None

@@ -9,6 +9,7 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
 from litestar.datastructures import Cookie
+from litestar.enums import ScopeType
 
 from marketplace import clock
 from marketplace.database import execute, fetch_one
@@ -29,7 +30,13 @@ DEVICE_DAYS = 365
 def _cookie(name: str, value: str, days: int) -> Cookie:
     """Return a cookie that scripts cannot read and other sites' forms do not carry."""
     return Cookie(
-        name, value=value, httponly=True, samesite="lax", max_age=days * 86400, secure=settings().url.startswith("https"), path="/"
+        name,
+        value=value,
+        httponly=True,
+        samesite="lax",
+        max_age=days * 86400,
+        secure=settings().url.startswith("https"),
+        path="/",
     )
 
 
@@ -110,7 +117,7 @@ class Identify:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Put the actor, or None, into the scope and the page's context."""
-        if scope["type"] != "http" or scope["path"].startswith("/static/"):
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/static/"):
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])

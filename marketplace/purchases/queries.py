@@ -34,7 +34,7 @@ async def list_orders(partner: uuid.UUID, page: int) -> Paged:
         f"{WHOLE} WHERE purchase_order.partner = $1 ORDER BY ordered_at DESC, purchase_order.id LIMIT $2 OFFSET $3",
         partner, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged(rows, page)
+    return paged([dict(row) for row in rows], page)
 
 
 async def get_order(partner: uuid.UUID, order: uuid.UUID) -> asyncpg.Record:

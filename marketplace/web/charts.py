@@ -61,7 +61,7 @@ def segments(weights: Iterable[float]) -> list[tuple[float, float]]:
     at, parts = 0.0, []
     for weight in whole:
         length = room * weight / total
-        parts.append((round(at, 1), round(length, 1)))
+        parts.append((round(min(at, BAR_WIDTH), 1), round(length, 1)))
         at += length + (BAR_GAP if weight > 0 else 0)
     return parts
 
@@ -75,7 +75,10 @@ def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tu
     scale = BAR_WIDTH / ((high - low) or 1)
     for step, (start, end) in zip(steps, pairwise(ends), strict=True):
         left, right = sorted((start, end))
-        yield step, Bar("down" if end < start else "up", round((left - low) * scale, 1), round((right - left) * scale, 1))
+        yield (
+            step,
+            Bar("down" if end < start else "up", round((left - low) * scale, 1), round((right - left) * scale, 1)),
+        )
     left, right = sorted((0, total))
     yield ("", total), Bar("sum", round((left - low) * scale, 1), round((right - left) * scale, 1))
 
@@ -123,13 +126,22 @@ def line_chart(
         low=write(min(value for _, value in points)), high=write(max(value for _, value in points)),
     )  # fmt: skip
     keys = (
-        Markup('<ul class="keys"><li class="second">{}</li><li>{}</li></ul>').format(title, average_name) if average else ""
+        Markup('<ul class="keys"><li class="second">{}</li><li>{}</li></ul>').format(title, average_name)
+        if average
+        else ""
     )
-    return Markup("{}{}{}").format(keys, _chart(title, spoken, body), _table(title, (gettext("When"), unit or title), rows))
+    return Markup("{}{}{}").format(
+        keys, _chart(title, spoken, body), _table(title, (gettext("When"), unit or title), rows)
+    )
 
 
 def bar_chart(
-    bars: Sequence[tuple[str, float]], *, title: str, description: str = "", unit: str = "", write: Write = formats.number
+    bars: Sequence[tuple[str, float]],
+    *,
+    title: str,
+    description: str = "",
+    unit: str = "",
+    write: Write = formats.number,
 ) -> Markup:
     """Draw one column a label, from zero; values at least zero."""
     if not bars:
@@ -183,11 +195,11 @@ def hex_map(
     bounds = list(breaks or class_breaks(value for value in cells.values() if value is not None))[:CLASSES]
     names = list(labels) or _ranges(bounds)
     rings, size = _project(cells)
-    key = hashlib.sha256(f"{title}{sorted(cells)[0]}{len(cells)}".encode()).hexdigest()[:8]
+    key = hashlib.sha256(f"{title}{min(cells)}{len(cells)}".encode()).hexdigest()[:8]
     shown = {cell: value for cell, value in cells.items() if value is not None}
     groups: dict[int, list[str]] = {}
-    for cell in shown:
-        groups.setdefault(max(bisect_right(bounds, shown[cell]) - 1, 0), []).append(cell)
+    for cell, value in shown.items():
+        groups.setdefault(max(bisect_right(bounds, value) - 1, 0), []).append(cell)
     spread = _spread(len(bounds))
     body = [
         Markup('<defs><pattern id="hatch-{}" width="16" height="16" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -202,11 +214,15 @@ def hex_map(
                 spread[group], "".join(_path(rings[cell]) for cell in groups[group])))  # fmt: skip
             continue
         hexes = Markup("").join(
-            Markup("<path d='{}'><title>{}</title></path>").format(_path(rings[cell]), f"{formats.number(shown[cell])} {unit}".strip())
+            Markup("<path d='{}'><title>{}</title></path>").format(
+                _path(rings[cell]), f"{formats.number(shown[cell])} {unit}".strip()
+            )
             for cell in groups[group]
         )
         body.append(Markup('<g class="q{}">{}</g>').format(spread[group], hexes))
-    legend = [Markup('<li><i class="q{}"></i>{}</li>').format(spread[position], name) for position, name in enumerate(names)]
+    legend = [
+        Markup('<li><i class="q{}"></i>{}</li>').format(spread[position], name) for position, name in enumerate(names)
+    ]
     if hidden:
         legend.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld_label or gettext("withheld")))
     spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
@@ -228,7 +244,7 @@ def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:
     outlines: dict[str, list[tuple[float, float]]] = {}
     middle: float | None = None
     for cell in cells:
-        corners = h3.cell_to_boundary(cell)
+        corners = h3.cell_to_boundary(cell)  # type: ignore[no-untyped-call]
         middle = corners[0][1] if middle is None else middle
         outlines[cell] = [(math.radians((lng - middle + 180) % 360 - 180), _mercator(lat)) for lat, lng in corners]
     xs = [x for outline in outlines.values() for x, _ in outline]
@@ -239,7 +255,8 @@ def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:
     scale = MAP_WIDTH / frame_wide
     left, top = min(xs) - (frame_wide - wide) / 2, min(ys) - (frame_tall - tall) / 2
     rings = {
-        cell: [(round((x - left) * scale), round((y - top) * scale)) for x, y in outline] for cell, outline in outlines.items()
+        cell: [(round((x - left) * scale), round((y - top) * scale)) for x, y in outline]
+        for cell, outline in outlines.items()
     }
     return rings, round(frame_tall * scale)
 
@@ -271,7 +288,7 @@ def _spread(count: int) -> list[int]:
 
 def _round(value: float) -> int:
     """Round to two significant figures, the second a multiple of five."""
-    size = 10 ** max(math.floor(math.log10(value)) - 1, 0)
+    size: int = 10 ** max(math.floor(math.log10(value)) - 1, 0)
     step = 5 * size if value / size >= 20 else size  # noqa: PLR2004 (below 20 a step of five is too coarse)
     return max(round(value / step) * step, 1)
 
@@ -281,7 +298,9 @@ def _ceiling(highest: float) -> float:
     if highest <= 0:
         return 4.0
     size: float = 10.0 ** math.floor(math.log10(highest / 4))
-    return next(4 * size * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10) if 4 * size * factor >= highest * 0.9999)
+    return next(
+        4 * size * factor for factor in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10) if 4 * size * factor >= highest * 0.9999
+    )
 
 
 def _height(value: float, top: float) -> float:
@@ -366,11 +385,9 @@ def _ticks(first: Instant, last: Instant) -> list[tuple[dt.datetime, str]]:
     start, end = (dt.datetime.fromtimestamp(_seconds(instant), dt.UTC) for instant in (first, last))
     span = end - start
     if span <= SHORT_SPAN:
-        hours = next(step for step in (1, 2, 3, 6, 12, 24) if span / dt.timedelta(hours=step) < MOST_LABELS + 0.5 or step == 24)  # noqa: PLR2004
-        at = start.replace(minute=0, second=0, microsecond=0)
-        at = at.replace(hour=0) if hours == 24 else at  # noqa: PLR2004
-        stride = dt.timedelta(hours=hours)
-        return [(instant, f"{instant:%H:%M}") for instant in _every(at, start, end, stride)]
+        hours = next((step for step in (1, 2, 3, 6, 12) if span / dt.timedelta(hours=step) <= MOST_LABELS), 24)
+        day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        return [(instant, f"{instant:%H:%M}") for instant in _every(day, start, end, dt.timedelta(hours=hours))]
     if span <= LONG_SPAN:
         stride = dt.timedelta(days=math.ceil((span.days + 1) / MOST_LABELS))
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -36,14 +36,14 @@ class Visit:
     """identity's Actor, or None."""
 
 
-visit: ContextVar[Visit] = ContextVar("visit", default=Visit())
+visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039 (a Visit is frozen)
 
 
 @dataclass(frozen=True, slots=True)
 class Paged:
     """One page of a list: its rows, its number from 1, and whether more follow."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Any]
     number: int
     more: bool
 
@@ -53,7 +53,7 @@ def offset(page: int) -> int:
     return (max(page, 1) - 1) * PAGE_SIZE
 
 
-def paged(rows: Sequence[Mapping[str, Any]], page: int) -> Paged:
+def paged(rows: Sequence[Any], page: int) -> Paged:
     """Cut the one row too many that a query with LIMIT PAGE_SIZE + 1 fetches."""
     return Paged(rows[:PAGE_SIZE], max(page, 1), len(rows) > PAGE_SIZE)
 
@@ -65,7 +65,9 @@ def url(path: str, in_language: str | None = None) -> str:
 
 def here(in_language: str | None = None, **changes: object) -> str:
     """Return this page's address in `in_language`, with the query's parameters changed (None drops one)."""
-    kept = [(name, value) for name, value in parse_qsl(visit.get().query, keep_blank_values=True) if name not in changes]
+    kept = [
+        (name, value) for name, value in parse_qsl(visit.get().query, keep_blank_values=True) if name not in changes
+    ]
     query = urlencode(kept + [(name, value) for name, value in changes.items() if value is not None])
     return url(quote(visit.get().path), in_language) + (f"?{query}" if query else "")
 
@@ -138,4 +140,6 @@ def _style() -> str:
     """Return the style sheet's address, which changes with its content."""
     import hashlib  # noqa: PLC0415
 
-    return "/static/style.css?" + hashlib.sha256((Path(__file__).parent / "static/style.css").read_bytes()).hexdigest()[:8]
+    return (
+        "/static/style.css?" + hashlib.sha256((Path(__file__).parent / "static/style.css").read_bytes()).hexdigest()[:8]
+    )

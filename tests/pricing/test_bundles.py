@@ -123,7 +123,7 @@ def test_an_odd_unit_falls_on_the_later_bid() -> None:
 def highs(bids: Sequence[BundleBid]) -> int:
     """Return the best welfare by an independent mixed-integer solver."""
     rows = sorted({("good", good) for one in bids for good in one.goods} | {("bidder", one.bidder) for one in bids})
-    matrix = np.array([[kind == "good" and key in one.goods or key == one.bidder for one in bids] for kind, key in rows])
+    matrix = np.array([[(kind == "good" and key in one.goods) or key == one.bidder for one in bids] for kind, key in rows])
     result = milp(
         [-one.amount.minor for one in bids],
         integrality=np.ones(len(bids)),

@@ -54,7 +54,7 @@ def test_shares_sum_and_stay_within_a_unit_of_quota(pool: int, weights: list[int
 
 @settings(deadline=None)
 @given(pools, weight_lists, st.randoms())
-def test_order_only_settles_ties(pool: int, weights: list[int], random: Any) -> None:  # noqa: ANN401 - hypothesis's own type is private.
+def test_order_only_settles_ties(pool: int, weights: list[int], random: Any) -> None:
     """Permuting the people permutes the shares, up to the unit that equal remainders compete for."""
     order = list(range(len(weights)))
     random.shuffle(order)
@@ -104,7 +104,7 @@ def test_money_compares_and_subtracts_within_a_currency() -> None:
         (lambda: Money(-(10**18), "EUR"), TooLarge),
         (lambda: Money(10**18 - 1, "EUR") + Money(1, "EUR"), TooLarge),
         (lambda: Money(1.0, "EUR"), NotWhole),
-        (lambda: Money(True, "EUR"), NotWhole),
+        (lambda: Money(bool(1), "EUR"), NotWhole),
         (lambda: Money(float("nan"), "EUR"), NotWhole),
         (lambda: Money(1, "eur"), Mismatched),
         (lambda: Money(1, "EURO"), Mismatched),

@@ -25,9 +25,9 @@ from pricing.refusals import (
 from pricing.revenue_share import (
     LicencePool,
     Split,
-    share_of,
     shapley_by_orders,
     shapley_once_per_cell,
+    share_of,
     shares,
     split_by_licence,
     split_pool,

@@ -169,7 +169,7 @@ def test_no_misreport_profits_with_unit_demand(licences: int, reserve: int) -> N
 def test_no_misreport_profits_in_multi_unit_vickrey(reserve: int) -> None:
     """Two units each, three units on sale: every falling pair of values and reports against every rival pair."""
     pairs = [(a, b) for a in range(4) for b in range(a + 1)]
-    gains = {rule: 0 for rule in MultiUnitRule}
+    gains = dict.fromkeys(MultiUnitRule, 0)
     for rule in MultiUnitRule:
         for one, other in product(pairs, pairs[::2]):
             rivals = [MarginalBids("q", tuple(map(eur, one))), MarginalBids("r", tuple(map(eur, other)))]
@@ -177,6 +177,7 @@ def test_no_misreport_profits_in_multi_unit_vickrey(reserve: int) -> None:
             for report in pairs:
                 mine = MarginalBids("p", tuple(map(eur, report)))
                 outcome = multi_unit([rivals[0], mine, rivals[1]], 3, eur(reserve), rule).of("p")
+                assert reserve * outcome.units <= outcome.pays.minor <= sum(report[: outcome.units])
                 results[report] = (outcome.units, outcome.pays.minor)
             for value in pairs:
                 utility = {r: sum(value[:units]) - pays for r, (units, pays) in results.items()}

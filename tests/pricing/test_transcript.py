@@ -123,6 +123,8 @@ def test_consistency_is_shown_for_every_prefix_and_no_other(size: int) -> None:
     entries = [bytes([at]) for at in range(size)]
     other = [b"x", *entries[1:]]
     new = merkle_root(entries)
+    for index, entry in enumerate(entries):
+        assert verify_inclusion(entry, index, size, inclusion_proof(entries, index), new)
     for earlier in range(1, size + 1):
         old = merkle_root(entries[:earlier])
         proof = consistency_proof(entries, earlier)
@@ -223,7 +225,7 @@ def test_the_command_says_equal_or_where_it_differs(tmp_path: Path, capsys: pyte
     assert "partner-1: won, 1 for 800" in printed
     assert BLIND_SPOT in printed
     assert printed.endswith("equal\n")
-    process = subprocess.run(  # noqa: S603 - our own command on our own file.
+    process = subprocess.run(
         [sys.executable, "-m", "pricing", "replay", str(path)],
         capture_output=True,
         text=True,

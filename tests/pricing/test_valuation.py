@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from decimal import localcontext
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_meng_and_schouten_meet() -> None:
 
 @settings(deadline=None)
 @given(populations, st.data(), shares_of_one, shares_of_one, st.fractions(0, 1000), shares_of_one)
-def test_worth_rises_in_coverage_and_never_passes_the_full_worth(
+def test_worth_rises_in_coverage_and_never_passes_the_full_worth(  # noqa: PLR0917 - one argument per input.
     population: int, data: st.DataObject, r: Fraction, association: Fraction, noise: Fraction, fresh: Fraction
 ) -> None:
     """More people in the same cell are never worth less."""
@@ -205,7 +206,7 @@ def test_one_remembered_lag_is_enough() -> None:
     shocks = np.random.default_rng(3).normal(0, 1, 401)
     series = (shocks[1:] + shocks[:-1]).tolist()
     centred = [value - sum(series) / len(series) for value in series]
-    memory = sum(a * b for a, b in zip(centred, centred[1:], strict=False)) / sum(value**2 for value in centred)
+    memory = sum(a * b for a, b in pairwise(centred)) / sum(value**2 for value in centred)
     assert fit_half_life(series, 1000) == round(-math.log(2) / (2 * math.log(memory)) * 1000)
 
 

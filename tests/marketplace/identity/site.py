@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -28,19 +28,27 @@ class Browser:
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://testserver.example"
         )
 
-    async def __aenter__(self) -> Browser:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.client.aclose()
 
     async def get(self, path: str, **more: Any) -> httpx.Response:
         return await self.client.get(path, **more)
 
-    async def submit(self, path: str, fields: dict[str, str], *, seen_at: str = "/en/sign-out", form_id: str = "") -> httpx.Response:
+    async def submit(
+        self, path: str, fields: dict[str, str], *, seen_at: str = "/en/sign-out", form_id: str = ""
+    ) -> httpx.Response:
         """Load the page of the form for its token, then post."""
         await self.client.get(seen_at)
-        token = self.client.cookies.get("csrftoken", domain="testserver.example") or self.client.cookies.get("csrftoken") or ""
+        token = (
+            self.client.cookies.get("csrftoken", domain="testserver.example")
+            or self.client.cookies.get("csrftoken")
+            or ""
+        )
         return await self.client.post(
             path, data={"_csrf_token": token, "form_id": form_id or str(uuid.uuid4()), **fields}
         )

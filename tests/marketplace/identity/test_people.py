@@ -138,7 +138,12 @@ def test_vies_confirms_refuses_or_changes_nothing(
         partner = await make_partner()
         vies["status"], vies["body"] = 200, {"isValid": False, "userError": "MS_UNAVAILABLE"}
         assert not await actions.confirm_vat(partner)
-        for status, body in ((500, b"oops"), (200, b"not json"), (200, []), (200, {"isValid": "yes", "userError": "VALID"})):
+        for status, body in (
+            (500, b"oops"),
+            (200, b"not json"),
+            (200, []),
+            (200, {"isValid": "yes", "userError": "VALID"}),
+        ):
             vies["status"], vies["body"] = status, body
             assert not await actions.confirm_vat(partner)
         assert (await queries.get_partner(partner))["vat_confirmed_at"] is None
@@ -183,7 +188,9 @@ def test_a_code_claims_its_line_once(run: Callable[..., Any]) -> None:
         form = {"reference": "7", "name": "Ana", "email": "ana@example.org", "password": PASSWORD}
         async with Browser() as browser, Browser() as other:
             assert (await browser.submit("/en/activate", {**form, "code": codes[8]})).status_code == 401
-            assert (await browser.submit("/en/activate", {**form, "code": codes[7].lower()})).headers["location"] == "/en/earnings"
+            assert (await browser.submit("/en/activate", {**form, "code": codes[7].lower()})).headers[
+                "location"
+            ] == "/en/earnings"
             again = await browser.submit("/en/activate", {**form, "code": codes[7]})
             assert again.headers["location"] == "/en/earnings"
             stolen = await other.submit("/en/activate", {**form, "code": codes[7], "email": "eve@example.org"})
@@ -303,7 +310,9 @@ def test_a_colleague_joins_by_a_link_that_works_once(run: Callable[..., Any]) ->
         partner = await make_partner()
         async with Browser() as claire, Browser() as paul, Browser() as eve:
             await claire.sign_in("claire@atelier.example")
-            link = secret_in(await claire.submit("/en/company/people", {"name": "Paul", "email": "paul@atelier.example"}))
+            link = secret_in(
+                await claire.submit("/en/company/people", {"name": "Paul", "email": "paul@atelier.example"})
+            )
             path = link[link.index("/en/join/") :]
             assert "Atelier" in text_of(await paul.get(path))
             assert (await paul.submit(path, {"password": "short"})).status_code == 422
@@ -329,7 +338,7 @@ def test_lists_are_paged(run: Callable[..., Any]) -> None:
         async with Browser() as steward:
             await steward.sign_in("steward@partage.example")
             first, last = await steward.get("/en/partners"), await steward.get("/en/partners?page=3")
-            assert (first.text.count("/vet\""), last.text.count("/vet\"")) == (25, 10)
+            assert (first.text.count('/vet"'), last.text.count('/vet"')) == (25, 10)
             assert 'href="/en/partners?page=2" rel="next"' in first.text
             assert 'rel="next"' not in last.text
 

@@ -86,9 +86,13 @@ def test_a_new_password_signs_every_other_browser_out(run: Callable[..., Any]) -
         async with Browser() as browser, Browser() as other:
             await browser.sign_in(CLAIRE)
             await other.sign_in(CLAIRE)
-            wrong = await browser.submit("/en/profile/password", {"current": "wrong wrong wrong", "password": "another long sentence"})
+            wrong = await browser.submit(
+                "/en/profile/password", {"current": "wrong wrong wrong", "password": "another long sentence"}
+            )
             assert wrong.status_code == 401
-            done = await browser.submit("/en/profile/password", {"current": PASSWORD, "password": "another long sentence"})
+            done = await browser.submit(
+                "/en/profile/password", {"current": PASSWORD, "password": "another long sentence"}
+            )
             assert done.status_code == 303
             assert (await browser.get("/en/keys")).status_code == 200
             assert (await other.get("/en/keys")).status_code == 303
@@ -107,7 +111,7 @@ def test_guessing_is_refused_after_five_failures_and_the_wait_passes(run: Callab
             answer = await guesser.sign_in(CLAIRE)
             assert answer.status_code == 429
             assert "wait" in text_of(answer)
-            with clock.shifted(dt.timedelta(seconds=3)):
+            with clock.shifted(rules.FIRST_WAIT):
                 assert (await guesser.sign_in(CLAIRE)).status_code == 303
 
     run(story)
@@ -164,7 +168,9 @@ def test_strangers_and_people_look_the_same(run: Callable[..., Any]) -> None:
 def test_a_hash_of_other_parameters_is_remade(run: Callable[..., Any]) -> None:
     async def story() -> None:
         await make_partner()
-        await execute("UPDATE person SET password_hash = $1", PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORD))
+        await execute(
+            "UPDATE person SET password_hash = $1", PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORD)
+        )
         await actions.sign_in(CLAIRE, PASSWORD)
         assert not passwords.is_outdated(await fetch_value("SELECT password_hash FROM person"))
 
@@ -173,7 +179,15 @@ def test_a_hash_of_other_parameters_is_remade(run: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["//evil.example", "/\\evil.example", "https://evil.example", "/fr//evil.example", "javascript:alert(1)", "/\t/evil.example", "evil"],
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/fr//evil.example",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "evil",
+    ],
 )
 def test_a_sign_in_never_leads_elsewhere(run: Callable[..., Any], elsewhere: str) -> None:
     async def story() -> str:
@@ -206,7 +220,9 @@ def test_a_wait_is_never_longer_than_a_minute_and_five_attempts_are_free(ages: l
         assert not left
 
 
-def test_one_click_opens_only_in_the_demo_and_only_for_its_people(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_click_opens_only_in_the_demo_and_only_for_its_people(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from marketplace.settings import settings  # noqa: PLC0415
 
     async def story(*, opened: bool) -> None:

@@ -156,19 +156,19 @@ def test_the_journal_is_paged_and_filtered(run: Run) -> None:
         await record_all([
             Entry("sale", f"o{n}", NOON + dt.timedelta(hours=n), f"Sale {n}", SALE) for n in range(30)
         ])  # fmt: skip
-        await record("stripe_fee", "txn_1", at=NOON, text="Fee", postings=[(chart.STRIPE_FEES, chart.STRIPE, 7)])
+        await record("loss", "l1", at=NOON, text="Loss", postings=[(chart.LOSSES, chart.BANK, 7)])
         first, second = await list_entries(1), await list_entries(2)
         assert (len(first.rows), first.more, len(second.rows), second.more) == (25, True, 6, False)
         assert first.rows[0]["source_id"] == "o29"
         assert first.rows[0]["debit_minor"] == first.rows[0]["credit_minor"] == 1200
-        fees = await list_entries(account=chart.STRIPE_FEES)
-        assert [(row["source_id"], row["debit_minor"], row["credit_minor"]) for row in fees.rows] == [("txn_1", 7, 0)]
-        assert [row["kind"] for row in (await list_entries(kind="stripe_fee")).rows] == ["stripe_fee"]
+        losses = await list_entries(account=chart.LOSSES)
+        assert [(row["source_id"], row["debit_minor"], row["credit_minor"]) for row in losses.rows] == [("l1", 7, 0)]
+        assert [row["kind"] for row in (await list_entries(kind="loss")).rows] == ["loss"]
         day = await list_entries(since=NOON + dt.timedelta(hours=28), until=NOON + dt.timedelta(hours=29))
         assert [row["source_id"] for row in day.rows] == ["o28"]
-        assert await list_kinds() == ["sale", "stripe_fee"]
-        entry = await get_entry(fees.rows[0]["id"])
-        assert [(p["debit"], p["credit"], p["amount_minor"]) for p in entry["postings"]] == [("627000", "517000", 7)]
+        assert await list_kinds() == ["loss", "sale"]
+        entry = await get_entry(losses.rows[0]["id"])
+        assert [(p["debit"], p["credit"], p["amount_minor"]) for p in entry["postings"]] == [("654000", "512000", 7)]
         assert [row["source_id"] for row in await list_entries_of([("sale", "o3"), ("sale", "absent")])] == ["o3"]
         with pytest.raises(NotFound):
             await get_entry(10**30)

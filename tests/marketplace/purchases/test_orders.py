@@ -15,7 +15,7 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.payments.actions import handle_events, run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import ask, buy, click_order, counts, jobs, make_buyer, open_shop, order_of, pay
+from tests.marketplace.purchases.shop import ask, click_order, counts, jobs, make_buyer, open_shop, order_of, pay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,15 +72,16 @@ def test_a_quote_becomes_a_paid_order_by_webhook(run: Run, site: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("country", "confirmed", "rate", "sentence"),
+    "case",
     [
         ("FR", True, 2000, "French VAT: your company"), ("DE", True, 0, "Reverse charge"),
         ("DE", False, 2000, "VIES has not confirmed"), ("US", False, 0, "No French VAT"),
     ],
+    ids="{0[0]} {0[1]}".format,
 )  # fmt: skip
-def test_the_order_says_which_vat_and_why(
-    run: Run, stripe: Any, country: str, confirmed: bool, rate: int, sentence: str
-) -> None:
+def test_the_order_says_which_vat_and_why(run: Run, stripe: Any, case: tuple[str, bool, int, str]) -> None:
+    country, confirmed, rate, sentence = case
+
     async def story() -> None:
         release = await open_shop()
         partner = await make_buyer(country=country, confirmed=confirmed)

@@ -7,7 +7,7 @@ import datetime as dt
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
 from marketplace.catalogue.vat import EU_COUNTRIES, vat
@@ -19,7 +19,7 @@ COUNTRIES = some.one_of(
 
 
 @given(COUNTRIES, some.booleans(), some.integers(1, 10**11))
-def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed: bool, net: int) -> None:
+def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed: bool, net: int) -> None:  # noqa: FBT001
     found = vat(country, confirmed=confirmed, net_minor=net)
     is_due = country == "FR" or (country in EU_COUNTRIES and not confirmed)
     assert found.basis_points == (2000 if is_due else 0)
@@ -36,7 +36,7 @@ def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed:
         ("GB", True, "outside_eu", 0), ("US", False, "outside_eu", 0),
     ],
 )  # fmt: skip
-def test_vat_of_worked_examples(country: str, confirmed: bool, rule: str, amount: int) -> None:
+def test_vat_of_worked_examples(country: str, confirmed: bool, rule: str, amount: int) -> None:  # noqa: FBT001
     found = vat(country, confirmed=confirmed, net_minor=12_345)
     assert (found.rule, found.amount_minor) == (rule, amount)
 
@@ -45,10 +45,9 @@ def test_the_union_has_twenty_seven_members() -> None:
     assert len(EU_COUNTRIES) == 27
 
 
-@given(
-    some.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2090, 1, 1), timezones=some.just(dt.UTC)), some.integers(1, 120)
-)  # noqa: DTZ001 (hypothesis adds the zone)
+@given(some.datetimes(timezones=some.just(dt.UTC)), some.integers(1, 120))
 def test_months_later_is_the_same_day_or_the_last(start: dt.datetime, months: int) -> None:
+    assume(start.year < 9900)
     end = months_later(start, months)
     assert (end.year - start.year) * 12 + end.month - start.month == months
     assert end.day == min(start.day, calendar.monthrange(end.year, end.month)[1])

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import html5lib
-import httpx
 import pytest
 from litestar import get, post
+from litestar.params import JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import app as door
 from marketplace.identity import actions
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    import httpx
 
 
 def strict(answer: httpx.Response) -> httpx.Response:
@@ -41,7 +45,9 @@ def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any
                         answer = strict(await browser.get(f"/{language}{path}"))
                         assert len(answer.content) < 150 * 1024
                         assert f'<html lang="{language}">' in answer.text
-                        assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace("http://localhost", "")
+                        assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace(
+                            "http://localhost", ""
+                        )
                         assert "<script>" not in answer.text
 
     run(story)
@@ -77,13 +83,17 @@ def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing(run: Call
         async with Browser() as browser:
             await browser.sign_in("claire@atelier.example")
             for token in ({}, {"_csrf_token": "forged"}, {"_csrf_token": "0" * 128}):
-                answer = await browser.client.post("/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), **token})
+                answer = await browser.client.post(
+                    "/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), **token}
+                )
                 assert answer.status_code == 403
                 assert "no longer valid" in text_of(strict(answer))
             async with Browser(browser.app) as evil:
                 await evil.get("/en/sign-in")
                 theirs = evil.client.cookies.get("csrftoken") or ""
-            answer = await browser.client.post("/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), "_csrf_token": theirs})
+            answer = await browser.client.post(
+                "/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), "_csrf_token": theirs}
+            )
             assert answer.status_code == 403
             assert "No keys yet." in text_of(await browser.get("/en/keys"))
 
@@ -115,7 +125,9 @@ def test_fifty_megabytes_are_refused_before_they_are_read(run: Callable[..., Any
 
         async with Browser() as browser:
             declared = await browser.client.post(
-                "/en/sign-in", content=b"a", headers={"content-type": "application/x-www-form-urlencoded", "content-length": "50000000"}
+                "/en/sign-in",
+                content=b"a",
+                headers={"content-type": "application/x-www-form-urlencoded", "content-length": "50000000"},
             )
             assert declared.status_code == 413
             assert "at most 1 MB" in text_of(strict(declared))
@@ -128,7 +140,7 @@ def test_fifty_megabytes_are_refused_before_they_are_read(run: Callable[..., Any
 
 
 @post("/api/v1/echo", status_code=200)
-async def echo(data: dict[str, int]) -> dict[str, int]:
+async def echo(data: JSONBody[dict[str, int]]) -> dict[str, int]:
     return data
 
 
@@ -183,7 +195,9 @@ def test_security_headers_are_on_every_answer(run: Callable[..., Any], monkeypat
                 headers = (await browser.get(path)).headers
                 policy = headers["content-security-policy"]
                 assert "unsafe" not in policy
-                assert policy.endswith("form-action 'self' " + ("https://checkout.stripe.com" if https else "http://127.0.0.1:4242"))
+                assert policy.endswith(
+                    "form-action 'self' " + ("https://checkout.stripe.com" if https else "http://127.0.0.1:4242")
+                )
                 assert headers["x-content-type-options"] == "nosniff"
                 assert headers["cross-origin-opener-policy"] == "same-origin"
                 assert "geolocation=()" in headers["permissions-policy"]
@@ -213,6 +227,7 @@ def test_head_answers_as_get_does(run: Callable[..., Any]) -> None:
 def test_a_path_without_a_language_leads_to_the_visitors(run: Callable[..., Any]) -> None:
     async def story() -> None:
         async with Browser() as browser:
+
             async def led(path: str, wishes: str) -> str:
                 answer = await browser.get(path, headers={"accept-language": wishes})
                 assert (answer.status_code, answer.headers["vary"]) == (307, "accept-language")

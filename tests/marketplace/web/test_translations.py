@@ -63,7 +63,10 @@ def sentences_of_code() -> Iterator[tuple[str, str]]:
                 name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
                 if name in refusals | SPOKEN_IN_PYTHON:
                     yield from ((room, text) for text in strings(node.args[0]))
-            elif isinstance(node, ast.Assign) and {getattr(target, "id", "") for target in node.targets} & TABLES_OF_SENTENCES:
+            elif (
+                isinstance(node, ast.Assign)
+                and {getattr(target, "id", "") for target in node.targets} & TABLES_OF_SENTENCES
+            ):
                 values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
                 yield from ((room, text) for value in values for text in strings(value))
 
@@ -88,7 +91,9 @@ def catalogues() -> dict[str, dict[str, str]]:
     return found
 
 
-SPOKEN = sorted({(room, text) for room, text in (*sentences_of_templates(), *sentences_of_code()) if not NOT_SENTENCES.match(text)})
+SPOKEN = sorted(
+    {(room, text) for room, text in (*sentences_of_templates(), *sentences_of_code()) if not NOT_SENTENCES.match(text)}
+)
 ROOMS = sorted({room for room, _ in SPOKEN} | set(catalogues()))
 
 
@@ -129,7 +134,9 @@ def test_french_keeps_its_typography(room: str) -> None:
     """A space before ; : ? ! » (made a no-break one when read), and the curly apostrophe."""
     shown = [typeset(french) for french in catalogues()[room].values()]
     wrong = [
-        french for french in shown if re.search(r"[^\s\u202f\u00a0][;?!»](?:\s|$)|[^\s\u202f\u00a0]:\s|[ ][;:?!»](?:\s|$)|« |\w'\w", french)
+        french
+        for french in shown
+        if re.search(r"[^\s\u202f\u00a0][;?!»](?:\s|$)|[^\s\u202f\u00a0]:\s|[ ][;:?!»](?:\s|$)|« |\w'\w", french)
     ]
     assert not wrong, "\n".join(wrong)
 

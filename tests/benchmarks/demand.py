@@ -1,0 +1,82 @@
+"""Learning a price over 10,000 quotes: revenue against the best fixed price, and time against mabwiser."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+
+from pricing.demand import Answer, draw, learn, new_demand, price_grid
+from tests.benchmarks._peers import run_peer, seconds
+
+WORTH, FLOOR, CAP = 100_000, 20_000, 400_000
+QUOTES, PARTNERS, SEEDS, STEPS = 10_000, 20, 10, 32
+
+_MABWISER = """
+import json, sys, time
+from mabwiser.mab import MAB, LearningPolicy
+arms, accepted = json.load(sys.stdin)
+mab = MAB(arms, LearningPolicy.ThompsonSampling())
+mab.fit(arms, [0] * len(arms))
+start = time.perf_counter()
+for answer in accepted:
+    mab.partial_fit([mab.predict()], [answer])
+whole = time.perf_counter() - start
+start = time.perf_counter()
+for _ in accepted:
+    mab.predict()
+print(json.dumps([whole / len(accepted), (time.perf_counter() - start) / len(accepted)]))
+"""
+
+Values = Callable[[np.random.Generator], "np.ndarray[tuple[int], np.dtype[np.float64]]"]
+DEMANDS: dict[str, tuple[Values, float]] = {
+    "uniform": (lambda rng: rng.uniform(0, 2 * WORTH, PARTNERS), WORTH / 2),
+    "exponential": (lambda rng: rng.exponential(WORTH, PARTNERS), WORTH / np.e),
+    "step": (lambda _rng: np.full(PARTNERS, 1.17 * WORTH), 1.17 * WORTH),
+}
+
+
+def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
+    """Print mean revenue over ten seeds as a share of the optimum, the worst demand's last; with `peers` the time."""
+    shares = {}
+    for name, (values, best) in DEMANDS.items():
+        shares[name] = sum(_revenue(values, seed) for seed in range(SEEDS)) / SEEDS / best
+        print(f"demand {name} {shares[name]:.3f} × the best fixed price's revenue (mean of {SEEDS} seeds)")
+    worst = min(shares, key=lambda name: shares[name])
+    print(f"demand worst {shares[worst]:.3f} × the best fixed price's revenue ({worst})")
+    if peers:
+        _against_mabwiser()
+
+
+def _revenue(values: Values, seed: int) -> float:
+    """Return the mean revenue per quote over all quotes, learning included; never below the floor."""
+    rng = np.random.default_rng(seed)
+    demand = new_demand(price_grid(WORTH, FLOOR, CAP, STEPS))
+    earned = 0
+    for day in range(QUOTES // PARTNERS):
+        drawn = draw(demand, day, rng)
+        price = WORTH * drawn.multiplier_basis_points // 10_000
+        assert FLOOR <= price <= CAP
+        accepts = values(rng) >= price
+        earned += price * int(accepts.sum())
+        demand = learn(demand, drawn, [Answer(str(at), bool(accepted)) for at, accepted in enumerate(accepts)])
+    return earned / QUOTES
+
+
+def _against_mabwiser() -> None:
+    """Compare what a quote's price costs with each as it is used: ours draws and learns once a day for all partners.
+
+    The second line is the bare draw beside the bare prediction, which no quote waits for.
+    """
+    rng = np.random.default_rng(0)
+    demand = new_demand(price_grid(WORTH, FLOOR, CAP, STEPS))
+    accepted = rng.integers(0, 2, 200).tolist()
+    start = perf_counter()
+    for day in range(len(accepted) // PARTNERS):
+        today = accepted[day * PARTNERS : (day + 1) * PARTNERS]
+        drawn = draw(demand, day, rng)
+        demand = learn(demand, drawn, [Answer(str(at), bool(answer)) for at, answer in enumerate(today)])
+    ours = (perf_counter() - start) / len(accepted)
+    bare = seconds(lambda: [draw(demand, 10_000, rng) for _ in range(1_000)]) / 1_000
+    theirs, predict = run_peer("mabwiser", _MABWISER, [list(demand.multipliers_basis_points), accepted])
+    print(f"demand decision {ours / theirs:.3f} × mabwiser's, learning included ({ours * 1e6:.1f} µs, {theirs * 1e6:.1f} µs)")
+    print(f"demand draw {bare / predict:.2f} × mabwiser's bare prediction ({bare * 1e6:.0f} µs, {predict * 1e6:.0f} µs)")

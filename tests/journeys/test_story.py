@@ -1,0 +1,194 @@
+"""The whole story over HTTP: consent, build, list, quote, buy, download, share, earnings, reconcile, withdraw, rebuild."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.consent import actions as consent
+from marketplace.database import fetch_one, fetch_value
+from marketplace.datasets import actions as datasets
+from marketplace.datasets.queries import manifest
+from marketplace.embedded import checkins, city
+from marketplace.embedded.sales import pay
+from marketplace.identity.actions import add_subscribers
+from marketplace.settings import settings
+from tests.support.market import Market, Visitor, claim, people, running
+
+if TYPE_CHECKING:
+    import uuid
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DATASET = "presence-day"
+PURPOSE = "presence.statistics"
+WEEK = dt.timedelta(weeks=1)
+
+
+@dataclass(frozen=True)
+class World:
+    """The events of the story: the real check-ins, or where they are absent the seeded city."""
+
+    made: city.City
+    period: tuple[dt.datetime, dt.datetime]
+    before: tuple[dt.datetime, dt.datetime]
+    """Another period, that the events reach too."""
+    age_bands: tuple[str, ...]
+    resolution: int
+    max_cells: int
+
+
+def world_of(folder: Path) -> World:
+    today = clock.now().date()
+    real = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
+    start, end = checkins.busiest_period(today)
+    before = (start - WEEK, end - WEEK)
+    if real.exists():
+        made = checkins.move_checkins(real, folder, today=today, seed=1)
+        return World(made, (start, end), before, checkins.AGE_BANDS, checkins.RESOLUTION, 2)
+    print("the real check-ins are not on this machine: the story is told on the seeded city")
+    made = city.make_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
+    return World(made, (start, end), before, city.AGE_BANDS, city.RESOLUTION, 14)
+
+
+async def prepare(world: World) -> None:
+    """Say what is asked of people and what is counted, have four in five consent, and list the dataset."""
+    await add_subscribers(world.made.references.tolist())
+    long_ago = world.before[0] - dt.timedelta(days=10)
+    await consent.define_purpose("presence", "statistics", title_fr="Statistiques", title_en="Statistics")
+    await consent.publish_notice(PURPOSE, text_fr="Nous comptons.", text_en="We count.", at=long_ago)
+    yes = np.random.default_rng(1).random(len(world.made.references)) < 0.8
+    await consent.give_many(PURPOSE, world.made.references[yes].tolist(), long_ago)
+    await datasets.define(
+        DATASET, purpose=PURPOSE, area="Somewhere", zones=world.made.zones, age_bands=world.age_bands,
+        title_fr="Présence par jour", title_en="Presence by day", description_fr="Par jour.", description_en="By day.",
+        h3_resolution=world.resolution, grain="day", max_cells=world.max_cells, max_events=3, epsilon_micro=2_000_000,
+        budget_micro=10_000_000, half_life_days=60,
+    )  # fmt: skip
+    await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")
+    await catalogue.list_offer(
+        DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
+    )
+
+
+async def command(*arguments: str) -> str:
+    """Run the command line as an operator would, and return what it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "marketplace", *arguments, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def build(world: World, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
+    said = await command(
+        "build", DATASET, "--events", str(world.made.events), "--subscribers", str(world.made.subscribers),
+        "--from", period[0].isoformat(), "--to", period[1].isoformat(),
+    )  # fmt: skip
+    assert said.startswith("sealed")
+    release: uuid.UUID = await fetch_value(
+        "SELECT id FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", DATASET, period[1]
+    )
+    return release
+
+
+async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
+    """Ask for a quote, order it, pay on Stripe's page and come back; return the order's path."""
+    form = partner.form(await partner.see(f"/datasets/{DATASET}?release={release}"), f"/datasets/{DATASET}/quotes")
+    quoted = await partner.resend(form)
+    again = await partner.resend(form)
+    assert again.url == quoted.url, "a double click is one quote"
+    order_form = partner.form(quoted.text, "/orders")
+    partner.http.follow_redirects = False
+    to_stripe, twice = await partner.resend(order_form, status=303), await partner.resend(order_form, status=303)
+    partner.http.follow_redirects = True
+    assert to_stripe.headers["location"] == twice.headers["location"], "a double click is one order"
+    back = await pay(to_stripe.headers["location"])
+    path = re.search(r"/orders/[0-9a-f-]{36}", back)
+    assert path
+    await market.work()
+    return path[0]
+
+
+def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        world = world_of(tmp_path / "events")
+        async with running(database_url) as market:
+            await prepare(world)
+            release = await build(world, world.period)
+            sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+            assert sold
+            assert sold["epsilon_micro"] <= 2_000_000
+            assert sold["row_count"] >= sold["key_count"] / 10
+
+            visitors = await people(market)
+            partner, finance = visitors["partner"], visitors["finance"]
+            in_it = await manifest(release)
+            lucie = await claim(market, int(in_it.references[in_it.weights.argmax()]), "lucie@people.example")
+
+            # Buy, and hold the file in hand.
+            order = await buy(partner, market, release)
+            page = await partner.see(order)
+            files = {
+                kind: (await partner.http.get(found[0].replace("&amp;", "&"))).content
+                for kind in ("parquet", "csv")
+                if (found := re.search(rf"/en/entitlements/[0-9a-f-]+/download\?format={kind}", page))
+            }
+            table = pq.read_table(io.BytesIO(files["parquet"]))
+            text = pyarrow.csv.read_csv(io.BytesIO(files["csv"]))
+            assert table.num_rows == sold["row_count"] == text.num_rows
+            assert table["people"].to_pylist() == text["people"].to_pylist()
+            assert "subscriber" not in " ".join(table.column_names)
+
+            # Shares: exact, explained, and matched by finance.
+            split = await fetch_one("SELECT * FROM licence_split")
+            assert split
+            held = await fetch_value("SELECT sum(held_micro) FROM accrual")
+            assert held == split["pool_minor"] * 10_000
+            earnings = await lucie.see("/earnings")
+            share = re.search(r"/earnings/shares/[0-9a-f-]{36}", earnings)
+            assert share
+            chain = await lucie.see(share[0])
+            assert re.search(r"€0\.\d{6}", chain)
+            assert "Everything is matched" in await finance.see("/finance/reconciliation")
+            assert "0.00" in await finance.see("/finance/trial-balance")
+
+            # Withdraw: one click, and the next release is without her.
+            await lucie.submit("/consent", "/consent")
+            assert "You have withdrawn" in await lucie.see("/consent")
+            rebuilt = await manifest(await build(world, world.before))
+            assert int(in_it.references[in_it.weights.argmax()]) not in rebuilt.references
+
+            # A second sale is refunded before its hold ends: its shares are taken back, the first sale's are not.
+            second = await buy(partner, market, release)
+            assert await fetch_value("SELECT sum(held_micro) FROM accrual") > held
+            await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
+            await market.work()
+            assert await fetch_value("SELECT sum(held_micro) FROM accrual") == held
+            assert "refunded" in (await partner.see(second)).lower()
+            gone = await fetch_one("SELECT id FROM entitlement WHERE revoked_at IS NOT NULL")
+            assert gone
+            await partner.see(f"/entitlements/{gone['id']}/download?format=csv", status=410)
+
+            # The hold passes: what was held is theirs.
+            with clock.shifted(dt.timedelta(days=settings().hold_days + 1)):
+                await market.work()
+            assert await fetch_value("SELECT sum(held_micro) FROM accrual") == 0
+            assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == held
+            assert "0 offenders" in await command("check")
+
+    asyncio.run(story())

@@ -1,0 +1,321 @@
+"""Quotes: the same inputs give the same price, nothing can be changed afterwards, and nobody sees another's."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace import clock
+from marketplace.catalogue import actions, queries, rules
+from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.datasets.tables import ContributorTerm
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.settings import settings
+from pricing.quote import price
+from tests.marketplace.catalogue.shop import last_midnight, open_shop, seal, vetted
+from tests.marketplace.identity.site import Browser, make_partner, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+SECRET = "11" * 32
+KEY = rules.public_key(SECRET)
+NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+RELEASE = {
+    "state": "sealed", "contributors": 5, "latest_event_at": NOW - dt.timedelta(days=3), "median_cell_people": 80,
+    "median_cell_population": 130, "noise_variance_micro": 9_000_000,
+}  # fmt: skip
+OFFER = {
+    "floor_minor": 10_000, "cap_minor": 300_000, "full_worth_minor": 200_000, "currency": "EUR", "half_life_days": 30,
+}  # fmt: skip
+NOBODY, THING = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def signed(inputs: Any) -> tuple[bytes, bytes]:
+    document = rules.write_document(NOBODY, NOBODY, THING, THING, price(inputs), NOW, NOW + rules.QUOTE_LASTS)
+    return document, rules.sign(document, SECRET)
+
+
+def inputs_of(release: dict[str, Any], offer: dict[str, Any], demand: int = 10_000, promised: int = 0) -> Any:
+    return rules.price_inputs(
+        release, offer, demand_basis_points=demand, promised_minor=promised, subscribers_basis_points=5000, now=NOW
+    )
+
+
+@given(
+    people=st.integers(0, 10**6), others=st.integers(0, 10**7), noise=st.integers(0, 10**12),
+    age=st.integers(0, 3 * 10**8), worth=st.integers(1, 10**11), floor=st.integers(1, 10**6),
+    room=st.integers(0, 10**9), demand=st.sampled_from(rules.DEMAND_GRID), half_life=st.integers(1, 4000),
+)  # fmt: skip
+def test_a_quote_recomputes_to_itself(
+    *, people: int, others: int, noise: int, age: int, worth: int, floor: int, room: int, demand: int, half_life: int
+) -> None:
+    release = RELEASE | {
+        "median_cell_people": people, "median_cell_population": people + others, "noise_variance_micro": noise,
+        "latest_event_at": NOW - dt.timedelta(seconds=age),
+    }  # fmt: skip
+    offer = OFFER | {
+        "full_worth_minor": worth, "floor_minor": floor, "cap_minor": floor + room, "half_life_days": half_life
+    }
+    inputs = inputs_of(release, offer, demand)
+    document, signature = signed(inputs)
+    again = rules.recompute(document, signature, KEY)
+    assert again == price(inputs)
+    assert again.amount_minor == sum(step.amount_minor for step in again.waterfall)
+    assert floor <= again.amount_minor <= floor + room
+    assert signed(inputs) == (document, signature)
+
+
+@given(data=st.data())
+def test_no_byte_of_a_quote_can_be_changed(data: st.DataObject) -> None:
+    document, signature = signed(inputs_of(RELEASE, OFFER))
+    place = data.draw(st.integers(0, len(document) + len(signature) - 1))
+    flip = data.draw(st.integers(1, 255))
+    forged = bytearray(document + signature)
+    forged[place] ^= flip
+    with pytest.raises(Invalid):
+        rules.recompute(bytes(forged[: len(document)]), bytes(forged[len(document) :]), KEY)
+
+
+@pytest.mark.parametrize("cut", [b"", b"{}", b"null", b"[]", b'{"price":1}', b'{"price":{"inputs":{}}}', b"\xff"])
+def test_what_is_signed_but_no_quote_is_refused(cut: bytes) -> None:
+    with pytest.raises(Invalid):
+        rules.recompute(cut, rules.sign(cut, SECRET), KEY)
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz" * 32, rules.public_key("22" * 32)])
+def test_another_key_does_not_check(key: str) -> None:
+    document, signature = signed(inputs_of(RELEASE, OFFER))
+    with pytest.raises(Invalid):
+        rules.verify(document, signature, key)
+
+
+def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
+    document, _ = signed(inputs_of(RELEASE, OFFER))
+    told = json.loads(document)
+    told["price"]["amount_minor"] -= 1
+    dearer = json.dumps(told, separators=(",", ":"), sort_keys=True).encode()
+    with pytest.raises(Invalid, match="does not say"):
+        rules.recompute(dearer, rules.sign(dearer, SECRET), KEY)
+
+
+@pytest.mark.parametrize(
+    "amiss", [{"state": "noised"}, {"state": "refused"}, {"contributors": 0}, {"latest_event_at": None}]
+)
+def test_nothing_is_sold_without_people_or_a_seal(amiss: dict[str, Any]) -> None:
+    with pytest.raises(Conflict, match="not for sale"):
+        inputs_of(RELEASE | amiss, OFFER)
+
+
+def test_the_floor_covers_what_contributors_were_promised_after_the_fee() -> None:
+    promised = 60_000
+    cheap = OFFER | {"full_worth_minor": 20_000}
+    for_all = price(inputs_of(RELEASE, cheap, promised=promised)).amount_minor
+    assert for_all < 140_000
+    gross = for_all * 12 // 10
+    fee = gross * 325 // 10_000 + 25
+    assert (for_all - fee) * 5000 // 10_000 >= promised
+    with pytest.raises(Conflict, match="promised"):
+        inputs_of(RELEASE, OFFER, promised=200_000)
+
+
+def test_prices_fall_with_age_and_rise_with_coverage() -> None:
+    def amount(**other: Any) -> int:
+        return price(inputs_of(RELEASE | other, OFFER)).amount_minor
+
+    ages = [amount(latest_event_at=NOW - dt.timedelta(days=days)) for days in (0, 7, 30, 400)]
+    assert ages == sorted(ages, reverse=True)
+    assert ages[0] > ages[-1] == OFFER["floor_minor"]
+    assert amount(median_cell_population=81) > amount(median_cell_population=800)
+
+
+def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release, other = await seal(), await seal(weeks_ago=1)
+        ours, theirs = await vetted(), await vetted("other@rival.example", "Rival")
+        quote = uuid.uuid4()
+        again = await asyncio.gather(*(actions.quote(ours, release, quote_id=quote) for _ in range(8)))
+        assert set(again) == {quote}
+        assert await fetch_value("SELECT count(*) FROM quote") == 1
+        row = await queries.get_quote(quote, ours)
+        assert row["expires_at"] - row["quoted_at"] == dt.timedelta(minutes=15)
+        priced = actions.recompute(row)
+        assert priced.amount_minor == row["amount_minor"]
+        assert priced.inputs.demand_basis_points == rules.NEUTRAL
+        with pytest.raises(NotFound):
+            await queries.get_quote(quote, theirs)
+        with pytest.raises(Conflict):
+            await actions.quote(theirs, release, quote_id=quote)
+        with pytest.raises(Conflict):
+            await actions.quote(ours, other, quote_id=quote)
+        with pytest.raises(NotFound):
+            await actions.quote(ours, uuid.uuid4(), quote_id=uuid.uuid4())
+        with clock.shifted(dt.timedelta(minutes=15)):
+            assert (await queries.get_quote(quote, ours))["is_expired"]
+
+    run(story)
+
+
+def test_a_row_that_left_its_document_is_refused(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release, partner = await seal(), await vetted()
+        quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
+        row = dict(await queries.get_quote(quote, partner))
+        for name, value in (
+            ("amount_minor", row["amount_minor"] - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
+            ("id", uuid.uuid4()), ("expires_at", row["expires_at"] + dt.timedelta(hours=1)),
+            ("document", bytes(row["document"]).replace(b"EUR", b"USD")),
+        ):  # fmt: skip
+            with pytest.raises(Invalid):
+                actions.recompute(row | {name: value})  # type: ignore[arg-type]
+        with pytest.raises(Exception, match="append-only"):
+            await execute("UPDATE quote SET amount_minor = 1")
+
+    run(story)
+
+
+def test_what_is_withdrawn_or_empty_is_not_quoted(run: Run) -> None:
+    async def story() -> None:
+        await open_shop("lyon", "empty")
+        release, partner = await seal(), await vetted()
+        nobody = await seal(
+            "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
+        )
+        with pytest.raises(Conflict):
+            await actions.quote(partner, nobody, quote_id=uuid.uuid4())
+        await actions.withdraw_offer("lyon")
+        with pytest.raises(Conflict):
+            await actions.quote(partner, release, quote_id=uuid.uuid4())
+        with pytest.raises(NotFound):
+            await queries.get_listing("lyon")
+        assert await fetch_value("SELECT count(*) FROM quote") == 0
+
+    run(story)
+
+
+def test_a_promise_in_force_raises_the_floor_and_only_while_it_is(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release, partner, now = await seal(), await vetted(), clock.now()
+        plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+        for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
+            await ContributorTerm(
+                id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=now + dt.timedelta(days=start),
+                ends_at=now + dt.timedelta(days=end),
+            ).save()  # fmt: skip
+        raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+        assert plain["amount_minor"] < 200_000 < raised["amount_minor"] < 220_000
+
+    run(story)
+
+
+def test_the_days_draw_is_one_for_all_however_many_ask_first(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release, partner = await seal(), await vetted()
+        await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
+        await actions.refresh_demand()
+        assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
+            {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL}
+        ]
+        with clock.shifted(dt.timedelta(days=1)):
+            await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
+            drawn = await fetch_one("SELECT * FROM demand_draw ORDER BY day DESC LIMIT 1")
+            assert drawn
+            assert drawn["demand_basis_points"] in rules.DEMAND_GRID
+            row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+            assert actions.recompute(row).inputs.demand_basis_points == drawn["demand_basis_points"]
+        assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
+
+    run(story)
+
+
+def test_demand_learns_from_orders_and_not_from_repeated_questions() -> None:
+    import numpy as np  # noqa: PLC0415
+
+    today = dt.date(2026, 11, 24)
+    days = [today - dt.timedelta(days=ago) for ago in range(60, 0, -1)]
+    past = [(day, rules.DEMAND_GRID[number % len(rules.DEMAND_GRID)]) for number, day in enumerate(days)]
+
+    def mean(accepts: Callable[[int], bool]) -> float:
+        answers = [(day, f"partner {n}", accepts(multiplier)) for day, multiplier in past for n in range(20)]
+        return float(np.mean([rules.draw_of(past, answers, today, np.random.default_rng(seed)) for seed in range(40)]))
+
+    assert mean(lambda multiplier: multiplier < 10_000) < 9_000
+    assert mean(lambda _: True) > 14_000
+    one = [(days[0], "partner", False)]
+    seeds = range(10)
+    assert [rules.draw_of(past, one, today, np.random.default_rng(s)) for s in seeds] == [
+        rules.draw_of(past, one * 50, today, np.random.default_rng(s)) for s in seeds
+    ]
+
+
+def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release = await seal()
+        await vetted()
+        await make_partner("Newcomer", "new@comer.example")
+        form = str(uuid.uuid4())
+        ask = {"release": str(release)}
+        async with Browser() as browser:
+            await browser.sign_in("claire@atelier.example")
+            page = await browser.get("/en/datasets/lyon")
+            assert "Ask for a quote" in page.text
+            answers = await asyncio.gather(
+                *(browser.submit("/en/datasets/lyon/quotes", ask, form_id=form) for _ in range(3))
+            )
+            assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {
+                (303, f"/en/quotes/{form}")
+            }
+            assert await fetch_value("SELECT count(*) FROM quote") == 1
+            told = (await browser.get(f"/en/quotes/{form}/document.json")).json()
+            rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), told["public_key"])
+            for language, word in (("en", "Order and pay"), ("fr", "Commander et payer")):
+                page = await browser.get(f"/{language}/quotes/{form}")
+                assert word in page.text
+            with clock.shifted(dt.timedelta(minutes=16)):
+                page = await browser.get(f"/en/quotes/{form}")
+                assert "expired" in text_of(page)
+                assert "Order and pay" not in page.text
+            for path in (f"/en/quotes/{uuid.uuid4()}", f"/en/quotes/{uuid.uuid4()}/document.json"):
+                assert (await browser.get(path)).status_code == 404
+            gone = await browser.submit("/en/datasets/lyon/quotes", {"release": str(uuid.uuid4())})
+            assert gone.status_code == 404
+            bad = await browser.submit("/en/datasets/lyon/quotes", {"release": "x"})
+            assert bad.status_code in (400, 422)
+        async with Browser() as stranger:
+            await stranger.sign_in("new@comer.example")
+            assert (await stranger.get(f"/en/quotes/{form}")).status_code == 404
+            assert "Ask for a quote" not in (await stranger.get("/en/datasets/lyon")).text
+            assert (await stranger.submit("/en/datasets/lyon/quotes", ask)).status_code == 403
+        async with Browser() as visitor:
+            assert (await visitor.get(f"/en/quotes/{form}")).status_code == 303
+            page = await visitor.get("/en/datasets/lyon")
+            assert page.status_code == 200
+            assert "/sign-in" in page.text
+            assert "/sign-up" in page.text
+        assert await fetch_value("SELECT count(*) FROM quote") == 1
+
+    run(story)
+
+
+def test_no_route_names_the_private_key(run: Run) -> None:
+    async def story() -> None:
+        async with Browser() as machine:
+            told = await machine.get("/api/v1/keys")
+        assert told.json()["public_key"] == rules.public_key(settings().signing_key)
+        assert settings().signing_key not in told.text
+
+    run(story)

@@ -1,0 +1,135 @@
+"""A whole running marketplace in one event loop: the site and the local Stripe counterpart on real ports, jobs on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import httpx
+
+from marketplace import database
+from marketplace.catalogue.actions import refresh_demand
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.embedded.demo import counterpart_running, free_port, site_running
+from marketplace.finance.actions import reconcile
+from marketplace.identity import actions as identity
+from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.settings import LOCAL_STRIPE_KEY, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PASSWORD = "a long enough password"
+
+
+class Visitor:
+    """A browser without a browser: follows redirects, keeps cookies, fills forms with the tokens the page gave."""
+
+    def __init__(self, base: str, language: str = "en") -> None:
+        self.http = httpx.AsyncClient(base_url=base, follow_redirects=True, timeout=30)
+        self.language = language
+
+    async def see(self, path: str, *, status: int = 200) -> str:
+        answer = await self.http.get(f"/{self.language}{path}")
+        assert answer.status_code == status, (path, answer.status_code, answer.text[-2000:])
+        return answer.text
+
+    async def submit(self, page: str, action: str, *, status: int = 200, **fields: str) -> httpx.Response:
+        """Send the form of `page` whose action ends with `action`, hidden fields included."""
+        return await self.resend(self.form(await self.see(page), action), status=status, **fields)
+
+    @staticmethod
+    def form(html: str, action: str) -> tuple[str, dict[str, str]]:
+        for form in re.findall(r"<form[^>]*method=\"post\".*?</form>", html, re.DOTALL):
+            target = re.search(r'action="([^"]+)"', form)
+            if target and target[1].endswith(action):
+                inputs = [dict(re.findall(r'(name|value|type)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", form)]
+                return target[1], {i["name"]: i.get("value", "") for i in inputs if i.get("type") == "hidden"}
+        raise AssertionError(f"no form for {action} in {html[-3000:]}")
+
+    async def resend(self, form: tuple[str, dict[str, str]], *, status: int = 200, **fields: str) -> httpx.Response:
+        action, hidden = form
+        answer = await self.http.post(action, data=hidden | fields)
+        assert answer.status_code == status, (action, answer.status_code, answer.text[-2000:])
+        return answer
+
+    async def sign_in(self, email: str) -> None:
+        await self.submit("/sign-in", "/sign-in", email=email, password=PASSWORD)
+
+
+class Market:
+    """The running marketplace, seen from outside, and its jobs."""
+
+    def __init__(self, base: str, stripe: str) -> None:
+        self.base, self.stripe = base, stripe
+        self.visitors: list[Visitor] = []
+
+    def visitor(self, language: str = "en") -> Visitor:
+        self.visitors.append(Visitor(self.base, language))
+        return self.visitors[-1]
+
+    async def work(self) -> None:
+        """Do what the jobs would do in the next minutes, in the order of the money."""
+        for job in (
+            run_commands, sweep_events, handle_events, settle_paid, lapse_unpaid, mirror_balance, record_refunds,
+            hold_shares, cancel_shares, release_shares, refresh_demand, reconcile,
+        ):  # fmt: skip
+            await job()
+
+    async def control(self, what: str, **parameters: object) -> httpx.Response:
+        """Turn one of the counterpart's knobs."""
+        async with httpx.AsyncClient(base_url=self.stripe) as http:
+            answer = await http.post(f"/_test/{what}", json=parameters)
+            assert answer.status_code == 200, answer.text
+            return answer
+
+
+@contextlib.asynccontextmanager
+async def running(database_url: str) -> AsyncIterator[Market]:
+    """Run the site and the counterpart for the database of a test; the pool is open inside."""
+    site, stripe = free_port("127.0.0.1", 8100), free_port("127.0.0.1", 8600)
+    os.environ |= {
+        "PORT": str(site), "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+    }  # fmt: skip
+    settings.cache_clear()
+    await database.open_pool(database_url)
+    try:
+        async with counterpart_running(None, stripe, control=True), site_running():
+            market = Market(settings().url, settings().stripe_url)
+            try:
+                yield market
+            finally:
+                for visitor in market.visitors:
+                    await visitor.http.aclose()
+    finally:
+        await database.close_pool()
+
+
+async def people(market: Market) -> dict[str, Visitor]:
+    """Let a French partner, a steward, a finance clerk and an auditor in, and sign them in."""
+    for role in ("steward", "finance", "auditor"):
+        await identity.add_staff(f"{role}@people.example", role.title(), role, PASSWORD)
+    partner = await identity.create_partner(
+        company="Atelier Urbain", country="FR", vat_number="FR14987654324", name="Camille", email="partner@people.example",
+        password=PASSWORD, partner_id=uuid.uuid4(),
+    )  # fmt: skip
+    await identity.vet_partner(partner, "Steward")
+    visitors = {}
+    for role in ("partner", "steward", "finance", "auditor"):
+        visitors[role] = market.visitor()
+        await visitors[role].sign_in(f"{role}@people.example")
+    return visitors
+
+
+async def claim(market: Market, reference: int, email: str) -> Visitor:
+    """Have the holder of a line activate it with the operator's code, on the page, and come back signed in."""
+    [(_, code)] = await identity.issue_activation_codes([reference])
+    visitor = market.visitor()
+    await visitor.submit(
+        "/activate", "/activate", reference=str(reference), code=code, email=email, name="Lucie", password=PASSWORD
+    )
+    return visitor
