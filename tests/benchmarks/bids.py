@@ -67,7 +67,9 @@ async def _measure(url: str) -> None:
 
     async def bid(number: int) -> None:
         async with turn:
-            answer = await place_bid(people[number % BIDDERS].actor, auction, bid=uuid.uuid4(), maximum_minor=10 * next(amounts))
+            answer = await place_bid(
+                people[number % BIDDERS].actor, auction, bid=uuid.uuid4(), maximum_minor=10 * next(amounts)
+            )
         accepted[answer.accepted] += 1
 
     accepted = {True: 0, False: 0}
@@ -84,7 +86,9 @@ async def _measure(url: str) -> None:
     )
     rate = best / 2
     slow, quick = await _open_loop(bid, rate), await _open_loop(bare, rate)
-    print(f"bids p99 {slow / quick:.2f} × bare p99 in an open loop at {rate:.0f}/s ({slow * 1e3:.1f} ms; bare {quick * 1e3:.1f} ms)")
+    print(
+        f"bids p99 {slow / quick:.2f} × bare p99 in an open loop at {rate:.0f}/s ({slow * 1e3:.1f} ms; bare {quick * 1e3:.1f} ms)"
+    )
     await database.close_pool()
 
 

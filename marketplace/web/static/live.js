@@ -45,7 +45,7 @@
       show("leading", mine);
       show("outbid", !mine && box.dataset.taken === "1");
     }
-    const log = find("log");
+    const log = document.querySelector("[data-log] tbody");
     for (const entry of told.log) {
       if (entry.position <= last) continue;
       last = entry.position;
