@@ -37,15 +37,16 @@ class Transaction(PostgresTransaction):
         self.isolation, self.readonly = isolation, readonly
         self.task = asyncio.current_task()
         self.savepoint_of: Any = None
+        self._parent: Transaction | None
         if self._parent is not None:
             assert self._parent.task is self.task, "a transaction must not be shared with a child task"
 
-    async def __aenter__(self) -> Transaction:
+    async def __aenter__(self) -> Transaction:  # noqa: PYI034 (inside another transaction it is that one)
         """Open the transaction, or a savepoint of the one already open."""
         if self._parent is not None:
             self.savepoint_of = self._parent.connection.transaction()
             await self.savepoint_of.start()
-            return self._parent  # type: ignore[no-any-return]
+            return self._parent
         self.connection = await self.get_connection()
         try:
             self.transaction = self.connection.transaction(isolation=self.isolation, readonly=self.readonly)
@@ -88,7 +89,7 @@ class Engine(PostgresEngine):
 
     async def run_querystring(self, querystring: Any, in_pool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 (Piccolo's signature)
         """Run one Piccolo query in the open transaction, or on its own."""
-        current = self.current_transaction.get()
+        current: Any = self.current_transaction.get()
         assert current is None or current.task is asyncio.current_task(), "a child task must not join its parent's transaction"
         return await super().run_querystring(querystring, in_pool)
 
@@ -118,7 +119,7 @@ def transaction(*, isolation: str | None = None, readonly: bool = False) -> Tran
 
 
 def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncpg's verbs)
-    current = DB.current_transaction.get()
+    current: Any = DB.current_transaction.get()
     if current is None:
         assert DB.pool, "open_pool() first"
         return DB.pool

@@ -167,7 +167,7 @@ def test_locks_pin_with_hashes_and_name_no_address(lock: str) -> None:
 def table_after(heading: str) -> list[list[str]]:
     """Return the rows of README's table under a heading, cells stripped of backticks."""
     section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
     return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows]
 
 

@@ -55,12 +55,14 @@ async def withdraw_offer(dataset: str) -> None:
     await execute("UPDATE offer SET withdrawn_at = coalesce(withdrawn_at, $2) WHERE dataset = $1", dataset, clock.now())
 
 
-async def price_now(release: Mapping[str, Any], *, now: dt.datetime) -> PricedQuote:
+async def price_now(release: Mapping[str, Any] | asyncpg.Record, *, now: dt.datetime) -> PricedQuote:
     """Return today's price of a release: the same for every partner. Refuses what is not for sale."""
     return _priced(release, (await _offers([release["dataset"]], now)).get(release["dataset"]), now)
 
 
-async def prices_now(releases: Sequence[Mapping[str, Any]], *, now: dt.datetime) -> dict[uuid.UUID, PricedQuote]:
+async def prices_now(
+    releases: Sequence[Mapping[str, Any]] | Sequence[asyncpg.Record], *, now: dt.datetime
+) -> dict[uuid.UUID, PricedQuote]:
     """Return today's price of each release that is for sale."""
     offers = await _offers([release["dataset"] for release in releases], now)
     prices = {}
@@ -70,7 +72,9 @@ async def prices_now(releases: Sequence[Mapping[str, Any]], *, now: dt.datetime)
     return prices
 
 
-def _priced(release: Mapping[str, Any], offer: Mapping[str, Any] | None, now: dt.datetime) -> PricedQuote:
+def _priced(
+    release: Mapping[str, Any] | asyncpg.Record, offer: Mapping[str, Any] | None, now: dt.datetime
+) -> PricedQuote:
     if offer is None:
         raise Conflict("This release is not for sale.")
     return price(
@@ -117,7 +121,15 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID) 
     ):  # fmt: skip
         raise Conflict("Another partner holds this dataset exclusively for now.")
     expires_at = now + rules.QUOTE_LASTS
-    document = rules.write_document(quote_id, partner, release, offer["id"], priced, now, expires_at)
+    document = rules.write_document(
+        quote_id,
+        partner=partner,
+        release=release,
+        offer=offer["id"],
+        priced=priced,
+        quoted_at=now,
+        expires_at=expires_at,
+    )
     is_new = await execute(
         """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
@@ -166,7 +178,9 @@ async def grant_window(
 
 async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
     """Write down that a quote was ordered, inside the order's transaction; demand learns from it."""
-    await execute("INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at)
+    await execute(
+        "INSERT INTO quote_acceptance (quote, accepted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", quote_id, at
+    )
 
 
 async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
@@ -179,7 +193,9 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
         return drawn
     async with transaction():
         await lock(f"demand {offer}")
-        past = await fetch("SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day)
+        past = await fetch(
+            "SELECT day, demand_basis_points FROM demand_draw WHERE offer = $1 AND day < $2 ORDER BY day", offer, day
+        )
         answers = await fetch(
             """SELECT (quote.quoted_at AT TIME ZONE 'UTC')::date AS day, quote.partner::text AS partner,
                       bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
@@ -197,7 +213,9 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
                VALUES (gen_random_uuid(), $1, $2, $3, $4) ON CONFLICT (offer, day) DO NOTHING""",
             offer, day, multiplier, now,
         )  # fmt: skip
-    return int(await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day))
+    return int(
+        await fetch_value("SELECT demand_basis_points FROM demand_draw WHERE offer = $1 AND day = $2", offer, day)
+    )
 
 
 async def refresh_demand() -> None:

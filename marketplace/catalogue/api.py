@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
@@ -19,6 +19,8 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import asyncpg
+
 PUBLISHED = (
     "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",
     "suppressed_micro", "consenting", "population", "latest_event_at",
@@ -34,10 +36,16 @@ class QuoteRequest(Struct, forbid_unknown_fields=True):
 
 
 @get("/api/v1/datasets")
-async def list_datasets(search: Annotated[str, QueryParameter(name="search", max_length=200)] = "", number: Page = 1) -> dict[str, Any]:
+async def list_datasets(
+    search: Annotated[str, QueryParameter(name="search", max_length=200)] = "", number: Page = 1
+) -> dict[str, Any]:
     """List what is for sale, freshest first."""
     listings = await queries.list_listings(search, number)
-    return {"datasets": [_only(row, (*DESCRIBED, "release")) for row in listings.rows], "page": number, "more": listings.more}
+    return {
+        "datasets": [_only(row, (*DESCRIBED, "release")) for row in listings.rows],
+        "page": number,
+        "more": listings.more,
+    }
 
 
 @get("/api/v1/datasets/{code:str}")
@@ -70,15 +78,21 @@ async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any])
 @get("/api/v1/keys")
 async def keys() -> dict[str, str]:
     """Return the public key that quotes are checked with."""
-    return {"algorithm": "Ed25519", "public_key": rules.public_key(settings().signing_key), "now": clock.now().isoformat()}
+    return {
+        "algorithm": "Ed25519",
+        "public_key": rules.public_key(settings().signing_key),
+        "now": clock.now().isoformat(),
+    }
 
 
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
-    return _only(row, ("id", "release", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")) | signed(row)
+    return _only(row, ("id", "release", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")) | signed(
+        row
+    )
 
 
-def _only(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 

@@ -92,6 +92,7 @@ async def ask_for_quote(
     code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect:
     """Sign a price for a release; the form's id is the quote's, so that a double click is one quote."""
+    assert request.user.partner
     release = await queries.get_listed_release(code, data.release)
     quote = await actions.quote(request.user.partner, release["id"], quote_id=data.form_id)
     return see(f"/quotes/{quote}")
@@ -100,6 +101,7 @@ async def ask_for_quote(
 @get("/quotes/{quote:uuid}", guards=[partner])
 async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a quote: its price, how it came about, until when it holds."""
+    assert request.user.partner
     row = await queries.get_quote(quote, request.user.partner)
     left = math.ceil((row["expires_at"] - clock.now()).total_seconds() / MINUTE_SECONDS)
     return page(
@@ -111,6 +113,7 @@ async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
 @get("/quotes/{quote:uuid}/document.json", guards=[partner])
 async def quote_document(quote: FromPath[uuid.UUID], request: Asked) -> Response[bytes]:
     """Give the signed document, with all that is needed to check it offline."""
+    assert request.user.partner
     row = await queries.get_quote(quote, request.user.partner)
     headers = {"Content-Disposition": f'attachment; filename="quote-{quote}.json"'}
     return Response(json.dumps(signed(row), indent=1).encode(), media_type="application/json", headers=headers)

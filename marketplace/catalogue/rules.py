@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Mapping, Sequence
 
+    import asyncpg
     import numpy as np
 
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
@@ -43,7 +44,7 @@ FEE_FIXED_MINOR: Final = 50
 
 
 def price_inputs(
-    release: Mapping[str, Any], offer: Mapping[str, Any], *, demand_basis_points: int, promised_minor: int,
+    release: Mapping[str, Any] | asyncpg.Record, offer: Mapping[str, Any], *, demand_basis_points: int, promised_minor: int,
     subscribers_basis_points: int, now: dt.datetime,
 ) -> pricing.PriceInputs:  # fmt: skip
     """Gather what a price depends on, all of it published.
@@ -79,7 +80,7 @@ def price_inputs(
 
 
 def write_document(
-    quote: uuid.UUID, partner: uuid.UUID, release: uuid.UUID, offer: uuid.UUID, priced: pricing.PricedQuote,
+    quote: uuid.UUID, *, partner: uuid.UUID, release: uuid.UUID, offer: uuid.UUID, priced: pricing.PricedQuote,
     quoted_at: dt.datetime, expires_at: dt.datetime,
 ) -> bytes:  # fmt: skip
     """Return a quote's canonical bytes: who, what, how the price came about and until when it holds."""

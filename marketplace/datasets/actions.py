@@ -137,7 +137,7 @@ async def build(
 async def _alone(name: str, say: Say) -> AsyncIterator[None]:
     """Let one build of a release run at a time; the lock ends with its connection, so a killed build holds nothing."""
     assert database.DB.pool, "open_pool() first"
-    async with database.DB.pool.acquire() as connection:  # type: ignore[no-untyped-call]
+    async with database.DB.pool.acquire() as connection:
         while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
             say("waiting for another build of this release", 0.0)
             await asyncio.sleep(WAIT_SECONDS)

@@ -45,7 +45,7 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     measure = dp.m.make_laplace(
         dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int), scale=scale(sensitivity, epsilon_micro)
     )
-    loss: float = measure.map(sensitivity)  # type: ignore[no-untyped-call]
+    loss: float = measure.map(sensitivity)
     assert loss * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
     for start in range(0, len(counts), CHUNK):
         yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)

@@ -51,4 +51,4 @@ async def pay(address: str, method: str = "visa") -> str:
     """Pay on the counterpart's hosted page and return where it sends the browser next."""
     async with httpx.AsyncClient() as browser:
         answer = await browser.post(address, data={"method": method})
-    return answer.headers.get("location", "")
+    return str(answer.headers.get("location", ""))

@@ -61,21 +61,21 @@ PURPOSES = (
     (
         "presence", "statistics",
         "Statistiques de présence", "Presence statistics",
-        "Nous comptons combien de personnes se trouvent dans chaque quartier, heure par heure. Les chiffres sont rendus "
+        ("Nous comptons combien de personnes se trouvent dans chaque quartier, heure par heure. Les chiffres sont rendus "
         "imprécis exprès et les petits nombres ne sont jamais montrés : personne ne peut y reconnaître qui que ce soit. "
         "Des partenaires achètent ces chiffres pour planifier des transports, des commerces ou des secours ; une part "
-        "du prix vous revient.",
-        "We count how many people are in each district, hour by hour. The figures are blurred on purpose and small "
+        "du prix vous revient."),
+        ("We count how many people are in each district, hour by hour. The figures are blurred on purpose and small "
         "numbers are never shown: nobody can be recognised in them. Partners buy these figures to plan transport, shops "
-        "or emergency services; a part of the price is yours.",
+        "or emergency services; a part of the price is yours."),
     ),
     (
         "presence", "research",
         "Recherche publique", "Public research",
-        "Des universités utilisent les mêmes chiffres pour étudier la ville : bruit, chaleur, épidémies. Elles ne "
-        "paient rien, et vous ne touchez rien pour cet usage.",
-        "Universities use the same figures to study the city: noise, heat, epidemics. They pay nothing, and this use "
-        "earns you nothing.",
+        ("Des universités utilisent les mêmes chiffres pour étudier la ville : bruit, chaleur, épidémies. Elles ne "
+        "paient rien, et vous ne touchez rien pour cet usage."),
+        ("Universities use the same figures to study the city: noise, heat, epidemics. They pay nothing, and this use "
+        "earns you nothing."),
     ),
 )  # fmt: skip
 

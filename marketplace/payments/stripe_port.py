@@ -69,7 +69,7 @@ class StripePort:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close its connections."""
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._http.close_async()
 
     # -------------------------------------------------------------- commands
     async def create_session(self, parameters: dict[str, Any], key: str) -> Session:

@@ -244,7 +244,7 @@ def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:
     outlines: dict[str, list[tuple[float, float]]] = {}
     middle: float | None = None
     for cell in cells:
-        corners = h3.cell_to_boundary(cell)  # type: ignore[no-untyped-call]
+        corners = h3.cell_to_boundary(cell)
         middle = corners[0][1] if middle is None else middle
         outlines[cell] = [(math.radians((lng - middle + 180) % 360 - 180), _mercator(lat)) for lat, lng in corners]
     xs = [x for outline in outlines.values() for x, _ in outline]

@@ -252,7 +252,7 @@ def _relaxed(
     worths: NDArray[np.int64], cliques: Sequence[tuple[int, ...]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the fractions and the clique prices of the linear relaxation; floats, used only to guide."""
-    model = model_builder.Model()  # type: ignore[no-untyped-call]
+    model = model_builder.Model()
     fractions = [model.new_num_var(0, 1, "") for _ in worths]
     limits = [model.add(sum(fractions[at] for at in clique) <= 1) for clique in cliques]
     model.maximize(sum(worth * fraction for worth, fraction in zip(worths.tolist(), fractions, strict=True)))

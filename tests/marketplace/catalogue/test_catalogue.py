@@ -45,7 +45,9 @@ def test_search_takes_both_languages_beginnings_accents_and_anything_typed(run: 
             "nyc", title_fr="Fréquentation des rues", title_en="Footfall of streets", area="New York",
             description_fr="Qui passe à Manhattan.", description_en="Who walks by in Manhattan.",
         )  # fmt: skip
-        await open_shop("noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…")
+        await open_shop(
+            "noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…"
+        )
         for code in ("lyon", "nyc", "noise"):
             await seal(code)
         async with Browser() as browser:
@@ -100,7 +102,7 @@ def test_a_dataset_tells_all_and_sums_in_both_languages(run: Run) -> None:
                 text = text_of(page).casefold()
                 for words in said:
                     assert words.casefold() in text, words
-                assert page.text.count("<svg class=\"map\"") == 1
+                assert page.text.count('<svg class="map"') == 1
                 assert page.text.count('class="withheld"') >= 1
                 assert str(older) in page.text
                 assert "http://" not in page.text.replace("http://www.w3.org", "").replace("http://testserver", "")
@@ -152,7 +154,13 @@ def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold(run: Run) -> 
         assert list(rows[0]) == ["zone", "starts_at", "segment", "people", "events"]
         end = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         sold = {
-            (row["zone"], row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ"), row["segment"], str(row["people"]), str(row["events"]))
+            (
+                row["zone"],
+                row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+                row["segment"],
+                str(row["people"]),
+                str(row["events"]),
+            )
             for row in rows_of(end - dt.timedelta(days=DAYS))
         }
         assert {tuple(row.values()) for row in rows} <= sold
@@ -164,7 +172,10 @@ def test_a_sample_cannot_be_a_formula(run: Run) -> None:
     async def story() -> None:
         await open_shop()
         start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        rows = [{"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30} for s in ('=1+1,"', "@x", "-2")]
+        rows = [
+            {"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30}
+            for s in ('=1+1,"', "@x", "-2")
+        ]
         await seal(rows=rows)
         async with Browser() as visitor:
             told = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
@@ -176,7 +187,9 @@ def test_a_sample_cannot_be_a_formula(run: Run) -> None:
 def test_a_dataset_with_nothing_to_sell_is_not_listed(run: Run) -> None:
     async def story() -> None:
         await open_shop()
-        await seal(state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x")
+        await seal(
+            state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x"
+        )
         async with Browser() as browser:
             assert "Nothing is for sale yet." in text_of(await browser.get("/en/catalogue"))
             for path in ("/en/datasets/lyon", "/en/datasets/lyon/sample.csv", "/api/v1/datasets/lyon"):
@@ -202,7 +215,7 @@ def test_machines_list_quote_and_check(run: Run) -> None:
             listed = (await b.get("/api/v1/datasets", headers=keys)).json()
             assert [row["code"] for row in listed["datasets"]] == ["lyon"]
             shown = (await b.get("/api/v1/datasets/lyon", headers=keys)).json()
-            assert [row["id"] for row in shown["releases"]][0] == str(release)
+            assert shown["releases"][0]["id"] == str(release)
             assert not {"contributors", "total_weight", "manifest_sha256"} & set(shown["releases"][0])
             form = {"idempotency-key": str(uuid.uuid4())}
             url, ask = "/api/v1/quotes", {"release": str(release)}

@@ -41,7 +41,10 @@ NOBODY, THING = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
 def signed(inputs: Any) -> tuple[bytes, bytes]:
-    document = rules.write_document(NOBODY, NOBODY, THING, THING, price(inputs), NOW, NOW + rules.QUOTE_LASTS)
+    document = rules.write_document(
+        NOBODY, partner=NOBODY, release=THING, offer=THING, priced=price(inputs), quoted_at=NOW,
+        expires_at=NOW + rules.QUOTE_LASTS,
+    )  # fmt: skip
     return document, rules.sign(document, SECRET)
 
 
@@ -64,7 +67,10 @@ def test_a_quote_recomputes_to_itself(
         "latest_event_at": NOW - dt.timedelta(seconds=age),
     }  # fmt: skip
     offer = OFFER | {
-        "full_worth_minor": worth, "floor_minor": floor, "cap_minor": floor + room, "half_life_days": half_life
+        "full_worth_minor": worth,
+        "floor_minor": floor,
+        "cap_minor": floor + room,
+        "half_life_days": half_life,
     }
     inputs = inputs_of(release, offer, demand)
     document, signature = signed(inputs)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_several_workers_run_a_slot_once_and_survive_a_kill(run: Callable[..., A
     slots, seen, count = run(story)
     assert count >= 4
     assert count <= seen <= count + 1, "only the slot of the killed worker may have been begun twice"
-    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in zip(slots, slots[1:], strict=False)]
+    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in pairwise(slots)]
     assert set(gaps) <= {1.0, 2.0}, "no slot is lost while somebody works"
 
 

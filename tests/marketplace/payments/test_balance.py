@@ -117,7 +117,7 @@ def test_transactions_know_their_payment_whichever_comes_first(run: Run, stripe:
         await request_refund(subject, amount_minor=9000, refund_id=uuid.uuid4())
         await run_commands()
         await mirror_balance()
-        assert [row["category"] for row in await list_movements_of(subject)] == ["charge", "refund"]
+        assert {row["category"] for row in await list_movements_of(subject)} == {"charge", "refund"}
 
     run(story)
 

@@ -15,6 +15,7 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value, transac
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.payments.actions import (
     Line,
+    _claim,
     handle_events,
     request_expiry,
     request_payment,
@@ -279,6 +280,19 @@ def test_two_workers_at_once_call_once(run: Run, stripe: Any) -> None:
         assert sum(tried) == 7
         assert await fetch("SELECT DISTINCT state, attempts FROM stripe_command") == [("done", 1)]
         assert len(stripe.list("checkout/sessions")) == 7
+
+    run(story)
+
+
+def test_no_two_claims_overlap(run: Run) -> None:
+    async def story() -> None:
+        for _ in range(6):
+            await execute("UPDATE stripe_command SET next_at = created_at")
+            for _ in range(10):
+                await order(uuid.uuid4())
+            claims = await asyncio.gather(*(_claim(3) for _ in range(8)))
+            ids = [command["id"] for claim in claims for command in claim]
+            assert len(ids) == len(set(ids)) >= 10
 
     run(story)
 

@@ -1,0 +1,241 @@
+"""The whole story clicked in Chromium, by everyone it is about; every page they come to is looked at with care."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import io
+from typing import TYPE_CHECKING
+
+import httpx
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue
+from marketplace.consent import actions as consent
+from marketplace.datasets import actions as datasets
+from marketplace.datasets.queries import manifest
+from marketplace.embedded import city
+from marketplace.identity import actions as identity
+from tests.support.browsing import Guest, House, open_house
+from tests.support.market import PASSWORD, Market, people, running
+
+if TYPE_CHECKING:
+    import uuid
+    from pathlib import Path
+
+DATASET = "presence-day"
+PURPOSE = "presence.statistics"
+FORTNIGHT = dt.timedelta(days=14)
+
+
+async def small_world(folder: Path) -> uuid.UUID:
+    """Make a small city whose people consent, and list a release of it."""
+    end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    made = city.make_city(folder, seed=3, people=20_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days)
+    await identity.add_subscribers(made.references.tolist())
+    before = end - 2 * FORTNIGHT
+    await consent.define_purpose("presence", "statistics", title_fr="Statistiques de présence", title_en="Presence statistics")
+    await consent.publish_notice(
+        PURPOSE, text_fr="Nous comptons combien de personnes se trouvent dans chaque quartier.",
+        text_en="We count how many people are in each district.", at=before - dt.timedelta(days=1),
+    )  # fmt: skip
+    yes = np.random.default_rng(3).random(len(made.references)) < 0.8
+    await consent.give_many(PURPOSE, made.references[yes].tolist(), before)
+    await datasets.define(
+        DATASET, purpose=PURPOSE, area=city.NAME, zones=made.zones, age_bands=city.AGE_BANDS,
+        title_fr="Présence par quartier et par jour — Lyon", title_en="Presence by district and day — Lyon",
+        description_fr="Combien de personnes distinctes sont vues dans chaque quartier, chaque jour.",
+        description_en="How many distinct people are seen in each district, each day.",
+        h3_resolution=city.RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
+        budget_micro=10_000_000, half_life_days=60,
+    )  # fmt: skip
+    line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."
+    await catalogue.define_terms("standard-1", months=12, lines_fr="\n".join([line] * 5), lines_en="\n".join(["You name Partage."] * 5))
+    await catalogue.list_offer(DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    return await datasets.build(
+        DATASET, events=str(made.events), subscribers=str(made.subscribers), period_from=end - FORTNIGHT, period_to=end
+    )
+
+
+async def buy(partner: Guest, *, declined_first: bool) -> None:
+    """From the catalogue to the order's page with its downloads, by way of Stripe's page."""
+    page = partner.page
+    await partner.go("/catalogue")
+    await partner.press("Search", Search="district")
+    await partner.click("Presence by district and day — Lyon")
+    await partner.press("Ask for a quote")
+    await partner.read("Check it yourself")
+    await partner.press("Order and pay")
+    assert "/c/pay/" in page.url
+    if declined_first:
+        await page.locator("input[value=declined_card]").check()
+        await partner.press("Pay")
+        await page.get_by_role("alert").wait_for()
+        await page.locator("input[value=visa]").check()
+    await page.get_by_role("button", name="Pay").click()
+    await page.get_by_role("link", name="Download as CSV").wait_for()
+    await partner.look()
+
+
+async def has_the_file(partner: Guest, release: uuid.UUID) -> None:
+    table = pq.read_table(io.BytesIO(await partner.download("Download as Parquet")))
+    text = pyarrow.csv.read_csv(io.BytesIO(await partner.download("Download as CSV")))
+    sealed = await datasets_rows(release)
+    assert table.num_rows == text.num_rows == sealed > 0
+    assert table["people"].to_pylist() == text["people"].to_pylist()
+
+
+async def datasets_rows(release: uuid.UUID) -> int:
+    from marketplace.database import fetch_value  # noqa: PLC0415
+
+    rows: int = await fetch_value("SELECT row_count FROM release WHERE id = $1", release)
+    return rows
+
+
+async def uses_a_key(partner: Guest, market: Market) -> None:
+    """Make an API key on its page, use it as a program would, and revoke it."""
+    await partner.click("API keys")
+    await partner.press("Make a key", again_by_address=False, Label="nightly import")
+    key = await partner.page.locator("code.secret").inner_text()
+    async with httpx.AsyncClient(base_url=market.base, headers={"authorization": f"Bearer {key}"}) as program:
+        assert (await program.get("/api/v1/me")).json()["company"] == "Atelier Urbain"
+        [entitlement] = (await program.get("/api/v1/entitlements")).json()["entitlements"]
+        answer = await program.get(f"/api/v1/entitlements/{entitlement['id']}/download?format=csv", follow_redirects=True)
+        assert answer.status_code == 200
+        await partner.press("Revoke nightly import")
+        assert (await program.get("/api/v1/me")).status_code == 401
+
+
+async def joins_as_a_partner(newcomer: Guest, steward: Guest) -> None:
+    """A company signs up, and cannot buy until a steward has vetted it."""
+    await newcomer.go("/sign-up")
+    await newcomer.press(
+        "Sign up", Company="Mobilité & Cie", Country="CH", Your_name="Inès", Email="ines@people.example", Password=PASSWORD
+    )
+    await newcomer.go(f"/datasets/{DATASET}")
+    await newcomer.read("not vetted yet")
+    await steward.sign_in("steward@people.example")
+    await steward.click("Partners")
+    await steward.click("Mobilité & Cie")
+    await steward.press("Vet this company")
+    await steward.read("Vetted")
+    await newcomer.go(f"/datasets/{DATASET}")
+    await newcomer.page.get_by_role("button", name="Ask for a quote").wait_for()
+    await newcomer.go("/company")
+    await newcomer.press("Invite", again_by_address=False, Name="Karim", Email="karim@people.example")
+    invitation = await newcomer.page.locator("code.secret").inner_text()
+    await newcomer.go("/sign-out")
+    await newcomer.press("Sign out")
+    await newcomer.page.goto(invitation)
+    await newcomer.look()
+
+
+async def sees_the_budget(steward: Guest) -> None:
+    await steward.click("Datasets")
+    await steward.click("Presence by district and day — Lyon")
+    await steward.read("of 10 spent")
+
+
+async def earns_and_decides(line: Guest, market: Market, reference: int) -> None:
+    """A subscriber activates a line, sees what it earned and why, withdraws and consents again, and keeps the receipt."""
+    [(_, code)] = await identity.issue_activation_codes([reference])
+    await line.go("/activate")
+    await line.press(
+        "Activate", Reference=str(reference), Activation_code=code, Your_name="Lucie", Email="lucie@people.example", Password=PASSWORD
+    )
+    await line.click("Earnings")
+    await line.click("Presence by district and day — Lyon")
+    await line.read("The whole chain")
+    assert await line.page.get_by_text("€0.").count()
+    await line.click("Consent")
+    switch = line.page.get_by_role("switch")
+    assert await switch.get_attribute("aria-checked") == "true"
+    await line.click("I consent", role="switch", exact=False)
+    await line.read("You have withdrawn.")
+    assert await switch.get_attribute("aria-checked") == "false"
+    await line.click("I consent", role="switch", exact=False)
+    assert await switch.get_attribute("aria-checked") == "true"
+    await line.click("Receipt", exact=False)
+    assert b"signature" in await line.download("Download, signed")
+    await line.go("/profile")
+    await line.go(f"/earnings/statements/{clock.now().year}")
+    assert market
+
+
+async def follows_the_money(finance: Guest, partner: Guest, market: Market) -> None:
+    """Finance sees everything matched, drills from Stripe's movement to the accounts, and gives an order's money back."""
+    page = finance.page
+    await finance.sign_in("finance@people.example")
+    await finance.click("Finance")
+    await finance.click("Reconciliation")
+    await finance.read("Everything is matched.")
+    await finance.press("Compare now")
+    await finance.click("Stripe’s transactions")
+    await finance.click("charge", exact=False)
+    await finance.go("/finance/trial-balance")
+    await finance.click("517000", exact=False)
+    await page.get_by_role("table").get_by_role("link").first.click()
+    await finance.look()
+    await finance.go("/finance/journal")
+    await finance.press("Show", Account="411000")
+    await finance.go("/finance/orders")
+    await page.get_by_role("table").get_by_role("link").first.click()
+    await finance.look()
+    await finance.press("Refund", Reason="ordered twice")
+    await finance.read("ordered twice")
+    await partner.click("Orders")
+    await page_link(partner)
+    await partner.read("on its way back to you")
+    await market.work()
+    await partner.click("Orders")
+    await page_link(partner)
+    await partner.read("The whole amount was given back.")
+    await finance.go("/finance/reconciliation")
+    await finance.read("Everything is matched.")
+
+
+async def page_link(guest: Guest) -> None:
+    await guest.page.get_by_role("table").get_by_role("link").first.click()
+    await guest.look()
+
+
+def test_the_story_is_clicked(database_url: str, tmp_path: Path, chromium: str) -> None:
+    async def story() -> None:
+        async with running(database_url) as market:
+            release = await small_world(tmp_path / "city")
+            await people(market)
+            in_it = await manifest(release)
+            async with open_house(chromium, market) as house:
+                partner = await house.guest()
+                await partner.go("/")
+                await partner.go("/nowhere")
+                await partner.sign_in("partner@people.example")
+                await buy(partner, declined_first=True)
+                await has_the_file(partner, release)
+                await market.work()
+                steward = await house.guest()
+                await uses_a_key(partner, market)
+                await joins_as_a_partner(await house.guest(), steward)
+                await sees_the_budget(steward)
+                await earns_and_decides(await house.guest(), market, int(in_it.references[in_it.weights.argmax()]))
+                await follows_the_money(await house.guest(), partner, market)
+
+    asyncio.run(story())
+
+
+def test_it_works_without_scripts(database_url: str, tmp_path: Path, chromium: str) -> None:
+    async def story() -> None:
+        async with running(database_url) as market:
+            release = await small_world(tmp_path / "city")
+            await people(market)
+            async with open_house(chromium, market) as house:
+                partner = await house.guest(scripts=False)
+                await partner.sign_in("partner@people.example")
+                await buy(partner, declined_first=False)
+                await has_the_file(partner, release)
+
+    asyncio.run(story())

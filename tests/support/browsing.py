@@ -1,0 +1,206 @@
+"""Someone at a browser: clicks through the site, and has every page they come to looked at with care.
+
+A page is looked at in English, light and wide, where they are; then in French, dark and 390 pixels wide. What is wrong
+with it is collected, so that one run tells all of it: axe's violations, what scrolls sideways, what is loaded from
+elsewhere, what weighs too much, what the page's own policy refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+from playwright.async_api import async_playwright
+
+from tests.support.market import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, BrowserContext, Download, Page, Request
+
+    from tests.support.market import Market
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap(
+  rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`))"""
+AT_REST = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
+HEAVIEST_BYTES = 150 * 1024
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PATIENCE_MILLISECONDS = 20_000
+ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+
+@dataclass
+class Troubles:
+    """What is wrong with the pages seen, and which those are."""
+
+    pages: set[str] = field(default_factory=set)
+    found: list[str] = field(default_factory=list)
+    weights: dict[str, int] = field(default_factory=dict)
+    """Bytes of each file when it last came over the wire; a page weighs what it loads, kept copies included."""
+
+
+class Tab:
+    """A tab, and what it has loaded since it was last asked."""
+
+    def __init__(self, page: Page, troubles: Troubles) -> None:
+        """Listen to what the page loads and to what its policy refuses."""
+        self.page, self.troubles, self.requests = page, troubles, list["Request"]()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.on("requestfinished", self._loaded)
+        page.on("requestfailed", self._failed)
+        page.on("pageerror", lambda error: self._say(f"script failed: {error}"))
+        page.on("console", lambda said: "Content Security Policy" in said.text and self._say(said.text))
+
+    def _say(self, trouble: str) -> None:
+        self.troubles.found.append(f"{self.page.url}: {trouble}")
+
+    def _loaded(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _failed(self, request: Request) -> None:
+        if request.resource_type != "document":  # a download ends the navigation that asked for it
+            self._say(f"did not load {request.url}: {request.failure}")
+
+    async def look(self, how: str) -> None:
+        """Collect what is wrong with the page as it stands."""
+        await self.page.wait_for_load_state("load")
+        await self.page.wait_for_function(AT_REST)
+        if not await self.page.evaluate("() => 'axe' in window"):
+            await self.page.evaluate(AXE)
+        for violation in await self.page.evaluate(RUN_AXE):
+            self._say(f"{how}: {violation}")
+        await self.look_across(how)
+        await self._weigh()
+        self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
+
+    async def look_across(self, how: str) -> None:
+        """Collect what is wider than the window."""
+        across, window = await self.page.evaluate("() => [document.scrollingElement.scrollWidth, innerWidth]")
+        if across > window:
+            self._say(f"{how}: scrolls sideways, {across} px in {window} px")
+
+    async def _weigh(self) -> None:
+        loaded, self.requests[:] = list(self.requests), []
+        here, weight = urlsplit(self.page.url).netloc, 0
+        for request in loaded:
+            sizes = await request.sizes()
+            came = sizes["responseBodySize"] + sizes["responseHeadersSize"]
+            self.troubles.weights[request.url] = max(came, self.troubles.weights.get(request.url, 0))
+            if request.resource_type != "document" and urlsplit(request.url).netloc != here:
+                self._say(f"loads {request.url}")
+            if request.resource_type != "document" or request.url == self.page.url:
+                weight += self.troubles.weights[request.url]
+        if weight > HEAVIEST_BYTES:
+            self._say(f"weighs {weight} bytes")
+
+
+class Guest:
+    """One person: a browser on a desk, and the same session in French on a dark phone."""
+
+    def __init__(self, base: str, desk: BrowserContext, phone: BrowserContext, tab: Tab, handset: Tab, *, looks: bool) -> None:
+        """Sit down; nobody is signed in yet."""
+        self.base, self.desk, self.phone, self.tab, self.handset = base, desk, phone, tab, handset
+        self.page, self.looks = tab.page, looks
+
+    async def go(self, path: str) -> None:
+        """Type an address."""
+        await self.page.goto(f"{self.base}/en{path}")
+        await self.look()
+
+    async def click(self, name: str, *, role: Any = "link", exact: bool = True) -> None:
+        """Click the first thing of that name, and look at the page it leads to."""
+        await self.page.get_by_role(role, name=name, exact=exact).first.click()
+        await self.look()
+
+    async def press(self, name: str, *, again_by_address: bool = True, **fields: str) -> None:
+        """Fill fields by their labels and press the button; `again_by_address` says the answer has an address."""
+        for label, value in fields.items():
+            box = self.page.get_by_role("main").get_by_label(label.replace("_", " "), exact=False).first
+            if await box.evaluate("box => box.tagName") == "SELECT":
+                await box.select_option(value)
+            else:
+                await box.fill(value)
+        await self.page.get_by_role("main").get_by_role("button", name=name, exact=False).first.click()
+        await self.look(again_by_address=again_by_address)
+
+    async def read(self, text: str) -> None:
+        """Wait until the page says it."""
+        await self.page.get_by_text(text).first.wait_for()
+
+    async def sign_in(self, email: str) -> None:
+        """Sign in on the page."""
+        await self.go("/sign-in")
+        await self.press("Sign in", Email=email, Password=PASSWORD)
+
+    async def download(self, name: str) -> bytes:
+        """Click a download and return the file."""
+        async with self.page.expect_download() as downloading:
+            await self.page.get_by_role("link", name=name).click()
+        file: Download = await downloading.value
+        return Path(await file.path()).read_bytes()
+
+    async def look(self, *, again_by_address: bool = True) -> None:
+        """Have the page looked at, here and in French on a dark phone; a form's answer is looked at where it stands."""
+        if not self.looks:
+            return
+        await self.tab.look("desk")
+        await self.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        await self.tab.look_across("phone")
+        if again_by_address and "/en" in self.page.url:
+            await self.phone.add_cookies(await self.desk.cookies())  # type: ignore[arg-type]
+            await self.handset.page.goto(self.page.url.replace("/en", "/fr", 1))
+            assert await self.handset.page.get_attribute("html", "lang") == "fr"
+            await self.handset.look("French dark phone")
+        else:
+            await self.page.emulate_media(color_scheme="dark")
+            await self.tab.look("dark phone")
+            await self.page.emulate_media(color_scheme="light")
+        await self.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+
+class House:
+    """The browser, and everyone who uses it."""
+
+    def __init__(self, browser: Browser, market: Market) -> None:
+        """Open with no one in it."""
+        self.browser, self.market, self.troubles = browser, market, Troubles()
+
+    async def guest(self, *, scripts: bool = True) -> Guest:
+        """Give someone a browser of their own."""
+        desk = await self.browser.new_context(
+            locale="en-GB", color_scheme="light", viewport=DESK, java_script_enabled=scripts  # type: ignore[arg-type]
+        )
+        phone = await self.browser.new_context(locale="fr-FR", color_scheme="dark", viewport=PHONE)  # type: ignore[arg-type]
+        tab, handset = Tab(await desk.new_page(), self.troubles), Tab(await phone.new_page(), self.troubles)
+        return Guest(self.market.base, desk, phone, tab, handset, looks=scripts)
+
+
+@contextlib.asynccontextmanager
+async def chromium_of(executable: str) -> AsyncIterator[Browser]:
+    """Run a Chromium that speaks to nobody but us."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable or None, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def open_house(executable: str, market: Market) -> AsyncIterator[House]:
+    """Run Chromium before the running marketplace; at the end no page may have been in trouble."""
+    async with chromium_of(executable) as browser:
+        house = House(browser, market)
+        try:
+            yield house
+        finally:
+            print(f"{len(house.troubles.pages)} pages looked at:", *sorted(house.troubles.pages), sep="\n  ")
+            print(*dict.fromkeys(house.troubles.found), sep="\n")
+    assert house.troubles.found == []
