@@ -124,8 +124,8 @@ class Hub:
             try:
                 connection = await DB.get_new_connection()
                 lost = asyncio.Event()
-                connection.add_termination_listener(lambda _, lost=lost: lost.set())  # type: ignore[no-untyped-call]
-                await connection.add_listener(CHANNEL, self._told)  # type: ignore[no-untyped-call]
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                await connection.add_listener(CHANNEL, self._told)
                 wait = 0.1
                 # Whatever was said while nobody listened was not heard: look at everything.
                 for feed in self.feeds.values():
@@ -137,8 +137,8 @@ class Hub:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
             finally:
-                if connection is not None and not connection.is_closed():  # type: ignore[no-untyped-call]
-                    connection.terminate()  # type: ignore[no-untyped-call]
+                if connection is not None and not connection.is_closed():
+                    connection.terminate()
 
     def _told(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
         feed = self.feeds.get(uuid.UUID(str(payload)))
