@@ -49,9 +49,7 @@ def _install(venv: Path, python: Path, lock: Path) -> None:
     count = sum("==" in line for line in lock.read_text().splitlines())
     print(f"Installing {count} packages into {venv} (once)…", flush=True)
     base = sys.executable if sys.prefix == sys.base_prefix else str(Path(sys.base_prefix) / "bin" / "python3")
-    if uv := shutil.which("uv"):
-        _run([uv, "venv", "--quiet", "--allow-existing", "--python", base, str(venv)])
-        _run([uv, "pip", "install", "--python", str(python), "--require-hashes", "-r", str(lock)])
+    if (uv := shutil.which("uv")) and _uv_installs(uv, base, venv, lock):
         return
     if not python.exists() and subprocess.run([base, "-m", "venv", str(venv)], capture_output=True, check=False).returncode:
         shutil.rmtree(venv, ignore_errors=True)  # Debian without python3-venv: a bare environment, filled from outside
@@ -62,6 +60,18 @@ def _install(venv: Path, python: Path, lock: Path) -> None:
         if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
             sys.exit("Python's venv module is incomplete here. Run once: apt install python3-venv (or install uv).")
     _run([*pip, "install", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", str(lock)])
+
+
+def _uv_installs(uv: str, base: str, venv: Path, lock: Path) -> bool:
+    """Install with uv, which is quicker; False leaves it to pip (no certificate of this network's, a broken shim)."""
+    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}  # as pip does: trust whom the machine trusts
+    return not any(
+        subprocess.run([uv, *arguments], env=environment, check=False).returncode
+        for arguments in (
+            ["venv", "--quiet", "--allow-existing", "--python", base, str(venv)],
+            ["pip", "install", "--python", str(venv / "bin" / "python"), "--require-hashes", "-r", str(lock)],
+        )
+    )
 
 
 def _run(command: list[str]) -> None:

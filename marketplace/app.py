@@ -119,7 +119,8 @@ class Languages:
         if first in LANGUAGES:
             chosen, path = first, f"/{rest}"
         else:
-            chosen = preferred(headers.get(b"accept-language", b"").decode("latin-1"))
+            wish = headers.get(b"accept-language", b"").decode("latin-1")
+            chosen = preferred(wish) if wish or not path.startswith(MACHINE_DOORS) else "en"
             if not path.startswith(MACHINE_DOORS):
                 query = scope["query_string"]
                 target = f"/{chosen}{quote(path)}".encode() + (b"?" + query if query else b"")
@@ -176,13 +177,21 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             **more,
         }
         return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
-    came_from = own_path(urlsplit(request.headers.get("referer", "")).path or "/") or "/"
+    came_from = _came_from(request.headers.get("referer", ""))
     answer = page(
         "web/refused.html", status_code=status, status=status, sentence=sentence, heading=gettext(HEADINGS.get(status, SOMETHING)),
         back=came_from if request.method == "POST" and came_from != "/" else "",
     )  # fmt: skip
     answer.headers.update(headers)
     return answer
+
+
+def _came_from(referer: str) -> str:
+    """Return the path of the page that sent someone here; the site's first one when it is none of ours."""
+    try:
+        return own_path(urlsplit(referer).path or "/") or "/"
+    except ValueError:  # an address that is none
+        return "/"
 
 
 def filled(refusal: Refusal) -> str:

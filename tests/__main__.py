@@ -39,8 +39,8 @@ def main() -> None:
     marks = ["-m", "not deep"]
     if arguments[:1] == ["deep"]:
         marks, arguments = ["-m", "deep"], arguments[1:]
-    coverage = ["--cov", "--cov-report=term"] if not arguments else []
-    sys.exit(pytest.main([*marks, *coverage, *(arguments or ["tests", "-q"])]))
+    whole = [] if arguments else ["tests", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term"]
+    sys.exit(pytest.main([*marks, *whole, *arguments]))
 
 
 if __name__ == "__main__":

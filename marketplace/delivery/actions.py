@@ -7,11 +7,12 @@ bytes whoever derives it, and kept beside them.
 from __future__ import annotations
 
 import asyncio
+import io
 import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from marketplace import clock
 from marketplace.database import execute, fetch_one, lock, transaction
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import pyarrow as pa
+    from _typeshed import ReadableBuffer as Buffer
 
 CHUNK_BYTES = 1 << 20
 ROWS_AT_ONCE = 65_536
@@ -108,23 +110,47 @@ async def _csv_of(cells_key: str) -> str:
 
 
 def _write_csv(cells_key: str, path: Path) -> None:
-    """Write the rows of a Parquet object as CSV, a batch at a time: text quoted, instants to the second in UTC."""
+    """Write the rows of a Parquet object as CSV, a batch at a time: text quoted, instants to the second in UTC.
+
+    Source: RFC 4180, whose lines end in CR LF.
+    """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.csv as pacsv  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(cells_key), mode="r")) as cells:
         schema = _as_text(cells.schema_arrow.empty_table()).schema
-        with pacsv.CSVWriter(str(path), schema) as csv:
+        with path.open("wb") as file, pacsv.CSVWriter(cast("IO[bytes]", _EndingLines(file)), schema) as csv:
             for batch in cells.iter_batches(ROWS_AT_ONCE):
                 csv.write_table(_as_text(pa.Table.from_batches([batch])))
 
 
+class _EndingLines(io.RawIOBase):
+    """A file in which every line ends in CR LF, as RFC 4180 has it and pyarrow's writer has not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Write to `file`."""
+        super().__init__()
+        self.file = file
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def write(self, data: Buffer) -> int:
+        """Write `data` and return how much of it was taken."""
+        self.file.write(bytes(data).replace(b"\n", b"\r\n"))
+        return len(memoryview(data))
+
+
 def _as_text(table: pa.Table) -> pa.Table:
+    """Return the cells with instants as text, and with segments that no spreadsheet takes for a formula."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 
     column = table.schema.get_field_index("starts_at")
     instants: Any = table["starts_at"].cast(pa.timestamp("s"))
     instants = pc.strftime(instants, format="%Y-%m-%dT%H:%M:%SZ")
-    return table.set_column(column, "starts_at", instants)
+    table = table.set_column(column, "starts_at", instants)
+    harmless = pc.replace_substring_regex(table["segment"], pattern=rules.FORMULA, replacement=r"'\1")
+    return table.set_column(table.schema.get_field_index("segment"), "segment", harmless)

@@ -16,6 +16,8 @@ from marketplace.errors import Expired, Invalid
 MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
 LONGEST_NUMBER: Final = 18
+FORMULA: Final = r"^([=+\-@\t\r])"
+"""What a spreadsheet takes for the start of a formula: such text is written behind an apostrophe."""
 
 
 @dataclass(frozen=True, slots=True)

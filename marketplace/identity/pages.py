@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.errors import Expired, NotFound, Refusal
+from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
 from marketplace.identity import actions, queries
 from marketplace.identity.actors import Actor, partner, signed_in, staff
 from marketplace.identity.rules import clean_reference, own_path
@@ -263,7 +263,10 @@ async def change_password(
 
 @post("/profile/erase", guards=[signed_in], status_code=200)
 async def erase(request: Asked) -> Response[Any]:
-    """Forget who someone was; the books keep the pseudonymous line alone."""
+    """Forget who someone was; the books keep the pseudonymous line alone, but name the staff who decided."""
+    assert request.user
+    if request.user.role:
+        raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
     shown = await _profile(request)
     await actions.erase_person(shown["person"]["id"])
     answer = see("/")

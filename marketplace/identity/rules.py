@@ -9,6 +9,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from marketplace.errors import Invalid, NotAllowed
+from marketplace.web import formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +76,9 @@ def check_password(password: str, email: str) -> None:
 
 
 def clean_country(code: str) -> str:
-    """Return an ISO 3166-1 alpha-2 code in capitals. Refuses what is not two letters."""
+    """Return an ISO 3166-1 alpha-2 code in capitals. Refuses what is no country, so that nobody is outside the Union by a typo."""
     country = code.strip().upper()
-    if not re.fullmatch(r"[A-Z]{2}", country):
+    if country not in dict(formats.countries()):
         raise Invalid("Choose a country.")
     return country
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import uuid
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
 from litestar.datastructures import Cookie
@@ -50,6 +49,11 @@ async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> 
         digest(secret), person, now, now + dt.timedelta(days=SESSION_DAYS),
     )  # fmt: skip
     return _cookie(COOKIE, secret, SESSION_DAYS)
+
+
+def _read_cookie(header: str) -> str | None:
+    """Return the session's secret, whatever else a browser sends along: neighbours on this host may set odd cookies."""
+    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(COOKIE)
 
 
 def device_cookie(email: str) -> Cookie:
@@ -126,8 +130,8 @@ class Identify:
             scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and key:
                 actor = await actor_of_key(key.strip())
-        elif secret := SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE):
-            actor = await actor_of_session(secret.value)
+        elif secret := _read_cookie(headers.get(b"cookie", b"").decode("latin-1")):
+            actor = await actor_of_session(secret)
         scope["user"], scope["auth"] = actor, None
         token = visit.set(Visit(scope["path"], scope["query_string"].decode("latin-1"), actor))
         try:

@@ -38,7 +38,9 @@ def number(value: float) -> str:
 
 def percent(share: float, decimals: int = 0) -> str:
     """Write a share of one as a percentage."""
-    return str(numbers.format_percent(share, format=f"0.{'0' * decimals}%" if decimals else None, locale=_locale()))
+    pattern = Locale.parse(_locale()).percent_formats[None].pattern
+    exact = pattern.replace("#,##0", f"#,##0.{'0' * decimals}") if decimals else pattern
+    return str(numbers.format_percent(share, format=exact, locale=_locale()))
 
 
 def percent_micro(share_micro: int, decimals: int = 1) -> str:

@@ -12,5 +12,7 @@ def chromium() -> str:
     """Return a Chromium's path; an empty string is Playwright's own."""
     found = find_chromium()
     if found is None:
-        pytest.skip("no Chromium here, and none could be installed: install the package `chromium` to run the browser tests")
+        pytest.skip(
+            "no Chromium here, and none could be installed: install the package `chromium` to run the browser tests"
+        )
     return found

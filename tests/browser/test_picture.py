@@ -20,7 +20,11 @@ async def take(executable: str) -> None:
     async with chromium_of(executable) as browser:
         page = await browser.new_page(locale="en-GB", color_scheme="light", viewport={"width": 1280, "height": TALLEST})
         await page.goto(f"{settings().url}/en/datasets/lyon-presence-hour")
-        await page.screenshot(path=PICTURE)
+        card = await page.locator(".card").first.bounding_box()
+        assert card
+        await page.screenshot(
+            path=PICTURE, clip={"x": 0, "y": 0, "width": 1280, "height": card["y"] + card["height"] + 12}
+        )
 
 
 @pytest.mark.deep

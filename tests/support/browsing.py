@@ -22,7 +22,7 @@ from tests.support.market import PASSWORD
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Browser, BrowserContext, Download, Page, Request
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, ViewportSize
 
     from tests.support.market import Market
 
@@ -31,7 +31,8 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']})
   rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`))"""
 AT_REST = "() => document.getAnimations().every(animation => animation.playState === 'finished')"
 HEAVIEST_BYTES = 150 * 1024
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 PATIENCE_MILLISECONDS = 20_000
 ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
@@ -56,13 +57,17 @@ class Tab:
         page.on("requestfinished", self._loaded)
         page.on("requestfailed", self._failed)
         page.on("pageerror", lambda error: self._say(f"script failed: {error}"))
-        page.on("console", lambda said: "Content Security Policy" in said.text and self._say(said.text))
+        page.on("console", self._heard)
 
     def _say(self, trouble: str) -> None:
         self.troubles.found.append(f"{self.page.url}: {trouble}")
 
     def _loaded(self, request: Request) -> None:
         self.requests.append(request)
+
+    def _heard(self, said: ConsoleMessage) -> None:
+        if "Content Security Policy" in said.text:
+            self._say(said.text)
 
     def _failed(self, request: Request) -> None:
         if request.resource_type != "document":  # a download ends the navigation that asked for it
@@ -104,7 +109,9 @@ class Tab:
 class Guest:
     """One person: a browser on a desk, and the same session in French on a dark phone."""
 
-    def __init__(self, base: str, desk: BrowserContext, phone: BrowserContext, tab: Tab, handset: Tab, *, looks: bool) -> None:
+    def __init__(
+        self, base: str, desk: BrowserContext, phone: BrowserContext, tab: Tab, handset: Tab, *, looks: bool
+    ) -> None:
         """Sit down; nobody is signed in yet."""
         self.base, self.desk, self.phone, self.tab, self.handset = base, desk, phone, tab, handset
         self.page, self.looks = tab.page, looks
@@ -116,7 +123,12 @@ class Guest:
 
     async def click(self, name: str, *, role: Any = "link", exact: bool = True) -> None:
         """Click the first thing of that name, and look at the page it leads to."""
-        await self.page.get_by_role(role, name=name, exact=exact).first.click()
+        await self._follow(self.page.get_by_role(role, name=name, exact=exact))
+        await self.look()
+
+    async def click_in_table(self) -> None:
+        """Click the first link in a table, and look at the page it leads to."""
+        await self._follow(self.page.get_by_role("main").get_by_role("table").get_by_role("link"))
         await self.look()
 
     async def press(self, name: str, *, again_by_address: bool = True, **fields: str) -> None:
@@ -127,8 +139,13 @@ class Guest:
                 await box.select_option(value)
             else:
                 await box.fill(value)
-        await self.page.get_by_role("main").get_by_role("button", name=name, exact=False).first.click()
+        await self._follow(self.page.get_by_role("main").get_by_role("button", name=name))
         await self.look(again_by_address=again_by_address)
+
+    async def _follow(self, leading: Locator) -> None:
+        """Click the first of them and wait until the page it leads to is there."""
+        async with self.page.expect_navigation():
+            await leading.first.click()
 
     async def read(self, text: str) -> None:
         """Wait until the page says it."""
@@ -143,18 +160,18 @@ class Guest:
         """Click a download and return the file."""
         async with self.page.expect_download() as downloading:
             await self.page.get_by_role("link", name=name).click()
-        file: Download = await downloading.value
-        return Path(await file.path()).read_bytes()
+        file = await downloading.value
+        return (await file.path()).read_bytes()
 
     async def look(self, *, again_by_address: bool = True) -> None:
         """Have the page looked at, here and in French on a dark phone; a form's answer is looked at where it stands."""
         if not self.looks:
             return
         await self.tab.look("desk")
-        await self.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        await self.page.set_viewport_size(PHONE)
         await self.tab.look_across("phone")
         if again_by_address and "/en" in self.page.url:
-            await self.phone.add_cookies(await self.desk.cookies())  # type: ignore[arg-type]
+            await self.phone.add_cookies(await self.desk.cookies())
             await self.handset.page.goto(self.page.url.replace("/en", "/fr", 1))
             assert await self.handset.page.get_attribute("html", "lang") == "fr"
             await self.handset.look("French dark phone")
@@ -162,7 +179,7 @@ class Guest:
             await self.page.emulate_media(color_scheme="dark")
             await self.tab.look("dark phone")
             await self.page.emulate_media(color_scheme="light")
-        await self.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+        await self.page.set_viewport_size(DESK)
 
 
 class House:
@@ -175,9 +192,12 @@ class House:
     async def guest(self, *, scripts: bool = True) -> Guest:
         """Give someone a browser of their own."""
         desk = await self.browser.new_context(
-            locale="en-GB", color_scheme="light", viewport=DESK, java_script_enabled=scripts  # type: ignore[arg-type]
+            locale="en-GB",
+            color_scheme="light",
+            viewport=DESK,
+            java_script_enabled=scripts,
         )
-        phone = await self.browser.new_context(locale="fr-FR", color_scheme="dark", viewport=PHONE)  # type: ignore[arg-type]
+        phone = await self.browser.new_context(locale="fr-FR", color_scheme="dark", viewport=PHONE)
         tab, handset = Tab(await desk.new_page(), self.troubles), Tab(await phone.new_page(), self.troubles)
         return Guest(self.market.base, desk, phone, tab, handset, looks=scripts)
 

@@ -91,7 +91,8 @@ class Market:
 @contextlib.asynccontextmanager
 async def running(database_url: str) -> AsyncIterator[Market]:
     """Run the site and the counterpart for the database of a test; the pool is open inside."""
-    site, stripe = free_port("127.0.0.1", 8100), free_port("127.0.0.1", 8600)
+    ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # workers look for ports apart
+    site, stripe = free_port("127.0.0.1", 18_100 + ours), free_port("127.0.0.1", 18_600 + ours)
     os.environ |= {
         "PORT": str(site), "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import csv
 import datetime as dt
 import hashlib
 import io
@@ -21,7 +22,7 @@ from marketplace import clock
 from marketplace.app import create_app
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.datasets import objects
-from marketplace.delivery.actions import CHUNK_BYTES
+from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
 from marketplace.identity.actions import create_key
 from marketplace.purchases.actions import request_order_refund
 from tests.marketplace.identity.site import Browser
@@ -29,6 +30,7 @@ from tests.marketplace.purchases.shop import buy, make_buyer, open_shop, some_ce
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     Run = Callable[[Callable[[], Any]], Any]
 
@@ -101,7 +103,7 @@ def test_the_csv_holds_the_same_rows_and_is_always_the_same_bytes(run: Run, stri
             }  # fmt: skip
             read = pacsv.read_csv(io.BytesIO(first.content), convert_options=pacsv.ConvertOptions(column_types=types))
             assert read.equals(some_cells(70_000))
-            assert first.content.startswith(b'"zone","starts_at","segment","people","events"\n')
+            assert first.content.startswith(b'"zone","starts_at","segment","people","events"\r\n')
             assert b'"2026-03-01T00:00:00Z"' in first.content.split(b"\n")[1]
             key = objects.cells_key(customer.bought["release"]).replace("parquet", "csv")
             await obstore.delete_async(objects.store(), key)
@@ -260,5 +262,33 @@ def test_a_missing_object_is_a_sentence(run: Run, stripe: Any, file_format: str)
             assert "not in the store" in answer.text
             assert await downloads() == []
         assert stripe
+
+    run(story)
+
+
+def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(run: Run, tmp_path: Path) -> None:
+    async def story() -> None:
+        segments = ["18-39", "=1+1", "@x", "-2", '"a,b"', "40+"]
+        table = pa.table(
+            {
+                "zone": ["871f90209ffffff"] * len(segments),
+                "starts_at": pa.array(
+                    [dt.datetime(2026, 3, 1, 5, tzinfo=dt.UTC)] * len(segments), pa.timestamp("us", tz="UTC")
+                ),
+                "segment": segments,
+                "people": list(range(40, 40 + len(segments))),
+                "events": list(range(50, 50 + len(segments))),
+            }
+        )
+        file = io.BytesIO()
+        pq.write_table(table, file)
+        await objects.put("releases/x/cells.parquet", file.getvalue())
+        await asyncio.to_thread(_write_csv, "releases/x/cells.parquet", tmp_path / "cells.csv")
+        data = (tmp_path / "cells.csv").read_bytes()
+        assert data.count(b"\r\n") == data.count(b"\n") == len(segments) + 1
+        rows = list(csv.DictReader(io.StringIO(data.decode())))
+        assert [row["segment"] for row in rows] == ["18-39", "'=1+1", "'@x", "'-2", '"a,b"', "40+"]
+        assert [int(row["people"]) for row in rows] == list(range(40, 40 + len(segments)))
+        assert {row["starts_at"] for row in rows} == {"2026-03-01T05:00:00Z"}
 
     run(story)

@@ -51,7 +51,7 @@ def test_a_sign_up_twice_is_one_partner_and_both_enter(run: Callable[..., Any]) 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("vat_number", "FR41303265045"), ("vat_number", ""), ("country", "ZZZ"), ("email", "nobody"), ("password", "short"),
+    [("vat_number", "FR41303265045"), ("vat_number", ""), ("country", "ZZZ"), ("country", "ZZ"), ("country", "EL"), ("email", "nobody"), ("password", "short"),
      ("company", " "), ("company", "x" * 201), ("name", "a\x00b"), ("password", "aaaaaaaaaaaa")],
 )  # fmt: skip
 def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(run: Callable[..., Any], field: str, value: str) -> None:
@@ -244,6 +244,18 @@ def test_erasing_forgets_the_person_and_keeps_the_line(run: Callable[..., Any]) 
         assert await fetch_one("SELECT 1 FROM person WHERE email = 'ana@example.org'") is None
         assert await fetch_value("SELECT count(*) FROM subscriber WHERE reference = 7") == 1
         assert len(await actions.issue_activation_codes([7])) == 1
+
+    run(story)
+
+
+@pytest.mark.parametrize("role", rules.ROLES)
+def test_staff_stay_named_in_what_they_decided(run: Callable[..., Any], role: str) -> None:
+    async def story() -> None:
+        await actions.add_staff("nora@partage.example", "Nora", role, PASSWORD)
+        async with Browser() as nora:
+            await nora.sign_in("nora@partage.example")
+            assert (await nora.submit("/en/profile/erase", {})).status_code == 403
+            assert (await nora.get("/en/profile")).status_code == 200
 
     run(story)
 

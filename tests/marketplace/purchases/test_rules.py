@@ -21,7 +21,7 @@ COUNTRIES = some.one_of(
 @given(COUNTRIES, some.booleans(), some.integers(1, 10**11))
 def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed: bool, net: int) -> None:  # noqa: FBT001
     found = vat(country, confirmed=confirmed, net_minor=net)
-    is_due = country == "FR" or (country in EU_COUNTRIES and not confirmed)
+    is_due = country in {"FR", "MC"} or (country in EU_COUNTRIES and not confirmed)
     assert found.basis_points == (2000 if is_due else 0)
     exact = Fraction(net * 20, 100) if is_due else Fraction(0)
     assert -Fraction(1, 2) < found.amount_minor - exact <= Fraction(1, 2)
@@ -31,7 +31,7 @@ def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed:
 @pytest.mark.parametrize(
     ("country", "confirmed", "rule", "amount"),
     [
-        ("FR", False, "domestic", 2469), ("FR", True, "domestic", 2469), ("DE", True, "reverse_charge", 0),
+        ("FR", False, "domestic", 2469), ("MC", False, "domestic", 2469), ("FR", True, "domestic", 2469), ("DE", True, "reverse_charge", 0),
         ("DE", False, "unverified", 2469), ("GR", True, "reverse_charge", 0), ("CH", False, "outside_eu", 0),
         ("GB", True, "outside_eu", 0), ("US", False, "outside_eu", 0),
     ],

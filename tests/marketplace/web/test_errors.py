@@ -30,7 +30,7 @@ def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any
     async def story() -> None:
         partner = await make_partner()
         await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
-        await actions.create_key(partner, "<script>", key_id=uuid.uuid4(), session="s")
+        await actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
         async with Browser() as nobody, Browser() as claire, Browser() as steward:
             await claire.sign_in("claire@atelier.example")
             await steward.sign_in("steward@partage.example")
@@ -55,7 +55,7 @@ def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/en/no-such-page", 404), ("DELETE", "/en/sign-in", 405), ("GET", f"/en/partners/{uuid.uuid4()}", 404),
+    [("GET", "/en/no-such-page", 404), ("DELETE", "/en/sign-in", 405), ("GET", f"/en/partners/{uuid.UUID(int=7)}", 404),
      ("GET", "/en/partners?page=many", 400), ("GET", "/en/partners?page=0", 400), ("GET", "/en/partners/not-a-uuid", 404),
      ("GET", "/en/keys", 403), ("GET", "/en/join/%00", 422), ("GET", "/en/%F0%28%8C", 404)],
 )  # fmt: skip
@@ -84,7 +84,7 @@ def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing(run: Call
             await browser.sign_in("claire@atelier.example")
             for token in ({}, {"_csrf_token": "forged"}, {"_csrf_token": "0" * 128}):
                 answer = await browser.client.post(
-                    "/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), **token}
+                    "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), **token}
                 )
                 assert answer.status_code == 403
                 assert "no longer valid" in text_of(strict(answer))
@@ -92,7 +92,7 @@ def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing(run: Call
                 await evil.get("/en/sign-in")
                 theirs = evil.client.cookies.get("csrftoken") or ""
             answer = await browser.client.post(
-                "/en/keys", data={"label": "x", "form_id": str(uuid.uuid4()), "_csrf_token": theirs}
+                "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), "_csrf_token": theirs}
             )
             assert answer.status_code == 403
             assert "No keys yet." in text_of(await browser.get("/en/keys"))
@@ -238,5 +238,26 @@ def test_a_path_without_a_language_leads_to_the_visitors(run: Callable[..., Any]
             assert (await led("//evil.example/x", "en")).startswith("/en/")
             switch = (await browser.get("/en/activate?x=1&y=%26")).text
             assert 'href="/fr/activate?x=1&amp;y=%26"' in switch
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"cookie": "x{y}=1; theme=dark"}, {"cookie": "a,b:c=1;;=;\xff"}, {"referer": "http://[bad"}, {"referer": "//"}],
+)
+def test_odd_headers_of_a_browser_are_no_failure_of_ours(run: Callable[..., Any], odd: dict[str, str]) -> None:
+    async def story() -> None:
+        await make_partner()
+        async with Browser() as claire:
+            await claire.sign_in("claire@atelier.example")
+            headers = [(name, value.encode("latin-1")) for name, value in odd.items()]
+            if "cookie" in odd:
+                headers = [("cookie", headers[0][1] + f"; session={claire.session()}".encode())]
+            async with Browser(claire.app) as raw:
+                missing = await raw.client.get("/en/no-such-page", headers=headers)
+                assert missing.status_code == 404
+                entered = await raw.client.get("/en/company", headers=headers, follow_redirects=False)
+                assert entered.status_code == (200 if "cookie" in odd else 303)
 
     run(story)
