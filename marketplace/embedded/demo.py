@@ -39,7 +39,17 @@ SHARES_EVERY_SECONDS = "15"
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to whoever runs it."""
+    """A uvicorn server that says when it is up, and leaves signals to whoever runs it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        """Be down at first."""
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        self.is_up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -52,11 +62,11 @@ def run_demo() -> int:
     state = settings().state
     state.mkdir(parents=True, exist_ok=True)
     with _only_one(state), contextlib.ExitStack() as parts:
-        site_port = free_port(settings().host, settings().port)
-        stripe_port = free_port("127.0.0.1", FIRST_STRIPE_PORT)
+        site = parts.enter_context(free_port(settings().host, settings().port))
+        stripe = parts.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
         chosen = {
-            "PORT": str(site_port),
-            "STRIPE_API_BASE": f"http://127.0.0.1:{stripe_port}",
+            "PORT": str(port_of(site)),
+            "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
             "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
             "PARTAGE_ONE_CLICK": "1",
             "SHARES_EVERY_SECONDS": os.environ.get("SHARES_EVERY_SECONDS", SHARES_EVERY_SECONDS),
@@ -66,11 +76,11 @@ def run_demo() -> int:
         os.environ.update(chosen)
         settings.cache_clear()
         (state / "demo.json").write_text(json.dumps({"url": settings().url, "stripe": settings().stripe_url}))
-        asyncio.run(_run(stripe_port))
+        asyncio.run(_run(site, stripe))
     return 0
 
 
-async def _run(stripe_port: int) -> None:
+async def _run(site: socket.socket, stripe: socket.socket) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -79,10 +89,10 @@ async def _run(stripe_port: int) -> None:
         with Progress() as progress:
             progress("bringing the database up to date", 0.02)
             await migrate()
-            async with counterpart_running(settings().state / "stripe.db", stripe_port):
+            async with counterpart_running(settings().state / "stripe.db", stripe):
                 if await _unless_stopped(make_world(settings().state, progress), stop):
                     progress("opening the site", 1.0)
-                    async with site_running(), ticking():
+                    async with site_running(site), ticking():
                         _say_hello()
                         await stop.wait()
     finally:
@@ -103,15 +113,17 @@ async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) 
 
 
 @contextlib.asynccontextmanager
-async def counterpart_running(path: Path | None, port: int, *, control: bool = False) -> AsyncIterator[None]:
-    """Run the local Stripe counterpart on `port` in this event loop; `path` None keeps its state in memory."""
-    async with _serving(create_counterpart(path, control=control, daily_payouts=True), "127.0.0.1", port):
+async def counterpart_running(
+    path: Path | None, listener: socket.socket, *, control: bool = False
+) -> AsyncIterator[None]:
+    """Run the local Stripe counterpart in this event loop; `path` None keeps its state in memory."""
+    async with _serving(create_counterpart(path, control=control, daily_payouts=True), listener):
         yield
 
 
 @contextlib.asynccontextmanager
-async def site_running() -> AsyncIterator[None]:
-    """Run the site at the settings' address, with the counterpart's webhooks sent to it and nowhere else."""
+async def site_running(listener: socket.socket) -> AsyncIterator[None]:
+    """Run the site, with the counterpart's webhooks sent to it and nowhere else."""
     async with httpx.AsyncClient(base_url=settings().stripe_url, auth=(LOCAL_STRIPE_KEY, "")) as stripe:
         known = (await stripe.get("/v1/webhook_endpoints", params={"limit": 100})).raise_for_status().json()["data"]
         for endpoint in known:
@@ -120,21 +132,16 @@ async def site_running() -> AsyncIterator[None]:
         made = await stripe.post("/v1/webhook_endpoints", data={"url": address, "enabled_events[0]": "*"})
         os.environ["STRIPE_WEBHOOK_SECRET"] = made.raise_for_status().json()["secret"]
     settings.cache_clear()
-    async with _serving(create_app(manages_pool=False), settings().host, settings().port):
+    async with _serving(create_app(manages_pool=False), listener):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Any, host: str, port: int) -> AsyncIterator[None]:  # noqa: ANN401 (ASGI has several spellings)
-    server = Server(
-        uvicorn.Config(app, host=host, port=port, access_log=False, log_level="warning", timeout_graceful_shutdown=2)
-    )
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        if running.done():
-            await running
-            raise Conflict("A server could not start on {host}:{port}; its reason is above.", host=host, port=port)
-        await asyncio.sleep(0.01)
+async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:  # noqa: ANN401 (ASGI has several spellings)
+    server = Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=2))
+    running, up = asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(server.is_up.wait())
+    await asyncio.wait({running, up}, return_when=asyncio.FIRST_COMPLETED)
+    up.cancel()
     try:
         yield
     finally:
@@ -166,16 +173,23 @@ def _hold(lock: IO[str], state: Path) -> None:
         raise Conflict("The demo of this folder already runs: {address}.", address=address) from None
 
 
-def free_port(host: str, wanted: int) -> int:
-    """Return `wanted` or the next free port after it, and say so when it is taken."""
+def free_port(host: str, wanted: int) -> socket.socket:
+    """Listen on `wanted` or the next free port after it, and say so when it is taken; nobody else can take it then."""
     for port in range(wanted, wanted + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(2048)
+        except OSError:
+            listener.close()
+            continue
         if port != wanted:
             print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
-        return port
+        return listener
     raise Conflict("No free port from {first} to {last}.", first=wanted, last=wanted + 99)
+
+
+def port_of(listener: socket.socket) -> int:
+    """Return the port a socket listens on."""
+    return int(listener.getsockname()[1])

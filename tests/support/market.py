@@ -13,7 +13,7 @@ import httpx
 from marketplace import database
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-from marketplace.embedded.demo import counterpart_running, free_port, site_running
+from marketplace.embedded.demo import counterpart_running, free_port, port_of, site_running
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
 from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
@@ -96,12 +96,12 @@ async def running(database_url: str) -> AsyncIterator[Market]:
     ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # workers look for ports apart
     site, stripe = free_port("127.0.0.1", 18_100 + ours), free_port("127.0.0.1", 18_600 + ours)
     os.environ |= {
-        "PORT": str(site), "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+        "PORT": str(port_of(site)), "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
     }  # fmt: skip
     settings.cache_clear()
     await database.open_pool(database_url)
     try:
-        async with counterpart_running(None, stripe, control=True), site_running():
+        async with counterpart_running(None, stripe, control=True), site_running(site):
             market = Market(settings().url, settings().stripe_url)
             try:
                 yield market
