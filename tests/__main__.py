@@ -33,9 +33,9 @@ def main() -> None:
         return
     import pytest  # noqa: PLC0415 (there only once installed)
 
-    from tests.browsers import find_chromium  # noqa: PLC0415
+    from tests.programs import install_missing  # noqa: PLC0415
 
-    find_chromium()
+    install_missing()
     if arguments[:1] == ["deep"]:  # one at a time: a stranger's machine is not shared
         sys.exit(pytest.main(["-m", "deep", *(arguments[1:] or ["tests", "-q"])]))
     whole = ["tests", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term"]

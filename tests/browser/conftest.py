@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browsers import find_chromium
+from tests.programs import find_chromium
 
 
 @pytest.fixture(scope="session")
