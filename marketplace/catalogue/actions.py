@@ -10,7 +10,10 @@ import numpy as np
 
 from marketplace import clock
 from marketplace.catalogue import rules
+from marketplace.catalogue.queries import glance
+from marketplace.catalogue.zones import Preview, read_zones, rounded_percent
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.datasets.queries import get_dataset, get_release
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.quote import price
@@ -206,3 +209,33 @@ async def refresh_demand() -> None:
     now = clock.now()
     for row in await fetch("SELECT id FROM offer WHERE withdrawn_at IS NULL"):
         await draw_of_day(row["id"], now)
+
+
+async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> Preview:
+    """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
+
+    zones: a list or GeoJSON, as `zones.read_zones` takes it. Only the published cells are looked at, and the share is
+    rounded. The same `preview_id` again is the same question. Refuses the twenty-first question within a day.
+    """
+    now = clock.now()
+    row = await get_release(release)
+    if row["state"] != "sealed":
+        raise NotFound("There is no such release in the catalogue.")
+    seen = await glance(row)
+    inside, outside = read_zones(zones, seen.zones, (await get_dataset(row["dataset"]))["h3_resolution"])
+    async with transaction():
+        await lock(f"previews {partner}")
+        asked = await fetch_value(
+            "SELECT count(*) FROM zone_preview WHERE partner = $1 AND asked_at > $2 AND id <> $3",
+            partner, now - rules.DAY, preview_id,
+        )  # fmt: skip
+        if asked >= rules.PREVIEWS_A_DAY:
+            raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
+        await execute(
+            """INSERT INTO zone_preview (id, partner, release, zone_count, asked_at) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (id) DO NOTHING""",
+            preview_id, partner, release, len(inside), now,
+        )  # fmt: skip
+    possible = len(inside) * (row["key_count"] // len(seen.zones))
+    percent = rounded_percent(sum(seen.published.get(zone, 0) for zone in inside), possible)
+    return Preview(len(inside), outside, percent, rules.PREVIEWS_A_DAY - asked - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
@@ -13,7 +14,7 @@ from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
 from marketplace.datasets.queries import get_release
-from marketplace.identity.actors import vetted_partner
+from marketplace.identity.actors import partner, vetted_partner
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class QuoteRequest(Struct, forbid_unknown_fields=True):
     """Which release a price is asked for."""
 
     release: uuid.UUID
+
+
+class PreviewRequest(Struct, forbid_unknown_fields=True):
+    """A partner's own zones: a list of zones or GeoJSON, as text."""
+
+    release: uuid.UUID
+    zones: str
 
 
 @get("/api/v1/datasets")
@@ -75,6 +83,16 @@ async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any])
     return await _quote(quote, request.scope["user"].partner)
 
 
+@post("/api/v1/previews", guards=[partner], status_code=200)
+async def preview(
+    request: Request[Any, Any, Any], data: JSONBody[PreviewRequest],
+    key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
+) -> dict[str, int]:  # fmt: skip
+    """Tell how much of a release survives in the partner's own zones, rounded, before it pays."""
+    answer = await actions.preview_zones(request.scope["user"].partner, data.release, data.zones, preview_id=key)
+    return asdict(answer)
+
+
 @get("/api/v1/keys")
 async def keys() -> dict[str, str]:
     """Return the public key that quotes are checked with."""
@@ -96,4 +114,4 @@ def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> di
     return {name: row[name] for name in names}
 
 
-ROUTES = [list_datasets, get_dataset, ask_for_quote, get_quote, keys]
+ROUTES = [list_datasets, get_dataset, ask_for_quote, get_quote, preview, keys]

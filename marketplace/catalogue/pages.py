@@ -19,10 +19,10 @@ from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.datasets.queries import list_notices
-from marketplace.errors import Conflict
+from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
-from marketplace.web.pages import page, see
+from marketplace.web.pages import again, page, see
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ class QuoteForm(Struct):
     release: uuid.UUID
 
 
+class PreviewForm(Struct):
+    """A partner's zones, as it writes them, and the release it looks at."""
+
+    form_id: uuid.UUID
+    release: uuid.UUID
+    zones: str
+
+
 @get(["/", "/catalogue"])
 async def catalogue(search: Search = "", number: Page = 1) -> Template:
     """Show what is for sale."""
@@ -70,6 +78,33 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         notices=await list_notices(shown["id"]), rates=_rates(priced.amount_minor if priced else 0),
         vat=await _vat(request, priced.amount_minor) if priced else None,
     )  # fmt: skip
+
+
+@get("/datasets/{code:str}/preview", guards=[partner])
+async def preview_form(code: FromPath[str], release: Chosen = None) -> Template:
+    """Ask a partner for its zones."""
+    return page("catalogue/preview.html", zones="", answer=None, error="", **await _listed(code, release))
+
+
+@post("/datasets/{code:str}/preview", guards=[partner])
+async def preview(
+    code: FromPath[str], data: Annotated[PreviewForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Template:
+    """Tell how much of the release survives in the partner's zones, rounded, before it pays."""
+    assert request.user.partner
+    shown = await _listed(code, data.release)
+    try:
+        answer = await actions.preview_zones(
+            request.user.partner, shown["release"]["id"], data.zones, preview_id=data.form_id
+        )
+    except Refusal as refusal:
+        return again("catalogue/preview.html", refusal, zones=data.zones, answer=None, **shown)
+    return page("catalogue/preview.html", zones=data.zones, answer=answer, error="", **shown)
+
+
+async def _listed(code: str, release: uuid.UUID | None) -> dict[str, Any]:
+    listing = await queries.get_listing(code)
+    return {"listing": listing, "release": await queries.get_listed_release(code, release or listing["latest"])}
 
 
 @get("/datasets/{code:str}/sample.csv")
@@ -169,4 +204,4 @@ def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
     return [(who, rate, amount_minor * rate // 10_000) for who, rate in parts]
 
 
-ROUTES = [catalogue, dataset, sample, ask_for_quote, show_quote, quote_document]
+ROUTES = [catalogue, dataset, preview_form, preview, sample, ask_for_quote, show_quote, quote_document]

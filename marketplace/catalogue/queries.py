@@ -59,6 +59,8 @@ class Glance:
     """People in published cells, by time."""
     sample: list[dict[str, Any]]
     """The first rows, as sold."""
+    published: dict[str, int]
+    """How many figures of each zone are published; a zone with none is absent."""
 
 
 async def list_listings(search: str, page: int) -> Paged:
@@ -145,7 +147,8 @@ def _draw(table: Any, zones: tuple[str, ...]) -> Glance:  # noqa: ANN401 (pyarro
     by_time = table.group_by(["starts_at"]).aggregate([("people", "sum")]).sort_by("starts_at")
     series = list(zip(by_time["starts_at"].to_pylist(), by_time["people_sum"].to_pylist(), strict=True))
     rows = table.take(pc.sort_indices(table, [("starts_at", "ascending"), ("zone", "ascending")])[:SAMPLE_ROWS])
-    return Glance({zone: means.get(zone) for zone in zones}, series, rows.to_pylist())
+    figures = {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(table["zone"])}
+    return Glance({zone: means.get(zone) for zone in zones}, series, rows.to_pylist(), figures)
 
 
 async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> asyncpg.Record:

@@ -38,6 +38,9 @@ PERSON_VARIANCE_MICRO: Final = 250_000
 PRIOR_OBSERVATIONS: Final = 40
 """What a buyer's own prior knowledge of a zone is worth, in people observed."""
 HOUR_SECONDS: Final = 3600
+DAY: Final = dt.timedelta(days=1)
+PREVIEWS_A_DAY: Final = 20
+"""How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
 FEE_BASIS_POINTS: Final = 500
 FEE_FIXED_MINOR: Final = 50
 """What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""

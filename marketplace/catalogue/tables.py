@@ -77,3 +77,14 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
 
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
     accepted_at = Timestamptz()
+
+
+class ZonePreview(Table, db=DB, tablename="zone_preview"):
+    """A partner's question, before paying, of how much survives in its own zones; kept to count them, without the zones."""
+
+    id = UUID(primary_key=True)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    zone_count = Integer()
+    asked_at = Timestamptz()
+    asks_for_zones = Check("zone_count > 0")

@@ -26,8 +26,8 @@ from marketplace.identity.sessions import (
 )
 from marketplace.settings import settings
 from marketplace.web import formats
-from marketplace.web.i18n import gettext, language
-from marketplace.web.pages import page, see
+from marketplace.web.i18n import language
+from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor | None, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -102,13 +102,6 @@ class Reason(Token):
     reason: str
 
 
-def _again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
-    """Show a form again with what was wrong, keeping what was written."""
-    return page(
-        template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context
-    )
-
-
 async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
     """Begin a session in place of the browser's old one and show the way on."""
     answer = see(path)
@@ -140,7 +133,7 @@ async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]
     try:
         person = await actions.sign_in(data.email, data.password, request.cookies.get(DEVICE_COOKIE, ""))
     except Refusal as refusal:
-        return _again("identity/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
+        return again("identity/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
     return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
 
 
@@ -187,7 +180,7 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
         )  # fmt: skip
         person = await actions.sign_in(data.email, data.password)
     except Refusal as refusal:
-        return _again("identity/sign_up.html", refusal, form=data, countries=formats.countries())
+        return again("identity/sign_up.html", refusal, form=data, countries=formats.countries())
     await actions.confirm_vat(created)
     return await _entered(request, person, "/company", data.email)
 
@@ -207,7 +200,7 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
             language=language.get(),
         )  # fmt: skip
     except Refusal as refusal:
-        return _again("identity/activate.html", refusal, form=data)
+        return again("identity/activate.html", refusal, form=data)
     return await _entered(request, person, "/earnings", data.email)
 
 
@@ -228,7 +221,7 @@ async def join(
     except Expired:
         raise
     except Refusal as refusal:
-        return _again("identity/join.html", refusal, invitation=invitation, code=code)
+        return again("identity/join.html", refusal, invitation=invitation, code=code)
     return await _entered(request, person, "/company", invitation["email"])
 
 
@@ -257,7 +250,7 @@ async def change_password(
     try:
         await actions.change_password(shown["person"]["id"], data.current, data.password)
     except Refusal as refusal:
-        return _again("identity/profile.html", refusal, changed=False, **shown)
+        return again("identity/profile.html", refusal, changed=False, **shown)
     return await _entered(request, shown["person"]["id"], "/profile?changed=1", shown["person"]["email"])
 
 
@@ -306,7 +299,7 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
             session=request.cookies.get(COOKIE, ""),
         )
     except Refusal as refusal:
-        return _again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))
+        return again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))
     link = f"{settings().url}/{language.get()}/join/{code}"
     return page("identity/company.html", error="", link=link, form=None, **await _company_context(request, 1))
 
@@ -330,7 +323,7 @@ async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FOR
     try:
         key = await actions.create_key(mine, data.label, key_id=data.form_id, session=request.cookies.get(COOKIE, ""))
     except Refusal as refusal:
-        return _again("identity/keys.html", refusal, key=None, repeated=False, keys=await queries.list_keys(mine, 1))
+        return again("identity/keys.html", refusal, key=None, repeated=False, keys=await queries.list_keys(mine, 1))
     return page("identity/keys.html", key=key, repeated=key is None, error="", keys=await queries.list_keys(mine, 1))
 
 
@@ -376,9 +369,7 @@ async def refuse(
     try:
         await actions.refuse_partner(partner_id, data.reason)
     except Refusal as refusal:
-        return _again(
-            "identity/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1)
-        )
+        return again("identity/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1))
     return see(f"/partners/{partner_id}")
 
 

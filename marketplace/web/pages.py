@@ -22,6 +22,8 @@ from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from marketplace.errors import Refusal
+
 PAGE_SIZE = 25
 
 
@@ -106,6 +108,13 @@ def see(path: str) -> Redirect:
 def page(template: str, *, status_code: int = 200, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Answer with a page."""
     return Template(template, context=context, status_code=status_code)
+
+
+def again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+    """Show a form again with what was wrong, keeping what was written."""
+    return page(
+        template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context
+    )
 
 
 @functools.cache

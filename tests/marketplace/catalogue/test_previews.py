@@ -1,0 +1,174 @@
+"""How much survives in a partner's own zones: read as people write them, told rounded, a few times a day."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import h3
+import html5lib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace import clock
+from marketplace.catalogue import actions, rules
+from marketplace.catalogue.zones import read_zones, rounded_percent
+from marketplace.database import fetch_value
+from marketplace.errors import Conflict, Invalid
+from marketplace.identity.actions import create_key
+from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted
+from tests.marketplace.datasets.worlds import RESOLUTION, ZONES
+from tests.marketplace.identity.site import Browser, make_partner, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+PARENT = h3.cell_to_parent(ZONES[0], RESOLUTION - 1)
+
+
+def square(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+LYON = square(4.0, 45.0, 6.0, 46.5)
+
+
+def test_zones_are_read_as_people_write_them() -> None:
+    children = set(h3.cell_to_children(PARENT, RESOLUTION)) & set(ZONES)
+    for text, inside, outside in (
+        (f"{ZONES[0]}\n{ZONES[1]}", {*ZONES[:2]}, 0),
+        (f" {ZONES[0]}, {ZONES[0]};elsewhere ", {ZONES[0]}, 1),
+        (PARENT, children, 7 - len(children)),
+    ):
+        assert read_zones(text, ZONES, RESOLUTION) == (sorted(inside), outside), text
+    for drawn in (
+        LYON, {"type": "MultiPolygon", "coordinates": [LYON["coordinates"]]}, {"type": "Feature", "geometry": LYON},
+        {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": LYON}]},
+        {"type": "GeometryCollection", "geometries": [LYON, LYON]},
+    ):  # fmt: skip
+        inside, outside = read_zones(json.dumps(drawn), ZONES, RESOLUTION)
+        assert inside == list(ZONES)
+        assert outside > 1_000
+    assert read_zones("Bellecour\nConfluence", ["Bellecour", "Perrache"], None) == (["Bellecour"], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "at least one zone"),
+        ("nowhere", "None of those zones"),
+        ("{", "cannot be read as JSON"),
+        ("{" * 100_000, "cannot be read as JSON"),
+        ('{"type": "Point", "coordinates": [4, 45]}', "something else than polygons"),
+        ('{"type": "FeatureCollection", "features": 3}', "something else than polygons"),
+        ('{"type": "Polygon", "coordinates": []}', "cannot be read"),
+        ('{"type": "Polygon", "coordinates": [[[4, 45]]]}', "cannot be read"),
+        ('{"type": "Polygon", "coordinates": [[[45, 400], [1, 2], [3, 4]]]}', "longitude and latitude"),
+        ('{"type": "Polygon", "coordinates": [[[1e999, 4], [1, 2], [3, 4]]]}', "longitude and latitude"),
+        ('{"type": "Polygon", "coordinates": [[["4", true], [1, 2], [3, 4]]]}', "longitude and latitude"),
+        (json.dumps(square(-180, -90, 180, 90)), "too large"),
+        (h3.cell_to_parent(ZONES[0], 0) + " " + h3.cell_to_parent(ZONES[0], 1), "too large"),
+        ("x" * 500_001, "too long"),
+    ],
+)
+def test_what_names_no_zone_gets_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        read_zones(text, ZONES, RESOLUTION)
+
+
+def test_zones_of_the_operator_are_named_not_drawn() -> None:
+    with pytest.raises(Invalid, match="name them"):
+        read_zones(json.dumps(LYON), ["Bellecour"], None)
+
+
+@given(possible=st.integers(1, 10**9), data=st.data())
+def test_the_share_is_rounded_to_the_nearest_five_percent(possible: int, data: st.DataObject) -> None:
+    published = data.draw(st.integers(0, possible))
+    percent = rounded_percent(published, possible)
+    assert percent % 5 == 0
+    assert 2 * abs(100 * published - percent * possible) <= 5 * possible
+
+
+def test_the_share_is_that_of_the_sealed_release_alone(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        partner = await vetted()
+        half = [row for row in rows_of(last_midnight() - dt.timedelta(days=7)) if row["zone"] in ZONES[1:4]]
+        release = await seal(rows=half)
+
+        async def share(*zones: str) -> tuple[int, int, int]:
+            answer = await actions.preview_zones(partner, release, " ".join(zones), preview_id=uuid.uuid4())
+            return answer.zones, answer.outside, answer.survives_percent
+
+        assert await share(ZONES[0]) == (1, 0, 0)
+        assert await share(ZONES[1]) == (1, 0, 100)
+        assert await share(*ZONES[:2], "elsewhere") == (2, 1, 50)
+        assert await share(*ZONES) == (7, 0, 45)
+
+    run(story)
+
+
+def test_a_partner_asks_a_few_times_a_day_however_it_asks(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
+        release = await seal()
+        once = uuid.uuid4()
+        for _ in range(3):
+            answer = await actions.preview_zones(partner, release, ZONES[0], preview_id=once)
+            assert answer.left_today == rules.PREVIEWS_A_DAY - 1
+        asked = await asyncio.gather(
+            *(actions.preview_zones(partner, release, ZONES[1], preview_id=uuid.uuid4()) for _ in range(25)),
+            return_exceptions=True,
+        )
+        refused = [one for one in asked if isinstance(one, Conflict)]
+        assert len(refused) == 25 - (rules.PREVIEWS_A_DAY - 1)
+        assert await fetch_value("SELECT count(*) FROM zone_preview") == rules.PREVIEWS_A_DAY
+        await actions.preview_zones(other, release, ZONES[1], preview_id=uuid.uuid4())
+        with clock.shifted(dt.timedelta(days=1, seconds=1)):
+            await actions.preview_zones(partner, release, ZONES[1], preview_id=uuid.uuid4())
+
+    run(story)
+
+
+def test_partners_ask_on_a_page_and_machines_on_theirs(run: Run) -> None:
+    async def story() -> None:
+        await open_shop()
+        release = await seal()
+        partner = await make_partner()
+        async with Browser() as nobody, Browser() as claire:
+            assert (await nobody.get("/en/datasets/lyon/preview")).status_code in (303, 302, 307)
+            await claire.sign_in("claire@atelier.example")
+            for language, said in (("en", "How much survives in your zones"), ("fr", "Ce qui subsiste dans vos zones")):
+                form = await claire.get(f"/{language}/datasets/lyon/preview")
+                assert said in text_of(form)
+                html5lib.HTMLParser(strict=True).parse(form.text)
+            fields = {"release": str(release), "zones": json.dumps(LYON)}
+            answer = await claire.submit("/en/datasets/lyon/preview", fields, seen_at="/en/datasets/lyon/preview")
+            html5lib.HTMLParser(strict=True).parse(answer.text)
+            assert "85%" in text_of(answer)
+            refused = await claire.submit("/en/datasets/lyon/preview", fields | {"zones": "zzz"})
+            assert refused.status_code == 422
+            assert "None of those zones" in text_of(refused)
+            assert "zzz" in refused.text, "what was typed is not lost"
+        key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+        async with Browser() as machine:
+            headers = {"authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
+            body = {"release": str(release), "zones": " ".join(ZONES)}
+            said = await machine.client.post("/api/v1/previews", json=body, headers=headers)
+            assert said.json() == {
+                "zones": 7,
+                "outside": 0,
+                "survives_percent": 85,
+                "left_today": rules.PREVIEWS_A_DAY - 2,
+            }
+            assert (await machine.client.post("/api/v1/previews", json=body)).status_code == 401
+
+    run(story)
