@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -128,11 +129,14 @@ async def find_contribution(release: uuid.UUID, reference: int) -> Contribution 
 
     Reads the manifest's footer (once a process) and one row group, whatever its size.
     """
+    await _get_sealed(release)
+    return await asyncio.to_thread(_look_up, objects.private_key(release, "manifest.parquet"), reference)
+
+
+def _look_up(key: str, reference: int) -> Contribution | None:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    await _get_sealed(release)
-    key = objects.private_key(release, "manifest.parquet")
     footer, firsts, lasts, starts = _groups(key)
     group = int(np.searchsorted(lasts, reference))
     if group == len(lasts) or reference < firsts[group]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, Boolean, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -30,21 +30,44 @@ class Dataset(Table, db=DB, tablename="dataset"):
     grain = Text()
     """hour or day."""
     max_cells = Integer()
-    """L: the most cells one subscriber counts in, per release."""
+    """L: the most cells one subscriber counts in, per unit."""
     max_events = Integer()
     """M: the most events one subscriber adds to one cell."""
+    unit = Text(default="release")
+    """What the promise covers whole: one subscriber in one release, or one subscriber's day."""
+    mechanism = Text(default="laplace")
+    """laplace (a pure epsilon) or gaussian (epsilon at delta)."""
+    delta_exponent = Integer(default=0)
+    """Delta is ten to the minus this; 0 for a pure epsilon."""
+    max_zones = Integer(default=0)
+    """C: zones one subscriber counts in within the totals that undo truncation; 0: no totals are paid for."""
+    parent_resolution = Integer(default=0)
+    """Withheld cells are added up over their H3 parents of this resolution; 0: they are withheld."""
+    edition_multiples = Array(base_column=Integer(), default=list)
+    """Coarser accuracy levels: their noise variance as multiples of the release's own, rising."""
     epsilon_micro = BigInt()
-    """Spent by one release, in millionths; the unit is subscriber-release."""
+    """Spent by one release on one unit, in millionths."""
     budget_micro = BigInt()
     spent_micro = BigInt(default=0)
     half_life_days = Integer()
+    cadence = Text(default="")
+    """day, week or month: when the next release is built by itself; empty: when a steward asks."""
     created_at = Timestamptz()
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     known_grain = Check("grain IN ('hour', 'day')")
     h3_has_sixteen_resolutions = Check("h3_resolution BETWEEN 0 AND 15")
     bounds_are_positive = Check("max_cells > 0 AND max_events > 0 AND half_life_days > 0")
     epsilon_is_positive = Check("epsilon_micro > 0")
+    known_cadence = Check("cadence IN ('', 'day', 'week', 'month')")
     never_overspends = Check("spent_micro BETWEEN 0 AND budget_micro")
+    known_unit = Check("unit IN ('release', 'day')")
+    known_mechanism = Check("mechanism IN ('laplace', 'gaussian')")
+    delta_is_the_gaussians = Check(
+        "(mechanism = 'gaussian' AND delta_exponent BETWEEN 5 AND 15) OR (mechanism = 'laplace' AND delta_exponent = 0)"
+    )
+    totals_count_some_zones = Check("max_zones BETWEEN 0 AND 100")
+    parents_are_coarser = Check("parent_resolution BETWEEN 0 AND h3_resolution - 1 OR parent_resolution = 0")
+    editions_are_coarser = Check("1 < ALL (edition_multiples)")
 
 
 class Release(Table, db=DB, tablename="release"):
@@ -58,14 +81,38 @@ class Release(Table, db=DB, tablename="release"):
     specification = Text()
     """SHA-256 of everything that decides the answer besides the data."""
     state = Text(default="spent")
-    """spent (budget committed) → noised (cells kept privately) → sealed; or → refused (nothing to sell)."""
+    """spent (budget committed) → noised (cells kept privately) → assessed (the gate let it pass) → sealed; or → refused
+    (nothing to sell), or → blocked (the gate did not)."""
+    revision = Integer(default=1)
+    """How often this period was asked for, from 1."""
+    note_fr = Text(default="")
+    note_en = Text(default="")
+    """What changed since the revision before."""
+    schema_version = Integer(default=1)
+    """Of the published file's columns."""
     started_at = Timestamptz()
     sealed_at = Timestamptz(null=True, default=None)
+    sealed_by = Text(default="")
+    """Who published it; empty: the build itself."""
     epsilon_micro = BigInt()
+    delta_exponent = Integer(default=0)
+    rho_nano = BigInt(default=0)
+    """Concentrated loss of one unit, in thousand-millionths, rounded up: what years are composed of."""
+    sampler = Text(default="")
+    """Who drew the noise: opendp or table."""
     threshold = Integer(default=0)
     """Cells with fewer noisy people than this are withheld."""
     noise_variance_micro = BigInt(default=0)
     """Variance of a published count of people, in millionths."""
+    mean_error_micro = BigInt(default=0)
+    """How far noise moves a count of people on average, in millionths."""
+    error_people = BigInt(default=0)
+    error_events = BigInt(default=0)
+    """Of all published counts, those further than this from what was counted are 5 % at most."""
+    total_error_micro = BigInt(default=0)
+    """What the totals that undo truncation may be off by, as a share of each count, in millionths."""
+    r_indicator_micro = BigInt(null=True, default=None)
+    """How alike age bands consent: a million when all do alike."""
     key_count = BigInt(default=0)
     """Cells there could be: zones × times × segments of the public key set."""
     row_count = BigInt(default=0)
@@ -90,7 +137,7 @@ class Release(Table, db=DB, tablename="release"):
     refusal = Text(null=True, default=None)
     one_release_a_period = Unique([dataset, period_from, period_to, specification])
     period_is_not_empty = Check("period_from < period_to")
-    known_state = Check("state IN ('spent', 'noised', 'sealed', 'refused')")
+    known_state = Check("state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked')")
     sealed_at_an_instant = Check("(state = 'sealed') = (sealed_at IS NOT NULL)")
 
 
@@ -103,6 +150,96 @@ class ReleaseNotice(Table, db=DB, tablename="release_notice"):
     named_once = Unique([release, notice])
 
 
+class PrivacyYear(Table, db=DB, tablename="privacy_year"):
+    """What all datasets together cost one subscriber in a calendar year (UTC), composed, at delta = 10^-9."""
+
+    year = Integer(primary_key=True)
+    rho_nano = BigInt(default=0)
+    """The sum of every release's concentrated loss."""
+    gaussian_rho_nano = BigInt(default=0)
+    """Of which releases with Gaussian noise."""
+    pure_micro = BigInt(default=0)
+    """The plain sum of the others' epsilons, in millionths."""
+    spent_micro = BigInt(default=0)
+    """Epsilon of the whole, the smaller of the two ways to compose it."""
+    budget_micro = BigInt()
+    never_overspends = Check("spent_micro BETWEEN 0 AND budget_micro")
+
+
+class PrivacySpend(Table, db=DB, tablename="privacy_spend"):
+    """What one release costs one subscriber of one year; written with the release, never changed."""
+
+    id = UUID(primary_key=True)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    year = ForeignKey(PrivacyYear, null=False, on_delete=OnDelete.restrict, target_column="year")
+    units = Integer()
+    """Days of the year in the period, or 1 where the unit is the release."""
+    rho_nano = BigInt()
+    epsilon_micro = BigInt()
+    is_pure = Boolean()
+    once_a_year = Unique([release, year])
+    costs_something = Check("units > 0 AND rho_nano > 0 AND epsilon_micro > 0")
+
+
+class Coverage(Table, db=DB, tablename="coverage"):
+    """How many of a release's area or age band consented, noised and paid for; the population is the registry's."""
+
+    id = UUID(primary_key=True)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    kind = Text()
+    """area or band."""
+    name = Text()
+    population = BigInt()
+    consenting = BigInt()
+    told_once = Unique([release, kind, name])
+    known_kind = Check("kind IN ('area', 'band')")
+    consents_of_the_population = Check("consenting BETWEEN 0 AND population")
+
+
+class Dossier(Table, db=DB, tablename="dossier"):
+    """The release gate's findings, signed: singling out, linkability, inference. Written once, before publication."""
+
+    release = ForeignKey(Release, primary_key=True, null=False, on_delete=OnDelete.restrict)
+    document = Bytea()
+    """Canonical JSON."""
+    signature = Bytea()
+    """Ed25519, of the document."""
+    passed = Boolean()
+    reasons = Array(base_column=Text(), default=list)
+    """Why it did not pass, a sentence each."""
+    assessed_at = Timestamptz()
+    fails_for_a_reason = Check("passed = (cardinality(reasons) = 0)")
+
+
+class Edition(Table, db=DB, tablename="edition"):
+    """A coarser accuracy level of a release, made from what the finer one publishes plus noise."""
+
+    id = UUID(primary_key=True)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    level = Integer()
+    """From 1, coarser as it rises; the release itself is level 0."""
+    variance_multiple = Integer()
+    """The noise variance of counts of people, as a multiple of the release's own."""
+    noise_variance_micro = BigInt()
+    threshold = Integer()
+    row_count = BigInt()
+    error_people = BigInt()
+    cells_sha256 = Text()
+    one_a_level = Unique([release, level])
+    is_coarser = Check("level > 0 AND variance_multiple > 1 AND noise_variance_micro > 0")
+
+
+class Revocation(Table, db=DB, tablename="revocation"):
+    """A sealed release called back; the release stays as it is, nobody may buy or fetch it any more."""
+
+    release = ForeignKey(Release, primary_key=True, null=False, on_delete=OnDelete.restrict)
+    reason_fr = Text()
+    reason_en = Text()
+    revoked_by = Text()
+    revoked_at = Timestamptz()
+    says_why = Check("reason_fr <> '' AND reason_en <> ''")
+
+
 class ContributorTerm(Table, db=DB, tablename="contributor_term"):
     """The least a licence of this dataset must pay its contributors, written down here by an award."""
 
@@ -113,3 +250,30 @@ class ContributorTerm(Table, db=DB, tablename="contributor_term"):
     ends_at = Timestamptz()
     interval_is_not_empty = Check("starts_at < ends_at")
     minimum_is_not_negative = Check("minimum_pool_minor >= 0")
+
+
+class BuildRequest(Table, db=DB, tablename="build_request"):
+    """A build asked for by a steward or by the dataset's cadence, and how far it is."""
+
+    id = UUID(primary_key=True)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
+    period_from = Timestamptz()
+    period_to = Timestamptz()
+    """The period is half-open."""
+    note_fr = Text(default="")
+    note_en = Text(default="")
+    """What changed since the last release, in the steward's words."""
+    asked_by = Text()
+    """A steward's name, or `cadence`."""
+    asked_at = Timestamptz()
+    started_at = Timestamptz(null=True, default=None)
+    step = Text(default="")
+    share_micro = Integer(default=0)
+    """Share done, in millionths."""
+    ended_at = Timestamptz(null=True, default=None)
+    release = ForeignKey(Release, null=True, default=None, on_delete=OnDelete.restrict)
+    refusal = Text(null=True, default=None)
+    """JSON: the sentence that refused the build, and its fields."""
+    period_is_not_empty = Check("period_from < period_to")
+    ends_with_an_answer = Check("(ended_at IS NOT NULL) = (release IS NOT NULL OR refusal IS NOT NULL)")
+    share_is_a_share = Check("share_micro BETWEEN 0 AND 1000000")
