@@ -11,9 +11,9 @@ import numpy as np
 from marketplace import clock
 from marketplace.catalogue import rules
 from marketplace.catalogue.queries import glance
-from marketplace.catalogue.zones import Preview, read_zones, rounded_percent
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.datasets.queries import get_dataset, get_release
+from marketplace.datasets.written_zones import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.quote import price
@@ -211,10 +211,10 @@ async def refresh_demand() -> None:
         await draw_of_day(row["id"], now)
 
 
-async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> Preview:
+async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:
     """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
 
-    zones: a list or GeoJSON, as `zones.read_zones` takes it. Only the published cells are looked at, and the share is
+    zones: a list or GeoJSON, as `read_zones` takes it. Only the published cells are looked at, and the share is
     rounded. The same `preview_id` again is the same question. Refuses the twenty-first question within a day.
     """
     now = clock.now()
@@ -237,5 +237,5 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
             preview_id, partner, release, len(inside), now,
         )  # fmt: skip
     possible = len(inside) * (row["key_count"] // len(seen.zones))
-    percent = rounded_percent(sum(seen.published.get(zone, 0) for zone in inside), possible)
-    return Preview(len(inside), outside, percent, rules.PREVIEWS_A_DAY - asked - 1)
+    percent = rules.rounded_percent(sum(seen.published.get(zone, 0) for zone in inside), possible)
+    return rules.Preview(len(inside), outside, percent, rules.PREVIEWS_A_DAY - asked - 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -39,11 +40,24 @@ PRIOR_OBSERVATIONS: Final = 40
 """What a buyer's own prior knowledge of a zone is worth, in people observed."""
 HOUR_SECONDS: Final = 3600
 DAY: Final = dt.timedelta(days=1)
+ROUNDED_TO_PERCENT: Final = 5
 PREVIEWS_A_DAY: Final = 20
 """How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
 FEE_BASIS_POINTS: Final = 500
 FEE_FIXED_MINOR: Final = 50
 """What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a partner is told of its own zones before it pays."""
+
+    zones: int
+    outside: int
+    """Zones named that are not in the dataset's area."""
+    survives_percent: int
+    """Share of the figures of those zones that are published, rounded to five percent."""
+    left_today: int
 
 
 def price_inputs(
@@ -160,3 +174,10 @@ def unaccented(text: str) -> str:
     """Return `text` in lower case without accents: what both languages' words are searched by."""
     apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
     return "".join(sign for sign in apart if not unicodedata.combining(sign))
+
+
+def rounded_percent(published: int, possible: int) -> int:
+    """Return the share of `possible` figures that are published in whole percent, rounded to a multiple of five."""
+    return ROUNDED_TO_PERCENT * (
+        (2 * 100 * published + ROUNDED_TO_PERCENT * possible) // (2 * ROUNDED_TO_PERCENT * possible)
+    )

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from marketplace import clock
 from marketplace.catalogue import actions, rules
-from marketplace.catalogue.zones import read_zones, rounded_percent
 from marketplace.database import fetch_value
+from marketplace.datasets.written_zones import read_zones
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted
@@ -91,7 +91,7 @@ def test_zones_of_the_operator_are_named_not_drawn() -> None:
 @given(possible=st.integers(1, 10**9), data=st.data())
 def test_the_share_is_rounded_to_the_nearest_five_percent(possible: int, data: st.DataObject) -> None:
     published = data.draw(st.integers(0, possible))
-    percent = rounded_percent(published, possible)
+    percent = rules.rounded_percent(published, possible)
     assert percent % 5 == 0
     assert 2 * abs(100 * published - percent * possible) <= 5 * possible
 

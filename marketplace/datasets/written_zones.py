@@ -1,4 +1,4 @@
-"""Zones a partner asks about, as people write them: a list of zones, or GeoJSON; pure, no clock, no database.
+"""Zones as people write them: a list of zones, or GeoJSON; pure, no clock, no database.
 
 Source: RFC 7946, The GeoJSON Format.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import h3
@@ -23,21 +22,8 @@ MOST_CELLS: Final = 200_000
 """Cells a drawing may hold; a larger one is not somebody's own zones."""
 POLYGONS: Final = {"Polygon": 1, "MultiPolygon": 2}
 """How deep a geometry's rings lie in its coordinates."""
-ROUNDED_TO_PERCENT: Final = 5
 KILOMETRES_A_DEGREE: Final = 111.32
 NESTED_AT_MOST: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a partner is told of its own zones before it pays."""
-
-    zones: int
-    outside: int
-    """Zones named that are not in the dataset's area."""
-    survives_percent: int
-    """Share of the figures of those zones that are published, rounded to five percent."""
-    left_today: int
 
 
 def read_zones(text: str, known: Collection[str], resolution: int | None) -> tuple[list[str], int]:
@@ -47,22 +33,21 @@ def read_zones(text: str, known: Collection[str], resolution: int | None) -> tup
     which hold the cells whose centres they hold. resolution: the H3 resolution of `known`; None: zones of the operator's
     own, which are named, not drawn. Refuses what is neither, and what names no zone.
     """
-    if len(text) > LONGEST_TEXT:
-        raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.")
-    asked = _drawn(text, resolution) if text.lstrip().startswith("{") else _named(text, resolution)
+    asked = read_area(text, resolution)
     inside = sorted(asked & set(known))
-    if not asked:
-        raise Invalid("Name at least one zone, or draw one.")
     if not inside:
         raise Invalid("None of those zones is in this dataset's area.")
     return inside, len(asked) - len(inside)
 
 
-def rounded_percent(published: int, possible: int) -> int:
-    """Return the share of `possible` figures that are published in whole percent, rounded to a multiple of five."""
-    return ROUNDED_TO_PERCENT * (
-        (2 * 100 * published + ROUNDED_TO_PERCENT * possible) // (2 * ROUNDED_TO_PERCENT * possible)
-    )
+def read_area(text: str, resolution: int | None) -> set[str]:
+    """Return the zones that `text` names or draws, as `read_zones` takes them; refuses what names none."""
+    if len(text) > LONGEST_TEXT:
+        raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.")
+    asked = _drawn(text, resolution) if text.lstrip().startswith("{") else _named(text, resolution)
+    if not asked:
+        raise Invalid("Name at least one zone, or draw one.")
+    return asked
 
 
 def _named(text: str, resolution: int | None) -> set[str]:
