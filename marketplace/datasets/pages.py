@@ -1,36 +1,287 @@
-"""The steward's pages: what is counted, under which promise, what is left of each budget, and every release."""
+"""The steward's pages: define a dataset, see its budget, build with progress, read the dossier, publish, revoke."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime as dt
+import json
+import uuid  # noqa: TC003 (msgspec and Litestar read annotations)
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import get
-from litestar.params import FromPath, QueryParameter
-from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
 
-from marketplace.datasets import queries
-from marketplace.identity.actors import staff
-from marketplace.web.pages import page
+from marketplace.consent.queries import list_purposes
+from marketplace.consent.rules import public_key
+from marketplace.datasets import actions, dossier, publishing, queries, requests, rules
+from marketplace.datasets.written_zones import read_area
+from marketplace.errors import Invalid, NotFound, Refusal
+from marketplace.identity.actors import Actor, staff
+from marketplace.settings import settings
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import again, localised, page, see
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+MICRO = 1_000_000
+LARGEST_EPSILON = 1_000
+
+Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
-steward = staff("steward", "auditor")
+reader, steward = staff("steward", "auditor"), staff("steward")
 
 
-@get("/steward/datasets", guards=[steward])
+class DatasetForm(Struct):
+    """A dataset as a steward writes it; epsilons in units, lists separated by commas."""
+
+    form_id: uuid.UUID
+    code: str
+    purpose: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zones: str
+    age_bands: str
+    h3_resolution: int
+    grain: str
+    unit: str
+    mechanism: str
+    max_cells: int
+    max_events: int
+    epsilon: str
+    budget: str
+    half_life_days: int
+    product: str = "presence"
+    delta_exponent: int = 0
+    parent_resolution: int = 0
+    max_zones: int = 0
+    editions: str = ""
+
+
+class BuildForm(Struct):
+    """The period a steward asks for: its first day and the day after its last one, in UTC."""
+
+    form_id: uuid.UUID
+    first_day: str
+    last_day: str
+    note_fr: str = ""
+    note_en: str = ""
+    publish: str = ""
+
+
+class CadenceForm(Struct):
+    """How often a dataset is built by itself."""
+
+    form_id: uuid.UUID
+    cadence: str
+
+
+class RevocationForm(Struct):
+    """Why a release is called back, for its holders to read."""
+
+    form_id: uuid.UUID
+    reason_fr: str
+    reason_en: str
+
+
+class EmptyForm(Struct):
+    """A button."""
+
+    form_id: uuid.UUID
+
+
+@get("/steward/datasets", guards=[reader])
 async def list_datasets(number: Page = 1) -> Template:
-    """Show every dataset with what is left of its budget."""
-    return page("datasets/datasets.html", datasets=await queries.list_datasets(number))
-
-
-@get("/steward/datasets/{code:str}", guards=[steward])
-async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
-    """Show one dataset's promise and its releases in every state."""
+    """Show every dataset with what is left of its budget, and of the subscribers' years."""
     return page(
-        "datasets/dataset.html",
-        dataset=await queries.get_dataset(code),
-        zones=len(await queries.key_zones(code)),
-        releases=await queries.list_releases(code, number),
+        "datasets/datasets.html",
+        datasets=await queries.list_datasets(number),
+        years=await queries.subscriber_years(),
     )
 
 
-ROUTES = [list_datasets, show_dataset]
+@get("/steward/datasets/new", guards=[steward])
+async def define_form() -> Template:
+    """Ask a steward what is to be counted."""
+    return page("datasets/define.html", form={}, error="", **await _choices())
+
+
+@post("/steward/datasets", guards=[steward])
+async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
+    """Define a dataset; the same one again changes nothing."""
+    try:
+        code = await actions.define(
+            data.code.strip(), purpose=data.purpose, title_fr=data.title_fr.strip(), title_en=data.title_en.strip(),
+            description_fr=data.description_fr.strip(), description_en=data.description_en.strip(),
+            area=data.area.strip(), zones=sorted(read_area(data.zones, None if data.zones.lstrip()[:1] != "{" else data.h3_resolution)),
+            age_bands=_words(data.age_bands), h3_resolution=data.h3_resolution, grain=data.grain, unit=data.unit,
+            mechanism=data.mechanism, delta_exponent=data.delta_exponent, max_cells=data.max_cells,
+            max_events=data.max_events, epsilon_micro=_micro(data.epsilon), budget_micro=_micro(data.budget),
+            half_life_days=data.half_life_days, max_zones=data.max_zones, parent_resolution=data.parent_resolution,
+            edition_multiples=[_whole(word) for word in _words(data.editions)],
+        )  # fmt: skip
+    except Refusal as refusal:
+        form = {name: getattr(data, name) for name in data.__struct_fields__}
+        return again("datasets/define.html", refusal, form=form, **await _choices())
+    return see(f"/steward/datasets/{code}")
+
+
+@get("/steward/datasets/{code:str}", guards=[reader])
+async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
+    """Show one dataset's promise, its budget, what is being built and its releases in every state."""
+    return page("datasets/dataset.html", error="", form={}, **await _shown(code, number))
+
+
+@post("/steward/datasets/{code:str}/builds", guards=[steward])
+async def ask_for_build(
+    code: FromPath[str], data: Annotated[BuildForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
+    """Ask for a release; a job builds it and the dataset's page tells how far it is."""
+    try:
+        await requests.ask_for_build(
+            code, _day(data.first_day), _day(data.last_day) + dt.timedelta(days=1), request_id=data.form_id,
+            by=request.user.name, note_fr=data.note_fr, note_en=data.note_en, publish=data.publish == "yes",
+        )  # fmt: skip
+    except Refusal as refusal:
+        form = {name: getattr(data, name) for name in data.__struct_fields__}
+        return again("datasets/dataset.html", refusal, form=form, **await _shown(code, 1))
+    return see(f"/steward/datasets/{code}")
+
+
+@post("/steward/datasets/{code:str}/cadence", guards=[steward])
+async def set_cadence(
+    code: FromPath[str], data: Annotated[CadenceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Let releases be built by themselves, or not."""
+    await requests.set_cadence(code, data.cadence)
+    return see(f"/steward/datasets/{code}")
+
+
+@get("/steward/releases/{release:uuid}", guards=[reader])
+async def show_release(release: FromPath[uuid.UUID]) -> Template:
+    """Show a release: its figures, its dossier, and what can still be done with it."""
+    return page("datasets/release.html", error="", form={}, **await _release(release))
+
+
+@get("/steward/releases/{release:uuid}/dossier.json", guards=[reader])
+async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Give the signed dossier with the key it is checked with."""
+    row = await queries.get_dossier(release)
+    signed = {
+        "document": bytes(row["document"]).decode(),
+        "signature": bytes(row["signature"]).hex(),
+        "public_key": public_key(settings().signing_key),
+        "algorithm": "Ed25519 over the UTF-8 bytes of document",
+    }
+    headers = {"Content-Disposition": f'attachment; filename="dossier-{release}.json"'}
+    return Response(json.dumps(signed, indent=1).encode(), media_type="application/json", headers=headers)
+
+
+@post("/steward/releases/{release:uuid}/publish", guards=[steward])
+async def publish(
+    release: FromPath[uuid.UUID], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect:  # fmt: skip
+    """Publish what the gate let pass."""
+    del data
+    await publishing.publish(release, by=request.user.name)
+    return see(f"/steward/releases/{release}")
+
+
+@post("/steward/releases/{release:uuid}/revoke", guards=[steward])
+async def revoke(
+    release: FromPath[uuid.UUID], data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect | Template:  # fmt: skip
+    """Call a published release back, for a reason its holders read."""
+    try:
+        await publishing.revoke(release, reason_fr=data.reason_fr, reason_en=data.reason_en, by=request.user.name)
+    except Invalid as refusal:
+        form = {"reason_fr": data.reason_fr, "reason_en": data.reason_en}
+        return again("datasets/release.html", refusal, form=form, **await _release(release))
+    return see(f"/steward/releases/{release}")
+
+
+async def _choices() -> dict[str, Any]:
+    choices = [(row["code"], localised(row, "title")) for row in await list_purposes()]
+    return {"purpose_choices": choices}
+
+
+async def _shown(code: str, number: int) -> dict[str, Any]:
+    dataset = await queries.get_dataset(code)
+    asked = await requests.list_requests(code)
+    return {
+        "dataset": dataset,
+        "zones": len(await queries.key_zones(code)),
+        "releases": await queries.list_releases(code, number),
+        "requests": [dict(row) | {"why": _sentence(row["refusal"])} for row in asked],
+        "is_building": any(row["ended_at"] is None for row in asked),
+        "cadences": rules.CADENCES,
+    }
+
+
+async def _release(release: uuid.UUID) -> dict[str, Any]:
+    row = await queries.get_release(release)
+    try:
+        found = await queries.get_dossier(release)
+    except NotFound:
+        found = None
+    return {
+        "release": row,
+        "dataset": await queries.get_dataset(row["dataset"]),
+        "dossier": dossier.read(bytes(found["document"])) if found else None,
+        "is_ours": found is not None
+        and dossier.is_ours(bytes(found["document"]), bytes(found["signature"]), settings().signing_key),
+        "coverage": await queries.list_coverage(release),
+        "editions": await queries.list_editions(release),
+        "notices": await queries.list_notices(release),
+        "revocation": await publishing.find_revocation(release),
+    }
+
+
+def _sentence(refusal: str | None) -> str:
+    """Return a kept refusal in the reader's language."""
+    if refusal is None:
+        return ""
+    said: Mapping[str, Any] = json.loads(refusal)
+    return gettext(said["sentence"]).format(**said["fields"])
+
+
+def _micro(text: str) -> int:
+    """Read an epsilon such as 0.5 as whole millionths."""
+    try:
+        micro = Decimal(text.strip().replace(",", ".")) * MICRO
+        if 0 < micro <= LARGEST_EPSILON * MICRO and micro == micro.to_integral_value():
+            return int(micro)
+    except InvalidOperation:
+        pass
+    raise Invalid("An epsilon is a number above zero, with six decimals at most.")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 (far beyond any useful multiple)
+        raise Invalid("Editions are whole multiples of the noise’s variance, such as 4, 16.")
+    return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _day(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(text.strip()), dt.time(), dt.UTC)
+    except ValueError:
+        raise Invalid("A day is written as 2026-03-28.") from None
+
+
+ROUTES = [
+    list_datasets, define_form, define, show_dataset, ask_for_build, set_cadence, show_release, download_dossier, publish,
+    revoke,
+]  # fmt: skip

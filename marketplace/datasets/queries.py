@@ -16,6 +16,7 @@ from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     import asyncpg
     import pyarrow as pa
@@ -97,6 +98,39 @@ async def list_notices(release: uuid.UUID) -> list[asyncpg.Record]:
            WHERE release_notice.release = $1 ORDER BY notice.version""",
         release,
     )
+
+
+async def get_dossier(release: uuid.UUID) -> asyncpg.Record:
+    """Return a release's signed dossier: document, signature, passed, reasons, assessed_at."""
+    row = await fetch_one("SELECT * FROM dossier WHERE release = $1", release)
+    if row is None:
+        raise NotFound("That release was not assessed yet.")
+    return row
+
+
+async def list_coverage(release: uuid.UUID) -> list[asyncpg.Record]:
+    """Return how many of each area and age band consented, as published: kind, name, population, consenting."""
+    return await fetch(
+        "SELECT kind, name, population, consenting FROM coverage WHERE release = $1 ORDER BY kind, name", release
+    )
+
+
+async def list_editions(release: uuid.UUID) -> list[asyncpg.Record]:
+    """Return a sealed release's coarser editions, the finest first."""
+    return await fetch("SELECT * FROM edition WHERE release = $1 ORDER BY level", release)
+
+
+async def subscriber_years() -> list[asyncpg.Record]:
+    """Return what all datasets together cost one subscriber, by calendar year, latest first."""
+    return await fetch("SELECT * FROM privacy_year ORDER BY year DESC LIMIT 5")
+
+
+async def list_revocations(releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, asyncpg.Record]:
+    """Return which of some releases were called back, with the reason in both languages and the instant."""
+    rows = await fetch(
+        "SELECT release, reason_fr, reason_en, revoked_at FROM revocation WHERE release = ANY($1)", list(releases)
+    )
+    return {row["release"]: row for row in rows}
 
 
 async def key_zones(dataset: str) -> tuple[str, ...]:

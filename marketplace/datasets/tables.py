@@ -260,9 +260,12 @@ class BuildRequest(Table, db=DB, tablename="build_request"):
     period_from = Timestamptz()
     period_to = Timestamptz()
     """The period is half-open."""
+    revision = Integer(default=1)
     note_fr = Text(default="")
     note_en = Text(default="")
     """What changed since the last release, in the steward's words."""
+    publish = Boolean(default=False)
+    """Whether it is published once the gate lets it pass; otherwise it waits for a person."""
     asked_by = Text()
     """A steward's name, or `cadence`."""
     asked_at = Timestamptz()
@@ -276,4 +279,5 @@ class BuildRequest(Table, db=DB, tablename="build_request"):
     """JSON: the sentence that refused the build, and its fields."""
     period_is_not_empty = Check("period_from < period_to")
     ends_with_an_answer = Check("(ended_at IS NOT NULL) = (release IS NOT NULL OR refusal IS NOT NULL)")
+    revisions_count_from_one = Check("revision > 0")
     share_is_a_share = Check("share_micro BETWEEN 0 AND 1000000")

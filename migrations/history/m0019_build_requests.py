@@ -16,8 +16,10 @@ CREATE TABLE build_request (
     dataset TEXT NOT NULL REFERENCES dataset (code) ON DELETE RESTRICT,
     period_from TIMESTAMPTZ NOT NULL,
     period_to TIMESTAMPTZ NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 1,
     note_fr TEXT NOT NULL DEFAULT '',
     note_en TEXT NOT NULL DEFAULT '',
+    publish BOOLEAN NOT NULL DEFAULT false,
     asked_by TEXT NOT NULL,
     asked_at TIMESTAMPTZ NOT NULL,
     started_at TIMESTAMPTZ,
@@ -28,9 +30,10 @@ CREATE TABLE build_request (
     refusal TEXT,
     CONSTRAINT period_is_not_empty CHECK (period_from < period_to),
     CONSTRAINT ends_with_an_answer CHECK ((ended_at IS NOT NULL) = (release IS NOT NULL OR refusal IS NOT NULL)),
+    CONSTRAINT revisions_count_from_one CHECK (revision > 0),
     CONSTRAINT share_is_a_share CHECK (share_micro BETWEEN 0 AND 1000000)
 );
-CREATE UNIQUE INDEX one_open_build_a_period ON build_request (dataset, period_from, period_to) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX one_open_build_a_period ON build_request (dataset, period_from, period_to, revision) WHERE ended_at IS NULL;
 """
 
 
