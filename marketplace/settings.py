@@ -62,6 +62,11 @@ class Settings:
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
     )
+    subscriber_year_epsilon_micro: int = _setting(
+        "SUBSCRIBER_YEAR_EPSILON_MICRO",
+        "100000000",
+        "privacy loss that all datasets together may cost one subscriber in a calendar year, in millionths of epsilon",
+    )
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
     def __post_init__(self) -> None:

@@ -11,13 +11,13 @@ import datetime as dt
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from marketplace.datasets import inputs, noise, rules
+from marketplace.datasets import drawing, inputs, noise, rules
 from marketplace.errors import Conflict
 from marketplace.settings import settings
 
@@ -51,6 +51,8 @@ class Outcome:
     """Columns of `release`; public ones obey the rule of `rules`."""
     refusal: str | None
     """Why there is nothing to sell."""
+    coverage: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """Kind (area or band), name, population, consenting."""
 
 
 class Aggregation:
@@ -141,56 +143,18 @@ class Aggregation:
 
     def release(self, say: Say) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
-        s = self.specification
-        true_people, true_events = self._true_cells()
-        people = np.empty(s.key_count, np.int64)
-        done = 0
-        for part in noise.laplace(true_people, sensitivity=s.max_cells, epsilon_micro=s.epsilon_of("people")):
-            people[done : done + len(part)] = part
-            done += len(part)
-            say("drawing noise", 0.55 + 0.3 * done / s.key_count)
-        keys = rules.withhold(people, s.threshold)
-        # Noise on the events of withheld cells would never be seen: not drawing it changes nothing that is published.
-        drawn = noise.laplace(
-            true_events[keys], sensitivity=s.max_cells * s.max_events, epsilon_micro=s.epsilon_of("events")
-        )
-        events = rules.agree(people[keys], np.concatenate([*drawn, np.empty(0, np.int64)]))
-        published = rules.Published(keys, people[keys], events)
-        consenting = self._one("SELECT count(*) FROM subscriber JOIN consent USING (subscriber_id) WHERE in_area")
-        noisy = next(
-            noise.laplace(np.array([consenting], np.int64), sensitivity=1, epsilon_micro=s.epsilon_of("consenting"))
-        )
-        say("weighing contributions", 0.86)
-        return self._write(people, published, rules.disclosed_consenting(int(noisy[0]), self.population()))
-
-    def _write(self, people: NDArray[np.int64], published: rules.Published, consenting: int) -> Outcome:
         import pyarrow as pa  # noqa: PLC0415
 
-        s = self.specification
-        manifest = self._manifest(published)
-        cells = self._cells(published)
+        drawn = drawing.draw(self.specification, self._counts(), settings().secret.encode(), say)
+        say("weighing contributions", 0.86)
+        manifest = self._manifest(drawn.counted)
+        noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
         files = {
-            "noisy.parquet": self._parquet("noisy.parquet", pa.table({"people": people})),
-            "cells.parquet": self._parquet("cells.parquet", cells, about=self._about()),
+            "noisy.parquet": self._parquet("noisy.parquet", noisy),
+            "cells.parquet": self._parquet("cells.parquet", self._cells(drawn), about=self._about()),
             "manifest.parquet": self._parquet("manifest.parquet", manifest, group=MANIFEST_GROUP),
         }
-        population = self.population()
-        n, whole = rules.median_cell(published.people, consenting, population)
-        latest = None
-        if len(published.keys):
-            last = int((published.keys // len(s.age_bands) % s.times).max())
-            latest = s.period_from + (last + 1) * s.step
-        figures = {
-            "threshold": s.threshold,
-            "noise_variance_micro": round(noise.variance(s.people_scale) * noise.MICRO),
-            "key_count": s.key_count,
-            "row_count": len(published.keys),
-            "suppressed_micro": (s.key_count - len(published.keys)) * noise.MICRO // s.key_count,
-            "consenting": consenting,
-            "population": population,
-            "median_cell_people": n,
-            "median_cell_population": whole,
-            "latest_event_at": latest,
+        figures = drawn.figures | {
             "contributors": len(manifest),
             "total_weight": int(np.sum(manifest["weight"].to_numpy())),
             "cells_sha256": sha256(files["cells.parquet"]),
@@ -199,41 +163,36 @@ class Aggregation:
         refusal = None
         if not len(manifest):
             refusal = "Nobody is in the cells that could be published, so there is nothing to sell."
-        return Outcome(files, figures, refusal)
+        return Outcome(files, figures, refusal, drawn.coverage)
 
-    def _true_cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the true people and events at every position of the key set, zero where nobody was."""
+    def _counts(self) -> drawing.Counts:
+        """Return the true cells by position in the key set, and who of the area consents, by home and band."""
         s = self.specification
+        bands = len(s.age_bands)
         cell = self.database.execute("SELECT zone, starts_at_us, segment, people, events FROM cell").fetchnumpy()
         step = s.step // dt.timedelta(microseconds=1)
         zone = np.searchsorted(self._zones(), cell["zone"])
         time = (cell["starts_at_us"] - microseconds(s.period_from)) // step
-        key = (zone * s.times + time) * len(s.age_bands) + cell["segment"]
-        people, events = np.zeros(s.key_count, np.int64), np.zeros(s.key_count, np.int64)
-        people[key], events[key] = cell["people"], cell["events"]
-        return people, events
+        keys = (zone * s.times + time) * bands + cell["segment"]
+        order = np.argsort(keys, kind="stable")
+        home = self.database.execute(
+            """SELECT home, segment, count(*) AS population, count(consent.subscriber_id) AS consenting
+               FROM subscriber LEFT JOIN consent USING (subscriber_id) WHERE in_area GROUP BY home, segment"""
+        ).fetchnumpy()
+        place = np.searchsorted(self._zones(), home["home"]) * bands + home["segment"]
+        population, consenting = np.zeros((2, len(s.zones) * bands), np.int64)
+        population[place], consenting[place] = home["population"], home["consenting"]
+        return drawing.Counts(
+            np.asarray(keys[order], np.int64), np.asarray(cell["people"][order], np.int64),
+            np.asarray(cell["events"][order], np.int64), consenting, population,
+        )  # fmt: skip
 
-    def _cells(self, published: rules.Published) -> pa.Table:
+    def _cells(self, drawn: drawing.Drawn) -> pa.Table:
         """Return what is sold, by zone, time and segment."""
-        import pyarrow as pa  # noqa: PLC0415
+        return drawing.table(self.specification, drawn)
 
-        s = self.specification
-        segment = published.keys % len(s.age_bands)
-        time = published.keys // len(s.age_bands) % s.times
-        zone = published.keys // (len(s.age_bands) * s.times)
-        step = s.step // dt.timedelta(microseconds=1)
-        return pa.table(
-            {
-                "zone": pa.array(np.asarray(s.zones, dtype=object)[zone], pa.string()),
-                "starts_at": pa.array(microseconds(s.period_from) + time * step, pa.timestamp("us", tz="UTC")),
-                "segment": pa.array(np.asarray(s.age_bands, dtype=object)[segment], pa.string()),
-                "people": pa.array(published.people, pa.int64()),
-                "events": pa.array(published.events, pa.int64()),
-            }
-        )
-
-    def _manifest(self, published: rules.Published) -> pa.Table:
-        """Return reference and weight of everyone who counts in a published cell, by reference."""
+    def _manifest(self, counted: NDArray[np.int64]) -> pa.Table:
+        """Return reference and weight of everyone who counts in these keys, by reference."""
         import pyarrow as pa  # noqa: PLC0415
 
         s = self.specification
@@ -241,11 +200,11 @@ class Aggregation:
         inputs.load(
             self.database,
             "published",
-            zone=pa.array(self._zones()[published.keys // (len(s.age_bands) * s.times)], pa.int64()),
+            zone=pa.array(self._zones()[counted // (len(s.age_bands) * s.times)], pa.int64()),
             starts_at_us=pa.array(
-                microseconds(s.period_from) + published.keys // len(s.age_bands) % s.times * step, pa.int64()
+                microseconds(s.period_from) + counted // len(s.age_bands) % s.times * step, pa.int64()
             ),
-            segment=pa.array(published.keys % len(s.age_bands), pa.int32()),
+            segment=pa.array(counted % len(s.age_bands), pa.int32()),
         )
         who = self.database.execute(
             """SELECT subscriber_id AS reference, count(*) AS weight
@@ -271,8 +230,9 @@ class Aggregation:
             "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
             "partage.grain": s.grain,
             "partage.zones": f"H3, resolution {s.resolution}",
-            "partage.method": f"{rules.METHOD}: discrete Laplace, one subscriber in one release",
+            "partage.method": f"{rules.METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
             "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
+            "partage.delta": f"{s.delta:g}",
             "partage.bounds": f"{s.max_cells} cells a subscriber, {s.max_events} events a cell",
             "partage.threshold": str(s.threshold),
             "partage.specification": s.digest,

@@ -1,17 +1,19 @@
-"""Noise: OpenDP's discrete Laplace, exact and from the operating system's entropy; its tail and its variance.
+"""Noise: discrete Laplace or Gaussian, exact, from OpenDP or from the table sampler; its tail, spread and threshold.
 
-A vector of counts gets independent draws. What one person can change of it, summed over all counts, is the sensitivity;
-the scale is sensitivity / epsilon, and the measurement's own map is asked to confirm the loss. Withholding what falls
-below the threshold is post-processing and costs nothing.
+A vector of counts gets independent draws. For Laplace noise the scale is the L1 sensitivity (what one person changes,
+summed over all counts) over epsilon; for Gaussian noise it is the L2 sensitivity over the root of twice rho. OpenDP's
+measurement is asked to confirm the loss. Withholding what falls below the threshold is post-processing and costs nothing.
 
 Source: Ghosh, Roughgarden and Sundararajan, "Universally utility-maximizing privacy mechanisms", STOC 2009 (the
-discrete Laplace); Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020,
-section 5 (sampling it exactly, as OpenDP does).
+discrete Laplace); Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020 (its
+concentrated loss, theorem 4; sampling both exactly, section 5, as OpenDP does).
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,15 +24,77 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MICRO = 1_000_000
+NANO = 1_000_000_000
 CHUNK = 100_000
 """Counts drawn at once, so that progress can be told."""
 ROUNDING = 1 + 2**-40
 """The scale's margin over its exact value, which the measurement's conservative rounding needs."""
+FAR = 40
+"""Standard deviations beyond which Gaussian noise has a probability that no double holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One noise: `laplace` or `gaussian`, and its scale (Gaussian: sigma)."""
+
+    kind: str
+    scale: float
+
+    @property
+    def variance(self) -> float:
+        """Return the noise's variance."""
+        if self.kind == "laplace":
+            return variance(self.scale)
+        right = _gaussian(self.scale)
+        return 2 * float(right @ np.arange(len(right), dtype=float) ** 2)
+
+    @property
+    def mean_error(self) -> float:
+        """Return how far from zero the noise is on average."""
+        if self.kind == "laplace":
+            q = math.exp(-1 / self.scale)
+            return 2 * q / (1 - q * q)
+        right = _gaussian(self.scale)
+        return 2 * float(right @ np.arange(len(right), dtype=float))
+
+    def tail(self, at_least: int) -> float:
+        """Return the probability that the noise is `at_least` (positive) or more."""
+        if self.kind == "laplace":
+            return tail(self.scale, at_least)
+        return float(_gaussian(self.scale)[at_least:].sum())
+
+    def threshold(self, keys: int, expected_false: float) -> int:
+        """Return the least whole number that noise alone reaches at most `expected_false` times in `keys` empty cells."""
+        if self.kind == "laplace":
+            return threshold(self.scale, keys, expected_false)
+        tails = np.cumsum(_gaussian(self.scale)[::-1])[::-1]
+        return max(1, int(np.searchsorted(-tails * keys, -expected_false)))
+
+    def half_width(self, outside: float) -> int:
+        """Return the least h such that the noise lies beyond [-h, h] with a probability of at most `outside`."""
+        if self.kind == "laplace":
+            # 2 q^(h+1) / (1 + q) <= outside.
+            q = math.exp(-1 / self.scale)
+            return max(0, math.ceil(self.scale * (math.log(2 / outside) - math.log1p(q)) - 1 - 1e-9))
+        tails = np.cumsum(_gaussian(self.scale)[::-1])[::-1]
+        return max(0, int(np.searchsorted(-2 * tails, -outside)) - 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _gaussian(sigma: float) -> NDArray[np.float64]:
+    """Return the discrete Gaussian's probabilities of 0, 1, 2, … as far as a double holds them."""
+    right = np.exp(-(np.arange(math.ceil(FAR * sigma) + 2, dtype=float) ** 2) / (2 * sigma * sigma))
+    return np.asarray(right / (2 * right.sum() - 1), np.float64)
 
 
 def scale(sensitivity: int, epsilon_micro: int) -> float:
     """Return the discrete Laplace's scale that spends at most `epsilon_micro` on counts of this L1 sensitivity."""
     return sensitivity * MICRO / epsilon_micro * ROUNDING
+
+
+def sigma(sensitivity_squared: int, rho_nano: int) -> float:
+    """Return the discrete Gaussian's sigma that spends at most `rho_nano` on counts of this squared L2 sensitivity."""
+    return math.sqrt(sensitivity_squared * NANO / (2 * rho_nano)) * ROUNDING
 
 
 def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) -> Iterator[NDArray[np.int64]]:
@@ -47,6 +111,20 @@ def laplace(counts: NDArray[np.int64], *, sensitivity: int, epsilon_micro: int) 
     )
     loss: float = measure.map(sensitivity)
     assert loss * MICRO <= epsilon_micro, "the measurement confirms the loss that is paid for"
+    for start in range(0, len(counts), CHUNK):
+        yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)
+
+
+def gaussian(counts: NDArray[np.int64], *, sensitivity_squared: int, rho_nano: int) -> Iterator[NDArray[np.int64]]:
+    """Yield `counts` with Gaussian noise, as `laplace` does; the chunks together are one mechanism of loss `rho_nano`."""
+    import opendp.prelude as dp  # noqa: PLC0415
+
+    dp.enable_features("contrib")
+    measure = dp.m.make_gaussian(
+        dp.vector_domain(dp.atom_domain(T=int)), dp.l2_distance(T=float), scale=sigma(sensitivity_squared, rho_nano)
+    )
+    loss: float = measure.map(math.nextafter(math.sqrt(sensitivity_squared), math.inf))
+    assert loss * NANO <= rho_nano, "the measurement confirms the loss that is paid for"
     for start in range(0, len(counts), CHUNK):
         yield np.asarray(measure(counts[start : start + CHUNK].tolist()), dtype=np.int64)
 

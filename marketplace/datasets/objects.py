@@ -42,6 +42,11 @@ def cells_key(release: uuid.UUID) -> str:
     return f"releases/{release}/cells.parquet"
 
 
+def edition_key(release: uuid.UUID, level: int) -> str:
+    """Return where a sealed release's coarser edition lies; levels from 1."""
+    return f"releases/{release}/edition-{level}.parquet"
+
+
 def private_key(release: uuid.UUID, name: str) -> str:
     """Return where a release's private object `name` lies: noisy.parquet, cells.parquet or manifest.parquet."""
     return f"{PRIVATE}releases/{release}/{name}"

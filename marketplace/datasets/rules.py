@@ -5,12 +5,14 @@ person's data can add or remove a key. Events outside the declared area fall on 
 
 **Everything published is one of three things:** declared (period, zones, bands, bounds, epsilon, threshold, noise
 variance, size of the key set; the population is a constant of the operator's registry), noise paid from epsilon (people
-and events of cells, how many consent), or computed from those (cells published, share withheld, median cell, latest
-published time). Notice versions are those the consent registry has in force at the start, whoever was seen.
+and events of cells, totals, how many consent: in all, by band and by area), or computed from those (cells published,
+share withheld, median cell, latest published time, coverage, R-indicator, error intervals). Notice versions are those
+the consent registry has in force at the start, whoever was seen.
 
-**The unit is subscriber-release:** what one release tells about any one subscriber, all their events and their consent
-together, is bounded by its epsilon; releases of a dataset add up within its budget (basic composition, in whole
-micro-epsilon).
+**The unit is declared:** subscriber-release (what one release tells about any one subscriber, all their events and
+their consent together, is bounded by its epsilon) or subscriber-day (the events of any one day are; days add up).
+Releases of a dataset add up within its budget, in whole micro-epsilon; what a year of every dataset costs one
+subscriber is composed in `budget`.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import datetime as dt
 import hashlib
 import hmac
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import h3
 import numpy as np
 import rfc8785
 
-from marketplace.datasets import noise
+from marketplace.datasets import budget, noise
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
@@ -34,14 +37,28 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
-METHOD = "bounded-laplace-1"
+METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""
+CADENCES = ("", "day", "week", "month")
+"""How often a dataset's next release is built by itself; empty: when a steward asks."""
 STEPS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
-EPSILON_PERCENT = {"people": 80, "events": 18, "consenting": 2}
-"""How a release's epsilon is divided. People decide what is published and what it is worth, so they get most."""
+EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "areas": 2}
+"""How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
+TOTALS_PERCENT = 8
+"""What the totals that undo truncation take from people's part, where a dataset has them."""
+UNITS = ("release", "day")
+MECHANISMS = ("laplace", "gaussian")
+SMALLEST_DELTA, LARGEST_DELTA = 5, 15
+"""Exponents: delta is ten to the minus this."""
+LARGEST_MAX_ZONES = 100
+DAY = dt.timedelta(days=1)
+MOST_AREAS = 64
+"""Coverage is told for no more areas than this: the zones' parents, as fine as that allows."""
 EXPECTED_FALSE_CELLS = 0.1
 """Empty cells that noise alone lifts over the threshold, on average in one release: one release in ten has one."""
-LARGEST_KEY_SET = 20_000_000
+LARGEST_KEY_SET = 400_000_000
+LARGEST_DENSE_KEY_SET = 50_000_000
+"""Where totals or roll-ups need the noise of every key."""
 HASH_PRIME = 2_147_483_647
 HASH_KEYS = 7
 
@@ -62,6 +79,16 @@ class Specification:
     max_cells: int
     max_events: int
     epsilon_micro: int
+    mechanism: str = "laplace"
+    delta_exponent: int = 0
+    """Delta is ten to the minus this; 0 for a pure epsilon."""
+    unit: str = "release"
+    max_zones: int = 0
+    """C: zones one subscriber counts in within one time's total, which undoes truncation; 0: no totals."""
+    parent_resolution: int = 0
+    """Withheld cells are added up over their parent of this resolution; 0: they are not."""
+    revision: int = 1
+    """How often this period was asked for anew, from 1: another revision is another release, and another spend."""
 
     @property
     def step(self) -> dt.timedelta:
@@ -92,26 +119,81 @@ class Specification:
             "period": [self.period_from.isoformat(), self.period_to.isoformat()],
             "bounds": [self.max_cells, self.max_events],
             "epsilon_micro": self.epsilon_micro,
+            "mechanism": [self.mechanism, self.delta_exponent],
+            "unit": self.unit,
+            "max_zones": self.max_zones,
+            "parent_resolution": self.parent_resolution,
+            "revision": self.revision,
         }
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
-    def epsilon_of(self, what: str) -> int:
-        """Return the millionths of epsilon spent on people, events or consenting; the parts never exceed the whole."""
-        return self.epsilon_micro * EPSILON_PERCENT[what] // 100
+    @property
+    def unit_us(self) -> int:
+        """Return the length of one unit in microseconds: within it a subscriber counts in at most max_cells cells."""
+        return (DAY if self.unit == "day" else self.period_to - self.period_from) // dt.timedelta(microseconds=1)
 
     @property
-    def people_scale(self) -> float:
-        """Return the scale of the noise on people: one person counts once in at most max_cells cells."""
-        return noise.scale(self.max_cells, self.epsilon_of("people"))
+    def delta(self) -> float:
+        """Return delta: 0 for a pure epsilon."""
+        return 10.0**-self.delta_exponent if self.delta_exponent else 0.0
+
+    @property
+    def is_dense(self) -> bool:
+        """Tell whether noise is needed on every key: totals and roll-ups add up cells that are not published."""
+        return self.max_zones > 0 or self.parent_resolution > 0
+
+    def percent_of(self, what: str) -> int:
+        """Return the hundredths of the loss spent on people, events, totals, consenting, bands or areas."""
+        totals = TOTALS_PERCENT if self.max_zones else 0
+        return totals if what == "totals" else EPSILON_PERCENT[what] - totals * (what == "people")
+
+    def epsilon_of(self, what: str) -> int:
+        """Return the millionths of epsilon spent on one part of a Laplace release; the parts never exceed the whole."""
+        return self.epsilon_micro * self.percent_of(what) // 100
+
+    @property
+    def rho_nano(self) -> int:
+        """Return the whole loss of a Gaussian release, in nano-rho."""
+        return budget.rho_nano(self.epsilon_micro, self.delta_exponent)
+
+    def sensitivities(self, what: str) -> tuple[int, int]:
+        """Return what one unit changes of a part's counts: summed (L1), and the sum of squares (L2 squared)."""
+        cells, steps = self.max_cells, self.unit_us // (self.step // dt.timedelta(microseconds=1))
+        match what:
+            case "people":
+                return cells, cells
+            case "events":
+                return cells * self.max_events, cells * self.max_events**2
+            case "totals":
+                return self.max_zones * steps, self.max_zones**2 * steps
+            case _:
+                return 1, 1
+
+    def law(self, what: str) -> noise.Law:
+        """Return the noise on one part's counts."""
+        total, squares = self.sensitivities(what)
+        if self.mechanism == "laplace":
+            return noise.Law("laplace", noise.scale(total, self.epsilon_of(what)))
+        return noise.Law("gaussian", noise.sigma(squares, self.rho_nano * self.percent_of(what) // 100))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return what the loss is divided among."""
+        return (*EPSILON_PERCENT, *(("totals",) if self.max_zones else ()))
+
+    @property
+    def unit_rho_nano(self) -> int:
+        """Return the nano-rho that one unit loses by this release, rounded up."""
+        return sum(budget.vector_rho_nano(self.sensitivities(part)[1], self.law(part).scale) for part in self.parts)
 
     @property
     def threshold(self) -> int:
         """Return the fewest noisy people a published cell has; it grows with the key set."""
-        return noise.threshold(self.people_scale, self.key_count, EXPECTED_FALSE_CELLS)
+        return self.law("people").threshold(self.key_count, EXPECTED_FALSE_CELLS)
 
 
 def specify(
-    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime
+    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
 ) -> Specification:
     """Return what a build of `dataset` (its row) over the half-open period is asked for; refuse what makes no release.
 
@@ -128,6 +210,10 @@ def specify(
         raise Invalid("The period must start in 1970 or later.")
     if (start - epoch) % step or (end - epoch) % step:
         raise Invalid("The period must start and end on a whole {grain}, in UTC.", grain=dataset["grain"])
+    if dataset["unit"] == "day" and ((start - epoch) % DAY or (end - epoch) % DAY):
+        raise Invalid("The period must start and end on a whole day, in UTC.")
+    if revision < 1:
+        raise Invalid("Revisions are counted from one.")
     zones = key_zones(dataset["zones"], dataset["h3_resolution"])
     if not zones or not dataset["age_bands"]:
         raise Invalid("The dataset {dataset} declares no zones or no age bands yet.", dataset=dataset["code"])
@@ -135,13 +221,47 @@ def specify(
         dataset=dataset["code"], purpose=dataset["purpose"], zones=zones, age_bands=tuple(dataset["age_bands"]),
         resolution=dataset["h3_resolution"], grain=dataset["grain"], period_from=start, period_to=end,
         max_cells=dataset["max_cells"], max_events=dataset["max_events"], epsilon_micro=dataset["epsilon_micro"],
+        mechanism=dataset["mechanism"], delta_exponent=dataset["delta_exponent"], unit=dataset["unit"],
+        max_zones=dataset["max_zones"], parent_resolution=dataset["parent_resolution"], revision=revision,
     )  # fmt: skip
-    if specification.key_count > LARGEST_KEY_SET:
+    most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
+    if specification.key_count > most:
         raise Invalid(
             "That release would have {keys} cells, more than {most}: choose a shorter period or larger zones.",
-            keys=specification.key_count, most=LARGEST_KEY_SET,
+            keys=specification.key_count, most=most,
         )  # fmt: skip
+    if specification.mechanism == "gaussian" and specification.rho_nano * min(EPSILON_PERCENT.values()) < 100:  # noqa: PLR2004
+        raise Invalid("Epsilon is too small to be divided.")
     return specification
+
+
+def latest_period(cadence: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """Return the latest whole day, week (from Monday) or month in UTC that is over at `now`; half-open."""
+    end = now.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if cadence == "day":
+        return end - dt.timedelta(days=1), end
+    if cadence == "week":
+        end -= dt.timedelta(days=end.weekday())
+        return end - dt.timedelta(days=7), end
+    assert cadence == "month"
+    end = end.replace(day=1)
+    return (end - dt.timedelta(days=1)).replace(day=1), end
+
+
+def check_privacy(
+    *, unit: str, mechanism: str, delta_exponent: int, max_zones: int, parent_resolution: int, h3_resolution: int,
+    edition_multiples: Sequence[int],
+) -> None:  # fmt: skip
+    """Refuse a promise that makes no sense; see the columns of `dataset`."""
+    if unit not in UNITS or mechanism not in MECHANISMS:
+        raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
+    least, most = (SMALLEST_DELTA, LARGEST_DELTA) if mechanism == "gaussian" else (0, 0)
+    if not least <= delta_exponent <= most:
+        raise Invalid("Delta is ten to the minus 5 to 15 for Gaussian noise, and nothing for Laplace.")
+    if not 0 <= max_zones <= LARGEST_MAX_ZONES or not 0 <= parent_resolution < max(1, h3_resolution):
+        raise Invalid("Totals count between 1 and 100 zones, and parents are coarser than zones.")
+    if any(later <= earlier for earlier, later in pairwise([1, *edition_multiples])):
+        raise Invalid("Each edition must be coarser than the one before.")
 
 
 def key_zones(area: Sequence[str], resolution: int) -> tuple[str, ...]:
@@ -154,6 +274,23 @@ def key_zones(area: Sequence[str], resolution: int) -> tuple[str, ...]:
             )
         zones.update(h3.cell_to_children(cell, resolution))
     return tuple(sorted(zones))
+
+
+def parents(zones: Sequence[str], resolution: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the parents of H3 `zones` at a resolution, ascending, and for each zone its parent's position."""
+    of = [h3.cell_to_parent(zone, min(resolution, h3.get_resolution(zone))) for zone in zones]
+    names = tuple(sorted(set(of)))
+    place = {name: at for at, name in enumerate(names)}
+    return names, np.array([place[name] for name in of], np.int64)
+
+
+def areas(zones: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows."""
+    for resolution in range(max(h3.get_resolution(zone) for zone in zones), 0, -1):
+        found = parents(zones, resolution)
+        if len(found[0]) <= MOST_AREAS:
+            return found
+    return parents(zones, 0)
 
 
 def hash_keys(secret: str, digest: str) -> tuple[int, ...]:

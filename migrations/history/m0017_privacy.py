@@ -100,6 +100,22 @@ CREATE TABLE revocation (
     CONSTRAINT says_why CHECK (reason_fr <> '' AND reason_en <> '')
 );
 
+-- Releases made before this were of pure epsilon, which is at most epsilon² / 2 of concentrated loss.
+ALTER TABLE release DISABLE TRIGGER sealed_for_ever;
+UPDATE release SET rho_nano = (epsilon_micro * epsilon_micro + 1999) / 2000, sampler = CASE WHEN key_count > 0 THEN 'opendp' ELSE '' END;
+ALTER TABLE release ENABLE TRIGGER sealed_for_ever;
+INSERT INTO privacy_year (year, rho_nano, pure_micro, spent_micro, budget_micro)
+    SELECT year, sum(rho_nano), sum(epsilon_micro), sum(epsilon_micro), greatest(sum(epsilon_micro), 100000000)
+    FROM release CROSS JOIN LATERAL generate_series(
+        extract(year FROM period_from AT TIME ZONE 'UTC')::int,
+        extract(year FROM (period_to - interval '1 microsecond') AT TIME ZONE 'UTC')::int) AS year
+    GROUP BY year;
+INSERT INTO privacy_spend (release, year, units, rho_nano, epsilon_micro, is_pure)
+    SELECT id, year, 1, rho_nano, epsilon_micro, true
+    FROM release CROSS JOIN LATERAL generate_series(
+        extract(year FROM period_from AT TIME ZONE 'UTC')::int,
+        extract(year FROM (period_to - interval '1 microsecond') AT TIME ZONE 'UTC')::int) AS year;
+
 DROP TRIGGER sealed_for_ever ON release;
 CREATE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
     WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace.database import fetch_value
-from marketplace.datasets import actions, queries
+from marketplace.datasets import actions
 from marketplace.errors import Invalid
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import ZONES, crowd, declare, enlist, events_table, write
+from tests.marketplace.datasets.worlds import ZONES, crowd, declare, enlist, events_table, kept, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +122,7 @@ def test_bad_parquet_is_named_by_file_and_row(run: Callable[..., Any], tmp_path:
     run(story)
 
 
+@pytest.mark.usefixtures("lavish_year")
 def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(
     run: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -142,7 +143,7 @@ def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(
             )
         )
         release = await actions.build("lyon", events=folder.as_uri(), subscribers=files["subscribers"], **PERIOD)
-        cells = (await queries.cells(release)).to_pylist()
+        cells = (await kept(release, "cells")).to_pylist()
         assert [(cell["segment"], cell["people"], cell["events"]) for cell in cells] == [("18-39", 2, 3), ("40+", 2, 3)]
 
     run(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from typing import TYPE_CHECKING, Any
 
 import h3
@@ -11,9 +12,10 @@ import pyarrow.parquet as pq
 
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
-from marketplace.datasets import actions
+from marketplace.datasets import actions, objects
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -88,3 +90,8 @@ async def enlist(people: Iterable[int], *, consenting: Iterable[int] | None = No
 def crowd(size: int, *, zone: str = ZONES[0], hour: float = 10, first: int = 1) -> list[Event]:
     """Return one event of each of `size` people in one zone and hour."""
     return [(first + n, at(hour), zone) for n in range(size)]
+
+
+async def kept(release: uuid.UUID, name: str) -> pa.Table:
+    """Return a private file of a release, whatever its state: noisy, cells or manifest."""
+    return pq.read_table(io.BytesIO(await objects.get(objects.private_key(release, f"{name}.parquet"))))

@@ -1,0 +1,79 @@
+"""Privacy loss, composed: from (epsilon, delta) to concentrated loss and back, and what a year costs a subscriber.
+
+The rule this file keeps: what is stored is whole numbers, rounded so that the stated loss is never below the true one.
+Losses add up as zero-concentrated differential privacy (rho), whole nano-rho; `dp_accounting` turns a sum of them into
+(epsilon, delta). Discrete Laplace noise of scale s on one count that a person changes by d is (d/s)-private, hence
+(d/s)²/2-concentrated; discrete Gaussian noise of the same scale has the same rho. So a vector of counts costs
+(L2 sensitivity)² / (2 s²) with either.
+
+Source: Bun and Steinke, "Concentrated differential privacy", TCC 2016, proposition 1.4 and lemma 2.3; Canonne, Kamath
+and Steinke 2020, proposition 12 (the conversion).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+from fractions import Fraction
+from typing import Final
+
+from marketplace.datasets.noise import MICRO, NANO
+
+YEAR_DELTA_EXPONENT: Final = 9
+"""A subscriber's year is stated at delta = 10^-9."""
+
+
+@functools.lru_cache(maxsize=4096)
+def epsilon_micro(rho_nano: int, delta_exponent: int) -> int:
+    """Return the millionths of epsilon, rounded up, that a loss of `rho_nano` keeps to at delta = 10^-delta_exponent."""
+    if not rho_nano:
+        return 0
+    from dp_accounting import dp_event  # noqa: PLC0415 (a second that only builds need)
+    from dp_accounting.rdp import rdp_privacy_accountant  # noqa: PLC0415
+
+    accountant = rdp_privacy_accountant.RdpAccountant()
+    accountant.compose(dp_event.ZCDpEvent(rho_nano / NANO))
+    return math.ceil(float(accountant.get_epsilon(10.0**-delta_exponent)) * MICRO * (1 + 2**-40))
+
+
+@functools.lru_cache(maxsize=256)
+def rho_nano(epsilon: int, delta_exponent: int) -> int:
+    """Return the most whole nano-rho whose loss at delta is at most `epsilon` millionths; 0 when none is."""
+    low, high = 0, 1
+    while epsilon_micro(high, delta_exponent) <= epsilon:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if epsilon_micro(middle, delta_exponent) <= epsilon else (low, middle)
+    return low
+
+
+def vector_rho_nano(sensitivity_squared: int, scale: float) -> int:
+    """Return the nano-rho, rounded up, of noise of this scale on counts of this squared L2 sensitivity."""
+    return math.ceil(Fraction(sensitivity_squared * NANO) / (2 * Fraction(scale) ** 2))
+
+
+def years(period_from: dt.datetime, period_to: dt.datetime, unit: str) -> dict[int, int]:
+    """Return how many units of a release one subscriber may be in, of each calendar year (UTC).
+
+    A release's unit is charged whole to every year its period touches; days are each charged to the year they lie in.
+    """
+    last = period_to - dt.timedelta(microseconds=1)
+    count = dict.fromkeys(range(period_from.year, last.year + 1), 0)
+    if unit == "release":
+        return dict.fromkeys(count, 1)
+    for year in count:
+        start = max(period_from.date(), dt.date(year, 1, 1))
+        end = min(last.date(), dt.date(year, 12, 31))
+        count[year] = (end - start).days + 1
+    return count
+
+
+def year_epsilon_micro(rho: int, gaussian_rho: int, pure_micro: int) -> int:
+    """Return what a year costs, in millionths of epsilon at the year's delta: the smaller of two valid compositions.
+
+    rho: of all releases, composed as concentrated losses. Or: gaussian_rho, of those with Gaussian noise alone, so
+    composed, plus pure_micro, the others' epsilons added up.
+    """
+    return min(epsilon_micro(rho, YEAR_DELTA_EXPONENT), epsilon_micro(gaussian_rho, YEAR_DELTA_EXPONENT) + pure_micro)

@@ -1,0 +1,85 @@
+"""A release's dossier: the gate's findings by WP216's three criteria, in canonical bytes that anyone can check.
+
+Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519); Article 29 Working Party, Opinion 05/2014 (WP216).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+
+from marketplace.consent.rules import public_key, sign, verify
+from marketplace.datasets import gate, rules
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    import asyncpg
+
+    from marketplace.datasets.rules import Specification
+
+VERSION: Final = 1
+SAMPLERS: Final = {
+    "opendp": "OpenDP's exact samplers",
+    "table": "the table sampler: inversion of 128 bits, within 2^-99 of the exact law a draw",
+}
+
+
+def document(
+    specification: Specification, release: Mapping[str, Any] | asyncpg.Record, found: Sequence[gate.Finding],
+    at: dt.datetime,
+) -> bytes:  # fmt: skip
+    """Return the canonical bytes of what the gate found of a release (its row) at an instant."""
+    s = specification
+    why = gate.reasons(found)
+    return rfc8785.dumps(
+        {
+            "kind": "release dossier",
+            "version": VERSION,
+            "release": str(release["id"]),
+            "dataset": s.dataset,
+            "period": [s.period_from.isoformat(), s.period_to.isoformat()],
+            "revision": s.revision,
+            "specification": s.digest,
+            "cells_sha256": release["cells_sha256"],
+            "assessed_at": at.isoformat(),
+            "promise": {
+                "unit": f"one subscriber in one {s.unit}",
+                "mechanism": f"discrete {s.mechanism}",
+                "method": rules.METHOD,
+                "epsilon_micro": s.epsilon_micro,
+                "delta_exponent": s.delta_exponent,
+                "rho_nano": s.unit_rho_nano,
+                "divided_percent": {part: s.percent_of(part) for part in s.parts},
+                "drawn_by": SAMPLERS[release["sampler"]],
+            },
+            "criteria": {
+                criterion: {
+                    "passed": all(finding.passed for finding in found if finding.criterion == criterion),
+                    "tests": [finding.stated() for finding in found if finding.criterion == criterion],
+                }
+                for criterion in gate.CRITERIA
+            },
+            "passed": not why,
+            "reasons": why,
+        }
+    )
+
+
+def signed(document_: bytes, signing_key: str) -> bytes:
+    """Return the Ed25519 signature of a dossier under the hex key."""
+    return sign(document_, signing_key)
+
+
+def is_ours(document_: bytes, signature: bytes, signing_key: str) -> bool:
+    """Tell whether a dossier bears the signature of the hex key's holder."""
+    return verify(document_, signature, public_key(signing_key))
+
+
+def read(document_: bytes) -> dict[str, Any]:
+    """Return what a dossier says."""
+    said: dict[str, Any] = json.loads(document_)
+    return said

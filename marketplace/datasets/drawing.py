@@ -1,0 +1,233 @@
+"""From true counts to what is published: draw the noise, withhold, add up what is thin, make counts agree.
+
+Everything after the draw is post-processing: it looks at noisy counts and at what is declared, never at a true count.
+
+**Two ways to draw, one distribution.** Every key of the public key set gets its own noise, whether anyone was there or
+not. On a small key set OpenDP draws them all. On a large one the table sampler does; and where only what reaches the
+threshold t is ever looked at, empty keys need not be drawn one by one: how many of m empty keys reach t is binomial with
+P(noise >= t), which of them is uniform, and each one's value is the noise given that it is t or more. That is the same
+joint distribution of what is published as drawing all m, and all of it is drawn exactly.
+
+Source: Cormode, Procopiuc, Srivastava and Tran, "Differentially private summaries for sparse data", ICDT 2012, section 4
+(drawing only the noise that passes a filter).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketplace.datasets import finishing, noise, rules, sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.rules import Specification
+
+    Say = Callable[[str, float], None]
+
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+SAMPLER_FROM: Final = 1_000_000
+"""Keys from which on the table sampler draws: OpenDP's own draws would take ten seconds and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The true, bounded aggregate. Never leaves the build."""
+
+    keys: NDArray[np.int64]
+    """Positions in zones × times × segments where somebody was, ascending, each once."""
+    people: NDArray[np.int64]
+    events: NDArray[np.int64]
+    consenting: NDArray[np.int64]
+    """Zones × age bands: whose home is there and whose consent stands."""
+    population: NDArray[np.int64]
+    """Zones × age bands: the operator's subscribers, a constant of its registry."""
+    totals: NDArray[np.int64] | None = None
+    """For each time, everyone's zones before they were bounded, at most max_zones each; where the dataset has totals."""
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of all of it, whatever integers it is held in."""
+        seen = hashlib.sha256()
+        for part in (self.keys, self.people, self.events, self.consenting, self.population, self.totals):
+            if part is not None:
+                seen.update(len(part).to_bytes(8, "little"))
+                seen.update(np.ascontiguousarray(part, np.int64).data)
+        return seen.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a build may keep and publish."""
+
+    published: rules.Published
+    rolled: finishing.Rolled
+    counted: NDArray[np.int64]
+    """Keys whose people are inside something published: the manifest weighs these."""
+    figures: dict[str, Any]
+    """Columns of `release`."""
+    coverage: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """Kind, name, population, consenting."""
+
+
+def draw(specification: Specification, counts: Counts, secret: bytes, say: Say | None = None) -> Drawn:
+    """Draw a release's noise once and return what may be published of it.
+
+    secret: the operator's; the draws of the table sampler are a function of it, the specification and every count.
+    """
+    s = specification
+    source = Source(s, noise_key(secret, s, counts))
+    told = say or (lambda _step, _share: None)
+    if counts.totals is not None or s.is_dense:
+        people = source.everywhere("people", counts.keys, counts.people, s.key_count, told)
+        keys = rules.withhold(people, s.threshold)
+        published_people = people[keys]
+    else:
+        people = None
+        keys, published_people = source.reaching("people", counts, s.threshold, told)
+    if s.parent_resolution:
+        assert people is not None
+        all_events = source.everywhere("events", counts.keys, counts.events, s.key_count, told)
+        events = all_events[keys]
+        rolled = finishing.roll_up(s, people, all_events)
+    else:
+        # Noise on the events of withheld cells would never be seen: not drawing it changes nothing that is published.
+        events = source.noisy("events", _at(keys, counts.keys, counts.events))
+        rolled = finishing.Rolled.none()
+    published = rules.Published(keys, published_people, rules.agree(published_people, events))
+    total_error = 0.0
+    factor = 1.0
+    if counts.totals is not None:
+        assert people is not None
+        totals = source.noisy("totals", np.asarray(counts.totals, np.int64))
+        published, factor, total_error = finishing.undo_truncation(s, published, people, totals)
+    told("telling coverage", 0.85)
+    figures, coverage = finishing.coverage(
+        s, np.asarray(counts.population, np.int64), np.asarray(counts.consenting, np.int64), source.noisy
+    )
+    figures |= finishing.figures(s, published, rolled, figures["consenting"], figures["population"])
+    figures |= finishing.errors(s, len(keys), factor) | {
+        "total_error_micro": round(total_error * noise.MICRO), "sampler": source.engine,
+    }  # fmt: skip
+    return Drawn(
+        published, rolled, np.union1d(keys, rolled.children) if len(rolled.children) else keys, figures, coverage
+    )
+
+
+def noise_key(secret: bytes, specification: Specification, counts: Counts) -> bytes:
+    """Return the key of a release's draws: another specification, or one count changed, and it is another key."""
+    return hmac.new(secret, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
+
+
+class Source:
+    """Draws of one release: a part's noise is drawn once, from one engine."""
+
+    def __init__(self, specification: Specification, key: bytes) -> None:
+        """Choose the engine by the size of the key set."""
+        self.specification, self.key = specification, key
+        self.engine = "table" if specification.key_count > SAMPLER_FROM else "opendp"
+
+    def noisy(self, what: str, counts: NDArray[np.int64], say: Say | None = None) -> NDArray[np.int64]:
+        """Return these counts of a part with noise, each its own."""
+        s = self.specification
+        if self.engine == "table":
+            law = s.law(what)
+            return counts + sampler.table(law.kind, law.scale).draw(self.key, what, len(counts))
+        total, squares = s.sensitivities(what)
+        if s.mechanism == "laplace":
+            parts = noise.laplace(counts, sensitivity=total, epsilon_micro=s.epsilon_of(what))
+        else:
+            parts = noise.gaussian(counts, sensitivity_squared=squares, rho_nano=s.rho_nano * s.percent_of(what) // 100)
+        drawn, done = np.empty(len(counts), np.int64), 0
+        for part in parts:
+            drawn[done : done + len(part)] = part
+            done += len(part)
+            if say:
+                say("drawing noise", 0.55 + 0.3 * done / len(counts))
+        return drawn
+
+    def everywhere(
+        self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, say: Say
+    ) -> NDArray[np.int64]:
+        """Return the noisy counts of the whole key set of `size`, zero or not."""
+        whole = np.zeros(size, np.int64)
+        whole[keys] = counts
+        return self.noisy(what, whole, say)
+
+    def reaching(
+        self, what: str, counts: Counts, threshold: int, say: Say
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the keys whose noisy count reaches the threshold, ascending, and those counts."""
+        size = self.specification.key_count
+        if self.engine == "opendp":
+            whole = self.everywhere(what, counts.keys, counts.people, size, say)
+            keys = rules.withhold(whole, threshold)
+            return keys, whole[keys]
+        people = self.noisy(what, counts.people)
+        there = np.flatnonzero(people >= threshold)
+        empty_keys, empty_people = empty_reaching(self, what, counts.keys, size, threshold)
+        keys = np.concatenate([np.asarray(counts.keys)[there], empty_keys])
+        found = np.concatenate([people[there], empty_people])
+        if len(empty_keys):
+            order = np.argsort(keys, kind="stable")
+            keys, found = keys[order], found[order]
+        return keys, found
+
+
+def empty_reaching(
+    source: Source, what: str, occupied: NDArray[np.int64], size: int, threshold: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the empty keys noise alone lifts to the threshold, and how high: exactly as if all were drawn."""
+    law = source.specification.law(what)
+    table = sampler.table(law.kind, law.scale)
+    stream = sampler.Stream(source.key, f"{what} where nobody was")
+    empty = size - len(occupied)
+    count = sampler.binomial(stream, empty, sampler.ONE - table.below(threshold))
+    ranks: set[int] = set()
+    while len(ranks) < count:
+        ranks.add(stream.below(empty))
+    rank = np.array(sorted(ranks), np.int64)
+    # The r-th empty key is r plus the occupied keys before it.
+    before = np.searchsorted(np.asarray(occupied, np.int64) - np.arange(len(occupied)), rank, side="right")
+    values = [table.draw_at_least(stream, threshold) for _ in range(count)]
+    return rank + before, np.array(values, np.int64)
+
+
+def _at(wanted: NDArray[np.int64], keys: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the values at the wanted keys, zero where there is none; both lists of keys ascend."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(np.asarray(keys)[place] == wanted, np.asarray(values)[place], 0).astype(np.int64)
+
+
+def table(specification: Specification, drawn: Drawn) -> pa.Table:
+    """Return the cells that are sold, by zone, time and segment; sums over a parent zone bear the parent's name."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    s = specification
+    bands = len(s.age_bands)
+    zones = np.asarray(s.zones, dtype=object)
+    if len(drawn.rolled.keys):
+        zones = np.concatenate([zones, np.asarray(rules.parents(s.zones, s.parent_resolution)[0], dtype=object)])
+    # A parent's position follows the zones'.
+    keys = np.concatenate([drawn.published.keys, drawn.rolled.keys + s.key_count])
+    step = s.step // dt.timedelta(microseconds=1)
+    start = (s.period_from - EPOCH) // dt.timedelta(microseconds=1)
+    return pa.table(
+        {
+            "zone": pa.array(zones[keys // (bands * s.times)], pa.string()),
+            "starts_at": pa.array(start + keys // bands % s.times * step, pa.timestamp("us", tz="UTC")),
+            "segment": pa.array(np.asarray(s.age_bands, dtype=object)[keys % bands], pa.string()),
+            "people": pa.array(np.concatenate([drawn.published.people, drawn.rolled.people]), pa.int64()),
+            "events": pa.array(np.concatenate([drawn.published.events, drawn.rolled.events]), pa.int64()),
+        }
+    )

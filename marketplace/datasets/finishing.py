@@ -1,0 +1,203 @@
+"""What is made of noisy counts: totals undo truncation, thin cells add up, figures of quality are told.
+
+All of it is post-processing: functions of noisy counts, published figures and declared things, so it costs nothing.
+
+Source: Benjamini and Yekutieli, "False discovery rate-adjusted multiple confidence intervals for selected parameters",
+JASA 2005 (intervals for what was selected); Schouten, Cobben and Bethlehem, "Indicators for the representativeness of
+survey response", Survey Methodology 2009 (the R-indicator, and correcting it for the variance of its parts).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketplace.datasets import noise, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.rules import Specification
+
+OUTSIDE: Final = 0.05
+"""Of the published counts, this share may lie outside its interval."""
+SCHEMA_VERSION: Final = 1
+"""Of the published file's columns: zone, starts_at, segment, people, events."""
+RARELY: Final = 1e-5
+"""How rarely the totals' own error is beyond the stated one."""
+LARGEST_FACTOR: Final = 20
+"""Truncation is undone up to this: beyond it the bounds are wrong, not the counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """Withheld cells added up over their parent zone, two or more at a time."""
+
+    keys: NDArray[np.int64]
+    """Position in parents × times × segments, ascending."""
+    people: NDArray[np.int64]
+    """People in each of the parent's withheld cells, added up: who was in two of them counts twice."""
+    events: NDArray[np.int64]
+    children: NDArray[np.int64]
+    """Keys of the withheld cells that are in one of these, ascending."""
+
+    @classmethod
+    def none(cls) -> Rolled:
+        """Return nothing added up."""
+        nothing = np.empty(0, np.int64)
+        return cls(nothing, nothing, nothing, nothing)
+
+
+def roll_up(specification: Specification, people: NDArray[np.int64], events: NDArray[np.int64]) -> Rolled:
+    """Add up the withheld noisy counts of each parent zone, time and segment, and keep the sums that are large enough.
+
+    A sum over k cells has the noise of k draws, so it must reach sqrt(k) times the threshold, rounded up. A sum of one
+    would be a withheld cell: two withheld cells at least are in each sum. Whatever is published beside it was published
+    already and is not in it, so no subtraction of published figures leaves a single withheld cell.
+    """
+    s = specification
+    names, parent = rules.parents(s.zones, s.parent_resolution)
+    shape = (len(s.zones), s.times * len(s.age_bands))
+    thin = (people < s.threshold).reshape(shape)
+    size = (len(names), shape[1])
+    count, sums, event_sums = (np.zeros(size, np.int64) for _ in range(3))
+    for zone, at in enumerate(parent):
+        count[at] += thin[zone]
+        sums[at] += np.where(thin[zone], people.reshape(shape)[zone], 0)
+        event_sums[at] += np.where(thin[zone], events.reshape(shape)[zone], 0)
+    least = np.ceil(s.threshold * np.sqrt(np.arange(len(s.zones) + 1)) - 1e-9).astype(np.int64)
+    large = (count >= 2) & (sums >= least[count])  # noqa: PLR2004 (one alone is a withheld cell)
+    keys = np.flatnonzero(large)
+    found = sums.ravel()[keys]
+    children = np.flatnonzero((thin & large[parent]).ravel())
+    return Rolled(keys, found, rules.agree(found, event_sums.ravel()[keys]), children)
+
+
+def undo_truncation(
+    specification: Specification, published: rules.Published, people: NDArray[np.int64], totals: NDArray[np.int64]
+) -> tuple[rules.Published, float, float]:
+    """Scale each time's published counts by what bounding took from its total.
+
+    people: noisy counts of the whole key set; totals: noisy totals of each time. Bounding takes the same share of every
+    cell of a time in expectation, because the cells a subscriber counts in are chosen by a hash: so published counts of
+    a time are multiplied by (noisy total) / (sum of its noisy cells), never less than one, and rounded so that they
+    add up to the rounded whole (largest remainder, ties by position). Returns the counts, the largest factor, and what
+    the factors may be off by, as a share.
+    """
+    s = specification
+    bounded = people.reshape(len(s.zones), s.times, len(s.age_bands)).sum(axis=(0, 2))
+    below = np.maximum(bounded, 1)
+    above = np.clip(totals, below, LARGEST_FACTOR * below)
+    time = published.keys // len(s.age_bands) % s.times
+    scaled, remainder = np.divmod(published.people * above[time], below[time])
+    wanted = np.round(np.bincount(time, published.people * (above / below)[time], minlength=s.times)).astype(np.int64)
+    missing = wanted - np.bincount(time, scaled, minlength=s.times).astype(np.int64)
+    order = np.lexsort((-(remainder / below[time]), time))
+    rank = np.arange(len(order)) - np.searchsorted(time[order], time[order])
+    scaled[order] += rank < missing[time[order]]
+    events = published.events * above[time] // below[time]
+    z = NormalDist().inv_cdf(1 - RARELY / 2)
+    total_noise = s.law("totals").half_width(RARELY)
+    sum_noise = z * math.sqrt(s.law("people").variance * len(s.zones) * len(s.age_bands))
+    used = np.unique(time)
+    off = max((float(total_noise / above[t] + sum_noise / below[t]) for t in used), default=0.0)
+    factor = max((float(above[t] / below[t]) for t in used), default=1.0)
+    return rules.Published(published.keys, scaled, rules.agree(scaled, events)), factor, min(off, 1.0)
+
+
+def coverage(
+    specification: Specification, population: NDArray[np.int64], consenting: NDArray[np.int64],
+    noisy: Callable[[str, NDArray[np.int64]], NDArray[np.int64]],
+) -> tuple[dict[str, Any], list[tuple[str, str, int, int]]]:  # fmt: skip
+    """Return the figures of who consents, and a row (kind, name, population, consenting) for each band and area.
+
+    population, consenting: zones × age bands; noisy: draws a part's noise, once each. One subscriber is in one band
+    and one area, so each of the three parts is paid for a change of one.
+    """
+    s = specification
+    shape = (len(s.zones), len(s.age_bands))
+    there, said = population.reshape(shape), consenting.reshape(shape)
+    everyone = int(there.sum())
+    whole = int(noisy("consenting", np.array([said.sum()], np.int64))[0])
+    names, area = rules.areas(s.zones)
+    by_area = np.zeros((2, len(names)), np.int64)
+    np.add.at(by_area[0], area, there.sum(axis=1))
+    np.add.at(by_area[1], area, said.sum(axis=1))
+    bands = noisy("bands", said.sum(axis=0))
+    areas = noisy("areas", by_area[1])
+    rows = [
+        (kind, name, int(people), int(min(max(seen, 0), people)))
+        for kind, labels, peopled, drawn in (
+            ("band", s.age_bands, there.sum(axis=0), bands), ("area", names, by_area[0], areas),
+        )
+        for name, people, seen in zip(labels, peopled, drawn, strict=True)
+    ]  # fmt: skip
+    figures = {
+        "consenting": rules.disclosed_consenting(whole, everyone),
+        "population": everyone,
+        "r_indicator_micro": r_indicator_micro(there.sum(axis=0), bands, s.law("bands").variance),
+    }
+    return figures, rows
+
+
+def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int64], variance: float) -> int | None:
+    """Return R = 1 - 2 S over strata in millionths, S² less what noise of this variance adds to it; None for nobody.
+
+    consenting: noisy counts, as drawn. The weighted variance of shares exceeds the true one by the noise's part, in
+    expectation; what is left below zero says that no difference can be told.
+    """
+    some = population > 0
+    if not some.any():
+        return None
+    weights = population[some] / population.sum()
+    shares = consenting[some] / population[some]
+    spread = float(weights @ (shares - weights @ shares) ** 2)
+    added = float((weights * (1 - weights)) @ (variance / population[some].astype(float) ** 2))
+    return round(max(0.0, 1 - 2 * math.sqrt(max(0.0, spread - added))) * noise.MICRO)
+
+
+def figures(
+    specification: Specification, published: rules.Published, rolled: Rolled, consenting: int, population: int
+) -> dict[str, Any]:
+    """Return what is told of a release's cells, all of it computed from published counts and declared things."""
+    s = specification
+    n, whole = rules.median_cell(published.people, consenting, population)
+    keys = np.concatenate([published.keys, rolled.keys])
+    latest = None
+    if len(keys):
+        latest = s.period_from + (int((keys // len(s.age_bands) % s.times).max()) + 1) * s.step
+    law = s.law("people")
+    withheld = s.key_count - len(published.keys) - len(rolled.children)
+    return {
+        "threshold": s.threshold,
+        "noise_variance_micro": round(law.variance * noise.MICRO),
+        "mean_error_micro": round(law.mean_error * noise.MICRO),
+        "key_count": s.key_count,
+        "row_count": len(keys),
+        "suppressed_micro": withheld * noise.MICRO // s.key_count,
+        "median_cell_people": n,
+        "median_cell_population": whole,
+        "latest_event_at": latest,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def errors(specification: Specification, published: int, factor: float = 1.0) -> dict[str, int]:
+    """Return how far published counts may be from what was counted: of them all, OUTSIDE at most are further.
+
+    Only large counts are published, so noise that lifted a count is there more often than noise that lowered it: the
+    intervals are therefore as wide as if OUTSIDE were shared among all keys, of which so many were published. Events
+    are raised to people where noise put them below, so their interval holds both noises, each at half the share.
+    factor: what counts were multiplied by to undo truncation.
+    """
+    s = specification
+    share = OUTSIDE * max(published, 1) / s.key_count
+    people = s.law("people").half_width(share)
+    events = max(s.law("events").half_width(share / 2), s.law("people").half_width(share / 2))
+    return {"error_people": math.ceil(factor * people), "error_events": math.ceil(factor * events)}

@@ -1,0 +1,307 @@
+"""The release gate: what a partner who holds every release there is could learn, tried before anyone can.
+
+Three criteria, each tested by attack: can anyone be singled out, can records be linked, can something be inferred. A
+test that fails blocks the release with a reason people can act on. Findings are fit to publish: they are computed from
+published cells, from declared things, or from simulated people; what needs private figures says passed or not, alone.
+
+Source: Article 29 Working Party, Opinion 05/2014 on anonymisation techniques (WP216), section 2.2.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketplace.datasets import attacks, audit, budget, noise, rules, sampler
+from marketplace.datasets.drawing import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.rules import Specification
+
+CRITERIA: Final = ("singling out", "linkability", "inference")
+CITY_SEED, CITY_SIDE, CITY_PEOPLE, CITY_DAYS = 20_241, 40, 100, 2
+TOLERANCE: Final = 0.02
+"""How much better than the average profile's recovered paths may be by chance."""
+OPENDP_DRAWS, TABLE_DRAWS, MOST_TRIALS = 24_000, 2_000_000, 50_000
+REASONS: Final = {
+    "threshold": "A published cell has fewer people than the threshold.",
+    "bounds": "Somebody counts in more cells than the bound allows.",
+    "totals less parts": "A total less its published parts would tell what was withheld.",
+    "differences": "Noise is shared with another release of the same cells, so their difference would be exact.",
+    "charges": "A release that overlaps with this one was not charged to its subscribers' year.",
+    "joint loss": "All releases together would cost a subscriber more than a year allows.",
+    "trajectories": "Paths recovered from it are better than those of someone who knows only the average profile.",
+    "membership": "The audit's canaries tell more than the stated loss.",
+}
+"""A sentence for each test that can fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another release that a partner may hold: its cells and what it promised."""
+
+    release: str
+    specification: Specification
+    cells: pa.Table
+    charged: dict[int, int]
+    """Year → nano-rho written down for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The release before the gate."""
+
+    specification: Specification
+    cells: pa.Table
+    largest_weight: int
+    """The most cells anyone counts in. Private: only whether it is within bounds is told."""
+    charged: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One test's outcome; figures are whole numbers, shares in millionths."""
+
+    criterion: str
+    test: str
+    passed: bool
+    figures: dict[str, int] = field(default_factory=dict)
+
+    def stated(self) -> dict[str, Any]:
+        """Return it as the dossier says it."""
+        return {"criterion": self.criterion, "test": self.test, "passed": self.passed, "figures": self.figures}
+
+
+def findings(candidate: Candidate, held: Sequence[Held], year_budget_micro: int) -> list[Finding]:
+    """Return every test's finding for a candidate, assuming that one partner holds all of `held`."""
+    s = candidate.specification
+    return [
+        _threshold(candidate),
+        _bounds(candidate),
+        _totals(candidate, held),
+        _differences(candidate, held),
+        _charges(candidate, held),
+        _joint_loss(candidate, held, year_budget_micro),
+        _trajectories(s.law("people"), s.max_cells, s.unit),
+        _membership(s),
+    ]
+
+
+def reasons(found: Sequence[Finding]) -> list[str]:
+    """Return why a release is blocked, a sentence a failed test; empty when it may pass."""
+    return [REASONS[finding.test] for finding in found if not finding.passed]
+
+
+def _threshold(candidate: Candidate) -> Finding:
+    s = candidate.specification
+    people = candidate.cells["people"].to_numpy()
+    least = int(people.min()) if len(people) else s.threshold
+    figures = {
+        "threshold": s.threshold, "least_published": least, "cells_published": len(people),
+        "expected_false_cells_micro": round(
+            s.key_count * s.law("people").tail(s.threshold) * noise.MICRO
+        ),
+    }  # fmt: skip
+    return Finding("singling out", "threshold", least >= s.threshold, figures)
+
+
+def _bounds(candidate: Candidate) -> Finding:
+    s = candidate.specification
+    units = 1 if s.unit == "release" else (s.period_to - s.period_from) // rules.DAY
+    figures = {"max_cells": s.max_cells, "max_events": s.max_events, "units": units}
+    return Finding("singling out", "bounds", candidate.largest_weight <= s.max_cells * units, figures)
+
+
+def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
+    """Subtract published hours from published days, and published zones from their published parents."""
+    groups, exposed = 0, 0
+    s = candidate.specification
+    sources = [(s, candidate.cells), *((other.specification, other.cells) for other in held)]
+    for of_totals, totals in sources:
+        for of_parts, parts in sources:
+            if of_totals.grain == "day" and of_parts.grain == "hour" and s in {of_totals, of_parts}:
+                withheld, size = _parts_of_days(of_totals, totals, of_parts, parts)
+                found = attacks.exposed(
+                    withheld, np.ones(len(withheld), bool), of_totals.law("events").variance,
+                    of_parts.law("events").variance, size,
+                )  # fmt: skip
+                groups, exposed = groups + len(withheld), exposed + len(found)
+    rolled, lonely = _rolled(candidate)
+    figures = {"totals_with_parts": groups + rolled, "exposed": exposed + lonely}
+    return Finding("singling out", "totals less parts", not exposed + lonely, figures)
+
+
+def _parts_of_days(
+    of_totals: Specification, totals: pa.Table, of_parts: Specification, parts: pa.Table
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each published day cell whose hours are in the other's period, how many hours are withheld, and 24."""
+    at = totals["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    day = rules.DAY.total_seconds() * 1e6
+    first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
+    inside = np.flatnonzero((at >= first) & (at + day <= last))
+    names = dict.fromkeys([*of_totals.zones, *of_parts.zones, *of_totals.age_bands, *of_parts.age_bands])
+    number = {name: place for place, name in enumerate(names)}
+    days = _codes(totals, number, int(day))[inside]
+    hours, shown = np.unique(_codes(parts, number, int(day)), return_counts=True)
+    place = np.searchsorted(hours, days)
+    seen = np.zeros(len(days), np.int64)
+    known = place < len(hours)
+    known[known] = hours[place[known]] == days[known]
+    seen[known] = shown[place[known]]
+    return rules.DAY // of_parts.step - seen, np.full(len(days), rules.DAY // of_parts.step)
+
+
+def _codes(table: pa.Table, number: dict[str, int], step_us: int) -> NDArray[np.int64]:
+    """Return a whole number for each row's zone, step and segment; a zone that has no number gets none of another's."""
+    zone = np.array([number.get(str(name), len(number)) for name in table["zone"].to_pylist()], np.int64)
+    segment = np.array([number[str(name)] for name in table["segment"].to_pylist()], np.int64)
+    time = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64) // step_us
+    width = len(number) + 1
+    return (zone * width + segment) * (1 << 24) + time
+
+
+def _rolled(candidate: Candidate) -> tuple[int, int]:
+    """Return how many published cells add up withheld zones, and how many of those add up fewer than two."""
+    s = candidate.specification
+    if not s.parent_resolution:
+        return 0, 0
+    names, parent = rules.parents(s.zones, s.parent_resolution)
+    size = np.bincount(parent, minlength=len(names))
+    number = {name: place for place, name in enumerate([*s.age_bands, *names])}
+    place = {zone: len(s.age_bands) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
+    is_sum = np.array([zone not in place for zone in candidate.cells["zone"].to_pylist()], bool)
+    step_us = int(s.step.total_seconds() * 1e6)
+    sums = _codes(candidate.cells.filter(is_sum), number, step_us)
+    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place | number, step_us), return_counts=True)
+    published = dict(zip(shown.tolist(), times.tolist(), strict=True))
+    of = np.array([number[str(zone)] for zone in candidate.cells.filter(is_sum)["zone"].to_pylist()], np.int64)
+    left = size[of - len(s.age_bands)] - np.array([published.get(code, 0) for code in sums.tolist()], np.int64)
+    return len(sums), int((left < 2).sum())  # noqa: PLR2004
+
+
+def _differences(candidate: Candidate, held: Sequence[Held]) -> Finding:
+    s, compared, shared = candidate.specification, 0, 0
+    for other in held:
+        if other.specification.grain != s.grain:
+            continue
+        both = candidate.cells.join(
+            other.cells, ["zone", "starts_at", "segment"], join_type="inner", right_suffix="_other"
+        )
+        compared += len(both)
+        shared += attacks.shares_noise(
+            both["people"].to_numpy(), both["people_other"].to_numpy(),
+            (s.law("people"), other.specification.law("people")),
+        )  # fmt: skip
+    return Finding("linkability", "differences", not shared, {"releases_held": len(held), "cells_compared": compared})
+
+
+def _charges(candidate: Candidate, held: Sequence[Held]) -> Finding:
+    everything: list[Candidate | Held] = [candidate, *held]
+    missing = sum(
+        one.charged.get(year, 0) < units * one.specification.unit_rho_nano
+        for one in everything
+        for year, units in budget.years(
+            one.specification.period_from, one.specification.period_to, one.specification.unit
+        ).items()
+    )
+    return Finding("linkability", "charges", not missing, {"not_charged": missing})
+
+
+def _joint_loss(candidate: Candidate, held: Sequence[Held], year_budget_micro: int) -> Finding:
+    """Compose everything about the same days: this release and every one whose period overlaps with it."""
+    everything: list[Candidate | Held] = [candidate, *held]
+    rho = sum(sum(one.charged.values()) for one in everything)
+    gaussian = sum(sum(one.charged.values()) for one in everything if one.specification.mechanism == "gaussian")
+    pure = sum(
+        one.specification.epsilon_micro
+        * sum(budget.years(one.specification.period_from, one.specification.period_to, one.specification.unit).values())
+        for one in everything
+        if one.specification.mechanism == "laplace"
+    )
+    loss = budget.year_epsilon_micro(rho, gaussian, pure)
+    figures = {
+        "releases_held": len(held), "epsilon_micro": loss, "delta_exponent": budget.YEAR_DELTA_EXPONENT,
+        "allowed_micro": year_budget_micro,
+    }  # fmt: skip
+    return Finding("linkability", "joint loss", loss <= year_budget_micro, figures)
+
+
+@functools.lru_cache(maxsize=64)
+def _trajectories(law: noise.Law, max_cells: int, unit: str) -> Finding:
+    """Run the trajectory attack on a simulated city through this very noise, its bound and its threshold."""
+    rng = np.random.default_rng(CITY_SEED)
+    city = attacks.city(rng, side=CITY_SIDE, people=CITY_PEOPLE, days=CITY_DAYS)
+    hours, zones = city.counts.shape
+    span = attacks.DAY_HOURS if unit == "day" else hours
+    kept = np.zeros((CITY_PEOPLE, hours), bool)
+    for start in range(0, hours, span):
+        chosen = np.argsort(rng.random((CITY_PEOPLE, span)), axis=1)[:, :max_cells]
+        np.put_along_axis(kept[:, start : start + span], chosen, values=True, axis=1)
+    bounded = np.stack([np.bincount(city.tracks[kept[:, hour], hour], minlength=zones) for hour in range(hours)])
+    drawn = sampler.table(law.kind, law.scale).draw(rng.bytes(32), "trajectories", bounded.size)
+    noisy = bounded + drawn.reshape(bounded.shape)
+    released = np.where(noisy >= law.threshold(bounded.size, rules.EXPECTED_FALSE_CELLS), noisy, 0)
+    exact, told, known = (
+        attacks.accuracy(attacks.recover(counts, city.places, CITY_PEOPLE, rng), city.tracks)
+        for counts in (city.counts, released, attacks.profile_counts(city.counts, CITY_PEOPLE))
+    )
+    figures = {
+        "simulated_people": CITY_PEOPLE, "right_from_exact_counts_micro": round(exact * noise.MICRO),
+        "right_from_average_profile_micro": round(known * noise.MICRO),
+        "right_from_release_micro": round(told * noise.MICRO),
+    }  # fmt: skip
+    return Finding("linkability", "trajectories", told <= known + TOLERANCE, figures)
+
+
+def _membership(specification: Specification) -> Finding:
+    s = specification
+    figures: dict[str, int] = {}
+    passed = True
+    for part in ("people", "events"):
+        each = 1 if part == "people" else s.max_events
+        if s.mechanism == "laplace":
+            stated = s.epsilon_of(part) / noise.MICRO
+        else:
+            stated = math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
+        bound = _lower_bound(s, part, each)
+        passed = passed and bound <= stated
+        figures |= {
+            f"{part}_bound_micro": round(bound * noise.MICRO),
+            f"{part}_stated_micro": round(stated * noise.MICRO),
+        }
+    return Finding("inference", "membership", passed, figures)
+
+
+_AUDITED: dict[tuple[object, ...], float] = {}
+
+
+def _lower_bound(specification: Specification, part: str, each: int) -> float:
+    """Return the lower bound that canaries give on a part's loss: epsilon for Laplace noise, mu for Gaussian.
+
+    It depends on the noise and the bounds alone, so that each is audited once a process.
+    """
+    s = specification
+    law = s.law(part)
+    source = Source(s, os.urandom(32))
+    audited = (law, s.max_cells, each, source.engine)
+    if audited not in _AUDITED:
+        canary = np.full(s.max_cells, each, np.int64)
+        draws = OPENDP_DRAWS if source.engine == "opendp" else TABLE_DRAWS
+        trials = min(MOST_TRIALS, max(2, draws // s.max_cells))
+        absent = source.noisy(part, np.zeros(trials * s.max_cells, np.int64))
+        # The canary's draws are others: a key of their own.
+        there = Source(s, os.urandom(32)).noisy(part, np.tile(canary, trials))
+        scores = (audit.likelihood(law, counts.reshape(trials, s.max_cells), canary) for counts in (there, absent))
+        bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
+        _AUDITED[audited] = bound(*scores)
+    return _AUDITED[audited]

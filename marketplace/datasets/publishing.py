@@ -1,0 +1,189 @@
+"""What is done with kept cells: assess them at the release gate, seal and publish them, call a release back.
+
+A release is assessed once, against every release that was published by then: its dossier is signed and never changed.
+What passed may be published at once or when a person says so; what did not is `blocked` for good, with its reasons.
+Publishing is safe to repeat: the same bytes, the same editions. A revocation is a new row: the release stays sealed,
+what was sold of it stays sold, and nobody may buy or fetch it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_one, transaction
+from marketplace.datasets import dossier, editions, finishing, gate, noise, objects, queries, rules
+from marketplace.datasets.turns import alone
+from marketplace.errors import Conflict, Invalid
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+    import asyncpg
+    import pyarrow as pa
+
+    from marketplace.datasets.rules import Specification
+
+    Say = Callable[[str, float], None]
+
+
+async def assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
+    """Put a noised release (its row) before the gate; write its signed dossier, and `assessed` or `blocked`."""
+    say("assessing the release", 0.95)
+    release = row["id"]
+    cells = _table(await _kept(row))
+    weights = _table(await objects.get(objects.private_key(release, "manifest.parquet")))["weight"].to_numpy()
+    candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await _charged(release))
+    held = await _held(specification, release)
+    found = await asyncio.to_thread(gate.findings, candidate, held, settings().subscriber_year_epsilon_micro)
+    now = max(clock.now(), row["started_at"])
+    document = dossier.document(specification, row, found, now)
+    why = gate.reasons(found)
+    say("recording the dossier", 0.96)
+    async with transaction():
+        changed = await execute(
+            "UPDATE release SET state = $2, refusal = $3 WHERE id = $1 AND state = 'noised'",
+            release, "blocked" if why else "assessed", " ".join(why) or None,
+        )  # fmt: skip
+        if changed:
+            await execute(
+                """INSERT INTO dossier (release, document, signature, passed, reasons, assessed_at)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                release, document, dossier.signed(document, settings().signing_key), not why, why, now,
+            )  # fmt: skip
+
+
+async def publish(release: uuid.UUID, *, by: str, progress: Say | None = None) -> None:
+    """Publish an assessed release; one that is sealed already stays as it is. Refuses what the gate did not let pass."""
+    say = progress or (lambda _step, _share: None)
+    row = await queries.get_release(release)
+    async with alone(f"build {row['specification']}", say):
+        row = await queries.get_release(release)
+        if row["state"] == "sealed":
+            return
+        if row["state"] == "blocked":
+            raise Conflict("The release gate blocked this release: {reasons}", reasons=row["refusal"])
+        if row["state"] != "assessed":
+            raise Conflict("This release is not ready to be published.")
+        await seal(row, by=by, say=say)
+
+
+async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
+    """Publish the kept cells, byte for byte, and the editions made of them, and close the release for ever."""
+    release = row["id"]
+    say("sealing", 0.97)
+    data = await _kept(row)
+    dataset = await queries.get_dataset(row["dataset"])
+    specification = rules.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+    levels = []
+    finer, finer_laws = data, (specification.law("people"), specification.law("events"))
+    for level, multiple in enumerate(dataset["edition_multiples"], 1):
+        say("making editions", 0.975)
+        finer, finer_laws, figures = await asyncio.to_thread(_coarser, specification, finer, finer_laws, multiple)
+        await objects.put(objects.edition_key(release, level), finer)
+        levels.append((level, multiple, figures))
+    await objects.put(objects.cells_key(release), data)
+    say("recording the seal", 0.98)
+    async with transaction():
+        changed = await execute(
+            "UPDATE release SET state = 'sealed', sealed_at = $2, sealed_by = $3 WHERE id = $1 AND state = 'assessed'",
+            release, max(clock.now(), row["started_at"]), by,
+        )  # fmt: skip
+        for level, multiple, figures in levels if changed else ():
+            await execute(
+                f"""INSERT INTO edition (id, release, level, variance_multiple, {', '.join(figures)})
+                    VALUES (gen_random_uuid(), $1, $2, $3,
+                            {', '.join(f'${number}' for number in range(4, len(figures) + 4))})""",
+                release, level, multiple, *figures.values(),
+            )  # fmt: skip
+
+
+async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str) -> None:
+    """Call a sealed release back, saying why in both languages; once revoked, it stays so and keeps its first reason."""
+    if not reason_fr.strip() or not reason_en.strip():
+        raise Invalid("A revocation says why, in both languages.")
+    row = await queries.get_release(release)
+    if row["state"] != "sealed":
+        raise Conflict("Only a sealed release can be revoked.")
+    await execute(
+        """INSERT INTO revocation (release, reason_fr, reason_en, revoked_by, revoked_at)
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (release) DO NOTHING""",
+        release, reason_fr.strip(), reason_en.strip(), by, clock.now(),
+    )  # fmt: skip
+
+
+def _coarser(
+    specification: Specification, finer: bytes, laws: tuple[noise.Law, noise.Law], multiple: int
+) -> tuple[bytes, tuple[noise.Law, noise.Law], dict[str, Any]]:
+    """Return the next edition's bytes, its laws of people and events, and its figures; from the finer one's bytes."""
+    s = specification
+    wanted = (editions.coarser(s.law("people"), multiple), editions.coarser(s.law("events"), multiple))
+    people, events = (editions.step(law, coarse) for law, coarse in zip(laws, wanted, strict=True))
+    key = editions.edition_key(settings().secret.encode(), multiple, hashlib.sha256(finer).hexdigest())
+    table = editions.coarsen(_table(finer), people, events, s.threshold, key)
+    data = _parquet(table)
+    share = finishing.OUTSIDE * max(len(table), 1) / s.key_count
+    return data, wanted, {
+        "noise_variance_micro": round(people.variance * noise.MICRO), "threshold": s.threshold,
+        "row_count": len(table), "error_people": wanted[0].half_width(share) + 1,
+        "cells_sha256": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+
+
+async def _kept(row: asyncpg.Record) -> bytes:
+    """Return the kept cells, which must be the ones recorded."""
+    data = await objects.get(objects.private_key(row["id"], "cells.parquet"))
+    if hashlib.sha256(data).hexdigest() != row["cells_sha256"]:
+        raise Conflict(
+            "The kept cells of release {release} are not the ones recorded; restore the object store.",
+            release=row["id"],
+        )
+    return data
+
+
+async def _held(specification: Specification, release: uuid.UUID) -> list[gate.Held]:
+    """Return every published release whose period overlaps with this one's, revoked ones too: a copy is a copy."""
+    rows = await fetch(
+        """SELECT * FROM release WHERE state = 'sealed' AND period_from < $2 AND period_to > $1 AND id <> $3
+           ORDER BY period_from, id""",
+        specification.period_from, specification.period_to, release,
+    )  # fmt: skip
+    held = []
+    for row in rows:
+        dataset = await queries.get_dataset(row["dataset"])
+        other = rules.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+        cells = _table(await objects.get(objects.cells_key(row["id"])))
+        held.append(gate.Held(str(row["id"]), other, cells, await _charged(row["id"])))
+    return held
+
+
+async def _charged(release: uuid.UUID) -> dict[int, int]:
+    rows = await fetch("SELECT year, rho_nano FROM privacy_spend WHERE release = $1", release)
+    return {row["year"]: row["rho_nano"] for row in rows}
+
+
+def _table(data: bytes) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return pq.read_table(pa.BufferReader(data))
+
+
+def _parquet(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edition.parquet"
+        pq.write_table(table, path, compression="zstd")
+        return path.read_bytes()
+
+
+async def find_revocation(release: uuid.UUID) -> asyncpg.Record | None:
+    """Return why and when a release was revoked, or None."""
+    return await fetch_one("SELECT * FROM revocation WHERE release = $1", release)
