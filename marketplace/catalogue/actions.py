@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from marketplace import clock
 from marketplace.catalogue import rules
 from marketplace.catalogue.queries import glance
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
-from marketplace.datasets.queries import get_dataset, get_release
+from marketplace.datasets.queries import get_dataset, get_release, list_editions, list_revocations
 from marketplace.datasets.written_zones import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
@@ -107,14 +107,30 @@ async def _offers(datasets: list[str], now: dt.datetime) -> dict[str, dict[str, 
     return offers
 
 
-async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID) -> uuid.UUID:
-    """Sign a price for a vetted partner and return the quote; the same id again is the same quote."""
+async def editions_now(release: Mapping[str, Any] | asyncpg.Record, *, now: dt.datetime) -> list[Edition]:
+    """Return every accuracy level of a release with today's price, the finest first; prices never rise with noise."""
+    offer = (await _offers([release["dataset"]], now)).get(release["dataset"])
+    levels = [dict(release) | {"level": 0}]
+    levels += [rules.coarser(release, edition) for edition in await list_editions(release["id"])]
+    return [Edition(row, _priced(row, offer, now)) for row in levels]
+
+
+class Edition(NamedTuple):
+    """One accuracy level on sale: the release's figures at that level, and its price."""
+
+    figures: Mapping[str, Any]
+    priced: PricedQuote
+
+
+async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0) -> uuid.UUID:
+    """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
+
+    level: 0 for the release itself, 1 and more for its coarser editions. Refuses what is not on sale.
+    """
     now = clock.now()
-    if await _is_asked_again(partner, release, quote_id):
+    if await _is_asked_again(partner, release, level, quote_id):
         return quote_id
-    sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
-    if sold is None:
-        raise NotFound("There is no such release in the catalogue.")
+    sold = await _on_sale(release, level)
     offer = (await _offers([sold["dataset"]], now)).get(sold["dataset"])
     priced = _priced(sold, offer, now)
     assert offer
@@ -123,26 +139,43 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID) 
         quote_id,
         partner=partner,
         release=release,
+        level=level,
         offer=offer["id"],
         priced=priced,
         quoted_at=now,
         expires_at=expires_at,
     )
     is_new = await execute(
-        """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING""",
-        quote_id, partner, offer["id"], release, priced.amount_minor, offer["currency"], document,
+        """INSERT INTO quote (id, partner, offer, release, level, amount_minor, currency, document, signature,
+                              quoted_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING""",
+        quote_id, partner, offer["id"], release, level, priced.amount_minor, offer["currency"], document,
         rules.sign(document, settings().signing_key), now, expires_at,
     )  # fmt: skip
     if not is_new:
-        await _is_asked_again(partner, release, quote_id)
+        await _is_asked_again(partner, release, level, quote_id)
     return quote_id
 
 
-async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, quote_id: uuid.UUID) -> bool:
-    """Tell whether the quote exists; refuse when it is another partner's or for another release."""
-    known = await fetch_one("SELECT partner, release FROM quote WHERE id = $1", quote_id)
-    if known is not None and (known["partner"], known["release"]) != (partner, release):
+async def _on_sale(release: uuid.UUID, level: int) -> Mapping[str, Any] | asyncpg.Record:
+    """Return a release's figures at an accuracy level; refuse one that was called back, and a level that is not there."""
+    row = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+    if row is None:
+        raise NotFound("There is no such release in the catalogue.")
+    if await list_revocations([release]):
+        raise Conflict("This release was called back and is no longer for sale.")
+    if not level:
+        return row
+    edition = next((one for one in await list_editions(release) if one["level"] == level), None)
+    if edition is None:
+        raise NotFound("There is no such edition of this release.")
+    return rules.coarser(row, edition)
+
+
+async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, level: int, quote_id: uuid.UUID) -> bool:
+    """Tell whether the quote exists; refuse when it is another partner's or for something else."""
+    known = await fetch_one("SELECT partner, release, level FROM quote WHERE id = $1", quote_id)
+    if known is not None and tuple(known) != (partner, release, level):
         raise Conflict("That quote already exists; go back, reload the page and try again.")
     return known is not None
 
@@ -154,9 +187,12 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     document = bytes(row["document"])
     priced = rules.recompute(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
     said = json.loads(document)
-    stated = (said["quote"], said["partner"], said["release"], priced.amount_minor, said["expires_at"])
+    stated = (
+        said["quote"], said["partner"], said["release"], said.get("level", 0), priced.amount_minor, said["expires_at"],
+    )  # fmt: skip
     if stated != (
-        str(row["id"]), str(row["partner"]), str(row["release"]), row["amount_minor"], row["expires_at"].isoformat()
+        str(row["id"]), str(row["partner"]), str(row["release"]), row["level"], row["amount_minor"],
+        row["expires_at"].isoformat(),
     ):  # fmt: skip
         raise Invalid("This quote was changed, or was not signed by Partage.")
     return priced

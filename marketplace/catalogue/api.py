@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
-from marketplace.datasets.queries import get_release
+from marketplace.datasets.queries import get_release, list_editions
 from marketplace.identity.actors import partner, vetted_partner
 from marketplace.settings import settings
 
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
 PUBLISHED = (
     "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",
-    "suppressed_micro", "consenting", "population", "latest_event_at",
+    "suppressed_micro", "consenting", "population", "latest_event_at", "revision", "note_fr", "note_en", "schema_version",
+    "delta_exponent", "mean_error_micro", "error_people", "error_events", "r_indicator_micro", "revoked_at",
 )  # fmt: skip
+EDITION = ("level", "variance_multiple", "noise_variance_micro", "threshold", "row_count", "error_people")
 DESCRIBED = ("code", "title_fr", "title_en", "description_fr", "description_en", "area", "h3_resolution", "grain")
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
 class QuoteRequest(Struct, forbid_unknown_fields=True):
-    """Which release a price is asked for."""
+    """Which release a price is asked for, and at which accuracy: 0 is the release itself."""
 
     release: uuid.UUID
+    level: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 class PreviewRequest(Struct, forbid_unknown_fields=True):
@@ -62,7 +65,11 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     listing = await queries.get_listing(code)
     releases = await queries.list_listed_releases(code, number)
     return _only(listing, DESCRIBED) | {
-        "releases": [_only(row, PUBLISHED) for row in releases.rows], "page": number, "more": releases.more,
+        "releases": [
+            _only(row, PUBLISHED) | {"editions": [_only(edition, EDITION) for edition in await list_editions(row["id"])]}
+            for row in releases.rows
+        ],
+        "page": number, "more": releases.more,
     }  # fmt: skip
 
 
@@ -74,7 +81,7 @@ async def ask_for_quote(
     """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
     partner = request.scope["user"].partner
     await get_release(data.release)
-    return await _quote(await actions.quote(partner, data.release, quote_id=key), partner)
+    return await _quote(await actions.quote(partner, data.release, quote_id=key, level=data.level), partner)
 
 
 @get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner])
@@ -105,9 +112,9 @@ async def keys() -> dict[str, str]:
 
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
-    return _only(row, ("id", "release", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")) | signed(
-        row
-    )
+    return _only(
+        row, ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")
+    ) | signed(row)
 
 
 def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> dict[str, Any]:

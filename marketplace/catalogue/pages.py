@@ -13,12 +13,12 @@ from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.vat import Vat, vat
-from marketplace.datasets.queries import list_notices
+from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
@@ -46,6 +46,7 @@ class QuoteForm(Struct):
 
     form_id: uuid.UUID
     release: uuid.UUID
+    level: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 class PreviewForm(Struct):
@@ -77,6 +78,9 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         later=_later(priced), releases=await queries.list_listed_releases(code, number), columns=COLUMNS,
         notices=await list_notices(shown["id"]), rates=_rates(priced.amount_minor if priced else 0),
         vat=await _vat(request, priced.amount_minor) if priced else None,
+        editions=await actions.editions_now(shown, now=clock.now()) if priced else [],
+        revocation=(await list_revocations([shown["id"]])).get(shown["id"]),
+        coverage=await list_coverage(shown["id"]),
     )  # fmt: skip
 
 
@@ -129,7 +133,7 @@ async def ask_for_quote(
     """Sign a price for a release; the form's id is the quote's, so that a double click is one quote."""
     assert request.user.partner
     release = await queries.get_listed_release(code, data.release)
-    quote = await actions.quote(request.user.partner, release["id"], quote_id=data.form_id)
+    quote = await actions.quote(request.user.partner, release["id"], quote_id=data.form_id, level=data.level)
     return see(f"/quotes/{quote}")
 
 
@@ -166,6 +170,8 @@ def signed(row: Any) -> dict[str, str]:  # noqa: ANN401 (a row of quote)
 
 async def _price(release: Any) -> PricedQuote | None:  # noqa: ANN401 (a row of release)
     """Return today's price, or None where the release is not for sale."""
+    if await list_revocations([release["id"]]):
+        return None
     try:
         return await actions.price_now(release, now=clock.now())
     except Conflict:

@@ -28,6 +28,7 @@ LISTED = """
     JOIN LATERAL (
         SELECT id, period_from, period_to, sealed_at, consenting, population, threshold, row_count, suppressed_micro
         FROM release WHERE release.dataset = dataset.code AND release.state = 'sealed'
+          AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
         ORDER BY period_to DESC, sealed_at DESC LIMIT 1
     ) AS latest ON true
     WHERE offer.withdrawn_at IS NULL
@@ -113,10 +114,10 @@ async def get_listed_release(code: str, release: uuid.UUID) -> asyncpg.Record:
 
 
 async def list_listed_releases(code: str, page: int) -> Paged:
-    """Return one page of a dataset's sealed releases, latest period first."""
+    """Return one page of a dataset's sealed releases, latest period first; `revoked_at` is that of one called back."""
     rows = await fetch(
-        """SELECT * FROM release WHERE dataset = $1 AND state = 'sealed'
-           ORDER BY period_to DESC, sealed_at DESC LIMIT $2 OFFSET $3""",
+        """SELECT release.*, revocation.revoked_at FROM release LEFT JOIN revocation ON revocation.release = release.id
+           WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT $2 OFFSET $3""",
         code, PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
     return paged(rows, page)

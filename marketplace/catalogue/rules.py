@@ -96,9 +96,15 @@ def price_inputs(
     )
 
 
+def coarser(release: Mapping[str, Any] | asyncpg.Record, edition: asyncpg.Record) -> dict[str, Any]:
+    """Return a release's row with the figures of one of its coarser editions in place of its own."""
+    names = ("level", "noise_variance_micro", "row_count", "threshold", "error_people", "cells_sha256")
+    return dict(release) | {name: edition[name] for name in names}
+
+
 def write_document(
     quote: uuid.UUID, *, partner: uuid.UUID, release: uuid.UUID, offer: uuid.UUID, priced: pricing.PricedQuote,
-    quoted_at: dt.datetime, expires_at: dt.datetime,
+    quoted_at: dt.datetime, expires_at: dt.datetime, level: int = 0,
 ) -> bytes:  # fmt: skip
     """Return a quote's canonical bytes: who, what, how the price came about and until when it holds."""
     return rfc8785.dumps(
@@ -106,6 +112,7 @@ def write_document(
             "quote": str(quote),
             "partner": str(partner),
             "release": str(release),
+            "level": level,
             "offer": str(offer),
             "quoted_at": quoted_at.isoformat(),
             "expires_at": expires_at.isoformat(),

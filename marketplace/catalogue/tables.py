@@ -59,6 +59,8 @@ class Quote(Table, db=DB, tablename="quote"):
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    level = Integer(default=0)
+    """Which accuracy: 0 is the release itself, 1 and more its coarser editions."""
     amount_minor = BigInt()
     """Before VAT."""
     currency = Varchar(length=3, default="EUR")
@@ -69,6 +71,7 @@ class Quote(Table, db=DB, tablename="quote"):
     quoted_at = Timestamptz()
     expires_at = Timestamptz()
     amount_is_positive = Check("amount_minor > 0")
+    levels_count_from_the_finest = Check("level >= 0")
     expires_later = Check("quoted_at < expires_at")
 
 

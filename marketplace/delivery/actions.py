@@ -55,12 +55,14 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
     rules.check_format(file_format)
     row = await get_entitlement(partner, entitlement)
     rules.check_standing(row, now)
-    key = objects.public_object(objects.cells_key(row["release"]))
+    key = objects.public_object(
+        objects.edition_key(row["release"], row["level"]) if row["level"] else objects.cells_key(row["release"])
+    )
     if file_format == "csv":
         key = await _csv_of(key)
     return Download(
         entitlement=entitlement, format=file_format, key=key, byte_count=await objects.size(key),
-        name=rules.file_name(row["dataset"], row["period_from"], row["period_to"], file_format),
+        name=rules.file_name(row["dataset"], row["period_from"], row["period_to"], row["level"], file_format),
         tag=rules.entity_tag(row["cells_sha256"], file_format), modified=rules.http_date(row["sealed_at"]),
         sha256=row["cells_sha256"] if file_format == "parquet" else "",
     )  # fmt: skip
@@ -78,7 +80,11 @@ async def record_download(download: Download, *, is_part: bool) -> None:
             download.entitlement,
         )
         now = clock.now()  # Once nobody can take the licence back: what is recorded happened within the entitlement.
-        row = await fetch_one("SELECT * FROM entitlement WHERE id = $1", download.entitlement)
+        row = await fetch_one(
+            """SELECT entitlement.*, revocation.revoked_at AS recalled_at FROM entitlement
+               LEFT JOIN revocation ON revocation.release = entitlement.release WHERE entitlement.id = $1""",
+            download.entitlement,
+        )
         assert row
         rules.check_standing(row, now)
         await execute(

@@ -29,6 +29,8 @@ class Entitlement(Struct):
     release: uuid.UUID
     period_from: dt.datetime
     period_to: dt.datetime
+    level: int
+    """Accuracy: 0 is the release itself, 1 and more its coarser editions."""
     row_count: int
     cells_sha256: str
     """Of the Parquet file."""
@@ -36,6 +38,8 @@ class Entitlement(Struct):
     ends_at: dt.datetime
     revoked_at: dt.datetime | None
     """When a refund ended it."""
+    recalled_at: dt.datetime | None
+    """When the release was called back; the order's page says why."""
 
 
 class Entitlements(Struct):

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     import asyncpg
 
 WHOLE = """
-    SELECT entitlement.*, release.dataset, release.period_from, release.period_to, release.sealed_at, release.row_count,
-           release.cells_sha256, licence.purchase_order, purchase_order.number
+    SELECT entitlement.*, release.dataset, release.period_from, release.period_to, release.sealed_at, quote.level,
+           coalesce(edition.row_count, release.row_count) AS row_count,
+           coalesce(edition.cells_sha256, release.cells_sha256) AS cells_sha256,
+           revocation.revoked_at AS recalled_at, licence.purchase_order, purchase_order.number
     FROM entitlement
     JOIN release ON release.id = entitlement.release JOIN licence ON licence.id = entitlement.licence
     JOIN purchase_order ON purchase_order.id = licence.purchase_order
+    JOIN quote ON quote.id = purchase_order.quote
+    LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
+    LEFT JOIN revocation ON revocation.release = release.id
 """
 
 

@@ -44,14 +44,17 @@ def check_standing(entitlement: Any, now: dt.datetime) -> None:  # noqa: ANN401 
     """Refuse a download outside the entitlement: its money went back, its time has passed or has not come."""
     if entitlement["revoked_at"] is not None:
         raise Expired("This order was refunded; its data can no longer be downloaded.")
+    if entitlement["recalled_at"] is not None:
+        raise Expired("This release was called back; its data can no longer be downloaded. Your order says why.")
     if not entitlement["starts_at"] <= now < entitlement["ends_at"]:
         raise Expired("This licence has ended; its data can no longer be downloaded.")
 
 
-def file_name(dataset: str, period_from: dt.datetime, period_to: dt.datetime, file_format: str) -> str:
-    """Return what the file is saved as: the dataset, and the first and last day of the half-open period."""
+def file_name(dataset: str, period_from: dt.datetime, period_to: dt.datetime, level: int, file_format: str) -> str:
+    """Return what the file is saved as: the dataset, the first and last day of the half-open period, a coarser level."""
     last = period_to - dt.timedelta(microseconds=1)
-    return f"{dataset}-{period_from:%Y-%m-%d}-{last:%Y-%m-%d}.{file_format}"
+    edition = f"-edition-{level}" if level else ""
+    return f"{dataset}-{period_from:%Y-%m-%d}-{last:%Y-%m-%d}{edition}.{file_format}"
 
 
 def entity_tag(cells_sha256: str, file_format: str) -> str:

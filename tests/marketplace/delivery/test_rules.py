@@ -77,7 +77,8 @@ def test_tags_are_compared_as_the_standard_says() -> None:
 
 def test_files_are_named_by_their_first_and_last_day() -> None:
     start, end = dt.datetime(2026, 3, 1, tzinfo=dt.UTC), dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
-    assert file_name("lyon", start, end, "csv") == "lyon-2026-03-01-2026-03-31.csv"
+    assert file_name("lyon", start, end, 0, "csv") == "lyon-2026-03-01-2026-03-31.csv"
+    assert file_name("lyon", start, end, 2, "csv") == "lyon-2026-03-01-2026-03-31-edition-2.csv"
 
 
 @pytest.mark.parametrize(
