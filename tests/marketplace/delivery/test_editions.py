@@ -69,7 +69,8 @@ def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_prices(run
     run(story)
 
 
-def test_an_edition_is_bought_and_fetched_as_itself(run: Run, stripe: Any) -> None:
+@pytest.mark.usefixtures("stripe")
+def test_an_edition_is_bought_and_fetched_as_itself(run: Run) -> None:
     async def story() -> None:
         release, partner = await open_shop(), await make_buyer()
         data = await coarsen(release, 1, 50)
@@ -122,9 +123,8 @@ def test_an_edition_that_is_not_there_and_a_quote_for_something_else_are_refused
     run(story)
 
 
-def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_holders_read_why(
-    run: Run, stripe: Any
-) -> None:
+@pytest.mark.usefixtures("stripe")
+def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_holders_read_why(run: Run) -> None:
     async def story() -> None:
         release, partner = await open_shop(), await make_buyer()
         await coarsen(release, 1, 50)
