@@ -303,7 +303,7 @@ def _slices() -> list[Any]:
     import importlib  # noqa: PLC0415
     import importlib.util  # noqa: PLC0415
 
-    names = ("identity", "datasets", "catalogue", "purchases", "delivery", "earnings", "finance")
+    names = ("identity", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings", "finance")
     routes: list[Any] = []
     for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + [
         "marketplace.webhooks"

@@ -21,6 +21,8 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from marketplace import clock, invariants
+from marketplace.auctions.award import close_auctions, settle_sales
+from marketplace.auctions.contributors import award_calls
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
@@ -69,6 +71,9 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
         "settle-orders": (2, settle_paid),
         "lapse-orders": (MINUTE, lapse_unpaid),
+        "close-auctions": (1, close_auctions),
+        "settle-auctions": (10, settle_sales),
+        "award-calls": (10, award_calls),
         "record-refunds": (10, record_refunds),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),

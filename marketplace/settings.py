@@ -14,6 +14,7 @@ from marketplace.errors import Invalid
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
+DEMO_BID_KEY = "00" * 31 + "02"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
 SHORTEST_SECRET = 32
 LARGEST_PORT = 65_535
@@ -40,6 +41,14 @@ class Settings:
     )
     signing_key: str = _setting(
         "PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits"
+    )
+    bid_key: str = _setting(
+        "PARTAGE_BID_KEY",
+        DEMO_BID_KEY,
+        "X25519 private key that opens sealed bids, 64 hex digits; `jobs` alone may hold it",
+    )
+    bid_public_key: str = _setting(
+        "PARTAGE_BID_PUBLIC_KEY", "", "the key that seals bids; empty: the private key's own"
     )
     stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key")
     stripe_url: str = _setting(
@@ -72,6 +81,8 @@ class Settings:
             raise Invalid("The rates of subscribers and operator must lie between 0 and 10000 basis points together.")
         if not re.fullmatch("[0-9a-f]{64}", self.signing_key):
             raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
+        if not re.fullmatch("[0-9a-f]{64}", self.bid_key) or not re.fullmatch("([0-9a-f]{64})?", self.bid_public_key):
+            raise Invalid("PARTAGE_BID_KEY and PARTAGE_BID_PUBLIC_KEY must be 64 hex digits: an X25519 key pair.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
 
@@ -120,6 +131,10 @@ def refuse_demo_settings(chosen: Settings) -> None:
     if chosen.signing_key == DEMO_SIGNING_KEY or chosen.secret == DEMO_SECRET or len(chosen.secret) < SHORTEST_SECRET:
         raise Invalid(
             "Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone."
+        )
+    if chosen.bid_key == DEMO_BID_KEY and not chosen.bid_public_key:
+        raise Invalid(
+            "Set PARTAGE_BID_PUBLIC_KEY, and PARTAGE_BID_KEY for `jobs` alone: the demo's are known to everyone."
         )
     if not chosen.stripe_webhook_secret:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")

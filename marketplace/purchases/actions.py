@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute
+from marketplace.catalogue.rules import sign
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Expired, NotFound
@@ -55,6 +56,44 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
         if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
             raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
         _still_good(row, now)
+        await _write_order(row, order_id, now)
+        await accept_quote(quote, now)
+        await _request_payment(await _get(order_id), row["dataset"], email, now)
+    await payments.run_command(await _checkout_of(order_id))
+    return order_id
+
+
+async def order_awarded(
+    partner: uuid.UUID,
+    *,
+    offer: uuid.UUID,
+    release: uuid.UUID,
+    net_minor: int,
+    document: bytes,
+    order_id: uuid.UUID,
+    email: str,
+) -> uuid.UUID:
+    """Order what an auction awarded, at its price, and ask for its payment; the same order again is the first one.
+
+    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one.
+    """
+    now = clock.now()
+    async with transaction():
+        await lock("order numbers")
+        if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
+            return order_id
+        quote = uuid.uuid4()
+        await execute(
+            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
+               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9 FROM offer WHERE offer.id = $3""",
+            quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
+        )  # fmt: skip
+        row = await fetch_one(
+            """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
+               FROM quote JOIN offer ON offer.id = quote.offer JOIN partner ON partner.id = quote.partner WHERE quote.id = $1""",
+            quote,
+        )
+        assert row, "it was written above"
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
         await _request_payment(await _get(order_id), row["dataset"], email, now)

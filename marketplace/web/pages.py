@@ -84,13 +84,13 @@ def sign_in_url(path: str | None = None, query: str | None = None) -> str:
 def navigation() -> list[tuple[str, str]]:
     """Return the paths and names of the main navigation, by who is signed in."""
     _, actor = gettext, visit.get().actor
-    links = [("/catalogue", _("Catalogue"))]
+    links = [("/catalogue", _("Catalogue")), ("/auctions", _("Auctions"))]
     if actor is None:
         return links
     if actor.partner:
         links += [("/orders", _("Orders")), ("/keys", _("API keys"))]
     if actor.subscriber is not None:
-        links += [("/earnings", _("Earnings")), ("/consent", _("Consent"))]
+        links += [("/earnings", _("Earnings")), ("/calls", _("Calls")), ("/consent", _("Consent"))]
     if actor.role == "steward":
         links += [("/steward/datasets", _("Datasets")), ("/partners", _("Partners"))]
     if actor.role in ("finance", "auditor"):

@@ -11,6 +11,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://partage@postgres/partage",
     "PARTAGE_SECRET": "s" * 32,
     "PARTAGE_SIGNING_KEY": "ab" * 32,
+    "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
     "STRIPE_API_KEY": "sk_live_x",
     "STRIPE_WEBHOOK_SECRET": "whsec_x",
 }
@@ -29,6 +30,7 @@ def test_production_settings_are_accepted() -> None:
         ("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "known to everyone"),
         ("PARTAGE_SECRET", DEMO_SECRET, "known to everyone"),
         ("PARTAGE_SECRET", "short", "known to everyone"),
+        ("PARTAGE_BID_PUBLIC_KEY", "", "known to everyone"),
         ("STRIPE_WEBHOOK_SECRET", "", "webhooks"),
     ],
 )
