@@ -16,12 +16,12 @@ from marketplace.auctions.queries import get_auction
 from marketplace.database import execute, fetch_value
 from marketplace.identity.passwords import hash_password
 from pricing.auctions.transcript import from_json, replay
-from tests.browsers import find_chromium
 from tests.marketplace.auctions.test_pages import open_call
 from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import open_auction
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
+from tests.programs import find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
