@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_BID_KEY = "00" * 31 + "02"
+DEMO_IDENTITY_KEYS = "demo:" + "00" * 31 + "03"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
 SHORTEST_SECRET = 32
 LARGEST_PORT = 65_535
@@ -68,6 +69,16 @@ class Settings:
     )
     hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
     shares_every_seconds: int = _setting("SHARES_EVERY_SECONDS", "86400", "seconds between runs of the revenue share")
+    identity_keys: str = _setting(
+        "PARTAGE_IDENTITY_KEYS",
+        DEMO_IDENTITY_KEYS,
+        "AES-256 keys of subscribers' names and IBANs, `id:64 hex digits` with commas between; the first seals, all open",
+    )
+    payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
+    payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")
+    payout_name: str = _setting("PAYOUT_NAME", "Partage", "who pays subscribers, as banks show it")
+    payout_iban: str = _setting("PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent")
+    iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
     )
@@ -83,6 +94,10 @@ class Settings:
             raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
         if not re.fullmatch("[0-9a-f]{64}", self.bid_key) or not re.fullmatch("([0-9a-f]{64})?", self.bid_public_key):
             raise Invalid("PARTAGE_BID_KEY and PARTAGE_BID_PUBLIC_KEY must be 64 hex digits: an X25519 key pair.")
+        if not re.fullmatch(r"\w{1,40}:[0-9a-f]{64}(,\w{1,40}:[0-9a-f]{64})*", self.identity_keys, re.ASCII):
+            raise Invalid("PARTAGE_IDENTITY_KEYS must be `id:64 hex digits`, several with commas between.")
+        if self.payout_threshold_minor < 1 or self.iban_hold_days < 0 or self.payouts_every_seconds < 1:
+            raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
 
@@ -136,6 +151,8 @@ def refuse_demo_settings(chosen: Settings) -> None:
         raise Invalid(
             "Set PARTAGE_BID_PUBLIC_KEY, and PARTAGE_BID_KEY for `jobs` alone: the demo's are known to everyone."
         )
+    if DEMO_IDENTITY_KEYS.partition(":")[2] in chosen.identity_keys:
+        raise Invalid("Set PARTAGE_IDENTITY_KEYS to keys of your own: the demo's is known to everyone.")
     if not chosen.stripe_webhook_secret:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 
