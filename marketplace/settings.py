@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from stdnum.fr import siren
+
 from marketplace.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +19,7 @@ DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_BID_KEY = "00" * 31 + "02"
 DEMO_IDENTITY_KEYS = "demo:" + "00" * 31 + "03"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
+DEMO_SIREN = "123456782"
 SHORTEST_SECRET = 32
 LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
@@ -82,6 +85,16 @@ class Settings:
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
     )
+    seller_name: str = _setting("SELLER_NAME", "Partage (demo) SAS", "who sells, as invoices name it")
+    seller_street: str = _setting("SELLER_STREET", "1 rue de la Démonstration", "the seller's street, on invoices")
+    seller_postcode: str = _setting("SELLER_POSTCODE", "75001", "the seller's postcode")
+    seller_city: str = _setting("SELLER_CITY", "Paris", "the seller's city")
+    seller_siren: str = _setting("SELLER_SIREN", DEMO_SIREN, "the seller's SIREN; its VAT number follows from it")
+    seller_legal: str = _setting(
+        "SELLER_LEGAL",
+        "SAS au capital de 10 000 €, RCS Paris 123 456 782",
+        "legal form, capital and register, as French law wants them on invoices",
+    )
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
     def __post_init__(self) -> None:
@@ -98,8 +111,15 @@ class Settings:
             raise Invalid("PARTAGE_IDENTITY_KEYS must be `id:64 hex digits`, several with commas between.")
         if self.payout_threshold_minor < 1 or self.iban_hold_days < 0 or self.payouts_every_seconds < 1:
             raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
+        if not siren.is_valid(self.seller_siren):
+            raise Invalid("SELLER_SIREN must be the nine digits of a SIREN, its check digit included.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
+
+    @property
+    def seller_vat_number(self) -> str:
+        """Return the VAT number that every French company has by its SIREN."""
+        return f"FR{siren.to_tva(self.seller_siren)}"
 
     @property
     def platform_basis_points(self) -> int:
@@ -153,6 +173,8 @@ def refuse_demo_settings(chosen: Settings) -> None:
         )
     if DEMO_IDENTITY_KEYS.partition(":")[2] in chosen.identity_keys:
         raise Invalid("Set PARTAGE_IDENTITY_KEYS to keys of your own: the demo's is known to everyone.")
+    if chosen.seller_siren == DEMO_SIREN:
+        raise Invalid("Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever.")
     if not chosen.stripe_webhook_secret:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 

@@ -49,6 +49,7 @@ def test_the_environment_is_one_that_serve_accepts() -> None:
         "PARTAGE_SIGNING_KEY": "ab" * 32,
         "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
         "PARTAGE_IDENTITY_KEYS": "one:" + "ef" * 32,
+        "SELLER_SIREN": "732829320",
         "STRIPE_WEBHOOK_SECRET": "whsec_x",
     }
     refuse_demo_settings(read(given))

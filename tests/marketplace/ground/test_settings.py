@@ -8,6 +8,7 @@ from marketplace.errors import Invalid
 from marketplace.settings import (
     DEMO_IDENTITY_KEYS,
     DEMO_SECRET,
+    DEMO_SIREN,
     DEMO_SIGNING_KEY,
     LOCAL_STRIPE_KEY,
     read,
@@ -20,6 +21,7 @@ PRODUCTION = {
     "PARTAGE_SIGNING_KEY": "ab" * 32,
     "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
     "PARTAGE_IDENTITY_KEYS": "2026:" + "ef" * 32,
+    "SELLER_SIREN": "732829320",
     "STRIPE_API_KEY": "sk_live_x",
     "STRIPE_WEBHOOK_SECRET": "whsec_x",
 }
@@ -41,6 +43,7 @@ def test_production_settings_are_accepted() -> None:
         ("PARTAGE_BID_PUBLIC_KEY", "", "known to everyone"),
         ("PARTAGE_IDENTITY_KEYS", DEMO_IDENTITY_KEYS, "known to everyone"),
         ("PARTAGE_IDENTITY_KEYS", "2026:" + "ef" * 32 + "," + DEMO_IDENTITY_KEYS, "known to everyone"),
+        ("SELLER_SIREN", DEMO_SIREN, "invoices"),
         ("STRIPE_WEBHOOK_SECRET", "", "webhooks"),
     ],
 )
