@@ -8,6 +8,8 @@ Source: EPC132-08 (customer-to-bank credit transfers), ISO 20022 pain.001.001.09
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import hashlib
 import io
 import re
 import unicodedata
@@ -25,8 +27,8 @@ from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat, 
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Sequence
+    import uuid
+    from collections.abc import Iterable, Sequence
 
 SCHEMA: Final = "pain.001.001.09"
 COUNTRIES: Final = frozenset({
@@ -35,6 +37,7 @@ COUNTRIES: Final = frozenset({
 })  # fmt: skip
 """The countries whose accounts SEPA transfers reach, by the code that begins their IBANs."""
 SHORTEST_NAME, LONGEST_NAME = 2, 70
+SATURDAY: Final = 5
 SPELLED: Final = str.maketrans({
     "ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d",
     "Þ": "TH", "þ": "th", "Ł": "L", "ł": "l", "ı": "i", "’": "'", "‘": "'", "–": "-", "—": "-", "\u00a0": " ", "&": "+",
@@ -45,7 +48,7 @@ REFUSES_THE_ACCOUNT: Final = frozenset({
 """Reasons that another try would meet again: the account, its holder or its bank cannot be paid."""
 REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
 """Reasons that say: this very message came before. The first one counts, so nothing of it has failed."""
-ACCEPTED: Final = frozenset({"ACCP", "ACTC", "ACSP", "ACSC", "ACWC", "ACCC", "ACFC", "RCVD", "PDNG", "PART"})
+REJECTED: Final = "RJCT"
 
 
 # ------------------------------------------------------------------ what a subscriber writes
@@ -97,6 +100,30 @@ def latin(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.translate(SPELLED))
     kept = "".join(character for character in plain if not unicodedata.combining(character))
     return re.sub("/+", "/", re.sub(r"[^A-Za-z0-9/\-?:().,'+ ]", ".", kept)).strip("/ ")
+
+
+# ------------------------------------------------------------------ what a bank calls our runs, batches and payouts
+def message_of(run: uuid.UUID) -> str:
+    """Return a run's message id: of the run alone, so that the bank knows a repeat."""
+    return f"PTR{run.hex}"
+
+
+def batch_of(batch: uuid.UUID) -> str:
+    """Return a batch's id on paper."""
+    return f"PTB{batch.hex}"
+
+
+def reference_of(payout: uuid.UUID) -> str:
+    """Return a payout's end-to-end id."""
+    return f"PTP{payout.hex}"
+
+
+def next_working_day(day: dt.date) -> dt.date:
+    """Return the next day that is neither Saturday nor Sunday; a bank moves one of its holidays on by itself."""
+    following = day + dt.timedelta(days=1)
+    while following.weekday() >= SATURDAY:
+        following += dt.timedelta(days=1)
+    return following
 
 
 # ------------------------------------------------------------------ what the bank is asked
@@ -261,3 +288,23 @@ def read_answer(data: bytes) -> Answer:
 
 def _reason(part: etree._Element) -> str:
     return (part.findtext("{*}StsRsnInf/{*}Rsn/{*}Cd") or part.findtext("{*}StsRsnInf/{*}Rsn/{*}Prtry") or "")[:35]
+
+
+def refusal(judgements: Iterable[tuple[str, str] | None]) -> str:
+    """Return why a payout is refused, the narrowest judgement first; empty where none refuses it.
+
+    judgements: status and reason of the transfer, of its batch, of the whole file; None where none is given.
+    """
+    for judgement in judgements:
+        if judgement and judgement[0]:
+            status, reason = judgement
+            if status == REJECTED:
+                return "" if reason in REPEATED else reason or "RJCT"
+            if status not in ("PART", "RCVD"):
+                return ""
+    return ""
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of a file, hex."""
+    return hashlib.sha256(data).hexdigest()
