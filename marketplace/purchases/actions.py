@@ -21,7 +21,10 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
 from marketplace.payments.rules import Line
 from marketplace.purchases import rules
+from marketplace.purchases.invoices import write_papers
+from marketplace.purchases.numbers import take_numbers
 from marketplace.settings import settings
+from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext, language
 
 if TYPE_CHECKING:
@@ -111,13 +114,13 @@ def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
 
 async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datetime) -> None:
     net = quote["amount_minor"]
-    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net)
-    count = await fetch_value("SELECT count(*) + 1 FROM purchase_order WHERE number LIKE $1", f"P-{now.year}-%")
+    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net, on=paris_day(now))
+    number, _ = await take_numbers("P", now)
     await execute(
         """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, currency,
                                        vat_basis_points, vat_rule, state, ordered_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'awaiting_payment', $12)""",
-        order_id, rules.order_number(now.year, count), quote["partner"], quote["id"], quote["release"], net,
+        order_id, number, quote["partner"], quote["id"], quote["release"], net,
         vat.amount_minor, net + vat.amount_minor, quote["currency"], vat.basis_points, vat.rule, now,
     )  # fmt: skip
 
@@ -208,6 +211,7 @@ async def _settle_some() -> int:
             ids, licences, [rules.months_later(row["money_at"], row["months"]) for row in paid],
         )  # fmt: skip
         await record_all([_sale(row) for row in paid])
+        await write_papers(ids)
     return len(paid)
 
 
@@ -295,6 +299,7 @@ async def record_refunds() -> int:
         await _take_back(ids, now)
         if refunded:
             await record_all([_refund(row, now) for row in refunded])
+            await write_papers(ids)
     return len(refunded)
 
 
