@@ -30,6 +30,7 @@ from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.purchases.invoices import work_on_papers
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "settle-auctions": (10, settle_sales),
         "award-calls": (10, award_calls),
         "record-refunds": (10, record_refunds),
+        "papers": (10, work_on_papers),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),

@@ -62,6 +62,7 @@ ALTER TABLE "invoice" ADD CONSTRAINT a_credit_note_corrects CHECK ((kind = 'cred
 ALTER TABLE "invoice" ADD CONSTRAINT adds_up CHECK (
     total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0);
 CREATE INDEX invoice_by_order ON invoice (purchase_order);
+CREATE UNIQUE INDEX one_invoice_an_order ON invoice (purchase_order) WHERE kind = 'invoice';
 CREATE TABLE "invoice_paper" (
     "invoice" UUID PRIMARY KEY NOT NULL REFERENCES "invoice" ("id") ON DELETE RESTRICT,
     "pdf" BYTEA NOT NULL,
