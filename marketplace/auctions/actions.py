@@ -1,19 +1,22 @@
 """What can be done about auctions: announce one, cancel it before its first bid, bid.
 
 A bid is accepted or refused once, in one transaction that locks the auction's row; the instant that counts is the
-database's `clock_timestamp()` read while holding it, so the log's order is the order of the instants.
+database's `clock_timestamp()` read while holding it, so the log's order is the order of the instants. An open bid is one
+statement (`place_open_bid`), so the row is held for no web process; everything slow is done before or after.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
 import uuid
+import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
-from marketplace.auctions import rules, sealing
+from marketplace.auctions import receipts, rules, sealing
 from marketplace.database import execute, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.purchases.actions import order_awarded
@@ -70,10 +73,10 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
         added = await execute(
             """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
                                     steps_from_minor, steps_minor, window_seconds, extension_seconds, opens_at,
-                                    scheduled_close_at, closes_at, exclusive_from, exclusive_to, pay_within_hours, salt,
-                                    state, bid_count, announced_by, announced_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18, $19,
-                       'standing', 0, $20, $21)
+                                    scheduled_close_at, exclusive_from, exclusive_to, pay_within_hours, salt, state,
+                                    announced_by, announced_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'standing',
+                       $20, $21)
                ON CONFLICT (id) DO NOTHING""",
             auction, plan.kind, plan.offer, offer["terms"], offer["currency"], plan.reserve_minor, plan.forgone_minor,
             plan.licences, plan.price_rule or PRICE_RULES[plan.kind],
@@ -88,6 +91,9 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
                    FROM unnest($2::uuid[]) WITH ORDINALITY AS given (release, ordinality)""",
                 auction, list(plan.releases),
             )  # fmt: skip
+            await execute(
+                "INSERT INTO auction_lead (auction, closes_at, bid_count) VALUES ($1, $2, 0)", auction, plan.closes_at
+            )
     return auction
 
 
@@ -111,6 +117,9 @@ def _check_plan(plan: Plan, now: dt.datetime) -> None:
         raise Invalid("Only an exclusive auction has an exclusive window.")
     if plan.kind == "exclusive" and (None in window or not plan.closes_at <= window[0] < window[1]):  # type: ignore[operator]
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+    starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
+    if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
+        raise Invalid("Steps begin at a price of 0, and neither prices nor steps fall.")
     if min(plan.window_seconds, plan.extension_seconds) < 0 or not 1 <= plan.pay_within_hours <= 24 * 30:
         raise Invalid("Winners pay within 1 hour to 30 days, and a soft close moves the end forward.")
 
@@ -120,9 +129,7 @@ async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
     if not reason.strip():
         raise Invalid("Say why the auction is cancelled.")
     async with transaction():
-        row = await fetch_one("SELECT state, bid_count FROM auction WHERE id = $1 FOR UPDATE", auction)
-        if row is None:
-            raise NotFound("There is no such auction.")
+        row = await hold(auction)
         if row["state"] == "cancelled":
             return
         if row["state"] != "standing" or row["bid_count"]:
@@ -165,18 +172,23 @@ async def place_bid(
 
     Refuses Invalid for a malformed amount; a bid that is merely too low, too late or no raise is an answer.
     """
-    partner = _bidder(actor)
-    async with transaction():
-        row, at = await _hold(auction)
-        if row["kind"] != "ascending":
-            raise Invalid("This auction takes sealed bids.")
-        rules.check_amount(maximum_minor, currency, row["currency"])
-        decision = rules.decide_open(row, partner, maximum_minor, at)
-        committed = rules.commitments(row, partner, {"maximum_minor": maximum_minor}, at=at)
-        answer = await _answer(
-            row, bid, partner, at=at, decision=decision, committed=committed, maximum_minor=maximum_minor, sealed=None
-        )
-    return answer  # noqa: RET504 (a transaction may swallow, for all the type checker knows)
+    partner, rule = _bidder(actor), await _rule_of(auction)
+    if rule["kind"] != "ascending":
+        raise Invalid("This auction takes sealed bids.")
+    rules.check_amount(maximum_minor, currency, rule["currency"])
+    named = rules.pseudonym(rule["salt"], partner)
+    async with _lane(auction):
+        row = await fetch_one(
+            "SELECT (answered).*, repeated FROM place_open_bid($1, $2, $3, $4, $5)",
+            bid, auction, partner, named, maximum_minor,
+        )  # fmt: skip
+    if row is None:
+        async with transaction():
+            _refuse_cancelled(await hold(auction))
+        raise NotFound("There is no such auction.")
+    if row["repeated"]:
+        _refuse_another(row, auction, partner, same=row["maximum_minor"] == maximum_minor)
+    return answer_of(row, repeated=row["repeated"])
 
 
 async def place_sealed_bid(
@@ -188,27 +200,110 @@ async def place_sealed_bid(
     nonce: 64 hex digits chosen by the bidder (or its form): with it the bidder alone can check the commitment before the
     end. Amounts are read here, encrypted for the closing job, and kept nowhere else.
     """
-    partner = _bidder(actor)
+    partner, rule = _bidder(actor), await _rule_of(auction)
     rules.check_nonce(nonce)
-    lots = await fetch_value("SELECT count(*) FROM auction_lot WHERE auction = $1", auction)
-    async with transaction():
-        row, at = await _hold(auction)
-        if row["kind"] == "ascending":
-            raise Invalid("This auction is not sealed: state a maximum.")
-        content = rules.sealed_content(row["kind"], packages, lots)
-        for _, amount_minor in packages:
-            rules.check_amount(amount_minor, currency, row["currency"])
-        # A statement of its own, so that it sees what was committed while this one waited for the row.
+    if rule["kind"] == "ascending":
+        raise Invalid("This auction is not sealed: state a maximum.")
+    content = rules.sealed_content(rule["kind"], packages, rule["lots"])
+    for _, amount_minor in packages:
+        rules.check_amount(amount_minor, currency, rule["currency"])
+    committed = rules.commitments(rule, partner, content, nonce)
+    key = settings().bid_public_key or sealing.public_key(settings().bid_key)
+    sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
+    async with _lane(auction), transaction():
+        held = _refuse_cancelled(await hold(auction))
         has_bid = await fetch_value(
             "SELECT true FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL", auction, partner
         )
-        decision = rules.decide_sealed(row, content, at, has_bid=bool(has_bid))
-        key = settings().bid_public_key or sealing.public_key(settings().bid_key)
-        answer = await _answer(
-            row, bid, partner, at=at, decision=decision, committed=rules.commitments(row, partner, content, nonce=nonce),
-            maximum_minor=None, sealed=sealing.seal({"content": content, "nonce": nonce}, bid, key),
+        answer = rules.decide_sealed(held, content, held["held_at"], has_bid=bool(has_bid))
+        position = held["bid_count"] + 1 if answer == "sealed" else None
+        row = await fetch_one(
+            """INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, sealed, commitments, answer, closes_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING RETURNING *""",
+            bid, auction, partner, rules.pseudonym(rule["salt"], partner), position, held["held_at"], sealed, committed,
+            str(answer), held["closes_at"],
         )  # fmt: skip
-    return answer  # noqa: RET504 (a transaction may swallow, for all the type checker knows)
+        is_new = row is not None
+        if is_new and position:
+            await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
+            await tell(auction)
+        row = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
+    if not is_new:
+        _refuse_another(row, auction, partner, same=row is not None and row["commitments"] == committed)
+    return answer_of(row, repeated=not is_new)
+
+
+def answer_of(bid: Row, *, repeated: bool) -> Answer:
+    """Return the answer a bid's row holds, with its receipt."""
+    document = receipts.receipt_of(bid)
+    return Answer(
+        bid["id"], bid["answer"], bid["position"], document, receipts.sign(document, settings().signing_key), repeated
+    )
+
+
+def _refuse_another(known: Row, auction: uuid.UUID, partner: uuid.UUID, *, same: bool) -> None:
+    """Refuse an id under which something else was sent before: somebody else's does not exist."""
+    if known["partner"] != partner:
+        raise NotFound("There is no such bid.")
+    if known["auction"] != auction or not same:
+        raise Conflict("That form was sent before with another bid; reload the page and try again.")
+
+
+def _refuse_cancelled(held: Row) -> Row:
+    if held["state"] == "cancelled":
+        raise Expired("This auction was cancelled: {reason}", reason=held["cancelled_reason"])
+    return held
+
+
+async def hold(auction: uuid.UUID) -> dict[str, Any]:
+    """Lock the auction's row; return it, its lead, and as `held_at` the database's instant, read once the lock is held.
+
+    Materialised first: beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for. The lead
+    is read by a statement of its own: the first one's snapshot may be older than the lock.
+    """
+    row = await fetch_one(
+        """WITH held AS MATERIALIZED (SELECT * FROM auction WHERE id = $1 FOR UPDATE)
+           SELECT held.*, clock_timestamp() AS held_at FROM held""",
+        auction,
+    )
+    if row is None:
+        raise NotFound("There is no such auction.")
+    lead = await fetch_one("SELECT * FROM auction_lead WHERE auction = $1", auction)
+    assert lead, "every auction has a lead"
+    return {**row, **lead}
+
+
+LANES: Final = 2
+"""Bids of one auction that a process sends at once: one is taken, the next waits at the row; the others wait here, in order,
+and leave the pool's connections to whoever reads."""
+_lanes: weakref.WeakValueDictionary[uuid.UUID, asyncio.Semaphore] = weakref.WeakValueDictionary()
+RULES_KEPT: Final = 1000
+_rules: dict[uuid.UUID, Row] = {}
+
+
+def _lane(auction: uuid.UUID) -> asyncio.Semaphore:
+    """Return the queue of an auction's bids in this process."""
+    lane = _lanes.get(auction)
+    if lane is None:
+        lane = _lanes[auction] = asyncio.Semaphore(LANES)
+    return lane
+
+
+async def _rule_of(auction: uuid.UUID) -> Row:
+    """Return what of an auction was fixed when it was announced; kept, for the database refuses to change it."""
+    known = _rules.get(auction)
+    if known is None:
+        known = await fetch_one(
+            """SELECT id, kind, currency, salt, (SELECT count(*) FROM auction_lot WHERE auction = $1) AS lots
+               FROM auction WHERE id = $1""",
+            auction,
+        )
+        if known is None:
+            raise NotFound("There is no such auction.")
+        if len(_rules) >= RULES_KEPT:
+            _rules.clear()
+        _rules[auction] = known
+    return known
 
 
 async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
@@ -243,60 +338,3 @@ def _bidder(actor: Actor) -> uuid.UUID:
     if actor.partner is None or not actor.vetted:
         raise NotAllowed("Your company is not vetted yet; a steward looks at new partners within two working days.")
     return actor.partner
-
-
-async def _hold(auction: uuid.UUID) -> tuple[Row, dt.datetime]:
-    """Lock the auction's row and return it with the database's instant, read once the lock is held.
-
-    Materialised first: beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for.
-    """
-    row = await fetch_one(
-        """WITH held AS MATERIALIZED (SELECT * FROM auction WHERE id = $1 FOR UPDATE)
-           SELECT held.*, clock_timestamp() AS held_at FROM held""",
-        auction,
-    )
-    if row is None:
-        raise NotFound("There is no such auction.")
-    if row["state"] == "cancelled":
-        raise Expired("This auction was cancelled: {reason}", reason=row["cancelled_reason"])
-    return row, row["held_at"]
-
-
-async def _answer(
-    row: Row, bid: uuid.UUID, partner: uuid.UUID, *, at: dt.datetime, decision: rules.Decision,
-    committed: list[str], maximum_minor: int | None, sealed: bytes | None,
-) -> Answer:  # fmt: skip
-    """Write the bid, its receipt and the auction's new state in one statement, unless this bid was answered before."""
-    position = row["bid_count"] + 1 if decision.accepted else None
-    named = rules.pseudonym(row["salt"], partner)
-    document = rules.receipt(
-        row, bid, named, at=at, decision=decision, position=position, committed=committed, maximum_minor=maximum_minor
-    )
-    signature = rules.sign(document, settings().signing_key)
-    is_new = await fetch_value(
-        """
-        WITH new AS (
-            INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, sealed, commitments,
-                             answer, price_minor, receipt, signature)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-            ON CONFLICT (id) DO NOTHING RETURNING position
-        ), moved AS (
-            UPDATE auction SET bid_count = $5, leader = $14, leading_maximum_minor = $15, price_minor = $11, closes_at = $16
-            WHERE id = $2 AND (SELECT position FROM new) IS NOT NULL
-        ), told AS (
-            SELECT pg_notify($17, $2::uuid::text) FROM new WHERE position IS NOT NULL
-        )
-        SELECT count(*) = 1 FROM new LEFT JOIN told ON true
-        """,
-        bid, row["id"], partner, named, position, at, maximum_minor, sealed, committed, str(decision.answer),
-        decision.price_minor, document, signature, decision.leader, decision.leading_maximum_minor, decision.closes_at, CHANNEL,
-    )  # fmt: skip
-    if is_new:
-        return Answer(bid, str(decision.answer), position, document, signature)
-    known = await fetch_one("SELECT * FROM bid WHERE id = $1 AND partner = $2", bid, partner)
-    if known is None:
-        raise NotFound("There is no such bid.")
-    same = known["maximum_minor"] == maximum_minor if sealed is None else known["commitments"] == committed
-    if known["auction"] != row["id"] or not same:
-        raise Conflict("That form was sent before with another bid; reload the page and try again.")
-    return Answer(bid, known["answer"], known["position"], known["receipt"], known["signature"], repeated=True)

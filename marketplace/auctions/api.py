@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
@@ -13,13 +11,12 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Struct
 
-from marketplace.auctions import rules
-from marketplace.auctions.actions import Answer, place_bid, place_sealed_bid
+from marketplace.auctions import receipts, rules
+from marketplace.auctions.actions import Answer, answer_of, place_bid, place_sealed_bid
 from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, vetted_partner
-from marketplace.settings import settings
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -45,22 +42,11 @@ class BidRequest(Struct, forbid_unknown_fields=True):
     nonce: str | None = None
 
 
-def signed(document: bytes, signature: bytes) -> dict[str, Any]:
-    """Return a signed document as machines read it: what it says, the bytes that were signed, and how to check them."""
-    return {
-        "document": json.loads(document),
-        "canonical": base64.b64encode(document).decode(),
-        "signature": base64.b64encode(signature).decode(),
-        "public_key": rules.public_key(settings().signing_key),
-        "algorithm": "Ed25519 over `canonical` (RFC 8785)",
-    }
-
-
 def described(answer: Answer) -> dict[str, Any]:
     """Return an answer as machines read it: whether it counts, why, and the signed receipt."""
     return {
         "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer, "position": answer.position,
-        "repeated": answer.repeated, "receipt": signed(answer.receipt, answer.signature),
+        "repeated": answer.repeated, "receipt": receipts.signed(answer.receipt, answer.signature),
     }  # fmt: skip
 
 
@@ -119,8 +105,7 @@ async def bid_api(
 async def receipt_api(request: Asked, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
-    row = await get_bid(bid, request.user.partner)
-    return described(Answer(row["id"], row["answer"], row["position"], row["receipt"], row["signature"], repeated=True))
+    return described(answer_of(await get_bid(bid, request.user.partner), repeated=True))
 
 
 @get("/api/v1/auctions/{auction:uuid}/transcript")

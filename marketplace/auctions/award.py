@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from marketplace.auctions import rules, sealing
-from marketplace.auctions.actions import tell
+from marketplace.auctions.actions import hold, tell
 from marketplace.catalogue.actions import grant_window
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
 
@@ -48,24 +48,17 @@ async def close_auctions() -> int:
 
 
 async def _due(condition: str) -> list[uuid.UUID]:
-    rows = await fetch(f"SELECT id FROM auction WHERE {condition} ORDER BY closes_at, id LIMIT {AT_ONCE}")
-    return [row["id"] for row in rows]
-
-
-async def _held(auction: uuid.UUID) -> asyncpg.Record:
-    row = await fetch_one(
-        """WITH held AS MATERIALIZED (SELECT * FROM auction WHERE id = $1 FOR UPDATE)
-           SELECT held.*, clock_timestamp() AS held_at FROM held""",
-        auction,
+    rows = await fetch(
+        f"""SELECT id FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
+            WHERE {condition} ORDER BY closes_at, id LIMIT {AT_ONCE}"""
     )
-    assert row, "an auction is never deleted"
-    return row
+    return [row["id"] for row in rows]
 
 
 async def close(auction: uuid.UUID) -> bool:
     """Take no more bids and publish the root over the commitments; tell whether this call did it."""
     async with transaction():
-        row = await _held(auction)
+        row = await hold(auction)
         if row["state"] != "standing" or row["held_at"] < row["closes_at"]:
             return False
         await execute(
@@ -79,7 +72,7 @@ async def close(auction: uuid.UUID) -> bool:
 async def award(auction: uuid.UUID) -> bool:
     """Open a closed auction's bids, award it and publish the transcript; tell whether this call did it."""
     async with transaction():
-        row = await _held(auction)
+        row = await hold(auction)
         if row["state"] != "closed":
             return False
         releases, bids = await _releases(auction), await _bids(auction)
@@ -186,7 +179,7 @@ class Round:
 async def _default(auction: uuid.UUID) -> int:
     """Record who did not pay in time, and hold the second chance unless it was held: the same rule without the defaulters."""
     async with transaction():
-        row = await _held(auction)
+        row = await hold(auction)
         defaulted = await execute(
             f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
                 WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2""",

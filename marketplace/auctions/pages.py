@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import Annotated, Any
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.auctions import contributors, rules
-from marketplace.auctions.actions import Plan, announce, cancel, pay, place_bid, place_sealed_bid
+from marketplace.auctions import contributors, receipts, rules
+from marketplace.auctions.actions import Plan, announce, answer_of, cancel, pay, place_bid, place_sealed_bid
 from marketplace.auctions.queries import (
     get_auction,
     get_bid,
@@ -138,8 +139,19 @@ async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return page(
-        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), receipt=row["receipt"].decode()
+        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), answer=answer_of(row, repeated=True)
     )
+
+
+@get("/bids/{bid:uuid}/receipt", guards=[partner])
+async def receipt_file(request: Asked, bid: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out the signed receipt of one of the partner's own bids as the file that `python -m pricing replay` reads."""
+    assert request.user.partner
+    answer = answer_of(await get_bid(bid, request.user.partner), repeated=True)
+    return Response(
+        json.dumps(receipts.signed(answer.receipt, answer.signature), indent=1).encode(), media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="receipt-{bid}.json"'},
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ the steward
@@ -211,6 +223,6 @@ async def withdraw_form(request: Asked, call: FromPath[uuid.UUID]) -> Redirect:
 
 
 ROUTES = [
-    auctions_page, auction_page, bid_form, bid_page, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
+    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
     withdraw_form,
 ]  # fmt: skip

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 ROWS_A_MESSAGE = 500
 AUCTION = """
-    SELECT auction.*, dataset.code AS dataset, dataset.title_fr, dataset.title_en, clock_timestamp() AS now,
+    SELECT auction.*, lead.closes_at, lead.bid_count, lead.leader, lead.leading_maximum_minor, lead.price_minor,
+           dataset.code AS dataset, dataset.title_fr, dataset.title_en, clock_timestamp() AS now,
            CASE WHEN auction.state <> 'standing' THEN auction.state
                 WHEN clock_timestamp() < auction.opens_at THEN 'announced'
-                WHEN clock_timestamp() < auction.closes_at THEN 'open' ELSE 'closing' END AS phase
-    FROM auction JOIN offer ON offer.id = auction.offer JOIN dataset ON dataset.code = offer.dataset
+                WHEN clock_timestamp() < lead.closes_at THEN 'open' ELSE 'closing' END AS phase
+    FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id JOIN offer ON offer.id = auction.offer JOIN dataset ON dataset.code = offer.dataset
 """
 
 

@@ -1,4 +1,4 @@
-"""What auctions decide without asking: who is called what, whether a bid counts, what a receipt says.
+"""What auctions decide without asking: who is called what, whether a sealed bid counts, what a transcript says.
 
 Pure: instants come in, as whole microseconds where `pricing` wants them. Source: RFC 8785 (canonical JSON), RFC 8032.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import functools
 import hmac
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import rfc8785
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from marketplace.errors import Invalid
-from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
+from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.transcript import KINDS, Transcript, commit_bid, commit_bundle, leaves, merkle_root, proxy_entry
 from pricing.money import Money
 
@@ -31,7 +28,6 @@ MOST_LOTS: Final = 12
 MOST_PACKAGES: Final = 50
 Row: TypeAlias = Any
 """A row of the database, or a mapping like one."""
-RECEIPT_VERSION: Final = 1
 SELLER: Final = "seller-"
 """Begins the names of the seller's own bids in a bundle auction's transcript; no pseudonym does."""
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -62,18 +58,6 @@ def check_amount(amount_minor: int, currency: str, held_in: str) -> None:
         raise Invalid("A bid is between {least} and {most} cents.", least=1, most=LARGEST_BID_MINOR)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of a bid, and of its auction."""
-
-    answer: str
-    accepted: bool
-    closes_at: dt.datetime
-    leader: uuid.UUID | None = None
-    leading_maximum_minor: int | None = None
-    price_minor: int | None = None
-
-
 def terms_of(auction: Row) -> AscendingTerms:
     """Return an ascending auction's rules as `pricing` takes them."""
     return AscendingTerms(
@@ -102,46 +86,22 @@ def state_of(auction: Row) -> AscendingState:
     )  # fmt: skip
 
 
-def decide_open(auction: Row, partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> Decision:
-    """Decide an ascending auction's bid at the instant that counts."""
-    if auction["state"] != "standing":
-        return Decision(BidAnswer.REFUSED_TOO_LATE, accepted=False, closes_at=auction["closes_at"])
-    before = state_of(auction)
-    after, answer = place(before, ProxyBid(str(partner), Money(maximum_minor, auction["currency"]), micros(at)))
-    if answer.startswith("refused"):
-        return Decision(
-            answer,
-            accepted=False,
-            closes_at=auction["closes_at"],
-            leader=auction["leader"],
-            leading_maximum_minor=auction["leading_maximum_minor"],
-            price_minor=auction["price_minor"],
-        )
-    assert after.price is not None, "an accepted bid makes a price"
-    leads = after.leader == str(partner)
-    return Decision(
-        answer, accepted=True, closes_at=instant(after.closes_at), leader=partner if leads else auction["leader"],
-        leading_maximum_minor=maximum_minor if leads else auction["leading_maximum_minor"], price_minor=after.price.minor,
-    )  # fmt: skip
-
-
-def decide_sealed(auction: Row, content: Row, at: dt.datetime, *, has_bid: bool) -> Decision:
+def decide_sealed(auction: Row, content: Row, at: dt.datetime, *, has_bid: bool) -> str:
     """Decide a sealed bid at the instant that counts; its content is known only while the request lasts.
 
-    One a bidder: it cannot be replaced, so nobody can choose afterwards which of two counts.
+    One a bidder: it cannot be replaced, so nobody can choose afterwards which of two counts. Open bids are decided where
+    their auction is locked, by the SQL function `decide_open_bid`, which a test holds equal to `pricing`'s rule.
     """
     offers = [(amount, len(lots)) for lots, amount in content.get("packages", [])] or [(content["amount_minor"], 1)]
     if at < auction["opens_at"]:
-        answer: str = BidAnswer.REFUSED_TOO_EARLY
-    elif at >= auction["closes_at"] or auction["state"] != "standing":
-        answer = BidAnswer.REFUSED_TOO_LATE
-    elif has_bid:
-        answer = "refused_already_bid"
-    elif any(amount < auction["reserve_minor"] * lots for amount, lots in offers):
-        answer = BidAnswer.REFUSED_BELOW_MINIMUM
-    else:
-        return Decision("sealed", accepted=True, closes_at=auction["closes_at"])
-    return Decision(answer, accepted=False, closes_at=auction["closes_at"])
+        return BidAnswer.REFUSED_TOO_EARLY
+    if at >= auction["closes_at"] or auction["state"] != "standing":
+        return BidAnswer.REFUSED_TOO_LATE
+    if has_bid:
+        return "refused_already_bid"
+    if any(amount < auction["reserve_minor"] * lots for amount, lots in offers):
+        return BidAnswer.REFUSED_BELOW_MINIMUM
+    return "sealed"
 
 
 def packages_of(packages: Sequence[tuple[Sequence[int], int]], lots: int) -> list[list[Any]]:
@@ -174,68 +134,28 @@ def check_nonce(nonce: str) -> None:
         raise Invalid("A sealed bid needs a nonce of 64 hex digits.")
 
 
-def commitments(
-    auction: Row, partner: uuid.UUID, content: Row, *, nonce: str = "", at: dt.datetime | None = None
-) -> list[str]:
-    """Return what binds a bid before it is shown, hex: one hash, or one for each package; see `pricing`'s transcripts."""
-    return [
-        entry.hex() for entry in _entries(str(auction["id"]), pseudonym(auction["salt"], partner), content, nonce, at)
-    ]
-
-
-def _entries(auction: str, named: str, content: Row, nonce: str, at: dt.datetime | None) -> list[bytes]:
-    if "maximum_minor" in content:
-        assert at is not None, "an open bid is bound with its instant"
-        return [proxy_entry(auction, named, content["maximum_minor"], micros(at))]
+def commitments(auction: Row, partner: uuid.UUID, content: Row, nonce: str) -> list[str]:
+    """Return what binds a sealed bid before it is shown, hex: one hash, or one for each package; see `pricing`'s transcripts."""
+    named, secret = pseudonym(auction["salt"], partner), bytes.fromhex(nonce)
     if "packages" in content:
         return [
-            commit_bundle(auction, named, [good(lot) for lot in lots], amount, bytes.fromhex(nonce))
+            commit_bundle(str(auction["id"]), named, [good(lot) for lot in lots], amount, secret).hex()
             for lots, amount in content["packages"]
         ]
-    return [commit_bid(auction, named, content["amount_minor"], bytes.fromhex(nonce))]
+    return [commit_bid(str(auction["id"]), named, content["amount_minor"], secret).hex()]
+
+
+def commitments_of(bid: Row) -> list[str]:
+    """Return what binds a bid in its auction's log, hex: as stored for a sealed one, from its row for an open one."""
+    if bid["sealed"] is not None:
+        return list(bid["commitments"])
+    entry = proxy_entry(str(bid["auction"]), bid["pseudonym"], bid["maximum_minor"], micros(bid["received_at"]))
+    return [entry.hex()]
 
 
 def good(lot: int) -> str:
     """Return what a bundle auction's lot is called in transcripts."""
     return f"lot-{lot}"
-
-
-def receipt(
-    auction: Row, bid: uuid.UUID, named: str, *, at: dt.datetime, decision: Decision, position: int | None,
-    committed: Sequence[str], maximum_minor: int | None,
-) -> bytes:  # fmt: skip
-    """Return the canonical bytes of the answer to a bid: what the bidder keeps and can hold against the transcript."""
-    return rfc8785.dumps(
-        {
-            "kind": "bid receipt",
-            "version": RECEIPT_VERSION,
-            "auction": str(auction["id"]),
-            "bid": str(bid),
-            "bidder": named,
-            "received_at": micros(at),
-            "answer": str(decision.answer),
-            "position": position,
-            "commitments": list(committed),
-            "maximum_minor": maximum_minor,
-            "price_minor": decision.price_minor,
-            "closes_at": micros(decision.closes_at),
-        }
-    )
-
-
-@functools.lru_cache(maxsize=4)
-def _signer(signing_key: str) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key))
-
-
-def sign(document: bytes, signing_key: str) -> bytes:
-    """Return the Ed25519 signature of `document` under a private key of 64 hex digits."""
-    return _signer(signing_key).sign(document)
-
-
-def public_key(signing_key: str) -> str:
-    """Return the key, 64 hex digits, with which anyone verifies what `signing_key` signs."""
-    return _signer(signing_key).public_key().public_bytes_raw().hex()
 
 
 # ------------------------------------------------------------------ the end
@@ -285,7 +205,7 @@ def entries_of(auction: Row, lots: int, bids: Sequence[Row]) -> list[bytes]:
         commit_bundle(str(auction["id"]), one["bidder"], one["goods"], one["amount_minor"], bytes(32))
         for one in reserve_reveals(auction, lots)
     ]
-    return seller + [bytes.fromhex(each) for bid in bids for each in bid["commitments"]]
+    return seller + [bytes.fromhex(each) for bid in bids for each in commitments_of(bid)]
 
 
 def root_of(auction: Row, releases: Sequence[str], bids: Sequence[Row]) -> bytes:

@@ -1,4 +1,4 @@
-"""Migration 10: auctions: their tables, bids and transcripts that are never edited, and what pages and jobs lean on."""
+"""Migration 10: auctions: their tables, bids and transcripts that are never edited, how an open bid is taken, and what pages and jobs lean on."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
@@ -33,16 +33,11 @@ CREATE TABLE "auction" (
     "extension_seconds" INTEGER NOT NULL,
     "opens_at" TIMESTAMPTZ NOT NULL,
     "scheduled_close_at" TIMESTAMPTZ NOT NULL,
-    "closes_at" TIMESTAMPTZ NOT NULL,
     "exclusive_from" TIMESTAMPTZ,
     "exclusive_to" TIMESTAMPTZ,
     "pay_within_hours" INTEGER NOT NULL,
     "salt" BYTEA NOT NULL,
     "state" TEXT NOT NULL,
-    "leader" UUID REFERENCES "partner" ("id") ON DELETE RESTRICT,
-    "leading_maximum_minor" BIGINT,
-    "price_minor" BIGINT,
-    "bid_count" BIGINT NOT NULL,
     "root" TEXT,
     "announced_by" TEXT NOT NULL,
     "announced_at" TIMESTAMPTZ NOT NULL,
@@ -55,14 +50,22 @@ ALTER TABLE "auction" ADD CONSTRAINT known_price_rule CHECK ((kind, price_rule) 
 ALTER TABLE "auction" ADD CONSTRAINT known_state CHECK (state IN ('standing', 'closed', 'awarded', 'cancelled'));
 ALTER TABLE "auction" ADD CONSTRAINT reserve_covers_what_is_forgone CHECK (reserve_minor > 0 AND forgone_minor BETWEEN 0 AND reserve_minor);
 ALTER TABLE "auction" ADD CONSTRAINT one_licence_or_several CHECK (licences > 0 AND (kind = 'limited' OR licences = 1));
-ALTER TABLE "auction" ADD CONSTRAINT opens_before_it_closes CHECK (opens_at < scheduled_close_at AND scheduled_close_at <= closes_at);
+ALTER TABLE "auction" ADD CONSTRAINT opens_before_it_closes CHECK (opens_at < scheduled_close_at);
 ALTER TABLE "auction" ADD CONSTRAINT exclusive_has_a_window CHECK ((kind = 'exclusive') = (exclusive_from IS NOT NULL AND exclusive_to IS NOT NULL AND exclusive_from < exclusive_to));
 ALTER TABLE "auction" ADD CONSTRAINT window_is_not_negative CHECK (window_seconds >= 0 AND extension_seconds >= 0 AND pay_within_hours > 0);
 ALTER TABLE "auction" ADD CONSTRAINT steps_pair_up CHECK (cardinality(steps_from_minor) = cardinality(steps_minor));
-ALTER TABLE "auction" ADD CONSTRAINT leader_has_a_price CHECK (num_nonnulls(leader, leading_maximum_minor, price_minor) IN (0, 3) AND (price_minor IS NULL OR price_minor <= leading_maximum_minor));
 ALTER TABLE "auction" ADD CONSTRAINT closed_with_a_root CHECK ((state IN ('closed', 'awarded')) = (root IS NOT NULL AND closed_at IS NOT NULL));
 ALTER TABLE "auction" ADD CONSTRAINT awarded_at_an_instant CHECK ((state = 'awarded') = (awarded_at IS NOT NULL));
-ALTER TABLE "auction" ADD CONSTRAINT cancelled_with_a_reason_before_a_bid CHECK ((state = 'cancelled') = (cancelled_reason IS NOT NULL) AND (state <> 'cancelled' OR bid_count = 0));
+ALTER TABLE "auction" ADD CONSTRAINT cancelled_with_a_reason CHECK ((state = 'cancelled') = (cancelled_reason IS NOT NULL));
+CREATE TABLE "auction_lead" (
+    "auction" UUID PRIMARY KEY NOT NULL REFERENCES "auction" ("id") ON DELETE RESTRICT,
+    "closes_at" TIMESTAMPTZ NOT NULL,
+    "bid_count" BIGINT NOT NULL,
+    "leader" UUID REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "leading_maximum_minor" BIGINT,
+    "price_minor" BIGINT
+);
+ALTER TABLE "auction_lead" ADD CONSTRAINT leader_has_a_price CHECK (num_nonnulls(leader, leading_maximum_minor, price_minor) IN (0, 3) AND (price_minor IS NULL OR price_minor <= leading_maximum_minor));
 CREATE TABLE "auction_lot" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "auction" UUID NOT NULL REFERENCES "auction" ("id") ON DELETE RESTRICT,
@@ -84,8 +87,7 @@ CREATE TABLE "bid" (
     "commitments" TEXT[] NOT NULL,
     "answer" TEXT NOT NULL,
     "price_minor" BIGINT,
-    "receipt" BYTEA NOT NULL,
-    "signature" BYTEA NOT NULL
+    "closes_at" TIMESTAMPTZ NOT NULL
 );
 ALTER TABLE "bid" ADD CONSTRAINT one_place_a_bid UNIQUE ("auction", "position");
 ALTER TABLE "bid" ADD CONSTRAINT position_is_positive CHECK (position > 0);
@@ -183,24 +185,126 @@ BEGIN
         NEW.exclusive_from, NEW.exclusive_to, NEW.pay_within_hours, NEW.salt, NEW.announced_by, NEW.announced_at) THEN
         RAISE EXCEPTION 'an auction''s rule is fixed when it is announced' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF NEW.bid_count < OLD.bid_count OR NEW.closes_at < OLD.closes_at
-       OR (OLD.state, NEW.state) NOT IN (('standing', 'standing'), ('standing', 'cancelled'), ('standing', 'closed'),
-                                         ('closed', 'closed'), ('closed', 'awarded'), ('awarded', 'awarded'))
-       OR (OLD.state <> 'standing' AND (OLD.bid_count, OLD.root, OLD.closed_at, OLD.leader, OLD.price_minor)
-           IS DISTINCT FROM (NEW.bid_count, NEW.root, NEW.closed_at, NEW.leader, NEW.price_minor)) THEN
+    IF (OLD.state, NEW.state) NOT IN (('standing', 'standing'), ('standing', 'cancelled'), ('standing', 'closed'),
+                                      ('closed', 'closed'), ('closed', 'awarded'), ('awarded', 'awarded'))
+       OR (OLD.state <> 'standing' AND (OLD.root, OLD.closed_at) IS DISTINCT FROM (NEW.root, NEW.closed_at)) THEN
         RAISE EXCEPTION 'an auction only goes forward' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.state = 'cancelled' AND (SELECT bid_count FROM auction_lead WHERE auction = NEW.id) > 0 THEN
+        RAISE EXCEPTION 'an auction somebody bid in is not cancelled' USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER only_forward BEFORE UPDATE OR DELETE ON auction FOR EACH ROW EXECUTE FUNCTION refuse_auction_change();
 
-CREATE INDEX auction_standing ON auction (closes_at) WHERE state IN ('standing', 'closed');
+CREATE FUNCTION refuse_lead_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'an auction only goes forward, and stays as it ended' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE FUNCTION is_standing(asked uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT state = 'standing' FROM auction WHERE id = asked);
+END $$;
+CREATE TRIGGER only_forward BEFORE UPDATE ON auction_lead FOR EACH ROW
+    WHEN (NEW.auction <> OLD.auction OR NEW.bid_count < OLD.bid_count OR NEW.closes_at < OLD.closes_at
+          OR is_standing(OLD.auction) IS NOT TRUE)
+    EXECUTE FUNCTION refuse_lead_change();
+CREATE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH ROW EXECUTE FUNCTION refuse_lead_change();
+-- Room on the page for the next version of the row, so that a bid leaves no index entry behind.
+ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+CREATE INDEX auction_standing ON auction (id) WHERE state IN ('standing', 'closed');
 CREATE INDEX auction_by_offer ON auction (offer, opens_at DESC);
 CREATE INDEX bid_by_partner ON bid (partner, auction, received_at DESC);
 CREATE INDEX outcome_by_partner ON auction_outcome (partner, decided_at DESC);
 CREATE INDEX sale_due ON auction_sale (due_at) WHERE state = 'due';
 CREATE INDEX ask_by_subscriber ON contributor_ask (subscriber, asked_at DESC);
 CREATE UNIQUE INDEX one_sealed_bid_a_bidder ON bid (auction, partner) WHERE sealed IS NOT NULL AND position IS NOT NULL;
+"""
+
+BIDDING = """
+-- The rule of ascending auctions as `pricing.auctions.ascending.place` states it, where the row is locked: a bid is then one
+-- statement, and nobody waits for a web process while holding the row. A property test holds the two equal.
+CREATE FUNCTION step_at(steps_from bigint[], steps bigint[], price bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    place int := cardinality(steps_from);
+BEGIN
+    WHILE place > 1 AND steps_from[place] > price LOOP
+        place := place - 1;
+    END LOOP;
+    RETURN steps[place];
+END $$;
+
+CREATE FUNCTION decide_open_bid(
+    held auction, stand auction_lead, bidder uuid, maximum bigint, at timestamptz,
+    OUT answer text, OUT leader uuid, OUT leading_maximum bigint, OUT price bigint, OUT closes_at timestamptz
+) LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    leader := stand.leader;
+    leading_maximum := stand.leading_maximum_minor;
+    price := stand.price_minor;
+    closes_at := stand.closes_at;
+    IF at < held.opens_at THEN
+        answer := 'refused_too_early';
+    ELSIF at >= closes_at OR held.state <> 'standing' THEN
+        answer := 'refused_too_late';
+    ELSIF leader = bidder THEN
+        answer := CASE WHEN maximum > leading_maximum THEN 'maximum_raised' ELSE 'refused_not_a_raise' END;
+        leading_maximum := greatest(maximum, leading_maximum);
+    ELSIF maximum < coalesce(price + step_at(held.steps_from_minor, held.steps_minor, price), held.reserve_minor) THEN
+        answer := 'refused_below_minimum';
+    ELSIF leader IS NULL THEN
+        answer := 'leading';
+        leader := bidder;
+        leading_maximum := maximum;
+        price := held.reserve_minor;
+    ELSIF maximum > leading_maximum THEN
+        answer := 'leading';
+        leader := bidder;
+        price := least(maximum, leading_maximum + step_at(held.steps_from_minor, held.steps_minor, leading_maximum));
+        leading_maximum := maximum;
+    ELSE
+        answer := 'outbid_at_once';
+        price := least(leading_maximum, maximum + step_at(held.steps_from_minor, held.steps_minor, maximum));
+    END IF;
+    IF answer NOT LIKE 'refused%' AND at >= closes_at - make_interval(secs => held.window_seconds) THEN
+        closes_at := greatest(closes_at, at + make_interval(secs => held.extension_seconds));
+    END IF;
+END $$;
+
+-- Take one bid of an ascending auction, or find the answer it was given before. No row: no such auction, or none that is bid in so.
+CREATE FUNCTION place_open_bid(
+    bid_id uuid, asked uuid, bidder uuid, named text, maximum bigint, OUT answered bid, OUT repeated boolean
+) RETURNS SETOF record LANGUAGE plpgsql AS $$
+DECLARE
+    held auction;
+    stand auction_lead;
+    said record;
+    at timestamptz;
+BEGIN
+    SELECT * INTO held FROM auction WHERE id = asked FOR UPDATE;
+    at := clock_timestamp();  -- the instant that counts: read while holding the row
+    IF held.id IS NULL OR held.kind <> 'ascending' OR held.state = 'cancelled' THEN
+        RETURN;
+    END IF;
+    SELECT * INTO stand FROM auction_lead WHERE auction = asked;
+    said := decide_open_bid(held, stand, bidder, maximum, at);
+    repeated := false;
+    INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor, closes_at)
+    VALUES (bid_id, asked, bidder, named, CASE WHEN said.answer NOT LIKE 'refused%' THEN stand.bid_count + 1 END, at, maximum, '{}',
+            said.answer, said.price, said.closes_at)
+    ON CONFLICT (id) DO NOTHING RETURNING * INTO answered;
+    IF answered.id IS NULL THEN
+        repeated := true;
+        SELECT * INTO answered FROM bid WHERE id = bid_id;
+    ELSIF answered.position IS NOT NULL THEN
+        UPDATE auction_lead SET bid_count = answered.position, leader = said.leader, leading_maximum_minor = said.leading_maximum,
+                                price_minor = said.price, closes_at = said.closes_at
+        WHERE auction = asked;
+        PERFORM pg_notify('auctions', asked::text);
+    END IF;
+    RETURN NEXT;
+END $$;
 """
 
 APPEND_ONLY = ("bid", "auction_lot", "auction_outcome", "auction_transcript")
@@ -210,6 +314,7 @@ async def create() -> None:
     """Run the statements and make bids, lots, outcomes and transcripts append-only."""
     await execute(TABLES)
     await execute(GUARDS)
+    await execute(BIDDING)
     for table in APPEND_ONLY:
         await execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from marketplace.app import create_app
-from marketplace.auctions import rules, sealing
+from marketplace.auctions import receipts, rules, sealing
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute, fetch, fetch_value
@@ -120,7 +120,7 @@ def test_the_receipt_is_signed_and_says_what_happened(run: Run) -> None:
     async def story() -> None:
         auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
         answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(rules.public_key(settings().signing_key)))
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
         key.verify(answer.signature, answer.receipt)
         said = json.loads(answer.receipt)
         assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)
