@@ -144,13 +144,13 @@ _always(
     "an entry that moves revenue has its invoice or credit note, for what it moves",
     """SELECT entry.id AS entry, entry.kind, source_id, invoice.number, sold_minor, taxed_minor, invoice.net_minor, invoice.vat_minor
        FROM journal_entry AS entry
-       JOIN (SELECT entry, sum(CASE '706000' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS sold_minor,
+       LEFT JOIN (SELECT entry, sum(CASE '706000' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS sold_minor,
                     sum(CASE '445710' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS taxed_minor
              FROM posting GROUP BY entry) AS moved ON moved.entry = entry.id
        LEFT JOIN invoice ON invoice.entry = entry.id
        WHERE sold_minor <> 0 AND invoice.id IS NULL
              AND EXISTS (SELECT FROM purchase_order WHERE purchase_order.id::text = entry.source_id)
-          OR invoice.id IS NOT NULL AND (sold_minor, taxed_minor) <> (
+          OR invoice.id IS NOT NULL AND (coalesce(sold_minor, 0), coalesce(taxed_minor, 0)) <> (
               CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * net_minor,
               CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * vat_minor)""",
 )
