@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Redirect, Template
+from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from marketplace.settings import settings
@@ -106,6 +106,12 @@ def see(path: str) -> Redirect:
 def page(template: str, *, status_code: int = 200, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Answer with a page."""
     return Template(template, context=context, status_code=status_code)
+
+
+def download(name: str, data: bytes, media_type: str = "application/pdf") -> Response[bytes]:
+    """Answer with a file to keep; nobody between us and the reader may."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(data, media_type=media_type, headers=headers)
 
 
 @functools.cache
