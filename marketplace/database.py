@@ -102,11 +102,15 @@ DB = Engine(config={})
 async def open_pool(url: str, *, size: int = 10) -> None:
     """Connect the process to the database at `url`."""
     DB.config = {"dsn": url, "server_settings": {"application_name": "partage", "timezone": "UTC"}}
-    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120)
+    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave)
     version = int(await fetch_value("SHOW server_version_num"))
     if version < OLDEST_SERVER:
         await close_pool()
         raise Invalid("PostgreSQL 17 or newer is needed; this server is {version}.", version=version // 10_000)
+
+
+async def _leave(_: asyncpg.Connection) -> None:
+    """Give a connection back as it is: no verb here changes its session, and asyncpg would ask the server to reset it each time."""
 
 
 async def close_pool() -> None:
