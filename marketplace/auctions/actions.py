@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 PRICE_RULES = {"exclusive": "second_price", "limited": "uniform_price", "ascending": "proxy", "bundle": "core"}
+NOT_VETTED = "Your company is not vetted yet; a steward looks at new partners within two working days."
 CHANNEL = "auctions"
 """Where a commit that changes an auction says so: the payload is its id."""
 
@@ -179,13 +180,15 @@ async def place_bid(
     named = rules.pseudonym(rule["salt"], partner)
     async with _lane(auction):
         row = await fetch_one(
-            "SELECT (answered).*, repeated FROM place_open_bid($1, $2, $3, $4, $5)",
+            "SELECT (answered).*, repeated, refusal FROM place_open_bid($1, $2, $3, $4, $5)",
             bid, auction, partner, named, maximum_minor,
         )  # fmt: skip
     if row is None:
         async with transaction():
             _refuse_cancelled(await hold(auction))
         raise NotFound("There is no such auction.")
+    if row["id"] is None:
+        raise _not_allowed(row["refusal"])
     if row["repeated"]:
         _refuse_another(row, auction, partner, same=row["maximum_minor"] == maximum_minor)
     return answer_of(row, repeated=row["repeated"])
@@ -212,12 +215,15 @@ async def place_sealed_bid(
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
     async with _lane(auction), transaction():
         held = _refuse_cancelled(await hold(auction))
-        has_bid = await fetch_value(
-            "SELECT true FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL", auction, partner
-        )
-        answer = rules.decide_sealed(held, content, held["held_at"], has_bid=bool(has_bid))
+        stand = await fetch_one(
+            """SELECT bidder_refusal($2, $1) AS refusal,
+                      EXISTS (SELECT FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL) AS has_bid""",
+            auction, partner,
+        )  # fmt: skip
+        assert stand
+        answer = rules.decide_sealed(held, content, held["held_at"], has_bid=stand["has_bid"])
         position = held["bid_count"] + 1 if answer == "sealed" else None
-        row = await fetch_one(
+        row = None if stand["refusal"] else await fetch_one(
             """INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, sealed, commitments, answer, closes_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING RETURNING *""",
             bid, auction, partner, rules.pseudonym(rule["salt"], partner), position, held["held_at"], sealed, committed,
@@ -227,10 +233,12 @@ async def place_sealed_bid(
         if is_new and position:
             await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
             await tell(auction)
-        row = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
+        known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
+    if known is None:
+        raise _not_allowed(stand["refusal"])
     if not is_new:
-        _refuse_another(row, auction, partner, same=row is not None and row["commitments"] == committed)
-    return answer_of(row, repeated=not is_new)
+        _refuse_another(known, auction, partner, same=known["commitments"] == committed)
+    return answer_of(known, repeated=not is_new)
 
 
 def answer_of(bid: Row, *, repeated: bool) -> Answer:
@@ -239,6 +247,11 @@ def answer_of(bid: Row, *, repeated: bool) -> Answer:
     return Answer(
         bid["id"], bid["answer"], bid["position"], document, receipts.sign(document, settings().signing_key), repeated
     )
+
+
+def _not_allowed(refusal: str) -> NotAllowed:
+    assert refusal == "not_vetted", refusal
+    return NotAllowed(NOT_VETTED)
 
 
 def _refuse_another(known: Row, auction: uuid.UUID, partner: uuid.UUID, *, same: bool) -> None:
@@ -336,5 +349,5 @@ async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUI
 
 def _bidder(actor: Actor) -> uuid.UUID:
     if actor.partner is None or not actor.vetted:
-        raise NotAllowed("Your company is not vetted yet; a steward looks at new partners within two working days.")
+        raise NotAllowed(NOT_VETTED)
     return actor.partner

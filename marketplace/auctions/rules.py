@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
 import hmac
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -45,6 +46,7 @@ def instant(microseconds: int) -> dt.datetime:
     return EPOCH + dt.timedelta(microseconds=microseconds)
 
 
+@functools.lru_cache(maxsize=10_000)
 def pseudonym(salt: bytes, partner: uuid.UUID) -> str:
     """Return what a partner is called in one auction: nobody without the salt can tell who it is."""
     return "B" + base64.b32encode(hmac.digest(salt, partner.bytes, "sha256"))[:7].decode()

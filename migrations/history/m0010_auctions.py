@@ -272,9 +272,15 @@ BEGIN
     END IF;
 END $$;
 
+-- Why a partner may not bid, or null. A later migration may say more.
+CREATE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT 'not_vetted' FROM partner WHERE id = bidder AND vetted_at IS NULL);
+END $$;
+
 -- Take one bid of an ascending auction, or find the answer it was given before. No row: no such auction, or none that is bid in so.
 CREATE FUNCTION place_open_bid(
-    bid_id uuid, asked uuid, bidder uuid, named text, maximum bigint, OUT answered bid, OUT repeated boolean
+    bid_id uuid, asked uuid, bidder uuid, named text, maximum bigint, OUT answered bid, OUT repeated boolean, OUT refusal text
 ) RETURNS SETOF record LANGUAGE plpgsql AS $$
 DECLARE
     held auction;
@@ -289,7 +295,14 @@ BEGIN
     END IF;
     SELECT * INTO stand FROM auction_lead WHERE auction = asked;
     said := decide_open_bid(held, stand, bidder, maximum, at);
-    repeated := false;
+    refusal := bidder_refusal(bidder, asked);
+    repeated := refusal IS NOT NULL;
+    IF repeated THEN
+        -- Nothing new from this partner; what was answered before stays answered.
+        SELECT * INTO answered FROM bid WHERE id = bid_id;
+        RETURN NEXT;
+        RETURN;
+    END IF;
     INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor, closes_at)
     VALUES (bid_id, asked, bidder, named, CASE WHEN said.answer NOT LIKE 'refused%' THEN stand.bid_count + 1 END, at, maximum, '{}',
             said.answer, said.price, said.closes_at)
