@@ -234,8 +234,8 @@ async def place_sealed_bid(
             await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
             await tell(auction)
         known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
-    if known is None:
-        raise _not_allowed(stand["refusal"])
+        if known is None:
+            raise _not_allowed(stand["refusal"])
     if not is_new:
         _refuse_another(known, auction, partner, same=known["commitments"] == committed)
     return answer_of(known, repeated=not is_new)
