@@ -236,8 +236,8 @@ async def place_sealed_bid(
         known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
         if known is None:
             raise _not_allowed(stand["refusal"])
-    if not is_new:
-        _refuse_another(known, auction, partner, same=known["commitments"] == committed)
+        if not is_new:
+            _refuse_another(known, auction, partner, same=known["commitments"] == committed)
     return answer_of(known, repeated=not is_new)
 
 
