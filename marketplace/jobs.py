@@ -27,6 +27,7 @@ from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
+from marketplace.finance.exports import write_exports
 from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
@@ -80,6 +81,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),
+        "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "confirm-vat": (HOUR, confirm_pending_vat),
