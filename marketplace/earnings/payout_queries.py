@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-REASONS: Final = {
+SENTENCES = {
     "AC01": "the bank does not know this account number",
     "AC03": "the bank does not know this account number",
     "AC04": "the account is closed",
@@ -35,9 +35,10 @@ REASONS: Final = {
     "RC01": "the holder's bank cannot be reached",
     "RR04": "a bank's legal duties",
     "TM01": "it came after the bank's closing time",
+    "": "the bank gives its reason as a code",
 }
-"""A bank's code for why a payout came back → in plain words."""
-OTHERWISE: Final = "the bank gives its reason as a code"
+"""A bank's code for why a payout came back → in plain words; last, for every other code."""
+
 STEPS: Final = (1, 2, 3, 5, 10, 20, 50)
 """Where the chart of a run's amounts is cut: these many times its threshold."""
 
@@ -49,7 +50,7 @@ def next_draft_after(now: dt.datetime, every: int) -> dt.datetime:
 
 def in_words(code: str | None) -> str:
     """Return a bank's code in plain words, to be translated."""
-    return REASONS.get(code or "", OTHERWISE)
+    return SENTENCES.get(code or "", SENTENCES[""])
 
 
 # ------------------------------------------------------------------ a subscriber's own

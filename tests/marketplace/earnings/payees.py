@@ -15,12 +15,16 @@ from marketplace.database import execute, fetch_value
 from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import hold_shares, release_shares
 from marketplace.earnings.payout_file import open_file
+from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from tests.marketplace.earnings import sales
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from marketplace.embedded.bank import Bank
 
 OUR_IBAN = "FR7630006000011234567890189"
 DAYS_15 = dt.timedelta(days=15)
@@ -97,3 +101,10 @@ async def balance_of(line: int) -> int:
     return int(
         await fetch_value("SELECT coalesce(sum(payable_micro), 0)::bigint FROM accrual WHERE subscriber = $1", line)
     )
+
+
+async def bank_day(bank: Bank, days: int = 4) -> int:
+    """Let the bank close a day that many days on, take its statement and match it; return how many lines were explained."""
+    statement = bank.close_day(clock.now().date() + dt.timedelta(days=days))
+    await import_bank_statement(statement, person=None, new_account=True)
+    return await match_payouts()

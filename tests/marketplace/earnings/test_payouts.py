@@ -71,7 +71,9 @@ def test_nothing_is_lost_between_millionths_and_cents(
         for net in nets:
             await payees.earn(dict(enumerate(weights, 1)), net)
             earned = {line: await payees.balance_of(line) for line in model}
-            pool = await fetch_value("SELECT amount_minor FROM share_run WHERE kind = 'release' ORDER BY id DESC LIMIT 1")
+            pool = await fetch_value(
+                "SELECT amount_minor FROM share_run WHERE kind = 'release' ORDER BY id DESC LIMIT 1"
+            )
             assert sum(earned.values()) - sum(model.values()) == pool * 10_000
             model = earned
             due = {line: micro // 10_000 for line, micro in model.items() if micro >= threshold * 10_000}
