@@ -11,13 +11,11 @@ import pytest
 
 from marketplace import clock
 from marketplace.auctions import award as ending
-from marketplace.auctions import contributors
 from marketplace.auctions.actions import Plan, announce
-from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
 from tests.marketplace.auctions.world import add_offer, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
@@ -142,99 +140,3 @@ def test_a_steward_announces_and_cancels(run: Run) -> None:
             assert (await nobody.submit(f"/en/auctions/{form}/cancel", {"reason": "x"})).status_code in (401, 303)
 
     run(story)
-
-
-# ------------------------------------------------------------------ the subscribers' auction
-async def open_call(
-    seconds: float = 3.0, *, wanted: int = 2, budget_micro: int = 10_000_000, people: int = 5
-) -> tuple[uuid.UUID, uuid.UUID]:
-    if not await fetch_value("SELECT true FROM dataset"):
-        await add_offer()
-    for reference in range(people):
-        await execute("INSERT INTO subscriber (reference) VALUES ($1)", reference)
-    now = clock.now()
-    dataset = await fetch_value("SELECT code FROM dataset")
-    call = await contributors.announce_call(
-        dataset, [Stratum("18-39 ans", "18-39", wanted, budget_micro, 4_000_000)], opens_at=now - SECOND,
-        closes_at=now + seconds * SECOND, promise_from=now + 60 * SECOND, promise_to=now + dt.timedelta(days=90), by="Steward",
-    )  # fmt: skip
-    return call, await fetch_value("SELECT id FROM contributor_stratum WHERE call = $1", call)
-
-
-def test_the_lowest_asks_win_one_price_which_is_promised(run: Run) -> None:
-    async def story() -> None:
-        call, stratum = await open_call(1.0)
-        for person, least in enumerate((1_000_000, 3_000_000, 2_000_000, 2_500_000)):
-            await contributors.ask(person, call, stratum, least_micro=least)
-        await contributors.ask(1, call, stratum, least_micro=500_000)
-        await contributors.ask(4, call, stratum, least_micro=1)
-        await contributors.withdraw(4, call)
-        assert not any(
-            "500000" in row["text"] for row in await fetch("SELECT contributor_ask::text AS text FROM contributor_ask")
-        )
-        assert await contributors.award_calls() == 0
-        await asyncio.sleep(1.1)
-        assert sum(await asyncio.gather(*(asyncio.create_task(contributors.award_calls()) for _ in range(4)))) == 1
-        rows = await fetch("SELECT subscriber, won, reason FROM contributor_ask ORDER BY subscriber")
-        assert [(row["subscriber"], row["won"]) for row in rows] == [(0, 1), (1, 1), (2, 0), (3, 0), (4, None)]
-        told = await fetch_one("SELECT winners, price_micro FROM contributor_stratum")
-        assert told
-        assert (told["winners"], told["price_micro"]) == (2, 2_000_000), "the first ask that did not win"
-        term = await fetch_one("SELECT * FROM contributor_term")
-        assert term
-        assert term["minimum_pool_minor"] == 400
-        with pytest.raises(Expired):
-            await contributors.ask(0, call, stratum, least_micro=1)
-
-    run(story)
-
-
-def test_the_budget_fixed_before_opening_is_never_passed(run: Run) -> None:
-    async def story() -> None:
-        call, stratum = await open_call(0.6, wanted=5, budget_micro=4_000_000)
-        for person, least in enumerate((1_000_000, 1_500_000, 1_900_000, 3_000_000)):
-            await contributors.ask(person, call, stratum, least_micro=least)
-        for bad in (-1, 10**12):
-            with pytest.raises(Invalid):
-                await contributors.ask(0, call, stratum, least_micro=bad)
-        with pytest.raises(NotFound):
-            await contributors.ask(0, call, uuid.uuid4(), least_micro=5)
-        await asyncio.sleep(0.7)
-        await contributors.award_calls()
-        told = await fetch_one("SELECT winners, price_micro FROM contributor_stratum")
-        assert told
-        assert (told["winners"], told["price_micro"]) == (2, 1_900_000)
-
-    run(story)
-
-
-def test_a_subscriber_states_a_price_and_sees_the_promise(run: Run) -> None:
-    async def story() -> None:
-        call, stratum = await open_call(5.0)
-        await contributors.ask(1, call, stratum, least_micro=2_000_000)
-        await contributors.ask(2, call, stratum, least_micro=3_000_000)
-        await execute(
-            """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
-               VALUES (gen_random_uuid(), 'ada@line.example', 'Ada', $1, 'en', 0, now())""",
-            await identity_hash(),
-        )
-        async with Browser() as ada:
-            await ada.sign_in("ada@line.example")
-            assert "A few people have answered at most" in text_of(await ada.get("/en/calls"))
-            answer = await ada.submit(f"/en/calls/{call}/asks", {"stratum": str(stratum), "amount": "1,00"})
-            assert answer.headers["location"] == "/en/calls"
-            shown = text_of(await ada.get("/en/calls"))
-            assert "Your answer is sealed" in shown
-            await asyncio.sleep(5.1)
-            await contributors.award_calls()
-            assert "promised at least €3.000000" in text_of(await ada.get("/en/calls"))
-            assert "Vous êtes retenu" in text_of(await ada.get("/fr/calls"))
-
-    run(story)
-
-
-async def identity_hash() -> str:
-    from marketplace.identity.passwords import hash_password  # noqa: PLC0415
-
-    found = hash_password(PASSWORD)
-    return await found if asyncio.iscoroutine(found) else str(found)

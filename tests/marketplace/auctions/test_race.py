@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Run = Callable[[Callable[[], Any]], Any]
 
+AFTER_THE_END = 5
+"""Bids that everybody still sends once it was told of the end."""
+
 
 async def put(  # noqa: PLR0917 (a request's parts)
     client: httpx.AsyncClient, web: Web, auction: uuid.UUID, bidder: Bidder, bid: uuid.UUID, maximum_minor: int
@@ -56,8 +59,10 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     assert all(row["opens_at"] <= entry["received_at"] < row["closes_at"] for entry in log)
     accepted = {uuid.UUID(answer["bid"]): answer["position"] for answer in answers if answer["accepted"]}
     assert accepted == {entry["id"]: entry["position"] for entry in log}, "accepted is logged, and nothing else"
-    everyone = await fetch("SELECT id FROM bid WHERE auction = $1", auction)
+    everyone = await fetch("SELECT id, answer, received_at FROM bid WHERE auction = $1", auction)
     assert {uuid.UUID(answer["bid"]) for answer in answers} == {entry["id"] for entry in everyone}, "each answered once"
+    late = [entry["received_at"] for entry in everyone if entry["answer"] == "refused_too_late"]
+    assert all(at >= row["closes_at"] for at in late), "nobody was too late before the end"
     state, said = run_pure(
         rules.terms_of(row),
         [
@@ -82,80 +87,54 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     assert (await get_auction(auction))["state"] == "awarded"
 
 
+async def race(
+    webs: list[Web], people: list[Bidder], *, bids: int, seconds: float
+) -> tuple[uuid.UUID, list[dict[str, Any]]]:
+    """Let everyone bid as fast as they can across the end; return the auction and every answer.
+
+    Nobody stops before `bids` bids, nor before being told that it is over: so the end lies within, however fast the
+    machine is.
+    """
+    limits = httpx.Limits(max_connections=len(people), max_keepalive_connections=len(people))
+    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+        auction = await open_auction(seconds=seconds, window_seconds=0, extension_seconds=0)
+
+        async def bid_often(number: int) -> list[dict[str, Any]]:
+            draw = random.Random(number)  # noqa: S311 (a test's draws repeat)
+            said: list[dict[str, Any]] = []
+            late = 0
+            while len(said) < bids or late < AFTER_THE_END:
+                turn = len(said)
+                bid, amount = uuid.uuid4(), 1_000 + turn * 150 + draw.randrange(4_000)
+                web = webs[(number + turn) % len(webs)]
+                said.append(await put(client, web, auction, people[number], bid, amount))
+                late += said[-1]["answer"] == "refused_too_late"
+                if turn % 10 == 0:
+                    other = webs[(number + turn + 1) % len(webs)]
+                    again = await put(client, other, auction, people[number], bid, amount)
+                    assert again["repeated"]
+                    assert again["receipt"] == said[-1]["receipt"]
+            return said
+
+        told = await asyncio.gather(*(asyncio.create_task(bid_often(number)) for number in range(len(people))))
+    return auction, [one for said in told for one in said]
+
+
 @pytest.mark.parametrize(
-    ("bidders", "bids", "seconds"), [(16, 25, 1.2), pytest.param(64, 200, 20.0, marks=pytest.mark.deep)]
+    ("bidders", "bids", "seconds"), [(16, 15, 1.0), pytest.param(64, 200, 20.0, marks=pytest.mark.deep)]
 )
 def test_no_bid_is_lost_and_none_counts_twice(run: Run, bidders: int, bids: int, seconds: float) -> None:
     async def story(webs: list[Web]) -> None:
         people = [await add_bidder() for _ in range(bidders)]
-        limits = httpx.Limits(max_connections=bidders, max_keepalive_connections=bidders)
-        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
-            auction = await open_auction(seconds=seconds, window_seconds=0, extension_seconds=0)
-
-            async def bid_often(number: int) -> list[dict[str, Any]]:
-                draw, said = random.Random(number), []  # noqa: S311 (a test's draws repeat)
-                for turn in range(bids):
-                    bid, amount = uuid.UUID(int=draw.getrandbits(128)), 1_000 + turn * 150 + draw.randrange(4_000)
-                    web = webs[(number + turn) % len(webs)]
-                    said.append(await put(client, web, auction, people[number], bid, amount))
-                    if turn % 10 == 0:
-                        again = await put(
-                            client, webs[(number + turn + 1) % len(webs)], auction, people[number], bid, amount
-                        )
-                        assert again["repeated"]
-                        assert again["receipt"] == said[-1]["receipt"]
-                return said
-
-            answers = [
-                one for said in await asyncio.gather(*(bid_often(number) for number in range(bidders))) for one in said
-            ]
-        assert len(answers) == bidders * bids
-        late = sum(answer["answer"] == "refused_too_late" for answer in answers)
-        assert 0 < late < len(answers), f"the end must lie in the middle, but {late} of {len(answers)} came after it"
-        row = await get_auction(auction)
-        await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds()))
-        await check_log(auction, answers)
-
-    with web_processes(2) as webs:
-        run(lambda: story(webs))
-
-
-def test_kill_9_of_web_processes_in_the_middle_loses_nothing(run: Run) -> None:
-    async def story(webs: list[Web]) -> None:
-        people = [await add_bidder() for _ in range(8)]
-        auction = await open_auction(seconds=6, window_seconds=0)
-        async with httpx.AsyncClient(timeout=10) as client:
-            stop = asyncio.Event()
-
-            async def bid_often(number: int) -> list[dict[str, Any]]:
-                draw, said, turn = random.Random(number), [], 0  # noqa: S311 (a test's draws repeat)
-                while not stop.is_set() and turn < 4000:
-                    turn += 1
-                    said.append(
-                        await put(
-                            client,
-                            webs[turn % 2],
-                            auction,
-                            people[number],
-                            uuid.uuid4(),
-                            1_000 + turn * 100 + draw.randrange(500),
-                        )
-                    )
-                return said
-
-            async def kill_often() -> None:
-                for turn in range(2):
-                    await asyncio.sleep(0.7)
-                    port = webs[turn].port
-                    webs[turn].kill()
-                    webs[turn] = Web(port)
-                    await asyncio.to_thread(webs[turn].wait)
-                stop.set()
-
-            *told, _ = await asyncio.gather(*(bid_often(number) for number in range(8)), kill_often())
-        row = await get_auction(auction)
-        await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.01))
-        await check_log(auction, [one for said in told for one in said])
+        late, answers, attempt = 0, [], 0
+        while late == len(answers):
+            # A machine so busy that nobody got through before the end gets another auction, twice as long.
+            auction, answers = await race(webs, people, bids=bids, seconds=seconds * 2**attempt)
+            await check_log(auction, answers)
+            late = sum(answer["answer"] == "refused_too_late" for answer in answers)
+            attempt += 1
+        assert len(answers) >= bidders * bids
+        assert late >= bidders * AFTER_THE_END
 
     with web_processes(2) as webs:
         run(lambda: story(webs))
