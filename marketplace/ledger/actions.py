@@ -135,7 +135,7 @@ async def _write(sql: str, *values: object) -> list[asyncpg.Record]:
     try:
         return await fetch(sql, *values)
     except asyncpg.RestrictViolationError as refusal:
-        if refusal.constraint_name != "period_is_open":
+        if getattr(refusal, "constraint_name", "") != "period_is_open":
             raise
     until = await _closed_day()
     raise Conflict("The books are closed until {day}: an entry dated before it is refused.", day=until)

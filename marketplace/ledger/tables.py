@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from piccolo.columns import JSONB, BigInt, BigSerial, Date, ForeignKey, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
@@ -31,7 +33,7 @@ class JournalEntry(Table, db=DB, tablename="journal_entry"):
     recorded_at = Timestamptz()
     currency = Varchar(length=3, default="EUR")
     text = Text()
-    reverses = ForeignKey("self", null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    reverses: ForeignKey[Any] = ForeignKey("self", null=True, default=None, on_delete=OnDelete.restrict, unique=True)
     """The entry this one takes back: a correction is a new entry."""
     recorded_once = Unique([kind, source_id])
 

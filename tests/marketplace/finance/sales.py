@@ -9,7 +9,8 @@ from marketplace import clock
 from marketplace.database import execute, fetch_value
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
-from marketplace.payments.actions import Line, request_payment
+from marketplace.payments.actions import request_payment
+from marketplace.payments.rules import Line
 from marketplace.purchases.invoices import write_papers
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
