@@ -33,7 +33,7 @@ from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, page, sign_in_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -267,8 +267,11 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
         await database.close_pool()
 
 
-def create_app(*, manages_pool: bool = True) -> ASGIApp:
-    """Return the site with every slice's pages and APIs; with `manages_pool`, the database pool lives as long as it."""
+def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIApp:
+    """Return the site with every slice's pages and APIs.
+
+    manages_pool: the database pool lives as long as the site. doors: further route handlers, an operator's own.
+    """
     app = Litestar(
         route_handlers=[
             healthz,
@@ -278,6 +281,7 @@ def create_app(*, manages_pool: bool = True) -> ASGIApp:
                 cache_control=CacheControlHeader(max_age=86400, public=True),
             ),
             *_slices(),
+            *doors,
         ],
         lifespan=[_lifespan] if manages_pool else [],
         logging_config=None,
@@ -303,7 +307,7 @@ def _slices() -> list[Any]:
     import importlib  # noqa: PLC0415
     import importlib.util  # noqa: PLC0415
 
-    names = ("identity", "datasets", "catalogue", "purchases", "delivery", "earnings", "finance")
+    names = ("identity", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings", "finance")
     routes: list[Any] = []
     for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + [
         "marketplace.webhooks"

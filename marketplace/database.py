@@ -14,7 +14,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import asyncpg
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 170_000
 ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
+LONGEST_COPY_SECONDS = 4 * 3600
+QUOTE = b"\x02"
+"""A sign that no text of ours has: a line is never quoted but for being empty."""
 
 
 class Transaction(PostgresTransaction):
@@ -167,6 +170,20 @@ async def copy_columns(table: str, columns: Mapping[str, NDArray[np.int64]]) -> 
     for start in range(0, rows, ROWS_A_COPY):
         piece = [column[start : start + ROWS_A_COPY] for column in columns.values()]
         await _joined().copy_to_table(table, columns=list(columns), source=_binary(piece), format="binary")
+
+
+async def copy_out(sql: str, *values: object, sink: Callable[[bytes], Awaitable[None]]) -> None:
+    """Send every row of `sql`, which has one column of text, to `sink` as a line in UTF-8; whole lines at a time.
+
+    Nothing is kept, so the rows may be millions, and the statement may outlast the command timeout.
+    """
+
+    async def unquoted(data: bytes) -> None:
+        await sink(data.replace(QUOTE, b""))
+
+    await _joined().copy_from_query(
+        sql, *values, output=unquoted, format="csv", delimiter="\x01", quote=QUOTE.decode(), timeout=LONGEST_COPY_SECONDS
+    )
 
 
 async def _binary(columns: Sequence[NDArray[np.int64]]) -> AsyncIterator[bytes]:

@@ -139,6 +139,40 @@ _always(
        WHERE at < starts_at OR at >= ends_at OR at > revoked_at""",
 )
 
+# ------------------------------------------------------------------ papers
+_always(
+    "an entry that moves revenue has its invoice or credit note, for what it moves",
+    """SELECT entry.id AS entry, entry.kind, source_id, invoice.number, sold_minor, taxed_minor, invoice.net_minor, invoice.vat_minor
+       FROM journal_entry AS entry
+       LEFT JOIN (SELECT entry, sum(CASE '706000' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS sold_minor,
+                    sum(CASE '445710' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS taxed_minor
+             FROM posting GROUP BY entry) AS moved ON moved.entry = entry.id
+       LEFT JOIN invoice ON invoice.entry = entry.id
+       WHERE sold_minor <> 0 AND invoice.id IS NULL
+             AND EXISTS (SELECT FROM purchase_order WHERE purchase_order.id::text = entry.source_id)
+          OR invoice.id IS NOT NULL AND (coalesce(sold_minor, 0), coalesce(taxed_minor, 0)) <> (
+              CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * net_minor,
+              CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * vat_minor)""",
+)
+_always(
+    "the numbers of invoices and credit notes leave no gap and rise with time",
+    """SELECT series, count(*), max(position) AS highest, number_series.last, bool_and(rises) AS rises
+       FROM (SELECT series, position,
+                    issued_at >= lag(issued_at, 1, issued_at) OVER (PARTITION BY series ORDER BY position) AS rises
+             FROM invoice) AS numbered
+       LEFT JOIN number_series ON number_series.code = series
+       GROUP BY series, number_series.last
+       HAVING count(*) <> max(position) OR max(position) IS DISTINCT FROM number_series.last OR NOT bool_and(rises)""",
+)
+_always(
+    "a credit note corrects its own order's invoice, and together they give back no more than it asked",
+    """SELECT note.corrects, min(note.number) AS first, sum(note.total_minor) AS back_minor, min(sale.total_minor) AS sold_minor
+       FROM invoice AS note JOIN invoice AS sale ON sale.number = note.corrects
+       WHERE note.kind = 'credit_note' GROUP BY note.corrects
+       HAVING sum(note.total_minor) > min(sale.total_minor)
+           OR bool_or(note.purchase_order <> sale.purchase_order OR sale.kind <> 'invoice')""",
+)
+
 # ------------------------------------------------------------------ shares
 _always(
     "what subscribers are owed, in millionths, is what the books say, in cents",

@@ -21,13 +21,17 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from marketplace import clock, invariants
+from marketplace.auctions.award import close_auctions, settle_sales
+from marketplace.auctions.contributors import award_calls
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
+from marketplace.finance.exports import write_exports
 from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.purchases.invoices import work_on_papers
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -69,10 +73,15 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
         "settle-orders": (2, settle_paid),
         "lapse-orders": (MINUTE, lapse_unpaid),
+        "close-auctions": (1, close_auctions),
+        "settle-auctions": (10, settle_sales),
+        "award-calls": (10, award_calls),
         "record-refunds": (10, record_refunds),
+        "papers": (10, work_on_papers),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),
+        "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "confirm-vat": (HOUR, confirm_pending_vat),

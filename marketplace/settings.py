@@ -9,12 +9,17 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from stdnum.fr import siren
+
 from marketplace.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
+DEMO_BID_KEY = "00" * 31 + "02"
+DEMO_IDENTITY_KEYS = "demo:" + "00" * 31 + "03"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
+DEMO_SIREN = "123456782"
 SHORTEST_SECRET = 32
 LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
@@ -41,6 +46,14 @@ class Settings:
     signing_key: str = _setting(
         "PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits"
     )
+    bid_key: str = _setting(
+        "PARTAGE_BID_KEY",
+        DEMO_BID_KEY,
+        "X25519 private key that opens sealed bids, 64 hex digits; `jobs` alone may hold it",
+    )
+    bid_public_key: str = _setting(
+        "PARTAGE_BID_PUBLIC_KEY", "", "the key that seals bids; empty: the private key's own"
+    )
     stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key")
     stripe_url: str = _setting(
         "STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart"
@@ -59,6 +72,16 @@ class Settings:
     )
     hold_days: int = _setting("HOLD_DAYS", "14", "days a share is held before it is the subscriber's")
     shares_every_seconds: int = _setting("SHARES_EVERY_SECONDS", "86400", "seconds between runs of the revenue share")
+    identity_keys: str = _setting(
+        "PARTAGE_IDENTITY_KEYS",
+        DEMO_IDENTITY_KEYS,
+        "AES-256 keys of subscribers' names and IBANs, `id:64 hex digits` with commas between; the first seals, all open",
+    )
+    payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
+    payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")
+    payout_name: str = _setting("PAYOUT_NAME", "Partage", "who pays subscribers, as banks show it")
+    payout_iban: str = _setting("PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent")
+    iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
     )
@@ -66,6 +89,16 @@ class Settings:
         "SUBSCRIBER_YEAR_EPSILON_MICRO",
         "100000000",
         "privacy loss that all datasets together may cost one subscriber in a calendar year, in millionths of epsilon",
+    )
+    seller_name: str = _setting("SELLER_NAME", "Partage (demo) SAS", "who sells, as invoices name it")
+    seller_street: str = _setting("SELLER_STREET", "1 rue de la Démonstration", "the seller's street, on invoices")
+    seller_postcode: str = _setting("SELLER_POSTCODE", "75001", "the seller's postcode")
+    seller_city: str = _setting("SELLER_CITY", "Paris", "the seller's city")
+    seller_siren: str = _setting("SELLER_SIREN", DEMO_SIREN, "the seller's SIREN; its VAT number follows from it")
+    seller_legal: str = _setting(
+        "SELLER_LEGAL",
+        "SAS au capital de 10 000 €, RCS Paris 123 456 782",
+        "legal form, capital and register, as French law wants them on invoices",
     )
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
@@ -77,8 +110,21 @@ class Settings:
             raise Invalid("The rates of subscribers and operator must lie between 0 and 10000 basis points together.")
         if not re.fullmatch("[0-9a-f]{64}", self.signing_key):
             raise Invalid("PARTAGE_SIGNING_KEY must be 64 hex digits: an Ed25519 private key.")
+        if not re.fullmatch("[0-9a-f]{64}", self.bid_key) or not re.fullmatch("([0-9a-f]{64})?", self.bid_public_key):
+            raise Invalid("PARTAGE_BID_KEY and PARTAGE_BID_PUBLIC_KEY must be 64 hex digits: an X25519 key pair.")
+        if not re.fullmatch(r"\w{1,40}:[0-9a-f]{64}(,\w{1,40}:[0-9a-f]{64})*", self.identity_keys, re.ASCII):
+            raise Invalid("PARTAGE_IDENTITY_KEYS must be `id:64 hex digits`, several with commas between.")
+        if self.payout_threshold_minor < 1 or self.iban_hold_days < 0 or self.payouts_every_seconds < 1:
+            raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
+        if not siren.is_valid(self.seller_siren):
+            raise Invalid("SELLER_SIREN must be the nine digits of a SIREN, its check digit included.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
+
+    @property
+    def seller_vat_number(self) -> str:
+        """Return the VAT number that every French company has by its SIREN."""
+        return f"FR{siren.to_tva(self.seller_siren)}"
 
     @property
     def platform_basis_points(self) -> int:
@@ -126,6 +172,14 @@ def refuse_demo_settings(chosen: Settings) -> None:
         raise Invalid(
             "Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone."
         )
+    if chosen.bid_key == DEMO_BID_KEY and not chosen.bid_public_key:
+        raise Invalid(
+            "Set PARTAGE_BID_PUBLIC_KEY, and PARTAGE_BID_KEY for `jobs` alone: the demo's are known to everyone."
+        )
+    if DEMO_IDENTITY_KEYS.partition(":")[2] in chosen.identity_keys:
+        raise Invalid("Set PARTAGE_IDENTITY_KEYS to keys of your own: the demo's is known to everyone.")
+    if chosen.seller_siren == DEMO_SIREN:
+        raise Invalid("Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever.")
     if not chosen.stripe_webhook_secret:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 

@@ -9,7 +9,8 @@ from piccolo.conf.apps import AppConfig
 from piccolo.table import Table
 
 SLICES = (
-    "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "delivery", "earnings", "finance",
+    "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
+    "finance",
 )  # fmt: skip
 
 

@@ -44,7 +44,14 @@ def test_the_environment_is_one_that_serve_accepts() -> None:
         )
         for name, value in OURS["web"]["environment"].items()
     }
-    given |= {"PARTAGE_SECRET": "s" * 32, "PARTAGE_SIGNING_KEY": "ab" * 32, "STRIPE_WEBHOOK_SECRET": "whsec_x"}
+    given |= {
+        "PARTAGE_SECRET": "s" * 32,
+        "PARTAGE_SIGNING_KEY": "ab" * 32,
+        "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
+        "PARTAGE_IDENTITY_KEYS": "one:" + "ef" * 32,
+        "SELLER_SIREN": "732829320",
+        "STRIPE_WEBHOOK_SECRET": "whsec_x",
+    }
     refuse_demo_settings(read(given))
 
 

@@ -134,6 +134,11 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
     offer = (await _offers([sold["dataset"]], now)).get(sold["dataset"])
     priced = _priced(sold, offer, now)
     assert offer
+    if await fetch_value(
+        "SELECT true FROM exclusive_window WHERE offer = $1 AND partner <> $2 AND starts_at <= $3 AND $3 < ends_at",
+        offer["id"], partner, now,
+    ):  # fmt: skip
+        raise Conflict("Another partner holds this dataset exclusively for now.")
     expires_at = now + rules.QUOTE_LASTS
     document = rules.write_document(
         quote_id,
@@ -196,6 +201,18 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     ):  # fmt: skip
         raise Invalid("This quote was changed, or was not signed by Partage.")
     return priced
+
+
+async def grant_window(
+    window: uuid.UUID, offer: uuid.UUID, partner: uuid.UUID | None, starts_at: dt.datetime, ends_at: dt.datetime
+) -> None:
+    """Let one partner alone buy an offer between two instants, half-open; None: nobody holds this window any more."""
+    await execute("DELETE FROM exclusive_window WHERE id = $1", window)
+    if partner is not None:
+        await execute(
+            "INSERT INTO exclusive_window (id, offer, partner, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
+            window, offer, partner, starts_at, ends_at,
+        )  # fmt: skip
 
 
 async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:

@@ -22,6 +22,7 @@ from marketplace.datasets.queries import list_coverage, list_notices, list_revoc
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
+from marketplace.web.formats import paris_day
 from marketplace.web.pages import again, page, see
 from pricing.quote import price_at_age
 
@@ -183,7 +184,7 @@ async def _vat(request: Asked, net_minor: int) -> Vat | None:
     if request.user is None or request.user.partner is None:
         return None
     where = await queries.get_country(request.user.partner)
-    return vat(where["country"], confirmed=where["confirmed"], net_minor=net_minor)
+    return vat(where["country"], confirmed=where["confirmed"], net_minor=net_minor, on=paris_day(clock.now()))
 
 
 def _harmless(text: str) -> str:

@@ -40,6 +40,18 @@ class Offer(Table, db=DB, tablename="offer"):
     worth_is_positive = Check("full_worth_minor > 0")
 
 
+class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
+    """Between two instants one partner alone may buy an offer; written down here by the auction whose id it bears."""
+
+    id = UUID(primary_key=True)
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    starts_at = Timestamptz()
+    ends_at = Timestamptz()
+    """The window is half-open."""
+    window_is_not_empty = Check("starts_at < ends_at")
+
+
 class DemandDraw(Table, db=DB, tablename="demand_draw"):
     """The day's demand multiplier of an offer: one draw, recorded, the same for every partner."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
 from marketplace.database import execute, fetch_value, transaction
-from marketplace.errors import Invalid
-from marketplace.finance.queries import count_exceptions
+from marketplace.errors import Conflict, Invalid
+from marketplace.finance.exceptions import count_exceptions
+from marketplace.finance.matching import match_payouts
+from marketplace.ledger.actions import reverse
+from marketplace.ledger.audit import note_action
 from marketplace.ledger.chart import STRIPE
-from marketplace.ledger.queries import balance
+from marketplace.ledger.queries import balance, get_entry
 from marketplace.payments.actions import mirror_balance, read_balance
 from marketplace.purchases.actions import request_order_refund
 
@@ -20,10 +23,14 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 SHORTEST_REASON, LONGEST_REASON = 3, 2000
+REVERSIBLE: Final = ("write_off", "bank_opening")
+"""Kinds that a clerk may take back: no other table's state follows them. A match is undone on its bank line."""
 
 
 async def reconcile() -> int:
-    """Mirror Stripe's balance, compare it with the books, and record what was seen; return the record's id.
+    """Mirror Stripe's balance, compare it with the books, match payouts with the bank, and record what was seen.
+
+    Return the record's id.
 
     Money may move between two answers of Stripe, so a difference counts only when it stays.
     """
@@ -33,6 +40,7 @@ async def reconcile() -> int:
         stripe_minor, ledger_minor = await read_balance(), await balance(STRIPE)
         if stripe_minor == ledger_minor:
             break
+    await match_payouts()
     unmatched = await count_exceptions()
     run: int = await fetch_value(
         """INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched)
@@ -58,3 +66,19 @@ async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_i
         )  # fmt: skip
         if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
             await request_order_refund(order_id, actor.name, refund_id=form_id)
+            await note_action(actor, "order_refunded", f"order {order_id}", reason=reason)
+
+
+async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
+    """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
+    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
+        raise Invalid(
+            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
+        )
+    entry = await get_entry(entry_id)
+    if entry["kind"] not in REVERSIBLE:
+        raise Conflict("That entry follows something else, which must be undone where it happened.")
+    async with transaction():
+        made = await reverse(entry_id, text=f"Reversal: {reason.strip()[:200]}")
+        await note_action(actor, "entry_reversed", f"entry {entry_id}", reason=reason, after={"entry": made})
+    return made

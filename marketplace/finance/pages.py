@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import queries
-from marketplace.finance.actions import reconcile, refund_order
-from marketplace.finance.rules import HEADINGS, SENTENCES, source_path
-from marketplace.identity.actors import Actor, staff
+from marketplace.finance import bank, bank_pages, books_pages, exceptions, export_pages, queries, queue_pages, write_offs
+from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
+from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
+from marketplace.finance.rules import source_path
+from marketplace.ledger.chart import CLASSES
+from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
 from marketplace.payments.stripe_port import SilentError
-from marketplace.web.formats import PARIS
-from marketplace.web.i18n import gettext
-from marketplace.web.pages import page, see
-
-READERS = [staff("finance", "auditor")]
-CLERKS = [staff("finance")]
-Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
-Text = Annotated[str, QueryParameter(max_length=100)]
-Asked = Request[Actor, Any, Any]
+from marketplace.web.pages import see
 
 
 class RefundForm(Struct):
@@ -38,53 +31,26 @@ class RefundForm(Struct):
     form_id: uuid.UUID
 
 
-def _midnight(day: str, *, after: int = 0) -> dt.datetime | None:
-    """Return when a day begins in Paris, `after` days later; None when no day is named."""
-    if not day:
-        return None
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(day) + dt.timedelta(days=after), dt.time(), PARIS)
-    except (ValueError, OverflowError):
-        raise Invalid("That is not a day: {day}.", day=day) from None
-
-
-def _why(row: Any) -> str:  # noqa: ANN401 (a row)
-    return gettext(SENTENCES[row["why"]]) % {"detail": row["detail"]}
-
-
-def _named(name: str) -> str:
-    """Return how finance reads what the books or Stripe call something."""
-    return gettext(HEADINGS.get(name, name.replace("_", " ")))
-
-
-def _page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
-    """Answer with a page of finance's, which knows the words of the trade."""
-    return page(f"finance/{template}", named=_named, why=_why, **context)
-
-
 @get("/finance", guards=READERS)
-async def overview() -> Template:
-    """Show where the money stands."""
-    return _page(
-        "overview.html",
-        figures=await queries.get_figures(),
-        last=await queries.last_run(),
-        unmatched=await queries.count_exceptions(),
-        exceptions=(await queries.list_exceptions()).rows[:5],
-    )
+async def overview(request: Asked) -> Template:
+    """Show what needs doing, how old it is, and where the money stands."""
+    waiting = await write_offs.list_write_offs(waiting=True)
+    return finance_page(
+        "overview.html", figures=await queries.get_figures(), last=await queries.last_run(),
+        reasons=await exceptions.list_reasons(), ages=await exceptions.summarise(), days=exceptions.AGES,
+        worst=(await exceptions.list_exceptions()).rows[:5], path_of=queue_pages.path_of,
+        to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await bank.list_accounts(),
+        gaps=await bank.list_gaps(), months=await list_open(clock.now()), may_act=request.user.role == "finance",
+    )  # fmt: skip
 
 
 @get("/finance/reconciliation", guards=READERS)
-async def reconciliation(request: Asked, show: Text = "unmatched", page_number: Page = 1) -> Template:
-    """Show what is unmatched and why, Stripe's transactions with their entries, or past comparisons."""
-    lists = {
-        "unmatched": queries.list_exceptions,
-        "transactions": queries.list_movements,
-        "runs": queries.list_runs,
-    }
+async def reconciliation(request: Asked, show: Text = "transactions", page_number: Page = 1) -> Template:
+    """Show Stripe's transactions with their entries, or past comparisons."""
+    lists = {"transactions": queries.list_movements, "runs": queries.list_runs}
     if show not in lists:
         raise Invalid("There is no such list: {show}.", show=show)
-    return _page(
+    return finance_page(
         "reconciliation.html",
         show=show,
         rows=await lists[show](page_number),
@@ -104,11 +70,12 @@ async def reconcile_now() -> Redirect:
 
 
 @get("/finance/trial-balance", guards=READERS)
-async def trial_balance_page(at: Text = "") -> Template:
-    """Show every account's debits, credits and balance, at the end of a day or now."""
-    end = _midnight(at, after=1)
-    rows = await trial_balance(end - dt.timedelta(microseconds=1) if end else None)
-    return _page("trial_balance.html", at=at, rows=rows, now=clock.now())
+async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
+    """Show every account's debits, credits and balance at an instant or now, by the books' date or by when it was entered."""
+    if by not in ("date", "recording"):
+        raise Invalid("A trial balance is by date or by recording.")
+    rows = await trial_balance(instant(at), recorded=by == "recording")
+    return finance_page("trial_balance.html", at=at, by=by, rows=rows, classes=CLASSES, now=clock.now())
 
 
 @get("/finance/journal", guards=READERS)
@@ -120,19 +87,22 @@ async def journal(
         await get_account(account)
     entries = await list_entries(
         page_number, account=account or None, kind=kind or None,
-        since=_midnight(since), until=_midnight(until, after=1),
+        since=midnight(since), until=midnight(until, after=1),
     )  # fmt: skip
-    return _page(
+    return finance_page(
         "journal.html", entries=entries, kinds=await list_kinds(), accounts=await trial_balance(),
         chosen={"account": account, "kind": kind, "since": since, "until": until},
     )  # fmt: skip
 
 
 @get("/finance/journal/{entry_id:int}", guards=READERS)
-async def journal_entry(entry_id: FromPath[int]) -> Template:
+async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
     """Show one entry, its postings and what it records."""
     entry = await get_entry(entry_id)
-    return _page("entry.html", entry=entry, source=source_path(entry["kind"], entry["source_id"]))
+    may_reverse = request.user.role == "finance" and entry["kind"] in REVERSIBLE and not entry["reversed_by"]
+    return finance_page(
+        "entry.html", entry=entry, source=source_path(entry["kind"], entry["source_id"]), may_reverse=may_reverse
+    )
 
 
 @get("/finance/accounts/{code:str}", guards=READERS)
@@ -140,21 +110,21 @@ async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
     """Show one account: its balance and its entries."""
     account = await get_account(code)
     entries = await list_entries(page_number, account=code)
-    return _page("account.html", account=account, balance_minor=await balance(code), entries=entries)
+    return finance_page("account.html", account=account, balance_minor=await balance(code), entries=entries)
 
 
 @get("/finance/orders", guards=READERS)
 async def orders(number: Text = "", page_number: Page = 1) -> Template:
     """List every partner's orders."""
     found = await queries.list_orders(page_number, number.strip())
-    return _page("orders.html", orders=found, number=number)
+    return finance_page("orders.html", orders=found, number=number)
 
 
 @get("/finance/orders/{order_id:uuid}", guards=READERS)
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
     is_clerk = request.user.role == "finance"
-    return _page("order.html", order=await queries.get_order(order_id), may_refund=is_clerk, now=clock.now())
+    return finance_page("order.html", order=await queries.get_order(order_id), may_refund=is_clerk, now=clock.now())
 
 
 @post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS)
@@ -177,10 +147,11 @@ async def licence(licence_id: FromPath[uuid.UUID]) -> Redirect:
 @get("/finance/transactions/{movement_id:str}", guards=READERS)
 async def transaction_page(movement_id: FromPath[str]) -> Template:
     """Show one of Stripe's balance transactions, its entry and its order."""
-    return _page("transaction.html", movement=await queries.get_movement(movement_id))
+    return finance_page("transaction.html", movement=await queries.get_movement(movement_id))
 
 
 ROUTES = [
     overview, reconciliation, reconcile_now, trial_balance_page, journal, journal_entry, account_page, orders,
-    order_page, refund, licence, transaction_page,
+    order_page, refund, licence, transaction_page, *queue_pages.ROUTES, *bank_pages.ROUTES, *books_pages.ROUTES,
+    *export_pages.ROUTES,
 ]  # fmt: skip

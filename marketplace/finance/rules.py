@@ -1,6 +1,18 @@
-"""What finance reads into a row: why something is unmatched, in words, and where an entry's source is shown."""
+"""What finance reads into a row and decides without asking: reasons in words, scores of candidates, what a write-off posts."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Final
+
+from marketplace.errors import Invalid
+from marketplace.ledger import chart
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
 
 SENTENCES = {
     "unknown_category": "Stripe’s category “%(detail)s” has no account in the chart: nothing was posted.",
@@ -8,13 +20,22 @@ SENTENCES = {
     "charge_without_payment": "Money that no payment of ours asked for.",
     "charge_without_order": "A payment without an order.",
     "charge_without_sale": "Paid, and the order is not sold: it is %(detail)s.",
-    "charge_differs": "Stripe took another amount than the order’s, which is %(detail)s cents.",
+    "not_posted": "A movement of Stripe’s balance (%(detail)s) is not in the books yet.",
+    "entry_differs": "Stripe moved another amount than its entry in the books, which moves %(detail)s cents.",
+    "charge_differs": "What came in is not what the order owes, which is %(detail)s cents.",
     "sale_without_charge": "Sold; Stripe has not shown the money yet.",
-    "refund_without_entry": "Refunded at Stripe; the books do not refund the sale.",
+    "refund_without_entry": "Refunded at Stripe; the books do not refund as much of the sale.",
     "refund_without_movement": "Refunded in the books; Stripe has not shown it yet.",
     "refund_failed": "The bank returned the refund: the partner is still owed.",
     "dispute_open": "The payer’s bank took the money back in a dispute.",
     "payout_differs": "The payout’s transactions do not add up to it.",
+    "dispute_differs": "The books lost another amount to the dispute than Stripe took: %(detail)s cents.",
+    "payout_without_line": "Stripe paid this out, and no bank line shows it.",
+    "line_unexplained": "The bank moved this, and nothing explains it: %(detail)s",
+    "statement_gap": "A bank statement is missing before this one: %(detail)s.",
+    "entitlement_without_money": "The money went back, and the partner may still read.",
+    "money_without_entitlement": "The money is here, and the partner may not read.",
+    "download_without_money": "Read after the money went back: %(detail)s downloads.",
     "event_amiss": "An event could not be put to use: %(detail)s",
     "command_failed": "Stripe refused what we asked: %(detail)s",
     "balance_differs": "Stripe’s balance and the books differ: %(detail)s cents in the books.",
@@ -33,6 +54,34 @@ HEADINGS = {
     "stripe_fee": "Stripe: fee",
     "stripe_dispute": "Stripe: dispute",
     "stripe_dispute_reversal": "Stripe: dispute won",
+    "bank_line": "Bank line",
+    "bank_match": "Bank line explained",
+    "bank_opening": "Opening balance",
+    "write_off": "Write-off",
+    "reversal": "Reversal",
+    "payout_sent": "Payouts sent",
+    "payout_back": "Payouts back",
+    "dispute_lost": "Dispute lost",
+    "order": "Order",
+    "payout_line": "Subscriber’s payout",
+    "line_matched": "Bank line matched",
+    "line_split": "Bank line split",
+    "match_undone": "Match undone",
+    "write_off_proposed": "Write-off proposed",
+    "write_off_approved": "Write-off approved",
+    "write_off_refused": "Write-off refused",
+    "bank_statement_imported": "Bank statement imported",
+    "period_closed": "Period closed",
+    "entry_reversed": "Entry reversed",
+    "order_refunded": "Refund decided",
+    "amount_equal": "same amount",
+    "amount_close": "near amount",
+    "reference_found": "reference found",
+    "same_days": "same days",
+    "near_days": "near days",
+    "name_alike": "name alike",
+    "only_one": "only one that fits",
+    "chosen": "chosen by hand",
     "charge": "Charge",
     "payout": "Payout",
     "fee": "Fee",
@@ -58,12 +107,127 @@ HEADINGS = {
 """What the books and Stripe call things → how finance reads it."""
 
 
+MATCHED_WITH_LINES: Final = ("line_unexplained", "payout_without_line", "sale_without_charge")
+"""Reasons that a bank line may settle."""
+HANGS_ON: Final = {
+    "charge_without_payment": (chart.PARTNERS, 1),
+    "charge_without_order": (chart.PARTNERS, 1),
+    "charge_differs": (chart.PARTNERS, 1),
+    "sale_without_charge": (chart.PARTNERS, -1),
+    "refund_without_entry": (chart.PARTNERS, 1),
+    "refund_without_movement": (chart.PARTNERS, 1),
+    "dispute_open": (chart.DISPUTES, 1),
+    "payout_without_line": (chart.TRANSFERS, -1),
+}
+"""Reason → the account its amount hangs on, and the sign that makes the amount a credit there."""
+ACKNOWLEDGED: Final = (
+    "refund_failed", "event_amiss", "command_failed", "statement_gap", "entitlement_without_money",
+    "money_without_entitlement", "download_without_money",
+)  # fmt: skip
+"""Reasons that two people may let go without any entry: nothing in the books hangs on them."""
+LOST_TO: Final = {chart.PARTNERS: chart.LOSSES, chart.DISPUTES: chart.LOSSES}
+
+
+def may_write_off(why: str) -> bool:
+    """Tell whether two people may let an exception of this reason go; what must be mended at its source may not."""
+    return why in HANGS_ON or why in ACKNOWLEDGED or why == "line_unexplained"
+
+
+def write_off_postings(why: str, amount_minor: int | None) -> list[tuple[str, str, int]]:
+    """Return what clears an exception's amount: a credit left over is gained, a debit is lost; nothing hangs: nothing."""
+    if why not in HANGS_ON or not amount_minor:
+        return []
+    account, sign = HANGS_ON[why]
+    credit = sign * amount_minor
+    if credit > 0:
+        return [(account, chart.DIFFERENCES_GAINED, credit)]
+    return [(LOST_TO.get(account, chart.DIFFERENCES_LOST), account, -credit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """What is known of one side of a possible match."""
+
+    amount_minor: int
+    day: dt.date
+    references: Sequence[str] = ()
+    """What names it: numbers and ids."""
+    words: str = ""
+    """Everything written on it, where a reference of the other side may be found."""
+    name: str = ""
+
+
+EQUAL, CLOSE, NAMED, SOON, LATER, ALIKE = 50, 20, 30, 10, 5, 10
+CLOSE_BY, SOON_DAYS, LATER_DAYS, LIKENESS = 50, 3, 10, 0.75
+SHORTEST_REFERENCE: Final = 4
+
+
+def score(one: Clue, other: Clue) -> tuple[int, list[str]]:
+    """Return how likely two things are the same money, from 0 to 100, and why."""
+    points, reasons = 0, []
+    difference = abs(one.amount_minor - other.amount_minor)
+    if not difference:
+        points, reasons = EQUAL, ["amount_equal"]
+    elif difference * CLOSE_BY <= abs(one.amount_minor):
+        points, reasons = CLOSE, ["amount_close"]
+    if _names(one, other) or _names(other, one):
+        points, reasons = points + NAMED, [*reasons, "reference_found"]
+    days = abs((one.day - other.day).days)
+    if days <= LATER_DAYS:
+        points += SOON if days <= SOON_DAYS else LATER
+        reasons.append("same_days" if days <= SOON_DAYS else "near_days")
+    if one.name and other.name and likeness(one.name, other.name) >= LIKENESS:
+        points, reasons = points + ALIKE, [*reasons, "name_alike"]
+    return points, reasons
+
+
+def _names(one: Clue, other: Clue) -> bool:
+    words = _plain(other.words)
+    return any(len(_plain(name)) >= SHORTEST_REFERENCE and _plain(name) in words for name in one.references)
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two names are, from 0 to 1, whatever their case, marks and legal form."""
+    first, second = _name(one), _name(other)
+    if first and second and (first in second or second in first):
+        return 1.0
+    return SequenceMatcher(None, first, second).ratio()
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _name(text: str) -> str:
+    return " ".join(
+        word
+        for word in re.sub(r"[^\w ]", " ", text.lower()).split()
+        if word not in {"sas", "sa", "sarl", "ltd", "gmbh", "inc"}
+    )
+
+
+AMOUNT: Final = re.compile(r"([-−+]?)\s*(\d[\d\s\u00a0\u202f]{0,20})(?:[.,](\d{1,2}))?\s*€?")
+
+
+def read_amount(text: str) -> int:
+    """Return cents from an amount as people write it, `1 234,5` or `-12.34`; refuse anything else."""
+    found = AMOUNT.fullmatch(text.strip())
+    if not found:
+        raise Invalid("“{text}” is not an amount.", text=text[:40])
+    whole = int(re.sub(r"\D", "", found[2])) * 100 + int((found[3] or "0").ljust(2, "0"))
+    return -whole if found[1] in ("-", "−") else whole
+
+
 def source_path(kind: str, source_id: str) -> str | None:
     """Return the page of what an entry records."""
-    if kind in ("sale", "refund"):
+    if kind == "sale":
         return f"/finance/orders/{source_id}"
-    if kind.startswith("shares_"):
+    if kind.startswith("shares_") and kind not in ("shares_reduced", "shares_lost"):
         return f"/finance/licences/{source_id}"
     if kind.startswith("stripe_"):
         return f"/finance/transactions/{source_id}"
+    if kind == "bank_line":
+        return f"/finance/bank/lines/{source_id}"
+    if kind == "reversal":
+        return f"/finance/journal/{source_id}"
     return None

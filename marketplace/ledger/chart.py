@@ -1,41 +1,68 @@
 """The chart of accounts: the codes our postings name, with their titles; a migration writes it into the books.
 
-Source: the French plan comptable général (ANC 2014-03), classes 4 to 7.
+Source: the French plan comptable général (ANC 2014-03), classes 4 to 8.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+SUPPLIERS: Final = "401000"
 PARTNERS: Final = "411000"
 DISPUTES: Final = "416000"
+ADVANCES: Final = "419100"
+VAT_DUE_ABROAD: Final = "445200"
+VAT_DEDUCTIBLE: Final = "445660"
 VAT_COLLECTED: Final = "445710"
 SUBSCRIBERS_HELD: Final = "467100"
 SUBSCRIBERS_PAYABLE: Final = "467200"
 OPERATOR_PAYABLE: Final = "467300"
-BANK: Final = "512000"
+SUBSCRIBERS_IN_TRANSIT: Final = "467400"
+SUSPENSE: Final = "471000"
+BANK: Final = "512100"
 STRIPE: Final = "517000"
 TRANSFERS: Final = "580000"
+FEES_OF_THIRD_PARTIES: Final = "622000"
 STRIPE_FEES: Final = "627000"
+BANK_CHARGES: Final = "627800"
 SUBSCRIBERS_SHARES: Final = "651000"
 OPERATOR_SHARE: Final = "651100"
 LOSSES: Final = "654000"
+DIFFERENCES_LOST: Final = "658000"
 LICENCES_SOLD: Final = "706000"
+DIFFERENCES_GAINED: Final = "758000"
+OPENING_BALANCES: Final = "890000"
 
 TITLES: Final = {
+    SUPPLIERS: ("Fournisseurs", "Suppliers"),
     PARTNERS: ("Clients – partenaires", "Partners"),
     DISPUTES: ("Clients – paiements contestés", "Disputed payments"),
+    ADVANCES: ("Clients – avances reçues", "Advances received from partners"),
+    VAT_DUE_ABROAD: ("TVA due intracommunautaire", "VAT due within the EU"),
+    VAT_DEDUCTIBLE: ("TVA déductible sur biens et services", "VAT deductible"),
     VAT_COLLECTED: ("TVA collectée", "VAT collected"),
     SUBSCRIBERS_HELD: ("Abonnés – parts retenues", "Subscribers – shares held"),
     SUBSCRIBERS_PAYABLE: ("Abonnés – parts à payer", "Subscribers – shares payable"),
     OPERATOR_PAYABLE: ("Opérateur – part à payer", "Operator – share payable"),
-    BANK: ("Banque", "Bank"),
+    SUBSCRIBERS_IN_TRANSIT: ("Abonnés – virements en cours", "Subscribers – transfers under way"),
+    SUSPENSE: ("Compte d’attente", "Not yet explained"),
+    BANK: ("Banque – compte courant", "Bank – current account"),
     STRIPE: ("Stripe – solde", "Stripe balance"),
     TRANSFERS: ("Virements internes", "Transfers under way"),
+    FEES_OF_THIRD_PARTIES: ("Rémunérations d’intermédiaires et honoraires", "Fees of third parties"),
     STRIPE_FEES: ("Frais de Stripe", "Stripe fees"),
+    BANK_CHARGES: ("Autres frais et commissions bancaires", "Bank charges"),
     SUBSCRIBERS_SHARES: ("Parts des abonnés", "Subscribers’ shares"),
     OPERATOR_SHARE: ("Part de l’opérateur", "Operator’s share"),
     LOSSES: ("Pertes sur créances", "Losses"),
+    DIFFERENCES_LOST: ("Charges diverses de gestion courante", "Differences lost"),
     LICENCES_SOLD: ("Licences vendues", "Licences sold"),
+    DIFFERENCES_GAINED: ("Produits divers de gestion courante", "Differences gained"),
+    OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }
 """Code → French and English title."""
+CLASSES: Final = {
+    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Money", "6": "Costs",
+    "7": "Income", "8": "Special accounts",
+}  # fmt: skip
+"""First digit of a code → what the accounts of that class are."""

@@ -29,27 +29,30 @@ async def balance(account: str, at: dt.datetime | None = None) -> int:
     )  # fmt: skip
 
 
-async def trial_balance(at: dt.datetime | None = None) -> list[asyncpg.Record]:
-    """Return every account with its debits and credits until `at` (included); all balances add up to zero."""
+async def trial_balance(at: dt.datetime | None = None, *, recorded: bool = False) -> list[asyncpg.Record]:
+    """Return every account with its debits and credits until `at` (included); all balances add up to zero.
+
+    By the books' date; `recorded`: by when it was entered, that is, what the books said at that instant.
+    """
     return await fetch(
         """
         WITH moved AS (
             SELECT posting.debit, posting.credit, posting.amount_minor
             FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
-            WHERE $1::timestamptz IS NULL OR journal_entry.at <= $1
+            WHERE $1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1
         ), side AS (
             SELECT debit AS code, amount_minor AS debit_minor, 0::bigint AS credit_minor FROM moved
             UNION ALL SELECT credit, 0, amount_minor FROM moved
         )
-        SELECT account.code, account.title_fr, account.title_en,
+        SELECT account.code, left(account.code, 1) AS class, account.title_fr, account.title_en,
                coalesce(sum(side.debit_minor), 0)::bigint AS debit_minor,
                coalesce(sum(side.credit_minor), 0)::bigint AS credit_minor,
                coalesce(sum(side.debit_minor - side.credit_minor), 0)::bigint AS balance_minor
         FROM account LEFT JOIN side ON side.code = account.code
         GROUP BY account.code ORDER BY account.code
         """,
-        at,
-    )
+        at, recorded,
+    )  # fmt: skip
 
 
 async def get_account(code: str) -> asyncpg.Record:
@@ -113,7 +116,8 @@ async def get_entry(entry_id: int) -> dict[str, Any]:
            WHERE entry = $1 ORDER BY posting.id""",
         entry_id,
     )
-    return {**row, "postings": postings}
+    reversed_by = await fetch_value("SELECT id FROM journal_entry WHERE reverses = $1", row["id"])
+    return {**row, "postings": postings, "reversed_by": reversed_by}
 
 
 async def list_entries_of(sources: Sequence[tuple[str, str]]) -> list[asyncpg.Record]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, BigSerial, ForeignKey, OnDelete, Text, Timestamptz, Varchar
+from typing import Any
+
+from piccolo.columns import JSONB, BigInt, BigSerial, Date, ForeignKey, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.identity.tables import Person
 
 
 class Account(Table, db=DB, tablename="account"):
@@ -30,6 +33,8 @@ class JournalEntry(Table, db=DB, tablename="journal_entry"):
     recorded_at = Timestamptz()
     currency = Varchar(length=3, default="EUR")
     text = Text()
+    reverses: ForeignKey[Any] = ForeignKey("self", null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    """The entry this one takes back: a correction is a new entry."""
     recorded_once = Unique([kind, source_id])
 
 
@@ -43,3 +48,34 @@ class Posting(Table, db=DB, tablename="posting"):
     amount_minor = BigInt()
     amount_is_positive = Check("amount_minor > 0")
     two_accounts = Check("debit <> credit")
+
+
+class Period(Table, db=DB, tablename="period"):
+    """A closed month: from then on an entry dated before its end is refused. Append-only, so nothing reopens."""
+
+    month = Date(primary_key=True)
+    """Its first day."""
+    starts_at = Timestamptz()
+    ends_at = Timestamptz()
+    """Midnights in Paris; the end is excluded."""
+    closed_at = Timestamptz()
+    closed_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    checks = JSONB()
+    """What was checked, and what each check found."""
+    is_a_month = Check("extract(day FROM month) = 1 AND starts_at < ends_at AND ends_at <= closed_at")
+
+
+class StaffAction(Table, db=DB, tablename="staff_action"):
+    """Who did what, when and why, with what it changed; append-only."""
+
+    id = BigSerial(primary_key=True)
+    at = Timestamptz()
+    person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    """None: a job."""
+    verb = Text()
+    subject = Text()
+    """Id of what it was done to."""
+    reason = Text()
+    before = JSONB()
+    after = JSONB()
+    verb_is_named = Check("verb ~ '^[a-z_]{3,60}$'")

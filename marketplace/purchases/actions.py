@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute
+from marketplace.catalogue.rules import sign
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Expired, NotFound
@@ -20,7 +21,10 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
 from marketplace.payments.rules import Line
 from marketplace.purchases import rules
+from marketplace.purchases.invoices import write_papers
+from marketplace.purchases.numbers import take_numbers
 from marketplace.settings import settings
+from marketplace.web.formats import paris_day
 from marketplace.web.i18n import gettext, language
 
 if TYPE_CHECKING:
@@ -62,6 +66,44 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
     return order_id
 
 
+async def order_awarded(
+    partner: uuid.UUID,
+    *,
+    offer: uuid.UUID,
+    release: uuid.UUID,
+    net_minor: int,
+    document: bytes,
+    order_id: uuid.UUID,
+    email: str,
+) -> uuid.UUID:
+    """Order what an auction awarded, at its price, and ask for its payment; the same order again is the first one.
+
+    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one.
+    """
+    now = clock.now()
+    async with transaction():
+        await lock("order numbers")
+        if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
+            return order_id
+        quote = uuid.uuid4()
+        await execute(
+            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
+               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9 FROM offer WHERE offer.id = $3""",
+            quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
+        )  # fmt: skip
+        row = await fetch_one(
+            """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
+               FROM quote JOIN offer ON offer.id = quote.offer JOIN partner ON partner.id = quote.partner WHERE quote.id = $1""",
+            quote,
+        )
+        assert row, "it was written above"
+        await _write_order(row, order_id, now)
+        await accept_quote(quote, now)
+        await _request_payment(await _get(order_id), row["dataset"], email, now)
+    await payments.run_command(await _checkout_of(order_id))
+    return order_id
+
+
 def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
     if quote["expires_at"] <= now:
         raise Expired("This quote has expired; ask for a new one on the dataset's page.")
@@ -72,13 +114,13 @@ def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
 
 async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datetime) -> None:
     net = quote["amount_minor"]
-    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net)
-    count = await fetch_value("SELECT count(*) + 1 FROM purchase_order WHERE number LIKE $1", f"P-{now.year}-%")
+    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net, on=paris_day(now))
+    number, _ = await take_numbers("P", now)
     await execute(
         """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, currency,
                                        vat_basis_points, vat_rule, state, ordered_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'awaiting_payment', $12)""",
-        order_id, rules.order_number(now.year, count), quote["partner"], quote["id"], quote["release"], net,
+        order_id, number, quote["partner"], quote["id"], quote["release"], net,
         vat.amount_minor, net + vat.amount_minor, quote["currency"], vat.basis_points, vat.rule, now,
     )  # fmt: skip
 
@@ -169,6 +211,7 @@ async def _settle_some() -> int:
             ids, licences, [rules.months_later(row["money_at"], row["months"]) for row in paid],
         )  # fmt: skip
         await record_all([_sale(row) for row in paid])
+        await write_papers(ids)
     return len(paid)
 
 
@@ -256,6 +299,7 @@ async def record_refunds() -> int:
         await _take_back(ids, now)
         if refunded:
             await record_all([_refund(row, now) for row in refunded])
+            await write_papers(ids)
     return len(refunded)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect
@@ -14,8 +14,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.identity.queries import get_person
-from marketplace.purchases import actions, queries
-from marketplace.web.pages import page, see
+from marketplace.purchases import actions, invoices, queries
+from marketplace.web.pages import download, page, see
 
 if TYPE_CHECKING:
     from litestar.response import Template
@@ -29,6 +29,16 @@ LOOK_AGAIN_SECONDS = "2"
 class OrderForm(Struct):
     """The one field of the quote's button: the order's id, so that a double click is one order."""
 
+    form_id: uuid.UUID
+
+
+class BillingForm(Struct):
+    """Where invoices are addressed."""
+
+    street: str
+    postcode: str
+    city: str
+    reference: str
     form_id: uuid.UUID
 
 
@@ -62,7 +72,8 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
         await actions.look_for_money(order)
         row = await queries.get_order(request.user.partner, order)
     waits = returned and row["state"] == "awaiting_payment"
-    answer = page("purchases/order.html", order=row, waits=waits, now=clock.now())
+    papers, billing = await invoices.list_papers(order), await invoices.get_billing(request.user.partner)
+    answer = page("purchases/order.html", order=row, waits=waits, papers=papers, billing=billing, now=clock.now())
     if waits:
         answer.headers["refresh"] = LOOK_AGAIN_SECONDS
     return answer
@@ -82,4 +93,31 @@ async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
     return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
 
 
-ROUTES = [order_quote, orders, show_order, pay]
+@get("/invoices/{invoice:uuid}", guards=[partner])
+async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out an invoice or credit note of the partner's own."""
+    assert request.user.partner
+    number, pdf = await invoices.get_paper(invoice, request.user.partner)
+    return download(f"{number}.pdf", pdf)
+
+
+@get("/billing", guards=[partner])
+async def billing(request: Asked) -> Template:
+    """Show where the partner's invoices are addressed."""
+    assert request.user.partner
+    return page("purchases/billing.html", billing=await invoices.get_billing(request.user.partner))
+
+
+@post("/billing", guards=[partner], status_code=303)
+async def change_billing(
+    request: Asked, data: Annotated[BillingForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Address the invoices to come."""
+    assert request.user.partner
+    await invoices.change_billing(
+        request.user.partner, street=data.street, postcode=data.postcode, city=data.city, reference=data.reference
+    )
+    return see("/billing")
+
+
+ROUTES = [order_quote, orders, show_order, pay, invoice_file, billing, change_billing]

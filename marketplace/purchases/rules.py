@@ -1,4 +1,4 @@
-"""Rules of buying: how an order is numbered, how long an entitlement lasts. VAT is `catalogue.vat`'s."""
+"""Rules of buying: how long an entitlement lasts; numbers are `purchases.numbers`'s. VAT is `catalogue.vat`'s."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ if TYPE_CHECKING:
     import datetime as dt
 
 MONTHS_A_YEAR: Final = 12
-
-
-def order_number(year: int, count: int) -> str:
-    """Return what people read: the year, and a count that starts at 1 and only grows."""
-    return f"P-{year}-{count:06d}"
 
 
 def months_later(instant: dt.datetime, months: int) -> dt.datetime:

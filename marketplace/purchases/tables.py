@@ -1,15 +1,16 @@
-"""Columns and constraints of orders, licences and entitlements."""
+"""Columns and constraints of orders, licences and entitlements, and of their papers."""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
-from piccolo.constraints import Check
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.catalogue.tables import LicenceTerms, Quote
 from marketplace.database import DB
 from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner
+from marketplace.ledger.tables import JournalEntry
 
 
 class Order(Table, db=DB, tablename="purchase_order"):
@@ -27,7 +28,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
     currency = Varchar(length=3, default="EUR")
     vat_basis_points = Integer()
     vat_rule = Text()
-    """domestic, reverse_charge, unverified or outside_eu."""
+    """domestic, overseas, overseas_exempt, reverse_charge, unverified or outside_eu."""
     state = Text(default="awaiting_payment")
     """awaiting_payment → paid → refunded; awaiting_payment → lapsed."""
     ordered_at = Timestamptz()
@@ -36,7 +37,9 @@ class Order(Table, db=DB, tablename="purchase_order"):
     refund_requested_by = Text(null=True, default=None)
     """Who in finance decided to give the money back."""
     adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
-    known_rule = Check("vat_rule IN ('domestic', 'reverse_charge', 'unverified', 'outside_eu')")
+    known_rule = Check(
+        "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
+    )
     known_state = Check("state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded')")
     paid_at_an_instant = Check("(state IN ('paid', 'refunded')) = (paid_at IS NOT NULL)")
 
@@ -74,3 +77,79 @@ class Entitlement(Table, db=DB, tablename="entitlement"):
     ends_at = Timestamptz()
     revoked_at = Timestamptz(null=True, default=None)
     interval_is_not_empty = Check("starts_at < ends_at")
+
+
+class NumberSeries(Table, db=DB, tablename="number_series"):
+    """A series of numbers that people read; taking one locks the row until the taker's transaction ends."""
+
+    code = Text(primary_key=True)
+    """Letter and year, such as `F-2026`."""
+    last = BigInt()
+    last_at = Timestamptz()
+    counts_from_one = Check("last > 0")
+
+
+class BillingDetails(Table, db=DB, tablename="billing_details"):
+    """Where a partner's invoices are addressed; the company and its VAT number are identity's."""
+
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    street = Text()
+    postcode = Text()
+    city = Text()
+    reference = Text()
+    """What the partner's accountants want to read on every invoice; may be empty."""
+    changed_at = Timestamptz()
+    address_is_whole = Check("length(street) BETWEEN 1 AND 200 AND length(city) BETWEEN 1 AND 100")
+
+
+class Invoice(Table, db=DB, tablename="invoice"):
+    """An invoice or credit note: the paper of one sale or refund in the books. Append-only, and so is its document.
+
+    Each names the one before it in its series, so that the keys alone leave no room for a gap.
+    """
+
+    id = UUID(primary_key=True)
+    number = Text(unique=True)
+    series = Text()
+    position = BigInt()
+    previous: ForeignKey[Invoice] = ForeignKey(
+        "self", null=True, default=None, on_delete=OnDelete.restrict, target_column="number", unique=True
+    )
+    kind = Text()
+    """invoice or credit_note."""
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    entry = ForeignKey(JournalEntry, null=False, on_delete=OnDelete.restrict, unique=True)
+    corrects: ForeignKey[Invoice] = ForeignKey(
+        "self", null=True, default=None, on_delete=OnDelete.restrict, target_column="number"
+    )
+    """The invoice a credit note corrects."""
+    issued_at = Timestamptz()
+    net_minor = BigInt()
+    vat_minor = BigInt()
+    total_minor = BigInt()
+    document = Bytea()
+    """All that the paper says, as canonical JSON: what is drawn, and drawn again, is drawn from it alone."""
+    one_a_place = Unique([series, position])
+    known_kind = Check("kind IN ('invoice', 'credit_note')")
+    series_is_of_its_kind = Check("series ~ CASE kind WHEN 'invoice' THEN '^F-[0-9]{4}$' ELSE '^A-[0-9]{4}$' END")
+    number_is_its_place = Check(
+        "position > 0 AND number = series || '-' || "
+        "CASE WHEN position < 1000000 THEN lpad(position::text, 6, '0') ELSE position::text END"
+    )
+    follows_the_one_before = Check(
+        "CASE WHEN position = 1 THEN previous IS NULL ELSE previous IS NOT NULL AND previous = series || '-' || "
+        "CASE WHEN position <= 1000000 THEN lpad((position - 1)::text, 6, '0') ELSE (position - 1)::text END END"
+    )
+    a_credit_note_corrects = Check("(kind = 'credit_note') = (corrects IS NOT NULL)")
+    adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
+
+
+class InvoicePaper(Table, db=DB, tablename="invoice_paper"):
+    """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
+
+    invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    pdf = Bytea()
+    sha256 = Text()
+    """Of the file, hex."""
+    drawn_at = Timestamptz()
+    hash_is_of_the_file = Check("sha256 = encode(sha256(pdf), 'hex')")

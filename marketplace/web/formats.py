@@ -53,9 +53,14 @@ def percent_basis_points(share: int) -> str:
     return percent(share / 10_000, 2 if share % 100 else 0)
 
 
+def paris_day(instant: dt.datetime) -> dt.date:
+    """Return the day of an instant in Paris, where the books and the tax office count days."""
+    return instant.astimezone(PARIS).date()
+
+
 def date(instant: dt.datetime | dt.date, style: str = "medium") -> str:
     """Write the day of an instant in Paris."""
-    day = instant.astimezone(PARIS).date() if isinstance(instant, dt.datetime) else instant
+    day = paris_day(instant) if isinstance(instant, dt.datetime) else instant
     return str(dates.format_date(day, style, locale=_locale()))
 
 

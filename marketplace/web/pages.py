@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Redirect, Template
+from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from marketplace.settings import settings
@@ -86,13 +86,13 @@ def sign_in_url(path: str | None = None, query: str | None = None) -> str:
 def navigation() -> list[tuple[str, str]]:
     """Return the paths and names of the main navigation, by who is signed in."""
     _, actor = gettext, visit.get().actor
-    links = [("/catalogue", _("Catalogue"))]
+    links = [("/catalogue", _("Catalogue")), ("/auctions", _("Auctions"))]
     if actor is None:
         return links
     if actor.partner:
         links += [("/orders", _("Orders")), ("/keys", _("API keys"))]
     if actor.subscriber is not None:
-        links += [("/earnings", _("Earnings")), ("/consent", _("Consent"))]
+        links += [("/earnings", _("Earnings")), ("/calls", _("Calls")), ("/consent", _("Consent"))]
     if actor.role == "steward":
         links += [("/steward/datasets", _("Datasets")), ("/partners", _("Partners"))]
     if actor.role in ("finance", "auditor"):
@@ -115,6 +115,12 @@ def again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa:
     return page(
         template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context
     )
+
+
+def download(name: str, data: bytes, media_type: str = "application/pdf") -> Response[bytes]:
+    """Answer with a file to keep; nobody between us and the reader may."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(data, media_type=media_type, headers=headers)
 
 
 @functools.cache

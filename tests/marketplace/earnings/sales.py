@@ -22,6 +22,7 @@ from marketplace.ledger.actions import record
 from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, STRIPE_FEES, SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
+from marketplace.purchases.invoices import write_papers
 from marketplace.purchases.tables import Entitlement, Licence, Order
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ async def sell(
         id=uuid.uuid4(), licence=licence, partner=known["partner"], release=release, starts_at=at, ends_at=at + MONTH
     ).save()
     await record("sale", order, at=at, text="sale", postings=[(PARTNERS, LICENCES_SOLD, net)])
+    await write_papers([order])
     if fee is not None:
         await mirror(licence, "charge", net, fee)
     return licence
@@ -159,6 +161,7 @@ async def refund(licence: uuid.UUID) -> None:
         assert row
         await execute("UPDATE entitlement SET revoked_at = $2 WHERE licence = $1", licence, now)
         await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
+        await write_papers([order])
     await mirror(licence, "refund", -row["net_minor"])
 
 

@@ -12,18 +12,19 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import NotFound
 from marketplace.finance.actions import reconcile
+from marketplace.finance.exceptions import count_exceptions, list_exceptions
 from marketplace.finance.queries import (
-    count_exceptions,
     get_figures,
     get_movement,
     get_order,
     last_run,
-    list_exceptions,
     list_movements,
     list_orders,
     list_runs,
 )
-from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.payments.actions import mirror_balance
+from marketplace.payments.actions import run_commands
+from marketplace.payments.actions import handle_events, sweep_events
 from marketplace.payments.queries import get_payment
 from marketplace.payments.stripe_port import SilentError
 from tests.marketplace.finance import sales
@@ -63,7 +64,7 @@ def test_an_honest_sale_matches_to_the_cent(run: Run, stripe: Any) -> None:
         await sales.hold(licence)
         figures = await get_figures()
         assert figures == {
-            "stripe": 11_795, "held": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
+            "stripe": 11_795, "transfers": 0, "bank": 0, "suspense": 0, "held": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
         }  # fmt: skip
         (movement,) = (await list_movements()).rows
         assert movement["order_id"] == order
@@ -106,8 +107,8 @@ def test_every_reason_is_named(run: Run, stripe: Any) -> None:
                     ) AS made (id, category, amount, currency, subject)""",
             str(unseen),
         )
-        assert await whys() == [
-            "charge_without_payment", "dispute_open", "other_currency", "refund_without_entry", "unknown_category",
+        assert sorted(set(await whys())) == [
+            "charge_without_payment", "dispute_open", "not_posted", "other_currency", "refund_without_entry", "unknown_category",
         ]  # fmt: skip
         await execute("DELETE FROM balance_transaction WHERE id <> 't1' AND id LIKE 't_'")
         await execute("UPDATE balance_transaction SET payout_id = 'po_1' WHERE id = 't1'")
@@ -118,8 +119,8 @@ def test_every_reason_is_named(run: Run, stripe: Any) -> None:
         await execute(
             "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 6, 0)", clock.now()
         )
-        assert await whys() == ["balance_differs", "command_failed", "event_amiss", "payout_differs"]
-        assert await count_exceptions() == 3
+        assert await whys() == ["balance_differs", "command_failed", "event_amiss", "not_posted", "payout_differs"]
+        assert await count_exceptions() == 4
 
     assert stripe
     run(story)
@@ -138,7 +139,7 @@ def test_a_charge_for_another_amount_or_without_an_order(run: Run) -> None:
                       ('t2', 'charge', 12000, 0, 12000, $2, 'available', now(), now())""",
             order, uuid.uuid4(),
         )  # fmt: skip
-        assert await whys() == ["charge_differs", "charge_without_order"]
+        assert await whys() == ["charge_differs", "charge_without_order", "not_posted", "not_posted"]
 
     run(story)
 
@@ -176,7 +177,7 @@ def test_exceptions_are_paged(run: Run) -> None:
         await execute(
             """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at,
                                                 available_on)
-               SELECT 'txn_' || n, 'contribution', -n, 0, -n, 'available', now() + n * interval '1 s', now()
+               SELECT 'txn_' || n, 'contribution', -n, 0, -n, 'available', now() - interval '9 d', now()
                FROM generate_series(1, 60) AS n"""
         )
         pages = [await list_exceptions(n) for n in (1, 2, 3)]

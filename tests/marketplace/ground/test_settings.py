@@ -5,12 +5,23 @@ from __future__ import annotations
 import pytest
 
 from marketplace.errors import Invalid
-from marketplace.settings import DEMO_SECRET, DEMO_SIGNING_KEY, LOCAL_STRIPE_KEY, read, refuse_demo_settings
+from marketplace.settings import (
+    DEMO_IDENTITY_KEYS,
+    DEMO_SECRET,
+    DEMO_SIREN,
+    DEMO_SIGNING_KEY,
+    LOCAL_STRIPE_KEY,
+    read,
+    refuse_demo_settings,
+)
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://partage@postgres/partage",
     "PARTAGE_SECRET": "s" * 32,
     "PARTAGE_SIGNING_KEY": "ab" * 32,
+    "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
+    "PARTAGE_IDENTITY_KEYS": "2026:" + "ef" * 32,
+    "SELLER_SIREN": "732829320",
     "STRIPE_API_KEY": "sk_live_x",
     "STRIPE_WEBHOOK_SECRET": "whsec_x",
 }
@@ -29,6 +40,10 @@ def test_production_settings_are_accepted() -> None:
         ("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "known to everyone"),
         ("PARTAGE_SECRET", DEMO_SECRET, "known to everyone"),
         ("PARTAGE_SECRET", "short", "known to everyone"),
+        ("PARTAGE_BID_PUBLIC_KEY", "", "known to everyone"),
+        ("PARTAGE_IDENTITY_KEYS", DEMO_IDENTITY_KEYS, "known to everyone"),
+        ("PARTAGE_IDENTITY_KEYS", "2026:" + "ef" * 32 + "," + DEMO_IDENTITY_KEYS, "known to everyone"),
+        ("SELLER_SIREN", DEMO_SIREN, "invoices"),
         ("STRIPE_WEBHOOK_SECRET", "", "webhooks"),
     ],
 )
@@ -40,7 +55,7 @@ def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, say
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("PORT", "eight"), ("HOLD_DAYS", "-1"), ("SUBSCRIBERS_BASIS_POINTS", "9000"), ("PARTAGE_ONE_CLICK", "yes"),
-     ("PARTAGE_SIGNING_KEY", "not hex"), ("PORT", "70000")],
+     ("PARTAGE_SIGNING_KEY", "not hex"), ("PORT", "70000"), ("PARTAGE_IDENTITY_KEYS", "ab"), ("PAYOUT_THRESHOLD_MINOR", "0")],
 )  # fmt: skip
 def test_a_malformed_setting_is_refused(variable: str, value: str) -> None:
     with pytest.raises(Invalid):

@@ -10,7 +10,7 @@ import pytest
 from litestar import get, post
 from litestar.params import JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
 
-from marketplace import app as door
+from marketplace.app import create_app
 from marketplace.identity import actions
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
@@ -150,17 +150,14 @@ async def broken() -> None:
     raise RuntimeError(message)
 
 
-@pytest.fixture
-def with_doors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add two doors of the test's own to the site."""
-    slices = door._slices
-    monkeypatch.setattr(door, "_slices", lambda: [*slices(), echo, broken])
+def with_doors() -> Browser:
+    """Visit a site that has two doors of the test's own."""
+    return Browser(create_app(manages_pool=False, doors=[echo, broken]))
 
 
-@pytest.mark.usefixtures("with_doors")
 def test_machines_get_problems(run: Callable[..., Any]) -> None:
     async def story() -> None:
-        async with Browser() as browser:
+        async with with_doors() as browser:
             for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
                                ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
                 answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
@@ -172,10 +169,9 @@ def test_machines_get_problems(run: Callable[..., Any]) -> None:
     run(story)
 
 
-@pytest.mark.usefixtures("with_doors")
 def test_what_breaks_here_stays_here(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     async def story() -> None:
-        async with Browser() as browser:
+        async with with_doors() as browser:
             answer = strict(await browser.get("/en/broken"))
             assert answer.status_code == 500
             assert "Something failed on our side" in text_of(answer)

@@ -1,0 +1,353 @@
+"""What can be done about auctions: announce one, cancel it before its first bid, bid.
+
+A bid is accepted or refused once, in one transaction that locks the auction's row; the instant that counts is the
+database's `clock_timestamp()` read while holding it, so the log's order is the order of the instants. An open bid is one
+statement (`place_open_bid`), so the row is held for no web process; everything slow is done before or after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+import uuid
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from marketplace import clock
+from marketplace.auctions import receipts, rules, sealing
+from marketplace.database import execute, fetch_one, fetch_value, transaction
+from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
+from marketplace.purchases.actions import order_awarded
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.auctions.rules import Row
+    from marketplace.identity.actors import Actor
+
+PRICE_RULES = {"exclusive": "second_price", "limited": "uniform_price", "ascending": "proxy", "bundle": "core"}
+NOT_VETTED = "Your company is not vetted yet; a steward looks at new partners within two working days."
+CHANNEL = "auctions"
+"""Where a commit that changes an auction says so: the payload is its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a steward announces; nothing of it changes once the first bid is in."""
+
+    kind: str
+    offer: uuid.UUID
+    releases: Sequence[uuid.UUID]
+    opens_at: dt.datetime
+    closes_at: dt.datetime
+    reserve_minor: int
+    forgone_minor: int = 0
+    licences: int = 1
+    price_rule: str | None = None
+    steps: Sequence[tuple[int, int]] = rules.STEPS
+    window_seconds: int = 120
+    extension_seconds: int = 120
+    exclusive_from: dt.datetime | None = None
+    exclusive_to: dt.datetime | None = None
+    pay_within_hours: int = 72
+
+
+async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> uuid.UUID:
+    """Announce an auction of releases of an offer; with `auction` (a form's id), the same one again changes nothing."""
+    auction, now = auction or uuid.uuid4(), clock.now()
+    _check_plan(plan, now)
+    async with transaction():
+        offer = await fetch_one(
+            "SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL", plan.offer
+        )
+        if offer is None:
+            raise NotFound("There is no such offer.")
+        sealed = await fetch_value(
+            "SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed'", list(plan.releases)
+        )
+        if sealed != len(plan.releases):
+            raise Invalid("Only sealed releases can be auctioned.")
+        ascending = plan.kind == "ascending"
+        added = await execute(
+            """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
+                                    steps_from_minor, steps_minor, window_seconds, extension_seconds, opens_at,
+                                    scheduled_close_at, exclusive_from, exclusive_to, pay_within_hours, salt, state,
+                                    announced_by, announced_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'standing',
+                       $20, $21)
+               ON CONFLICT (id) DO NOTHING""",
+            auction, plan.kind, plan.offer, offer["terms"], offer["currency"], plan.reserve_minor, plan.forgone_minor,
+            plan.licences, plan.price_rule or PRICE_RULES[plan.kind],
+            [start for start, _ in plan.steps] if ascending else [], [step for _, step in plan.steps] if ascending else [],
+            plan.window_seconds if ascending else 0, plan.extension_seconds if ascending else 0, plan.opens_at,
+            plan.closes_at, plan.exclusive_from, plan.exclusive_to, plan.pay_within_hours, secrets.token_bytes(32), by, now,
+        )  # fmt: skip
+        if added:
+            await execute(
+                """INSERT INTO auction_lot (id, auction, position, release)
+                   SELECT gen_random_uuid(), $1, ordinality - 1, release
+                   FROM unnest($2::uuid[]) WITH ORDINALITY AS given (release, ordinality)""",
+                auction, list(plan.releases),
+            )  # fmt: skip
+            await execute(
+                "INSERT INTO auction_lead (auction, closes_at, bid_count) VALUES ($1, $2, 0)", auction, plan.closes_at
+            )
+    return auction
+
+
+def _check_plan(plan: Plan, now: dt.datetime) -> None:
+    if plan.kind not in PRICE_RULES:
+        raise Invalid("There is no auction of the kind {kind}.", kind=plan.kind)
+    if not max(plan.opens_at, now) < plan.closes_at <= now + dt.timedelta(days=90):
+        raise Invalid("An auction closes after it opens, within 90 days.")
+    if not 0 <= plan.forgone_minor <= plan.reserve_minor or not 1 <= plan.reserve_minor <= rules.LARGEST_BID_MINOR:
+        raise Invalid("The reserve is positive and never below the sales it forgoes.")
+    if not 1 <= len(plan.releases) <= (rules.MOST_LOTS if plan.kind == "bundle" else 1) or len(
+        set(plan.releases)
+    ) < len(plan.releases):
+        raise Invalid(
+            "A bundle auction sells up to {most} different releases, any other kind one.", most=rules.MOST_LOTS
+        )
+    if not 1 <= plan.licences <= (1000 if plan.kind == "limited" else 1):
+        raise Invalid("Only an auction of limited licences sells more than one.")
+    window = (plan.exclusive_from, plan.exclusive_to)
+    if plan.kind != "exclusive" and window != (None, None):
+        raise Invalid("Only an exclusive auction has an exclusive window.")
+    if plan.kind == "exclusive" and (None in window or not plan.closes_at <= window[0] < window[1]):  # type: ignore[operator]
+        raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+    starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
+    if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
+        raise Invalid("Steps begin at a price of 0, and neither prices nor steps fall.")
+    if min(plan.window_seconds, plan.extension_seconds) < 0 or not 1 <= plan.pay_within_hours <= 24 * 30:
+        raise Invalid("Winners pay within 1 hour to 30 days, and a soft close moves the end forward.")
+
+
+async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
+    """Cancel an auction that nobody has bid in yet, with a reason everyone reads."""
+    if not reason.strip():
+        raise Invalid("Say why the auction is cancelled.")
+    async with transaction():
+        row = await hold(auction)
+        if row["state"] == "cancelled":
+            return
+        if row["state"] != "standing" or row["bid_count"]:
+            raise Conflict("Somebody has bid: the auction runs to its end.")
+        await execute(
+            "UPDATE auction SET state = 'cancelled', cancelled_reason = $2 WHERE id = $1",
+            auction,
+            f"{reason.strip()} ({by})",
+        )
+        await tell(auction)
+
+
+async def tell(auction: uuid.UUID) -> None:
+    """Tell every live page, in whatever process, once the open transaction commits."""
+    await fetch_value("SELECT pg_notify($1, $2)", CHANNEL, str(auction))
+
+
+# ------------------------------------------------------------------ bidding
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The one answer to a bid, however often it is sent."""
+
+    bid: uuid.UUID
+    answer: str
+    position: int | None
+    receipt: bytes
+    signature: bytes
+    repeated: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Tell whether the bid counts."""
+        return self.position is not None
+
+
+async def place_bid(
+    actor: Actor, auction: uuid.UUID, *, bid: uuid.UUID, maximum_minor: int, currency: str = "EUR"
+) -> Answer:
+    """Bid up to `maximum_minor` in an ascending auction; the same bid again returns the first answer.
+
+    Refuses Invalid for a malformed amount; a bid that is merely too low, too late or no raise is an answer.
+    """
+    partner, rule = _bidder(actor), await _rule_of(auction)
+    if rule["kind"] != "ascending":
+        raise Invalid("This auction takes sealed bids.")
+    rules.check_amount(maximum_minor, currency, rule["currency"])
+    named = rules.pseudonym(rule["salt"], partner)
+    async with _lane(auction):
+        row = await fetch_one(
+            "SELECT (answered).*, repeated, refusal FROM place_open_bid($1, $2, $3, $4, $5)",
+            bid, auction, partner, named, maximum_minor,
+        )  # fmt: skip
+    if row is None:
+        async with transaction():
+            _refuse_cancelled(await hold(auction))
+        raise NotFound("There is no such auction.")
+    if row["id"] is None:
+        raise _not_allowed(row["refusal"])
+    if row["repeated"]:
+        _refuse_another(row, auction, partner, same=row["maximum_minor"] == maximum_minor)
+    return answer_of(row, repeated=row["repeated"])
+
+
+async def place_sealed_bid(
+    actor: Actor, auction: uuid.UUID, *, bid: uuid.UUID, nonce: str, packages: Sequence[tuple[Sequence[int], int]],
+    currency: str = "EUR",
+) -> Answer:  # fmt: skip
+    """Seal a bid for one licence, or XOR packages of lots; one a partner, which nothing replaces.
+
+    nonce: 64 hex digits chosen by the bidder (or its form): with it the bidder alone can check the commitment before the
+    end. Amounts are read here, encrypted for the closing job, and kept nowhere else.
+    """
+    partner, rule = _bidder(actor), await _rule_of(auction)
+    rules.check_nonce(nonce)
+    if rule["kind"] == "ascending":
+        raise Invalid("This auction is not sealed: state a maximum.")
+    content = rules.sealed_content(rule["kind"], packages, rule["lots"])
+    for _, amount_minor in packages:
+        rules.check_amount(amount_minor, currency, rule["currency"])
+    committed = rules.commitments(rule, partner, content, nonce)
+    key = settings().bid_public_key or sealing.public_key(settings().bid_key)
+    sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
+    async with _lane(auction), transaction():
+        held = _refuse_cancelled(await hold(auction))
+        stand = await fetch_one(
+            """SELECT bidder_refusal($2, $1) AS refusal,
+                      EXISTS (SELECT FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL) AS has_bid""",
+            auction, partner,
+        )  # fmt: skip
+        assert stand
+        answer = rules.decide_sealed(held, content, held["held_at"], has_bid=stand["has_bid"])
+        position = held["bid_count"] + 1 if answer == "sealed" else None
+        row = None if stand["refusal"] else await fetch_one(
+            """INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, sealed, commitments, answer, closes_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING RETURNING *""",
+            bid, auction, partner, rules.pseudonym(rule["salt"], partner), position, held["held_at"], sealed, committed,
+            str(answer), held["closes_at"],
+        )  # fmt: skip
+        is_new = row is not None
+        if is_new and position:
+            await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
+            await tell(auction)
+        known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
+        if known is None:
+            raise _not_allowed(stand["refusal"])
+        if not is_new:
+            _refuse_another(known, auction, partner, same=known["commitments"] == committed)
+    return answer_of(known, repeated=not is_new)
+
+
+def answer_of(bid: Row, *, repeated: bool) -> Answer:
+    """Return the answer a bid's row holds, with its receipt."""
+    document = receipts.receipt_of(bid)
+    return Answer(
+        bid["id"], bid["answer"], bid["position"], document, receipts.sign(document, settings().signing_key), repeated
+    )
+
+
+def _not_allowed(refusal: str) -> NotAllowed:
+    assert refusal == "not_vetted", refusal
+    return NotAllowed(NOT_VETTED)
+
+
+def _refuse_another(known: Row, auction: uuid.UUID, partner: uuid.UUID, *, same: bool) -> None:
+    """Refuse an id under which something else was sent before: somebody else's does not exist."""
+    if known["partner"] != partner:
+        raise NotFound("There is no such bid.")
+    if known["auction"] != auction or not same:
+        raise Conflict("That form was sent before with another bid; reload the page and try again.")
+
+
+def _refuse_cancelled(held: Row) -> Row:
+    if held["state"] == "cancelled":
+        raise Expired("This auction was cancelled: {reason}", reason=held["cancelled_reason"])
+    return held
+
+
+async def hold(auction: uuid.UUID) -> dict[str, Any]:
+    """Lock the auction's row; return it, its lead, and as `held_at` the database's instant, read once the lock is held.
+
+    Materialised first: beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for. The lead
+    is read by a statement of its own: the first one's snapshot may be older than the lock.
+    """
+    row = await fetch_one(
+        """WITH held AS MATERIALIZED (SELECT * FROM auction WHERE id = $1 FOR UPDATE)
+           SELECT held.*, clock_timestamp() AS held_at FROM held""",
+        auction,
+    )
+    if row is None:
+        raise NotFound("There is no such auction.")
+    lead = await fetch_one("SELECT * FROM auction_lead WHERE auction = $1", auction)
+    assert lead, "every auction has a lead"
+    return {**row, **lead}
+
+
+LANES: Final = 2
+"""Bids of one auction that a process sends at once: one is taken, the next waits at the row; the others wait here, in order,
+and leave the pool's connections to whoever reads."""
+_lanes: weakref.WeakValueDictionary[uuid.UUID, asyncio.Semaphore] = weakref.WeakValueDictionary()
+RULES_KEPT: Final = 1000
+_rules: dict[uuid.UUID, Row] = {}
+
+
+def _lane(auction: uuid.UUID) -> asyncio.Semaphore:
+    """Return the queue of an auction's bids in this process."""
+    lane = _lanes.get(auction)
+    if lane is None:
+        lane = _lanes[auction] = asyncio.Semaphore(LANES)
+    return lane
+
+
+async def _rule_of(auction: uuid.UUID) -> Row:
+    """Return what of an auction was fixed when it was announced; kept, for the database refuses to change it."""
+    known = _rules.get(auction)
+    if known is None:
+        known = await fetch_one(
+            """SELECT id, kind, currency, salt, (SELECT count(*) FROM auction_lot WHERE auction = $1) AS lots
+               FROM auction WHERE id = $1""",
+            auction,
+        )
+        if known is None:
+            raise NotFound("There is no such auction.")
+        if len(_rules) >= RULES_KEPT:
+            _rules.clear()
+        _rules[auction] = known
+    return known
+
+
+async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
+    """Order what a partner won, and return the order to pay on Stripe's page; one that still may be paid is returned again."""
+    partner = _bidder(actor)
+    row = await fetch_one(
+        """SELECT sale.*, outcome.auction, outcome.pseudonym, outcome.round, auction.offer, auction.root,
+                  purchase_order.state AS order_state,
+                  (SELECT email FROM person WHERE person.partner = outcome.partner
+                   ORDER BY person.id = $3 DESC NULLS LAST, created_at, id LIMIT 1) AS email
+           FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN auction ON auction.id = outcome.auction LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
+           WHERE sale.id = $1 AND outcome.partner = $2""",
+        sale, partner, actor.person,
+    )  # fmt: skip
+    if row is None:
+        raise NotFound("There is nothing to pay.")
+    if row["purchase_order"] and row["order_state"] != "lapsed":
+        return uuid.UUID(str(row["purchase_order"]))
+    if row["state"] != "due" or row["due_at"] <= clock.now():
+        raise Expired("The time to pay has passed.")
+    document = rules.award_document(row)
+    await order_awarded(
+        partner, offer=row["offer"], release=row["release"], net_minor=row["net_minor"], document=document, order_id=order_id,
+        email=row["email"] or "",
+    )  # fmt: skip
+    await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1 AND state = 'due'", sale, order_id)
+    return order_id
+
+
+def _bidder(actor: Actor) -> uuid.UUID:
+    if actor.partner is None or not actor.vetted:
+        raise NotAllowed(NOT_VETTED)
+    return actor.partner

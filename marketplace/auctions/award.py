@@ -1,0 +1,216 @@
+"""The end of an auction, by a job: close it and publish the root, then open the bids, award and publish the transcript.
+
+Two transactions, so that the root is out before any bid is: whoever dies between or inside them, the next run goes on
+where it stopped and comes to the same award. Both lock the auction's row and look at its state first, so any number of
+workers award once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from marketplace.auctions import rules, sealing
+from marketplace.auctions.actions import hold, tell
+from marketplace.catalogue.actions import grant_window
+from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.settings import settings
+from pricing.auctions.transcript import replay, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from marketplace.auctions.rules import Row
+
+log = structlog.get_logger(__name__)
+AT_ONCE = 100
+LAST_ROUND = 2
+"""An award and one second chance."""
+
+
+async def close_auctions() -> int:
+    """Close every auction whose end has passed, publish its root, award it and publish its transcript; return how many."""
+    for auction in await _due("state = 'standing' AND closes_at <= clock_timestamp()"):
+        await close(auction)
+    awarded = 0
+    for auction in await _due("state = 'closed'"):
+        try:
+            awarded += await award(auction)
+        except sealing.UnopenableError as problem:
+            log.error("auction not awarded", auction=str(auction), why=str(problem))  # noqa: TRY400 (the sentence says it all)
+    return awarded
+
+
+async def _due(condition: str) -> list[uuid.UUID]:
+    rows = await fetch(
+        f"""SELECT id FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
+            WHERE {condition} ORDER BY closes_at, id LIMIT {AT_ONCE}"""
+    )
+    return [row["id"] for row in rows]
+
+
+async def close(auction: uuid.UUID) -> bool:
+    """Take no more bids and publish the root over the commitments; tell whether this call did it."""
+    async with transaction():
+        row = await hold(auction)
+        if row["state"] != "standing" or row["held_at"] < row["closes_at"]:
+            return False
+        await execute(
+            "UPDATE auction SET state = 'closed', root = $2, closed_at = $3 WHERE id = $1",
+            auction, rules.root_of(row, await _releases(auction), await _bids(auction)).hex(), row["held_at"],
+        )  # fmt: skip
+        await tell(auction)
+    return True
+
+
+async def award(auction: uuid.UUID) -> bool:
+    """Open a closed auction's bids, award it and publish the transcript; tell whether this call did it."""
+    async with transaction():
+        row = await hold(auction)
+        if row["state"] != "closed":
+            return False
+        releases, bids = await _releases(auction), await _bids(auction)
+        made = rules.transcript(row, releases, bids, [line for bid in bids for line in _opened(bid)])
+        if differences := replay(made, bytes.fromhex(row["root"])).differences:
+            raise sealing.UnopenableError(
+                f"The bids of auction {auction} are not those its root commits to: {differences}"
+            )
+        await _write_round(row, releases, 1, made.award["outcomes"])
+        await _grant_window(row)
+        await execute(
+            "INSERT INTO auction_transcript (auction, document, published_at) VALUES ($1, $2, $3)",
+            auction, to_json(made).encode(), row["held_at"],
+        )  # fmt: skip
+        await execute("UPDATE auction SET state = 'awarded', awarded_at = $2 WHERE id = $1", auction, row["held_at"])
+        await tell(auction)
+    return True
+
+
+async def _bids(auction: uuid.UUID) -> list[asyncpg.Record]:
+    return await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
+
+
+async def _releases(auction: uuid.UUID) -> list[str]:
+    rows = await fetch("SELECT release::text FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
+    return [row["release"] for row in rows]
+
+
+def _opened(bid: Row) -> list[dict[str, Any]]:
+    """Return a bid as the transcript shows it, opened with the key that this job alone holds."""
+    if bid["sealed"] is None:
+        return rules.reveals_of(bid, {"maximum_minor": bid["maximum_minor"]}, "")
+    opened = sealing.unseal(bid["sealed"], bid["id"], settings().bid_key)
+    return rules.reveals_of(bid, opened["content"], opened["nonce"])
+
+
+async def _write_round(auction: Row, releases: Sequence[str], number: int, outcomes: Sequence[Row]) -> None:
+    """Write what every bidder got and why, and what each winner is to pay for each lot."""
+    rows = await fetch(
+        "SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"]
+    )
+    partners = {row["pseudonym"]: row["partner"] for row in rows}
+    due_at = auction["held_at"] + dt.timedelta(hours=auction["pay_within_hours"])
+    for outcome in (each for each in outcomes if not each["bidder"].startswith(rules.SELLER)):
+        won = rules.lots_of(outcome)
+        made = await fetch_value(
+            """INSERT INTO auction_outcome (id, auction, round, partner, pseudonym, lots, pays_minor, reason, decided_at)
+               VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
+            auction["id"], number, partners[outcome["bidder"]], outcome["bidder"], won, outcome["pays_minor"],
+            outcome["reason"], auction["held_at"],
+        )  # fmt: skip
+        for position, amount in zip(won, rules.split_price(outcome["pays_minor"], len(won)), strict=True):
+            await execute(
+                """INSERT INTO auction_sale (id, outcome, release, net_minor, due_at, state)
+                   VALUES (gen_random_uuid(), $1, $2, $3, $4, 'due')""",
+                made, uuid.UUID(releases[position]), amount, due_at,
+            )  # fmt: skip
+
+
+async def _grant_window(auction: Row) -> None:
+    """Write an exclusive window down to the catalogue's offer, for whoever paid or still may."""
+    if auction["kind"] != "exclusive":
+        return
+    holder = await fetch_value(
+        """SELECT outcome.partner FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           WHERE outcome.auction = $1 AND sale.state IN ('due', 'paid') ORDER BY outcome.round DESC LIMIT 1""",
+        auction["id"],
+    )
+    await grant_window(auction["id"], auction["offer"], holder, auction["exclusive_from"], auction["exclusive_to"])
+
+
+# ------------------------------------------------------------------ winners who do not pay
+UNPAID = """sale.state = 'due' AND NOT EXISTS (
+    SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded'))"""
+"""Past its time with no order that is paid or still may be."""
+
+
+async def settle_sales() -> int:
+    """Mark sales whose orders are paid, and give the lot of a winner who did not pay to the next; return how many moved."""
+    moved = await execute(
+        """UPDATE auction_sale SET state = 'paid' FROM purchase_order
+           WHERE auction_sale.state = 'due' AND purchase_order.id = auction_sale.purchase_order
+             AND purchase_order.state IN ('paid', 'refunded')"""
+    )
+    late = await fetch(
+        f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+            WHERE {UNPAID} AND sale.due_at <= clock_timestamp() LIMIT 100"""
+    )
+    for row in late:
+        moved += await _default(row["auction"])
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How far an auction's rounds have come."""
+
+    number: int
+    defaulters: frozenset[str]
+    standing: frozenset[str]
+    """Winners who paid or still may."""
+
+
+async def _default(auction: uuid.UUID) -> int:
+    """Record who did not pay in time, and hold the second chance unless it was held: the same rule without the defaulters."""
+    async with transaction():
+        row = await hold(auction)
+        defaulted = await execute(
+            f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
+                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2""",
+            auction, row["held_at"],
+        )  # fmt: skip
+        if not defaulted:
+            return 0
+        stand = await _round(auction)
+        if stand.number >= LAST_ROUND or row["kind"] == "bundle":
+            await _grant_window(row)
+            return defaulted
+        releases = await _releases(auction)
+        reveals = [
+            line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)
+        ]
+        again = rules.awarded(row, releases, reveals)["outcomes"]
+        fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
+        await _write_round(row, releases, stand.number + 1, fresh)
+        await _grant_window(row)
+        await tell(auction)
+    return defaulted
+
+
+async def _round(auction: uuid.UUID) -> Round:
+    rows = await fetch(
+        """SELECT outcome.round, outcome.pseudonym, sale.state FROM auction_outcome AS outcome
+           LEFT JOIN auction_sale AS sale ON sale.outcome = outcome.id WHERE outcome.auction = $1""",
+        auction,
+    )
+    return Round(
+        max(row["round"] for row in rows),
+        frozenset(row["pseudonym"] for row in rows if row["state"] == "defaulted"),
+        frozenset(row["pseudonym"] for row in rows if row["state"] in ("due", "paid")),
+    )

@@ -1,0 +1,209 @@
+"""The live stream of auctions: one LISTEN connection a process, one reading of each change, any number of watchers.
+
+A watcher is a cursor into the log of accepted bids: each message carries every bid since the last one it was sent and
+bears the latest position as its id, so a browser that comes back with `Last-Event-ID` misses nothing and sees nothing
+twice. A lost LISTEN connection is made anew and everything read again; when the last watcher leaves, nothing stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import structlog
+
+from marketplace.auctions.actions import CHANNEL
+from marketplace.auctions.queries import ROWS_A_MESSAGE, get_auction, list_log, snapshot
+from marketplace.database import DB
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = structlog.get_logger(__name__)
+HEARTBEAT_SECONDS: Final = 15.0
+READ_AGAIN_SECONDS: Final = 5.0
+"""A reading is due at least so often while anybody watches, should a notification ever be lost in silence."""
+PAUSE_SECONDS: Final = 0.05
+"""Changes within this time share a message."""
+LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
+MESSAGES_KEPT: Final = 64
+RETRY_MILLISECONDS: Final = 1000
+LONGEST_WAIT_SECONDS: Final = 5.0
+
+
+class Feed:
+    """What one process knows of one auction: its latest messages, and who waits for the next."""
+
+    def __init__(self, auction: uuid.UUID) -> None:
+        """Begin before anything was read."""
+        self.auction = auction
+        self.dirty = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.messages: deque[tuple[int, int, int, bytes]] = deque(maxlen=MESSAGES_KEPT)
+        """(number, first position, last position, bytes) of each message."""
+        self.number = 0
+        self.position: int | None = None
+        self.state: tuple[object, ...] | None = None
+        self.watchers = 0
+        self.task: asyncio.Task[None] | None = None
+
+    async def keep(self) -> None:
+        """Read the auction whenever it may have changed, and publish what is new."""
+        while True:
+            self.dirty.clear()
+            try:
+                while await self._read():
+                    pass
+            except LOST as problem:
+                log.warning("live page waits for the database", why=str(problem))
+            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.dirty.wait(), READ_AGAIN_SECONDS)
+
+    async def _read(self) -> bool:
+        """Publish one message if anything changed; tell whether more is waiting."""
+        auction = await get_auction(self.auction)
+        if self.position is None:
+            self.position = int(auction["bid_count"])
+        rows = await list_log(self.auction, after=self.position)
+        state = (auction["phase"], auction["closes_at"], auction["root"])
+        if not rows and state == self.state:
+            return False
+        first = self.position + 1
+        if rows:
+            self.position = int(rows[-1]["position"])
+        self.state = state
+        self.number += 1
+        self.messages.append((self.number, first, self.position, message(snapshot(auction, rows), self.position)))
+        self.changed.set()
+        self.changed = asyncio.Event()
+        return len(rows) == ROWS_A_MESSAGE
+
+
+class Hub:
+    """The LISTEN connection of one event loop and the feeds it wakes."""
+
+    def __init__(self) -> None:
+        """Hold nothing until somebody watches."""
+        self.feeds: dict[uuid.UUID, Feed] = {}
+        self.listener: asyncio.Task[None] | None = None
+
+    def enter(self, auction: uuid.UUID) -> Feed:
+        """Count one more watcher of an auction."""
+        feed = self.feeds.get(auction)
+        if feed is None:
+            feed = self.feeds[auction] = Feed(auction)
+            feed.task = asyncio.create_task(feed.keep())
+        if self.listener is None:
+            self.listener = asyncio.create_task(self._listen())
+        feed.watchers += 1
+        return feed
+
+    def leave(self, feed: Feed) -> None:
+        """Count one watcher less; the last one turns off the light."""
+        feed.watchers -= 1
+        if not feed.watchers:
+            del self.feeds[feed.auction]
+            assert feed.task
+            feed.task.cancel()
+        if not self.feeds and self.listener:
+            self.listener.cancel()
+            self.listener = None
+
+    async def _listen(self) -> None:
+        """Hold a LISTEN connection of its own, and make it anew whenever it is lost."""
+        wait = 0.1
+        while True:
+            connection = None
+            try:
+                connection = await DB.get_new_connection()
+                lost = asyncio.Event()
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                await connection.add_listener(CHANNEL, self._told)
+                wait = 0.1
+                # Whatever was said while nobody listened was not heard: look at everything.
+                for feed in self.feeds.values():
+                    feed.dirty.set()
+                await lost.wait()
+                log.warning("LISTEN connection lost")
+            except LOST as problem:
+                log.warning("LISTEN connection fails", why=str(problem), again_in_seconds=wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+            finally:
+                if connection is not None and not connection.is_closed():
+                    connection.terminate()
+
+    def _told(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
+        feed = self.feeds.get(uuid.UUID(str(payload)))
+        if feed is not None:
+            feed.dirty.set()
+
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """Return this event loop's hub."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+    return _hubs[loop]
+
+
+def message(content: dict[str, Any], position: int) -> bytes:
+    """Write one server-sent event whose id is the latest position it tells."""
+    return f"id: {position}\nevent: auction\ndata: {json.dumps(content, separators=(',', ':'))}\n\n".encode()
+
+
+async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
+    """Yield the stream of one watcher: where the auction stands, every bid after position `since`, and each change to come.
+
+    since: the browser's Last-Event-ID; None for a page that has just been drawn.
+    """
+    feed = hub().enter(auction)
+    try:
+        yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+        row = await get_auction(auction)
+        cursor = int(row["bid_count"]) if since is None else min(max(since, 0), int(row["bid_count"]))
+        seen = feed.number
+        async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020 (the cursor moves on)
+            yield chunk
+        while True:
+            changed = feed.changed
+            fresh = [kept for kept in feed.messages if kept[0] > seen]
+            if not fresh:
+                try:
+                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                continue
+            if fresh[0][0] > seen + 1 or fresh[0][1] > cursor + 1:
+                # A slow watcher, or one that came between two readings: read its own way up to the present.
+                async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020
+                    yield chunk
+            for number, _, last, chunk in fresh:
+                seen = number
+                if last >= cursor:
+                    cursor = last
+                    yield chunk
+    finally:
+        hub().leave(feed)
+
+
+async def _catch_up(auction: uuid.UUID, cursor: int) -> AsyncIterator[tuple[bytes, int]]:
+    """Yield (message, position) for everything after `cursor`, and at least one message that says how things stand."""
+    while True:
+        row = await get_auction(auction)
+        rows = await list_log(auction, after=cursor)
+        if rows:
+            cursor = int(rows[-1]["position"])
+        yield message(snapshot(row, rows), cursor), cursor
+        if len(rows) < ROWS_A_MESSAGE:
+            return

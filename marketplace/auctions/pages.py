@@ -1,0 +1,228 @@
+"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels; subscribers answer calls."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.auctions import contributors, receipts, rules
+from marketplace.auctions.actions import Plan, announce, answer_of, cancel, pay, place_bid, place_sealed_bid
+from marketplace.auctions.queries import (
+    get_auction,
+    get_bid,
+    get_own_state,
+    list_auctions,
+    list_latest,
+    list_lots,
+    list_offers,
+    list_outcomes,
+    list_own_bids,
+    list_own_sales,
+    minimum_bid_minor,
+    snapshot,
+)
+from marketplace.errors import Invalid
+from marketplace.identity.actors import Actor, partner, staff, subscriber, vetted_partner
+from marketplace.web.pages import page, see
+
+Asked = Request[Actor, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+
+
+class BidForm(Struct):
+    """A bid typed by a person: euros, or in a bundle auction one amount a package."""
+
+    form_id: uuid.UUID
+    amount: str = ""
+    nonce: str = ""
+
+
+class PlanForm(Struct):
+    """What a steward announces; instants are UTC, amounts euros."""
+
+    form_id: uuid.UUID
+    kind: str
+    offer: uuid.UUID
+    opens_at: str
+    closes_at: str
+    reserve: str
+    licences: int = 1
+    exclusive_from: str = ""
+    exclusive_to: str = ""
+
+
+class OnceForm(Struct):
+    """A form that is one button; its id makes it count once."""
+
+    form_id: uuid.UUID
+
+
+class ReasonForm(Struct):
+    """Why an auction is cancelled."""
+
+    reason: str
+
+
+class AskForm(Struct):
+    """The least a subscriber would accept, in euros, for one stratum of a call."""
+
+    form_id: uuid.UUID
+    stratum: uuid.UUID
+    amount: str
+
+
+Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+@get("/auctions")
+async def auctions_page(page_number: Page = 1) -> Template:
+    """Show every auction, those that can still be bid in first."""
+    return page("auctions/auctions.html", auctions=await list_auctions(page_number))
+
+
+@get("/auctions/{auction:uuid}")
+async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number: Page = 1) -> Template:
+    """Show one auction: its rule in words, where it stands, the visitor's own state, the log, the award."""
+    row = await get_auction(auction)
+    actor: Actor | None = request.scope.get("user")
+    company = actor.partner if actor else None
+    return page(
+        "auctions/auction.html",
+        auction=row, lots=await list_lots(auction), log=await list_latest(auction, page_number),
+        minimum_minor=minimum_bid_minor(row) if row["kind"] == "ascending" or row["reserve_minor"] else 0,
+        live=snapshot(row), own=await list_own_bids(auction, company) if company else [],
+        me=rules.pseudonym(row["salt"], company) if company else "",
+        standing=await get_own_state(row, company) if company else None,
+        sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
+        outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
+        nonce=secrets.token_hex(32), may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
+    )  # fmt: skip
+
+
+@post("/auctions/{auction:uuid}/bids", guards=[vetted_partner], status_code=303)
+async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect:
+    """Bid once a form: its id is the bid's, so a refresh or a double click is one bid."""
+    row = await get_auction(auction)
+    if row["kind"] == "ascending":
+        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=rules.cents(data.amount))
+    else:
+        fields = await request.form()
+        lots = await list_lots(auction)
+        packages = (
+            rules.typed_packages(fields, len(lots)) if row["kind"] == "bundle" else [([0], rules.cents(data.amount))]
+        )
+        await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
+    return see(f"/bids/{data.form_id}")
+
+
+@post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)
+async def pay_form(
+    request: Asked,
+    sale: FromPath[uuid.UUID],
+    data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Order what was won; the order's page leads to Stripe's."""
+    return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id)}")
+
+
+@get("/bids/{bid:uuid}", guards=[partner])
+async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
+    """Show the answer to one of the partner's own bids, with its receipt."""
+    assert request.user.partner
+    row = await get_bid(bid, request.user.partner)
+    return page(
+        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), answer=answer_of(row, repeated=True)
+    )
+
+
+@get("/bids/{bid:uuid}/receipt", guards=[partner])
+async def receipt_file(request: Asked, bid: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out the signed receipt of one of the partner's own bids as the file that `python -m pricing replay` reads."""
+    assert request.user.partner
+    answer = answer_of(await get_bid(bid, request.user.partner), repeated=True)
+    return Response(
+        json.dumps(receipts.signed(answer.receipt, answer.signature), indent=1).encode(), media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="receipt-{bid}.json"'},
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ the steward
+@get("/steward/auctions/new", guards=[staff("steward")])
+async def new_auction_page() -> Template:
+    """Ask a steward what to announce."""
+    return page("auctions/new.html", offers=await list_offers())
+
+
+@post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
+async def announce_form(
+    request: Asked, data: Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Announce an auction of an offer's latest releases, once a form."""
+    offers = {row["id"]: row for row in await list_offers()}
+    if data.offer not in offers:
+        raise Invalid("Choose an offer with a sealed release.")
+    latest = offers[data.offer]["releases"]
+    await announce(
+        Plan(
+            kind=data.kind, offer=data.offer, releases=latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1],
+            opens_at=rules.typed_instant(data.opens_at), closes_at=rules.typed_instant(data.closes_at),
+            reserve_minor=rules.cents(data.reserve), licences=data.licences,
+            exclusive_from=rules.typed_instant(data.exclusive_from) if data.exclusive_from else None,
+            exclusive_to=rules.typed_instant(data.exclusive_to) if data.exclusive_to else None,
+        ),
+        by=request.user.name, auction=data.form_id,
+    )  # fmt: skip
+    return see(f"/auctions/{data.form_id}")
+
+
+@post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)
+async def cancel_form(
+    request: Asked,
+    auction: FromPath[uuid.UUID],
+    data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Cancel an auction that nobody has bid in."""
+    await cancel(auction, data.reason, by=request.user.name)
+    return see(f"/auctions/{auction}")
+
+
+# ------------------------------------------------------------------ the subscribers' auction
+@get("/calls", guards=[subscriber])
+async def calls_page(request: Asked, page_number: Page = 1) -> Template:
+    """Show a subscriber the operator's calls, what they stated themselves, and how many others did, roughly."""
+    assert request.user.subscriber is not None
+    return page("auctions/calls.html", calls=await contributors.list_calls(request.user.subscriber, page_number))
+
+
+@post("/calls/{call:uuid}/asks", guards=[subscriber], status_code=303)
+async def ask_form(
+    request: Asked,
+    call: FromPath[uuid.UUID],
+    data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """State, privately, the least the subscriber would accept."""
+    assert request.user.subscriber is not None
+    await contributors.ask(request.user.subscriber, call, data.stratum, least_micro=rules.cents(data.amount) * 10_000)
+    return see("/calls")
+
+
+@post("/calls/{call:uuid}/withdraw", guards=[subscriber], status_code=303)
+async def withdraw_form(request: Asked, call: FromPath[uuid.UUID]) -> Redirect:
+    """Take back what was stated, without a reason or a consequence."""
+    assert request.user.subscriber is not None
+    await contributors.withdraw(request.user.subscriber, call)
+    return see("/calls")
+
+
+ROUTES = [
+    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
+    withdraw_form,
+]  # fmt: skip

@@ -1,0 +1,74 @@
+"""Receipts: the answer to a bid as its bidder keeps it, signed, to hold against the transcript.
+
+A receipt is not stored: it is what the bid's row says, in canonical form, and the row is never edited. Ed25519 being
+deterministic, the same bid gets the same receipt and signature whenever it is asked for (until the key is changed, and
+then the same words under the new key). So nothing is signed while an auction's row is held.
+Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from marketplace.auctions import rules
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from marketplace.auctions.rules import Row
+
+RECEIPT_VERSION: Final = 1
+
+
+def receipt_of(bid: Row) -> bytes:
+    """Return the canonical bytes of the answer to a bid, from its row."""
+    # Sorted keys without spaces, of ASCII text and whole numbers below 2**53: RFC 8785's form, and much sooner written.
+    return json.dumps(_content(bid), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _content(bid: Row) -> dict[str, Any]:
+    return {
+        "kind": "bid receipt",
+        "version": RECEIPT_VERSION,
+        "auction": str(bid["auction"]),
+        "bid": str(bid["id"]),
+        "bidder": bid["pseudonym"],
+        "received_at": rules.micros(bid["received_at"]),
+        "answer": bid["answer"],
+        "position": bid["position"],
+        "commitments": rules.commitments_of(bid),
+        "maximum_minor": bid["maximum_minor"],
+        "price_minor": bid["price_minor"],
+        "closes_at": rules.micros(bid["closes_at"]),
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def _signer(signing_key: str) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key))
+
+
+def sign(document: bytes, signing_key: str) -> bytes:
+    """Return the Ed25519 signature of `document` under a private key of 64 hex digits."""
+    return _signer(signing_key).sign(document)
+
+
+@functools.lru_cache(maxsize=4)
+def public_key(signing_key: str) -> str:
+    """Return the key, 64 hex digits, with which anyone verifies what `signing_key` signs."""
+    return _signer(signing_key).public_key().public_bytes_raw().hex()
+
+
+def signed(document: bytes, signature: bytes) -> dict[str, Any]:
+    """Return a signed receipt as people keep it and machines read it: what it says, the bytes signed, how to check them."""
+    return {
+        "document": json.loads(document),
+        "canonical": base64.b64encode(document).decode(),
+        "signature": base64.b64encode(signature).decode(),
+        "public_key": public_key(settings().signing_key),
+        "algorithm": "Ed25519 over `canonical` (RFC 8785)",
+    }

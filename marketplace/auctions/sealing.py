@@ -1,0 +1,50 @@
+"""Sealing: a bid is encrypted for the closing job when it comes in, and bound by a hash that is published before it is opened.
+
+The site holds the public key alone. The plaintext is padded, so that its length tells nothing, and the bid's id is bound
+in, so that a ciphertext cannot be moved to another row.
+Source: RFC 9180 (HPKE, base mode: X25519, HKDF-SHA256, ChaCha20-Poly1305), RFC 8785 (canonical JSON).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+if TYPE_CHECKING:
+    import uuid
+
+SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+PADDED_TO_BYTES: Final = 1024
+
+
+class UnopenableError(Exception):
+    """A ciphertext that this key does not open, or not for this row: the closing job stops rather than guess."""
+
+
+@functools.lru_cache(maxsize=8)
+def public_key(private_key: str) -> str:
+    """Return the public key of a private one; both 64 hex digits."""
+    return X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
+
+
+def seal(content: dict[str, Any], row: uuid.UUID, key: str) -> bytes:
+    """Encrypt `content` under the public `key`, for the row with this id alone."""
+    plain = rfc8785.dumps(content)
+    padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
+    return SUITE.encrypt(padded, X25519PublicKey.from_public_bytes(bytes.fromhex(key)), info=row.bytes)
+
+
+def unseal(sealed: bytes, row: uuid.UUID, private_key: str) -> dict[str, Any]:
+    """Return what `seal` was given; refuses UnopenableError."""
+    try:
+        plain = SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)), info=row.bytes)
+    except InvalidTag as problem:
+        raise UnopenableError(f"PARTAGE_BID_KEY does not open the sealed row {row}.") from problem
+    content: dict[str, Any] = json.loads(plain)
+    return content

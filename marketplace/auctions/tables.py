@@ -1,0 +1,242 @@
+"""Columns and constraints of auctions: what is on sale under which rule, bids that are never edited, what became of them."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, Array, BigInt, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.catalogue.tables import LicenceTerms, Offer
+from marketplace.database import DB
+from marketplace.datasets.tables import Dataset, Release
+from marketplace.identity.tables import Partner, Subscriber
+from marketplace.purchases.tables import Order
+
+
+class Auction(Table, db=DB, tablename="auction"):
+    """One auction, whose rule is fixed when it is announced; every bid locks this row, so bids have one order.
+
+    It takes bids in [opens_at, its lead's closes_at) of the database's clock. `state` is what a job or a steward made of
+    it; whether it is open is the clock's business. What bids move is the lead's, next door.
+    """
+
+    id = UUID(primary_key=True)
+    kind = Text()
+    """exclusive, limited, ascending or bundle."""
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    currency = Varchar(length=3, default="EUR")
+    reserve_minor = BigInt()
+    """The least a licence is sold for; in an ascending auction, its first price."""
+    forgone_minor = BigInt()
+    """Other sales an exclusive window gives up: the reserve is never below it."""
+    licences = Integer()
+    price_rule = Text()
+    """second_price, uniform_price, proxy, vcg or core."""
+    steps_from_minor = Array(base_column=BigInt())
+    """Ascending: from this price on …"""
+    steps_minor = Array(base_column=BigInt())
+    """… the next bid must be this much higher."""
+    window_seconds = Integer()
+    """Ascending: a bid in the last so many seconds moves the end …"""
+    extension_seconds = Integer()
+    """… to so many seconds after itself."""
+    opens_at = Timestamptz()
+    scheduled_close_at = Timestamptz()
+    exclusive_from = Timestamptz(null=True, default=None)
+    exclusive_to = Timestamptz(null=True, default=None)
+    """The window in which nobody else may buy, half-open."""
+    pay_within_hours = Integer()
+    salt = Bytea()
+    """Makes bidders' pseudonyms, which differ from auction to auction."""
+    state = Text()
+    """standing → closed (root published, no bid revealed yet) → awarded; standing → cancelled."""
+    root = Text(null=True, default=None)
+    """Merkle root over the accepted bids' commitments, hex; published at close, before any bid is revealed."""
+    announced_by = Text()
+    announced_at = Timestamptz()
+    closed_at = Timestamptz(null=True, default=None)
+    awarded_at = Timestamptz(null=True, default=None)
+    cancelled_reason = Text(null=True, default=None)
+    known_kind = Check("kind IN ('exclusive', 'limited', 'ascending', 'bundle')")
+    known_price_rule = Check(
+        "(kind, price_rule) IN (('exclusive', 'second_price'), ('limited', 'uniform_price'), ('ascending', 'proxy'), "
+        "('bundle', 'vcg'), ('bundle', 'core'))"
+    )
+    known_state = Check("state IN ('standing', 'closed', 'awarded', 'cancelled')")
+    reserve_covers_what_is_forgone = Check("reserve_minor > 0 AND forgone_minor BETWEEN 0 AND reserve_minor")
+    one_licence_or_several = Check("licences > 0 AND (kind = 'limited' OR licences = 1)")
+    opens_before_it_closes = Check("opens_at < scheduled_close_at")
+    exclusive_has_a_window = Check(
+        "(kind = 'exclusive') = (exclusive_from IS NOT NULL AND exclusive_to IS NOT NULL AND exclusive_from < exclusive_to)"
+    )
+    window_is_not_negative = Check("window_seconds >= 0 AND extension_seconds >= 0 AND pay_within_hours > 0")
+    steps_pair_up = Check("cardinality(steps_from_minor) = cardinality(steps_minor)")
+    closed_with_a_root = Check("(state IN ('closed', 'awarded')) = (root IS NOT NULL AND closed_at IS NOT NULL)")
+    awarded_at_an_instant = Check("(state = 'awarded') = (awarded_at IS NOT NULL)")
+    cancelled_with_a_reason = Check("(state = 'cancelled') = (cancelled_reason IS NOT NULL)")
+
+
+class AuctionLead(Table, db=DB, tablename="auction_lead"):
+    """Where an auction stands: all that an accepted bid changes. Read it after locking the auction's row, never beside.
+
+    A row of its own because PostgreSQL reads and checks every CHECK of a table again at each update: the auction's cost
+    three quarters of a bid.
+    """
+
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    closes_at = Timestamptz()
+    """As moved by late bids."""
+    bid_count = BigInt()
+    """Accepted bids; the last one's position, and the number of the latest event of the live page."""
+    leader = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
+    leading_maximum_minor = BigInt(null=True, default=None)
+    """Private to the leader until the end."""
+    price_minor = BigInt(null=True, default=None)
+    leader_has_a_price = Check(
+        "num_nonnulls(leader, leading_maximum_minor, price_minor) IN (0, 3) "
+        "AND (price_minor IS NULL OR price_minor <= leading_maximum_minor)"
+    )
+
+
+class AuctionLot(Table, db=DB, tablename="auction_lot"):
+    """A release on sale in an auction; a bundle auction has several."""
+
+    id = UUID(primary_key=True)
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    position = Integer()
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    one_place_a_lot = Unique([auction, position])
+    sold_once_an_auction = Unique([auction, release])
+    positions_start_at_zero = Check("position >= 0")
+
+
+class Bid(Table, db=DB, tablename="bid"):
+    """A request to bid and its one answer, accepted or refused; append-only, and its id is the request's."""
+
+    id = UUID(primary_key=True)
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    pseudonym = Text()
+    position = BigInt(null=True, default=None)
+    """Place among the accepted bids from 1; null for a refused one."""
+    received_at = Timestamptz()
+    """The database's clock, read while holding the auction's row."""
+    maximum_minor = BigInt(null=True, default=None)
+    """Open auctions only; a sealed bid's amount is nowhere in the database before the award."""
+    sealed = Bytea(null=True, default=None)
+    """The bid, encrypted for the closing job."""
+    commitments = Array(base_column=Text())
+    """SHA-256 that binds a sealed bid's content, hex; one for each package of a bundle auction's. An open bid's follows
+    from its row (`rules.commitments_of`)."""
+    answer = Text()
+    price_minor = BigInt(null=True, default=None)
+    """Open auctions: the leading price after this bid."""
+    closes_at = Timestamptz()
+    """The auction's end after this bid."""
+    one_place_a_bid = Unique([auction, position])
+    position_is_positive = Check("position > 0")
+    known_answer = Check(
+        "answer IN ('sealed', 'leading', 'outbid_at_once', 'maximum_raised', 'refused_too_early', 'refused_too_late', "
+        "'refused_below_minimum', 'refused_not_a_raise', 'refused_already_bid')"
+    )
+    accepted_bids_have_a_place = Check("(position IS NULL) = (answer LIKE 'refused%')")
+    open_or_sealed = Check("num_nonnulls(maximum_minor, sealed) = 1")
+
+
+class AuctionOutcome(Table, db=DB, tablename="auction_outcome"):
+    """What one bidder got and why, in one round: 1 is the award, later ones second chances after an unpaid one."""
+
+    id = UUID(primary_key=True)
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    round = Integer()
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    pseudonym = Text()
+    lots = Array(base_column=Integer())
+    """Positions of the lots won; empty for a loser."""
+    pays_minor = BigInt()
+    reason = Text()
+    decided_at = Timestamptz()
+    one_outcome_a_bidder_and_round = Unique([auction, round, partner])  # noqa: A003 (the column above, not the builtin)
+    losers_pay_nothing = Check("(cardinality(lots) = 0) = (pays_minor = 0)")
+
+
+class AuctionSale(Table, db=DB, tablename="auction_sale"):
+    """What a winner is to pay for one lot; its id is the order's."""
+
+    id = UUID(primary_key=True)
+    outcome = ForeignKey(AuctionOutcome, null=False, on_delete=OnDelete.restrict)
+    release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    net_minor = BigInt()
+    due_at = Timestamptz()
+    purchase_order = ForeignKey(Order, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    state = Text()
+    """due → paid | defaulted."""
+    one_sale_a_lot = Unique([outcome, release])
+    net_is_positive = Check("net_minor > 0")
+    known_state = Check("state IN ('due', 'paid', 'defaulted')")
+
+
+class AuctionTranscript(Table, db=DB, tablename="auction_transcript"):
+    """Everything needed to re-compute an award, as anyone may download it; never edited."""
+
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    document = Bytea()
+    published_at = Timestamptz()
+
+
+class ContributorCall(Table, db=DB, tablename="contributor_call"):
+    """The operator's call for contributors to a dataset: subscribers say, privately, the least they would accept."""
+
+    id = UUID(primary_key=True)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
+    opens_at = Timestamptz()
+    closes_at = Timestamptz()
+    promise_from = Timestamptz()
+    promise_to = Timestamptz()
+    """Licences sold in this half-open interval must honour the promise."""
+    state = Text()
+    """standing → awarded."""
+    announced_by = Text()
+    announced_at = Timestamptz()
+    awarded_at = Timestamptz(null=True, default=None)
+    known_state = Check("state IN ('standing', 'awarded')")
+    opens_before_it_closes = Check("opens_at < closes_at AND closes_at <= promise_from AND promise_from < promise_to")
+    awarded_at_an_instant = Check("(state = 'awarded') = (awarded_at IS NOT NULL)")
+
+
+class ContributorStratum(Table, db=DB, tablename="contributor_stratum"):
+    """How many contributors of one stratum are wanted within a budget fixed before opening, and what came of it."""
+
+    id = UUID(primary_key=True)
+    call = ForeignKey(ContributorCall, null=False, on_delete=OnDelete.restrict)
+    position = Integer()
+    title_fr = Text()
+    title_en = Text()
+    wanted = Integer()
+    budget_micro = BigInt()
+    reserve_micro = BigInt()
+    """The most anyone is paid per licence period, in micro-euros."""
+    winners = Integer(null=True, default=None)
+    price_micro = BigInt(null=True, default=None)
+    """What each winner is promised, once awarded; null where nobody won."""
+    one_place_a_stratum = Unique([call, position])
+    wants_someone = Check("wanted > 0 AND budget_micro > 0 AND reserve_micro > 0")
+    never_over_budget = Check("coalesce(winners, 0) * coalesce(price_micro, 0) <= budget_micro AND winners <= wanted")
+
+
+class ContributorAsk(Table, db=DB, tablename="contributor_ask"):
+    """The least a subscriber would accept, encrypted for the closing job until the end; a later one replaces it."""
+
+    id = UUID(primary_key=True)
+    stratum = ForeignKey(ContributorStratum, null=False, on_delete=OnDelete.restrict)
+    call = ForeignKey(ContributorCall, null=False, on_delete=OnDelete.restrict)
+    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
+    sealed = Bytea()
+    asked_at = Timestamptz()
+    withdrawn_at = Timestamptz(null=True, default=None)
+    won = Integer(null=True, default=None)
+    """After the award: 1 where they won, else 0."""
+    reason = Text(null=True, default=None)
+    one_ask_a_subscriber = Unique([call, subscriber])
+    answered_with_a_reason = Check("(won IS NULL) = (reason IS NULL) AND won IN (0, 1)")

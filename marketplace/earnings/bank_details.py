@@ -1,0 +1,125 @@
+"""Where a subscriber wants their money, and from how much: written by them, sealed in the vault, replaced and never edited.
+
+An IBAN that replaces another is paid some days later only, and says so to the subscriber on every page of theirs
+meanwhile: whoever takes a line over cannot be quicker than its holder. A payout that is already drafted goes where it
+was drafted for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_one, lock, transaction
+from marketplace.earnings import sepa, vault
+from marketplace.errors import Conflict, Invalid
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+
+    import asyncpg
+
+KEPT: Final = dt.timedelta(days=396)
+"""How long ended details stay openable: thirteen months, in which a payment may still be disputed."""
+RESEALED_AT_ONCE: Final = 1000
+HIGHEST_THRESHOLD_MINOR: Final = 100_000
+
+
+async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID) -> None:
+    """Have a line's payouts go to this account; `details` is the form's id, so that a click counts once.
+
+    The same holder and IBAN again change nothing. Another IBAN is used after IBAN_HOLD_DAYS, whatever became of the one
+    before it.
+    """
+    name, number = sepa.check_holder(holder), sepa.check_iban(iban)
+    now = clock.now()
+    async with transaction():
+        await lock(f"bank details {line}")
+        if await fetch_one("SELECT 1 FROM bank_details WHERE id = $1", details):
+            return
+        last = await fetch_one(
+            "SELECT * FROM bank_details WHERE subscriber = $1 ORDER BY added_at DESC, id LIMIT 1", line
+        )
+        opened = _opened(last) if last and last["sealed"] else None
+        is_current = last is not None and last["ended_at"] is None and last["refused_at"] is None
+        if is_current and opened == {"holder": name, "iban": number}:
+            return
+        is_same_account = is_current and opened is not None and opened["iban"] == number
+        held = dt.timedelta(0) if last is None else dt.timedelta(days=settings().iban_hold_days)
+        usable_from = max(now, last["usable_from"]) if last and is_same_account else now + held
+        await execute("UPDATE bank_details SET ended_at = $2 WHERE subscriber = $1 AND ended_at IS NULL", line, now)
+        key_id, sealed = vault.seal({"holder": name, "iban": number}, details, line)
+        await execute(
+            """INSERT INTO bank_details (id, subscriber, sealed, key_id, fingerprint, last_four, country, added_at, usable_from)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+            details, line, sealed, key_id, vault.fingerprint(number), number[-4:], number[:2], now, usable_from,
+        )  # fmt: skip
+
+
+async def remove_details(line: int) -> None:
+    """Take a line's bank details away: its earnings wait until there are new ones."""
+    async with transaction():
+        await lock(f"bank details {line}")
+        await execute(
+            "UPDATE bank_details SET ended_at = $2 WHERE subscriber = $1 AND ended_at IS NULL", line, clock.now()
+        )
+
+
+async def choose_threshold(line: int, threshold_minor: int) -> None:
+    """Have a line paid only from this many cents on; the common threshold stays the lowest."""
+    lowest = settings().payout_threshold_minor
+    if not lowest <= threshold_minor <= max(lowest, HIGHEST_THRESHOLD_MINOR):
+        raise Invalid(
+            "Choose an amount from {lowest} to {highest} euros.",
+            lowest=f"{lowest / 100:.2f}", highest=f"{max(lowest, HIGHEST_THRESHOLD_MINOR) / 100:.2f}",
+        )  # fmt: skip
+    await execute(
+        """INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at) VALUES ($1, $2, $3)
+           ON CONFLICT (subscriber) DO UPDATE
+           SET threshold_minor = excluded.threshold_minor, chosen_at = excluded.chosen_at""",
+        line, threshold_minor, clock.now(),
+    )  # fmt: skip
+
+
+def _opened(row: asyncpg.Record) -> dict[str, str]:
+    try:
+        return vault.unseal(row["key_id"], row["sealed"], row["id"], row["subscriber"])
+    except vault.UnopenableError:
+        raise Conflict("Your bank details cannot be opened just now; we have been told.") from None
+
+
+async def keep_details() -> int:
+    """Seal anew what an older key sealed, forget what ended long ago, and return how many rows were touched."""
+    touched = await execute(
+        """UPDATE bank_details SET sealed = NULL, fingerprint = '' WHERE sealed IS NOT NULL AND ended_at < $1
+           AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open')""",
+        clock.now() - KEPT,
+    )
+    while done := await _seal_anew():
+        touched += done
+    return touched
+
+
+async def _seal_anew() -> int:
+    async with transaction():
+        rows = await fetch(
+            """SELECT id, subscriber, key_id, sealed FROM bank_details WHERE sealed IS NOT NULL AND key_id <> $1
+               ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED""",
+            vault.current_key(), RESEALED_AT_ONCE,
+        )  # fmt: skip
+        if not rows:
+            return 0
+        contents = [vault.unseal(row["key_id"], row["sealed"], row["id"], row["subscriber"]) for row in rows]
+        sealed = [
+            vault.seal(content, row["id"], row["subscriber"]) for content, row in zip(contents, rows, strict=True)
+        ]
+        await execute(
+            """UPDATE bank_details SET key_id = anew.key_id, sealed = anew.sealed, fingerprint = anew.fingerprint
+               FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[]) AS anew (id, key_id, sealed, fingerprint)
+               WHERE bank_details.id = anew.id""",
+            [row["id"] for row in rows], [key for key, _ in sealed], [data for _, data in sealed],
+            [vault.fingerprint(content["iban"]) for content in contents],
+        )  # fmt: skip
+    return len(rows)

@@ -1,0 +1,310 @@
+"""SEPA as pure text: what an IBAN and a holder's name must be, the file a bank is asked to pay by, and what it answers.
+
+The file is written in pieces, one a batch, so that its size never fills the memory; the same run makes the same bytes,
+message id included, so that a bank that is sent it twice sees a repeat.
+Source: EPC132-08 (customer-to-bank credit transfers), ISO 20022 pain.001.001.09 and pain.002, ISO 13616 (IBAN).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import io
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import IO, TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
+
+from lxml import etree
+from stdnum import iban as stdnum_iban
+from stdnum import numdb
+from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat, InvalidLength, ValidationError
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable, Sequence
+
+SCHEMA: Final = "pain.001.001.09"
+COUNTRIES: Final = frozenset({
+    "AD", "AL", "AT", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU", "IE", "IS", "IT",
+    "LI", "LT", "LU", "LV", "MC", "MD", "ME", "MK", "MT", "NL", "NO", "PL", "PT", "RO", "RS", "SE", "SI", "SK", "SM", "VA",
+})  # fmt: skip
+"""The countries whose accounts SEPA transfers reach, by the code that begins their IBANs."""
+SHORTEST_NAME, LONGEST_NAME = 2, 70
+SATURDAY: Final = 5
+SPELLED: Final = str.maketrans({
+    "ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d",
+    "Þ": "TH", "þ": "th", "Ł": "L", "ł": "l", "ı": "i", "’": "'", "‘": "'", "–": "-", "—": "-", "\u00a0": " ", "&": "+",
+})  # fmt: skip
+REFUSES_THE_ACCOUNT: Final = frozenset({
+    "AC01", "AC03", "AC04", "AC06", "AC13", "AC14", "AG01", "AG03", "BE01", "CNOR", "MD07", "RC01", "RC07", "RR01", "RR02", "RR03",
+})  # fmt: skip
+"""Reasons that another try would meet again: the account, its holder or its bank cannot be paid."""
+REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
+"""Reasons that say: this very message came before. The first one counts, so nothing of it has failed."""
+REJECTED: Final = "RJCT"
+
+
+# ------------------------------------------------------------------ what a subscriber writes
+def check_iban(text: str) -> str:
+    """Return an IBAN without its spaces; refuse one that no SEPA transfer can reach, saying what is wrong with it."""
+    number = stdnum_iban.compact(text)
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}", number):
+        raise Invalid("An IBAN begins with two letters for the country and two digits, such as FR76 3000 6000 …")
+    if number[:2] not in COUNTRIES:
+        raise Invalid("We can pay accounts in the SEPA area only; {country} is not in it.", country=number[:2])
+    wanted = _length(number)
+    if len(number) != wanted:
+        raise Invalid(
+            "An IBAN that begins with {country} has {wanted} characters; this one has {count}.",
+            country=number[:2], wanted=wanted, count=len(number),
+        )  # fmt: skip
+    try:
+        stdnum_iban.validate(number, check_country=False)
+    except InvalidChecksum:
+        raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None
+    except ValidationError:
+        raise Invalid("A letter stands where this country's IBANs have a digit, or the reverse.") from None
+    with contextlib.suppress(InvalidComponent, InvalidFormat, InvalidLength):  # lists of banks go out of date
+        try:
+            stdnum_iban.validate(number)
+        except InvalidChecksum:
+            raise Invalid("The check digits inside this account number do not fit: a character is mistyped.") from None
+    return str(number)
+
+
+def _length(number: str) -> int:
+    structure = str(numdb.get("iban").info(number)[0][1].get("bban", ""))
+    return 4 + sum(int(count) for count in re.findall(r"([1-9][0-9]*)!", structure))
+
+
+def check_holder(text: str) -> str:
+    """Return a holder's name with single spaces; refuse one that banks could not read."""
+    name = " ".join(text.split())
+    if not SHORTEST_NAME <= len(name) <= LONGEST_NAME:
+        raise Invalid("Write the account holder's name, as the bank has it: 2 to 70 characters.")
+    spelled = latin(name)
+    if spelled.count(".") > name.count(".") or sum(character.isalpha() for character in spelled) < SHORTEST_NAME:
+        raise Invalid("Write the account holder's name in Latin letters, as it is on bank statements.")
+    return name
+
+
+def latin(text: str) -> str:
+    """Spell text in the characters that every bank of SEPA takes; what has no spelling becomes a full stop."""
+    plain = unicodedata.normalize("NFKD", text.translate(SPELLED))
+    kept = "".join(character for character in plain if not unicodedata.combining(character))
+    return re.sub("/+", "/", re.sub(r"[^A-Za-z0-9/\-?:().,'+ ]", ".", kept)).strip("/ ")
+
+
+# ------------------------------------------------------------------ what a bank calls our runs, batches and payouts
+def message_of(run: uuid.UUID) -> str:
+    """Return a run's message id: of the run alone, so that the bank knows a repeat."""
+    return f"PTR{run.hex}"
+
+
+def batch_of(batch: uuid.UUID) -> str:
+    """Return a batch's id on paper."""
+    return f"PTB{batch.hex}"
+
+
+def reference_of(payout: uuid.UUID) -> str:
+    """Return a payout's end-to-end id."""
+    return f"PTP{payout.hex}"
+
+
+def next_working_day(day: dt.date) -> dt.date:
+    """Return the next day that is neither Saturday nor Sunday; a bank moves one of its holidays on by itself."""
+    following = day + dt.timedelta(days=1)
+    while following.weekday() >= SATURDAY:
+        following += dt.timedelta(days=1)
+    return following
+
+
+# ------------------------------------------------------------------ what the bank is asked
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays, from which account, on which day."""
+
+    name: str
+    iban: str
+    execute_on: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One payee of a file."""
+
+    reference: str
+    """The end-to-end id, at most 35 characters, which comes back on the bank's statement."""
+    holder: str
+    iban: str
+    amount_minor: int
+    text: str
+
+
+def opening(message: str, created_at: dt.datetime, payer: Payer, *, people: int, amount_minor: int) -> bytes:
+    """Write a pain.001.001.09 up to its first batch."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{SCHEMA}"><CstmrCdtTrfInitn>'
+        f"<GrpHdr><MsgId>{message}</MsgId><CreDtTm>{created_at:%Y-%m-%dT%H:%M:%SZ}</CreDtTm><NbOfTxs>{people}</NbOfTxs>"
+        f"<CtrlSum>{_decimal(amount_minor)}</CtrlSum><InitgPty><Nm>{_text(payer.name, LONGEST_NAME)}</Nm></InitgPty></GrpHdr>\n"
+    ).encode()
+
+
+def batch(number: str, payer: Payer, transfers: Sequence[Transfer]) -> bytes:
+    """Write one batch, which the bank books as one line; every amount is above zero, every IBAN checked again."""
+    total = sum(transfer.amount_minor for transfer in transfers)
+    name = _text(payer.name, LONGEST_NAME)
+    head = (
+        f"<PmtInf><PmtInfId>{number}</PmtInfId><PmtMtd>TRF</PmtMtd><BtchBookg>true</BtchBookg><NbOfTxs>{len(transfers)}</NbOfTxs>"
+        f"<CtrlSum>{_decimal(total)}</CtrlSum><PmtTpInf><SvcLvl><Cd>SEPA</Cd></SvcLvl></PmtTpInf><ReqdExctnDt><Dt>{payer.execute_on}</Dt>"
+        f"</ReqdExctnDt><Dbtr><Nm>{name}</Nm></Dbtr><DbtrAcct><Id><IBAN>{payer.iban}</IBAN></Id></DbtrAcct><DbtrAgt><FinInstnId><Othr>"
+        "<Id>NOTPROVIDED</Id></Othr></FinInstnId></DbtrAgt><ChrgBr>SLEV</ChrgBr>\n"
+    )
+    return "".join([head, *map(_transfer, transfers), "</PmtInf>\n"]).encode()
+
+
+def _transfer(transfer: Transfer) -> str:
+    assert transfer.amount_minor > 0, "nobody is paid nothing"
+    return (
+        f'<CdtTrfTxInf><PmtId><EndToEndId>{transfer.reference}</EndToEndId></PmtId><Amt><InstdAmt Ccy="EUR">'
+        f"{_decimal(transfer.amount_minor)}</InstdAmt></Amt><Cdtr><Nm>{_text(transfer.holder, LONGEST_NAME)}</Nm></Cdtr>"
+        f"<CdtrAcct><Id><IBAN>{transfer.iban}</IBAN></Id></CdtrAcct><RmtInf><Ustrd>{_text(transfer.text, 140)}</Ustrd></RmtInf></CdtTrfTxInf>\n"
+    )
+
+
+CLOSING: Final = b"</CstmrCdtTrfInitn></Document>\n"
+
+
+def _decimal(amount_minor: int) -> str:
+    return f"{amount_minor // 100}.{amount_minor % 100:02d}"
+
+
+def _text(text: str, longest: int) -> str:
+    return escape(latin(text)[:longest].strip())
+
+
+PIECES: Final = tuple(
+    f"{{urn:iso:std:iso:20022:tech:xsd:{SCHEMA}}}{name}" for name in ("GrpHdr", "PmtInf", "CdtTrfTxInf")
+)
+
+
+def check_file(file: IO[bytes]) -> None:
+    """Check a pain.001 against its schema, piece by piece; refuse one that breaks it, or whose sums do not add up."""
+    schema = etree.XMLSchema(
+        etree.parse(io.BytesIO((resources.files("sepaxml") / f"schemas/{SCHEMA}.xsd").read_bytes()))
+    )
+    count = total = 0
+    said: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    try:
+        for _, element in etree.iterparse(file, tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True):
+            name = etree.QName(element).localname
+            if name == "CdtTrfTxInf":
+                count, total = count + 1, total + _minor(_find(element, "InstdAmt"))
+                stdnum_iban.validate(_find(element, "IBAN"), check_country=False)
+                seen[_find(element, "EndToEndId")] += 1
+                _forget(element)
+            elif name == "GrpHdr":
+                said = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
+            elif name == "PmtInf":
+                _forget(element)
+    except (etree.XMLSyntaxError, ValidationError) as problem:
+        raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem=problem) from None
+    if (str(count), total) != (said["NbOfTxs"], _minor(said["CtrlSum"])) or seen.most_common(1)[0][1] > 1:
+        raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem="its sums are wrong")
+
+
+def _forget(element: etree._Element) -> None:
+    """Let go of an element and of those before it, whose parent would keep them."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _find(element: etree._Element, name: str) -> str:
+    return element.findtext(f".//{{*}}{name}") or ""
+
+
+def _minor(decimal: str) -> int:
+    """Read an amount in euros as cents; no binary fraction touches it."""
+    whole, _, cents = decimal.partition(".")
+    return int(whole) * 100 + int(cents.ljust(2, "0")[:2])
+
+
+# ------------------------------------------------------------------ what the bank answers
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one pain.002 says of one file of ours."""
+
+    message: str
+    about: str
+    """The message id it answers."""
+    group_status: str
+    group_reason: str
+    batches: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Batch id → status and reason, where batches are judged as a whole."""
+    transfers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """End-to-end id → status and reason."""
+
+
+def read_answer(data: bytes) -> Answer:
+    """Read a pain.002 of any version; refuse what is none, in one sentence."""
+    try:
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise Invalid("That is not an XML file of the bank's.") from None
+    report = root.find("{*}CstmrPmtStsRpt")
+    if report is None or not etree.QName(root).namespace.startswith("urn:iso:std:iso:20022:tech:xsd:pain.002."):
+        raise Invalid("That is not a payment status report (pain.002).")
+    group = report.find("{*}OrgnlGrpInfAndSts")
+    if group is None:
+        raise Invalid("The report does not say which file it answers.")
+    batches: dict[str, tuple[str, str]] = {}
+    transfers: dict[str, tuple[str, str]] = {}
+    for part in report.iterfind("{*}OrgnlPmtInfAndSts"):
+        status = part.findtext("{*}PmtInfSts") or ""
+        if status:
+            batches[part.findtext("{*}OrgnlPmtInfId") or ""] = status, _reason(part)
+        for one in part.iterfind("{*}TxInfAndSts"):
+            transfers[one.findtext("{*}OrgnlEndToEndId") or ""] = one.findtext("{*}TxSts") or "", _reason(one)
+    return Answer(
+        message=report.findtext("{*}GrpHdr/{*}MsgId") or "",
+        about=group.findtext("{*}OrgnlMsgId") or "",
+        group_status=group.findtext("{*}GrpSts") or "",
+        group_reason=_reason(group),
+        batches=batches,
+        transfers=transfers,
+    )
+
+
+def _reason(part: etree._Element) -> str:
+    return (part.findtext("{*}StsRsnInf/{*}Rsn/{*}Cd") or part.findtext("{*}StsRsnInf/{*}Rsn/{*}Prtry") or "")[:35]
+
+
+def refusal(judgements: Iterable[tuple[str, str] | None]) -> str:
+    """Return why a payout is refused, the narrowest judgement first; empty where none refuses it.
+
+    judgements: status and reason of the transfer, of its batch, of the whole file; None where none is given.
+    """
+    for judgement in judgements:
+        if judgement and judgement[0]:
+            status, reason = judgement
+            if status == REJECTED:
+                return "" if reason in REPEATED else reason or "RJCT"
+            if status not in ("PART", "RCVD"):
+                return ""
+    return ""
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of a file, hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,64 @@
+"""What finance's page files share: who may, how a page is shown with the words of the trade, days and months in addresses."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request
+from litestar.params import QueryParameter
+
+from marketplace.errors import Invalid
+from marketplace.finance.rules import HEADINGS, SENTENCES
+from marketplace.identity.actors import Actor, staff
+from marketplace.web.formats import PARIS
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import page
+
+if TYPE_CHECKING:
+    from litestar.response import Template
+
+READERS = [staff("finance", "auditor")]
+CLERKS = [staff("finance")]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+Text = Annotated[str, QueryParameter(max_length=100)]
+Asked = Request[Actor, Any, Any]
+
+
+def midnight(day: str, *, after: int = 0) -> dt.datetime | None:
+    """Return when a day begins in Paris, `after` days later; None when no day is named."""
+    if not day:
+        return None
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(day) + dt.timedelta(days=after), dt.time(), PARIS)
+    except (ValueError, OverflowError):
+        raise Invalid("That is not a day: {day}.", day=day) from None
+
+
+def instant(text: str) -> dt.datetime | None:
+    """Return an instant written `2026-11-30T18:00` in Paris, or the last of a day; None when nothing is written."""
+    if not text:
+        return None
+    try:
+        if len(text) <= len("2026-11-30"):
+            end = dt.datetime.combine(dt.date.fromisoformat(text) + dt.timedelta(days=1), dt.time(), PARIS)
+            return end - dt.timedelta(microseconds=1)
+        at = dt.datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=PARIS)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise Invalid("That is not a day: {day}.", day=text) from None
+
+
+def why(row: Any) -> str:  # noqa: ANN401 (a row)
+    """Return why something is unmatched, in words."""
+    return gettext(SENTENCES[row["why"]]) % {"detail": row["detail"]}
+
+
+def named(name: str) -> str:
+    """Return how finance reads what the books or Stripe call something."""
+    return gettext(HEADINGS.get(name, name.replace("_", " ")))
+
+
+def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+    """Answer with a page of finance's, which knows the words of the trade."""
+    return page(f"finance/{template}", named=named, why=why, **context)

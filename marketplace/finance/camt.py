@@ -1,0 +1,244 @@
+"""Reading a bank's statement: camt.053.001.02 and .08, to whole cents, without entities, document types or network.
+
+A file is read whole or refused in one sentence: a statement that does not add up never becomes lines.
+Source: ISO 20022 message definition, bank-to-customer statement.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+
+from lxml import etree
+
+from marketplace.errors import Invalid
+from marketplace.web.formats import PARIS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
+VERSIONS: Final = ("02", "08")
+IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
+OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
+NOTHING_SAID: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
+LARGEST_MINOR: Final = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One movement: a booked entry, or one of its transactions where these add up to it."""
+
+    reference: str
+    booked_on: dt.date
+    value_on: dt.date
+    amount_minor: int
+    """Positive: money came in."""
+    end_to_end_id: str = ""
+    batch_id: str = ""
+    transaction_id: str = ""
+    counterparty: str = ""
+    counterparty_iban: str = ""
+    remittance: str = ""
+    code: str = ""
+    return_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One account's statement, checked: its opening balance and its lines make its closing balance."""
+
+    message_id: str
+    statement_id: str
+    iban: str
+    sequence: int | None
+    opened_on: dt.date
+    closed_on: dt.date
+    opening_minor: int
+    closing_minor: int
+    lines: list[Line]
+
+
+def read_statements(data: bytes) -> list[Statement]:
+    """Return the file's statements in its order; refuse, in a sentence, a file that is not wholly right."""
+    root = _parse(data)
+    message = _text(root, "BkToCstmrStmt/GrpHdr/MsgId")
+    if not message:
+        raise Invalid("The bank statement has no message number (MsgId).")
+    found = [_statement(element, message) for element in root.iterfind("BkToCstmrStmt/Stmt")]
+    if not found:
+        raise Invalid("The file holds no statement.")
+    return found
+
+
+def _parse(data: bytes) -> Any:  # noqa: ANN401 (an element of lxml)
+    """Return the file's root with names freed of their namespace."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)  # fmt: skip
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise Invalid("The file is not well-formed XML (line {line}).", line=line) from None
+    if getattr(root.getroottree().docinfo, "doctype", ""):
+        raise Invalid("The file declares a document type, which no bank statement does; it was not read.")
+    space = etree.QName(root).namespace or ""
+    if etree.QName(root).localname != "Document" or space not in {NAMESPACE + version for version in VERSIONS}:
+        raise Invalid(
+            "That is not a camt.053 bank statement of version 02 or 08: it says {what}.", what=space[-60:] or "–"
+        )
+    for element in root.iter():
+        element.tag = etree.QName(element).localname
+    return root
+
+
+def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
+    name = _text(element, "Id")
+    if not name:
+        raise Invalid("A statement of the file has no number (Id).")
+    iban = _text(element, "Acct/Id/IBAN").replace(" ", "").upper()
+    if not IBAN.fullmatch(iban):
+        raise Invalid("The statement {name} names no account by its IBAN.", name=name)
+    opened_on, opening = _balance(element, OPENING, name, "opening")
+    closed_on, closing = _balance(element, CLOSING, name, "closing")
+    if closed_on < opened_on:
+        raise Invalid("The statement {name} closes before it opens.", name=name)
+    lines = list(_unlike(_lines(element, name)))
+    booked = sum(line.amount_minor for line in lines)
+    if opening + booked != closing:
+        raise Invalid(
+            "The statement {name} does not add up: it opens at {opening}, its entries make {booked}, and it closes at {closing}.",
+            name=name, opening=_euros(opening), booked=_euros(booked), closing=_euros(closing),
+        )  # fmt: skip
+    sequence = _text(element, "ElctrncSeqNb")
+    number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
+    return Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines)
+
+
+def _balance(element: Any, codes: tuple[str, ...], name: str, which: str) -> tuple[dt.date, int]:  # noqa: ANN401
+    """Return the day and the cents of the first balance of one of the codes, in the codes' order."""
+    balances = {_text(balance, "Tp/CdOrPrtry/Cd"): balance for balance in reversed(element.findall("Bal"))}
+    for code in codes:
+        if code in balances:
+            return _day(balances[code].find("Dt"), name), _amount(balances[code], name)
+    raise Invalid("The statement {name} has no {which} balance ({code}).", name=name, which=which, code=codes[0])
+
+
+def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401
+    for position, entry in enumerate(element.iterfind("Ntry"), 1):
+        status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
+        if status != "BOOK":  # announced or pending: it moves nothing yet
+            continue
+        bank = _said(_text(entry, "AcctSvcrRef"))
+        reference = bank or f"{name}/{_said(_text(entry, 'NtryRef')) or position}"
+        amount = _amount(entry, name)
+        if not amount:
+            continue
+        booked = _day(entry.find("BookgDt"), name)
+        value = _day(entry.find("ValDt"), name) if entry.find("ValDt") is not None else booked
+        code = "/".join(filter(None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd"))))  # fmt: skip
+        code = code or _text(entry, "BkTxCd/Prtry/Cd")
+        details = entry.findall("NtryDtls/TxDtls")
+        batch = _text(entry, "NtryDtls/Btch/PmtInfId")
+        parts = [_detail_amount(detail, amount, name) for detail in details]
+        if len(details) > 1 and None not in parts and sum(part or 0 for part in parts) == amount and all(parts):
+            for number, (detail, part) in enumerate(zip(details, parts, strict=True), 1):
+                yield _line(f"{reference}/{number}", booked, value, part or 0, entry, detail, batch, code)
+        else:
+            yield _line(reference, booked, value, amount, entry, details[0] if len(details) == 1 else None, batch, code)
+
+
+def _line(  # noqa: PLR0917 (what the entry says, then where from)
+    reference: str, booked: dt.date, value: dt.date, amount: int, entry: Any, detail: Any, batch: str, code: str  # noqa: ANN401
+) -> Line:  # fmt: skip
+    """Return a line with what the bank tells of it; an entry's own words where its transactions say nothing."""
+    if detail is None:
+        return Line(
+            reference, booked, value, amount, batch_id=batch, code=code, remittance=_text(entry, "AddtlNtryInf")
+        )
+    side, agent = ("Dbtr", "DbtrAcct") if amount > 0 else ("Cdtr", "CdtrAcct")
+    words = [text.text or "" for text in detail.iterfind("RmtInf/Ustrd")]
+    words += [text.text or "" for text in detail.iterfind("RmtInf/Strd/CdtrRefInf/Ref")]
+    return Line(
+        reference, booked, value, amount,
+        end_to_end_id=_said(_text(detail, "Refs/EndToEndId")),
+        batch_id=_said(_text(detail, "Refs/PmtInfId")) or batch,
+        transaction_id=_said(_text(detail, "Refs/TxId")) or _said(_text(detail, "Refs/AcctSvcrRef")),
+        counterparty=_text(detail, f"RltdPties/{side}/Pty/Nm") or _text(detail, f"RltdPties/{side}/Nm"),
+        counterparty_iban=_text(detail, f"RltdPties/{agent}/Id/IBAN"),
+        remittance=" ".join(words).strip() or _text(detail, "AddtlTxInf") or _text(entry, "AddtlNtryInf"),
+        code=code, return_reason=_text(detail, "RtrInf/Rsn/Cd") or _text(detail, "RtrInf/Rsn/Prtry"),
+    )  # fmt: skip
+
+
+def _unlike(lines: Iterator[Line]) -> Iterator[Line]:
+    """Tell apart lines that the bank gave one reference."""
+    seen: dict[str, int] = {}
+    for line in lines:
+        seen[line.reference] = seen.get(line.reference, 0) + 1
+        if seen[line.reference] == 1:
+            yield line
+        else:
+            again = {name: getattr(line, name) for name in Line.__slots__}
+            yield Line(**again | {"reference": f"{line.reference}#{seen[line.reference]}"})
+
+
+def _detail_amount(detail: Any, whole: int, name: str) -> int | None:  # noqa: ANN401
+    """Return a transaction's cents, signed like its entry unless it says otherwise; None where it says none."""
+    holder = detail if detail.find("Amt") is not None else detail.find("AmtDtls/TxAmt")
+    if holder is None:
+        return None
+    cents = _cents(holder.find("Amt"), name)
+    said = _text(detail, "CdtDbtInd")
+    return cents if (said == "CRDT" if said else whole > 0) else -cents
+
+
+def _amount(element: Any, name: str) -> int:  # noqa: ANN401
+    """Return signed cents: a credit to the account is positive."""
+    direction = _text(element, "CdtDbtInd")
+    if direction not in ("CRDT", "DBIT"):
+        raise Invalid("In the statement {name}, an amount does not say whether it is a credit or a debit.", name=name)
+    cents = _cents(element.find("Amt"), name)
+    return cents if direction == "CRDT" else -cents
+
+
+def _cents(amount: Any, name: str) -> int:  # noqa: ANN401
+    if amount is None or amount.get("Ccy") != "EUR":
+        raise Invalid("The statement {name} is not in euros throughout; the books are.", name=name)
+    text = (amount.text or "").strip()
+    try:
+        cents = Decimal(text) * 100
+    except InvalidOperation:
+        cents = Decimal("NaN")
+    if not cents.is_finite() or cents != cents.to_integral_value() or not 0 <= cents < LARGEST_MINOR:
+        raise Invalid("In the statement {name}, “{text}” is not an amount in whole cents.", name=name, text=text[:40])
+    return int(cents)
+
+
+def _day(element: Any, name: str) -> dt.date:  # noqa: ANN401
+    """Return the day of a `Dt` or, in Paris, of a `DtTm`."""
+    day, instant = (_text(element, "Dt"), _text(element, "DtTm")) if element is not None else ("", "")
+    try:
+        if day:
+            return dt.date.fromisoformat(day[:10])
+        at = dt.datetime.fromisoformat(instant)
+    except ValueError:
+        raise Invalid(
+            "In the statement {name}, “{text}” is not a day.", name=name, text=(day or instant)[:40]
+        ) from None
+    return (at.astimezone(PARIS) if at.tzinfo else at).date()
+
+
+def _text(element: Any, path: str) -> str:  # noqa: ANN401
+    found = element.find(path)
+    return " ".join((found.text or "").split()) if found is not None else ""
+
+
+def _said(text: str) -> str:
+    return "" if text.upper() in NOTHING_SAID else text
+
+
+def _euros(minor: int) -> str:
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} EUR"

@@ -1,0 +1,249 @@
+"""What does not add up, four ways: orders, Stripe's transactions, payouts and bank lines; and rights without money.
+
+One statement names everything, each with its reason: an exception is (why, subject) and is computed, never stored, so
+it goes when its cause goes. What two people agreed to let go is left out, for as long as it is about the same amount.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from marketplace import clock
+from marketplace.database import fetch, fetch_one, fetch_value
+from marketplace.errors import NotFound
+from marketplace.finance.bank import GAPS
+from marketplace.finance.matching import OPEN_PAYOUTS
+from marketplace.payments.rules import COUNTERPARTS
+from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import asyncpg
+
+PAYOUT_IS_LATE_AFTER: Final = "5 days"
+MONEY_IS_GOING_BACK: Final = "7 days"
+
+_BACK = """
+SELECT journal_entry.source_id::uuid AS subject, sum(posting.amount_minor)::bigint AS refund_minor, 0::bigint AS dispute_minor,
+       max(journal_entry.at) AS back_at
+FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+WHERE kind = 'refund' GROUP BY source_id
+"""
+"""SQL: what the books gave back for an order, by refund and by dispute."""
+
+_BOOK = f"""
+movement AS MATERIALIZED (
+    SELECT payment_subject AS subject, min(id) FILTER (WHERE category = 'charge') AS charge,
+           coalesce(min(id) FILTER (WHERE category <> 'charge'), min(id)) AS other,
+           sum(amount_minor) FILTER (WHERE category IN ('charge', 'charge_failure', 'partial_capture_reversal'))::bigint
+               AS charged_minor,
+           sum(amount_minor) FILTER (WHERE category IN ('refund', 'refund_failure'))::bigint AS refunded_minor,
+           sum(amount_minor) FILTER (WHERE category IN ('dispute', 'dispute_reversal'))::bigint AS disputed_minor,
+           sum(amount_minor)::bigint AS kept_minor,
+           min(created_at) AS first_at, max(created_at) AS last_at
+    FROM balance_transaction WHERE payment_subject IS NOT NULL AND currency = 'EUR' GROUP BY payment_subject
+), banked AS MATERIALIZED (
+    SELECT target_id::uuid AS subject, sum(amount_minor)::bigint AS amount_minor FROM bank_match
+    WHERE target_kind = 'order' AND undone_at IS NULL GROUP BY target_id
+), back AS MATERIALIZED ({_BACK}
+), book AS MATERIALIZED (
+    SELECT purchase_order.id, number, purchase_order.state, total_minor, sale.at AS sold_at,
+           coalesce(movement.charged_minor, 0) + coalesce(banked.amount_minor, 0) AS charged_minor,
+           coalesce(movement.refunded_minor, 0) AS refunded_minor, coalesce(movement.disputed_minor, 0) AS disputed_minor,
+           coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
+           coalesce(back.refund_minor, 0) AS back_minor, coalesce(back.dispute_minor, 0) AS lost_minor, back_at,
+           movement.subject, charge, other, first_at, last_at,
+           licence.cancelled_at, entitlement.id AS entitlement, entitlement.revoked_at
+    FROM purchase_order FULL JOIN movement ON movement.subject = purchase_order.id
+    LEFT JOIN banked ON banked.subject = purchase_order.id
+    LEFT JOIN back ON back.subject = purchase_order.id
+    LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
+    LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+    LEFT JOIN entitlement ON entitlement.licence = licence.id
+    WHERE movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL
+)
+"""
+
+EXCEPTIONS: Final = f"""
+WITH {_BOOK}, posted AS MATERIALIZED (
+    SELECT source_id, kind, sum(CASE '517000' WHEN debit THEN posting.amount_minor WHEN credit THEN -posting.amount_minor
+                                ELSE 0 END)::bigint AS net_minor
+    FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind LIKE 'stripe\\_%' GROUP BY journal_entry.id
+), found AS (
+SELECT CASE WHEN movement.currency <> 'EUR' THEN 'other_currency' WHEN category <> ALL ($1) THEN 'unknown_category'
+            WHEN posted.source_id IS NULL THEN 'not_posted' ELSE 'entry_differs' END AS why,
+       CASE WHEN movement.currency <> 'EUR' THEN movement.currency WHEN posted.source_id IS NULL THEN category
+            ELSE posted.net_minor::text END AS detail,
+       movement.id AS subject, movement.id AS reference, '/finance/transactions/' || movement.id AS path,
+       CASE WHEN posted.source_id IS NULL THEN movement.net_minor ELSE movement.net_minor - posted.net_minor END AS amount_minor,
+       movement.created_at AS at
+FROM balance_transaction AS movement
+LEFT JOIN posted ON posted.source_id = movement.id AND posted.kind = 'stripe_' || category
+WHERE posted.net_minor IS DISTINCT FROM movement.net_minor
+  AND (posted.source_id IS NOT NULL OR movement.amount_minor <> 0 OR movement.fee_minor <> 0)
+
+UNION ALL
+SELECT 'charge_without_payment', '', id, id, '/finance/transactions/' || id, amount_minor, created_at
+FROM balance_transaction WHERE payment_subject IS NULL AND category = 'charge'
+
+UNION ALL
+SELECT 'refund_without_entry', '', id, id, '/finance/transactions/' || id, amount_minor, created_at
+FROM balance_transaction WHERE payment_subject IS NULL AND category = 'refund'
+
+UNION ALL
+SELECT 'dispute_open', '', source_id, coalesce(source_id, min(id)), '/finance/transactions/' || min(id), sum(amount_minor)::bigint,
+       min(created_at)
+FROM balance_transaction WHERE payment_subject IS NULL AND category IN ('dispute', 'dispute_reversal')
+GROUP BY source_id HAVING sum(amount_minor) < 0
+
+UNION ALL
+SELECT told.why, told.detail, coalesce(id::text, subject::text), coalesce(number, told.movement, subject::text),
+       coalesce('/finance/orders/' || id, '/finance/transactions/' || told.movement), told.amount_minor, told.at
+FROM book CROSS JOIN LATERAL (VALUES
+    (id IS NULL AND charge IS NOT NULL, 'charge_without_order', '', charge, kept_minor, first_at),
+    (id IS NOT NULL AND sold_at IS NULL, 'charge_without_sale', state, charge, charged_minor, first_at),
+    (sold_at IS NOT NULL AND charged_minor <> 0 AND charged_minor <> total_minor, 'charge_differs', total_minor::text, charge,
+        charged_minor - total_minor, first_at),
+    (sold_at IS NOT NULL AND charged_minor = 0, 'sale_without_charge', '', NULL, total_minor, sold_at),
+    (id IS NOT NULL AND -refunded_minor > back_minor, 'refund_without_entry', '', other, refunded_minor + back_minor, last_at),
+    (id IS NOT NULL AND -refunded_minor < back_minor, 'refund_without_movement', '', NULL, refunded_minor + back_minor, back_at),
+    (disputed_minor < 0 AND lost_minor = 0, 'dispute_open', '', other, disputed_minor, last_at),
+    (lost_minor <> 0 AND -disputed_minor <> lost_minor, 'dispute_differs', lost_minor::text, other, disputed_minor + lost_minor, last_at),
+    (entitlement IS NOT NULL AND revoked_at IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
+        NULL, kept_minor - total_minor, last_at),
+    (sold_at IS NOT NULL AND kept_minor > 0 AND (entitlement IS NULL OR revoked_at < $2::timestamptz - interval '{MONEY_IS_GOING_BACK}'),
+        'money_without_entitlement', '', NULL, kept_minor, coalesce(revoked_at, sold_at))
+) AS told (is_so, why, detail, movement, amount_minor, at)
+WHERE told.is_so
+
+UNION ALL
+SELECT 'download_without_money', count(*)::text, book.id::text, number, '/finance/orders/' || book.id, kept_minor - total_minor,
+       min(download.at)
+FROM book JOIN download ON download.entitlement = book.entitlement AND download.at > book.last_at
+WHERE kept_minor <= 0 AND charged_minor > 0 GROUP BY book.id, number, kept_minor, total_minor
+
+UNION ALL
+SELECT 'refund_failed', '', payment.subject::text, coalesce(purchase_order.number, payment.subject::text),
+       '/finance/orders/' || purchase_order.id, payment.amount_minor - payment.refunded_minor, payment.read_at
+FROM payment LEFT JOIN purchase_order ON purchase_order.id = payment.subject
+WHERE payment.state = 'refunded' AND payment.refunded_minor < payment.amount_minor
+
+UNION ALL
+SELECT 'payout_differs', '', payout_id, payout_id, '/finance/transactions/' || min(id) FILTER (WHERE category = 'payout'),
+       sum(net_minor)::bigint, max(created_at)
+FROM balance_transaction WHERE payout_id IS NOT NULL GROUP BY payout_id HAVING sum(net_minor) <> 0
+
+UNION ALL
+SELECT 'payout_without_line', '', id, id, NULL, amount_minor, at
+FROM ({OPEN_PAYOUTS}) AS payout WHERE at < $2::timestamptz - interval '{PAYOUT_IS_LATE_AFTER}'
+
+UNION ALL
+SELECT 'line_unexplained', coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), code), bank_line.id::text,
+       reference, '/finance/bank/lines/' || bank_line.id, amount_minor, booked_on::timestamp AT TIME ZONE 'Europe/Paris'
+FROM bank_line WHERE NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)
+
+UNION ALL
+SELECT 'statement_gap', before_id, iban || ' ' || statement_id, statement_id, '/finance/bank', missing_minor,
+       opened_on::timestamp AT TIME ZONE 'Europe/Paris'
+FROM ({GAPS}) AS gap
+
+UNION ALL
+SELECT 'event_amiss', error, id, id, NULL, NULL, received_at FROM stripe_event WHERE error IS NOT NULL
+
+UNION ALL
+SELECT 'command_failed', coalesce(error, ''), command.id::text, coalesce(purchase_order.number, command.subject::text),
+       '/finance/orders/' || purchase_order.id, NULL, command.created_at
+FROM stripe_command AS command LEFT JOIN purchase_order ON purchase_order.id = command.subject
+WHERE command.state = 'failed'
+)
+SELECT found.*, pending.id AS proposal,
+       (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(found.amount_minor), 100))::numeric AS weight
+FROM found LEFT JOIN write_off AS pending
+  ON pending.why = found.why AND pending.subject = found.subject AND pending.approved IS NULL
+WHERE NOT EXISTS (
+    SELECT FROM write_off AS done WHERE done.approved AND done.why = found.why AND done.subject = found.subject
+    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor)
+"""
+"""SQL: everything unmatched. $1: the categories that have an account; $2: now."""
+
+_BALANCE_DIFFERS = """
+SELECT 'balance_differs' AS why, ledger_minor::text AS detail, '517000' AS subject, '517000' AS reference,
+       '/finance/accounts/517000' AS path, stripe_minor - ledger_minor AS amount_minor, at, NULL::uuid AS proposal,
+       (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * abs(stripe_minor - ledger_minor))::numeric AS weight
+FROM (SELECT * FROM reconciliation ORDER BY id DESC LIMIT 1) AS last WHERE stripe_minor <> ledger_minor
+"""
+_ALL = f"SELECT * FROM ({_BALANCE_DIFFERS} UNION ALL ({EXCEPTIONS})) AS exception"
+AGES: Final = (1, 7, 30, 90)
+"""Days that divide the chart of ages."""
+WATCHED: Final = ("dispute_open",)
+"""What is known, has its own account and its own course: it does not stop a close."""
+
+
+def _given(now: dt.datetime | None = None) -> tuple[list[str], dt.datetime]:
+    return list(COUNTERPARTS), now or clock.now()
+
+
+async def count_exceptions() -> int:
+    """Return how many things are unmatched, whatever the balances say."""
+    return int(await fetch_value(f"SELECT count(*) FROM ({EXCEPTIONS}) AS exception", *_given()))
+
+
+async def list_exceptions(page: int = 1, why: str = "") -> Paged:
+    """Return what is unmatched and why, by age × amount, largest first; `why` narrows to one reason."""
+    rows = await fetch(
+        f"{_ALL} WHERE $3 = '' OR why = $3 ORDER BY weight DESC, at, why, subject LIMIT $4 OFFSET $5",
+        *_given(), why, PAGE_SIZE + 1, offset(page),
+    )  # fmt: skip
+    return paged(rows, page)
+
+
+async def get_exception(why: str, subject: str) -> asyncpg.Record:
+    """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
+    row = await fetch_one(f"{_ALL} WHERE why = $3 AND subject = $4 LIMIT 1", *_given(), why, subject)
+    if row is None:
+        raise NotFound("There is no such exception: it is settled, or never was.")
+    return row
+
+
+async def next_after(why: str, subject: str) -> asyncpg.Record | None:
+    """Return the exception that follows in the queue."""
+    return await fetch_one(
+        f"""WITH everything AS ({_ALL}), placed AS (
+                SELECT why, subject, lead(why) OVER queue AS next_why, lead(subject) OVER queue AS next_subject
+                FROM everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
+            SELECT next_why AS why, next_subject AS subject FROM placed
+            WHERE why = $3 AND subject = $4 AND next_why IS NOT NULL""",
+        *_given(), why, subject,
+    )  # fmt: skip
+
+
+async def summarise() -> list[dict[str, Any]]:
+    """Return, for each age of the chart in order, how many exceptions are that old and what they add up to, in cents."""
+    rows = await fetch(
+        f"""SELECT width_bucket(extract(epoch FROM $2::timestamptz - at) / 86400, $3::numeric[]) AS age, count(*) AS exceptions,
+                   coalesce(sum(abs(amount_minor)), 0)::bigint AS amount_minor
+            FROM ({_ALL}) AS everything GROUP BY 1""",
+        *_given(), list(AGES),
+    )  # fmt: skip
+    found = {row["age"]: row for row in rows}
+    return [
+        {"exceptions": found[age]["exceptions"] if age in found else 0, "amount_minor": found[age]["amount_minor"] if age in found else 0}
+        for age in range(len(AGES) + 1)
+    ]  # fmt: skip
+
+
+async def list_reasons() -> list[tuple[str, int]]:
+    """Return the reasons there are now, and how many of each."""
+    rows = await fetch(
+        f"SELECT why, count(*) AS n FROM ({_ALL}) AS everything GROUP BY why ORDER BY n DESC, why", *_given()
+    )
+    return [(row["why"], row["n"]) for row in rows]
+
+
+async def stops_of(ends_at: dt.datetime) -> list[asyncpg.Record]:
+    """Return the exceptions of before `ends_at` that stop a close, oldest first."""
+    return await fetch(
+        f"{_ALL} WHERE at < $3 AND why <> ALL ($4) ORDER BY at, why, subject", *_given(), ends_at, list(WATCHED)
+    )

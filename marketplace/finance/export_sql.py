@@ -1,0 +1,146 @@
+"""The books as lines of text, one SQL statement a format: millions of entries never become Python objects.
+
+Each statement takes the first instant and the first instant after (midnights in Paris) as $1 and $2, and returns one
+column of lines in the order of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLEAN: Final = r"btrim(regexp_replace({text}, '[\x01-\x20\x7f|;\"\\]+', ' ', 'g'))"
+"""Text without what separates fields, begins comments or ends lines in one of the formats."""
+DAY: Final = "to_char({at} AT TIME ZONE 'Europe/Paris', '{shape}')"
+EUROS: Final = "(({minor}) / 100)::text || '{mark}' || lpad((abs({minor}) % 100)::text, 2, '0')"
+
+
+def _clean(text: str) -> str:
+    return CLEAN.format(text=text)
+
+
+def _day(at: str, shape: str) -> str:
+    return DAY.format(at=at, shape=shape)
+
+
+def _euros(minor: str, mark: str) -> str:
+    return EUROS.format(minor=minor, mark=mark)
+
+
+def _signed(minor: str) -> str:
+    return f"CASE WHEN {minor} < 0 THEN '-' ELSE '' END || {_euros(f'abs({minor})', '.')}"
+
+
+LINES: Final = """
+entry AS MATERIALIZED (
+    SELECT id, kind, source_id, at, recorded_at, currency, text, row_number() OVER (ORDER BY greatest(recorded_at, at), id) AS place
+    FROM journal_entry WHERE at >= $1::timestamptz AND at < $2::timestamptz
+), side AS (
+    SELECT entry, debit AS account, true AS is_debit, amount_minor FROM posting
+    UNION ALL SELECT entry, credit, false, amount_minor FROM posting
+), line AS (
+    SELECT entry.id, account, is_debit, sum(amount_minor)::bigint AS amount_minor
+    FROM entry JOIN side ON side.entry = entry.id GROUP BY entry.id, account, is_debit
+)"""
+"""An entry's lines: one an account and side. `place` counts entries as they were recorded, which is when they are valid."""
+
+OPENING: Final = """
+opening AS (
+    SELECT account, sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END)::bigint AS balance_minor
+    FROM journal_entry JOIN LATERAL (
+        SELECT debit AS account, true AS is_debit, amount_minor FROM posting WHERE posting.entry = journal_entry.id
+        UNION ALL SELECT credit, false, amount_minor FROM posting WHERE posting.entry = journal_entry.id
+    ) AS moved ON true
+    WHERE at < $1::timestamptz GROUP BY account
+)"""
+
+FEC: Final = f"""
+WITH {LINES}, {OPENING}, carried AS (
+    SELECT CASE WHEN account ~ '^[67]' THEN CASE WHEN earned > 0 THEN '119000' ELSE '110000' END ELSE account END AS account,
+           CASE WHEN account ~ '^[67]' THEN earned ELSE balance_minor END AS balance_minor
+    FROM (SELECT account, balance_minor, sum(balance_minor) FILTER (WHERE account ~ '^[67]') OVER () AS earned,
+                 row_number() OVER (PARTITION BY account ~ '^[67]' ORDER BY account) AS of_its_kind FROM opening) AS whole
+    WHERE account !~ '^[67]' OR of_its_kind = 1
+), partner_of AS (
+    SELECT entry.id, 'P' || upper(left(partner.id::text, 8)) AS code, {_clean("partner.company")} AS company
+    FROM entry
+    LEFT JOIN balance_transaction AS movement ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
+    JOIN purchase_order ON purchase_order.id::text = coalesce(movement.payment_subject::text, entry.source_id)
+    JOIN partner ON partner.id = purchase_order.partner
+), journal AS (
+    SELECT id, CASE WHEN bool_or(account = '706000') THEN 'VT' WHEN bool_or(account = '517000') THEN 'ST'
+                    WHEN bool_or(account LIKE '512%') THEN 'BQ' ELSE 'OD' END AS code
+    FROM line GROUP BY id
+), written AS (
+    SELECT 1 AS place, account, balance_minor > 0 AS is_debit, 'AN' AS journal, 'À nouveaux' AS journal_title,
+           {_day("$1::timestamptz", "YYYYMMDD")} AS day, {_day("$1::timestamptz", "YYYYMMDD")} AS valid_day, '' AS partner, '' AS company,
+           'AN' AS piece, {_day("$1::timestamptz", "YYYYMMDD")} AS piece_day, 'Soldes à l''ouverture' AS text,
+           abs(balance_minor)::bigint AS amount_minor
+    FROM carried WHERE balance_minor <> 0
+    UNION ALL
+    SELECT place + CASE WHEN EXISTS (SELECT FROM carried WHERE balance_minor <> 0) THEN 1 ELSE 0 END, line.account, is_debit,
+           journal.code, CASE journal.code WHEN 'VT' THEN 'Ventes' WHEN 'ST' THEN 'Stripe' WHEN 'BQ' THEN 'Banque'
+                                           ELSE 'Opérations diverses' END,
+           {_day("entry.at", "YYYYMMDD")}, {_day("greatest(entry.recorded_at, entry.at)", "YYYYMMDD")},
+           CASE WHEN line.account ~ '^41[16]' THEN coalesce(partner_of.code, '') ELSE '' END,
+           CASE WHEN line.account ~ '^41[16]' THEN coalesce(partner_of.company, '') ELSE '' END,
+           coalesce(invoice.number, nullif({_clean("entry.source_id")}, ''), entry.id::text),
+           {_day("coalesce(invoice.issued_at, entry.at)", "YYYYMMDD")},
+           coalesce(nullif({_clean("entry.text")}, ''), entry.kind), line.amount_minor
+    FROM entry JOIN line USING (id) JOIN journal USING (id)
+    LEFT JOIN partner_of USING (id) LEFT JOIN invoice ON invoice.entry = entry.id
+)
+SELECT concat_ws(E'\\t', journal, journal_title, place, day, written.account,
+                 coalesce({_clean("account.title_fr")}, 'Report à nouveau'), partner, company, piece, piece_day, text,
+                 CASE WHEN is_debit THEN {_euros("amount_minor", ",")} ELSE '0,00' END,
+                 CASE WHEN is_debit THEN '0,00' ELSE {_euros("amount_minor", ",")} END, '', '', valid_day, '', '')
+FROM written LEFT JOIN account ON account.code = written.account
+ORDER BY place, is_debit DESC, written.account, amount_minor
+"""
+"""Without the header. What earlier years earned is carried to 110000, or to 119000 when it was a loss."""
+
+PLAIN: Final = f"""
+WITH {LINES}, {OPENING}, named AS (SELECT * FROM unnest($3::text[], $4::text[]) AS given (account, name)), written AS (
+    SELECT $1::timestamptz AS at, 0::bigint AS id, 0 AS part, '' AS account,
+           {_day("$1::timestamptz", "YYYY-MM-DD")} || ' * "Opening balances"' AS beancount,
+           {_day("$1::timestamptz", "YYYY-MM-DD")} || ' * Opening balances' AS hledger
+    WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT $1::timestamptz, 0, 1, account, '  ' || name || '  ' || {_signed("balance_minor")} || ' EUR',
+           '    ' || name || '  ' || {_signed("balance_minor")} || ' EUR'
+    FROM opening JOIN named USING (account) WHERE balance_minor <> 0
+    UNION ALL
+    SELECT $1::timestamptz, 0, 9, '', '', '' WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT at, entry.id, 0, '', {_day("at", "YYYY-MM-DD")} || ' * "' || entry.kind || '" "' || {_clean("text")} || '"',
+           {_day("at", "YYYY-MM-DD")} || ' * (' || coalesce(invoice.number, entry.id::text) || ') ' || entry.kind
+               || rtrim(' ' || {_clean("text")})
+    FROM entry LEFT JOIN invoice ON invoice.entry = entry.id
+    UNION ALL
+    SELECT at, entry.id, 1, '', '  entry: "' || entry.id || '"', '' FROM entry
+    UNION ALL
+    SELECT at, entry.id, 1, '', '  piece: "' || invoice.number || '"', '' FROM entry JOIN invoice ON invoice.entry = entry.id
+    UNION ALL
+    SELECT at, id, CASE WHEN is_debit THEN 2 ELSE 3 END, account,
+           '  ' || name || '  ' || CASE WHEN is_debit THEN '' ELSE '-' END || {_euros("amount_minor", ".")} || ' ' || currency,
+           '    ' || name || '  ' || CASE WHEN is_debit THEN '' ELSE '-' END || {_euros("amount_minor", ".")} || ' ' || currency
+    FROM entry JOIN line USING (id) JOIN named USING (account)
+    UNION ALL
+    SELECT at, id, 9, '', '', '' FROM entry
+)
+SELECT {{column}} FROM written WHERE part = 9 OR {{column}} <> '' ORDER BY at, id, part, account, {{column}}
+"""
+"""beancount's and hledger's lines: entries in the order they happened, opened by what earlier ones left."""
+
+MONTHLY: Final = f"""
+WITH {LINES}, {OPENING}
+SELECT account, (date_trunc('month', at AT TIME ZONE 'Europe/Paris') + interval '1 month')::date AS until,
+       sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END)::bigint AS moved_minor
+FROM entry JOIN line USING (id) GROUP BY 1, 2
+UNION ALL
+SELECT account, ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date, balance_minor FROM opening
+ORDER BY 1, 2
+"""
+"""What each account moved in each month, and before the first: what the formats' balance assertions add up."""
+
+EXPECTED: Final = """SELECT count(*) * 2 FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+                    WHERE at >= $1::timestamptz AND at < $2::timestamptz"""

@@ -1,0 +1,128 @@
+"""The queue of exceptions, each one's page with candidates and what to do, and write-offs that wait for a second person."""
+
+from __future__ import annotations
+
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.finance import exceptions, write_offs
+from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page
+from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
+from marketplace.finance.rules import MATCHED_WITH_LINES, SENTENCES, may_write_off, write_off_postings
+from marketplace.web.pages import see
+
+Subject = Annotated[str, QueryParameter(max_length=300)]
+
+
+class SettleForm(Struct):
+    """Which candidate settles an exception: its kind, its id, and the exception it is for."""
+
+    why: str
+    subject: str
+    kind: str
+    target: str
+    amount_minor: int
+    form_id: uuid.UUID
+
+
+class WriteOffForm(Struct):
+    """Why an exception may be let go."""
+
+    why: str
+    subject: str
+    reason: str
+    form_id: uuid.UUID
+
+
+class DecisionForm(Struct):
+    """Whether someone else's proposal is approved."""
+
+    decision: str
+    form_id: uuid.UUID
+
+
+def path_of(why: str, subject: str) -> str:
+    """Return the page of one exception."""
+    return f"/finance/exception?why={quote(why)}&subject={quote(subject, safe='')}"
+
+
+@get("/finance/exceptions", guards=READERS)
+async def queue(why: Text = "", page_number: Page = 1) -> Template:
+    """Show what is unmatched, by age × amount; `why` narrows to one reason."""
+    return finance_page(
+        "exceptions.html", rows=await exceptions.list_exceptions(page_number, why), chosen=why,
+        reasons=await exceptions.list_reasons(), ages=await exceptions.summarise(), days=exceptions.AGES, path_of=path_of,
+        now=clock.now(), kinds=SENTENCES,
+    )  # fmt: skip
+
+
+@get("/finance/exception", guards=READERS)
+async def exception_page(request: Asked, why: Subject, subject: Subject) -> Template:
+    """Show one exception, what may settle it, and what can be done."""
+    found = await exceptions.get_exception(why, subject)
+    following = await exceptions.next_after(why, subject)
+    waiting = await write_offs.find_waiting(why, subject)
+    return finance_page(
+        "exception.html", exception=found, candidates=await list_candidates(found), waiting=waiting,
+        next_path=path_of(following["why"], following["subject"]) if following else None,
+        may_act=request.user.role == "finance", may_write_off=may_write_off(why), matchable=why in MATCHED_WITH_LINES,
+        postings=write_off_postings(why, found["amount_minor"]), is_mine=bool(waiting and waiting["proposed_by"] == request.user.person),
+        now=clock.now(),
+    )  # fmt: skip
+
+
+@post("/finance/exception/settle", guards=CLERKS)
+async def settle(
+    request: Asked, data: Annotated[SettleForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Settle an exception with one candidate, whole."""
+    following = await exceptions.next_after(data.why, data.subject)
+    if data.kind == "line":
+        await settle_by_line(data.why, data.subject, _whole(data.target), request.user)
+    else:
+        await settle_line(_whole(data.subject), [(data.kind, data.target, data.amount_minor)], request.user)
+    return see(path_of(following["why"], following["subject"]) if following else "/finance/exceptions")
+
+
+@post("/finance/exception/write-off", guards=CLERKS)
+async def propose(
+    request: Asked, data: Annotated[WriteOffForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Propose to let an exception go."""
+    await write_offs.propose_write_off(data.why, data.subject, request.user, reason=data.reason, form_id=data.form_id)
+    return see(path_of(data.why, data.subject))
+
+
+@get("/finance/write-offs", guards=READERS)
+async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
+    """Show write-offs: those that wait for a second person first."""
+    return finance_page(
+        "write_offs.html", rows=await write_offs.list_write_offs(page_number), me=request.user.person,
+        may_act=request.user.role == "finance", path_of=path_of,
+    )  # fmt: skip
+
+
+@post("/finance/write-offs/{write_off_id:uuid}", guards=CLERKS)
+async def decide(
+    request: Request[Any, Any, Any],
+    write_off_id: FromPath[uuid.UUID],
+    data: Annotated[DecisionForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Approve or refuse what someone else proposed."""
+    await write_offs.decide_write_off(write_off_id, request.user, approve=data.decision == "approve")
+    return see("/finance/write-offs")
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 (what a bigint holds)
+
+
+ROUTES = [queue, exception_page, settle, propose, list_write_offs, decide]

@@ -1,0 +1,129 @@
+"""An invoice or credit note as people read it, in PDF/A-3 with its Factur-X inside; drawn from its document alone.
+
+The same document gives the same bytes: no clock, no setting, no database is asked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+from marketplace.purchases.invoice_words import VAT_REASONS, day, line_words, notes, say
+from marketplace.purchases.invoice_xml import NAME, facturx
+from marketplace.web import formats
+from marketplace.web.i18n import language
+from marketplace.web.paper import Attachment, Paper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROPERTIES: Final = (
+    ("DocumentFileName", "The name of the embedded XML document"),
+    ("DocumentType", "The type of the hybrid document in capital letters, e.g. INVOICE or ORDER"),
+    ("Version", "The actual version of the standard applying to the embedded XML document"),
+    ("ConformanceLevel", "The conformance level of the embedded XML document"),
+)
+VALUES: Final = {
+    "DocumentFileName": NAME, "DocumentType": "INVOICE", "Version": "1.0", "ConformanceLevel": "EN 16931",
+}  # fmt: skip
+SPACE: Final = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
+
+
+def draw(document: Mapping[str, Any]) -> bytes:
+    """Return the paper's file."""
+    token = language.set(document["language"])
+    try:
+        return _draw(document)
+    finally:
+        language.reset(token)
+
+
+def _draw(document: Mapping[str, Any]) -> bytes:
+    seller, currency, words = document["seller"], document["currency"], notes(document)
+    kind = say(document, document["kind"])
+    paper = Paper(
+        f"{kind} {document['number']}", language=document["language"],
+        day=dt.date.fromisoformat(document["issued_on"]),
+        footer=f"{words['register']} · {say(document, 'siren', siren=seller['siren'])} · {words['vat_number']}\n"
+        f"{seller['street']}, {seller['postcode']} {seller['city']}, France\n{say(document, 'machine')}",
+        subject=f"{kind} {document['number']} · {seller['name']}",
+    )  # fmt: skip
+    aside = [document["number"], say(document, "issued", day=day(document["issued_on"]))]
+    if document["corrects"]:
+        its = document["corrects"]
+        aside.append(say(document, "corrects", number=its["number"], day=day(its["issued_on"])))
+    paper.head("Partage", kind, aside=[*aside, say(document, "order", order=document["order"])])
+    paper.parties((say(document, "seller"), _seller(document)), (say(document, "buyer"), _buyer(document)))
+
+    def money(minor: int) -> str:
+        return formats.money(minor, currency)
+
+    title, _ = line_words(document)
+    last = (dt.datetime.fromisoformat(document["line"]["until"]) - dt.timedelta(microseconds=1)).date().isoformat()
+    period = say(document, "period", first=day(document["line"]["from"]), last=day(last))
+    net, vat, total = (money(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
+    paper.rows(
+        [say(document, "what"), say(document, "quantity"), say(document, "unit"), say(document, "net")],
+        [[f"{title}\n{period}", "1", net, net]],
+        [0.52, 0.08, 0.2, 0.2],
+    )
+    rate = document["vat_basis_points"]
+    vat_label = say(document, "vat", rate=formats.percent_basis_points(rate)) if rate else say(document, "no_vat")
+    settled = say(document, "given_back" if document["kind"] == "credit_note" else "settled")
+    paper.rows(
+        ["", ""],
+        [[say(document, "net"), net], [vat_label, vat], [say(document, "total"), total],
+         [settled, money(-document["total_minor"])], [say(document, "due"), money(0)]],
+        [0.28, 0.2], totals=1,
+    )  # fmt: skip
+    if reason := VAT_REASONS.get(document["vat_rule"]):
+        paper.sentence(reason[document["language"]], muted=False)
+    paper.sentence(words["paid"], muted=False)
+    paper.sentence(say(document, "delivered", day=day(document["delivered_on"])))
+    for name in ("late", "recovery", "discount"):
+        paper.sentence(words[name], size=8)
+    return paper.finish(Attachment(NAME, facturx(document), "Factur-X", _metadata()))
+
+
+def _seller(document: Mapping[str, Any]) -> list[str]:
+    seller = document["seller"]
+    return [
+        seller["name"], seller["street"], f"{seller['postcode']} {seller['city']}", "France",
+        say(document, "siren", siren=seller["siren"]), say(document, "vat_number", number=seller["vat_number"]),
+    ]  # fmt: skip
+
+
+def _buyer(document: Mapping[str, Any]) -> list[str]:
+    buyer = document["buyer"]
+    lines = [
+        buyer["name"],
+        buyer["street"],
+        f"{buyer['postcode']} {buyer['city']}".strip(),
+        formats.country(buyer["country"]),
+    ]
+    if buyer["vat_number"]:
+        lines.append(say(document, "vat_number", number=buyer["vat_number"]))
+    if buyer["reference"]:
+        lines.append(say(document, "reference", reference=buyer["reference"]))
+    return [line for line in lines if line]
+
+
+def _metadata() -> str:
+    """Return what the paper's XMP says of the XML inside: its values, and the schema that PDF/A wants with them."""
+    values = "".join(f"<fx:{name}>{value}</fx:{name}>" for name, value in VALUES.items())
+    described = "".join(
+        f'<rdf:li rdf:parseType="Resource"><pdfaProperty:name>{name}</pdfaProperty:name>'
+        "<pdfaProperty:valueType>Text</pdfaProperty:valueType><pdfaProperty:category>external</pdfaProperty:category>"
+        f"<pdfaProperty:description>{text}</pdfaProperty:description></rdf:li>"
+        for name, text in PROPERTIES
+    )
+    return (
+        f'<rdf:Description rdf:about="" xmlns:fx="{SPACE}">{values}</rdf:Description>'
+        '<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" '
+        'xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">'
+        '<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">'
+        "<pdfaSchema:schema>Factur-X PDFA Extension Schema</pdfaSchema:schema>"
+        f"<pdfaSchema:namespaceURI>{SPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>fx</pdfaSchema:prefix>"
+        f"<pdfaSchema:property><rdf:Seq>{described}</rdf:Seq></pdfaSchema:property>"
+        "</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"
+    )

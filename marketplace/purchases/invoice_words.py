@@ -1,0 +1,128 @@
+"""What invoices say beside figures, in French and English: which VAT and why, payment, and what French law wants read.
+
+Source: French commercial code, articles L441-9, L441-10 and D441-5; French tax code, article 242 nonies A of annex II.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+from marketplace.web import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VAT_REASONS: Final = {
+    "reverse_charge": {
+        "fr": "Autoliquidation : TVA due par le preneur, article 283-2 du CGI, article 196 de la directive 2006/112/CE",
+        "en": "Reverse charge: VAT is due by the customer, article 196 of Directive 2006/112/EC",
+    },
+    "outside_eu": {
+        "fr": "TVA non applicable : preneur établi hors de l’Union européenne, article 259-1° du CGI",
+        "en": "Outside the scope of French VAT: customer established outside the European Union, article 259-1° CGI",
+    },
+    "overseas_exempt": {
+        "fr": "TVA non applicable en Guyane et à Mayotte, article 294-1 du CGI",
+        "en": "VAT is not applied in French Guiana and Mayotte, article 294-1 CGI",
+    },
+}
+"""Why no VAT is charged."""
+WORDS: Final[dict[str, dict[str, str]]] = {
+    "fr": {
+        "invoice": "Facture",
+        "credit_note": "Avoir",
+        "issued": "du {day}",
+        "corrects": "rectifie la facture {number} du {day}",
+        "order": "commande {order}",
+        "seller": "Vendeur",
+        "buyer": "Client",
+        "siren": "SIREN {siren}",
+        "vat_number": "TVA {number}",
+        "reference": "Votre référence : {reference}",
+        "licence": "Licence d’utilisation de données agrégées : {title}",
+        "period": "Données du {first} au {last}",
+        "what": "Désignation",
+        "quantity": "Qté",
+        "unit": "Prix unitaire HT",
+        "net": "Total HT",
+        "vat": "TVA {rate}",
+        "no_vat": "TVA",
+        "total": "Total TTC",
+        "settled": "Déjà réglé",
+        "given_back": "Déjà remboursé",
+        "due": "Net à payer",
+        "delivered": "Date de la prestation : {day}",
+        "paid": "Réglée à la commande par l’intermédiaire de Stripe : rien n’est à payer.",
+        "refunded": "Remboursé par l’intermédiaire de Stripe sur le moyen de paiement d’origine.",
+        "late": "En cas de retard de paiement : pénalités au taux de trois fois l’intérêt légal, exigibles sans rappel.",
+        "recovery": "Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 €.",
+        "discount": "Pas d’escompte pour paiement anticipé.",
+        "machine": "Ce document contient la même facture pour machines : Factur-X, profil EN 16931.",
+    },
+    "en": {
+        "invoice": "Invoice",
+        "credit_note": "Credit note",
+        "issued": "of {day}",
+        "corrects": "corrects invoice {number} of {day}",
+        "order": "order {order}",
+        "seller": "Seller",
+        "buyer": "Customer",
+        "siren": "SIREN {siren}",
+        "vat_number": "VAT {number}",
+        "reference": "Your reference: {reference}",
+        "licence": "Licence to use aggregate data: {title}",
+        "period": "Data from {first} to {last}",
+        "what": "Description",
+        "quantity": "Qty",
+        "unit": "Unit price before VAT",
+        "net": "Total before VAT",
+        "vat": "VAT {rate}",
+        "no_vat": "VAT",
+        "total": "Total",
+        "settled": "Already paid",
+        "given_back": "Already refunded",
+        "due": "Amount due",
+        "delivered": "Date of supply: {day}",
+        "paid": "Paid with the order through Stripe: nothing is due.",
+        "refunded": "Refunded through Stripe to the original means of payment.",
+        "late": "Late payment: penalties at three times the French legal interest rate, due without reminder.",
+        "recovery": "Fixed compensation for recovery costs in case of late payment: €40.",
+        "discount": "No discount for early payment.",
+        "machine": "This file contains the same invoice for machines: Factur-X, profile EN 16931.",
+    },
+}
+"""A paper's language is its partner's, whatever the language of the page it is fetched from."""
+
+
+def say(document: Mapping[str, Any], word: str, **values: str) -> str:
+    """Return one of the words in the document's language."""
+    return WORDS[document["language"]][word].format(**values)
+
+
+def day(text: str) -> str:
+    """Write an ISO date in the language that is set."""
+    return formats.date(dt.date.fromisoformat(text), "long")
+
+
+def line_words(document: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what was sold: its title, and the period of its data, whose last day is included."""
+    line = document["line"]
+    last = dt.datetime.fromisoformat(line["until"]) - dt.timedelta(microseconds=1)
+    return (
+        say(document, "licence", title=line[f"title_{document['language']}"]),
+        say(document, "period", first=line["from"], last=last.date().isoformat()),
+    )
+
+
+def notes(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sentences under the figures."""
+    seller, correcting = document["seller"], document["kind"] == "credit_note"
+    return {
+        "paid": say(document, "refunded" if correcting else "paid"),
+        "late": say(document, "late"),
+        "recovery": say(document, "recovery"),
+        "discount": say(document, "discount"),
+        "register": f"{seller['name']}, {seller['legal']}",
+        "vat_number": say(document, "vat_number", number=seller["vat_number"]),
+    }

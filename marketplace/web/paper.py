@@ -1,0 +1,174 @@
+"""Papers: A4 in PDF/A-3, with embedded fonts, the same bytes for the same words.
+
+Whoever makes one says the day it bears; nothing else of the moment it is made goes in. Source: ISO 19005-3.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Final
+
+from fpdf import FPDF
+from fpdf.enums import XPos, YPos
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FONTS: Final = {"": "SourceSansPro-Regular.ttf", "B": "SourceSansPro-Semibold.ttf"}
+INK, MUTED, LINE, ACCENT = (18, 32, 29), (82, 98, 94), (223, 230, 227), (11, 110, 100)
+MARGIN, WIDTH, FOOT = 18, 174, 24
+"""Millimetres: left and right, between them, and what the footer takes."""
+PRODUCER: Final = "Partage"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside the paper that says the same as the paper, for machines."""
+
+    name: str
+    data: bytes
+    description: str
+    xmp: str
+    """What the paper's metadata says of it: RDF descriptions."""
+
+
+class Paper(FPDF):
+    """One paper: headings, facts, tables, sentences, from top to bottom; pages break by themselves."""
+
+    def __init__(self, title: str, *, language: str, day: dt.date, footer: str, subject: str = "") -> None:
+        """Begin the first page. footer: one line or more at the foot of each page."""
+        super().__init__(format="A4", enforce_compliance="PDF/A-3B")
+        self.words = footer
+        self.title_text, self.subject_text = title, subject
+        self.day = dt.datetime.combine(day, dt.time(12), dt.UTC)
+        self.set_creation_date(self.day)
+        self.set_title(title)
+        self.set_subject(subject or title)
+        self.set_author(PRODUCER)
+        self.set_creator(PRODUCER)
+        self.set_producer(PRODUCER)
+        self.set_lang(language)
+        for style, name in FONTS.items():
+            with as_file(files("font_source_sans_pro") / "files" / name) as path:
+                self.add_font("paper", style, path)
+        self.set_margins(MARGIN, MARGIN, MARGIN)
+        self.set_auto_page_break(auto=True, margin=FOOT + 4)
+        self.add_page()
+
+    def footer(self) -> None:
+        """Write the foot of a page; fpdf calls it."""
+        self.set_y(-FOOT)
+        self._line()
+        self.set_y(-FOOT + 2)
+        self.ink(MUTED, 7.5)
+        self.multi_cell(WIDTH - 20, 3.4, self.words, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_xy(-MARGIN - 20, -FOOT + 2)
+        self.cell(20, 3.4, f"{self.page_no()} / {{nb}}", align="R")
+
+    def ink(self, colour: tuple[int, int, int], size: float, style: str = "") -> None:
+        """Choose the pen."""
+        self.set_text_color(*colour)
+        self.set_font("paper", style, size)
+
+    def _line(self, start: float = MARGIN) -> None:
+        self.set_draw_color(*LINE)
+        self.set_line_width(0.2)
+        self.line(start, self.get_y(), MARGIN + WIDTH, self.get_y())
+
+    def head(self, brand: str, title: str, *, aside: Sequence[str] = ()) -> None:
+        """Write who speaks, what it is, and at the right what identifies it."""
+        top = self.get_y()
+        self.ink(ACCENT, 13, "B")
+        self.cell(WIDTH / 2, 7, brand, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.ink(INK, 20, "B")
+        self.cell(WIDTH / 2, 11, title)
+        for position, text in enumerate(aside):
+            self.set_xy(MARGIN + WIDTH / 2, top + 1.5 + 5 * position)
+            self.ink(INK if position == 0 else MUTED, 11 if position == 0 else 9.5, "B" if position == 0 else "")
+            self.cell(WIDTH / 2, 5, text, align="R")
+        self.set_xy(MARGIN, max(top + 22, top + 5 + 5 * len(aside)))
+
+    def parties(self, *columns: tuple[str, Sequence[str]]) -> None:
+        """Write blocks side by side: a small heading and its lines each."""
+        top, width, lowest = self.get_y(), WIDTH / len(columns), self.get_y()
+        for number, (heading, lines) in enumerate(columns):
+            self.set_xy(MARGIN + number * width, top)
+            self.ink(MUTED, 8.5, "B")
+            self.cell(width - 6, 5, heading)
+            self.set_xy(MARGIN + number * width, top + 5.5)
+            for position, line in enumerate(lines):
+                self.ink(INK, 10, "B" if position == 0 else "")
+                self.set_x(MARGIN + number * width)
+                self.multi_cell(width - 6, 4.8, line, align="L", new_x=XPos.LEFT, new_y=YPos.NEXT)
+            lowest = max(lowest, self.get_y())
+        self.set_xy(MARGIN, lowest + 6)
+
+    def heading(self, text: str) -> None:
+        """Write a heading within the page."""
+        self.ink(INK, 12, "B")
+        self.cell(WIDTH, 8, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def sentence(self, text: str, *, size: float = 9, muted: bool = True) -> None:
+        """Write a paragraph."""
+        self.ink(MUTED if muted else INK, size)
+        self.multi_cell(WIDTH, size * 0.48, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.ln(1.2)
+
+    def rows(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float], *, totals: int = 0
+    ) -> None:
+        """Write a table whose first column is text and whose others are figures; the last `totals` rows stand out.
+
+        widths: parts of the page's width, which add up to 1 at most.
+        """
+        if any(headings):
+            self._row(headings, widths, MUTED, 8.5, "B")
+        for number, row in enumerate(rows):
+            strong = number >= len(rows) - totals
+            self._row(row, widths, INK, 9.5, "B" if strong else "")
+        self.ln(4)
+
+    def _row(
+        self, cells: Sequence[str], widths: Sequence[float], colour: tuple[int, int, int], size: float, style: str
+    ) -> None:
+        self.ink(colour, size, style)
+        start = MARGIN + WIDTH * (1 - sum(widths))  # a narrow table stands at the right
+        lines = self.multi_cell(WIDTH * widths[0] - 4, 4.6, cells[0], dry_run=True, output="LINES", align="L")
+        assert isinstance(lines, list)
+        height = max(len(lines), 1) * 4.6 + 3
+        if self.get_y() + height > self.h - FOOT - 4:
+            self.add_page()
+            self.ink(colour, size, style)
+        top = self.get_y()
+        self.set_xy(start, top + 1.5)
+        self.multi_cell(WIDTH * widths[0] - 4, 4.6, cells[0], align="L")
+        left = start + WIDTH * widths[0]
+        for cell, width in zip(cells[1:], widths[1:], strict=True):
+            self.set_xy(left, top + 1.5)
+            self.cell(WIDTH * width, 4.6, cell, align="R")
+            left += WIDTH * width
+        self.set_xy(MARGIN, top + height)
+        self._line(start)
+
+    def finish(self, attachment: Attachment | None = None) -> bytes:
+        """Return the file."""
+        if attachment is not None:
+            self.embed_file(
+                bytes=attachment.data, basename=attachment.name, desc=attachment.description, mime_type="text/xml",
+                associated_file_relationship="Alternative", modification_date=self.day, compress=True, checksum=True,
+            )  # fmt: skip
+        self.set_xmp_metadata(self._metadata(attachment.xmp if attachment else ""))
+        return bytes(self.output())
+
+    def _metadata(self, more: str) -> str:
+        """Return the paper's XMP, which says what its information dictionary says."""
+        at = self.day.isoformat(timespec="seconds")
+        return f"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/"><pdfaid:part>3</pdfaid:part><pdfaid:conformance>B</pdfaid:conformance></rdf:Description>
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(self.title_text)}</rdf:li></rdf:Alt></dc:title><dc:creator><rdf:Seq><rdf:li>{PRODUCER}</rdf:li></rdf:Seq></dc:creator><dc:description><rdf:Alt><rdf:li xml:lang="x-default">{escape(self.subject_text or self.title_text)}</rdf:li></rdf:Alt></dc:description></rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/"><pdf:Producer>{PRODUCER}</pdf:Producer></rdf:Description>
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"><xmp:CreatorTool>{PRODUCER}</xmp:CreatorTool><xmp:CreateDate>{at}</xmp:CreateDate></rdf:Description>
+{more}</rdf:RDF></x:xmpmeta>"""

@@ -1,0 +1,60 @@
+// The live auction page: price, end, log and own state follow the server's stream. Without this script the page is complete
+// and is brought up to date by reloading it.
+"use strict";
+(() => {
+  const box = document.querySelector("[data-live]");
+  if (!box) return;
+  const find = (name) => document.querySelector(`[data-${name}]`);
+  const language = document.documentElement.lang;
+  const money = new Intl.NumberFormat(language, { style: "currency", currency: box.dataset.currency });
+  const time = new Intl.DateTimeFormat(language, { timeStyle: "medium", timeZone: "Europe/Paris" });
+  const phase = box.dataset.phase;
+  let closes = Number(box.dataset.closes), ahead = Number(box.dataset.now) - Date.now(), last = Number(box.dataset.last);
+
+  const write = (name, text) => { const place = find(name); if (place && place.textContent !== text) place.textContent = text; };
+  const show = (name, yes) => { const place = find(name); if (place) place.hidden = !yes; };
+
+  const tick = () => {
+    const seconds = Math.max(0, Math.round((closes - ahead - Date.now()) / 1000));
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+    write("left", parts.map((part) => String(part).padStart(2, "0")).join(":"));
+  };
+  const line = (entry) => {
+    const row = document.createElement("tr");
+    for (const text of [String(entry.position), entry.bidder, time.format(entry.at), entry.price_minor === null ? "—" : money.format(entry.price_minor / 100)]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  };
+
+  const source = new EventSource(`${box.dataset.live}?since=${last}`);
+  source.addEventListener("auction", (event) => {
+    const told = JSON.parse(event.data);
+    if (["awarded", "cancelled", "open"].includes(told.phase) && told.phase !== phase) { location.reload(); return; }
+    ahead = told.now - Date.now();
+    closes = told.closes_at;
+    if (told.price_minor !== null) write("price", money.format(told.price_minor / 100));
+    write("minimum", money.format(told.minimum_minor / 100));
+    write("bids", String(told.bids));
+    show("extended", told.extended);
+    if (box.dataset.me && told.leader) {
+      const mine = told.leader === box.dataset.me;
+      if (told.log.some((entry) => entry.bidder === box.dataset.me)) box.dataset.taken = "1";
+      show("leading", mine);
+      show("outbid", !mine && box.dataset.taken === "1");
+    }
+    const log = document.querySelector("[data-log] tbody");
+    for (const entry of told.log) {
+      if (entry.position <= last) continue;
+      last = entry.position;
+      if (log) log.prepend(line(entry));
+    }
+    while (log && log.children.length > 25) log.lastElementChild.remove();
+    tick();
+  });
+  show("connected", true);
+  setInterval(tick, 1000);
+  tick();
+})();

@@ -1,0 +1,115 @@
+"""What an exclusive window gives up, and the reserve that covers it: nobody sells a window for less than its shut shop.
+
+The rule this file keeps: forgone sales are reckoned once, before bidding, in exact arithmetic from the offer's posted
+price, how often it sold and how its price will move during the window; every step of the reckoning is told, in whole
+minor units, and the steps sum to the reserve. A steward may raise a reserve, never lower it.
+
+Source: R. Myerson, Optimal auction design, 1981, section 5, for a seller who keeps something by not selling (here, the
+ordinary sales); see `pricing.auctions.reserve`. One more sale than were seen is counted: with k arrivals in t days and
+no other knowledge, (k + 1) / t is the mean rate (the posterior of a Poisson rate under an even prior).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from pricing.auctions.reserve import exclusive_reserve, likeliest
+from pricing.money import Money, amount, whole
+from pricing.quote import PriceInputs, Step, price, price_at_age
+from pricing.refusals import OutOfRange
+
+LONGEST_WINDOW_DAYS: Final = 366
+FEWEST_BIDS: Final = 8
+"""With fewer past bids a fitted distribution says more about chance than about bidders."""
+
+_DAY_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Posted-price sales of an offer: `sales` >= 0 in the last `days` >= 1; auctioned licences are none of them."""
+
+    sales: int
+    days: int
+
+    def __post_init__(self) -> None:
+        """Refuse NotWhole, Negative, TooLarge and OutOfRange."""
+        amount(self.sales, "a number of sales")
+        if whole(self.days, "a number of days") < 1:
+            msg = f"a history has at least one day, not {self.days}"
+            raise OutOfRange(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When nobody else may buy: it opens in so many seconds (>= 0) and lasts `days`, in [1, 366], a begun day whole.
+
+    refresh_days: a fresher release takes the place of the latest every so many days; 0 where none is expected.
+    """
+
+    opens_in_seconds: int
+    days: int
+    refresh_days: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse NotWhole, Negative, TooLarge and OutOfRange."""
+        amount(self.opens_in_seconds, "the time until the window")
+        amount(self.refresh_days, "the days between releases")
+        if not 1 <= whole(self.days, "a window's days") <= LONGEST_WINDOW_DAYS:
+            msg = f"a window lasts between 1 and {LONGEST_WINDOW_DAYS} days, not {self.days}"
+            raise OutOfRange(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """A reserve and why: forgone_minor, what the window gives up; the steps of the waterfall sum to reserve_minor.
+
+    The steps are always the same, in this order: past_sales, one_more_sale, price_movement, posted_price, past_bids.
+    """
+
+    forgone_minor: int
+    reserve_minor: int
+    waterfall: tuple[Step, ...]
+
+
+def reckon(inputs: PriceInputs, history: History, window: Window, past_bids_minor: Sequence[int] = ()) -> Reckoning:
+    """Return what an exclusive window forgoes and the least it may be sold for.
+
+    inputs: of the posted price now, the day's demand in them. Each day of the window sells (sales + 1) / days licences
+    at that day's price: today's data grown older, or as young as a release that comes every refresh_days can be. The
+    window is never cheaper than the one ordinary licence it contains, at the price of its dearest day.
+    past_bids_minor: truthful bids for earlier windows, each >= 1; from eight on, Myerson's reserve counts too.
+    Rounded up to a whole unit, step by step. Refuses what `price` and `likeliest` refuse.
+    """
+    now = price(inputs).amount_minor
+    prices = [price_at_age(inputs, age).amount_minor for age in _ages(inputs.age_seconds, window)]
+    seen = Fraction(history.sales * now * window.days, history.days)
+    prudent = Fraction((history.sales + 1) * now * window.days, history.days)
+    moved = Fraction((history.sales + 1) * sum(prices), history.days)
+    forgone = ceil(moved)
+    alone = max(forgone, *prices)
+    reserve = alone
+    if len(past_bids_minor) >= FEWEST_BIDS:
+        reserve = max(alone, exclusive_reserve(likeliest(past_bids_minor), Money(alone, inputs.currency)).minor)
+    waterfall, reached = [], 0
+    for name, total in (
+        ("past_sales", ceil(seen)),
+        ("one_more_sale", ceil(prudent)),
+        ("price_movement", forgone),
+        ("posted_price", alone),
+        ("past_bids", reserve),
+    ):
+        waterfall.append(Step(name, total - reached))
+        reached = total
+    return Reckoning(forgone, reserve, tuple(waterfall))
+
+
+def _ages(age_seconds: int, window: Window) -> list[int]:
+    """Return how old the latest data are at the start of each day of the window, in seconds."""
+    ages = [age_seconds + window.opens_in_seconds + day * _DAY_SECONDS for day in range(window.days)]
+    if window.refresh_days:
+        # As young as can be: a release that covers its time to the very end, on the day it comes.
+        ages = [age % (window.refresh_days * _DAY_SECONDS) for age in ages]
+    return ages

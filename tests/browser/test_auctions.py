@@ -1,0 +1,191 @@
+"""Auctions in a browser: two partners bid to the soft close and see each other live; a sealed auction to its transcript."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace.auctions import award as ending
+from marketplace.auctions import contributors
+from marketplace.auctions.queries import get_auction
+from marketplace.database import execute, fetch_value
+from marketplace.identity.passwords import hash_password
+from pricing.auctions.transcript import from_json, replay
+from tests.marketplace.auctions.test_pages import open_call
+from tests.marketplace.auctions.webs import web_processes
+from tests.marketplace.auctions.world import open_auction
+from tests.marketplace.identity.site import PASSWORD
+from tests.marketplace.purchases.shop import make_buyer
+from tests.programs import find_chromium
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture
+def aside(run: Run) -> Run:
+    """Run a story in a thread of its own: Playwright's loop holds this one."""
+
+    def runner(story: Callable[[], Any]) -> Any:
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(run, story).result()
+
+    return runner
+
+
+@pytest.fixture
+def chromium() -> Iterator[Any]:
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium here, and none could be installed")
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path or None, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def someone(chromium: Any, url: str, email: str, *, language: str = "en", **more: Any) -> Any:
+    """Open a browser of one's own, sign in, and return the page; any error in its console fails the test."""
+    context = chromium.new_context(locale="fr-FR" if language == "fr" else "en-GB", timezone_id="Europe/Paris", **more)
+    shown = context.new_page()
+    shown.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+    shown.goto(f"{url}/{language}/sign-in")
+    shown.fill("input[name=email]", email)
+    shown.fill("input[name=password]", PASSWORD)
+    shown.click("main button")
+    shown.wait_for_url(lambda there: "sign-in" not in there)
+    return shown
+
+
+def is_accessible(shown: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(shown).response["violations"]
+    assert not found, json.dumps(
+        [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found], indent=1
+    )
+
+
+def shoot(shown: Any, name: str) -> None:
+    """Keep a picture where PICTURES says, for people who look."""
+    if folder := os.environ.get("PICTURES"):
+        shown.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chromium: Any) -> None:
+    async def world() -> Any:
+        await make_buyer("atelier")
+        await make_buyer("bureau")
+        return await open_auction(seconds=25, window_seconds=60, extension_seconds=8)
+
+    auction = aside(world)
+    with web_processes(2) as webs:
+        ann = someone(chromium, webs[0].url, "atelier@partner.example")
+        bob = someone(
+            chromium,
+            webs[1].url,
+            "bureau@partner.example",
+            language="fr",
+            color_scheme="dark",
+            viewport={"width": 390, "height": 800},
+        )
+        ann.goto(f"{webs[0].url}/en/auctions/{auction}")
+        ann.fill("input[name=amount]", "50")
+        ann.click("main form .button")
+        ann.wait_for_url("**/bids/*")
+        assert "you lead" in ann.inner_text("main")
+        ann.goto(f"{webs[0].url}/en/auctions/{auction}")
+        assert ann.is_visible("[data-leading]")
+        bob.goto(f"{webs[1].url}/fr/auctions/{auction}")
+        bob.fill("input[name=amount]", "80,00")
+        bob.click("main form .button")
+        bob.wait_for_url("**/bids/*")
+        bob.goto(f"{webs[1].url}/fr/auctions/{auction}")
+        ann.wait_for_selector("[data-outbid]:not([hidden])", timeout=5000)
+        assert ann.inner_text("[data-price]") == "€52.50"
+        assert ann.inner_text("[data-bids]") == "2"
+        assert ann.locator("[data-log] tr, tbody tr").count() >= 2
+        assert ":" in ann.inner_text("[data-left]")
+        is_accessible(ann)
+        is_accessible(bob)
+        shoot(ann, "auction-en-light")
+        shoot(bob, "auction-fr-dark-mobile")
+        row = aside(lambda: get_auction(auction))
+        assert row["closes_at"] > row["scheduled_close_at"] or row["closes_at"] <= row["now"] or row["bid_count"] == 2
+        time.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.1))
+        aside(ending.close_auctions)
+        ann.wait_for_selector("text=Download the transcript", timeout=8000)
+        bob.wait_for_selector("text=Vous avez gagné", timeout=8000)
+        is_accessible(bob)
+        shoot(bob, "auction-fr-won")
+
+
+def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path: Any) -> None:
+    async def world() -> Any:
+        await make_buyer("atelier")
+        return await open_auction("limited", seconds=20, licences=2)
+
+    auction = aside(world)
+    with web_processes(1) as webs:
+        ann = someone(chromium, webs[0].url, "atelier@partner.example", java_script_enabled=False)
+        ann.goto(f"{webs[0].url}/en/auctions/{auction}")
+        ann.fill("input[name=amount]", "75.50")
+        ann.click("main form .button")
+        ann.wait_for_url("**/bids/*")
+        assert "sealed" in ann.inner_text("main")
+        shoot(ann, "receipt-en")
+        row = aside(lambda: get_auction(auction))
+        time.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.1))
+        aside(ending.close_auctions)
+        ann.goto(f"{webs[0].url}/en/auctions/{auction}")
+        with ann.expect_download() as awaited:
+            ann.click("text=Download the transcript")
+        place = tmp_path / "transcript.json"
+        awaited.value.save_as(place)
+        root = aside(lambda: get_auction(auction))["root"]
+        assert root in ann.inner_text("main")
+        found = replay(from_json(place.read_text()), bytes.fromhex(root))
+        assert found.equal
+        assert found.award["outcomes"][0]["pays_minor"] == 1_000
+
+
+def test_a_subscriber_states_a_price_and_sees_the_promise(aside: Run, chromium: Any) -> None:
+    async def world() -> None:
+        call, stratum = await open_call(22.0, wanted=1)
+        await contributors.ask(1, call, stratum, least_micro=2_000_000)
+        await execute(
+            """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
+               VALUES (gen_random_uuid(), 'ada@line.example', 'Ada', $1, 'en', 0, now())""",
+            await hash_password(PASSWORD),
+        )
+
+    aside(world)
+    with web_processes(1) as webs:
+        ada = someone(chromium, webs[0].url, "ada@line.example")
+        ada.goto(f"{webs[0].url}/en/calls")
+        ada.fill("input[name=amount]", "1.00")
+        ada.click("main form .button")
+        ada.wait_for_selector("text=Your answer is sealed")
+        is_accessible(ada)
+        shoot(ada, "calls-en")
+
+        async def finish() -> None:
+            seconds = await fetch_value(
+                "SELECT extract(epoch FROM closes_at - clock_timestamp()) FROM contributor_call"
+            )
+            import asyncio  # noqa: PLC0415
+
+            await asyncio.sleep(max(0.0, float(seconds) + 0.05))
+            await contributors.award_calls()
+
+        aside(finish)
+        ada.goto(f"{webs[0].url}/en/calls")
+        assert "promised at least €2.000000" in ada.inner_text("main")

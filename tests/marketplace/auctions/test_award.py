@@ -1,0 +1,252 @@
+"""The end: closed at its instant, awarded once, with a reason for everybody, and a second chance when the winner does not pay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from marketplace.auctions import award as ending
+from marketplace.auctions import rules
+from marketplace.auctions.actions import place_bid, place_sealed_bid
+from marketplace.auctions.queries import get_auction, get_transcript, list_outcomes
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.errors import NotFound
+from marketplace.settings import settings
+from pricing.auctions.transcript import from_json, replay
+from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+
+async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> None:
+    answer = await place_sealed_bid(
+        bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages
+    )
+    assert answer.accepted
+
+
+async def end(auction: uuid.UUID) -> dict[str, Any]:
+    """Wait for the end and let the job run; return the transcript's document."""
+    row = await get_auction(auction)
+    await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.02))
+    await ending.close_auctions()
+    document: dict[str, Any] = json.loads(await get_transcript(auction))
+    return document
+
+
+def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("exclusive", seconds=1.0)
+        bidders = [await add_bidder() for _ in range(3)]
+        for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
+            await seal(bidder, auction, ([0], amount))
+        again = await place_sealed_bid(
+            bidders[0].actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0], 8_000)]
+        )
+        assert again.answer == "refused_already_bid"
+        document = await end(auction)
+        assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
+            (0, "outbid"), (7_000, "won"), (0, "outbid"),
+        ]  # fmt: skip
+        outcomes = await list_outcomes(auction)
+        assert {row["partner"]: (row["pays_minor"], row["reason"]) for row in outcomes} == {
+            bidders[1].partner: (7_000, "won"), bidders[2].partner: (0, "outbid"), bidders[0].partner: (0, "outbid"),
+        }  # fmt: skip
+        assert len(document["reveals"]) == 3
+
+    run(story)
+
+
+def test_limited_licences_cost_the_best_losing_bid(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("limited", seconds=0.8, licences=2)
+        for amount in (3_000, 9_000, 7_000, 7_000):
+            await seal(await add_bidder(), auction, ([0], amount))
+        document = await end(auction)
+        assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
+            (0, "outbid"), (7_000, "won"), (7_000, "won"), (0, "tied_later"),
+        ]  # fmt: skip
+
+    run(story)
+
+
+def test_bundles_go_where_they_are_worth_most(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("bundle", seconds=1.0, releases=2)
+        whole, left, right, low = [await add_bidder() for _ in range(4)]
+        await seal(whole, auction, ([0, 1], 10_000))
+        await seal(left, auction, ([0], 8_000))
+        await seal(right, auction, ([1], 7_000), ([0], 1_500))
+        below = await place_sealed_bid(
+            low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)]
+        )
+        assert below.answer == "refused_below_minimum"
+        document = await end(auction)
+        outcomes = {row["partner"]: row for row in await list_outcomes(auction)}
+        assert (outcomes[left.partner]["lots"], outcomes[right.partner]["lots"]) == ([0], [1])
+        paid = outcomes[left.partner]["pays_minor"] + outcomes[right.partner]["pays_minor"]
+        assert 10_000 <= paid <= 15_000, "core: the losers' ten thousand must not be more than what is paid"
+        assert outcomes[whole.partner]["reason"] == "outbid"
+        assert await fetch_value("SELECT sum(net_minor) FROM auction_sale") == paid
+        assert document["kind"] == "core"
+
+    run(story)
+
+
+def test_an_ascending_auction_ends_as_the_pure_engine_says(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction(seconds=1.5, window_seconds=0)
+        bidders = [await add_bidder() for _ in range(4)]
+        for step in range(40):
+            await place_bid(
+                bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000
+            )
+        before = await get_auction(auction)
+        document = await end(auction)
+        won = [o for o in document["award"]["outcomes"] if o["reason"] == "won"]
+        assert [(o["bidder"], o["pays_minor"]) for o in won] == [
+            (rules.pseudonym(before["salt"], before["leader"]), before["price_minor"])
+        ]
+
+    run(story)
+
+
+def test_without_a_bid_nothing_is_sold_and_that_is_an_award(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction(seconds=0.3)
+        document = await end(auction)
+        assert document["award"] == {"clearing_price_minor": None, "outcomes": []}
+        assert (await get_auction(auction))["state"] == "awarded"
+
+    run(story)
+
+
+def test_the_root_is_out_before_any_bid_and_many_workers_award_once(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("limited", seconds=0.5)
+        for amount in (3_000, 4_000):
+            await seal(await add_bidder(), auction, ([0], amount))
+        assert not await ending.close(auction), "not before the end"
+        await asyncio.sleep(0.6)
+        closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
+        assert sum(closes) == 1
+        row = await get_auction(auction)
+        assert (row["state"], len(row["root"])) == ("closed", 64)
+        with pytest.raises(NotFound):
+            await get_transcript(auction)
+        awards = await asyncio.gather(*(asyncio.create_task(ending.award(auction)) for _ in range(5)))
+        assert sum(awards) == 1
+        document = json.loads(await get_transcript(auction))
+        assert document["root"] == row["root"]
+        assert await fetch_value("SELECT count(*) FROM auction_outcome") == 2
+        for statement in ("UPDATE auction_transcript SET published_at = now()", "DELETE FROM auction_outcome"):
+            with pytest.raises(asyncpg.PostgresError):
+                await execute(statement)
+
+    run(story)
+
+
+def test_the_wrong_key_awards_nothing_and_the_right_one_later_does(run: Run) -> None:
+    async def story() -> None:
+        import os  # noqa: PLC0415
+
+        auction = await open_auction("limited", seconds=0.4)
+        await seal(await add_bidder(), auction, ([0], 3_000))
+        await asyncio.sleep(0.5)
+        os.environ["PARTAGE_BID_KEY"] = "cd" * 32
+        settings.cache_clear()
+        assert await ending.close_auctions() == 0
+        assert (await get_auction(auction))["state"] == "closed"
+        del os.environ["PARTAGE_BID_KEY"]
+        settings.cache_clear()
+        assert await ending.close_auctions() == 1
+
+    run(story)
+
+
+def test_who_does_not_pay_makes_room_for_the_next_once(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("exclusive", seconds=0.8)
+        first, second, third = [await add_bidder() for _ in range(3)]
+        for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
+            await seal(bidder, auction, ([0], amount))
+        await end(auction)
+        assert await ending.settle_sales() == 0, "still time to pay"
+        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
+        assert await ending.settle_sales() == 1
+        rows = await fetch("SELECT * FROM auction_outcome WHERE round = 2")
+        assert {row["partner"]: row["pays_minor"] for row in rows} == {second.partner: 4_000, third.partner: 0}
+        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
+        assert await ending.settle_sales() == 1
+        assert await fetch_value("SELECT max(round) FROM auction_outcome") == 2
+        assert await ending.settle_sales() == 0
+
+    run(story)
+
+
+def replayed(tmp_path: Path, text: str, *more: str) -> tuple[int, str]:
+    """Run `python -m pricing replay` on a transcript, offline; return its exit status and words."""
+    place = tmp_path / "transcript.json"
+    place.write_text(text)
+    told = subprocess.run(
+        [sys.executable, "-m", "pricing", "replay", str(place), *more], capture_output=True, text=True, check=False
+    )
+    return told.returncode, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("kind", ["exclusive", "limited", "ascending", "bundle"])
+def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(run: Run, tmp_path: Path, kind: str) -> None:
+    found: dict[str, str] = {}
+
+    async def story() -> None:
+        auction = await open_auction(kind, seconds=1.0, window_seconds=0, releases=2 if kind == "bundle" else 1)
+        for amount in (3_000, 5_000, 4_500):
+            bidder = await add_bidder()
+            if kind == "ascending":
+                receipt = (await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=amount)).receipt
+            else:
+                receipt = (
+                    await place_sealed_bid(
+                        bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], amount)]
+                    )
+                ).receipt
+        await end(auction)
+        found.update(
+            text=(await get_transcript(auction)).decode(),
+            root=(await get_auction(auction))["root"],
+            receipt=receipt.decode(),
+        )
+
+    run(story)
+    root = ("--root", found["root"])
+    assert replayed(tmp_path, found["text"], *root)[0] == 0
+    good = json.loads(found["text"])
+
+    def differs(change: Callable[[dict[str, Any]], None]) -> bool:
+        document = json.loads(found["text"])
+        change(document)
+        return replayed(tmp_path, json.dumps(document), *root)[0] == 1
+
+    named = "maximum_minor" if kind == "ascending" else "amount_minor"
+    assert differs(lambda d: d["reveals"][-1].update({named: 9_999})), "a tampered bid"
+    assert differs(lambda d: (d["reveals"].pop(), d["entries"].pop())), "a bid dropped after the root"
+    assert differs(
+        lambda d: (d["reveals"].append(d["reveals"][-1] | {"bidder": "BNEW"}), d["entries"].append("ab" * 32))
+    ), "a bid added after the root"
+    assert differs(lambda d: d["terms"].update(reserve_minor=1)), "a changed reserve"
+    assert differs(lambda d: d["award"]["outcomes"][0].update(pays_minor=7)), "another award"
+    # A bid dropped before the root was made is found by its bidder: the receipt's commitment is not in the transcript.
+    assert set(json.loads(found["receipt"])["commitments"]) <= set(good["entries"])
+    assert replay(from_json(found["text"])).cannot_show[0].startswith("a shill bid")

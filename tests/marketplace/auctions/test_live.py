@@ -1,0 +1,141 @@
+"""The live stream: everyone sees every price within a second, whoever comes back misses nothing, who leaves leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from marketplace.auctions import award as ending
+from marketplace.auctions.actions import place_bid
+from marketplace.database import execute, fetch_value
+from tests.marketplace.auctions.webs import Web, web_processes
+from tests.marketplace.auctions.world import add_bidder, open_auction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+
+class Watcher:
+    """A browser's EventSource: keeps the last id, and when each position was seen."""
+
+    def __init__(self) -> None:
+        self.last: str | None = None
+        self.seen: dict[int, float] = {}
+        self.twice = 0
+        self.phases: list[str] = []
+
+    async def watch(self, web: Web, auction: uuid.UUID, since: int | None = 0) -> None:
+        reader, writer = await asyncio.open_connection(urlsplit(web.url).hostname, web.port)
+        try:
+            asked = f"?since={since}" if self.last is None and since is not None else ""
+            returning = f"Last-Event-ID: {self.last}\r\n" if self.last is not None else ""
+            writer.write(
+                f"GET /api/v1/auctions/{auction}/stream{asked} HTTP/1.0\r\nHost: partage\r\n{returning}Accept: text/event-stream\r\n\r\n".encode()
+            )
+            while line := await reader.readline():
+                text = line.decode().strip()
+                if text.startswith("id: "):
+                    self.last = text[4:]
+                elif text.startswith("data: "):
+                    told = json.loads(text[6:])
+                    self.phases.append(told["phase"])
+                    for entry in told["log"]:
+                        if entry["position"] in self.seen:
+                            self.twice += 1
+                        self.seen.setdefault(entry["position"], time.monotonic())
+        finally:
+            writer.close()
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if await found if asyncio.iscoroutine(found) else found:
+            return
+        assert time.monotonic() < end, "it did not come about in time"
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("count", "bids"), [(20, 20), pytest.param(500, 60, marks=pytest.mark.deep)])
+def test_every_watcher_sees_every_price_within_a_second_and_leaves_nothing(run: Run, count: int, bids: int) -> None:
+    async def story(webs: list[Web]) -> None:
+        auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
+        watchers = [Watcher() for _ in range(count)]
+        tasks = [asyncio.create_task(watcher.watch(webs[n % 2], auction)) for n, watcher in enumerate(watchers)]
+        await until(lambda: all(watcher.phases for watcher in watchers), 30)
+        assert await fetch_value(LISTENING) == 2, "one connection a process"
+        placed: dict[int, float] = {}
+        for turn in range(bids):
+            bidder = (ann, bob)[turn % 2]
+            answer = await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + turn * 700)
+            assert answer.position
+            placed[answer.position] = time.monotonic()
+            await asyncio.sleep(0.05)
+        await until(lambda: all(len(watcher.seen) == bids for watcher in watchers))
+        slowest = max(watcher.seen[position] - at for watcher in watchers for position, at in placed.items())
+        assert slowest < 1.0, f"a price took {slowest:.2f} s"
+        assert not any(watcher.twice for watcher in watchers)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+        async def nobody_listens() -> bool:
+            return int(await fetch_value(LISTENING)) == 0
+
+        await until(nobody_listens, 30)
+
+    with web_processes(2) as webs:
+        run(lambda: story(webs))
+
+
+def test_who_comes_back_misses_nothing_even_from_another_process(run: Run) -> None:
+    async def story(webs: list[Web]) -> None:
+        auction, ann, bob = await open_auction(seconds=4, window_seconds=0), await add_bidder(), await add_bidder()
+        watcher = Watcher()
+        task = asyncio.create_task(watcher.watch(webs[0], auction))
+        for turn in range(4):
+            await place_bid((ann, bob)[turn % 2].actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + turn * 700)
+        await until(lambda: len(watcher.seen) == 4)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        for turn in range(4, 9):
+            await place_bid((ann, bob)[turn % 2].actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + turn * 700)
+        task = asyncio.create_task(watcher.watch(webs[1], auction))
+        await until(lambda: len(watcher.seen) == 9)
+        # The database drops the LISTEN connection: it comes back, and nothing is missed.
+        await execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+        await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=90_000)
+        await until(lambda: len(watcher.seen) == 10, 6)
+        await asyncio.sleep(2)
+
+        async def awarded() -> bool:
+            await ending.close_auctions()
+            return watcher.phases[-1] == "awarded"
+
+        await until(awarded)
+        assert watcher.twice == 0
+        assert sorted(watcher.seen) == list(range(1, 11))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        strange = Watcher()
+        strange.last = "'; DROP TABLE bid"
+        task = asyncio.create_task(strange.watch(webs[0], auction))
+        await until(lambda: bool(strange.phases))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with web_processes(2) as webs:
+        run(lambda: story(webs))

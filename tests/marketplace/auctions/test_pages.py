@@ -1,0 +1,142 @@
+"""The pages: complete without a script, in both languages; from a won auction to a paid licence; the subscribers' calls."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.auctions import award as ending
+from marketplace.auctions.actions import Plan, announce
+from marketplace.auctions.queries import get_auction
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.errors import Conflict
+from marketplace.identity import actions as identity
+from tests.marketplace.auctions.world import add_offer, open_auction
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction(seconds=50, window_seconds=60, extension_seconds=90)
+        await make_buyer("atelier")
+        await make_buyer("bureau")
+        async with Browser() as ann, Browser(ann.app) as bob, Browser(ann.app) as nobody:
+            await ann.sign_in("atelier@partner.example")
+            await bob.sign_in("bureau@partner.example")
+            shown = text_of(await nobody.get(f"/en/auctions/{auction}"))
+            assert "Sign in to bid" in shown
+            form = str(uuid.uuid4())
+            for _ in range(2):
+                answer = await ann.submit(f"/en/auctions/{auction}/bids", {"amount": "50"}, form_id=form)
+                assert answer.headers["location"] == f"/en/bids/{form}"
+            assert "Accepted: you lead." in text_of(await ann.get(f"/en/bids/{form}"))
+            assert (await bob.get(f"/en/bids/{form}")).status_code == 404
+            assert (await nobody.submit(f"/en/auctions/{auction}/bids", {"amount": "50"})).status_code in (401, 303)
+            await bob.submit(f"/fr/auctions/{auction}/bids", {"amount": "1 000,50 €"})
+            row = await get_auction(auction)
+            assert (row["bid_count"], row["price_minor"]) == (2, 5_250)
+            shown = text_of(await ann.get(f"/en/auctions/{auction}"))
+            assert "You have been outbid" in shown
+            assert "A late bid moved the end" in shown
+            assert "Vous êtes en tête" in text_of(await bob.get(f"/fr/auctions/{auction}"))
+            assert (await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "much"})).status_code == 422
+            assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
+            assert "Live auction" in text_of(await nobody.get("/en/auctions"))
+
+    run(story)
+
+
+def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> None:
+    del stripe
+
+    async def story() -> None:
+        release = await open_shop()
+        offer = await fetch_value("SELECT id FROM offer")
+        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+        now = clock.now()
+        auction = await announce(
+            Plan(
+                kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + 4 * SECOND,
+                reserve_minor=20_000, exclusive_from=now + 4 * SECOND, exclusive_to=now + dt.timedelta(days=30),
+            ),
+            by="Steward",
+        )  # fmt: skip
+        async with Browser() as winner, Browser(winner.app) as loser:
+            await winner.sign_in("atelier@partner.example")
+            await loser.sign_in("bureau@partner.example")
+            await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "700.00", "nonce": "ab" * 32})
+            await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "300.00", "nonce": "cd" * 32})
+            await asyncio.sleep(4.1)
+            await ending.close_auctions()
+            assert "You won" in text_of(await winner.get(f"/en/auctions/{auction}"))
+            assert "Outbid" in text_of(await loser.get(f"/en/auctions/{auction}"))
+            sale = await fetch_value("SELECT id FROM auction_sale")
+            assert (await loser.submit(f"/en/auctions/sales/{sale}/pay", {})).status_code == 404
+            order = str(uuid.uuid4())
+            for _ in range(2):
+                answer = await winner.submit(f"/en/auctions/sales/{sale}/pay", {}, form_id=order)
+                assert answer.headers["location"] == f"/en/orders/{order}"
+            address = await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1", uuid.UUID(order))
+            assert (await pay(address)).status_code == 303
+            await jobs()
+            await execute("UPDATE auction_sale SET due_at = now() - interval '1 hour'")
+            assert await ending.settle_sales() == 1
+            assert await ending.settle_sales() == 0
+            row = await fetch_one("SELECT * FROM purchase_order")
+            assert row
+            assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 30_000, ann)
+            assert await counts("licence", "entitlement") == (1, 1)
+            assert "Paid." in text_of(await winner.get(f"/en/auctions/{auction}"))
+        with pytest.raises(Conflict, match="exclusively"):
+            await catalogue.quote(bob, release, quote_id=uuid.uuid4())
+        await catalogue.quote(ann, release, quote_id=uuid.uuid4())
+
+    run(story)
+
+
+def test_a_steward_announces_and_cancels(run: Run) -> None:
+    async def story() -> None:
+        offer, _ = await add_offer(2)
+        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+        async with Browser() as steward:
+            await steward.sign_in("sam@operator.example")
+            assert "Announce" in text_of(await steward.get("/en/steward/auctions/new"))
+            now = clock.now()
+            fields = {
+                "kind": "limited", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "3",
+                "closes_at": f"{now + dt.timedelta(days=2):%Y-%m-%dT%H:%M}", "reserve": "120,00", "exclusive_from": "", "exclusive_to": "",
+            }  # fmt: skip
+            form = str(uuid.uuid4())
+            for _ in range(2):
+                answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
+                assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
+            row = await get_auction(uuid.UUID(form))
+            assert (row["licences"], row["reserve_minor"], row["kind"]) == (3, 12_000, "limited")
+            for bad in (
+                {"kind": "dutch"},
+                {"reserve": "0"},
+                {"closes_at": "soon"},
+                {"closes_at": fields["opens_at"]},
+                {"licences": "0"},
+            ):
+                assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
+            await steward.submit(f"/en/auctions/{form}/cancel", {"reason": "The release is late"})
+            assert "Cancelled: The release is late" in text_of(await steward.get(f"/en/auctions/{form}"))
+        async with Browser() as nobody:
+            assert (await nobody.submit(f"/en/auctions/{form}/cancel", {"reason": "x"})).status_code in (401, 303)
+
+    run(story)

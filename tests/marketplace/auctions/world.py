@@ -1,0 +1,99 @@
+"""A small world for auction tests: an offer with a sealed release, vetted partners with keys, auctions that open at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from marketplace.auctions.actions import Plan, announce
+from marketplace.database import execute, fetch_value
+from marketplace.identity.actors import Actor
+
+YEAR_START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Bidder:
+    """A vetted partner, one of its people, and its API key."""
+
+    partner: uuid.UUID
+    key: str
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(name="Bidder", partner=self.partner, vetted=True)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+async def add_bidder(name: str = "Bidder", *, vetted: bool = True) -> Bidder:
+    partner, key = uuid.uuid4(), f"key-{uuid.uuid4()}"
+    await execute(
+        """INSERT INTO partner (id, company, country, vat_number, signed_up_at, vetted_at, vetted_by)
+           VALUES ($1, $2, 'FR', '', now(), CASE WHEN $3 THEN now() END, CASE WHEN $3 THEN 'steward' END)""",
+        partner, name, vetted,
+    )  # fmt: skip
+    await execute(
+        "INSERT INTO api_key (id, partner, label, prefix, key_hash, created_at) VALUES ($1, $2, 'test', 'key', $3, now())",
+        uuid.uuid4(), partner, hashlib.sha256(key.encode()).hexdigest(),
+    )  # fmt: skip
+    await execute(
+        """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
+           VALUES ($1, $2, $3, '', 'en', $4, now())""",
+        uuid.uuid4(), f"{partner.hex}@example.org", name, partner,
+    )  # fmt: skip
+    return Bidder(partner, key)
+
+
+async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUID, list[uuid.UUID]]:
+    """Add a dataset with sealed releases and its offer; return the offer and the releases."""
+    if not await fetch_value("SELECT true FROM purpose WHERE code = 'presence.statistics'"):
+        await execute(
+            "INSERT INTO purpose VALUES ('presence.statistics', 'presence', 'statistics', 'Présence', 'Presence')"
+        )
+        await execute(
+            "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'lignes', 'lines', 12)"
+        )
+    await execute(
+        """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,
+                                h3_resolution, grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro,
+                                half_life_days, created_at)
+           VALUES ($1, 'presence.statistics', 'Présence à New York', 'Presence in New York', 'd', 'd', 'New York', '{}', '{}',
+                   7, 'hour', 8, 4, 1000000, 100000000, $2, 90, now())""",
+        code,
+        releases * 1_000_000,
+    )
+    offer, made = uuid.uuid4(), []
+    await execute(
+        """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
+           VALUES ($1, $2, 'standard-1', 500000, 1000, 90000000, 'EUR', now())""",
+        offer,
+        code,
+    )
+    for number in range(releases):
+        made.append(uuid.uuid4())
+        await execute(
+            """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
+                                    epsilon_micro, contributors, total_weight, row_count, cells_sha256, manifest_sha256)
+               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6, 1, 'c', 'm')""",
+            made[-1], code, YEAR_START + dt.timedelta(days=30 * number), YEAR_START + dt.timedelta(days=30 * (number + 1)),
+        )  # fmt: skip
+    return offer, made
+
+
+async def open_auction(
+    kind: str = "ascending", *, seconds: float = 3600, releases: int = 1, **changes: Any
+) -> uuid.UUID:
+    """Announce an auction that opened a moment ago and closes in `seconds`."""
+    offer, made = await add_offer(releases, code=f"d-{uuid.uuid4().hex[:12]}")
+    now = dt.datetime.now(dt.UTC)
+    closes_at = now + dt.timedelta(seconds=seconds)
+    plan: dict[str, Any] = {"reserve_minor": 1000, "opens_at": now - dt.timedelta(seconds=1), "closes_at": closes_at}
+    if kind == "exclusive":
+        plan |= {"exclusive_from": closes_at + dt.timedelta(days=1), "exclusive_to": closes_at + dt.timedelta(days=31)}
+    return await announce(Plan(kind=kind, offer=offer, releases=made, **(plan | changes)), by="Steward")

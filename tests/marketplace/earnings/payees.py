@@ -1,0 +1,110 @@
+"""Subscribers with money that is theirs, with bank details or without, and staff who pay them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from stdnum import iban
+
+from marketplace import clock
+from marketplace.database import execute, fetch_value
+from marketplace.earnings import bank_details, payouts
+from marketplace.earnings.actions import hold_shares, release_shares
+from marketplace.earnings.payout_file import open_file
+from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.payout_lines import match_payouts
+from marketplace.identity.actors import Actor
+from marketplace.settings import settings
+from tests.marketplace.earnings import sales
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from marketplace.embedded.bank import Bank
+
+OUR_IBAN = "FR7630006000011234567890189"
+DAYS_15 = dt.timedelta(days=15)
+
+
+def iban_of(line: int) -> str:
+    """Return a Belgian IBAN of a line's own, whose inner and outer check digits fit."""
+    bank, account = "539", f"{line:07d}"
+    inner = int(bank + account) % 97 or 97
+    bban = f"{bank}{account}{inner:02d}"
+    return f"BE{iban.calc_check_digits(f'BE00{bban}')}{bban}"
+
+
+@contextlib.contextmanager
+def paying(**others: str) -> Iterator[None]:
+    """Set what a paying operator sets, and be fifteen days on, when the holds have passed."""
+    before = dict(os.environ)
+    os.environ |= {"PAYOUT_IBAN": OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "100"} | others
+    settings.cache_clear()
+    try:
+        with clock.shifted(DAYS_15):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        settings.cache_clear()
+
+
+async def earn(weights: Mapping[int, int], net: int = 20_000) -> None:
+    """Sell a release of these people, hold its shares and release them; the shop is open and the clock is shifted."""
+    release = await sales.seal(weights)
+    await sales.sell(release, net, fee=0, sold_at=clock.now() - DAYS_15)
+    await hold_shares()
+    assert await release_shares() == 1
+
+
+async def give_details(*lines: int) -> None:
+    for line in lines:
+        await bank_details.write_details(line, holder=f"Zoé Lefèvre {line}", iban=iban_of(line), details=uuid.uuid4())
+
+
+async def clerk(name: str) -> Actor:
+    """Let somebody of finance in."""
+    person = uuid.uuid4()
+    await execute(
+        """INSERT INTO person (id, email, name, password_hash, language, staff_role, created_at)
+           VALUES ($1, $2, $3, 'x', 'en', 'finance', $4)""",
+        person, f"{name.lower()}-{person.hex[:6]}@staff.example", name, clock.now(),
+    )  # fmt: skip
+    return Actor(name=name, person=person, role="finance")
+
+
+async def sent(*, nora: Actor, paul: Actor) -> uuid.UUID:
+    """Draft, approve and send a run."""
+    run = await payouts.draft(nora)
+    assert run
+    await payouts.approve(run, paul, reason="checked with the list")
+    await payouts.send(run, paul)
+    return run
+
+
+async def file_of(run: uuid.UUID) -> bytes:
+    return b"".join([piece async for piece in await open_file(run)])
+
+
+async def reference_of(line: int, *, state: str = "open") -> str:
+    """Return the end-to-end id of a line's payout."""
+    payout: uuid.UUID = await fetch_value("SELECT id FROM payout WHERE subscriber = $1 AND state = $2", line, state)
+    return f"PTP{payout.hex}"
+
+
+async def balance_of(line: int) -> int:
+    """Return what is a line's, in micro-euros."""
+    return int(
+        await fetch_value("SELECT coalesce(sum(payable_micro), 0)::bigint FROM accrual WHERE subscriber = $1", line)
+    )
+
+
+async def bank_day(bank: Bank, days: int = 4) -> int:
+    """Let the bank close a day that many days on, take its statement and match it; return how many lines were explained."""
+    statement = bank.close_day(clock.now().date() + dt.timedelta(days=days))
+    await import_bank_statement(statement, person=None, new_account=True)
+    return await match_payouts()

@@ -1,0 +1,278 @@
+"""A run and its bank: the file it is sent, what the bank answers, what its statement shows, each cent where it belongs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lxml import etree
+from sepaxml import SepaTransfer
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.earnings import payouts, sepa
+from marketplace.embedded.bank import Bank
+from marketplace.errors import Conflict, Invalid
+from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.payout_lines import match_payouts
+from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
+from marketplace.ledger.queries import balance
+from tests.marketplace.earnings import payees, sales
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Awaitable, Callable
+
+    Run = Callable[..., Any]
+IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
+
+
+def with_a_run(run: Run, story: Callable[[uuid.UUID, Bank], Awaitable[None]], **knobs: Any) -> None:
+    """Send a run that pays three lines 33.33 euros each, and let the story go on with a bank."""
+
+    async def whole() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1})
+        await payees.give_details(1, 2, 3)
+        drafted = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        bank = Bank(payees.OUR_IBAN, **knobs)
+        await story(drafted, bank)
+        assert await balance(SUSPENSE) == 0, "every line of the bank's is explained"
+
+    with payees.paying():
+        run(whole)
+
+
+async def states() -> dict[int, tuple[str, str | None]]:
+    rows = await fetch("SELECT subscriber, state, reason FROM payout ORDER BY subscriber")
+    return {row["subscriber"]: (row["state"], row["reason"]) for row in rows}
+
+
+async def in_the_books() -> tuple[int, int]:
+    """Return what is payable and what is under way, in cents owed."""
+    return -await balance(SUBSCRIBERS_PAYABLE), -await balance(SUBSCRIBERS_IN_TRANSIT)
+
+
+def test_the_file_says_who_is_paid_what_and_is_the_same_each_time(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        first, again = await payees.file_of(sent), await payees.file_of(sent)
+        assert first == again
+        assert sepa.digest(first) == await fetch_value("SELECT file_sha256 FROM payout_run")
+        document = etree.fromstring(first)
+        assert document.findtext(".//p:MsgId", None, IN) == f"PTR{sent.hex}"
+        assert document.findtext(".//p:GrpHdr/p:CtrlSum", None, IN) == "99.99"
+        paid = {
+            one.findtext("p:CdtrAcct/p:Id/p:IBAN", None, IN): (
+                one.findtext("p:Cdtr/p:Nm", None, IN),
+                one.findtext("p:Amt/p:InstdAmt", None, IN),
+            )
+            for one in document.iterfind(".//p:CdtTrfTxInf", IN)
+        }
+        assert paid == {payees.iban_of(line): (f"Zoe Lefevre {line}", "33.33") for line in (1, 2, 3)}
+        assert b"GrpSts>ACCP" in bank.take(first)
+        await settle_all(sent, bank, first)
+
+    with_a_run(run, story)
+
+
+async def settle_all(sent: uuid.UUID, bank: Bank, file: bytes) -> None:
+    bank.take(file)
+    assert await payees.bank_day(bank) == 1
+    assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
+
+
+def test_an_independent_writer_of_the_same_payments_says_the_same(run: Run) -> None:
+    """The library sepaxml builds the file of the same payees; who is paid, how much and from where must be equal, element by element."""
+
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        ours = etree.fromstring(file)
+        theirs = SepaTransfer(
+            {"name": "Partage", "IBAN": payees.OUR_IBAN, "batch": True, "currency": "EUR"}, schema=sepa.SCHEMA
+        )
+        day = await fetch_value("SELECT execute_on FROM payout_run")
+        for one in ours.iterfind(".//p:CdtTrfTxInf", IN):
+            theirs.add_payment({
+                "name": one.findtext("p:Cdtr/p:Nm", None, IN), "IBAN": one.findtext("p:CdtrAcct/p:Id/p:IBAN", None, IN),
+                "amount": 3333, "execution_date": day, "description": one.findtext("p:RmtInf/p:Ustrd", None, IN),
+                "endtoend_id": one.findtext("p:PmtId/p:EndToEndId", None, IN),
+            })  # fmt: skip
+        written = etree.fromstring(theirs.export(validate=True))
+        ids_of_their_own = ("MsgId", "PmtInfId", "CreDtTm")
+
+        def told(document: etree._Element) -> list[tuple[str, str]]:
+            elements = document.iter("{urn:iso:std:iso:20022:tech:xsd:pain.001.001.09}*")
+            names = [(etree.QName(element).localname, (element.text or "").strip()) for element in elements]
+            return [(name, text) for name, text in names if name not in ids_of_their_own and text]
+
+        mine, other = told(ours), told(written)
+        assert [part for part in mine if part != ("Id", "NOTPROVIDED")] == [
+            part for part in other if part != ("Id", "NOTPROVIDED")
+        ]
+        await settle_all(sent, bank, file)
+
+    with_a_run(run, story)
+
+
+def test_the_bank_pays_a_run_and_rejects_one_payee(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        before = await payees.balance_of(2)
+        report = bank.take(await payees.file_of(sent))
+        assert await payouts.take_answer(sent, report, None) == 1
+        assert await payouts.take_answer(sent, report, None) == 0, "the same report again changes nothing"
+        assert await states() == {1: ("open", None), 2: ("failed", "AC04"), 3: ("open", None)}
+        assert await payees.balance_of(2) == before + 33_330_000
+        assert await in_the_books() == (1 + 3333, 6666)
+        assert await payees.bank_day(bank) == 1
+        assert await states() == {1: ("settled", None), 2: ("failed", "AC04"), 3: ("settled", None)}
+        assert await in_the_books() == (1 + 3333, 0)
+        assert await balance(BANK) == 100_000_000 - 6666
+        assert await fetch_value("SELECT refused_reason FROM bank_details WHERE subscriber = 2") == "AC04"
+        assert await payouts.draft() is None, "nobody is paid where a bank refused"
+
+    with_a_run(run, story, refuses={payees.iban_of(2): "AC04"})
+
+
+def test_a_bank_that_books_the_whole_and_gives_back_the_refused(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        report = bank.take(await payees.file_of(sent))
+        await payouts.take_answer(sent, report, None)
+        assert await payees.bank_day(bank) == 2
+        assert await states() == {1: ("settled", None), 2: ("failed", "MS03"), 3: ("settled", None)}
+        assert await in_the_books() == (1 + 3333, 0)
+        assert (
+            await fetch_value(
+                "SELECT count(*) FROM accrual JOIN share_run ON share_run.id = run WHERE kind = 'payout_back'"
+            )
+            == 1
+        )
+        again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        bank.refuses = {}
+        bank.take(await payees.file_of(again))
+        await payees.bank_day(bank, 8)
+        assert await in_the_books() == (1, 0)
+
+    with_a_run(run, story, refuses={payees.iban_of(2): "MS03"}, books_gross=True)
+
+
+def test_what_the_bank_returns_later_goes_back_and_is_paid_again(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None)
+        assert await payees.bank_day(bank) == 3
+        assert await in_the_books() == (1, 0)
+        assert (await states())[3] == ("settled", None)
+        assert await payees.bank_day(bank, 5) == 1
+        assert (await states())[3] == ("failed", "MS02")
+        assert await in_the_books() == (1 + 3333, 0)
+        assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
+        bank.returns = {}
+        again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        bank.take(await payees.file_of(again))
+        assert await payees.bank_day(bank, 8) == 1
+        assert await in_the_books() == (1, 0)
+
+    with_a_run(run, story, returns={payees.iban_of(3): "MS02"}, books_batches=False)
+
+
+def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice(run: Run) -> None:
+    """The trap: a bank refuses a repeat as a whole; read as a refusal of the payments, everyone would be paid again."""
+
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        bank.take(file)
+        repeated = bank.take(await payees.file_of(sent))
+        assert b"AM05" in repeated
+        assert await payouts.take_answer(sent, repeated, None) == 0
+        assert {state for state, _ in (await states()).values()} == {"open"}
+        assert await payees.bank_day(bank) == 1
+        assert await balance(BANK) == 100_000_000 - 9999
+
+    with_a_run(run, story)
+
+
+def test_a_file_the_bank_refuses_whole_puts_everything_back(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        bank.iban = "DE89370400440532013000"
+        assert await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None) == 3
+        assert await fetch_value("SELECT state FROM payout_run") == "failed"
+        assert await in_the_books() == (10_000, 0)
+        assert await payouts.draft(), "and everyone is due again: the fault was not theirs"
+
+    with_a_run(run, story)
+
+
+def test_two_take_the_same_answer_at_once(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        report = bank.take(await payees.file_of(sent))
+        done = await asyncio.gather(*[payouts.take_answer(sent, report, None) for _ in range(4)])
+        assert sorted(done) == [0, 0, 0, 1]
+        statement = bank.close_day(clock.now().date().replace(year=2099))
+        await import_bank_statement(statement, person=None, new_account=True)
+        matched = await asyncio.gather(*[match_payouts() for _ in range(4)])
+        assert sorted(matched) == [0, 0, 0, 1]
+        assert await in_the_books() == (1 + 3333, 0)
+
+    with_a_run(run, story, refuses={payees.iban_of(1): "AC01"})
+
+
+def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        twin = Bank(payees.OUR_IBAN, refuses={payees.iban_of(1): "AC04"})
+        bank.take(file)
+        await payees.bank_day(bank)
+        assert await payouts.take_answer(sent, twin.take(file), None) == 0
+        assert (await states())[1] == ("settled", None)
+
+    with_a_run(run, story)
+
+
+def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        bank.take(file)
+        await payees.bank_day(bank)
+        bank.seen.clear()
+        bank.take(file)
+        assert await payees.bank_day(bank, 5) == 0
+        assert await balance(SUSPENSE) == 9999
+        await execute("UPDATE bank_match SET undone_at = NULL WHERE false")
+        line = await fetch_value("SELECT max(id) FROM bank_line")
+        from marketplace.finance.matching import Match, match_lines  # noqa: PLC0415
+
+        await match_lines([Match(line, "write_off", "bank's error", -9999, "658000")], person=None)
+        await match_payouts()
+        assert await in_the_books() == (1, 0)
+
+    with_a_run(run, story)
+
+
+def test_an_answer_about_something_else_is_refused(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        report = bank.take(file)
+        for wrong, says in (
+            (report.replace(f"PTR{sent.hex}".encode(), b"PTR" + b"0" * 32), "another file"),
+            (b"<Document/>", "not a payment status report"),
+            (b"no xml at all", "not an XML file"),
+            (report.replace(b"pain.002", b"pain.001"), "not a payment status report"),
+            (report.replace((await payees.reference_of(2)).encode(), b"PTP" + b"1" * 32), "not in the run"),
+        ):
+            with pytest.raises(Invalid, match=says):
+                await payouts.take_answer(sent, wrong, None)
+        assert {state for state, _ in (await states()).values()} == {"open"}
+        await payouts.take_answer(sent, report, None)
+        await payees.bank_day(bank)
+
+    with_a_run(run, story, refuses={payees.iban_of(2): "AC04"})
+
+
+def test_a_file_that_would_differ_is_not_handed_out_again(run: Run) -> None:
+    async def story(sent: uuid.UUID, bank: Bank) -> None:
+        file = await payees.file_of(sent)
+        with payees.paying(PAYOUT_NAME="Somebody else"), pytest.raises(Conflict, match="differ"):
+            await payees.file_of(sent)
+        await settle_all(sent, bank, file)
+
+    with_a_run(run, story)

@@ -1,0 +1,182 @@
+"""What an invoice's file says to people and machines: the norm's schema and rules, PDF/A-3, the cent, the same bytes again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from io import BytesIO
+from typing import Any
+
+import pytest
+from facturx import get_xml_from_pdf
+from lxml import etree
+from pypdf import PdfReader
+
+from marketplace.purchases.invoice_pdf import draw
+from marketplace.purchases.invoice_xml import amount, facturx
+from marketplace.web.i18n import language
+from tests.support.schematron import FRANCE, broken_rules, fits_the_schema
+
+NET = 123_457
+BUYERS = {
+    "domestic": ("FR", "FR40303265045", 2000), "overseas": ("MQ", "FR40303265045", 850), "overseas_exempt": ("GF", "", 0),
+    "unverified": ("DE", "DE136695976", 2000), "reverse_charge": ("DE", "DE136695976", 0), "outside_eu": ("US", "", 0),
+}  # fmt: skip
+RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
+
+
+def document(rule: str = "domestic", kind: str = "invoice", spoken: str = "fr", **buyer: str) -> dict[str, Any]:
+    country, number, rate = BUYERS[rule]
+    vat = (NET * rate + 5000) // 10_000
+    return {
+        "kind": kind, "number": "F-2026-000042" if kind == "invoice" else "A-2026-000003", "language": spoken,
+        "issued_on": "2026-11-24", "delivered_on": "2026-11-23", "order": "P-2026-000007",
+        "corrects": None if kind == "invoice" else {"number": "F-2026-000042", "issued_on": "2026-11-20"},
+        "seller": {
+            "name": "Partage SAS", "street": "1 rue de l’Essai", "postcode": "75001", "city": "Paris",
+            "siren": "123456782", "vat_number": "FR11123456782", "legal": "SAS au capital de 10 000 €, RCS Paris",
+        },
+        "buyer": {
+            "name": "Łódź & Δέλτα <SA>", "country": country, "vat_number": number, "street": "12 quai", "postcode": "69005",
+            "city": "Lyon", "reference": "PO-7788", **buyer,
+        },
+        "line": {"title_fr": "Lyon heure par heure", "title_en": "Lyon by the hour", "from": "2026-10-01",
+                 "until": "2026-11-01T00:00:00+00:00"},
+        "currency": "EUR", "vat_rule": rule, "vat_basis_points": rate,
+        "net_minor": NET, "vat_minor": vat, "total_minor": NET + vat,
+    }  # fmt: skip
+
+
+def words_of(pdf: bytes) -> str:
+    text = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
+    return re.sub(r"[\s\u202f\u00a0]+", " ", text)
+
+
+@pytest.mark.parametrize("spoken", ["fr", "en"])
+@pytest.mark.parametrize("kind", ["invoice", "credit_note"])
+@pytest.mark.parametrize("rule", BUYERS)
+def test_the_norms_schema_and_every_rule_accept_it(rule: str, kind: str, spoken: str) -> None:
+    xml = facturx(document(rule, kind, spoken))
+    assert fits_the_schema(xml)
+    assert broken_rules(xml) == []
+
+
+@pytest.mark.parametrize("kind", ["invoice", "credit_note"])
+@pytest.mark.parametrize("rule", ["domestic", "overseas"])
+def test_frances_own_rules_accept_what_a_french_company_gets(rule: str, kind: str) -> None:
+    assert broken_rules(facturx(document(rule, kind)), FRANCE) == []
+
+
+def test_a_buyer_without_an_address_still_gets_a_valid_invoice() -> None:
+    xml = facturx(document(street="", postcode="", city="", reference=""))
+    assert fits_the_schema(xml)
+    assert broken_rules(xml) == []
+
+
+@pytest.mark.parametrize(
+    "element", ["GrandTotalAmount", "TaxTotalAmount", "TaxBasisTotalAmount", "LineTotalAmount", "CalculatedAmount",
+                "BasisAmount", "TotalPrepaidAmount", "DuePayableAmount"],
+)  # fmt: skip
+def test_one_cent_anywhere_breaks_a_rule(element: str) -> None:
+    tree = etree.fromstring(facturx(document()))
+    for found in tree.iter(f"{RAM}{element}"):
+        cents = int((found.text or "").replace(".", "")) + 1
+        changed, found.text = found.text, amount(cents)
+        assert broken_rules(etree.tostring(tree)), f"{element} {changed} → {found.text} is not noticed"
+        found.text = changed
+    assert broken_rules(etree.tostring(tree)) == []
+
+
+@pytest.mark.parametrize("rule", BUYERS)
+def test_the_xml_inside_is_the_invoice_to_the_cent(rule: str) -> None:
+    its = document(rule)
+    name, inside = get_xml_from_pdf(draw(its))
+    assert name == "factur-x.xml"
+    assert inside == facturx(its)
+    tree = etree.fromstring(inside)
+    told = {
+        tag: [e.text for e in tree.iter(f"{RAM}{tag}")]
+        for tag in ("GrandTotalAmount", "TaxTotalAmount", "ChargeAmount")
+    }
+    assert told["GrandTotalAmount"] == [amount(its["total_minor"])]
+    assert told["TaxTotalAmount"] == [amount(its["vat_minor"])]
+    assert told["ChargeAmount"] == [amount(NET)]
+
+
+def test_people_read_what_french_law_wants() -> None:
+    text = words_of(draw(document()))
+    for said in (
+        "Facture", "F-2026-000042", "24 novembre 2026", "23 novembre 2026", "SIREN 123456782", "TVA FR11123456782",
+        "TVA FR40303265045", "Łódź & Δέλτα <SA>", "12 quai", "PO-7788", "1 234,57 €", "TVA 20 %", "246,91 €", "1 481,48 €",
+        "trois fois l’intérêt légal", "40 €", "Pas d’escompte", "RCS Paris", "1 octobre 2026", "31 octobre 2026",
+    ):  # fmt: skip
+        assert said in text, said
+
+
+@pytest.mark.parametrize(
+    ("rule", "french", "english"),
+    [("reverse_charge", "Autoliquidation", "Reverse charge"), ("outside_eu", "259-1", "Outside the scope of French VAT"),
+     ("overseas_exempt", "294-1", "French Guiana"), ("overseas", "8,50 %", "8.50%")],
+)  # fmt: skip
+def test_people_read_which_vat_and_why(rule: str, french: str, english: str) -> None:
+    assert french in words_of(draw(document(rule)))
+    assert english in words_of(draw(document(rule, spoken="en")))
+
+
+def test_a_credit_note_names_what_it_corrects() -> None:
+    text = words_of(draw(document(kind="credit_note")))
+    assert "Avoir" in text
+    assert "rectifie la facture F-2026-000042 du 20 novembre 2026" in text
+    tree = etree.fromstring(facturx(document(kind="credit_note")))
+    assert [e.findtext(f"{RAM}IssuerAssignedID") for e in tree.iter(f"{RAM}InvoiceReferencedDocument")] == [
+        "F-2026-000042"
+    ]
+
+
+def test_the_file_is_pdf_a_3_with_its_invoice_attached() -> None:
+    reader = PdfReader(BytesIO(draw(document())))
+    catalog: Any = reader.trailer["/Root"]
+    assert not reader.is_encrypted
+    assert reader.trailer["/ID"]
+    assert catalog["/Lang"] == "fr"
+    [intent] = catalog["/OutputIntents"]
+    assert intent.get_object()["/S"] == "/GTS_PDFA1"
+    assert intent.get_object()["/DestOutputProfile"].get_object()["/N"] == 3
+    [attached] = catalog["/AF"]
+    assert attached.get_object()["/AFRelationship"] == "/Alternative"
+    assert attached.get_object()["/UF"] == "factur-x.xml"
+    assert attached.get_object()["/EF"]["/F"].get_object()["/Subtype"] == "/text/xml"
+    metadata = catalog["/Metadata"].get_object().get_data().decode()
+    told = {element.tag.rpartition("}")[2]: element.text for element in etree.fromstring(metadata.encode()).iter()}
+    assert (told["part"], told["conformance"]) == ("3", "B")
+    assert (told["DocumentFileName"], told["DocumentType"]) == ("factur-x.xml", "INVOICE")
+    assert (told["Version"], told["ConformanceLevel"]) == ("1.0", "EN 16931")
+    assert told["namespaceURI"] == "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
+    assert ">Facture F-2026-000042<" in metadata
+    assert told["CreateDate"] == "2026-11-24T12:00:00+00:00"
+    assert reader.metadata is None, "an information dictionary could say otherwise than the XMP"
+    for page in reader.pages:
+        fonts: Any = page["/Resources"]["/Font"]  # type: ignore[index]
+        for font in fonts.values():
+            [inner] = font.get_object()["/DescendantFonts"]
+            assert "/FontFile2" in inner.get_object()["/FontDescriptor"]
+            assert "/ToUnicode" in font.get_object()
+
+
+def test_the_same_document_gives_the_same_bytes_in_any_process_and_any_page_language() -> None:
+    here = draw(document("reverse_charge", "credit_note", "en"))
+    language.set("fr")
+    try:
+        assert draw(document("reverse_charge", "credit_note", "en")) == here
+    finally:
+        language.set("en")
+    program = (
+        "import hashlib, sys; sys.path.insert(0, '.');"
+        "from tests.marketplace.purchases.test_invoice_files import document, draw;"
+        "print(hashlib.sha256(draw(document('reverse_charge', 'credit_note', 'en'))).hexdigest())"
+    )
+    there = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == hashlib.sha256(here).hexdigest()
+    assert draw(document("reverse_charge", "invoice", "en")) != here
