@@ -214,19 +214,19 @@ def table(specification: Specification, drawn: Drawn) -> pa.Table:
     import pyarrow as pa  # noqa: PLC0415
 
     s = specification
-    bands = len(s.age_bands)
-    zones = np.asarray(s.zones, dtype=object)
+    bands = len(s.segments)
+    places = [s.named(drawn.published.keys // (bands * s.times))]
     if len(drawn.rolled.keys):
-        zones = np.concatenate([zones, np.asarray(rules.parents(s.zones, s.parent_resolution)[0], dtype=object)])
-    # A parent's position follows the zones'.
-    keys = np.concatenate([drawn.published.keys, drawn.rolled.keys + s.key_count])
+        parents = np.asarray(rules.parents(s.zones, s.parent_resolution)[0], dtype=object)
+        places.append(parents[drawn.rolled.keys // (bands * s.times)])
+    keys = np.concatenate([drawn.published.keys, drawn.rolled.keys])
     step = s.step // dt.timedelta(microseconds=1)
     start = (s.period_from - EPOCH) // dt.timedelta(microseconds=1)
     return pa.table(
         {
-            "zone": pa.array(zones[keys // (bands * s.times)], pa.string()),
+            "zone": pa.array(np.concatenate(places), pa.string()),
             "starts_at": pa.array(start + keys // bands % s.times * step, pa.timestamp("us", tz="UTC")),
-            "segment": pa.array(np.asarray(s.age_bands, dtype=object)[keys % bands], pa.string()),
+            "segment": pa.array(np.asarray(s.segments, dtype=object)[keys % bands], pa.string()),
             "people": pa.array(np.concatenate([drawn.published.people, drawn.rolled.people]), pa.int64()),
             "events": pa.array(np.concatenate([drawn.published.events, drawn.rolled.events]), pa.int64()),
         }

@@ -63,7 +63,7 @@ def roll_up(specification: Specification, people: NDArray[np.int64], events: NDA
     """
     s = specification
     names, parent = rules.parents(s.zones, s.parent_resolution)
-    shape = (len(s.zones), s.times * len(s.age_bands))
+    shape = (len(s.zones), s.times * len(s.segments))
     thin = (people < s.threshold).reshape(shape)
     size = (len(names), shape[1])
     count, sums, event_sums = (np.zeros(size, np.int64) for _ in range(3))
@@ -91,10 +91,10 @@ def undo_truncation(
     the factors may be off by, as a share.
     """
     s = specification
-    bounded = people.reshape(len(s.zones), s.times, len(s.age_bands)).sum(axis=(0, 2))
+    bounded = people.reshape(s.place_count, s.times, len(s.segments)).sum(axis=(0, 2))
     below = np.maximum(bounded, 1)
     above = np.clip(totals, below, LARGEST_FACTOR * below)
-    time = published.keys // len(s.age_bands) % s.times
+    time = published.keys // len(s.segments) % s.times
     scaled, remainder = np.divmod(published.people * above[time], below[time])
     wanted = np.round(np.bincount(time, published.people * (above / below)[time], minlength=s.times)).astype(np.int64)
     missing = wanted - np.bincount(time, scaled, minlength=s.times).astype(np.int64)
@@ -104,7 +104,7 @@ def undo_truncation(
     events = published.events * above[time] // below[time]
     z = NormalDist().inv_cdf(1 - RARELY / 2)
     total_noise = s.law("totals").half_width(RARELY)
-    sum_noise = z * math.sqrt(s.law("people").variance * len(s.zones) * len(s.age_bands))
+    sum_noise = z * math.sqrt(s.law("people").variance * s.place_count * len(s.segments))
     used = np.unique(time)
     off = max((float(total_noise / above[t] + sum_noise / below[t]) for t in used), default=0.0)
     factor = max((float(above[t] / below[t]) for t in used), default=1.0)
@@ -171,7 +171,7 @@ def figures(
     keys = np.concatenate([published.keys, rolled.keys])
     latest = None
     if len(keys):
-        latest = s.period_from + (int((keys // len(s.age_bands) % s.times).max()) + 1) * s.step
+        latest = s.period_from + (int((keys // len(s.segments) % s.times).max()) + 1) * s.step
     law = s.law("people")
     withheld = s.key_count - len(published.keys) - len(rolled.children)
     return {

@@ -149,7 +149,7 @@ def _parts_of_days(
     day = rules.DAY.total_seconds() * 1e6
     first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
     inside = np.flatnonzero((at >= first) & (at + day <= last))
-    names = dict.fromkeys([*of_totals.zones, *of_parts.zones, *of_totals.age_bands, *of_parts.age_bands])
+    names = dict.fromkeys([*of_totals.zones, *of_parts.zones, *of_totals.segments, *of_parts.segments])
     number = {name: place for place, name in enumerate(names)}
     days = _codes(totals, number, int(day))[inside]
     hours, shown = np.unique(_codes(parts, number, int(day)), return_counts=True)
@@ -177,15 +177,15 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
         return 0, 0
     names, parent = rules.parents(s.zones, s.parent_resolution)
     size = np.bincount(parent, minlength=len(names))
-    number = {name: place for place, name in enumerate([*s.age_bands, *names])}
-    place = {zone: len(s.age_bands) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
+    number = {name: place for place, name in enumerate([*s.segments, *names])}
+    place = {zone: len(s.segments) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
     is_sum = np.array([zone not in place for zone in candidate.cells["zone"].to_pylist()], bool)
     step_us = int(s.step.total_seconds() * 1e6)
     sums = _codes(candidate.cells.filter(is_sum), number, step_us)
     shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place | number, step_us), return_counts=True)
     published = dict(zip(shown.tolist(), times.tolist(), strict=True))
     of = np.array([number[str(zone)] for zone in candidate.cells.filter(is_sum)["zone"].to_pylist()], np.int64)
-    left = size[of - len(s.age_bands)] - np.array([published.get(code, 0) for code in sums.tolist()], np.int64)
+    left = size[of - len(s.segments)] - np.array([published.get(code, 0) for code in sums.tolist()], np.int64)
     return len(sums), int((left < 2).sum())  # noqa: PLR2004
 
 

@@ -103,7 +103,21 @@ class Specification:
     @property
     def key_count(self) -> int:
         """Return the size of the public key set."""
-        return len(self.zones) * self.times * len(self.age_bands)
+        return self.place_count * self.times * len(self.segments)
+
+    @property
+    def place_count(self) -> int:
+        """Return how many places the key set has: its zones."""
+        return len(self.zones)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Return the key set's segments: its age bands."""
+        return self.age_bands
+
+    def named(self, places: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Return the published names of places of the key set."""
+        return np.asarray(self.zones, dtype=object)[places]
 
     @property
     def digest(self) -> str:
