@@ -45,18 +45,18 @@ def epsilon_lower_bound(
 ) -> float:
     """Return a lower bound on epsilon at `delta` from scores with and without a canary; 0 when nothing is told.
 
-    Either sample may be the likelier one: both directions are tried.
+    Either sample may be the likelier one, above a bound or below: all four are tried.
     """
     best = 0.0
-    for one, other in ((there, absent), (-absent, -there)):
+    for one, other in ((there, absent), (-absent, -there), (absent, there), (-there, -absent)):
         first, last = (one[: len(one) // 2], other[: len(other) // 2]), (one[len(one) // 2 :], other[len(other) // 2 :])
         chosen, value = None, 0.0
         for bound in np.unique(np.quantile(np.concatenate(first), np.linspace(0.002, 0.998, TRIED))):
-            found = _epsilon(first[0] >= bound, first[1] >= bound, delta, false_alarm / 4)
+            found = _epsilon(first[0] >= bound, first[1] >= bound, delta, false_alarm / 8)
             if found > value:
                 chosen, value = bound, found
         if chosen is not None:
-            best = max(best, _epsilon(last[0] >= chosen, last[1] >= chosen, delta, false_alarm / 4))
+            best = max(best, _epsilon(last[0] >= chosen, last[1] >= chosen, delta, false_alarm / 8))
     return best
 
 

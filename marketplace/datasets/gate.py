@@ -263,17 +263,17 @@ def _trajectories(law: noise.Law, max_cells: int, unit: str) -> Finding:
     return Finding("linkability", "trajectories", told <= known + TOLERANCE, figures)
 
 
-def _membership(specification: Specification) -> Finding:
+def _membership(specification: Specification, source: type[Source] = Source) -> Finding:
+    """Audit people and events of this very noise with canaries; `source` draws it."""
     s = specification
     figures: dict[str, int] = {}
     passed = True
     for part in ("people", "events"):
-        each = 1 if part == "people" else s.max_events
         if s.mechanism == "laplace":
             stated = s.epsilon_of(part) / noise.MICRO
         else:
             stated = math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
-        bound = _lower_bound(s, part, each)
+        bound = _lower_bound(s, part, source)
         passed = passed and bound <= stated
         figures |= {
             f"{part}_bound_micro": round(bound * noise.MICRO),
@@ -285,23 +285,23 @@ def _membership(specification: Specification) -> Finding:
 _AUDITED: dict[tuple[object, ...], float] = {}
 
 
-def _lower_bound(specification: Specification, part: str, each: int) -> float:
+def _lower_bound(specification: Specification, part: str, source: type[Source]) -> float:
     """Return the lower bound that canaries give on a part's loss: epsilon for Laplace noise, mu for Gaussian.
 
     It depends on the noise and the bounds alone, so that each is audited once a process.
     """
     s = specification
     law = s.law(part)
-    source = Source(s, os.urandom(32))
-    audited = (law, s.max_cells, each, source.engine)
+    canary = np.full(s.max_cells, s.max_events if part == "events" else 1, np.int64)
+    # Two keys: the draws with the canary and without it are independent.
+    first, second = source(s, os.urandom(32)), source(s, os.urandom(32))
+    audited = (source, law, s.max_cells, int(canary[0]), first.engine)
     if audited not in _AUDITED:
-        canary = np.full(s.max_cells, each, np.int64)
-        draws = OPENDP_DRAWS if source.engine == "opendp" else TABLE_DRAWS
+        draws = OPENDP_DRAWS if first.engine == "opendp" else TABLE_DRAWS
         trials = min(MOST_TRIALS, max(2, draws // s.max_cells))
-        absent = source.noisy(part, np.zeros(trials * s.max_cells, np.int64))
-        # The canary's draws are others: a key of their own.
-        there = Source(s, os.urandom(32)).noisy(part, np.tile(canary, trials))
-        scores = (audit.likelihood(law, counts.reshape(trials, s.max_cells), canary) for counts in (there, absent))
+        absent = first.noisy(part, np.zeros(trials * s.max_cells, np.int64))
+        there = second.noisy(part, np.tile(canary, trials))
+        scores = [audit.likelihood(law, counts.reshape(trials, s.max_cells), canary) for counts in (there, absent)]
         bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
         _AUDITED[audited] = bound(*scores)
     return _AUDITED[audited]

@@ -1,0 +1,147 @@
+"""The empirical audit: the release's own loss stays under the stated one, and six planted faults are convicted.
+
+The canary is the worst person the bounds must hold: twice as many cells as the bound, more events in each than are
+counted, and two consents that overlap. It goes through a plain count (which the one definition is held equal to, row for
+row, in test_aggregate) and through the release's own draws. False alarm of every bound: 1e-6.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from marketplace.datasets import audit, drawing, noise, rules
+from tests.marketplace.datasets.specs import gaussian, specification
+
+CELLS, EVENTS = 3, 2
+BUSY = 10
+"""Events of the canary in each of its cells."""
+SPECIFICATIONS = {
+    "laplace": specification(max_cells=CELLS, max_events=EVENTS),
+    "gaussian": gaussian(max_cells=CELLS, max_events=EVENTS),
+}
+FAULTS = (
+    "duplicated consent",
+    "twice the cells",
+    "no clip",
+    "noise on half the cells",
+    "budget counted once",
+    "threshold on true counts",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an attacker holds of many releases with and without the canary: a score each."""
+
+    there: np.ndarray
+    absent: np.ndarray
+
+
+def canarys_counts(fault: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the people and events that the canary adds to each cell it is in, counted with one fault."""
+    cells = 2 * CELLS if fault == "twice the cells" else CELLS
+    events = BUSY if fault == "no clip" else min(BUSY, EVENTS)
+    consents = 2 if fault == "duplicated consent" else 1
+    return np.full(cells, consents), np.full(cells, consents * events)
+
+
+def table_source(s: rules.Specification, seed: int) -> drawing.Source:
+    source = drawing.Source(s, seed.to_bytes(32, "big"))
+    source.engine = "table"
+    return source
+
+
+def releases(
+    s: rules.Specification, part: str, counts: np.ndarray, trials: int, *, seed: int, fault: str
+) -> np.ndarray:
+    """Return the noisy counts of these cells in so many releases, trials × cells."""
+    drawn = table_source(s, seed).noisy(part, np.tile(counts, trials)).reshape(trials, -1)
+    if fault == "noise on half the cells":
+        drawn[:, ::2] = counts[::2]
+    return drawn
+
+
+def attack(s: rules.Specification, part: str, fault: str, trials: int) -> Trial:
+    """Return the likelihood ratio of every release, the best statistic there is, with and without the canary."""
+    canary = canarys_counts(fault)[part == "events"]
+    copies = 2 if fault == "budget counted once" else 1
+    scores = []
+    for number, counts in enumerate((canary, np.zeros_like(canary))):
+        drawn = [releases(s, part, counts, trials, seed=10 * number + copy, fault=fault) for copy in range(copies)]
+        scores.append(sum(audit.likelihood(s.law(part), one, canary) for one in drawn))
+    return Trial(*scores)
+
+
+def attack_by_what_is_there(s: rules.Specification, fault: str, trials: int) -> Trial:
+    """Return how many of the canary's cells are published, where one person fewer than the threshold is without it."""
+    scores = []
+    for number, people in enumerate((s.threshold, s.threshold - 1)):
+        true = np.full(CELLS, people)
+        drawn = releases(s, "people", true, trials, seed=20 + number, fault=fault)
+        seen = np.broadcast_to(true, drawn.shape) if fault == "threshold on true counts" else drawn
+        scores.append((seen >= s.threshold).sum(axis=1).astype(float))
+    return Trial(*scores)
+
+
+def stated(s: rules.Specification, part: str) -> float:
+    """Return the loss a part is charged for: epsilon, or mu of Gaussian noise."""
+    if s.mechanism == "laplace":
+        return s.epsilon_of(part) / noise.MICRO
+    return math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
+
+
+def found(s: rules.Specification, fault: str, trials: int) -> dict[str, float]:
+    """Return the lower bounds on the loss, as multiples of the stated one."""
+    bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
+    told = {}
+    for part in ("people", "events"):
+        trial = attack(s, part, fault, trials)
+        told[part] = bound(trial.there, trial.absent) / stated(s, part)
+    there = attack_by_what_is_there(s, fault, trials)
+    epsilon = s.epsilon_of("people") / noise.MICRO if s.mechanism == "laplace" else s.epsilon_micro / noise.MICRO
+    told["presence"] = audit.epsilon_lower_bound(there.there, there.absent, delta=s.delta) / epsilon
+    return told
+
+
+@pytest.mark.parametrize("mechanism", SPECIFICATIONS)
+def test_the_release_stays_under_its_stated_loss_and_the_audit_comes_close(mechanism: str) -> None:
+    told = found(SPECIFICATIONS[mechanism], "", 60_000)
+    assert max(told.values()) <= 1
+    assert told["people"] > 0.7
+    assert told["events"] > 0.4
+
+
+@pytest.mark.parametrize("mechanism", SPECIFICATIONS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_audit_convicts(mechanism: str, fault: str) -> None:
+    told = found(SPECIFICATIONS[mechanism], fault, 60_000)
+    assert max(told.values()) > 1.1, told
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mechanism", SPECIFICATIONS)
+def test_the_audit_at_size_is_tight_and_still_under(mechanism: str) -> None:
+    """Three million releases: the bound is within a tenth of what is stated, and not above it."""
+    told = found(SPECIFICATIONS[mechanism], "", 3_000_000)
+    assert max(told.values()) <= 1
+    assert told["people"] > 0.9, told
+    for fault in FAULTS:
+        assert max(found(SPECIFICATIONS[mechanism], fault, 500_000).values()) > 1.15
+
+
+def test_a_bound_is_rarely_wrong_and_finds_nothing_where_nothing_is() -> None:
+    rng = np.random.default_rng(1)
+    same = rng.normal(size=(2, 50_000))
+    assert audit.epsilon_lower_bound(*same) == 0
+    assert audit.mu_lower_bound(*same) == 0
+    shifted = audit.mu_lower_bound(same[0] + 0.5, same[1])
+    assert 0.4 < shifted < 0.5
+    # Either of the two samples may be the likelier one.
+    assert audit.epsilon_lower_bound(np.zeros(9_000), (rng.random(9_000) < 0.5).astype(float)) > 4
+    low, high = audit.interval(0, 100, 1e-6)
+    assert low == 0
+    assert 0.1 < high < 0.2
