@@ -40,6 +40,11 @@ def likelihood(law: Law, noisy: NDArray[np.int64], canary: NDArray[np.int64]) ->
     return np.asarray((noisy @ canary - (canary @ canary) / 2) / law.scale**2, float)
 
 
+def hits(noisy: NDArray[np.int64], canary: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how many cells hold exactly what the canary adds, less those that hold nothing: where noise is missing."""
+    return np.asarray((noisy == canary).sum(axis=1) - (noisy == 0).sum(axis=1), float)
+
+
 def epsilon_lower_bound(
     there: NDArray[np.float64], absent: NDArray[np.float64], *, delta: float = 0.0, false_alarm: float = FALSE_ALARM
 ) -> float:

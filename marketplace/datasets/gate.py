@@ -32,6 +32,8 @@ CRITERIA: Final = ("singling out", "linkability", "inference")
 CITY_SEED, CITY_SIDE, CITY_PEOPLE, CITY_DAYS = 20_241, 40, 100, 2
 TOLERANCE: Final = 0.02
 """How much better than the average profile's recovered paths may be by chance."""
+FALSE_ALARM: Final = 5e-7
+"""Of each of the two statistics that canaries are told by."""
 OPENDP_DRAWS, TABLE_DRAWS, MOST_TRIALS = 24_000, 2_000_000, 50_000
 REASONS: Final = {
     "threshold": "A published cell has fewer people than the threshold.",
@@ -179,10 +181,11 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     size = np.bincount(parent, minlength=len(names))
     number = {name: place for place, name in enumerate([*s.segments, *names])}
     place = {zone: len(s.segments) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
+    number |= place
     is_sum = np.array([zone not in place for zone in candidate.cells["zone"].to_pylist()], bool)
     step_us = int(s.step.total_seconds() * 1e6)
     sums = _codes(candidate.cells.filter(is_sum), number, step_us)
-    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place | number, step_us), return_counts=True)
+    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), number, step_us), return_counts=True)
     published = dict(zip(shown.tolist(), times.tolist(), strict=True))
     of = np.array([number[str(zone)] for zone in candidate.cells.filter(is_sum)["zone"].to_pylist()], np.int64)
     left = size[of - len(s.segments)] - np.array([published.get(code, 0) for code in sums.tolist()], np.int64)
@@ -301,7 +304,10 @@ def _lower_bound(specification: Specification, part: str, source: type[Source]) 
         trials = min(MOST_TRIALS, max(2, draws // s.max_cells))
         absent = first.noisy(part, np.zeros(trials * s.max_cells, np.int64))
         there = second.noisy(part, np.tile(canary, trials))
-        scores = [audit.likelihood(law, counts.reshape(trials, s.max_cells), canary) for counts in (there, absent)]
+        there, absent = there.reshape(trials, -1), absent.reshape(trials, -1)
         bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
-        _AUDITED[audited] = bound(*scores)
+        _AUDITED[audited] = max(
+            bound(audit.likelihood(law, there, canary), audit.likelihood(law, absent, canary), false_alarm=FALSE_ALARM),
+            bound(audit.hits(there, canary), audit.hits(absent, canary), false_alarm=FALSE_ALARM),
+        )
     return _AUDITED[audited]

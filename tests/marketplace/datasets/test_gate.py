@@ -1,0 +1,175 @@
+"""The release gate: each planted leak fails its own test, with a reason, and nothing else does."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from marketplace.datasets import budget, dossier, drawing, gate, rules
+from marketplace.settings import settings
+from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification
+
+YEAR = 100_000_000
+
+
+def charged(s: rules.Specification) -> dict[int, int]:
+    return {year: units * s.unit_rho_nano for year, units in budget.years(s.period_from, s.period_to, s.unit).items()}
+
+
+def candidate(
+    s: rules.Specification, secret: bytes = SECRET, people: np.ndarray | None = None, **other: Any
+) -> gate.Candidate:
+    rng = np.random.default_rng(3)
+    true = rng.poisson(rng.gamma(1.0, 60.0, s.key_count)) if people is None else people
+    cells = drawing.table(s, drawing.draw(s, counts(s, true), secret))
+    return gate.Candidate(**{"specification": s, "cells": cells, "largest_weight": 1, "charged": charged(s)} | other)
+
+
+def held(one: gate.Candidate, **other: Any) -> gate.Held:
+    stated = {"release": "another", "specification": one.specification, "cells": one.cells, "charged": one.charged}
+    return gate.Held(**stated | other)
+
+
+def failed(one: gate.Candidate, others: list[gate.Held], year: int = YEAR) -> list[str]:
+    found = gate.findings(one, others, year)
+    assert gate.reasons(found) == [gate.REASONS[finding.test] for finding in found if not finding.passed]
+    assert {finding.criterion for finding in found} == set(gate.CRITERIA)
+    return [finding.test for finding in found if not finding.passed]
+
+
+@pytest.mark.parametrize("s", [specification(20), gaussian(20), specification(49, parent_resolution=7)])
+def test_an_honest_release_passes_beside_honest_others(s: rules.Specification) -> None:
+    one = candidate(s)
+    again = candidate(dataclasses.replace(s, revision=2), b"another draw")
+    days = candidate(dataclasses.replace(s, dataset="days", grain="day", parent_resolution=0), b"yet another")
+    assert failed(one, [held(again), held(days)]) == []
+    assert failed(days, [held(one)]) == []
+
+
+def test_a_cell_below_the_threshold_fails() -> None:
+    one = candidate(specification(20))
+    people = one.cells["people"].to_numpy().copy()
+    people[3] = one.specification.threshold - 1
+    cells = one.cells.set_column(3, "people", pa.array(people))
+    assert failed(dataclasses.replace(one, cells=cells), []) == ["threshold"]
+
+
+def test_somebody_in_more_cells_than_the_bound_fails_and_the_finding_does_not_say_how_many() -> None:
+    s = specification(20)
+    assert failed(candidate(s, largest_weight=s.max_cells), []) == []
+    one = candidate(s, largest_weight=s.max_cells + 1)
+    assert failed(one, []) == ["bounds"]
+    assert s.max_cells + 1 not in next(f for f in gate.findings(one, [], YEAR) if f.test == "bounds").figures.values()
+    daily = specification(20, unit="day", hours=72)
+    assert failed(candidate(daily, largest_weight=3 * daily.max_cells), []) == []
+
+
+def test_the_same_draws_on_changed_input_fail() -> None:
+    """As if noise were keyed by the specification alone: after a withdrawal, the difference is the person."""
+    s = specification(20)
+    true = np.random.default_rng(3).poisson(80, s.key_count)
+    one = candidate(s, people=true)
+    cells = one.cells.to_pydict()
+    cells["people"] = [count - (number == 7) for number, count in enumerate(cells["people"])]
+    copied = held(one, cells=pa.table(cells, schema=one.cells.schema), specification=dataclasses.replace(s, revision=2))
+    assert failed(one, [copied]) == ["differences"]
+
+
+def test_a_release_that_was_not_charged_fails_and_so_does_a_year_that_is_overspent() -> None:
+    s = specification(20)
+    one, other = candidate(s), candidate(dataclasses.replace(s, revision=2), b"another draw")
+    assert failed(dataclasses.replace(one, charged={}), []) == ["charges"]
+    assert failed(one, [held(other, charged={2026: s.unit_rho_nano - 1})]) == ["charges"]
+    assert failed(one, [held(other)], 3_900_000) == ["joint loss"]
+    assert failed(one, [held(other)], 4_000_000) == []
+
+
+def test_a_sum_over_one_withheld_zone_fails() -> None:
+    s = specification(49, parent_resolution=7)
+    one = candidate(s)
+    names, parent = rules.parents(s.zones, 7)
+    # The parent's zones but one are published by themselves, at one time and band: the rest is that one zone.
+    zones = [zone for zone, at in zip(s.zones, parent, strict=True) if at == 0]
+    when, band = s.period_from, s.segments[0]
+    rows = [
+        {"zone": zone, "starts_at": when, "segment": band, "people": 99, "events": 99}
+        for zone in [*zones[1:], names[0]]
+    ]
+    planted = pa.Table.from_pylist(rows, schema=one.cells.schema)
+    assert failed(dataclasses.replace(one, cells=planted), []) == ["totals less parts"]
+    spared = pa.Table.from_pylist(rows[1:], schema=one.cells.schema)
+    assert failed(dataclasses.replace(one, cells=spared), []) == []
+
+
+def test_a_day_without_noise_gives_its_lone_withheld_hour_away() -> None:
+    """The only total that subtraction can use is one whose own noise is missing, over a single part."""
+    s = specification(20)
+    parts, shown = gate._parts_of_days(
+        dataclasses.replace(s, grain="day"),
+        pa.table(
+            {
+                "zone": [s.zones[0]] * 2,
+                "starts_at": pa.array([s.period_from] * 2, pa.timestamp("us", tz="UTC")),
+                "segment": list(s.segments),
+            }
+        ),
+        s,
+        pa.table(
+            {
+                "zone": [s.zones[0]] * 23,
+                "starts_at": pa.array(
+                    [s.period_from + dt.timedelta(hours=h) for h in range(23)], pa.timestamp("us", tz="UTC")
+                ),
+                "segment": [s.segments[0]] * 23,
+            }
+        ),
+    )
+    assert parts.tolist() == [1, 24]
+    assert shown.tolist() == [24, 24]
+
+
+class Halved(drawing.Source):
+    """Draws whose every second count has no noise."""
+
+    def noisy(self, what: str, counts: np.ndarray, say: Any = None) -> np.ndarray:
+        drawn = super().noisy(what, counts, say)
+        drawn[::2] = counts[::2]
+        return drawn
+
+
+@pytest.mark.parametrize("s", [specification(20), gaussian(20)], ids=["laplace", "gaussian"])
+def test_canaries_convict_noise_on_half_the_cells(s: rules.Specification) -> None:
+    assert gate._membership(s).passed
+    convicted = gate._membership(s, Halved)
+    assert not convicted.passed
+    assert convicted.figures["people_bound_micro"] > convicted.figures["people_stated_micro"]
+
+
+def test_counts_almost_without_noise_give_paths_back() -> None:
+    s = specification(20, max_cells=24, unit="day", epsilon_micro=2_000_000_000)
+    assert "trajectories" in failed(candidate(s), [])
+
+
+def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> None:
+    s = specification(20)
+    one = candidate(s, largest_weight=s.max_cells + 1)
+    found = gate.findings(one, [], YEAR)
+    row = {"id": "a release", "cells_sha256": "00", "sampler": "opendp"}
+    document = dossier.document(s, row, found, dt.datetime(2026, 3, 9, tzinfo=dt.UTC))
+    said = dossier.read(document)
+    assert said == json.loads(document)
+    assert list(said["criteria"]) == sorted(gate.CRITERIA)
+    assert not said["passed"]
+    assert said["reasons"] == [gate.REASONS["bounds"]]
+    assert not said["criteria"]["singling out"]["passed"]
+    assert said["criteria"]["inference"]["passed"]
+    assert said["promise"]["epsilon_micro"] == s.epsilon_micro
+    signature = dossier.signed(document, settings().signing_key)
+    assert dossier.is_ours(document, signature, settings().signing_key)
+    assert not dossier.is_ours(document.replace(b"false", b"true "), signature, settings().signing_key)
