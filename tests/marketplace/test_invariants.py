@@ -73,6 +73,18 @@ OFFENCES = {
     ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
     "a sealed release has people, cells and the hashes of both": "UPDATE release SET contributors = 0",
+    "a year of subscribers has lost what its releases are charged with": (
+        "INSERT INTO privacy_year (year, rho_nano, budget_micro) VALUES (1999, 5, 1)"
+    ),
+    "a release that the gate let pass has a dossier that says so, and a blocked one has one that does not": (
+        """INSERT INTO dossier (release, document, signature, passed, reasons, assessed_at)
+           SELECT id, '', '', false, '{it leaks}', now() FROM release"""
+    ),
+    "only sealed releases have editions or are called back, and each level is coarser than the one before": (
+        """INSERT INTO revocation (release, reason_fr, reason_en, revoked_by, revoked_at)
+           SELECT id, 'x', 'x', 'x', now() FROM release;
+           UPDATE release SET state = 'refused', sealed_at = NULL"""
+    ),
     "a word on consent is about the notice of its own purpose, published by then": (
         "UPDATE notice SET published_at = now() + interval '1 day'"
     ),
