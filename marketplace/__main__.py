@@ -110,7 +110,7 @@ def check(_: argparse.Namespace) -> int:
 
 
 def build(arguments: argparse.Namespace) -> int:
-    """Build one private release of a dataset from events and subscribers, Parquet or CSV, in a folder or bucket."""
+    """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
 
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
@@ -135,6 +135,23 @@ def build(arguments: argparse.Namespace) -> int:
     return _with_pool(story)
 
 
+def ingest(arguments: argparse.Namespace) -> int:
+    """Add daily files of events, and the table of subscribers, to the event store that builds read; again adds nothing."""
+
+    async def story() -> int:
+        from marketplace.datasets.ingestion import ingest_events
+        from marketplace.embedded.progress import Progress
+
+        with Progress() as progress:
+            days = await ingest_events(arguments.events, arguments.subscribers, progress=progress)
+        for day, events in sorted(days.items()):
+            print(f"{day}: {events} events")
+        print(f"{len(days)} days ingested.")
+        return 0
+
+    return _with_pool(story)
+
+
 def _instant(text: str) -> dt.datetime:
     """Read an ISO 8601 date or instant; one without a zone is UTC."""
     try:
@@ -148,20 +165,25 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line; README's table of commands is checked against it."""
     whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, serve, jobs, migrate, check, build):
+    for command in (demo, serve, jobs, migrate, check, ingest, build):
         says = (command.__doc__ or "").strip()
         sub = commands.add_parser(command.__name__, help=says, description=says)
         sub.set_defaults(run=command)
         if command is build:
             sub.add_argument("dataset", help="code of the dataset")
-            sub.add_argument(
-                "--events", required=True, help="file, folder or bucket: subscriber_id, at, latitude, longitude"
-            )
-            sub.add_argument("--subscribers", required=True, help="file: subscriber_id, age_band, home_zone")
+            sub.add_argument("--events", help="these events instead of the event store's: file, folder or bucket")
+            sub.add_argument("--subscribers", help="this table instead of the one ingested last")
             sub.add_argument(
                 "--from", required=True, dest="period_from", type=_instant, help="start of the period, included"
             )
             sub.add_argument("--to", required=True, dest="period_to", type=_instant, help="end of the period, excluded")
+        if command is ingest:
+            sub.add_argument(
+                "--events",
+                default="",
+                help="file, folder or bucket: subscriber_id, at, and latitude, longitude or site",
+            )
+            sub.add_argument("--subscribers", default="", help="file: subscriber_id, age_band, home_zone")
     return whole
 
 

@@ -25,6 +25,7 @@ from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.auctions.contributors import award_calls
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
+from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
@@ -84,6 +85,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
+        "ingest-events": (HOUR, ingest_new),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "forget-old": (DAY, forget_old),
         "sweep-invariants": (HOUR, sweep_invariants),

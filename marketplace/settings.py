@@ -100,6 +100,11 @@ class Settings:
         "SAS au capital de 10 000 €, RCS Paris 123 456 782",
         "legal form, capital and register, as French law wants them on invoices",
     )
+    events: str = _setting("PARTAGE_EVENTS", "", "daily files of events to ingest: a file, folder or bucket")
+    subscribers: str = _setting("PARTAGE_SUBSCRIBERS", "", "the operator's table of subscribers: a file or folder")
+    engine: str = _setting(
+        "BUILD_ENGINE", "kernel", "what counts in a build: kernel, duckdb or spark; all answer the same"
+    )
     memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
 
     def __post_init__(self) -> None:

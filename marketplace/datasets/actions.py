@@ -120,10 +120,10 @@ async def define(
 async def build(
     dataset: str,
     *,
-    events: str,
-    subscribers: str,
     period_from: dt.datetime,
     period_to: dt.datetime,
+    events: str | None = None,
+    subscribers: str | None = None,
     revision: int = 1,
     note_fr: str = "",
     note_en: str = "",
@@ -132,7 +132,8 @@ async def build(
 ) -> uuid.UUID:
     """Build one private release of `dataset` over the half-open period and return it: sealed, refused or blocked.
 
-    `events` and `subscribers` are paths or bucket addresses. The same build again returns the same release; the next
+    `events` and `subscribers` are paths or bucket addresses; None stands for what was ingested into the event store,
+    and for the table ingested last. The same build again returns the same release; the next
     `revision` is another one, with a note in both languages on what changed, and another spend. Without `publish` it is
     left assessed, for a person to publish. `progress` is told each step and the share done; it may be called from
     another thread. Refusals: a dataset that is not there, a period that is empty, unaligned or not over, a revision
@@ -197,14 +198,18 @@ class Spend:
     note_en: str
 
 
-async def _count_and_keep(aggregation: Aggregation, spend: Spend, *, events: str, subscribers: str, say: Say) -> None:
+async def _count_and_keep(
+    aggregation: Aggregation, spend: Spend, *, events: str | None, subscribers: str | None, say: Say
+) -> None:
     """Check, spend (unless that was interrupted), count, draw, and keep the outcome."""
     specification = aggregation.specification
 
     def check() -> None:
         aggregation.check(events, subscribers)
         if not aggregation.population():
-            raise Invalid("Nobody in {subscribers} lives in the dataset's area.", subscribers=subscribers)
+            raise Invalid(
+                "Nobody in {subscribers} lives in the dataset's area.", subscribers=subscribers or "the event store"
+            )
         # What composes losses takes a second to load: not inside the transaction that spends.
         budget.year_epsilon_micro(specification.unit_rho_nano, specification.unit_rho_nano, 0)
 

@@ -1,62 +1,146 @@
--- The bounded aggregation, once. DuckDB's dialect, whole numbers of 64 bits only, nothing that sqlglot cannot carry elsewhere.
+-- The bounded aggregation, once. DuckDB's dialect, whole numbers of 64 bits only, nothing that sqlglot cannot carry to Spark.
+-- `definition.py` puts the parts together; each `--:` line names one.
 --
--- Reads   specification  one row: period, start of the build and step in microseconds, the two bounds, the seven keys of the hash
---         consent        subscriber_id, valid_from_us, valid_to_us: merged half-open intervals
---         subscriber     subscriber_id (once each), segment
---         event          subscriber_id, at_us, latitude, longitude, kind
---         key_zone       zone: the zones of the public key set
---         zone_of        the function from a place to its zone
+-- Reads   specification  one row: period, start of the build, step and unit in microseconds, the bounds, the keys of the hash
+--         consent        subscriber_id, valid_from_us, valid_to_us: half-open intervals, which may overlap
+--         subscriber     subscriber_id (once each), segment, home
+--         event          subscriber_id, at_us, place: distinct events, as ingested
+--         zone_of        place, zone: the places that lie in a zone of the key set
+--         counted        zone, starts_at_us, segment: the cells that are published, once they are known
 -- Writes  contribution   what each person counts in, after bounding: never leaves the build
 --         cell           the true, bounded aggregate: never leaves the build
+--         total          by time, the zones each person was in: never leaves the build
+--         manifest       reference and weight of everyone who counts in a published cell: never leaves the operator
 --
 -- A person's rows decide that person's contribution alone: no window, rank or limit looks across people. Removing one
--- person therefore changes at most max_cells cells, each by one person and at most max_events events.
+-- person therefore changes at most max_cells cells a unit, each by one person and at most max_events events.
 
-CREATE TABLE contribution AS
-WITH
--- Events of the period whose instant lies in the consent that stands at the build's start; exact duplicates count once.
-covered AS (
-    SELECT DISTINCT event.subscriber_id, event.at_us, event.latitude, event.longitude, event.kind
-    FROM event
-    CROSS JOIN specification AS s
-    INNER JOIN consent
-        ON consent.subscriber_id = event.subscriber_id
-        AND consent.valid_from_us <= event.at_us AND event.at_us < consent.valid_to_us
-        AND consent.valid_from_us <= s.started_us AND s.started_us < consent.valid_to_us
-    WHERE s.period_from_us <= event.at_us AND event.at_us < s.period_to_us
-),
-place AS (
-    SELECT latitude, longitude, zone_of(latitude, longitude) AS zone
-    FROM (SELECT DISTINCT latitude, longitude FROM covered) AS distinct_place
-),
-counted AS (
+--: covered
+-- Consents that overlap are one; those that only touch are two, because a withdrawal lies between them.
+ordered_consent AS (
     SELECT
-        covered.subscriber_id, place.zone, subscriber.segment,
+        consent.subscriber_id, consent.valid_from_us, consent.valid_to_us,
+        MAX(consent.valid_to_us) OVER (
+            PARTITION BY consent.subscriber_id ORDER BY consent.valid_from_us, consent.valid_to_us
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS reach_us
+    FROM consent
+    WHERE consent.valid_from_us < consent.valid_to_us
+),
+numbered_consent AS (
+    SELECT
+        ordered_consent.subscriber_id, ordered_consent.valid_from_us, ordered_consent.valid_to_us,
+        SUM(CASE WHEN ordered_consent.reach_us IS NULL OR ordered_consent.valid_from_us >= ordered_consent.reach_us THEN 1 ELSE 0 END) OVER (
+            PARTITION BY ordered_consent.subscriber_id ORDER BY ordered_consent.valid_from_us, ordered_consent.valid_to_us
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS island
+    FROM ordered_consent
+),
+merged_consent AS (
+    SELECT
+        numbered_consent.subscriber_id,
+        MIN(numbered_consent.valid_from_us) AS valid_from_us, MAX(numbered_consent.valid_to_us) AS valid_to_us
+    FROM numbered_consent
+    GROUP BY numbered_consent.subscriber_id, numbered_consent.island
+),
+-- The interval that holds the build's start, where there is one: a withdrawal takes earlier events with it.
+standing AS (
+    SELECT
+        merged_consent.subscriber_id, subscriber.segment, subscriber.home,
+        GREATEST(merged_consent.valid_from_us, s.period_from_us) AS from_us,
+        LEAST(merged_consent.valid_to_us, s.period_to_us) AS to_us
+    FROM merged_consent
+    CROSS JOIN specification AS s
+    INNER JOIN subscriber ON subscriber.subscriber_id = merged_consent.subscriber_id
+    WHERE merged_consent.valid_from_us <= s.started_us AND s.started_us < merged_consent.valid_to_us
+),
+covered AS (
+    SELECT event.subscriber_id, standing.segment, standing.home, event.at_us, zone_of.zone
+    FROM event
+    INNER JOIN standing
+        ON standing.subscriber_id = event.subscriber_id
+        AND standing.from_us <= event.at_us AND event.at_us < standing.to_us
+    INNER JOIN zone_of ON zone_of.place = event.place
+),
+
+--: presence
+counted_in AS (
+    SELECT
+        covered.subscriber_id, covered.zone, covered.segment,
         covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
         COUNT(*) AS events
     FROM covered
     CROSS JOIN specification AS s
-    INNER JOIN place ON place.latitude = covered.latitude AND place.longitude = covered.longitude
-    INNER JOIN key_zone ON key_zone.zone = place.zone
-    INNER JOIN subscriber ON subscriber.subscriber_id = covered.subscriber_id
     GROUP BY 1, 2, 3, 4
 ),
+
+--: flows
+-- Two events in a row in two zones are a trip, at the time of the second.
+followed AS (
+    SELECT
+        covered.subscriber_id, covered.segment, covered.at_us, covered.zone,
+        LAG(covered.zone) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS origin,
+        LAG(covered.at_us) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS left_at_us
+    FROM covered
+),
+counted_in AS (
+    SELECT
+        followed.subscriber_id, followed.origin * s.zones + followed.zone AS zone, 0 AS segment,
+        followed.at_us - (followed.at_us - s.period_from_us) % s.step_us AS starts_at_us,
+        COUNT(*) AS events
+    FROM followed
+    CROSS JOIN specification AS s
+    WHERE followed.origin <> followed.zone AND followed.at_us - followed.left_at_us <= s.longest_trip_us
+    GROUP BY 1, 2, 3, 4
+),
+
+--: stays
+-- The night of a day begins that evening; a person spends it in the zone of most of their events, of equals in the first.
+night AS (
+    SELECT
+        covered.subscriber_id, covered.home, covered.zone,
+        covered.at_us - s.night_from_us - (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us AS starts_at_us,
+        COUNT(*) AS events
+    FROM covered
+    CROSS JOIN specification AS s
+    WHERE covered.at_us - s.night_from_us >= s.period_from_us
+        AND (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us < s.night_us
+    GROUP BY 1, 2, 3, 4
+),
+preferred AS (
+    SELECT
+        night.subscriber_id, night.home, night.zone, night.starts_at_us, night.events,
+        ROW_NUMBER() OVER (
+            PARTITION BY night.subscriber_id, night.starts_at_us ORDER BY night.events DESC, night.zone
+        ) AS place_in_line
+    FROM night
+),
+counted_in AS (
+    SELECT
+        preferred.subscriber_id, preferred.zone, CASE WHEN preferred.home = preferred.zone THEN 0 ELSE 1 END AS segment,
+        preferred.starts_at_us, preferred.events
+    FROM preferred
+    WHERE preferred.place_in_line = 1
+),
+
+--: bounded
 -- A keyed hash in plain arithmetic, the same in every engine; no factor reaches 2^31, so no product reaches 2^62.
 mixed AS (
     SELECT
-        counted.subscriber_id, counted.zone, counted.segment, counted.starts_at_us, counted.events,
+        counted_in.subscriber_id, counted_in.zone, counted_in.segment, counted_in.starts_at_us, counted_in.events,
         (
-            counted.subscriber_id % 2147483647 * s.key_1 % 2147483647
-            + counted.zone % 2147483647 * s.key_2 % 2147483647
-            + (counted.starts_at_us - s.period_from_us) % 2147483647 * s.key_3 % 2147483647
+            counted_in.subscriber_id % 2147483647 * s.key_1 % 2147483647
+            + counted_in.zone % 2147483647 * s.key_2 % 2147483647
+            + (counted_in.starts_at_us - s.period_from_us) % 2147483647 * s.key_3 % 2147483647
             + s.key_0
         ) % 2147483647 AS x
-    FROM counted
+    FROM counted_in
     CROSS JOIN specification AS s
 ),
 hashed AS (
     SELECT
         mixed.subscriber_id, mixed.zone, mixed.segment, mixed.starts_at_us, mixed.events,
+        mixed.starts_at_us - (mixed.starts_at_us - s.period_from_us) % s.unit_us AS unit_at_us,
         (((mixed.x * s.key_4 + s.key_5) % 2147483647 * mixed.x + s.key_6) % 2147483647 * mixed.x + s.key_0) % 2147483647 AS u
     FROM mixed
     CROSS JOIN specification AS s
@@ -65,17 +149,41 @@ hashed AS (
 ranked AS (
     SELECT
         hashed.subscriber_id, hashed.zone, hashed.segment, hashed.starts_at_us, hashed.events,
-        ROW_NUMBER() OVER (PARTITION BY hashed.subscriber_id ORDER BY hashed.u, hashed.zone, hashed.starts_at_us) AS place_in_line
+        ROW_NUMBER() OVER (
+            PARTITION BY hashed.subscriber_id, hashed.unit_at_us ORDER BY hashed.u, hashed.zone, hashed.starts_at_us
+        ) AS place_in_line
     FROM hashed
 )
+
+--: contribution
 SELECT
     ranked.subscriber_id, ranked.zone, ranked.starts_at_us, ranked.segment,
-    LEAST(ranked.events, s.max_events) AS events
+    CAST(LEAST(ranked.events, s.max_events) AS BIGINT) AS events
 FROM ranked
 CROSS JOIN specification AS s
-WHERE ranked.place_in_line <= s.max_cells;
+WHERE ranked.place_in_line <= s.max_cells
 
-CREATE TABLE cell AS
-SELECT zone, starts_at_us, segment, COUNT(*) AS people, CAST(SUM(events) AS BIGINT) AS events
+--: cell
+SELECT
+    contribution.zone, contribution.starts_at_us, contribution.segment,
+    COUNT(*) AS people, CAST(SUM(contribution.events) AS BIGINT) AS events
 FROM contribution
-GROUP BY zone, starts_at_us, segment;
+GROUP BY contribution.zone, contribution.starts_at_us, contribution.segment
+
+--: total
+SELECT visited.starts_at_us, CAST(SUM(LEAST(visited.zones, s.max_zones)) AS BIGINT) AS people
+FROM (
+    SELECT counted_in.subscriber_id, counted_in.starts_at_us, COUNT(*) AS zones
+    FROM counted_in
+    GROUP BY counted_in.subscriber_id, counted_in.starts_at_us
+) AS visited
+CROSS JOIN specification AS s
+GROUP BY visited.starts_at_us
+
+--: manifest
+SELECT contribution.subscriber_id AS reference, COUNT(*) AS weight
+FROM contribution
+INNER JOIN counted
+    ON counted.zone = contribution.zone AND counted.starts_at_us = contribution.starts_at_us
+    AND counted.segment = contribution.segment
+GROUP BY contribution.subscriber_id

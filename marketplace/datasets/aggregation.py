@@ -1,28 +1,33 @@
-"""The private build's computation: one DuckDB database in a scratch folder that is deleted, whatever happens.
+"""The private build's computation, in a scratch folder that is deleted, whatever happens.
 
-`Aggregation` holds it open between the steps that an action takes in order: check the inputs, count (once the budget is
+`Aggregation` holds it between the steps that an action takes in order: check the inputs, count (once the budget is
 committed), then noise, withhold and write. Everything here is synchronous and runs in a thread; nothing reads the clock
-or the database of the marketplace.
+or the database of the marketplace. Whichever engine counts, kernel, DuckDB or Spark, the answer is the same.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from obstore.store import LocalStore
 
-from marketplace.datasets import drawing, inputs, noise, rules
-from marketplace.errors import Conflict
+from marketplace.datasets import definition, drawing, inputs, noise, objects, rules
+from marketplace.datasets.ingest import ingest
+from marketplace.datasets.kernel import Kernel
+from marketplace.datasets.people import Numbers
+from marketplace.datasets.question import Answer, Question
+from marketplace.datasets.store import Store
+from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import asyncpg
@@ -31,14 +36,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Say = Callable[[str, float], None]
+    Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
-AGGREGATE = Path(__file__).with_name("aggregate.sql")
-SPILL_FACTOR = 8
-"""How many times its memory a build may spill to disk before it is stopped."""
 MANIFEST_GROUP = 8_192
 """Rows of a manifest's row group: what finding one contribution reads."""
 OPEN_ENDED_US = 2**62
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+ENGINES = ("kernel", "duckdb", "spark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +60,30 @@ class Outcome:
 
 
 class Aggregation:
-    """One build's scratch database; `with Aggregation(specification, folder) as aggregation`."""
+    """One build's scratch folder; `with Aggregation(specification, folder) as aggregation`."""
 
-    def __init__(self, specification: rules.Specification, folder: Path, definition: Path = AGGREGATE) -> None:
+    def __init__(self, specification: rules.Specification, folder: Path, engine: str | None = None) -> None:
         """Choose an empty scratch folder; what an interrupted build left there is deleted."""
-        self.specification, self.folder, self.definition = specification, folder, definition
+        self.specification, self.folder = specification, folder
+        self.engine = engine or settings().engine
         self.database: duckdb.DuckDBPyConnection
+        self.store: Store
+        self.answer: Answer
+        self.standing: NDArray[np.bool_]
+        """Of each subscriber, whether consent stands at the start."""
 
     def __enter__(self) -> Self:
         """Open the database with its limits of memory, spill and threads, and no way to the network."""
-        import duckdb  # noqa: PLC0415 (a sixth of a second that only builds need)
-
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o700)
-        memory = settings().memory_mb
-        self.database = duckdb.connect(
-            str(self.folder / "build.duckdb"),
-            config={
-                "memory_limit": f"{memory}MB",
-                "temp_directory": str(self.folder / "spill"),
-                "max_temp_directory_size": f"{SPILL_FACTOR * memory}MB",
-                "threads": str(os.cpu_count() or 1),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            },
-        )
+        self.database = inputs.scratch_database(self.folder)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close and delete; an engine's error leaves as a sentence."""
-        import duckdb  # noqa: PLC0415
+        import duckdb  # noqa: PLC0415 (a sixth of a second that only builds need)
 
         self.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -98,48 +94,112 @@ class Aggregation:
             ) from None
         if isinstance(error, duckdb.IOException):
             raise Conflict("The inputs changed or vanished while they were read; run the build again.") from error
+        if isinstance(error, OSError) and error.errno in inputs.DISK_FULL:
+            raise Conflict("The disk is full: make room, then run it again.") from None
 
-    def check(self, events: str, subscribers: str) -> None:
-        """Gather both inputs and check the form of every row; refusals name the file and the row."""
+    def check(self, events: str | None, subscribers: str | None) -> None:
+        """Gather both inputs and check the form of every row; refusals name the file and the row.
+
+        `events` are ingested into a store of the build's own; None stands for the operator's store, whose rows were
+        checked when they came, and so it does for `subscribers`.
+        """
         s = self.specification
-        files = inputs.gather(subscribers, self.folder, "subscribers")
+        shared = Store(objects.store())
+        if subscribers is None:
+            if shared.state.subscribers is None:
+                raise Invalid("The event store has no table of subscribers: ingest one, or name a file.")
+            table = self.folder / "subscribers.parquet"
+            table.write_bytes(shared.read(shared.state.subscribers))
+            files = [table]
+        else:
+            files = inputs.gather(subscribers, self.folder, "subscribers")
         inputs.open_subscribers(self.database, files, s.age_bands, frozenset(s.zones), s.resolution)
-        inputs.open_events(self.database, inputs.gather(events, self.folder, "events"))
+        found = self.database.execute(
+            "SELECT subscriber_id, segment, CASE WHEN in_area THEN home ELSE -1 END AS home FROM subscriber"
+        ).fetchnumpy()
+        self.subscribers = np.asarray(found["subscriber_id"], np.int64)
+        self.band = np.asarray(found["segment"], np.int16)
+        home = np.asarray(found["home"], np.int64)
+        self.home = np.where(home >= 0, np.searchsorted(self._zones(), home), -1).astype(np.int32)
+        if events is None:
+            if shared.is_empty:
+                raise Invalid(
+                    "The event store is empty: run `python3 marketplace ingest` first, or name files of events."
+                )
+            self.store = shared
+        else:
+            (self.folder / "store").mkdir()
+            own = LocalStore(self.folder / "store")
+            ingest(Store(own), inputs.gather(events, self.folder, "events"), self.folder / "ingest")
+            self.store = Store(own)
 
     def population(self) -> int:
         """Return how many of the operator's subscribers live in the area."""
-        return self._one("SELECT count(*) FROM subscriber WHERE in_area")
+        return int(np.count_nonzero(self.home >= 0))
 
     def count(self, consent: Sequence[asyncpg.Record], keys: Sequence[int], started_at: dt.datetime) -> None:
         """Run the one definition: what each consenting person counts in, bounded, and the true cells.
 
         `consent` are rows of `intervals_around` the start; `keys` are those of the hash that chooses cells.
         """
-        import pyarrow as pa  # noqa: PLC0415
-
-        s = self.specification
-        inputs.load(
-            self.database,
-            "consent",
-            subscriber_id=pa.array([row["subscriber"] for row in consent], pa.int64()),
-            valid_from_us=pa.array([row["valid_from_us"] for row in consent], pa.int64()),
-            valid_to_us=pa.array(
-                [OPEN_ENDED_US if row["valid_to_us"] is None else row["valid_to_us"] for row in consent], pa.int64()
+        columns = (
+            np.fromiter((row["subscriber"] for row in consent), np.int64, len(consent)),
+            np.fromiter((row["valid_from_us"] for row in consent), np.int64, len(consent)),
+            np.fromiter(
+                (OPEN_ENDED_US if row["valid_to_us"] is None else row["valid_to_us"] for row in consent),
+                np.int64, len(consent),
             ),
+        )  # fmt: skip
+        self.ask(columns, keys, started_at, lambda _step, _share: None)
+
+    def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, say: Say) -> Answer:
+        """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too."""
+        question = self._question(consent, keys, started_at)
+        match self.engine:
+            case "kernel":
+                self.answer = Kernel(question, self.folder).run(say)
+            case "duckdb":
+                self.answer = definition.on_duckdb(question, self.database, self.folder, say)
+            case "spark":
+                self.answer = definition.on_spark(question, self.folder, say)
+            case _:
+                raise Invalid(
+                    "BUILD_ENGINE is {engine}: it can be {engines}.", engine=self.engine, engines=", ".join(ENGINES)
+                )
+        numbers = Numbers(self.subscribers)
+        start = microseconds(started_at)
+        standing = numbers.find(consent[0][(consent[1] <= start) & (start < consent[2])])
+        self.standing = np.zeros(len(self.subscribers), np.bool_)
+        self.standing[standing[standing >= 0]] = True
+        return self.answer
+
+    def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> Question:
+        s = self.specification
+        references = self.store.people()
+        number = Numbers(references).find(self.subscribers)
+        known = number >= 0
+        segment, home = np.full(len(references), -1, np.int16), np.full(len(references), -1, np.int32)
+        segment[number[known]], home[number[known]] = self.band[known], self.home[known]
+        return Question(
+            product="presence",
+            period_from_us=microseconds(s.period_from),
+            period_to_us=microseconds(s.period_to),
+            started_us=microseconds(started_at),
+            step_us=s.step // dt.timedelta(microseconds=1),
+            unit_us=s.unit_us,
+            max_cells=s.max_cells,
+            max_events=s.max_events,
+            max_zones=s.max_zones,
+            hash_keys=tuple(keys),
+            zones=len(s.zones),
+            segments=len(s.age_bands),
+            store=self.store,
+            references=references,
+            segment=segment,
+            home=home,
+            zone=self._zone_of_places(),
+            consent=consent,
         )
-        inputs.load(self.database, "key_zone", zone=pa.array(self._zones(), pa.int64()))
-        stated = {
-            "period_from_us": microseconds(s.period_from), "period_to_us": microseconds(s.period_to),
-            "started_us": microseconds(started_at), "step_us": s.step // dt.timedelta(microseconds=1),
-            "max_cells": s.max_cells, "max_events": s.max_events,
-        } | {f"key_{number}": key for number, key in enumerate(keys)}  # fmt: skip
-        inputs.load(
-            self.database, "specification", **{name: pa.array([value], pa.int64()) for name, value in stated.items()}
-        )
-        # The engine evaluates a function's annotations, which name types only a checker imports; a lambda has none.
-        zone_of = lambda latitude, longitude: self._zone_of(latitude, longitude)  # noqa: E731, PLW0108
-        self.database.create_function("zone_of", zone_of, ["DOUBLE", "DOUBLE"], "BIGINT", type="arrow")  # type: ignore[call-overload]
-        inputs.rows(self.database, self.definition.read_text(encoding="utf-8"))
 
     def release(self, say: Say) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
@@ -168,24 +228,12 @@ class Aggregation:
     def _counts(self) -> drawing.Counts:
         """Return the true cells by position in the key set, and who of the area consents, by home and band."""
         s = self.specification
-        bands = len(s.age_bands)
-        cell = self.database.execute("SELECT zone, starts_at_us, segment, people, events FROM cell").fetchnumpy()
-        step = s.step // dt.timedelta(microseconds=1)
-        zone = np.searchsorted(self._zones(), cell["zone"])
-        time = (cell["starts_at_us"] - microseconds(s.period_from)) // step
-        keys = (zone * s.times + time) * bands + cell["segment"]
-        order = np.argsort(keys, kind="stable")
-        home = self.database.execute(
-            """SELECT home, segment, count(*) AS population, count(consent.subscriber_id) AS consenting
-               FROM subscriber LEFT JOIN consent USING (subscriber_id) WHERE in_area GROUP BY home, segment"""
-        ).fetchnumpy()
-        place = np.searchsorted(self._zones(), home["home"]) * bands + home["segment"]
-        population, consenting = np.zeros((2, len(s.zones) * bands), np.int64)
-        population[place], consenting[place] = home["population"], home["consenting"]
-        return drawing.Counts(
-            np.asarray(keys[order], np.int64), np.asarray(cell["people"][order], np.int64),
-            np.asarray(cell["events"][order], np.int64), consenting, population,
-        )  # fmt: skip
+        at_home = self.home >= 0
+        place = self.home.astype(np.int64) * len(s.age_bands) + self.band
+        size = len(s.zones) * len(s.age_bands)
+        population = np.bincount(place[at_home], minlength=size)
+        consenting = np.bincount(place[at_home & self.standing], minlength=size)
+        return drawing.Counts(*self.answer.cells(), consenting, population, self.answer.totals)
 
     def _cells(self, drawn: drawing.Drawn) -> pa.Table:
         """Return what is sold, by zone, time and segment."""
@@ -195,23 +243,7 @@ class Aggregation:
         """Return reference and weight of everyone who counts in these keys, by reference."""
         import pyarrow as pa  # noqa: PLC0415
 
-        s = self.specification
-        step = s.step // dt.timedelta(microseconds=1)
-        inputs.load(
-            self.database,
-            "published",
-            zone=pa.array(self._zones()[counted // (len(s.age_bands) * s.times)], pa.int64()),
-            starts_at_us=pa.array(
-                microseconds(s.period_from) + counted // len(s.age_bands) % s.times * step, pa.int64()
-            ),
-            segment=pa.array(counted % len(s.age_bands), pa.int32()),
-        )
-        who = self.database.execute(
-            """SELECT subscriber_id AS reference, count(*) AS weight
-               FROM contribution JOIN published USING (zone, starts_at_us, segment)
-               GROUP BY subscriber_id ORDER BY subscriber_id"""
-        ).fetchnumpy()
-        return pa.table({name: pa.array(np.asarray(who[name]), pa.int64()) for name in ("reference", "weight")})
+        return pa.table(dict(zip(("reference", "weight"), self.answer.weights(counted), strict=True)))
 
     def _parquet(
         self, name: str, table: pa.Table, *, about: dict[str, str] | None = None, group: int = 1_048_576
@@ -242,17 +274,26 @@ class Aggregation:
         """Return the key set's zones as whole numbers, ascending."""
         return np.array([int(zone, 16) for zone in self.specification.zones], np.int64)
 
-    def _zone_of(self, latitude: pa.ChunkedArray[Any], longitude: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-        """Return the zone of each place."""
+    def _zone_of_places(self) -> NDArray[np.int32]:
+        """Return the position of each place's zone in the key set, -1 outside it."""
         import h3.api.numpy_int as h3  # noqa: PLC0415
-        import pyarrow as pa  # noqa: PLC0415
 
-        resolution = self.specification.resolution
-        places = zip(latitude.to_pylist(), longitude.to_pylist(), strict=True)
-        return pa.array([int(h3.latlng_to_cell(*place, resolution)) for place in places], pa.int64())
-
-    def _one(self, sql: str) -> int:
-        return int(inputs.rows(self.database, sql)[0][0])
+        _, latitudes, longitudes = self.store.places()
+        zones = self._zones()
+        found = np.full(len(latitudes), -1, np.int32)
+        spots = np.flatnonzero(~np.isnan(latitudes))
+        if len(spots):
+            resolution = self.specification.resolution
+            cells = np.array(
+                [
+                    int(h3.latlng_to_cell(latitude, longitude, resolution))
+                    for latitude, longitude in zip(latitudes[spots].tolist(), longitudes[spots].tolist(), strict=True)
+                ],
+                np.int64,
+            )
+            place = np.minimum(np.searchsorted(zones, cells), len(zones) - 1)
+            found[spots] = np.where(zones[place] == cells, place, -1)
+        return found
 
 
 def microseconds(instant: dt.datetime) -> int:

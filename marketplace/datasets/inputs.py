@@ -11,8 +11,10 @@ an event depends on it, so a naive instant is refused rather than guessed.
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +37,7 @@ TEXT = "VARCHAR"
 CSV = "CSV"
 """The type of every column of a CSV: text that is read as what it must be."""
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 SPILL_FACTOR = 8
 """How many times its memory a build may spill to disk before it is stopped."""
 WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$"
@@ -53,7 +56,11 @@ class Column:
 
 
 REFERENCE = "CASE WHEN TRY_CAST({c} AS BIGINT) >= 0 THEN TRY_CAST({c} AS BIGINT) END"
-WITHIN = "CASE WHEN TRY_CAST({{c}} AS DOUBLE) BETWEEN -{most} AND {most} THEN TRY_CAST({{c}} AS DOUBLE) END"
+WITHIN = (
+    # A file's own least and greatest leave NaN out, and the engine believes them, even of isnan(): isfinite() looks.
+    "CASE WHEN isfinite(TRY_CAST({{c}} AS DOUBLE)) AND TRY_CAST({{c}} AS DOUBLE) BETWEEN -{most} AND {most} "
+    "THEN TRY_CAST({{c}} AS DOUBLE) END"
+)
 
 EVENT = (
     Column(
@@ -161,17 +168,26 @@ def stream_events(database: duckdb.DuckDBPyConnection, file: Path) -> Iterator[p
     columns = EVENT_AT_SITE if "site" in {name for name, _ in shape} else EVENT
     _open(database, "event_as_read", [file], columns)
     names = ", ".join(f'"{column.name}"' for column in columns if column.name != "at")
-    read = database.execute(f"""SELECT make_timestamptz("at") AS "at", {names} FROM event_as_read""")
+    read = database.sql(f"""SELECT make_timestamptz("at") AS "at", {names} FROM event_as_read""")
     yield from read.to_arrow_reader(1 << 20)
 
 
-def open_events(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Make the view `event` (subscriber_id, at_us, latitude, longitude, kind), every row of which is well formed."""
-    _open(database, "event_as_read", files, EVENT)
-    rows(
+def check_subscribers(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Make the view `subscriber_as_read`, in which every row is well formed and nobody is twice."""
+    _open(database, "subscriber_as_read", files, SUBSCRIBER)
+    twice = rows(
         database,
-        'CREATE VIEW event AS SELECT subscriber_id, "at" AS at_us, latitude, longitude, kind FROM event_as_read',
+        """SELECT file_number, row_number FROM subscriber_as_read
+           QUALIFY row_number() OVER (PARTITION BY subscriber_id ORDER BY file_number, row_number) = 2
+           ORDER BY 1, 2 LIMIT 1""",
     )
+    for file, row in twice:
+        raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[file], row=row)
+
+
+def clear(scratch: Path) -> None:
+    """Delete a scratch folder, if it is there."""
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def open_subscribers(
@@ -184,15 +200,7 @@ def open_subscribers(
     """Make the table `subscriber`: subscriber_id once each, segment (position in `age_bands`), in_area (of `zones`), home."""
     import pyarrow as pa  # noqa: PLC0415
 
-    _open(database, "subscriber_as_read", files, SUBSCRIBER)
-    twice = rows(
-        database,
-        """SELECT file_number, row_number FROM subscriber_as_read
-           QUALIFY row_number() OVER (PARTITION BY subscriber_id ORDER BY file_number, row_number) = 2
-           ORDER BY 1, 2 LIMIT 1""",
-    )
-    for file, row in twice:
-        raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[file], row=row)
+    check_subscribers(database, files)
     homes = [home for (home,) in rows(database, "SELECT DISTINCT home_zone FROM subscriber_as_read")]
     places = [_zone_of_home(home, resolution) for home in homes]
     in_area = [None if place is None else place in zones for place in places]
@@ -348,7 +356,7 @@ def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     return database.execute(sql).fetchall()
 
 
-def load(database: duckdb.DuckDBPyConnection, table: str, **columns: pa.Array[Any]) -> None:
+def load(database: duckdb.DuckDBPyConnection, table: str, **columns: pa.Array[Any] | pa.ChunkedArray[Any]) -> None:
     """Make a table of Arrow columns."""
     import pyarrow as pa  # noqa: PLC0415
 

@@ -1,176 +1,205 @@
-"""The one SQL definition against fifty lines of plain Python on random worlds, and what one person can change of it."""
+"""Three engines and fifty lines of plain Python answer the same; and what one person can change of the answer."""
 
 from __future__ import annotations
 
-import datetime as dt
 import tempfile
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.datasets import aggregation, inputs, rules
-from marketplace.datasets.aggregation import Aggregation, microseconds
-from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, END, RESOLUTION, START, ZONES, at, write
+from marketplace.datasets import definition, rules
+from marketplace.datasets.kernel import _below_prime
+from tests.marketplace.datasets import engines
+from tests.marketplace.datasets.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
+from tests.marketplace.datasets.worlds import at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-World = tuple[list[tuple[int, dt.datetime, str]], dict[int, list[tuple[dt.datetime, dt.datetime | None]]]]
-"""Events, and each person's merged consent intervals."""
-KEYS = rules.hash_keys("a secret of the tests", "a specification")
-STARTED = END + dt.timedelta(days=1)
-P = rules.HASH_PRIME
+    from marketplace.datasets.question import Question
 
-instants = st.sampled_from([-0.001, 0, 0.999, 1, 1.5, 24, 24.5, 25, 26, 47.999, 48]).map(at)
-events = st.lists(st.tuples(st.integers(0, 5), instants, st.sampled_from([*ZONES[:3], ELSEWHERE])), max_size=40)
-consents = st.lists(st.sampled_from([-2, 0, 1, 1.5, 24, 26, 48, 90]), unique=True, max_size=5).map(
-    lambda cuts: [
-        (at(a), at(b)) for a, b in zip(sorted(cuts)[::2], [*sorted(cuts)[1::2], 10_000], strict=False)
-    ]
-)  # fmt: skip
-worlds = st.tuples(events, st.dictionaries(st.integers(0, 5), consents))
+ASKED = (
+    ("presence", {}),
+    ("presence", {"step_us": DAY_US}),
+    ("presence", {"unit_us": DAY_US, "max_zones": 2}),
+    ("flows", {}),
+    ("flows", {"step_us": DAY_US, "max_cells": 1}),
+    ("stays", {}),
+)
 
 
-def specification(**other: Any) -> rules.Specification:
-    stated: dict[str, Any] = {
-        "dataset": "lyon", "purpose": "presence.statistics", "zones": ZONES, "age_bands": BANDS,
-        "resolution": RESOLUTION, "grain": "hour", "period_from": START, "period_to": END, "max_cells": 2,
-        "max_events": 2, "epsilon_micro": 2_000_000,
-    }  # fmt: skip
-    return rules.Specification(**stated | other)
-
-
-def reference(spec: rules.Specification, world: World) -> set[tuple[int, int, int, int, int]]:
-    """Return (person, zone, start, segment, events) of every contribution, slowly and plainly."""
-    counted: dict[int, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
-    for who, when, zone in set(world[0]):
-        stands = any(
-            began <= when and began <= STARTED and (ended is None or (when < ended and ended > STARTED))
-            for began, ended in world[1].get(who, [])
-        )
-        if stands and START <= when < END and zone in ZONES:
-            start = START + (when - START) // spec.step * spec.step
-            counted[who][int(zone, 16), microseconds(start)] += 1
-    chosen = set()
-    for who, cells in counted.items():
-
-        def draw(cell: tuple[int, int], who: int = who) -> tuple[int, int, int]:
-            zone, start = cell
-            since = start - microseconds(START)
-            x = (who % P * KEYS[1] % P + zone % P * KEYS[2] % P + since % P * KEYS[3] % P + KEYS[0]) % P
-            u = (((x * KEYS[4] + KEYS[5]) % P * x + KEYS[6]) % P * x + KEYS[0]) % P
-            return u, zone, start
-
-        for zone, start in sorted(cells, key=draw)[: spec.max_cells]:
-            chosen.add((who, zone, start, who % 2, min(cells[zone, start], spec.max_events)))
-    return chosen
-
-
-def contributions(
-    spec: rules.Specification, world: World, definition: Path = aggregation.AGGREGATE
-) -> set[tuple[int, int, int, int, int]]:
-    """Return the same from the definition, run as a build runs it; its cells must be its contributions added up."""
-    consent = [
-        {"subscriber": who, "valid_from_us": microseconds(a), "valid_to_us": None if b is None else microseconds(b)}
-        for who, intervals in world[1].items()
-        for a, b in intervals
-    ]
+def compare(world: World, product: str, other: dict[str, Any], engine: str) -> None:
     with tempfile.TemporaryDirectory() as name:
-        files = write(Path(name), world[0], range(6))
-        with Aggregation(spec, Path(name) / "scratch", definition) as build:
-            build.check(**files)
-            build.count(consent, KEYS, STARTED)  # type: ignore[arg-type]
-            chosen = inputs.rows(
-                build.database, "SELECT subscriber_id, zone, starts_at_us, segment, events FROM contribution"
-            )
-            cells = inputs.rows(build.database, "SELECT zone, starts_at_us, segment, people, events FROM cell")
-    added: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
-    for _, zone, start, segment, count in chosen:
-        added[zone, start, segment][0] += 1
-        added[zone, start, segment][1] += count
-    assert {tuple(cell) for cell in cells} == {(*key, *counts) for key, counts in added.items()}
-    assert len(chosen) == len(set(chosen))
-    return set(chosen)
+        q = ask(engines.ingested(Path(name), world), world, product, **other)
+        wanted = engines.reference(q, world)
+        found = answer(q, engine)
+        assert cells(found) == added(wanted)
+        assert chosen_cells(found) == {(who, cell) for who, cell, _ in wanted}
+        keys = found.cells()[0][::2]
+        who, weight = found.weights(keys)
+        row = keys // q.segments
+        counted = set(
+            zip((row // q.times).tolist(), (row % q.times).tolist(), (keys % q.segments).tolist(), strict=True)
+        )
+        expected = Counter(person for person, cell, _ in wanted if cell in counted)
+        assert dict(zip(who.tolist(), weight.tolist(), strict=True)) == expected
+        assert (np.diff(who) > 0).all()
+        assert found.totals is None or found.totals.tolist() == _totals(q, world)
 
 
-@settings(max_examples=60, deadline=None)
-@given(worlds, st.sampled_from(["hour", "day"]))
-def test_the_definition_equals_plain_python(world: World, grain: str) -> None:
-    spec = specification(grain=grain)
-    assert contributions(spec, world) == reference(spec, world)
+def _totals(q: Question, world: World) -> list[int]:
+    everything = engines.reference(engines.replace(q, max_cells=1000), world)
+    visits = Counter((who, cell[1]) for who, cell, _ in everything)
+    totals = [0] * q.times
+    for (_, time), count in visits.items():
+        totals[time] += min(count, q.max_zones)
+    return totals
 
 
-def flaw(spec: rules.Specification, world: World, who: int, definition: Path = aggregation.AGGREGATE) -> str | None:
-    """Return what is wrong with how far `who` reaches, None when all is within the bound."""
-    with_them = contributions(spec, world, definition)
-    without = contributions(spec, ([event for event in world[0] if event[0] != who], world[1]), definition)
-    theirs = with_them - without
-    if without - with_them or any(row[0] != who for row in theirs):
-        return "removing a person changed another's rows"
-    if len(theirs) > spec.max_cells:
-        return "a person counts in too many cells"
-    if any(row[4] > spec.max_events for row in theirs):
-        return "a person adds too many events to a cell"
+@pytest.mark.parametrize("engine", ["kernel", "duckdb"])
+@settings(max_examples=40, deadline=None)
+@given(engines.worlds, st.sampled_from(ASKED))
+def test_each_engine_equals_plain_python(engine: str, world: World, asked: tuple[str, dict[str, Any]]) -> None:
+    compare(world, *asked, engine)
+
+
+@pytest.mark.deep
+@settings(max_examples=12, deadline=None)
+@given(engines.worlds, st.sampled_from(ASKED))
+def test_spark_equals_plain_python(world: World, asked: tuple[str, dict[str, Any]]) -> None:
+    pytest.importorskip("pyspark", reason="Spark is an extra")
+    compare(world, *asked, "spark")
+
+
+def big(seed: int) -> World:
+    """Return a world with heavy lines, duplicates, instants of whole seconds and of single microseconds."""
+    rng = np.random.default_rng(seed)
+    events = [
+        (PEOPLE[int(who)], at(float(hour)), engines.SITES[int(site)], "")
+        for who, hour, site in zip(
+            np.minimum(rng.geometric(0.35, 900) - 1, 5), np.round(rng.uniform(-1, 49, 900) * 90) / 90,
+            rng.integers(0, 5, 900), strict=True,
+        )
+    ]  # fmt: skip
+    stands = [(who, at(float(rng.uniform(-3, 20))), at(1000)) for who in PEOPLE]
+    return events + events[:300], stands
+
+
+@pytest.mark.parametrize("product", ["presence", "flows", "stays"])
+@pytest.mark.parametrize("max_cells", [1, 7, 30])
+def test_heavy_lines_are_bounded_alike(product: str, max_cells: int) -> None:
+    for engine in ("kernel", "duckdb"):
+        compare(big(max_cells), product, {"max_cells": max_cells}, engine)
+
+
+def test_ties_of_the_hash_are_broken_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With keys of zero every cell of a person has one hash: place and time decide."""
+    zeros = (0,) * 7
+    monkeypatch.setattr(engines, "KEYS", zeros)
+    for engine in ("kernel", "duckdb"):
+        compare(big(3), "presence", {"hash_keys": zeros, "max_cells": 5}, engine)
+
+
+def flaw(
+    world: World, who: int, asked: tuple[str, dict[str, Any]], engine: str, planted: Path | None = None
+) -> str | None:
+    """Return what is wrong with how far one person reaches, None when all is within the declared bound."""
+    product, other = asked
+    with tempfile.TemporaryDirectory() as name:
+        one, two = (Path(name) / part for part in ("with", "without"))
+        one.mkdir()
+        two.mkdir()
+        q = ask(engines.ingested(one, world), world, product, **other)
+        without = ([event for event in world[0] if event[0] != who], world[1])
+        found = answer(q, engine, planted)
+        left = answer(ask(engines.ingested(two, without), without, product, **other), engine, planted)
+        before, after = cells(found), cells(left)
+        moved = {
+            key: tuple(a - b for a, b in zip(before.get(key, (0, 0)), after.get(key, (0, 0)), strict=True))
+            for key in before.keys() | after.keys()
+        }
+        people, events = (np.array([change[n] for change in moved.values()]) for n in (0, 1))
+        units = -(-(q.period_to_us - q.period_from_us) // q.unit_us)
+        most = q.max_cells * units
+        if {key for key in chosen_cells(found) if key[0] != who} != chosen_cells(left):
+            return "removing a person changed another's cells"
+        if np.abs(people).sum() > most or (people**2).sum() > most:
+            return "a person changes too many cells"
+        if np.abs(events).sum() > most * q.max_events or (events**2).sum() > most * q.max_events**2:
+            return "a person adds too many events"
+        if found.totals is not None and left.totals is not None:
+            change = np.abs(found.totals - left.totals)
+            if change.max() > q.max_zones:
+                return "a person counts in too many zones of a total"
     return None
 
 
-@settings(max_examples=25, deadline=None)
-@given(worlds, st.integers(0, 5))
-def test_one_person_changes_no_more_than_the_bound(world: World, who: int) -> None:
-    assert flaw(specification(), world, who) is None
-
-
-HEAVY: World = (
-    [
-        (who, at(hour + tenth / 10), zone)
-        for who in (1, 2) for hour in (1, 2, 3) for tenth in range(4) for zone in ZONES[:2]
-    ],
-    {1: [(at(-1), None)], 2: [(at(-1), None)]},
-)  # fmt: skip
+@pytest.mark.parametrize("engine", ["kernel", "duckdb"])
+@settings(max_examples=15, deadline=None)
+@given(engines.worlds, st.sampled_from(PEOPLE), st.sampled_from(ASKED))
+def test_one_person_changes_no_more_than_the_bound(
+    engine: str, world: World, who: int, asked: tuple[str, dict[str, Any]]
+) -> None:
+    assert flaw(world, who, asked, engine) is None
 
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
         ("LEAST(ranked.events, s.max_events)", "ranked.events"),
-        ("PARTITION BY hashed.subscriber_id ORDER", "PARTITION BY hashed.subscriber_id, hashed.zone ORDER"),
-        ("PARTITION BY hashed.subscriber_id ORDER", "ORDER"),
+        (
+            "PARTITION BY hashed.subscriber_id, hashed.unit_at_us ORDER",
+            "PARTITION BY hashed.subscriber_id, hashed.zone ORDER",
+        ),
+        ("PARTITION BY hashed.subscriber_id, hashed.unit_at_us ORDER", "ORDER"),
         ("ranked.place_in_line <= s.max_cells", "ranked.place_in_line <= 2 * s.max_cells"),
     ],
 )
 def test_the_sensitivity_test_convicts_planted_faults(right: str, wrong: str, tmp_path: Path) -> None:
-    text = aggregation.AGGREGATE.read_text(encoding="utf-8")
+    text = definition.AGGREGATE.read_text(encoding="utf-8")
     assert right in text
     planted = tmp_path / "planted.sql"
     planted.write_text(text.replace(right, wrong), encoding="utf-8")
-    assert flaw(specification(), HEAVY, 1) is None
-    assert any(flaw(specification(), HEAVY, who, planted) for who in (1, 2))
+    # One bucket: a fault across people is otherwise hidden by who shares a bucket with whom.
+    heavy = big(1)
+    asked = ("presence", {})
+    people = (PEOPLE[0], PEOPLE[1])
+    assert not any(flaw(heavy, who, asked, "duckdb") for who in people)
+    assert any(flaw(heavy, who, asked, "duckdb", planted) for who in people)
 
 
-def test_the_hash_chooses_evenly_and_differently_for_other_keys() -> None:
-    spec = specification(max_cells=1)
-    people = range(300)
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 2**62), min_size=1))
+def test_the_kernel_reduces_as_the_percent_sign_does(values: list[int]) -> None:
+    reduced = _below_prime(np.array(values, np.int64))
+    assert reduced.tolist() == [value % rules.HASH_PRIME for value in values]
+
+
+def _hours(keys: tuple[int, ...], world: World, folder: Path) -> Iterator[tuple[int, int]]:
+    q = ask(engines.ingested(folder, world), world, max_cells=1, hash_keys=keys)
+    for who, (_, time, _) in chosen_cells(answer(q, "kernel")):
+        yield who, time
+
+
+def test_the_hash_chooses_evenly_and_differently_for_other_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = tuple(range(300))
+    monkeypatch.setattr(engines, "SEGMENT", dict.fromkeys(people, 0))
+    monkeypatch.setattr(engines, "HOME", dict.fromkeys(people, 0))
     world: World = (
-        [(who, at(hour), ZONES[0]) for who in people for hour in range(4)],
-        {who: [(at(-1), None)] for who in people},
-    )
-
-    def hours(keys: Iterable[int]) -> dict[int, int]:
-        with tempfile.TemporaryDirectory() as name:
-            files = write(Path(name), world[0], people)
-            with Aggregation(spec, Path(name) / "scratch") as build:
-                build.check(**files)
-                consent = [{"subscriber": who, "valid_from_us": 0, "valid_to_us": None} for who in people]
-                build.count(consent, tuple(keys), STARTED)  # type: ignore[arg-type]
-                return dict(inputs.rows(build.database, "SELECT subscriber_id, starts_at_us FROM contribution"))
-
-    one, other = hours(KEYS), hours(rules.hash_keys("another secret", "a specification"))
-    shares = [list(one.values()).count(start) for start in set(one.values())]
+        [(who, at(hour), "a", "") for who in people for hour in range(4)], [(who, at(-1), at(1000)) for who in people]
+    )  # fmt: skip
+    one = dict(_hours(engines.KEYS, world, tmp_path))
+    other = dict(_hours(rules.hash_keys("another secret", "a specification"), world, tmp_path))
+    shares = Counter(one.values())
     assert len(shares) == 4
     # Binomial(300, 1/4) leaves [25, 130] with a probability below 1e-9.
-    assert all(25 <= share <= 130 for share in shares)
+    assert all(25 <= share <= 130 for share in shares.values())
     assert one != other
+    assert HOUR_US * 24 == DAY_US

@@ -1,0 +1,271 @@
+"""The one definition, `aggregate.sql`, run on DuckDB a bucket at a time, or carried to Spark.
+
+Both answer with the same cells as the kernel, row for row. DuckDB holds one bucket in memory and spills what does not
+fit; Spark reads the whole store as Parquet, which any cluster can do as well.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marketplace.datasets import inputs
+from marketplace.datasets.people import Numbers
+from marketplace.datasets.question import (
+    LONGEST_TRIP_US,
+    NIGHT_FROM_US,
+    NIGHT_US,
+    Answer,
+    Contributions,
+    Question,
+)
+from marketplace.datasets.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
+from marketplace.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.question import Say
+
+AGGREGATE = Path(__file__).with_name("aggregate.sql")
+CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")
+SPARK = {
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "16",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.autoBroadcastJoinThreshold": "64m",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+@functools.cache
+def parts(definition: Path = AGGREGATE) -> dict[str, str]:
+    """Return the definition's parts, by name."""
+    pieces = re.split(r"^--: (\w+)\n", definition.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def query(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
+    """Return the query for `contribution`, `total`, `cell` or `manifest` of a product, in DuckDB's dialect."""
+    part = parts(definition)
+    if wanted in {"cell", "manifest"}:
+        return part[wanted]
+    before = part["covered"] + part[product] + part["bounded"]
+    return f"WITH\n{before}\n{part[wanted]}"
+
+
+def tables(question: Question) -> dict[str, pa.Table]:
+    """Return what the definition reads, but for the events."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    q = question
+    in_zone = np.flatnonzero(q.zone >= 0)
+    stated = {
+        "period_from_us": q.period_from_us, "period_to_us": q.period_to_us, "started_us": q.started_us,
+        "step_us": q.step_us, "unit_us": q.unit_us, "max_cells": q.max_cells, "max_events": q.max_events,
+        "max_zones": q.max_zones, "zones": q.zones, "longest_trip_us": LONGEST_TRIP_US,
+        "night_from_us": NIGHT_FROM_US, "night_us": NIGHT_US,
+    } | {f"key_{number}": key for number, key in enumerate(q.hash_keys)}  # fmt: skip
+    columns: dict[str, dict[str, Any]] = {
+        "specification": {name: np.array([value], np.int64) for name, value in stated.items()},
+        "consent": dict(zip(CONSENT, q.consent, strict=True)),
+        "subscriber": _subscribers(q, np.flatnonzero(q.segment >= 0)),
+        "zone_of": {"place": in_zone, "zone": q.zone[in_zone].astype(np.int64)},
+    }
+    return {name: pa.table(table) for name, table in columns.items()}
+
+
+def _event_schema() -> pa.Schema:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.schema([(name, pa.int64()) for name in ("subscriber_id", "at_us", "place")])
+
+
+def _subscribers(q: Question, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    return {
+        "subscriber_id": q.references[lines],
+        "segment": q.segment[lines].astype(np.int64),
+        "home": q.home[lines].astype(np.int64),
+    }
+
+
+def events(question: Question, bucket: int) -> Iterator[pa.Table]:
+    """Yield one bucket's events of the period's days, a day at a time: subscriber_id, at_us, place."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    q = question
+    for day in q.days:
+        seen = q.store.bucket(day, bucket)
+        start = np.int64((day.toordinal() - 719_163) * DAY_US)
+        number = seen.people.astype(np.int64) * q.store.buckets + bucket
+        visit = np.repeat(seen.visit, seen.count)
+        at = start + (visit >> np.uint32(PLACE_BITS)).astype(np.int64) * HOUR_US
+        at += q.store.moments(day, bucket).micros()
+        yield pa.table(
+            {
+                "subscriber_id": np.repeat(np.repeat(q.references[number], seen.visits), seen.count),
+                "at_us": at,
+                "place": (visit & np.uint32(MOST_PLACES - 1)).astype(np.int64),
+            }
+        )
+
+
+class Sums:
+    """An answer as its cells and contributions come in."""
+
+    def __init__(self, question: Question, folder: Path) -> None:
+        """Start from nothing; contributions go into files of `folder`."""
+        self.q, self.folder = question, folder
+        q = question
+        self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
+        self.events = np.zeros(len(self.people), np.int64)
+        self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
+        self.order = np.argsort(q.references)
+        self.sorted = q.references[self.order]
+        self.parts: list[Contributions] = []
+
+    def _key(self, rows: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+        q = self.q
+        time = (rows["starts_at_us"] - q.period_from_us) // q.step_us
+        return (time * q.places + rows["zone"]) * q.segments + rows["segment"]
+
+    def add_cells(self, rows: dict[str, NDArray[Any]]) -> None:
+        """Add cells, each of which comes once in `rows`."""
+        key = self._key(rows)
+        self.people[key] += rows["people"].astype(np.uint32)
+        self.events[key] += rows["events"]
+
+    def add_totals(self, rows: dict[str, NDArray[Any]]) -> None:
+        """Add the totals of times, each of which comes once in `rows`."""
+        assert self.totals is not None, "totals are asked for"
+        self.totals[(rows["starts_at_us"] - self.q.period_from_us) // self.q.step_us] += rows["people"]
+
+    def add_contributions(self, rows: dict[str, NDArray[Any]]) -> None:
+        """Keep contributions in files."""
+        number = len(self.parts)
+        part = Contributions(self.folder / f"{number}.people", self.folder / f"{number}.keys")
+        self.order[np.searchsorted(self.sorted, rows["subscriber_id"])].astype(np.uint32).tofile(part.people)
+        self._key(rows).astype(np.uint32).tofile(part.keys)
+        self.parts.append(part)
+
+    def answer(self) -> Answer:
+        """Return what came in."""
+        return Answer(self.q, self.people, self.events, self.totals, self.parts)
+
+
+def on_duckdb(
+    question: Question, database: duckdb.DuckDBPyConnection, folder: Path, say: Say, definition: Path = AGGREGATE
+) -> Answer:
+    """Run the definition a bucket at a time: memory holds one bucket, and the rest of it spills."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    q = question
+    sums = Sums(q, folder)
+    for name, table in tables(q).items():
+        if name not in {"consent", "subscriber"}:
+            inputs.load(database, name, **{column: table[column] for column in table.column_names})
+    of_consent = Numbers(q.references).find(q.consent[0])
+    for bucket in range(q.store.buckets):
+        parts_of_days = [table for table in events(q, bucket) if len(table)]
+        if parts_of_days:
+            # A bucket's own lines and consents are all that its events can meet.
+            lines = np.arange(bucket, len(q.references), q.store.buckets)
+            database.register("subscriber", pa.table(_subscribers(q, lines[q.segment[lines] >= 0])))
+            own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
+            database.register("consent", pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}))
+            database.register("event", pa.concat_tables(parts_of_days))
+            inputs.rows(database, f"CREATE TABLE contribution AS {query(q.product, 'contribution', definition)}")
+            sums.add_cells(database.execute(query(q.product, "cell", definition)).fetchnumpy())
+            sums.add_contributions(database.execute("FROM contribution").fetchnumpy())
+            if q.max_zones:
+                sums.add_totals(database.execute(query(q.product, "total", definition)).fetchnumpy())
+            inputs.rows(database, "DROP TABLE contribution")
+            for name in ("event", "subscriber", "consent"):
+                database.unregister(name)
+        say("counting", 0.3 + 0.25 * (bucket + 1) / q.store.buckets)
+    return sums.answer()
+
+
+def in_spark(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
+    """Return the same query in Spark's dialect."""
+    import sqlglot  # noqa: PLC0415
+
+    return sqlglot.transpile(query(product, wanted, definition), read="duckdb", write="spark")[0]
+
+
+@functools.cache
+def _session(master: str) -> Any:  # noqa: ANN401 (pyspark is an extra)
+    """Start Spark once in this process; it ends with the process, and so does what it spilled."""
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise Conflict(
+            "BUILD_ENGINE is spark, and pyspark is not installed: install partage[spark] and Java."
+        ) from None
+    spill = tempfile.mkdtemp(prefix="partage-spark-")
+    builder = SparkSession.builder.master(master).config("spark.local.dir", spill)
+    for name, value in SPARK.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    atexit.register(shutil.rmtree, spill, ignore_errors=True)
+    atexit.register(session.stop)
+    return session
+
+
+def on_spark(
+    question: Question, folder: Path, say: Say, definition: Path = AGGREGATE, master: str = "local[2]"
+) -> Answer:
+    """Run the definition on Spark; it reads and writes Parquet below `folder`, which every worker must see."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    q = question
+    given = folder / "given"
+    (given / "event").mkdir(parents=True)
+    for name, table in tables(q).items():
+        pq.write_table(table, given / f"{name}.parquet")
+    for bucket in range(q.store.buckets):
+        write_events(q, bucket, given / "event")
+        say("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
+    session = _session(master)
+    for name in ("specification", "consent", "subscriber", "zone_of", "event"):
+        path = given / name if name == "event" else given / f"{name}.parquet"
+        session.read.parquet(str(path)).createOrReplaceTempView(name)
+    sums = Sums(q, folder)
+    for wanted in ("contribution", "cell", *(("total",) if q.max_zones else ())):
+        say("counting", 0.35)
+        session.sql(in_spark(q.product, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
+        if wanted == "contribution":
+            session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
+    for wanted, add in (
+        ("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)
+    ):  # fmt: skip
+        for file in sorted((folder / wanted).glob("*.parquet")):
+            table = pq.read_table(file)
+            add({name: table[name].to_numpy() for name in table.column_names})
+    return sums.answer()
+
+
+def write_events(question: Question, bucket: int, folder: Path) -> None:
+    """Write one bucket's events of the period as Parquet, if there are any; the first bucket's file is always there."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    tables = [table for table in events(question, bucket) if len(table)]
+    if tables or not bucket:
+        with pq.ParquetWriter(folder / f"{bucket:05}.parquet", _event_schema(), compression="lz4") as writer:
+            for table in tables:
+                writer.write_table(table)

@@ -1,0 +1,299 @@
+"""The fast path: the one definition in arrays over the event store, equal to the SQL row for row.
+
+A bucket at a time, two at once: no line is in two buckets, so consent, bounds and weights need nothing from another.
+What `aggregate.sql` says is the definition; `test_aggregate` holds this file to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marketplace.datasets.people import Numbers
+from marketplace.datasets.question import (
+    LONGEST_TRIP_US,
+    NIGHT_FROM_US,
+    NIGHT_US,
+    Answer,
+    Contributions,
+    Question,
+    merged,
+)
+from marketplace.datasets.rules import HASH_PRIME
+from marketplace.datasets.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS, Bucket, Moments
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.question import Say
+
+THREADS = 2
+PRIME = np.int64(HASH_PRIME)
+HOURS = DAY_US // HOUR_US
+NIGHT_FROM_HOUR = NIGHT_FROM_US // HOUR_US
+NIGHT_TO_HOUR = (NIGHT_FROM_US + NIGHT_US - DAY_US) // HOUR_US
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What lines of one bucket count in: line within the bucket, time × places + place, events."""
+
+    line: NDArray[np.uint32]
+    code: NDArray[np.uint32]
+    events: NDArray[np.unsignedinteger[Any]]
+
+    def only(self, of: NDArray[Any]) -> Seen:
+        """Return these rows alone."""
+        return Seen(self.line[of], self.code[of], self.events[of])
+
+
+class Kernel:
+    """One build's arrays, and what its buckets add up to."""
+
+    def __init__(self, question: Question, folder: Path) -> None:
+        """Prepare what all buckets need; each writes its contributions into `folder`."""
+        q = self.q = question
+        self.folder = folder
+        self.begins, self.ends = merged(q, Numbers(q.references).find(q.consent[0]))
+        self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
+        self.more = np.zeros(len(self.people), np.int64)
+        """Events beyond the first of each person."""
+        self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
+        self.lock = threading.Lock()
+        zones = np.bincount(q.zone[q.zone >= 0], minlength=1)
+        self.is_one_to_one = bool(zones.max() <= 1)
+        keys = [np.int64(key) for key in q.hash_keys]
+        self.hash_of_line = q.references % PRIME * keys[1] % PRIME
+        self.hash_of_place = np.arange(q.places, dtype=np.int64) % PRIME * keys[2] % PRIME
+        self.hash_of_time = np.arange(q.times, dtype=np.int64) * q.step_us % PRIME * keys[3] % PRIME + keys[0]
+
+    def run(self, say: Say) -> Answer:
+        """Count every bucket and return what they add up to."""
+        buckets = self.q.store.buckets
+        parts: list[Contributions] = []
+        with ThreadPoolExecutor(THREADS) as pool:
+            for done, part in enumerate(pool.map(self._bucket, range(buckets)), 1):
+                parts.append(part)
+                say("counting", 0.3 + 0.25 * done / buckets)
+        self.more += self.people
+        return Answer(self.q, self.people, self.more, self.totals, parts)
+
+    def _bucket(self, bucket: int) -> Contributions:
+        q = self.q
+        counts = {"presence": self._presence, "flows": self._flows, "stays": self._stays}[q.product]
+        seen = counts(bucket)
+        if self.totals is not None:
+            self._total(seen)
+        seen = self._bounded(bucket, seen)
+        line = seen.line.astype(np.int64) * q.store.buckets + bucket
+        key = seen.code.astype(np.int64) * q.segments
+        if q.product == "stays":
+            key += seen.code % q.places != q.home[line]
+        elif q.product == "presence":
+            key += q.segment[line]
+        several = np.flatnonzero(seen.events > 1)
+        more = np.minimum(seen.events[several], q.max_events).astype(np.int64) - 1
+        with self.lock:
+            np.add.at(self.people, key, np.uint32(1))
+            np.add.at(self.more, key[several], more)
+        part = Contributions(self.folder / f"{bucket}.people", self.folder / f"{bucket}.keys")
+        line.astype(np.uint32).tofile(part.people)
+        key.astype(np.uint32).tofile(part.keys)
+        return part
+
+    def _day(
+        self, day: dt.date, bucket: int
+    ) -> tuple[Bucket, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], int]:
+        """Return a day's visits, which lines consent all of it and which for a part, their numbers, and its start."""
+        q = self.q
+        seen = q.store.bucket(day, bucket)
+        start = (day.toordinal() - 719_163) * DAY_US  # days from the year 1 to 1970
+        low, high = max(start, q.period_from_us), min(start + DAY_US, q.period_to_us)
+        line = seen.people.astype(np.int64) * q.store.buckets + bucket
+        begins, ends = self.begins[line], self.ends[line]
+        touches = (begins < high) & (ends > low) & (q.segment[line] >= 0)
+        whole = touches & (begins <= low) & (ends >= high)
+        return seen, whole, touches & ~whole, line, start
+
+    def _visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+        """Return the visits that count: line within the bucket, hours since the period began, zone, events."""
+        q = self.q
+        parts: list[tuple[NDArray[Any], ...]] = []
+        for day in q.days:
+            seen, whole, partly, number, start = self._day(day, bucket)
+            zone = q.zone[seen.visit & np.uint32(MOST_PLACES - 1)]
+            hour = (start - q.period_from_us) // HOUR_US + (seen.visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+            counts = np.repeat(whole, seen.visits) & (zone >= 0)
+            if start < q.period_from_us or start + DAY_US > q.period_to_us:
+                counts &= (hour >= 0) & (hour < (q.period_to_us - q.period_from_us) // HOUR_US)
+            events: NDArray[Any] = seen.count
+            if partly.any():
+                events = seen.count.astype(np.int64)
+                of, count = self._consented(seen, partly, number, start, q.store.moments(day, bucket))
+                events[of] = count
+                counts[of] = (count > 0) & (zone[of] >= 0)
+            at = np.flatnonzero(counts)
+            parts.append((np.repeat(seen.people, seen.visits)[at], hour[at], zone[at], events[at]))
+        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
+
+    def _consented(
+        self, seen: Bucket, partly: NDArray[np.bool_], line_numbers: NDArray[np.int64], start: int, moments: Moments
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the visits of lines whose consent, or the period, begins or ends that day, and the events that count."""
+        of = np.flatnonzero(np.repeat(partly, seen.visits))
+        line = np.repeat(line_numbers, seen.visits)[of]
+        count = seen.count[of].astype(np.int64)
+        first = (np.cumsum(seen.count, dtype=np.int64) - seen.count)[of]
+        each = np.repeat(np.arange(len(of)), count)
+        place = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count) + first[each]
+        hour = (seen.visit[of] >> np.uint32(PLACE_BITS)).astype(np.int64)
+        at = start + hour[each] * HOUR_US + moments.micros(place)
+        stands = (at >= self.begins[line][each]) & (at < self.ends[line][each])
+        stands &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
+        return of, np.bincount(each[stands], minlength=len(of))
+
+    def _presence(self, bucket: int) -> Seen:
+        q = self.q
+        line, hour, zone, events = self._visits(bucket)
+        time = hour if q.step_us == HOUR_US else hour * HOUR_US // q.step_us
+        code = time * q.places + zone
+        if self.is_one_to_one and q.step_us == HOUR_US:
+            return Seen(line, code.astype(np.uint32), events)
+        return _grouped(line, code, events)
+
+    def _stays(self, bucket: int) -> Seen:
+        """Return each line's zone with the most events of each night; of equals, the first zone."""
+        q = self.q
+        line, hour, zone, events = self._visits(bucket)
+        hour += q.period_from_us % DAY_US // HOUR_US
+        time, of_day = hour // HOURS, hour % HOURS
+        night = np.where(of_day < NIGHT_TO_HOUR, time - 1, time)
+        at = np.flatnonzero(((of_day >= NIGHT_FROM_HOUR) | (of_day < NIGHT_TO_HOUR)) & (night >= 0))
+        seen = _grouped(line[at], night[at] * q.places + zone[at], events[at])
+        order = np.lexsort((seen.code, -seen.events.astype(np.int64), seen.code // q.places, seen.line))
+        best = seen.only(order)
+        changes = np.ones(len(order), np.bool_)
+        night = best.code // np.uint32(q.places)
+        changes[1:] = (best.line[1:] != best.line[:-1]) | (night[1:] != night[:-1])
+        return best.only(changes)
+
+    def _flows(self, bucket: int) -> Seen:
+        """Return each line's trips: two events in a row in two zones, at the time of the second."""
+        q = self.q
+        parts: list[tuple[NDArray[Any], ...]] = []
+        for day in q.days:
+            seen, whole, partly, number, start = self._day(day, bucket)
+            wanted = np.flatnonzero(np.repeat(np.repeat(whole | partly, seen.visits), seen.count))
+            visit = np.repeat(seen.visit, seen.count)[wanted]
+            hour = (visit >> np.uint32(PLACE_BITS)).astype(np.int64)
+            at = start + hour * HOUR_US + q.store.moments(day, bucket).micros(wanted)
+            line = np.repeat(np.repeat(number, seen.visits), seen.count)[wanted]
+            zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
+            stands = (at >= self.begins[line]) & (at < self.ends[line]) & (zone >= 0)
+            stands &= (at >= q.period_from_us) & (at < q.period_to_us)
+            parts.append((line[stands] // q.store.buckets, at[stands], zone[stands]))
+        if not parts:
+            return _grouped(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int64))
+        line, at, zone = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.lexsort((zone, at, line))
+        line, at, zone = line[order], at[order], zone[order].astype(np.int64)
+        trip = (line[1:] == line[:-1]) & (zone[1:] != zone[:-1]) & (at[1:] - at[:-1] <= LONGEST_TRIP_US)
+        arrival = np.flatnonzero(trip) + 1
+        time = (at[arrival] - q.period_from_us) // q.step_us
+        code = time * q.places + zone[arrival - 1] * q.zones + zone[arrival]
+        return _grouped(line[arrival].astype(np.uint32), code, np.ones(len(arrival), np.int64))
+
+    def _total(self, seen: Seen) -> None:
+        """Add to each time the places each line was in then, at most max_zones of each."""
+        q = self.q
+        time = seen.code // np.uint32(q.places)
+        pairs = np.sort((seen.line.astype(np.uint64) << np.uint64(32)) | time)
+        first = np.flatnonzero(_changes(pairs))
+        zones = np.minimum(np.diff(first, append=len(pairs)), q.max_zones)
+        added = np.bincount((pairs[first] & np.uint64(2**32 - 1)).astype(np.int64), zones, minlength=q.times)
+        with self.lock:
+            assert self.totals is not None, "totals are asked for"
+            self.totals += added.astype(np.int64)
+
+    def _bounded(self, bucket: int, seen: Seen) -> Seen:
+        """Return at most max_cells rows of each line and unit, those of the smallest hash."""
+        q = self.q
+        units = -(-(q.period_to_us - q.period_from_us) // q.unit_us)
+        group = seen.line
+        if units > 1:
+            unit = (seen.code // np.uint32(q.places)).astype(np.int64) * q.step_us // q.unit_us
+            group = (seen.line.astype(np.int64) * units + unit).astype(np.uint32)
+        count = np.bincount(group, minlength=1)
+        heavy = count > q.max_cells
+        many = np.flatnonzero(heavy[group])
+        if not len(many):
+            return seen
+        drawn = (group[many].astype(np.uint64) << np.uint64(31)) | self._hash(bucket, seen.only(many)).view(np.uint64)
+        ordered = np.sort(drawn)
+        last = np.zeros(len(count), np.uint64)
+        last[heavy] = ordered[np.cumsum(count[heavy]) - count[heavy] + q.max_cells - 1]
+        taken = drawn <= last[group[many]]
+        if np.count_nonzero(taken) > q.max_cells * np.count_nonzero(heavy):
+            self._break_ties(seen, many, drawn, group, taken)
+        keep = ~heavy[group]
+        keep[many] = taken
+        return seen.only(keep)
+
+    def _break_ties(
+        self, seen: Seen, many: NDArray[np.int64], drawn: NDArray[np.uint64], group: NDArray[np.uint32],
+        taken: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        """Of rows of one line with one hash, take those of the first places and times."""
+        q = self.q
+        too_many = np.bincount(group[many][taken]) > q.max_cells
+        theirs = np.flatnonzero(too_many[group[many]])
+        code = seen.code[many[theirs]]
+        order = np.lexsort((code // q.places, code % q.places, drawn[theirs]))
+        whose = group[many[theirs]][order]
+        rank = np.arange(len(order)) - np.searchsorted(whose, whose)
+        taken[theirs[order]] = rank < q.max_cells
+
+    def _hash(self, bucket: int, seen: Seen) -> NDArray[np.int64]:
+        """Return the keyed hash of each row: a whole number below 2^31 - 1."""
+        q = self.q
+        keys = [np.int64(key) for key in q.hash_keys]
+        line = seen.line.astype(np.int64) * q.store.buckets + bucket
+        time = seen.code // np.uint32(q.places)
+        x = self.hash_of_line[line] + self.hash_of_place[seen.code - time * np.uint32(q.places)]
+        x = _below_prime(x + self.hash_of_time[time])
+        u = _below_prime(x * keys[4] + keys[5])
+        u = _below_prime(u * x + keys[6])
+        return _below_prime(u * x + keys[0])
+
+
+def _below_prime(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the values (0 to 2^62) modulo 2^31 - 1: 2^31 is 1 there, so the high bits are added to the low ones."""
+    values = (values & PRIME) + (values >> np.int64(31))
+    values = (values & PRIME) + (values >> np.int64(31))
+    values[values >= PRIME] -= PRIME
+    return values
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    changes = np.empty(len(values), np.bool_)
+    changes[:1] = True
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
+
+
+def _grouped(line: NDArray[Any], code: NDArray[Any], events: NDArray[Any]) -> Seen:
+    """Return the rows of one line and code as one, their events added up."""
+    order = np.argsort((line.astype(np.uint64) << np.uint64(32)) | code.astype(np.uint64))
+    line, code = line[order].astype(np.uint32), code[order].astype(np.uint32)
+    first = np.flatnonzero(_changes(line) | _changes(code))
+    if not len(first):
+        return Seen(line, code, np.empty(0, np.int64))
+    return Seen(line[first], code[first], np.add.reduceat(events[order].astype(np.int64), first))

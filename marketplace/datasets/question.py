@@ -1,0 +1,156 @@
+"""What an engine is asked, and what it answers: the same arrays for the SQL definition and for the kernel."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from marketplace.datasets.store import Store
+
+    Say = Callable[[str, float], None]
+
+PRODUCTS = ("presence", "flows", "stays")
+"""Presence: who is in a zone at a time. Flows: who goes from one zone to another. Stays: who spends the night where."""
+LONGEST_TRIP_US = 6 * 3_600_000_000
+"""Two events of one person that lie further apart are not a trip."""
+NIGHT_FROM_US, NIGHT_US = 20 * 3_600_000_000, 10 * 3_600_000_000
+"""A night begins at 20:00 UTC of the day it is counted on and ends at 06:00 of the next."""
+SEGMENTS_OF_STAYS = ("resident", "visitor")
+"""Somebody whose home is the zone they spend the night in, and everybody else."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One build, in numbers. Places of the key set are zones; of flows, origin × zones + destination."""
+
+    product: str
+    period_from_us: int
+    period_to_us: int
+    started_us: int
+    step_us: int
+    unit_us: int
+    max_cells: int
+    max_events: int
+    max_zones: int
+    """0: totals are not asked for."""
+    hash_keys: tuple[int, ...]
+    zones: int
+    segments: int
+    store: Store
+    references: NDArray[np.int64]
+    """Of each line of the store, by number."""
+    segment: NDArray[np.int16]
+    """Of each line, -1 for those that are not the operator's subscribers."""
+    home: NDArray[np.int32]
+    """Zone where each line is at home, -1 outside the key set."""
+    zone: NDArray[np.int32]
+    """Of each place of the store, -1 outside the key set."""
+    consent: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    """Reference, valid_from_us and valid_to_us of intervals, in whatever order; those that overlap are one."""
+
+    @property
+    def places(self) -> int:
+        """Return how many places the key set has."""
+        return self.zones**2 if self.product == "flows" else self.zones
+
+    @property
+    def times(self) -> int:
+        """Return how many times the key set has."""
+        return (self.period_to_us - self.period_from_us) // self.step_us
+
+    @property
+    def days(self) -> list[dt.date]:
+        """Return the ingested days that the period touches."""
+        first = dt.date(1970, 1, 1) + dt.timedelta(microseconds=self.period_from_us)
+        last = dt.date(1970, 1, 1) + dt.timedelta(microseconds=self.period_to_us - 1)
+        return self.store.days(first, last + dt.timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """One bucket's lines and what each counts in, bounded, in files of raw columns that end with the build."""
+
+    people: Path
+    """Number of the line in the store, uint32."""
+    keys: Path
+    """Position in times × places × segments, uint32."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The true, bounded aggregate: it never leaves the build."""
+
+    question: Question
+    people: NDArray[np.uint32]
+    """times × places × segments: distinct people."""
+    events: NDArray[np.int64]
+    """The same: their events, at most max_events of each."""
+    totals: NDArray[np.int64] | None
+    """By time: zones that each person was in, at most max_zones of each, before max_cells; None if not asked for."""
+    contributions: list[Contributions]
+
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return keys (positions in places × times × segments, ascending), people and events of cells with anybody."""
+        q = self.question
+        shape = (q.times, q.places, q.segments)
+        people = np.ascontiguousarray(self.people.reshape(shape).transpose(1, 0, 2)).ravel()
+        keys = np.flatnonzero(people)
+        events = np.ascontiguousarray(self.events.reshape(shape).transpose(1, 0, 2)).ravel()
+        return keys, people[keys].astype(np.int64), events[keys]
+
+    def weights(self, counted: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return reference and weight of everyone who counts in these keys (of places × times × segments), by reference."""
+        q = self.question
+        segment, row = counted % q.segments, counted // q.segments
+        is_counted = np.zeros(q.times * q.places * q.segments, np.bool_)
+        is_counted[(row % q.times * q.places + row // q.times) * q.segments + segment] = True
+        weight = np.zeros(len(q.references), np.int64)
+        for part in self.contributions:
+            people = np.fromfile(part.people, np.uint32)
+            counts = is_counted[np.fromfile(part.keys, np.uint32)]
+            weight += np.bincount(people[counts], minlength=len(weight))
+        who = np.flatnonzero(weight)
+        who = who[np.argsort(q.references[who])]
+        return q.references[who], weight[who]
+
+
+def merged(question: Question, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, by line, the consent that stands at the build's start: from, and until (0 and 0 where none does).
+
+    `numbers` are the lines of the consents, -1 for references that are not lines of the store. Overlapping intervals
+    are one; intervals that only touch are two, because a withdrawal lies between them.
+    """
+    _, begins, ends = question.consent
+    real = (numbers >= 0) & (begins < ends)
+    line, begins, ends = numbers[real], begins[real], ends[real]
+    start = np.zeros(len(question.references), np.int64)
+    end = np.zeros(len(question.references), np.int64)
+    if len(line) and np.any(np.bincount(line) > 1):
+        order = np.lexsort((ends, begins, line))
+        line, begins, ends = line[order], begins[order], ends[order]
+        groups: list[tuple[int, int, int]] = []
+        for one in np.flatnonzero(np.bincount(line) > 1).tolist():
+            low, high = np.searchsorted(line, [one, one + 1])
+            reach = None
+            for a, b in zip(begins[low:high].tolist(), ends[low:high].tolist(), strict=True):
+                if reach is None or a >= reach:
+                    groups.append((one, a, b))
+                else:
+                    groups[-1] = (one, groups[-1][1], max(groups[-1][2], b))
+                reach = groups[-1][2]
+        once = np.bincount(line)[line] == 1
+        line = np.concatenate([line[once], np.array([g[0] for g in groups], line.dtype)])
+        begins = np.concatenate([begins[once], np.array([g[1] for g in groups], np.int64)])
+        ends = np.concatenate([ends[once], np.array([g[2] for g in groups], np.int64)])
+    stands = (begins <= question.started_us) & (question.started_us < ends)
+    start[line[stands]], end[line[stands]] = begins[stands], ends[stands]
+    return start, end

@@ -1,0 +1,295 @@
+"""The ingested store: each day's events once, by subscriber, as raw columns that every later build reads.
+
+**A day's events are a set.** Ingesting adds to it; what is there already changes nothing, so a file given twice, a file
+that overlaps another and a late one all end in the same set, and an ingestion that was killed is simply run again.
+
+A line's events all lie in one bucket, so whatever looks at one line at a time (consent, bounds, weights) looks at one
+bucket at a time. Within a bucket's day there are *visits*: one line, hour and place, with how many events it has. A visit
+takes four bytes and its count one, sorted by line; the events' own instants and kinds lie apart and are read only where
+consent began or ended that day, and when late events are merged.
+
+**One object changes:** `store.json`, put whole, names everything else by names that are never used twice. A reader
+that opened it sees one state until the end; what it no longer names is deleted one ingestion later.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import obstore
+
+from marketplace.errors import Conflict
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from obstore.store import ObjectStore
+
+PREFIX = "private/events/"
+"""Where the store lies in the operator's object store: below `private/`, which no delivery may touch."""
+FORMAT = 1
+BUCKET_BITS = 5
+PLACE_BITS = 27
+"""A visit is hour << 27 | place."""
+MOST_PLACES = 1 << PLACE_BITS
+KIND_BITS = 16
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+UNITS_US = (1_000_000, 1_000, 1)
+"""A bucket's day keeps its instants in seconds, milliseconds or microseconds: the longest that loses nothing."""
+LEAST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One day's events of one bucket, by line, hour and place; lines are numbered within the bucket."""
+
+    people: NDArray[np.uint32]
+    """Lines seen that day, ascending."""
+    visits: NDArray[np.unsignedinteger[Any]]
+    """Visits of each."""
+    visit: NDArray[np.uint32]
+    """hour << 27 | place, ascending for each line."""
+    count: NDArray[np.unsignedinteger[Any]]
+    """Distinct events of each visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Events in columns: whose, hour << 27 | place, microseconds into the hour, kind."""
+
+    people: NDArray[np.uint32]
+    visit: NDArray[np.uint32]
+    micros: NDArray[np.uint32]
+    kind: NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When in its hour each event was, and of which kind: units since the hour << kind_bits | kind."""
+
+    words: NDArray[np.unsignedinteger[Any]]
+    unit_us: int
+    kind_bits: int
+
+    def micros(self, of: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.uint32]:
+        """Return the microseconds into the hour of these events."""
+        words = self.words[of]
+        return (words >> words.dtype.type(self.kind_bits)).astype(np.uint32) * np.uint32(self.unit_us)
+
+    def kinds(self) -> NDArray[np.uint16]:
+        """Return the number of each event's kind."""
+        return (self.words & self.words.dtype.type((1 << self.kind_bits) - 1)).astype(np.uint16)
+
+
+@dataclass
+class State:
+    """What `store.json` says."""
+
+    buckets: int = 1 << BUCKET_BITS
+    people: list[dict[str, Any]] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    days: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """ISO date → name of the object, events, visits, and where each bucket lies in it."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Input file → what it looked like when it was ingested whole."""
+    subscribers: dict[str, Any] | None = None
+    """The operator's table of subscribers, as last ingested."""
+    former: list[str] = field(default_factory=list)
+    """Objects that the state before this one named and this one does not: readers may still be at them."""
+
+    def named(self) -> set[str]:
+        """Return every object that this state names."""
+        parts = [*self.people, *self.places, *self.days.values(), *([self.subscribers] if self.subscribers else [])]
+        return {part["name"] for part in parts}
+
+
+class Store:
+    """One state of the store, read only; `writer.Writer` makes the next one."""
+
+    def __init__(self, objects: ObjectStore, prefix: str = PREFIX, *, buckets: int = 1 << BUCKET_BITS) -> None:
+        """Open the store's present state; one that nothing was ever put in is empty, and will have so many buckets."""
+        self.objects, self.prefix = objects, prefix
+        self.state = State(buckets=buckets)
+        try:
+            said = json.loads(bytes(obstore.get(objects, prefix + "store.json").bytes()))
+        except FileNotFoundError:
+            return
+        except ValueError:
+            raise _damaged("store.json") from None
+        if said.pop("format", None) != FORMAT:
+            raise Conflict("The event store was written by another version; ingest its files into a new one.")
+        self.state = State(**said)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no event was ever ingested."""
+        return not self.state.days
+
+    @property
+    def buckets(self) -> int:
+        """Return how many buckets lines are spread over: a power of two."""
+        return self.state.buckets
+
+    def people(self) -> NDArray[np.int64]:
+        """Return every line's reference, by number: line n is in bucket n % buckets, where it is number n // buckets."""
+        parts = [np.frombuffer(self.read(part), np.int64) for part in self.state.people]
+        return np.concatenate([*parts, np.empty(0, np.int64)])
+
+    def places(self) -> tuple[list[str | None], NDArray[np.float64], NDArray[np.float64]]:
+        """Return each place, by number: its site's name, or its latitude and longitude (NaN for a site)."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        parts = [pq.read_table(pa.BufferReader(self.read(part))) for part in self.state.places]
+        if not parts:
+            return [], np.empty(0), np.empty(0)
+        whole = pa.concat_tables(parts)
+        return whole["site"].to_pylist(), whole["latitude"].to_numpy(), whole["longitude"].to_numpy()
+
+    def days(self, start: dt.date, end: dt.date) -> list[dt.date]:
+        """Return the ingested days from `start` to before `end`, ascending."""
+        import datetime as dt  # noqa: PLC0415
+
+        days = (dt.date.fromisoformat(day) for day in self.state.days)
+        return sorted(day for day in days if start <= day < end)
+
+    def read(self, part: dict[str, Any]) -> bytes:
+        """Return a whole object that the state names; one that is gone or damaged is refused by name."""
+        try:
+            data = bytes(obstore.get(self.objects, self.prefix + part["name"]).bytes())
+        except (FileNotFoundError, OSError, obstore.exceptions.BaseError):
+            raise _damaged(part["name"]) from None
+        if zlib.crc32(data) != part["crc"]:
+            raise _damaged(part["name"])
+        return data
+
+    def bucket(self, day: dt.date, bucket: int) -> Bucket:
+        """Return one day's visits of one bucket."""
+        entry = self.state.days[day.isoformat()]["buckets"][bucket]
+        lines, visits, _ = entry["rows"]
+        wide = entry["wide"]
+        sizes = (4 * lines, wide[0] * lines, 4 * visits, wide[1] * visits)
+        data = self._range(day, entry["at"], sum(sizes), entry["crc"][0])
+        ends = np.cumsum(sizes)
+        return Bucket(
+            np.frombuffer(data, np.uint32, lines),
+            np.frombuffer(data, f"u{wide[0]}", lines, int(ends[0])),
+            np.frombuffer(data, np.uint32, visits, int(ends[1])),
+            np.frombuffer(data, f"u{wide[1]}", visits, int(ends[2])),
+        )
+
+    def moments(self, day: dt.date, bucket: int) -> Moments:
+        """Return when in its hour, and of which kind, every event of one day's bucket was, visit by visit."""
+        entry = self.state.days[day.isoformat()]["buckets"][bucket]
+        lines, visits, events = entry["rows"]
+        wide = entry["wide"]
+        start = entry["at"] + (4 + wide[0]) * lines + (4 + wide[1]) * visits
+        data = np.frombuffer(self._range(day, start, wide[2] * events, entry["crc"][1]), f"u{wide[2]}")
+        return Moments(data, entry["unit_us"], entry["kind_bits"])
+
+    def rows(self, day: dt.date, bucket: int) -> Rows:
+        """Return every event of one day's bucket; lines are numbered across buckets."""
+        seen = self.bucket(day, bucket)
+        moments = self.moments(day, bucket)
+        people = np.repeat(np.repeat(seen.people, seen.visits), seen.count)
+        people = people * np.uint32(self.buckets) + np.uint32(bucket)
+        return Rows(people, np.repeat(seen.visit, seen.count), moments.micros(), moments.kinds())
+
+    def _range(self, day: dt.date, start: int, length: int, crc: int) -> bytes:
+        name = self.state.days[day.isoformat()]["name"]
+        if not length:
+            return b""
+        try:
+            data = bytes(obstore.get_range(self.objects, self.prefix + name, start=start, length=length))
+        except (FileNotFoundError, OSError, obstore.exceptions.BaseError):
+            raise _damaged(f"{day}, {name}") from None
+        if len(data) != length or zlib.crc32(data) != crc:
+            raise _damaged(f"{day}, {name}")
+        return data
+
+
+def _damaged(what: str) -> Conflict:
+    return Conflict(
+        "The event store is damaged: {what} is not what was written. Restore it, or ingest that day's files again.",
+        what=what,
+    )
+
+
+def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[str, Any]]:
+    """Return a bucket's day as bytes, and what finds it again; `rows` are sorted and distinct, of bucket-own `people`."""
+    events = len(rows)
+    visit = (people.astype(np.uint64) << np.uint64(32)) | rows.visit
+    first = np.flatnonzero(_changes(visit))
+    count = np.diff(first, append=events)
+    visit = visit[first]
+    who = (visit >> np.uint64(32)).astype(np.uint32)
+    start = np.flatnonzero(_changes(who))
+    visits = np.diff(start, append=len(visit))
+    unit = next(unit for unit in UNITS_US if unit == 1 or not np.any(rows.micros % np.uint32(unit)))
+    kind_bits = int(rows.kind.max(initial=0)).bit_length()
+    moment = ((rows.micros // np.uint32(unit)).astype(np.uint64) << np.uint64(kind_bits)) | rows.kind
+    columns = [_narrow(visits), _narrow(count), _narrow(moment)]
+    head = [who[start].tobytes(), columns[0].tobytes(), visit.astype(np.uint32).tobytes(), columns[1].tobytes()]
+    tail = columns[2].tobytes()
+    crc = 0
+    for part in head:
+        crc = zlib.crc32(part, crc)
+    return [*head, tail], {
+        "rows": [len(start), len(visit), events],
+        "wide": [column.dtype.itemsize for column in columns],
+        "unit_us": unit, "kind_bits": kind_bits, "crc": [crc, zlib.crc32(tail)],
+    }  # fmt: skip
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell of each value whether it differs from the one before; the first does."""
+    changes = np.empty(len(values), np.bool_)
+    changes[:1] = True
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
+    """Return the values in the narrowest unsigned type that holds them all."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def fresh(name: str) -> str:
+    """Return a name for an object that was never used before."""
+    return f"{name}-{uuid.uuid4().hex}"
+
+
+def write(store: Store, state: State) -> None:
+    """Put the state in one step: from here on it is the store's."""
+    said = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
+    obstore.put(store.objects, store.prefix + "store.json", json.dumps(said).encode())
+
+
+def put(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:
+    """Store an object under a fresh name, and return what finds it again."""
+    name = fresh(name)
+    obstore.put(store.objects, store.prefix + name, data)
+    return {"name": name} | ({"crc": zlib.crc32(data)} if isinstance(data, bytes) else {})
+
+
+def listed(store: Store) -> Iterator[str]:
+    """Yield the names of the objects that lie in the store, `store.json` apart."""
+    for page in obstore.list(store.objects, store.prefix):
+        for item in page:
+            name = item["path"].removeprefix(store.prefix)
+            if name != "store.json":
+                yield name

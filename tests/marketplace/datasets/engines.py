@@ -1,0 +1,203 @@
+"""Random worlds for the three engines, and fifty lines of plain Python that say what each must answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import strategies as st
+from obstore.store import LocalStore
+
+from marketplace.datasets import definition, inputs, rules
+from marketplace.datasets.ingest import ingest
+from marketplace.datasets.kernel import Kernel
+from marketplace.datasets.question import Question
+from marketplace.datasets.store import Store
+from tests.marketplace.datasets.worlds import END, START, at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.datasets.question import Answer
+
+Event = tuple[int, dt.datetime, str, str]
+"""Who, when, at which site, of which kind."""
+World = tuple[list[Event], list[tuple[int, dt.datetime, dt.datetime]]]
+"""Events, and consents that may overlap and touch."""
+Key = tuple[int, int, int]
+"""Place, time, segment."""
+P = rules.HASH_PRIME
+KEYS = rules.hash_keys("a secret of the tests", "a specification")
+STARTED = END + dt.timedelta(days=1)
+PEOPLE = tuple(7 * who + 2**40 * (who % 3) for who in range(6))
+SITES = ("a", "b", "c", "d", "elsewhere")
+ZONE_OF = {"a": 0, "b": 1, "c": 2, "d": 2}
+"""Two sites are of one zone, and one of none."""
+HOME = {who: n % 4 - 1 for n, who in enumerate(PEOPLE)}
+SEGMENT = {who: n % 2 for n, who in enumerate(PEOPLE) if n != 4}
+"""One line is not a subscriber's."""
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
+
+instants = st.sampled_from(
+    [-0.001, 0, 0.25, 0.999, 1, 1.5, 5.999, 6, 20, 22, 24, 24.5, 25, 26, 30, 44, 47.999, 48]
+).map(at)
+events = st.lists(
+    st.tuples(st.sampled_from(PEOPLE), instants, st.sampled_from(SITES), st.sampled_from(["", "call"])), max_size=60
+)
+cuts = st.sampled_from([-2, 0, 1, 1.5, 20, 24, 26, 48, 90]).map(at)
+consents = st.lists(st.tuples(st.sampled_from(PEOPLE), cuts, cuts), max_size=12)
+worlds = st.tuples(events, consents)
+
+
+def microseconds(instant: dt.datetime) -> int:
+    return (instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def ingested(folder: Path, world: World, **how: Any) -> Store:
+    """Ingest the world's events, whose file holds each duplicate."""
+    columns = list(zip(*world[0], strict=True)) if world[0] else [[], [], [], []]
+    kinds = (pa.int64(), pa.timestamp("us", tz="UTC"), pa.string(), pa.string())
+    names = ("subscriber_id", "at", "site", "kind")
+    file = folder / "events.parquet"
+    pq.write_table(pa.table({n: pa.array(c, k) for n, c, k in zip(names, columns, kinds, strict=True)}), file)
+    (folder / "store").mkdir(exist_ok=True)
+    objects = LocalStore(folder / "store")
+    ingest(Store(objects, buckets=2), [file], folder / "scratch", **how)
+    return Store(objects)
+
+
+def ask(store: Store, world: World, product: str = "presence", **other: Any) -> Question:
+    references = store.people()
+    sites, _, _ = store.places()
+    numbers = [np.array([microseconds(c[n]) for c in world[1]], np.int64) for n in (1, 2)]
+    asked = Question(
+        product=product, period_from_us=microseconds(START), period_to_us=microseconds(END),
+        started_us=microseconds(STARTED), step_us=DAY_US if product == "stays" else HOUR_US, unit_us=2 * DAY_US,
+        max_cells=2, max_events=2, max_zones=0, hash_keys=KEYS, zones=3,
+        segments=1 if product == "flows" else 2, store=store, references=references,
+        segment=np.array([SEGMENT.get(who, -1) for who in references.tolist()], np.int16),
+        home=np.array([HOME[who] for who in references.tolist()], np.int32),
+        zone=np.array([ZONE_OF.get(site or "", -1) for site in sites], np.int32),
+        consent=(np.array([c[0] for c in world[1]], np.int64), *numbers),
+    )  # fmt: skip
+    return replace(asked, **other)
+
+
+def standing(world: World, who: int) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return the merged interval that holds the start: overlapping ones are one, touching ones two."""
+    found: list[tuple[dt.datetime, dt.datetime]] = []
+    for _, a, b in sorted(c for c in world[1] if c[0] == who and c[1] < c[2]):
+        if found and a < found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], b))
+        else:
+            found.append((a, b))
+    return next(((a, b) for a, b in found if a <= STARTED < b), None)
+
+
+def counted_in(q: Question, mine: list[tuple[int, int]], home: int, segment: int) -> Counter[Key]:
+    """Return what one person's (instant, zone) pairs count in, before bounding."""
+    cells: Counter[Key] = Counter()
+    start, step = q.period_from_us, q.step_us
+    if q.product == "presence":
+        cells.update((zone, (when - start) // step, segment) for when, zone in mine)
+    elif q.product == "flows":
+        for (left, a), (when, b) in zip(sorted(mine), sorted(mine)[1:], strict=False):
+            if a != b and when - left <= 6 * HOUR_US:
+                cells[a * q.zones + b, (when - start) // step, 0] += 1
+    else:
+        nights: dict[int, Counter[int]] = defaultdict(Counter)
+        for when, zone in mine:
+            night, into = divmod(when - 20 * HOUR_US - start, DAY_US)
+            if night >= 0 and into < 10 * HOUR_US:
+                nights[night][zone] += 1
+        for night, zones in nights.items():
+            zone = min(zones, key=lambda zone: (-zones[zone], zone))
+            cells[zone, night, int(zone != home)] = zones[zone]
+    return cells
+
+
+def reference(q: Question, world: World) -> set[tuple[int, Key, int]]:
+    """Return (who, cell, events) of every contribution, slowly and plainly."""
+    chosen = set()
+    for who, segment in SEGMENT.items():
+        interval = standing(world, who)
+        if interval is None:
+            continue
+        low, high = max(microseconds(interval[0]), q.period_from_us), min(microseconds(interval[1]), q.period_to_us)
+        mine = [
+            (microseconds(when), ZONE_OF[site])
+            for person, when, site, _ in set(world[0])
+            if person == who and site in ZONE_OF and low <= microseconds(when) < high
+        ]
+        cells = counted_in(q, mine, HOME[who], segment)
+
+        def draw(cell: Key, who: int = who) -> tuple[int, int, int]:
+            x = (
+                who % P * KEYS[1] % P + cell[0] % P * KEYS[2] % P + cell[1] * q.step_us % P * KEYS[3] % P + KEYS[0]
+            ) % P
+            return (((x * KEYS[4] + KEYS[5]) % P * x + KEYS[6]) % P * x + KEYS[0]) % P, cell[0], cell[1]
+
+        taken: Counter[int] = Counter()
+        for cell in sorted(cells, key=draw):
+            unit = cell[1] * q.step_us // q.unit_us
+            taken[unit] += 1
+            if taken[unit] <= q.max_cells:
+                chosen.add((who, cell, min(cells[cell], q.max_events)))
+    return chosen
+
+
+def answer(q: Question, engine: str, planted: Path | None = None) -> Answer:
+    folder = Path(tempfile.mkdtemp(prefix="engine-", dir=q.store.objects.prefix))  # type: ignore[attr-defined]
+    if engine == "kernel":
+        return Kernel(q, folder).run(_quiet)
+    text = {} if planted is None else {"definition": planted}
+    if engine == "spark":
+        return definition.on_spark(q, folder, _quiet, **text)
+    database = inputs.scratch_database(folder)
+    try:
+        return definition.on_duckdb(q, database, folder, _quiet, **text)
+    finally:
+        database.close()
+
+
+def _quiet(_step: str, _share: float) -> None:
+    pass
+
+
+def cells(given: Answer) -> dict[Key, tuple[int, int]]:
+    """Return an answer's cells with anybody: people and events."""
+    q = given.question
+    keys, people, counts = given.cells()
+    row = keys // q.segments
+    named = zip((row // q.times).tolist(), (row % q.times).tolist(), (keys % q.segments).tolist(), strict=True)
+    return dict(zip(named, zip(people.tolist(), counts.tolist(), strict=True), strict=True))
+
+
+def chosen_cells(given: Answer) -> set[tuple[int, Key]]:
+    """Return who counts in which cell, as the manifest will see it."""
+    q = given.question
+    found = set()
+    for part in given.contributions:
+        for line, key in zip(
+            np.fromfile(part.people, "u4").tolist(), np.fromfile(part.keys, "u4").tolist(), strict=True
+        ):
+            row, segment = divmod(key, q.segments)
+            who = (int(q.references[line]), (row % q.places, row // q.places, segment))
+            assert who not in found
+            found.add(who)
+    return found
+
+
+def added(chosen: Sequence[tuple[int, Key, int]] | set[tuple[int, Key, int]]) -> dict[Key, tuple[int, int]]:
+    """Return the cells that contributions add up to."""
+    sums: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for _, cell, count in chosen:
+        sums[cell] = (sums[cell][0] + 1, sums[cell][1] + count)
+    return dict(sums)
