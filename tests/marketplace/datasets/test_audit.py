@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from marketplace.datasets import audit, drawing, noise, rules
+from marketplace.datasets import audit, definition, drawing, noise, rules
+from tests.marketplace.datasets import engines
 from tests.marketplace.datasets.specs import gaussian, specification
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CELLS, EVENTS = 3, 2
 BUSY = 10
@@ -145,3 +150,32 @@ def test_a_bound_is_rarely_wrong_and_finds_nothing_where_nothing_is() -> None:
     low, high = audit.interval(0, 100, 1e-6)
     assert low == 0
     assert 0.1 < high < 0.2
+
+
+PLANTED: dict[str, tuple[str, str] | None] = {
+    "": None,
+    "twice the cells": ("ranked.place_in_line <= s.max_cells", "ranked.place_in_line <= 2 * s.max_cells"),
+    "no clip": ("LEAST(ranked.events, s.max_events)", "ranked.events"),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_the_canary_counts_as_the_one_definition_counts_it(fault: str, tmp_path: Path) -> None:
+    """The plain count above is the SQL's: the canary adds those cells and events, honestly and with the fault planted."""
+    who, site = engines.PEOPLE[0], "a"
+    hours = [engines.at(hour + minute / 60) for hour in range(2 * CELLS) for minute in range(BUSY)]
+    consents = [(who, engines.at(-2), engines.at(80)), (who, engines.at(-1), engines.at(90))]
+    world = ([(who, when, site, "") for when in hours], consents)
+    question = engines.ask(engines.ingested(tmp_path, world), world, max_cells=CELLS, max_events=EVENTS)
+    planted = None
+    if (change := PLANTED[fault]) is not None:
+        planted = tmp_path / "planted.sql"
+        right, wrong = change
+        text = definition.AGGREGATE.read_text(encoding="utf-8")
+        assert right in text
+        planted.write_text(text.replace(right, wrong), encoding="utf-8")
+    people, events = canarys_counts(fault)
+    counted = engines.cells(engines.answer(question, "duckdb", planted))
+    assert sorted(counted.values()) == sorted(zip(people.tolist(), events.tolist(), strict=True))
+    if not fault:
+        assert engines.cells(engines.answer(question, "kernel")) == counted
