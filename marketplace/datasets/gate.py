@@ -155,21 +155,30 @@ def _parts_of_days(
     number = {name: place for place, name in enumerate(names)}
     days = _codes(totals, number, int(day))[inside]
     hours, shown = np.unique(_codes(parts, number, int(day)), return_counts=True)
-    place = np.searchsorted(hours, days)
-    seen = np.zeros(len(days), np.int64)
-    known = place < len(hours)
-    known[known] = hours[place[known]] == days[known]
-    seen[known] = shown[place[known]]
-    return rules.DAY // of_parts.step - seen, np.full(len(days), rules.DAY // of_parts.step)
+    return rules.DAY // of_parts.step - _times(days, hours, shown), np.full(len(days), rules.DAY // of_parts.step)
 
 
 def _codes(table: pa.Table, number: dict[str, int], step_us: int) -> NDArray[np.int64]:
     """Return a whole number for each row's zone, step and segment; a zone that has no number gets none of another's."""
-    zone = np.array([number.get(str(name), len(number)) for name in table["zone"].to_pylist()], np.int64)
-    segment = np.array([number[str(name)] for name in table["segment"].to_pylist()], np.int64)
+    zone, segment = (_numbers(table, name, number) for name in ("zone", "segment"))
     time = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64) // step_us
     width = len(number) + 1
     return (zone * width + segment) * (1 << 24) + time
+
+
+def _numbers(table: pa.Table, name: str, number: dict[str, int]) -> NDArray[np.int64]:
+    """Return the number of each row's name in a column; names without one share the number after the last."""
+    column = table[name].combine_chunks().dictionary_encode()
+    known = np.array([number.get(str(value), len(number)) for value in column.dictionary.to_pylist()], np.int64)
+    return known[column.indices.to_numpy()] if len(known) else np.empty(0, np.int64)
+
+
+def _times(wanted: NDArray[np.int64], codes: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each wanted code is there, of ascending codes and how often each is."""
+    if not len(codes):
+        return np.zeros(len(wanted), np.int64)
+    place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+    return np.where(codes[place] == wanted, times[place], 0)
 
 
 def _rolled(candidate: Candidate) -> tuple[int, int]:
@@ -182,13 +191,12 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     number = {name: place for place, name in enumerate([*s.segments, *names])}
     place = {zone: len(s.segments) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
     number |= place
-    is_sum = np.array([zone not in place for zone in candidate.cells["zone"].to_pylist()], bool)
+    is_sum = _numbers(candidate.cells, "zone", dict.fromkeys(place, 0)) > 0
     step_us = int(s.step.total_seconds() * 1e6)
     sums = _codes(candidate.cells.filter(is_sum), number, step_us)
     shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), number, step_us), return_counts=True)
-    published = dict(zip(shown.tolist(), times.tolist(), strict=True))
-    of = np.array([number[str(zone)] for zone in candidate.cells.filter(is_sum)["zone"].to_pylist()], np.int64)
-    left = size[of - len(s.segments)] - np.array([published.get(code, 0) for code in sums.tolist()], np.int64)
+    of = _numbers(candidate.cells.filter(is_sum), "zone", number)
+    left = size[of - len(s.segments)] - _times(sums, shown, times)
     return len(sums), int((left < 2).sum())  # noqa: PLR2004
 
 

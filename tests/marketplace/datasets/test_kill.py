@@ -14,7 +14,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import fetch_value
-from marketplace.datasets import actions, objects, queries
+from marketplace.datasets import actions, objects, publishing, queries
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
@@ -101,5 +101,51 @@ def test_a_killed_build_ends_the_same_way_and_spends_once(run: Callable[..., Any
         assert (await queries.cells(release)).num_rows == row["row_count"]
         assert int((await queries.manifest(release)).weights.sum()) == row["total_weight"]
         assert kept or not list((settings().state / "builds").glob("*"))
+
+    run(story)
+
+
+PUBLISHING = """
+import asyncio, os, signal, sys, uuid
+from marketplace import database
+from marketplace.datasets import publishing
+from marketplace.settings import settings
+
+def say(step, share):
+    if step == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def story():
+    await database.open_pool(settings().database_url)
+    await publishing.publish(uuid.UUID(sys.argv[1]), by="Ada", progress=say)
+
+asyncio.run(story())
+"""
+
+
+@pytest.mark.parametrize(
+    "step", ["making editions", *(pytest.param(s, marks=pytest.mark.deep) for s in ("sealing", "recording the seal"))]
+)
+def test_a_killed_publication_is_published_whole_by_the_next(
+    run: Callable[..., Any], tmp_path: Path, step: str
+) -> None:
+    async def story() -> None:
+        await declare(edition_multiples=[4, 16])
+        await enlist(range(1, 301))
+        files = write(tmp_path, crowd(300), range(1, 301))
+        release = await actions.build("lyon", **files, **PERIOD, publish=False)
+        before = await queries.get_release(release)
+        dying = [sys.executable, "-c", PUBLISHING, str(release), step]
+        ended = await asyncio.to_thread(subprocess.run, dying, env=os.environ, check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert (await queries.get_release(release))["state"] == "assessed"
+        assert await fetch_value("SELECT count(*) FROM edition") == 0
+        await publishing.publish(release, by="Bob")
+        row = await queries.get_release(release)
+        assert (row["state"], row["sealed_by"], row["cells_sha256"]) == ("sealed", "Bob", before["cells_sha256"])
+        assert await fetch_value("SELECT count(*) FROM edition") == 2
+        assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
+        assert await fetch_value("SELECT count(*) FROM privacy_spend") == 1
+        assert (await queries.cells(release)).num_rows == row["row_count"]
 
     run(story)
