@@ -143,7 +143,7 @@ def ingest(arguments: argparse.Namespace) -> int:
         from marketplace.embedded.progress import Progress
 
         with Progress() as progress:
-            days = await ingest_events(arguments.events, arguments.subscribers, progress=progress)
+            days = await ingest_events(arguments.events, arguments.subscribers, arguments.sites, progress=progress)
         for day, events in sorted(days.items()):
             print(f"{day}: {events} events")
         print(f"{len(days)} days ingested.")
@@ -184,6 +184,7 @@ def parser() -> argparse.ArgumentParser:
                 help="file, folder or bucket: subscriber_id, at, and latitude, longitude or site",
             )
             sub.add_argument("--subscribers", default="", help="file: subscriber_id, age_band, home_zone")
+            sub.add_argument("--sites", default="", help="file: site, zone (an H3 cell, or a zone's name)")
     return whole
 
 

@@ -102,6 +102,9 @@ class Settings:
     )
     events: str = _setting("PARTAGE_EVENTS", "", "daily files of events to ingest: a file, folder or bucket")
     subscribers: str = _setting("PARTAGE_SUBSCRIBERS", "", "the operator's table of subscribers: a file or folder")
+    sites: str = _setting(
+        "PARTAGE_SITES", "", "the operator's table of sites, and the zone each lies in: a file or folder"
+    )
     engine: str = _setting(
         "BUILD_ENGINE", "kernel", "what counts in a build: kernel, duckdb or spark; all answer the same"
     )

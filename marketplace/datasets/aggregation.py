@@ -275,24 +275,24 @@ class Aggregation:
         return np.array([int(zone, 16) for zone in self.specification.zones], np.int64)
 
     def _zone_of_places(self) -> NDArray[np.int32]:
-        """Return the position of each place's zone in the key set, -1 outside it."""
-        import h3.api.numpy_int as h3  # noqa: PLC0415
+        """Return the position of each place's zone in the key set, -1 outside it; a site is where the table says."""
+        import h3  # noqa: PLC0415
 
-        _, latitudes, longitudes = self.store.places()
-        zones = self._zones()
-        found = np.full(len(latitudes), -1, np.int32)
-        spots = np.flatnonzero(~np.isnan(latitudes))
-        if len(spots):
-            resolution = self.specification.resolution
-            cells = np.array(
-                [
-                    int(h3.latlng_to_cell(latitude, longitude, resolution))
-                    for latitude, longitude in zip(latitudes[spots].tolist(), longitudes[spots].tolist(), strict=True)
-                ],
-                np.int64,
-            )
-            place = np.minimum(np.searchsorted(zones, cells), len(zones) - 1)
-            found[spots] = np.where(zones[place] == cells, place, -1)
+        sites, latitudes, longitudes = self.store.places()
+        position = {zone: n for n, zone in enumerate(self.specification.zones)}
+        resolution = self.specification.resolution
+        told = Store(objects.store()).zones_of_sites() if any(site is not None for site in sites) else {}
+        found = np.full(len(sites), -1, np.int32)
+        for n, (site, latitude, longitude) in enumerate(
+            zip(sites, latitudes.tolist(), longitudes.tolist(), strict=True)
+        ):
+            if site is None:
+                zone = h3.latlng_to_cell(latitude, longitude, resolution)
+            else:
+                zone = told.get(site, site)
+                if zone not in position and h3.is_valid_cell(zone) and h3.get_resolution(zone) >= resolution:
+                    zone = h3.cell_to_parent(zone, resolution)
+            found[n] = position.get(zone, -1)
         return found
 
 

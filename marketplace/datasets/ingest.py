@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marketplace.datasets import inputs
-from marketplace.datasets import store as stores
 from marketplace.datasets.writer import Writer
 
 if TYPE_CHECKING:
@@ -139,14 +138,14 @@ def ingest(
     scratch: Path,
     *,
     known: dict[str, str] | None = None,
-    subscribers: bytes | None = None,
+    tables: dict[str, bytes] | None = None,
     say: Say | None = None,
     most_rows: int | None = None,
 ) -> dict[str, int]:
     """Add the files' events to the store; return its rows by day ingested.
 
     `known` says what each file looks like now (name → fingerprint): those that the store ingested whole so are left
-    out. `subscribers` is the operator's table, checked, as Parquet. `say` is told each step and the share done.
+    out. `tables` are the operator's, `subscribers` and `sites`, checked, as Parquet. `say` is told each step and the share done.
     """
     say = say or (lambda _step, _share: None)
     known = known or {}
@@ -166,9 +165,8 @@ def ingest(
                     say("sorting days", min(1.0, (start + THREADS / 2) / len(files)))
                     days = writer.days() if is_last else sorted(writer.waiting)
                     kept |= dict(zip(map(str, days), pool.map(writer.commit, days), strict=True))
-        table = stores.put(store, "subscribers", subscribers) if subscribers is not None else None
-        if files or table:
-            writer.record({str(file): known[str(file)] for file in files if str(file) in known}, table)
+        if files or tables:
+            writer.record({str(file): known[str(file)] for file in files if str(file) in known}, tables or {})
         say("ingested", 1.0)
     finally:
         writer.close()

@@ -105,6 +105,8 @@ SUBSCRIBER = (
     ),
 )
 
+SITE_ZONE = (SITE, Column("zone", {TEXT: "CASE WHEN {c} <> '' THEN {c} END"}, "{file}, row {row} has no zone."))
+
 
 def gather(address: str, scratch: Path, what: str) -> list[Path]:
     """Return the Parquet and CSV files at `address`, by name; those of a bucket are fetched into `scratch` first."""
@@ -183,6 +185,18 @@ def check_subscribers(database: duckdb.DuckDBPyConnection, files: Sequence[Path]
     )
     for file, row in twice:
         raise Invalid("{file}, row {row} repeats a subscriber: each may appear once.", file=files[file], row=row)
+
+
+def check_sites(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Make the view `site_as_read`, in which every row is well formed and no site is twice."""
+    _open(database, "site_as_read", files, SITE_ZONE)
+    twice = rows(
+        database,
+        """SELECT file_number, row_number FROM site_as_read
+           QUALIFY row_number() OVER (PARTITION BY site ORDER BY file_number, row_number) = 2 ORDER BY 1, 2 LIMIT 1""",
+    )
+    for file, row in twice:
+        raise Invalid("{file}, row {row} repeats a site: each may appear once.", file=files[file], row=row)
 
 
 def clear(scratch: Path) -> None:

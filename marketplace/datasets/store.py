@@ -108,13 +108,15 @@ class State:
     """Input file → what it looked like when it was ingested whole."""
     subscribers: dict[str, Any] | None = None
     """The operator's table of subscribers, as last ingested."""
+    sites: dict[str, Any] | None = None
+    """The operator's table of sites, as last ingested: which zone each lies in."""
     former: list[str] = field(default_factory=list)
     """Objects that the state before this one named and this one does not: readers may still be at them."""
 
     def named(self) -> set[str]:
         """Return every object that this state names."""
-        parts = [*self.people, *self.places, *self.days.values(), *([self.subscribers] if self.subscribers else [])]
-        return {part["name"] for part in parts}
+        parts = [*self.people, *self.places, *self.days.values(), self.subscribers, self.sites]
+        return {part["name"] for part in parts if part}
 
 
 class Store:
@@ -159,6 +161,16 @@ class Store:
             return [], np.empty(0), np.empty(0)
         whole = pa.concat_tables(parts)
         return whole["site"].to_pylist(), whole["latitude"].to_numpy(), whole["longitude"].to_numpy()
+
+    def zones_of_sites(self) -> dict[str, str]:
+        """Return the zone of each site, as the operator's table last told."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        if self.state.sites is None:
+            return {}
+        table = pq.read_table(pa.BufferReader(self.read(self.state.sites)))
+        return {str(row["site"]): str(row["zone"]) for row in table.to_pylist()}
 
     def days(self, start: dt.date, end: dt.date) -> list[dt.date]:
         """Return the ingested days from `start` to before `end`, ascending."""

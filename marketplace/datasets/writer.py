@@ -155,11 +155,12 @@ class Writer:
             laid.unlink()
         return events
 
-    def record(self, files: dict[str, str], subscribers: dict[str, Any] | None = None) -> None:
-        """Note that these files are ingested whole, and which table of subscribers is the latest."""
+    def record(self, files: dict[str, str], tables: dict[str, bytes]) -> None:
+        """Note that these files are ingested whole, and keep the latest tables: `subscribers` and `sites`, as Parquet."""
         self._keep_dictionaries()
         self.state.files = self.state.files | files
-        self.state.subscribers = subscribers or self.state.subscribers
+        for name, data in tables.items():
+            setattr(self.state, name, stores.put(self.store, name, data))
         self._put_state()
 
     def close(self) -> None:

@@ -1,0 +1,214 @@
+"""`build`: a private release of a country against the bare GROUP BY on the same Parquet, in one run.
+
+R is DuckDB's count of rows and of distinct subscribers by zone, hour and segment: what the data costs without consent,
+bounds or noise. Every part runs in a process of its own with two threads, so that its time starts cold and its memory is
+its own. PARTAGE_BENCH_EVENTS makes the country smaller; the targets are those of the full size.
+"""
+
+import datetime as dt
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.benchmarks import _events  # noqa: E402 (run as a script too)
+
+EVENTS = int(os.environ.get("PARTAGE_BENCH_EVENTS", "100000000"))
+COUNTRY = _events.World(EVENTS, EVENTS // 50)
+RESOLUTION = 7
+MAX_CELLS, MAX_EVENTS = 64, 8
+
+
+def quiet(_step: str, _share: float) -> None:
+    """Say nothing."""
+
+
+def zones() -> list[str]:
+    """Return as many H3 cells as the country has zones, around Paris, in the order of their names."""
+    import h3
+
+    cells = h3.grid_disk(h3.latlng_to_cell(48.85, 2.35, RESOLUTION), 60)
+    return sorted(cells)[: COUNTRY.zones]
+
+
+def specification():
+    from marketplace.datasets import rules
+
+    return rules.Specification(
+        dataset="country", purpose="p", zones=tuple(zones()), age_bands=_events.BANDS, resolution=RESOLUTION,
+        grain="hour", period_from=_events.START, period_to=_events.START + dt.timedelta(days=COUNTRY.days),
+        max_cells=MAX_CELLS, max_events=MAX_EVENTS, epsilon_micro=8_000_000, mechanism="gaussian", delta_exponent=9,
+    )  # fmt: skip
+
+
+def tables(folder: Path) -> None:
+    """Write the operator's tables: subscribers, whose homes are H3 cells, and sites."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if (folder / "sites.parquet").exists():
+        return
+    names = zones()
+    people = pq.read_table(folder / "subscribers.parquet")
+    home = pa.DictionaryArray.from_arrays(people["home_zone"].combine_chunks().cast(pa.int32()), pa.array(names))
+    own = people.set_column(people.schema.get_field_index("home_zone"), "home_zone", home.cast(pa.string()))
+    pq.write_table(own, folder / "people.parquet")
+    sites = pa.table({"site": [str(n) for n in range(len(names))], "zone": names})
+    pq.write_table(sites, folder / "sites.parquet")
+
+
+def bare(folder: Path) -> dict[str, float]:
+    """Run R."""
+    import duckdb
+
+    database = duckdb.connect(config={"threads": "2", "memory_limit": "4GB", "temp_directory": str(folder / "spill")})
+    database.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
+    start = perf_counter()
+    database.execute(
+        f"""COPY (SELECT site, date_trunc('hour', e."at") AS hour, s.age_band, count(*) AS events,
+                         count(DISTINCT e.subscriber_id) AS people
+                  FROM read_parquet('{folder}/events/*/*.parquet', hive_partitioning = false) AS e
+                  JOIN read_parquet('{folder}/subscribers.parquet') AS s USING (subscriber_id)
+                  GROUP BY ALL) TO '{folder}/bare.parquet' (FORMAT parquet)"""
+    )
+    return {"seconds": perf_counter() - start}
+
+
+def ingested(folder: Path) -> dict[str, float]:
+    """Ingest everything into an empty store."""
+    from marketplace.datasets import objects
+    from marketplace.datasets.ingest import ingest
+    from marketplace.datasets.ingestion import _table
+    from marketplace.datasets.store import Store
+
+    shutil.rmtree(folder / "objects", ignore_errors=True)
+    start = perf_counter()
+    own = {
+        name: _table(name, str(folder / file), folder / "scratch")
+        for name, file in (("subscribers", "people.parquet"), ("sites", "sites.parquet"))
+    }
+    ingest(Store(objects.store()), sorted(folder.glob("events/*/*.parquet")), folder / "scratch" / "rows", tables=own)
+    return {"seconds": perf_counter() - start}
+
+
+def released(folder: Path, engine: str) -> dict[str, float]:
+    """Make the whole release from the store: consent, bounds, cells, noise, threshold, manifest, files."""
+    import pyarrow.parquet as pq
+
+    from marketplace.datasets import drawing, rules
+    from marketplace.datasets.aggregation import Aggregation
+
+    started = _events.START + dt.timedelta(days=COUNTRY.days, hours=1)
+    took: dict[str, float] = {}
+    start = perf_counter()
+    with Aggregation(specification(), folder / "build", engine) as build:
+        build.check(None, None)
+        took["check"] = perf_counter() - start
+        consent = pq.read_table(folder / "consent.parquet")
+        columns = tuple(consent[name].to_numpy() for name in consent.column_names)
+        answer = build.ask(columns, rules.hash_keys("secret", "digest"), started, quiet)
+        took["count"] = perf_counter() - start - took["check"]
+        drawn: list[float] = []
+
+        def draw(*given, of=drawing.draw):
+            begun = perf_counter()
+            found = of(*given)
+            drawn.append(perf_counter() - begun)
+            return found
+
+        drawing.draw = draw
+        outcome = build.release(quiet)
+        took["noise"] = drawn[0]
+        took["cells"] = float(outcome.figures["row_count"])
+        took["people"] = float(int(answer.people.sum(dtype="int64")))
+        took["events_kept"] = float(int(answer.events.sum()))
+    took["seconds"] = perf_counter() - start
+    return took
+
+
+def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
+    """Run one part in a process of its own, and return what it took."""
+    environment = os.environ | {
+        "PARTAGE_OBJECTS": (folder / "objects").as_uri(), "BUILD_MEMORY_MB": "3500",
+        "PARTAGE_STATE": str(folder / "state"), "OMP_NUM_THREADS": "2",
+    }  # fmt: skip
+    process = subprocess.run(
+        [sys.executable, __file__, str(folder), name, engine], env=environment, stdout=subprocess.PIPE, text=True,
+        check=True,
+    )  # fmt: skip
+    took: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    print(f"# {name} {engine}: {' '.join(f'{key} {value:.2f}' for key, value in took.items())}", file=sys.stderr)
+    return took
+
+
+def prepare(world: _events.World, folder: Path) -> Path:
+    own = _events.write(world, folder)
+    tables(own)
+    return own
+
+
+def main(*, peers: bool) -> None:
+    """Print a line a figure."""
+    if peers:
+        from tests.benchmarks import _build_peers
+
+        _build_peers.main()
+        return
+    root = Path(tempfile.gettempdir()) / "partage-bench"
+    root.mkdir(exist_ok=True)
+    folder = prepare(COUNTRY, root)
+    against = f"against R, the bare GROUP BY of {EVENTS:,} events"
+    r = min(part(folder, "bare")["seconds"] for _ in range(2))
+    print(f"build bare {r:.1f} s is R, {against}", flush=True)
+    took = part(folder, "ingested")
+    warm = part(folder, "released", "kernel")
+    print(f"build warm {warm['seconds'] / r:.3f} {against}: {warm['seconds']:.1f} s, at most 0.30", flush=True)
+    cold = took["seconds"] + warm["seconds"]
+    print(f"build cold {cold / r:.3f} {against}: {cold:.1f} s with ingestion, at most 1.0", flush=True)
+    keys = COUNTRY.zones * COUNTRY.days * 24 * len(_events.BANDS)
+    print(
+        f"build noise {keys / warm['noise'] / 2 / 1e6:.1f} million keys a second and core, of {keys:,}: at least 10",
+        flush=True,
+    )
+    memory = max(took["memory"], warm["memory"])
+    print(f"build memory {memory:.2f} GB at the peak of ingestion and release, at most 3", flush=True)
+    sql = part(folder, "released", "duckdb")
+    print(f"build sql {sql['seconds'] / r:.3f} {against}: {sql['seconds']:.1f} s under 4 GB, at most 1.25", flush=True)
+    assert all(sql[name] == warm[name] for name in ("people", "events_kept")), "both engines count alike"
+    small = prepare(replace(COUNTRY, events=EVENTS // 10, subscribers=COUNTRY.subscribers // 10), root)
+    less = part(small, "ingested")["seconds"], part(small, "released", "kernel")
+    grown = (took["seconds"] + warm["count"]) / (less[0] + less[1]["count"])
+    print(f"build linear {grown:.2f} times the time for ten times the events, at most about 10", flush=True)
+    spark = part(folder, "released", "spark")
+    ratio = spark["count"] / sql["count"]
+    print(f"build spark {ratio:.2f} times DuckDB's count: {spark['count']:.1f} s, at most 4", flush=True)
+    hours = spark["count"] * (10_000_000_000 / EVENTS) * 2 / 3600
+    print(
+        f"build sketch {hours:.0f} core-hours for 10,000,000,000 events on Spark, from what two cores took here; "
+        f"{hours * 60 / 256:.0f} minutes on 256 cores if it stays linear",
+        flush=True,
+    )
+
+
+def run(folder: Path, name: str, engine: str) -> None:
+    """Run one part here and print what it took, as JSON."""
+    parts: dict[str, Callable[[], dict[str, float]]] = {
+        "bare": lambda: bare(folder), "ingested": lambda: ingested(folder), "released": lambda: released(folder, engine),
+    }  # fmt: skip
+    took = parts[name]()
+    took["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
+    print(json.dumps(took))
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
