@@ -26,6 +26,7 @@ from marketplace.auctions.contributors import award_calls
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.datasets.ingestion import ingest_new
+from marketplace.datasets.requests import refresh_datasets, run_requests
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
@@ -86,6 +87,8 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "ingest-events": (HOUR, ingest_new),
+        "refresh-datasets": (10 * MINUTE, refresh_datasets),
+        "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "forget-old": (DAY, forget_old),
         "sweep-invariants": (HOUR, sweep_invariants),

@@ -177,7 +177,7 @@ async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
     signed = {
         "document": bytes(row["document"]).decode(),
         "signature": bytes(row["signature"]).hex(),
-        "public_key": public_key(settings().signing_key),
+        "public_key": public_key(settings().signing_key).hex(),
         "algorithm": "Ed25519 over the UTF-8 bytes of document",
     }
     headers = {"Content-Disposition": f'attachment; filename="dossier-{release}.json"'}
@@ -209,7 +209,7 @@ async def revoke(
 
 
 async def _choices() -> dict[str, Any]:
-    choices = [(row["code"], localised(row, "title")) for row in await list_purposes()]
+    choices = [(row["code"], localised(dict(row), "title")) for row in await list_purposes()]
     return {"purpose_choices": choices}
 
 
