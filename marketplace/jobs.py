@@ -26,10 +26,14 @@ from marketplace.auctions.contributors import award_calls
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.bank_details import keep_details
+from marketplace.earnings.payouts import draft_on_time
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
 from marketplace.identity.actions import confirm_pending_vat, forget_old
-from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
 from marketplace.purchases.invoices import work_on_papers
 from marketplace.settings import settings
@@ -81,6 +85,9 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),
+        "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
+        "match-payouts": (MINUTE, match_payouts),
+        "keep-details": (DAY, keep_details),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),

@@ -19,6 +19,8 @@ from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
+from marketplace.payments.commands import run_command
+from marketplace.payments.events import read_again
 from marketplace.payments.rules import Line
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import write_papers
@@ -62,7 +64,7 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
         await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await payments.run_command(await _checkout_of(order_id))
+    await run_command(await _checkout_of(order_id))
     return order_id
 
 
@@ -100,7 +102,7 @@ async def order_awarded(
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
         await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await payments.run_command(await _checkout_of(order_id))
+    await run_command(await _checkout_of(order_id))
     return order_id
 
 
@@ -151,7 +153,7 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
         raise Expired("This order was not paid in time; ask for a new quote.")
     if row["state"] != "awaiting_payment":
         return None
-    await payments.run_command(await _checkout_of(order_id))
+    await run_command(await _checkout_of(order_id))
     address: str | None = await fetch_value(
         "SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", order_id
     )
@@ -160,7 +162,7 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
 
 async def look_for_money(order_id: uuid.UUID) -> None:
     """Ask Stripe where an order's payment stands and settle what is paid, for someone who waits for it."""
-    await payments.read_again(order_id)
+    await read_again(order_id)
     await settle_paid()
 
 

@@ -16,7 +16,9 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.embedded.demo import counterpart_running, free_port, port_of, site_running
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
-from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 

@@ -19,7 +19,8 @@ from marketplace.database import execute, fetch_one
 from marketplace.datasets import objects
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
-from marketplace.payments.actions import handle_events, run_commands, sweep_events
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser

@@ -12,7 +12,9 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, NotFound
-from marketplace.payments.actions import mirror_balance, request_payment, run_commands
+from marketplace.payments.actions import request_payment
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
 from marketplace.payments.rules import Line
 from marketplace.purchases.actions import record_refunds, request_order_refund
 from tests.marketplace.identity.site import Browser
