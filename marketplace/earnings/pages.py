@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +17,7 @@ from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, receipt_document, receipts, standing
 from marketplace.consent.rules import public_key
+from marketplace.earnings import statement_pages
 from marketplace.earnings.queries import (
     contributions,
     get_balance,
@@ -86,16 +86,6 @@ def _chart(months: Sequence[asyncpg.Record]) -> dict[str, Any]:
     return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
 
 
-@get("/earnings/statements/{year:int}", guards=[subscriber])
-async def statement(request: Asked, year: FromPath[int]) -> Template:
-    """Show one year of a subscriber's movements, for paper."""
-    line = _line(request)
-    months = await list_months(line, year) if year <= dt.MAXYEAR else []
-    if not months:
-        raise NotFound("Nothing moved in {year}.", year=year)
-    return page("earnings/statement.html", year=year, line=line, months=months)
-
-
 @get("/earnings/shares/{licence:uuid}", guards=[subscriber])
 async def share(request: Asked, licence: FromPath[uuid.UUID]) -> Template:
     """Show one share from the sale down to this subscriber's millionths."""
@@ -149,4 +139,4 @@ async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response
     return page("earnings/receipt.html", receipt=await get_receipt(number, _line(request)))
 
 
-ROUTES = [earnings, statement, share, consents, change_consent, receipt]
+ROUTES = [earnings, share, consents, change_consent, receipt, *statement_pages.ROUTES]

@@ -66,7 +66,8 @@ async def list_months(subscriber: int, year: int | None = None) -> list[asyncpg.
         """SELECT date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
                   coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
                   coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
-                  coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro
+                  coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
+                  coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
            FROM accrual JOIN share_run ON share_run.id = accrual.run
            WHERE accrual.subscriber = $1
              AND ($2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2)
