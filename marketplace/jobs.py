@@ -30,6 +30,7 @@ from marketplace.earnings.bank_details import keep_details
 from marketplace.earnings.payouts import draft_on_time
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
+from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands

@@ -218,16 +218,22 @@ def read_amount(text: str) -> int:
     return -whole if found[1] in ("-", "−") else whole
 
 
+SOURCES: Final = {
+    "sale": "/finance/orders",
+    "shares_": "/finance/licences",
+    "stripe_": "/finance/transactions",
+    "bank_line": "/finance/bank/lines",
+    "payout_sent": "/finance/payout-runs",
+    "reversal": "/finance/journal",
+}
+"""How an entry's kind begins → where what it records is shown."""
+
+
 def source_path(kind: str, source_id: str) -> str | None:
     """Return the page of what an entry records."""
-    if kind == "sale":
-        return f"/finance/orders/{source_id}"
-    if kind.startswith("shares_") and kind not in ("shares_reduced", "shares_lost"):
-        return f"/finance/licences/{source_id}"
-    if kind.startswith("stripe_"):
-        return f"/finance/transactions/{source_id}"
-    if kind == "bank_line":
-        return f"/finance/bank/lines/{source_id}"
-    if kind == "reversal":
-        return f"/finance/journal/{source_id}"
+    if kind in ("shares_reduced", "shares_lost"):
+        return None
+    for start, page in SOURCES.items():
+        if kind.startswith(start):
+            return f"{page}/{source_id}"
     return None
