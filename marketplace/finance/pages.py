@@ -13,7 +13,16 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import bank, bank_pages, books_pages, exceptions, export_pages, queries, queue_pages, write_offs
+from marketplace.finance import (
+    bank,
+    bank_pages,
+    books_pages,
+    exceptions,
+    export_pages,
+    queries,
+    queue_pages,
+    write_offs,
+)
 from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
 from marketplace.finance.rules import source_path
