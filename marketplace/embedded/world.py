@@ -22,6 +22,7 @@ from marketplace.datasets.queries import manifest
 from marketplace.embedded.city import AGE_BANDS, NAME, RESOLUTION, City, make_city
 from marketplace.embedded.sales import sell
 from marketplace.identity import actions as identity
+from marketplace.purchases.invoices import change_billing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,9 @@ PURPOSES = (
         "earns you nothing."),
     ),
 )  # fmt: skip
+
+ADDRESSES = {"FR": ("12 rue des Capucins", "69001", "Lyon"), "DE": ("Torstraße 7", "10119", "Berlin")}
+"""Where the demo's partners want their invoices, by country."""
 
 
 async def make_world(state: Path, say: Say) -> None:
@@ -177,6 +181,8 @@ async def _people() -> None:
             )  # fmt: skip
         if vetted:
             await identity.vet_partner(partner, STEWARD.name)
+            street, postcode, city = ADDRESSES[country]
+            await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
     if not await fetch_value("SELECT count(*) FROM person WHERE email = $1", SUBSCRIBER.email):
         line = await _a_busy_line()
         [(reference, code)] = await identity.issue_activation_codes([line])

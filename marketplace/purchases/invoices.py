@@ -49,7 +49,7 @@ JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN invoice AS sale ON sale.purchase_order = purchase_order.id AND sale.kind = 'invoice'
-WHERE {condition} AND moved.sold_minor <> 0 AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
+WHERE {condition} AND moved.sold_minor + moved.vat_minor <> 0 AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
 ORDER BY entry.id LIMIT $1
 """
 """Entries that move revenue and have no paper, with what it must say; `sale` is the order's invoice, once it has one."""
@@ -75,8 +75,8 @@ async def _write_some(orders: Sequence[uuid.UUID] | None) -> int:
     sql = UNPAPERED.format(order_of=ORDER_OF, condition=condition)
     async with transaction():
         rows = await fetch(sql, AT_ONCE, *values)
-        written = await _number("invoice", [row for row in rows if row["sold_minor"] > 0])
-        written += await _number("credit_note", [row for row in rows if row["sold_minor"] < 0 and row["corrects"]])
+        written = await _number("invoice", [row for row in rows if row["sold_minor"] + row["vat_minor"] > 0])
+        written += await _number("credit_note", [row for row in rows if row["sold_minor"] + row["vat_minor"] < 0 and row["corrects"]])
     return written
 
 

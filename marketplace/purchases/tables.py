@@ -141,7 +141,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
         "CASE WHEN position <= 1000000 THEN lpad((position - 1)::text, 6, '0') ELSE (position - 1)::text END END"
     )
     a_credit_note_corrects = Check("(kind = 'credit_note') = (corrects IS NOT NULL)")
-    adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
+    adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
 
 
 class InvoicePaper(Table, db=DB, tablename="invoice_paper"):
