@@ -64,7 +64,8 @@ WITH {LINES}, {OPENING}, carried AS (
     SELECT entry.id, 'P' || upper(left(partner.id::text, 8)) AS code, {_clean("partner.company")} AS company
     FROM entry
     LEFT JOIN balance_transaction AS movement ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
-    JOIN purchase_order ON purchase_order.id::text = coalesce(movement.payment_subject::text, entry.source_id)
+    LEFT JOIN invoice ON invoice.entry = entry.id
+    JOIN purchase_order ON purchase_order.id = coalesce(movement.payment_subject, invoice.purchase_order)
     JOIN partner ON partner.id = purchase_order.partner
 ), journal AS (
     SELECT id, CASE WHEN bool_or(account = '706000') THEN 'VT' WHEN bool_or(account = '517000') THEN 'ST'
