@@ -195,18 +195,20 @@ _always(
 )
 _always(
     "a run's amount is that of the splits it held or ended",
-    """SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(pool_minor), 0) AS splits_minor
-       FROM share_run LEFT JOIN licence_split
+    """SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
+       FROM share_run
+       LEFT JOIN (SELECT held_by, ended_by, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor FROM licence_split) AS split
          ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
-       GROUP BY share_run.id HAVING coalesce(sum(pool_minor), 0) <> amount_minor""",
+       GROUP BY share_run.id HAVING coalesce(sum(owed_minor), 0) <> amount_minor""",
 )
 _always(
     "a split is entered in the books for what it says, and ended there as it ended",
-    """SELECT licence_split.licence, licence_split.state, held.pool_minor AS entered_minor, licence_split.pool_minor
-       FROM licence_split
+    """SELECT licence_split.licence, licence_split.state, held.owed_minor AS entered_minor, licence_split.owed_minor
+       FROM (SELECT *, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
+                    operator_minor - top_up_operator_minor AS operators_minor FROM licence_split) AS licence_split
        LEFT JOIN LATERAL (
-           SELECT coalesce(sum(amount_minor) FILTER (WHERE credit = '467100'), 0) AS pool_minor,
-                  coalesce(sum(amount_minor) FILTER (WHERE credit = '467300'), 0) AS operator_minor
+           SELECT coalesce(sum(amount_minor) FILTER (WHERE credit = '467100'), 0) AS owed_minor,
+                  coalesce(sum(amount_minor) FILTER (WHERE credit = '467300'), 0) AS operators_minor
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
            WHERE kind = 'shares_held' AND source_id = licence_split.licence::text
        ) AS held ON true
@@ -218,9 +220,9 @@ _always(
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
            WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = licence_split.licence::text
        ) AS ended ON true
-       WHERE (held.pool_minor, held.operator_minor) <> (licence_split.pool_minor, licence_split.operator_minor)
-          OR ended.released <> CASE state WHEN 'released' THEN licence_split.pool_minor ELSE 0 END
-          OR ended.cancelled <> CASE state WHEN 'cancelled' THEN licence_split.pool_minor ELSE 0 END""",
+       WHERE (held.owed_minor, held.operators_minor) <> (licence_split.owed_minor, licence_split.operators_minor)
+          OR ended.released <> CASE state WHEN 'released' THEN licence_split.owed_minor ELSE 0 END
+          OR ended.cancelled <> CASE state WHEN 'cancelled' THEN licence_split.owed_minor ELSE 0 END""",
 )
 _always(
     "an entry of shares has its split",
@@ -236,6 +238,26 @@ _always(
        JOIN licence ON licence.id = licence_split.licence JOIN release ON release.id = licence.release
        WHERE distributable_minor <> greatest(licence.net_minor - fee_minor, 0)
           OR licence_split.total_weight <> release.total_weight""",
+)
+_always(
+    "what a term promises in all covers its promises, each to a line that there is",
+    """SELECT contributor_term.id AS term, promised_minor, sum(minimum_micro) AS promises_micro
+       FROM contributor_term JOIN contributor_promise ON contributor_promise.term = contributor_term.id
+       LEFT JOIN subscriber ON subscriber.reference = contributor_promise.subscriber
+       GROUP BY contributor_term.id
+       HAVING sum(minimum_micro) > promised_minor * 10000::numeric OR count(*) <> count(subscriber.reference)""",
+)
+_always(
+    "a licence honours no other terms than those in force when its price was signed",
+    """SELECT licence_split.licence, licence_split.terms, held.terms AS in_force
+       FROM licence_split JOIN licence ON licence.id = licence_split.licence
+       JOIN purchase_order ON purchase_order.id = licence.purchase_order JOIN quote ON quote.id = purchase_order.quote
+       JOIN release ON release.id = licence.release
+       CROSS JOIN LATERAL (
+           SELECT coalesce(array_agg(id ORDER BY id), '{}') AS terms FROM contributor_term
+           WHERE contributor_term.dataset = release.dataset AND starts_at <= quoted_at AND quoted_at < ends_at
+       ) AS held
+       WHERE NOT licence_split.terms <@ held.terms""",
 )
 _always(
     "no subscriber is owed less than nothing",

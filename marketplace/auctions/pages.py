@@ -1,4 +1,4 @@
-"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels; subscribers answer calls."""
+"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.auctions import contributors, receipts, rules
+from marketplace.auctions import call_pages, receipts, rules
 from marketplace.auctions.actions import Plan, announce, answer_of, cancel, pay, place_bid, place_sealed_bid
 from marketplace.auctions.queries import (
     get_auction,
@@ -30,7 +30,7 @@ from marketplace.auctions.queries import (
     snapshot,
 )
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, partner, staff, subscriber, vetted_partner
+from marketplace.identity.actors import Actor, partner, staff, vetted_partner
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
@@ -69,14 +69,6 @@ class ReasonForm(Struct):
     """Why an auction is cancelled."""
 
     reason: str
-
-
-class AskForm(Struct):
-    """The least a subscriber would accept, in euros, for one stratum of a call."""
-
-    form_id: uuid.UUID
-    stratum: uuid.UUID
-    amount: str
 
 
 Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -194,35 +186,7 @@ async def cancel_form(
     return see(f"/auctions/{auction}")
 
 
-# ------------------------------------------------------------------ the subscribers' auction
-@get("/calls", guards=[subscriber])
-async def calls_page(request: Asked, page_number: Page = 1) -> Template:
-    """Show a subscriber the operator's calls, what they stated themselves, and how many others did, roughly."""
-    assert request.user.subscriber is not None
-    return page("auctions/calls.html", calls=await contributors.list_calls(request.user.subscriber, page_number))
-
-
-@post("/calls/{call:uuid}/asks", guards=[subscriber], status_code=303)
-async def ask_form(
-    request: Asked,
-    call: FromPath[uuid.UUID],
-    data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
-    """State, privately, the least the subscriber would accept."""
-    assert request.user.subscriber is not None
-    await contributors.ask(request.user.subscriber, call, data.stratum, least_micro=rules.cents(data.amount) * 10_000)
-    return see("/calls")
-
-
-@post("/calls/{call:uuid}/withdraw", guards=[subscriber], status_code=303)
-async def withdraw_form(request: Asked, call: FromPath[uuid.UUID]) -> Redirect:
-    """Take back what was stated, without a reason or a consequence."""
-    assert request.user.subscriber is not None
-    await contributors.withdraw(request.user.subscriber, call)
-    return see("/calls")
-
-
 ROUTES = [
-    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
-    withdraw_form,
+    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
+    *call_pages.ROUTES,
 ]  # fmt: skip

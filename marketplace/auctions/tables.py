@@ -215,8 +215,11 @@ class ContributorStratum(Table, db=DB, tablename="contributor_stratum"):
     title_en = Text()
     wanted = Integer()
     budget_micro = BigInt()
+    """The most that all winners together are promised of a licence."""
     reserve_micro = BigInt()
-    """The most anyone is paid per licence period, in micro-euros."""
+    """The most anyone is promised of a licence, in micro-euros."""
+    answered_about = BigInt(default=0)
+    """How many have answered, to two digits and as of the last count; 0 for fewer than a hundred."""
     winners = Integer(null=True, default=None)
     price_micro = BigInt(null=True, default=None)
     """What each winner is promised, once awarded; null where nobody won."""

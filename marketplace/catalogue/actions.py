@@ -80,7 +80,7 @@ def _priced(
     return price(
         rules.price_inputs(
             release, offer, demand_basis_points=offer["demand_basis_points"], promised_minor=offer["promised_minor"],
-            subscribers_basis_points=settings().subscribers_basis_points, now=now,
+            operator_basis_points=settings().operator_basis_points, now=now,
         )
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ async def _offers(datasets: list[str], now: dt.datetime) -> dict[str, dict[str, 
     """Return the standing offers of some datasets, by code, with the day's draw and what contributors were promised."""
     rows = await fetch(
         """SELECT offer.*, dataset.half_life_days, demand_draw.demand_basis_points,
-                  coalesce((SELECT max(minimum_pool_minor) FROM contributor_term
+                  coalesce((SELECT sum(promised_minor)::bigint FROM contributor_term
                             WHERE contributor_term.dataset = offer.dataset AND starts_at <= $2 AND $2 < ends_at), 0)
                       AS promised_minor
            FROM offer JOIN dataset ON dataset.code = offer.dataset
@@ -201,7 +201,7 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
                       bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
                FROM quote JOIN partner ON partner.id = quote.partner AND partner.vetted_at IS NOT NULL
                LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
-               WHERE quote.offer = $1 AND quote.quoted_at < $2 GROUP BY 1, 2""",
+               WHERE quote.offer = $1 AND quote.quoted_at < $2 AND quote.auction IS NULL GROUP BY 1, 2""",
             offer, dt.datetime.combine(day, dt.time(), dt.UTC),
         )  # fmt: skip
         multiplier = rules.draw_of(

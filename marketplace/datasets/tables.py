@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, BigSerial, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -104,12 +104,27 @@ class ReleaseNotice(Table, db=DB, tablename="release_notice"):
 
 
 class ContributorTerm(Table, db=DB, tablename="contributor_term"):
-    """The least a licence of this dataset must pay its contributors, written down here by an award."""
+    """What contributors of this dataset were promised of each licence priced in between, written down here by an award."""
 
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
-    minimum_pool_minor = BigInt()
+    promised_minor = BigInt()
+    """The most that all its promises can cost one licence: the quote's floor covers it."""
     starts_at = Timestamptz()
     ends_at = Timestamptz()
     interval_is_not_empty = Check("starts_at < ends_at")
-    minimum_is_not_negative = Check("minimum_pool_minor >= 0")
+    promise_is_not_negative = Check("promised_minor >= 0")
+
+
+class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
+    """The least a subscriber earns of each licence priced within a term whose release they are in; append-only.
+
+    subscriber is a key into `subscriber`, checked where promises are written: by millions, in one statement.
+    """
+
+    id = BigSerial(primary_key=True)
+    term = ForeignKey(ContributorTerm, null=False, on_delete=OnDelete.restrict)
+    subscriber = BigInt()
+    minimum_micro = BigInt()
+    one_promise_a_term = Unique([term, subscriber])
+    promises_something = Check("minimum_micro > 0")

@@ -18,6 +18,7 @@ from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, receipt_document, receipts, standing
 from marketplace.consent.rules import public_key
 from marketplace.earnings import statement_pages
+from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import (
     contributions,
     get_balance,
@@ -73,6 +74,7 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
         chart=_chart(months),
         years=await list_years(line),
         shares=await list_shares(line, page_number, mine),
+        promises=await list_promises(line),
     )
 
 

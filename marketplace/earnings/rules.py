@@ -36,22 +36,26 @@ class Division:
     platform_minor: int
 
 
-def divide(net_minor: int, fee_minor: int, rates: tuple[int, int], minimum_pool_minor: int = 0) -> Division:
+def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
     """Divide a sale before VAT, less Stripe's fee, between subscribers, operator and platform.
 
     rates: the subscribers' and the operator's, in basis points, together at most the whole; the platform keeps the
     rest.
-    minimum_pool_minor: promised to the contributors; it comes out of the others' parts, as far as those go.
     """
     subscribers, operator = rates
     platform = WHOLE_BASIS_POINTS - subscribers - operator
     distributable = max(0, net_minor - fee_minor)
-    parts = largest_remainder(distributable, [subscribers, operator, platform])
-    if parts[0] < minimum_pool_minor:
-        pool = min(minimum_pool_minor, distributable)
-        others = [operator, platform] if operator + platform else [0, 1]
-        parts = [pool, *largest_remainder(distributable - pool, others)]
-    return Division(fee_minor, distributable, *parts)
+    return Division(fee_minor, distributable, *largest_remainder(distributable, [subscribers, operator, platform]))
+
+
+def who_tops_up(top_up_minor: int, operator_minor: int) -> tuple[int, int]:
+    """Return what the operator and the platform add to promised shares, in cents.
+
+    Whoever promised pays: the operator out of its part of the sale. Where that is spent the platform keeps the word, at
+    a loss if need be; another subscriber's share is never touched.
+    """
+    from_operator = min(top_up_minor, operator_minor)
+    return from_operator, top_up_minor - from_operator
 
 
 def add_up(parts: Iterable[Amounts]) -> Amounts:

@@ -6,7 +6,19 @@ what is theirs.
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    BigSerial,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -47,6 +59,18 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     total_weight = BigInt()
     cutoff_remainder = BigInt()
     cutoff_position = BigInt()
+    terms = Array(base_column=UUID(), default=list)
+    """Contributor terms in force when the licence was priced; their promises are kept, whatever the pool."""
+    top_up_operator_minor = BigInt(default=0)
+    """What the operator's part adds to the shares of those who were promised more, …"""
+    top_up_platform_minor = BigInt(default=0)
+    """… and what the platform adds where that part is spent."""
+    topped_up = BigInt(default=0)
+    """How many people fell short of their promise."""
+    top_up_each_micro = BigInt(default=0)
+    """What rounding the top-up to whole cents gives each of them …"""
+    top_up_position = BigInt(default=0)
+    """… and those before this position one millionth more."""
     state = Text(default="held")
     """held → released | cancelled."""
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
@@ -56,6 +80,15 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     ended_by_a_run = Check("(state = 'held') = (ended_by IS NULL)")
     adds_up = Check("distributable_minor = pool_minor + operator_minor + platform_minor")
     parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0")
+    operator_gives_no_more_than_its_part = Check("top_up_operator_minor BETWEEN 0 AND operator_minor")
+    platform_helps_when_the_operators_part_is_spent = Check(
+        "top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = operator_minor)"
+    )
+    only_promises_top_up = Check(
+        "(top_up_operator_minor + top_up_platform_minor = 0) = (topped_up = 0) "
+        "AND (topped_up = 0 OR cardinality(terms) > 0) "
+        "AND least(topped_up, top_up_each_micro, top_up_position) >= 0"
+    )
     someone_contributed = Check("people > 0 AND total_weight > 0")
 
 

@@ -165,11 +165,16 @@ async def refund(licence: uuid.UUID) -> None:
     await mirror(licence, "refund", -row["net_minor"])
 
 
-async def promise(minimum: int, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
-    """Promise the dataset's contributors a minimum pool for what is sold in between."""
-    await ContributorTerm(
-        id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=starts_at, ends_at=ends_at
-    ).save()
+async def promise(minimums: Mapping[int, int], starts_at: dt.datetime, ends_at: dt.datetime) -> uuid.UUID:
+    """Promise each of these people, in micro-euros, a minimum of every licence priced in between."""
+    term, at_most = uuid.uuid4(), -(-sum(minimums.values()) // MICRO_PER_MINOR)
+    await ContributorTerm(id=term, dataset="lyon", promised_minor=at_most, starts_at=starts_at, ends_at=ends_at).save()
+    await copy_in(
+        "contributor_promise",
+        ("term", "subscriber", "minimum_micro"),
+        [(term, who, micro) for who, micro in minimums.items()],
+    )
+    return term
 
 
 async def standing() -> dict[int, tuple[int, int]]:
