@@ -103,11 +103,11 @@ def test_from_bank_details_to_paid(run: Run) -> None:
             await press(paul, drafted, "/answer", files={"file": ("answer.xml", report, "application/xml")})
             told = words(await paul.get(f"/en{drafted}"))
             assert "AC04: the account is closed" in told
-            assert "Paid · " not in told
+            assert "Paid out · " not in told
             await payees.bank_day(bank)
-            assert "Paid · 1 €25.00" in words(await paul.get(f"/en{drafted}"))
+            assert "Paid out · 1 €25.00" in words(await paul.get(f"/en{drafted}"))
             told = words(await lucie.get("/en/earnings/payouts"))
-            assert re.search(r"Paid by the bank on .* €25\.00", told), told
+            assert re.search(r"Paid out by the bank on .* €25\.00", told), told
             assert "Yours now €0.000000" in told
             assert "€25.000000" in words(await lucie.get("/en/earnings"))
             year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'payout'")
