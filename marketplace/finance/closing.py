@@ -119,7 +119,7 @@ async def _stripe(ends_at: dt.datetime) -> list[str]:
 
 async def _bank_gaps(month: dt.date, ends_at: dt.datetime) -> list[str]:
     """Name what is missing of the bank's statements; a month without any bank needs none."""
-    gaps = [f"{row['iban']} {row['statement_id']}" for row in await fetch(GAPS + " AND opened_on < $1", ends_at.date())]
+    gaps = [f"{row['iban']} {row['statement_id']}" for row in await fetch(GAPS + " AND opened_on < $1", next_month(month))]
     short: list[str] = [
         f"{row['iban']} {row['closed_on']}"
         for row in await fetch(

@@ -164,7 +164,10 @@ FROM found LEFT JOIN write_off AS pending
   ON pending.why = found.why AND pending.subject = found.subject AND pending.approved IS NULL
 WHERE NOT EXISTS (
     SELECT FROM write_off AS done WHERE done.approved AND done.why = found.why AND done.subject = found.subject
-    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor)
+    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor
+    AND NOT EXISTS (
+        SELECT FROM journal_entry AS gone JOIN journal_entry AS back ON back.reverses = gone.id
+        WHERE gone.kind = 'write_off' AND gone.source_id = done.id::text))
 """
 """SQL: everything unmatched. $1: the categories that have an account; $2: now."""
 
