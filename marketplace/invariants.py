@@ -32,16 +32,20 @@ _always(
            FROM posting WHERE posting.entry = journal_entry.id)""",
 )
 _always(
-    "a refund is entered for what its sale was",
-    """SELECT refund.id AS entry, refund.source_id AS "order" FROM journal_entry AS refund WHERE refund.kind = 'refund'
-       AND NOT EXISTS (
-           SELECT FROM journal_entry AS sale WHERE sale.kind = 'sale' AND sale.source_id = refund.source_id
-           AND NOT EXISTS (
-               (SELECT debit, credit, amount_minor FROM posting WHERE posting.entry = sale.id
-                EXCEPT SELECT credit, debit, amount_minor FROM posting WHERE posting.entry = refund.id)
-               UNION ALL
-               (SELECT credit, debit, amount_minor FROM posting WHERE posting.entry = refund.id
-                EXCEPT SELECT debit, credit, amount_minor FROM posting WHERE posting.entry = sale.id)))""",
+    "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes",
+    """SELECT money_back.id AS back, entry.id AS entry, entry.kind
+       FROM money_back FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
+         ON entry.source_id = money_back.id::text
+        AND entry.kind = CASE money_back.kind WHEN 'refund' THEN 'refund' ELSE 'dispute_lost' END
+       LEFT JOIN LATERAL (
+           SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = '706000' AND credit = against), 0) AS net_minor,
+                  coalesce(sum(amount_minor) FILTER (WHERE debit = '445710' AND credit = against), 0) AS vat_minor,
+                  count(*) FILTER (WHERE credit <> against OR debit NOT IN ('706000', '445710')) AS others
+           FROM posting CROSS JOIN (SELECT CASE entry.kind WHEN 'refund' THEN '411000' ELSE '416000' END AS against) AS side
+           WHERE posting.entry = entry.id
+       ) AS books ON true
+       WHERE entry.id IS NULL OR money_back.id IS NULL OR books.others > 0
+          OR (books.net_minor, books.vat_minor) <> (money_back.net_minor, money_back.vat_minor)""",
 )
 _always(
     "Stripe's balance transactions and the entries that post them move the same",
@@ -71,14 +75,14 @@ _always(
        LEFT JOIN licence ON licence.purchase_order = purchase_order.id
        LEFT JOIN entitlement ON entitlement.licence = licence.id
        LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
-       WHERE purchase_order.state IN ('paid', 'refunded')
+       WHERE purchase_order.state IN ('paid', 'refunded', 'charged_back')
          AND (payment.state IS DISTINCT FROM 'paid' AND payment.state IS DISTINCT FROM 'refunded'
               OR licence.id IS NULL OR entitlement.id IS NULL OR sale.id IS NULL)""",
 )
 _always(
     "an order that is not paid has no licence and no sale entry",
     """SELECT purchase_order.id AS "order", purchase_order.state FROM purchase_order
-       WHERE state NOT IN ('paid', 'refunded')
+       WHERE state NOT IN ('paid', 'refunded', 'charged_back')
          AND (EXISTS (SELECT FROM licence WHERE licence.purchase_order = purchase_order.id)
               OR EXISTS (SELECT FROM journal_entry WHERE kind = 'sale' AND source_id = purchase_order.id::text))""",
 )
@@ -105,27 +109,49 @@ _always(
           OR (entitlement.partner, entitlement.release) <> (purchase_order.partner, purchase_order.release)""",
 )
 _always(
-    "a refunded order's payment is refunded, its licence cancelled, its entitlement revoked, its sale reversed",
+    "an order says what went back of it, and its licence what of that was before VAT",
+    """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, lost_minor, back.*
+       FROM purchase_order LEFT JOIN LATERAL (
+           SELECT coalesce(sum(total_minor) FILTER (WHERE kind = 'refund'), 0) AS refunds_minor,
+                  coalesce(sum(total_minor) FILTER (WHERE kind = 'dispute'), 0) AS disputes_minor,
+                  coalesce(sum(net_minor), 0) AS back_net_minor
+           FROM money_back WHERE money_back.purchase_order = purchase_order.id) AS back ON true
+       WHERE (returned_minor, lost_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(
+           (SELECT returned_minor FROM licence WHERE licence.purchase_order = purchase_order.id), 0)""",
+)
+_always(
+    "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is",
     """SELECT purchase_order.id AS "order", purchase_order.state, payment.state AS payment, licence.cancelled_at,
-              entitlement.revoked_at, refund.id AS refund
+              entitlement.revoked_at
        FROM purchase_order
        LEFT JOIN payment ON payment.subject = purchase_order.id
        LEFT JOIN licence ON licence.purchase_order = purchase_order.id
        LEFT JOIN entitlement ON entitlement.licence = licence.id
-       LEFT JOIN journal_entry AS refund ON refund.kind = 'refund' AND refund.source_id = purchase_order.id::text
-       WHERE purchase_order.state = 'refunded'
-             AND (payment.state IS DISTINCT FROM 'refunded' OR licence.cancelled_at IS NULL
-                  OR entitlement.revoked_at IS NULL OR refund.id IS NULL)
-          OR purchase_order.state <> 'refunded' AND refund.id IS NOT NULL""",
+       WHERE purchase_order.state IN ('refunded', 'charged_back')
+             AND (licence.cancelled_at IS NULL OR entitlement.revoked_at IS NULL)
+          OR purchase_order.state = 'refunded' AND payment.state IS DISTINCT FROM 'refunded'""",
 )
 _always(
     "a licence is cancelled with its entitlement, and only where money goes back",
     """SELECT licence.id AS licence, licence.cancelled_at, entitlement.revoked_at
        FROM licence LEFT JOIN entitlement ON entitlement.licence = licence.id
-       WHERE (licence.cancelled_at IS NULL) <> (entitlement.revoked_at IS NULL) AND entitlement.id IS NOT NULL
-          OR licence.cancelled_at IS NOT NULL AND NOT EXISTS (
-              SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')
-             AND NOT EXISTS (SELECT FROM payment WHERE subject = licence.purchase_order AND state = 'refunded')""",
+       JOIN purchase_order ON purchase_order.id = licence.purchase_order
+       WHERE licence.cancelled_at IS NOT NULL AND entitlement.revoked_at IS NULL AND entitlement.id IS NOT NULL
+          OR licence.cancelled_at IS NULL AND entitlement.revoked_at IS NOT NULL AND lost_minor = 0
+          OR licence.cancelled_at IS NOT NULL AND purchase_order.state NOT IN ('refunded', 'charged_back')
+             AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')""",
+)
+_always(
+    "an entitlement is suspended by a dispute, and never while it is revoked",
+    """SELECT entitlement.id AS entitlement, suspended_at, revoked_at
+       FROM entitlement JOIN licence ON licence.id = entitlement.licence
+       WHERE suspended_at IS NOT NULL AND (revoked_at IS NOT NULL OR NOT EXISTS (
+           SELECT FROM dispute WHERE payment_subject = licence.purchase_order))""",
+)
+_always(
+    "no more is given back than was taken",
+    """SELECT subject, state, received_minor, refunded_minor FROM payment
+       WHERE refunded_minor > received_minor AND received_minor > 0""",
 )
 _always(
     "only sealed releases are licensed",
@@ -190,15 +216,16 @@ _always(
               sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
        FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
        GROUP BY share_run.id HAVING (coalesce(sum(held_micro), 0), coalesce(sum(payable_micro), 0)) <> (
-           CASE kind WHEN 'hold' THEN 1 ELSE -1 END * amount_minor * 10000::numeric,
-           CASE kind WHEN 'release' THEN 1 ELSE 0 END * amount_minor * 10000::numeric)""",
+           CASE kind WHEN 'hold' THEN 1 WHEN 'release' THEN -1 WHEN 'cancel' THEN -1 ELSE 0 END * amount_minor * 10000::numeric,
+           CASE kind WHEN 'release' THEN 1 WHEN 'payout_back' THEN 1 WHEN 'payout' THEN -1 ELSE 0 END
+               * amount_minor * 10000::numeric)""",
 )
 _always(
     "a run's amount is that of the splits it held or ended",
     """SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
-       FROM share_run
-       LEFT JOIN (SELECT held_by, ended_by, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor FROM licence_split) AS split
+       FROM share_run LEFT JOIN (SELECT held_by, ended_by, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor FROM licence_split) AS split
          ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
+       WHERE share_run.kind IN ('hold', 'release', 'cancel')
        GROUP BY share_run.id HAVING coalesce(sum(owed_minor), 0) <> amount_minor""",
 )
 _always(
@@ -264,6 +291,8 @@ _always(
     """SELECT subscriber, sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
        FROM accrual GROUP BY subscriber HAVING sum(held_micro) < 0 OR sum(payable_micro) < 0""",
 )
+
+# ------------------------------------------------------------------ payouts
 
 # ------------------------------------------------------------------ privacy
 _always(

@@ -35,7 +35,8 @@ from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
-from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.purchases.invoices import work_on_papers
 from marketplace.settings import settings
 
@@ -82,6 +83,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "settle-auctions": (10, settle_sales),
         "award-calls": (10, award_calls),
         "record-refunds": (10, record_refunds),
+        "follow-disputes": (10, follow_disputes),
         "papers": (10, work_on_papers),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),

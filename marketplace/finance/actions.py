@@ -14,7 +14,7 @@ from marketplace.ledger.audit import note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance, get_entry
 from marketplace.payments.balance import mirror_balance, read_balance
-from marketplace.purchases.actions import request_order_refund
+from marketplace.purchases.money_back import request_order_refund
 
 if TYPE_CHECKING:
     import uuid

@@ -25,10 +25,11 @@ PAYOUT_IS_LATE_AFTER: Final = "5 days"
 MONEY_IS_GOING_BACK: Final = "7 days"
 
 _BACK = """
-SELECT journal_entry.source_id::uuid AS subject, sum(posting.amount_minor)::bigint AS refund_minor, 0::bigint AS dispute_minor,
-       max(journal_entry.at) AS back_at
-FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-WHERE kind = 'refund' GROUP BY source_id
+SELECT purchase_order AS subject, coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'refund'), 0)::bigint AS refund_minor,
+       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'dispute'), 0)::bigint AS dispute_minor, max(money_back.at) AS back_at
+FROM money_back JOIN journal_entry ON journal_entry.source_id = money_back.id::text
+                                  AND journal_entry.kind IN ('refund', 'dispute_lost')
+GROUP BY purchase_order
 """
 """SQL: what the books gave back for an order, by refund and by dispute."""
 
@@ -126,9 +127,11 @@ WHERE kept_minor <= 0 AND charged_minor > 0 GROUP BY book.id, number, kept_minor
 
 UNION ALL
 SELECT 'refund_failed', '', payment.subject::text, coalesce(purchase_order.number, payment.subject::text),
-       '/finance/orders/' || purchase_order.id, payment.amount_minor - payment.refunded_minor, payment.read_at
+       '/finance/orders/' || purchase_order.id, coalesce(purchase_order.returned_minor, received_minor) - payment.refunded_minor,
+       payment.read_at
 FROM payment LEFT JOIN purchase_order ON purchase_order.id = payment.subject
-WHERE payment.state = 'refunded' AND payment.refunded_minor < payment.amount_minor
+WHERE payment.refunded_minor < coalesce(purchase_order.returned_minor, received_minor)
+  AND (purchase_order.returned_minor > 0 OR payment.state = 'refunded')
 
 UNION ALL
 SELECT 'payout_differs', '', payout_id, payout_id, '/finance/transactions/' || min(id) FILTER (WHERE category = 'payout'),

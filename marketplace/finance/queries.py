@@ -103,7 +103,9 @@ async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
     if order is None:
         raise NotFound("There is no such order.")
     movements = await list_movements_of(order_id)
-    sources = [("sale", str(order_id)), ("refund", str(order_id))]
+    backs = await fetch("SELECT id, kind FROM money_back WHERE purchase_order = $1 ORDER BY at, id", order_id)
+    sources = [("sale", str(order_id))]
+    sources += [("refund" if back["kind"] == "refund" else "dispute_lost", str(back["id"])) for back in backs]
     sources += [(f"stripe_{movement['category']}", movement["id"]) for movement in movements]
     if order["licence_id"]:
         sources += [(f"shares_{what}", str(order["licence_id"])) for what in ("held", "released", "cancelled")]

@@ -80,6 +80,49 @@ CREATE TABLE "dispute" (
 ALTER TABLE "dispute" ADD CONSTRAINT amount_is_positive CHECK (amount_minor > 0);
 ALTER TABLE "dispute" ADD CONSTRAINT known_stand CHECK (stands IN ('asked', 'open', 'won', 'lost'));
 CREATE INDEX dispute_by_payment ON dispute (payment_subject);
+CREATE INDEX dispute_open ON dispute (payment_subject) WHERE stands = 'open';
+"""
+PURCHASES = r"""
+ALTER TABLE "purchase_order" ADD COLUMN "returned_minor" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "purchase_order" ADD COLUMN "lost_minor" BIGINT NOT NULL DEFAULT 0;
+UPDATE "purchase_order" SET "returned_minor" = "total_minor" WHERE "state" = 'refunded';
+ALTER TABLE "purchase_order" DROP CONSTRAINT known_state;
+ALTER TABLE "purchase_order" ADD CONSTRAINT known_state CHECK (
+    state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back'));
+ALTER TABLE "purchase_order" DROP CONSTRAINT paid_at_an_instant;
+ALTER TABLE "purchase_order" ADD CONSTRAINT paid_at_an_instant CHECK (
+    (state IN ('paid', 'refunded', 'charged_back')) = (paid_at IS NOT NULL));
+ALTER TABLE "purchase_order" ADD CONSTRAINT no_more_goes_back_than_came CHECK (
+    least(returned_minor, lost_minor) >= 0 AND returned_minor + lost_minor <= total_minor);
+ALTER TABLE "purchase_order" ADD CONSTRAINT gone_whole CHECK (
+    (state IN ('refunded', 'charged_back')) = (returned_minor + lost_minor = total_minor));
+ALTER TABLE "licence" ADD COLUMN "returned_minor" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "licence" ADD COLUMN "contested_at" TIMESTAMPTZ;
+UPDATE "licence" SET "returned_minor" = "licence"."net_minor" FROM "purchase_order"
+WHERE "purchase_order"."id" = "licence"."purchase_order" AND "purchase_order"."state" = 'refunded';
+ALTER TABLE "licence" ADD CONSTRAINT returns_are_of_it CHECK (returned_minor BETWEEN 0 AND net_minor);
+CREATE INDEX licence_contested ON licence (purchase_order) WHERE contested_at IS NOT NULL;
+ALTER TABLE "entitlement" ADD COLUMN "suspended_at" TIMESTAMPTZ;
+CREATE INDEX entitlement_suspended ON entitlement (licence) WHERE suspended_at IS NOT NULL;
+CREATE TABLE "money_back" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "kind" TEXT NOT NULL,
+    "dispute" TEXT UNIQUE REFERENCES "dispute" ("id") ON DELETE RESTRICT,
+    "net_minor" BIGINT NOT NULL,
+    "vat_minor" BIGINT NOT NULL,
+    "total_minor" BIGINT NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "money_back" ADD CONSTRAINT known_kind CHECK (kind IN ('refund', 'dispute') AND (kind = 'dispute') = (dispute IS NOT NULL));
+ALTER TABLE "money_back" ADD CONSTRAINT adds_up CHECK (
+    total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0);
+CREATE INDEX money_back_by_order ON money_back (purchase_order);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON money_back
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+INSERT INTO "money_back" ("id", "purchase_order", "kind", "net_minor", "vat_minor", "total_minor", "at")
+SELECT "purchase_order"."id", "purchase_order"."id", 'refund', "net_minor", "vat_minor", "total_minor", "journal_entry"."at"
+FROM "purchase_order" JOIN "journal_entry" ON "kind" = 'refund' AND "source_id" = "purchase_order"."id"::text;
 """
 
 
@@ -88,7 +131,7 @@ async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
 
     async def run() -> None:
-        for part in (PAYMENTS,):
+        for part in (PAYMENTS, PURCHASES):
             await execute(part)
 
     manager.add_raw(run)

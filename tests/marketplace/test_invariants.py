@@ -23,7 +23,7 @@ OFFENCES = {
         """UPDATE posting SET amount_minor = amount_minor + 1
            WHERE id = (SELECT min(id) FROM posting WHERE credit = '445710')"""
     ),
-    "a refund is entered for what its sale was": (
+    "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes": (
         "UPDATE posting SET amount_minor = amount_minor - 1 WHERE debit = '445710'"
     ),
     "Stripe's balance transactions and the entries that post them move the same": (
@@ -44,13 +44,20 @@ OFFENCES = {
     "a payment is over what its order owes": "UPDATE payment SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
     "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
     "a licence and its entitlement are those of their order": "UPDATE licence SET net_minor = net_minor + 1",
-    "a refunded order's payment is refunded, its licence cancelled, its entitlement revoked, its sale reversed": (
+    "an order says what went back of it, and its licence what of that was before VAT": (
+        "UPDATE money_back SET net_minor = net_minor - 1, total_minor = total_minor - 1"
+    ),
+    "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is": (
         "UPDATE entitlement SET revoked_at = NULL"
     ),
     "a licence is cancelled with its entitlement, and only where money goes back": (
         """UPDATE licence SET cancelled_at = now() WHERE id = '{held}';
            UPDATE entitlement SET revoked_at = now() WHERE licence = '{held}'"""
     ),
+    "an entitlement is suspended by a dispute, and never while it is revoked": (
+        "UPDATE entitlement SET suspended_at = now() WHERE licence = '{held}'"
+    ),
+    "no more is given back than was taken": "UPDATE payment SET received_minor = 1 WHERE state = 'refunded'",
     "only sealed releases are licensed": "UPDATE release SET state = 'noised', sealed_at = NULL",
     "nobody downloads outside their entitlement": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)

@@ -21,7 +21,8 @@ from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
-from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser
 
@@ -116,6 +117,7 @@ async def jobs() -> None:
     await handle_events()
     await settle_paid()
     await record_refunds()
+    await follow_disputes()
     await lapse_unpaid()
 
 

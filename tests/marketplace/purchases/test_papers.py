@@ -18,9 +18,10 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value, transac
 from marketplace.errors import NotFound
 from marketplace.invariants import broken
 from marketplace.purchases import invoices
-from marketplace.purchases.actions import request_order_refund, settle_paid
+from marketplace.purchases.actions import settle_paid
 from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.invoice_xml import amount
+from marketplace.purchases.money_back import request_order_refund
 from marketplace.purchases.numbers import take_numbers
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
