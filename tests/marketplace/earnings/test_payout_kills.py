@@ -84,7 +84,7 @@ def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> d
 
 
 def test_a_payout_killed_on_its_way_is_done_once(run: Run, database_url: str, tmp_path: Path) -> None:
-    deaths = killed_through(run, database_url, tmp_path, 11)
+    deaths = killed_through(run, database_url, tmp_path, 29)
     assert set(deaths) == {"draft", "send", "answer", "match"}
     assert min(deaths.values()) >= 1, deaths
 
