@@ -17,6 +17,7 @@ from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.settings import settings
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -77,9 +78,10 @@ async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, where it stands, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
+        "receipt_key": receipts.public_key(settings().signing_key),
         "lots": [
             {"position": lot["position"], "release": str(lot["release"]), "dataset": lot["dataset"]} for lot in lots
-        ]
+        ],
     }
 
 

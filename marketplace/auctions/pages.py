@@ -31,6 +31,7 @@ from marketplace.auctions.queries import (
 )
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, staff, vetted_partner
+from marketplace.settings import settings
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
@@ -95,7 +96,8 @@ async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number
         standing=await get_own_state(row, company) if company else None,
         sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
         outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
-        nonce=secrets.token_hex(32), may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
+        nonce=secrets.token_hex(32), receipt_key=receipts.public_key(settings().signing_key),
+        may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
     )  # fmt: skip
 
 
