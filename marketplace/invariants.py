@@ -9,6 +9,17 @@ from __future__ import annotations
 from marketplace.database import fetch
 
 INVARIANTS: dict[str, str] = {}
+EVERY_SPLIT = """(
+    SELECT licence, generation, state, returned_minor, held_by, ended_by,
+           pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
+           operator_minor - top_up_operator_minor AS operators_minor FROM licence_split
+    UNION ALL
+    SELECT licence, generation, 'cancelled', returned_minor, held_by, ended_by,
+           pool_minor + top_up_operator_minor + top_up_platform_minor, operator_minor - top_up_operator_minor FROM former_split
+)"""
+"""SQL: the splits that stand and those that made room for another."""
+NAMED = "licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END"
+"""SQL: how the books name a split."""
 
 
 def _always(sentence: str, sql: str) -> None:
@@ -222,22 +233,21 @@ _always(
 )
 _always(
     "a run's amount is that of the splits it held or ended",
-    """SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
-       FROM share_run LEFT JOIN (SELECT held_by, ended_by, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor FROM licence_split) AS split
+    f"""SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
+       FROM share_run LEFT JOIN {EVERY_SPLIT} AS split
          ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
        WHERE share_run.kind IN ('hold', 'release', 'cancel')
        GROUP BY share_run.id HAVING coalesce(sum(owed_minor), 0) <> amount_minor""",
 )
 _always(
     "a split is entered in the books for what it says, and ended there as it ended",
-    """SELECT licence_split.licence, licence_split.state, held.owed_minor AS entered_minor, licence_split.owed_minor
-       FROM (SELECT *, pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
-                    operator_minor - top_up_operator_minor AS operators_minor FROM licence_split) AS licence_split
+    f"""SELECT licence_split.licence, licence_split.state, held.owed_minor AS entered_minor, licence_split.owed_minor
+       FROM {EVERY_SPLIT} AS licence_split
        LEFT JOIN LATERAL (
            SELECT coalesce(sum(amount_minor) FILTER (WHERE credit = '467100'), 0) AS owed_minor,
                   coalesce(sum(amount_minor) FILTER (WHERE credit = '467300'), 0) AS operators_minor
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-           WHERE kind = 'shares_held' AND source_id = licence_split.licence::text
+           WHERE kind = 'shares_held' AND source_id = {NAMED}
        ) AS held ON true
        LEFT JOIN LATERAL (
            SELECT coalesce(sum(amount_minor) FILTER (
@@ -245,7 +255,7 @@ _always(
                   coalesce(sum(amount_minor) FILTER (
                       WHERE kind = 'shares_cancelled' AND debit = '467100'), 0) AS cancelled
            FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-           WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = licence_split.licence::text
+           WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = {NAMED}
        ) AS ended ON true
        WHERE (held.owed_minor, held.operators_minor) <> (licence_split.owed_minor, licence_split.operators_minor)
           OR ended.released <> CASE state WHEN 'released' THEN licence_split.owed_minor ELSE 0 END
@@ -253,9 +263,25 @@ _always(
 )
 _always(
     "an entry of shares has its split",
-    """SELECT id AS entry, kind, source_id FROM journal_entry
-       WHERE starts_with(kind, 'shares_')
-         AND NOT EXISTS (SELECT FROM licence_split WHERE licence_split.licence::text = journal_entry.source_id)""",
+    f"""SELECT id AS entry, kind, source_id FROM journal_entry
+       WHERE starts_with(kind, 'shares_') AND kind <> 'shares_lost'
+             AND NOT EXISTS (SELECT FROM {EVERY_SPLIT} AS split WHERE source_id = {NAMED})
+          OR kind = 'shares_lost' AND NOT EXISTS (
+             SELECT FROM licence_split WHERE state = 'released' AND licence::text = split_part(source_id, '/', 1))""",
+)
+_always(
+    "what subscribers keep though the money went back is the operator's loss, in proportion",
+    """SELECT split.licence, split.lost_minor, owed.minor AS owed_minor, books.lost_minor AS entered_minor
+       FROM licence_split AS split JOIN licence ON licence.id = split.licence
+       CROSS JOIN LATERAL (SELECT (pool_minor + top_up_platform_minor) * split.lost_minor
+                                    / (licence.net_minor - split.returned_minor)
+                                + top_up_operator_minor * split.lost_minor / (licence.net_minor - split.returned_minor)
+                                AS minor) AS owed
+       CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS lost_minor
+                           FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+                           WHERE kind = 'shares_lost' AND split_part(source_id, '/', 1) = split.licence::text
+                             AND debit = '654000') AS books
+       WHERE licence.net_minor > split.returned_minor AND owed.minor <> books.lost_minor""",
 )
 _always(
     "a split divides what its licence earned over the weight of its release",
@@ -263,7 +289,7 @@ _always(
               licence_split.total_weight, release.total_weight AS release_weight
        FROM licence_split
        JOIN licence ON licence.id = licence_split.licence JOIN release ON release.id = licence.release
-       WHERE distributable_minor <> greatest(licence.net_minor - fee_minor, 0)
+       WHERE distributable_minor <> greatest(licence.net_minor - licence_split.returned_minor - fee_minor, 0)
           OR licence_split.total_weight <> release.total_weight""",
 )
 _always(
@@ -291,8 +317,6 @@ _always(
     """SELECT subscriber, sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
        FROM accrual GROUP BY subscriber HAVING sum(held_micro) < 0 OR sum(payable_micro) < 0""",
 )
-
-# ------------------------------------------------------------------ payouts
 
 # ------------------------------------------------------------------ privacy
 _always(

@@ -15,10 +15,12 @@ import numpy as np
 from marketplace import clock
 from marketplace.database import copy_columns, copy_in, execute, fetch, fetch_value, transaction
 from marketplace.datasets.queries import manifest
+from marketplace.earnings import rules
 from marketplace.earnings.promises import IN_FORCE, Promised, top_up_of
 from marketplace.earnings.rules import MICRO_PER_MINOR, Division, add_up, divide, who_tops_up
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.ledger.chart import (
+    LOSSES,
     OPERATOR_PAYABLE,
     OPERATOR_SHARE,
     SUBSCRIBERS_HELD,
@@ -30,6 +32,7 @@ from pricing.revenue_share import Split, shares, split_pool
 
 if TYPE_CHECKING:
     import datetime as dt
+    import uuid
     from collections.abc import Sequence
 
     import asyncpg
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
 
 LICENCES_A_RUN = 500
 SETTLED = f"""
-SELECT licence.id, licence.release, licence.net_minor, licence.currency,
+SELECT licence.id, licence.release, licence.net_minor - licence.returned_minor AS net_minor, licence.returned_minor,
+       licence.currency,
+       (SELECT count(*) FROM former_split WHERE former_split.licence = licence.id) AS generation,
        licence.subscribers_basis_points, licence.operator_basis_points, charged.fee_minor,
        {IN_FORCE} AS terms
 FROM licence
@@ -54,10 +59,10 @@ WHERE licence.cancelled_at IS NULL AND NOT EXISTS (SELECT FROM licence_split WHE
 ORDER BY licence.release, licence.id LIMIT $1
 FOR NO KEY UPDATE OF licence
 """
-"""The licences to split: paid, the fee known from Stripe's mirrored balance, not refunded, without a split."""
+"""The licences to split: paid, the fee known from Stripe's mirrored balance, without a split; by what is left of them."""
 
 HELD = """
-SELECT licence_split.licence AS id, licence.release, licence.currency, licence_split.pool_minor,
+SELECT licence_split.licence AS id, licence_split.generation, licence.release, licence.currency, licence_split.pool_minor,
        licence_split.operator_minor, licence_split.total_weight,
        licence_split.cutoff_remainder, licence_split.cutoff_position, licence_split.terms,
        licence_split.top_up_operator_minor, licence_split.top_up_platform_minor, licence_split.topped_up,
@@ -68,20 +73,39 @@ ORDER BY licence.release, licence.id LIMIT $1
 FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED
 """
 PAST_THE_HOLD = """
-licence.cancelled_at IS NULL AND licence.hold_until <= $2
-AND EXISTS (SELECT FROM payment WHERE subject = licence.purchase_order AND state = 'paid' AND refunded_minor = 0)
+licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2
+AND licence.returned_minor = licence_split.returned_minor
+AND EXISTS (SELECT FROM payment JOIN purchase_order ON purchase_order.id = payment.subject
+            WHERE subject = licence.purchase_order AND payment.state = 'paid'
+              AND payment.refunded_minor <= purchase_order.returned_minor
+              AND purchase_order.lost_minor + coalesce((
+                  SELECT sum(amount_minor) FROM balance_transaction
+                  WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')), 0) >= 0)
 AND NOT EXISTS (SELECT FROM stripe_command
-                WHERE subject = licence.purchase_order AND verb = 'refund' AND state <> 'failed')
-AND coalesce((SELECT sum(amount_minor) FROM balance_transaction
-              WHERE payment_subject = licence.purchase_order AND category IN ('dispute', 'dispute_reversal')), 0) >= 0
+                WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending')
+AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND stands = 'open')
 """
-"""What may become the subscribers': the hold is over, no refund is asked for, and no dispute holds the money back."""
+"""What may become the subscribers': the hold is over, no refund is under way, and no dispute holds the money back."""
 
-TAKEN_BACK = "licence.cancelled_at IS NOT NULL"
+TAKEN_BACK = "(licence.cancelled_at IS NOT NULL OR licence.returned_minor <> licence_split.returned_minor)"
+"""Splits to end: all of the money went back, or a part, and then the rest is split anew."""
+
+LOST = """
+SELECT licence_split.licence AS id, licence_split.generation, licence.currency, licence.returned_minor,
+       licence_split.pool_minor + top_up_platform_minor AS pool_minor, top_up_operator_minor,
+       operator_minor - top_up_operator_minor AS operator_minor, licence.net_minor - licence_split.returned_minor AS net_minor,
+       licence_split.lost_minor AS before_minor, licence.returned_minor - licence_split.returned_minor AS lost_minor
+FROM licence_split JOIN licence ON licence.id = licence_split.licence
+WHERE licence_split.state = 'released' AND licence.returned_minor - licence_split.returned_minor > licence_split.lost_minor
+ORDER BY licence.id LIMIT $1
+FOR NO KEY UPDATE OF licence_split SKIP LOCKED
+"""
+"""Released splits whose money went back since: the shares stay the subscribers', the loss is the operator's."""
 TEXTS = {
     "shares_held": "Shares of a licence, held until refund and dispute windows end",
     "shares_released": "Shares of a licence, now the subscribers'",
     "shares_cancelled": "Shares of a refunded licence, taken back",
+    "shares_lost": "Shares that stay the subscribers' though the money went back: the operator's loss",
 }
 
 
@@ -105,10 +129,15 @@ async def release_shares() -> int:
 
 
 async def cancel_shares() -> int:
-    """Take back the held shares of refunded licences; return how many. What was released stays the subscribers'."""
+    """Take back the held shares of what was refunded or lost; return how many. What was released stays the subscribers'.
+
+    Where only a part went back, `hold_shares` splits the rest anew; of what was released, the loss is entered.
+    """
     cancelled = 0
     while done := await _end_some("cancel", TAKEN_BACK):
         cancelled += done
+    while await _bear_losses():
+        pass
     return cancelled
 
 
@@ -132,12 +161,14 @@ async def _hold_some() -> int:
             "licence_split",
             ("licence", "fee_minor", "distributable_minor", "pool_minor", "operator_minor", "platform_minor", "people",
              "total_weight", "cutoff_remainder", "cutoff_position", "terms", "top_up_operator_minor",
-             "top_up_platform_minor", "topped_up", "top_up_each_micro", "top_up_position", "state", "held_by", "split_at"),
+             "top_up_platform_minor", "topped_up", "top_up_each_micro", "top_up_position", "generation", "returned_minor",
+             "state", "held_by", "split_at"),
             [
                 (licence["id"], division.fee_minor, division.distributable_minor, division.pool_minor,
                  division.operator_minor, division.platform_minor, one.people, one.split.total_weight,
                  one.split.cutoff_remainder, one.split.cutoff_position, licence["terms"], *top_up, one.top_up.people,
-                 one.top_up.each, one.top_up.cutoff_position, "held", run, now)
+                 one.top_up.each, one.top_up.cutoff_position, licence["generation"],
+                 licence["returned_minor"], "held", run, now)
                 for licence, division, one, top_up in zip(licences, divisions, made, top_ups, strict=True)
             ],
         )  # fmt: skip
@@ -181,6 +212,51 @@ async def _end_some(kind: str, condition: str, *values: object) -> int:
                 ])
                 for split in splits
             ])  # fmt: skip
+            await _make_room([split["id"] for split in splits])
+    return len(splits)
+
+
+async def _make_room(licences: Sequence[uuid.UUID]) -> None:
+    """Put the cancelled splits of licences that still stand aside, so that what is left of them is split anew."""
+    await execute(
+        """WITH gone AS (
+               DELETE FROM licence_split USING licence
+               WHERE licence.id = licence_split.licence AND licence.id = ANY ($1) AND licence.cancelled_at IS NULL
+               RETURNING licence_split.*
+           )
+           INSERT INTO former_split (licence, generation, pool_minor, operator_minor, top_up_operator_minor,
+                                     top_up_platform_minor, returned_minor, held_by, ended_by, split_at)
+           SELECT licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor,
+                  returned_minor, held_by, ended_by, split_at FROM gone""",
+        list(licences),
+    )
+
+
+async def _bear_losses() -> int:
+    """Enter what the operator loses of some released splits, in the proportion that went back since; return how many."""
+    now = clock.now()
+    async with transaction():
+        splits = await fetch(LOST, LICENCES_A_RUN)
+        if not splits:
+            return 0
+        await execute(
+            """UPDATE licence_split SET lost_minor = given.lost FROM unnest($1::uuid[], $2::bigint[]) AS given (id, lost)
+               WHERE licence = given.id""",
+            [split["id"] for split in splits], [split["lost_minor"] for split in splits],
+        )  # fmt: skip
+        losses = [
+            Entry(
+                "shares_lost", f"{split['id']}/{split['returned_minor']}", now, TEXTS["shares_lost"],
+                [
+                    (LOSSES, SUBSCRIBERS_SHARES, rules.more_lost(split["pool_minor"], split)),
+                    (LOSSES, OPERATOR_SHARE, rules.more_lost(split["top_up_operator_minor"], split)),
+                    (OPERATOR_PAYABLE, OPERATOR_SHARE, rules.more_lost(split["operator_minor"], split)),
+                ],
+                split["currency"],
+            )
+            for split in splits
+        ]  # fmt: skip
+        await record_all([loss for loss in losses if any(amount for _, _, amount in loss.postings)])
     return len(splits)
 
 
@@ -283,7 +359,9 @@ async def _enter(
 ) -> None:
     """Record one entry a licence, of those that move anything."""
     entries = [
-        Entry(kind, str(licence["id"]), now, TEXTS[kind], postings, licence["currency"])
+        Entry(
+            kind, rules.name_of(licence["id"], licence["generation"]), now, TEXTS[kind], postings, licence["currency"]
+        )
         for licence, postings in moves
         if any(amount for _, _, amount in postings)
     ]

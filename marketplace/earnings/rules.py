@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from pricing.money import largest_remainder
 
 if TYPE_CHECKING:
     import datetime as dt
+    import uuid
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
@@ -89,3 +90,17 @@ def expected_after(period_from: dt.datetime, period_to: dt.datetime, now: dt.dat
     """Return when the next period, as long as this one, is over; None once that has passed."""
     following = period_to + (period_to - period_from)
     return following if following > now else None
+
+
+def name_of(licence: uuid.UUID, generation: int) -> str:
+    """Return how the books name a licence's split: by the licence, and from its second split on by which one it is."""
+    return f"{licence}/{generation}" if generation else str(licence)
+
+
+def more_lost(amount_minor: int, split: Any) -> int:  # noqa: ANN401 (a row)
+    """Return what of an amount is lost beyond what was lost before, in the proportion of the sale that went back.
+
+    split: net_minor it divided, before_minor and lost_minor of that: 0 <= before < lost <= net.
+    """
+    net = split["net_minor"]
+    return amount_minor * split["lost_minor"] // net - amount_minor * split["before_minor"] // net

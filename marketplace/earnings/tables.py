@@ -71,6 +71,12 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     """What rounding the top-up to whole cents gives each of them …"""
     top_up_position = BigInt(default=0)
     """… and those before this position one millionth more."""
+    generation = Integer(default=0)
+    """How many splits of this licence were ended before, each because a part of the money went back."""
+    returned_minor = BigInt(default=0)
+    """What had gone back of the licence when it was divided, before VAT: this divides the rest."""
+    lost_minor = BigInt(default=0)
+    """What of the rest went back after the release, before VAT, and is entered as the operator's loss."""
     state = Text(default="held")
     """held → released | cancelled."""
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
@@ -90,6 +96,23 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
         "AND least(topped_up, top_up_each_micro, top_up_position) >= 0"
     )
     someone_contributed = Check("people > 0 AND total_weight > 0")
+
+
+class FormerSplit(Table, db=DB, tablename="former_split"):
+    """A split that was cancelled because a part of the money went back; another of what was left followed. Append-only."""
+
+    id = BigSerial(primary_key=True)
+    licence = ForeignKey(Licence, null=False, on_delete=OnDelete.restrict)
+    generation = Integer()
+    pool_minor = BigInt()
+    operator_minor = BigInt()
+    top_up_operator_minor = BigInt()
+    top_up_platform_minor = BigInt()
+    returned_minor = BigInt()
+    held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
+    ended_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
+    split_at = Timestamptz()
+    one_a_generation = Unique([licence, generation])
 
 
 class Accrual(Table, db=DB, tablename="accrual"):

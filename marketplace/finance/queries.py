@@ -108,7 +108,12 @@ async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
     sources += [("refund" if back["kind"] == "refund" else "dispute_lost", str(back["id"])) for back in backs]
     sources += [(f"stripe_{movement['category']}", movement["id"]) for movement in movements]
     if order["licence_id"]:
-        sources += [(f"shares_{what}", str(order["licence_id"])) for what in ("held", "released", "cancelled")]
+        named = await fetch(
+            "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
+            "OR starts_with(kind, 'shares_') AND source_id >= $1 || '/' AND source_id < $1 || '0' ORDER BY id",
+            str(order["licence_id"]),
+        )
+        sources += [(row["kind"], row["source_id"]) for row in named]
     return {
         **order,
         "movements": movements,

@@ -231,9 +231,7 @@ SOURCES: Final = {
 
 def source_path(kind: str, source_id: str) -> str | None:
     """Return the page of what an entry records."""
-    if kind in ("shares_reduced", "shares_lost"):
-        return None
     for start, page in SOURCES.items():
         if kind.startswith(start):
-            return f"{page}/{source_id}"
+            return f"{page}/{source_id.partition('/')[0]}"
     return None

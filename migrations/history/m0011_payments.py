@@ -124,6 +124,28 @@ INSERT INTO "money_back" ("id", "purchase_order", "kind", "net_minor", "vat_mino
 SELECT "purchase_order"."id", "purchase_order"."id", 'refund', "net_minor", "vat_minor", "total_minor", "journal_entry"."at"
 FROM "purchase_order" JOIN "journal_entry" ON "kind" = 'refund' AND "source_id" = "purchase_order"."id"::text;
 """
+EARNINGS = r"""
+ALTER TABLE "licence_split" ADD COLUMN "generation" INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE "licence_split" ADD COLUMN "returned_minor" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "licence_split" ADD COLUMN "lost_minor" BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE "former_split" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "licence" UUID NOT NULL REFERENCES "licence" ("id") ON DELETE RESTRICT,
+    "generation" INTEGER NOT NULL,
+    "pool_minor" BIGINT NOT NULL,
+    "operator_minor" BIGINT NOT NULL,
+    "top_up_operator_minor" BIGINT NOT NULL,
+    "top_up_platform_minor" BIGINT NOT NULL,
+    "returned_minor" BIGINT NOT NULL,
+    "held_by" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
+    "ended_by" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
+    "split_at" TIMESTAMPTZ NOT NULL
+);
+ALTER TABLE "former_split" ADD CONSTRAINT one_a_generation UNIQUE ("licence", "generation");
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON former_split
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE INDEX split_released ON licence_split (licence) WHERE state = 'released';
+"""
 
 
 async def forwards() -> MigrationManager:
@@ -131,7 +153,7 @@ async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
 
     async def run() -> None:
-        for part in (PAYMENTS, PURCHASES):
+        for part in (PAYMENTS, PURCHASES, EARNINGS):
             await execute(part)
 
     manager.add_raw(run)

@@ -74,6 +74,9 @@ OFFENCES = {
         "UPDATE licence_split SET state = 'cancelled' WHERE state = 'released'"
     ),
     "an entry of shares has its split": "DELETE FROM licence_split WHERE state = 'held'",
+    "what subscribers keep though the money went back is the operator's loss, in proportion": (
+        "UPDATE licence_split SET lost_minor = 5000 WHERE state = 'released'"
+    ),
     "a split divides what its licence earned over the weight of its release": "UPDATE release SET total_weight = 7",
     "no subscriber is owed less than nothing": (
         "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
