@@ -95,6 +95,37 @@ def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(run: Run, stripe: A
     run(story)
 
 
+def test_money_given_back_part_by_part_has_a_credit_note_each(run: Run, stripe: Any) -> None:
+    del stripe
+
+    async def story() -> None:
+        release = await open_shop()
+        partner = await make_buyer()
+        async with Browser() as browser:
+            await browser.sign_in("atelier@partner.example")
+            bought = await buy(browser, partner, release)
+            parts = [1, 333, bought["total_minor"] - 334]
+            for part in parts:
+                await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=part)
+                await jobs()
+            shown = text_of(await browser.get(f"/en/orders/{bought['id']}"))
+        invoice, *notes = await papers()
+        assert [note["total_minor"] for note in notes] == parts
+        assert [note["number"] for note in notes] == [f"A-{YEAR}-00000{place}" for place in (1, 2, 3)]
+        assert {note["corrects"] for note in notes} == {invoice["number"]}
+        assert sum(note["net_minor"] for note in notes) == bought["net_minor"]
+        assert sum(note["vat_minor"] for note in notes) == bought["vat_minor"]
+        for note in notes:
+            assert note["number"] in shown
+            _, xml = get_xml_from_pdf((await invoices.get_paper(note["id"]))[1])
+            assert broken_rules(xml) == []
+            assert [e.text for e in etree.fromstring(xml).iter(f"{RAM}GrandTotalAmount")] == [
+                amount(note["total_minor"])
+            ]
+
+    run(story)
+
+
 def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document(run: Run) -> None:
     async def story() -> None:
         await sales.open_shop()
