@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TIME_TO_PAY = dt.timedelta(minutes=45)
 """Stripe's hosted page lives half an hour at least; a quote that was ordered in time may be paid a little later."""
+TIME_TO_TRANSFER = dt.timedelta(days=14)
+"""A bank transfer is waited for this long after the order."""
 AT_ONCE = 200
 
 
@@ -135,6 +137,7 @@ async def _request_payment(order_row: asyncpg.Record, dataset: str, email: str, 
     await payments.request_payment(
         order_row["id"], amount_minor=order_row["total_minor"], currency=order_row["currency"], lines=lines, email=email,
         success_url=f"{page}?returned=1", cancel_url=page, locale=language.get(), expires_at=now + TIME_TO_PAY,
+        transfer_from=order_row["partner"] if order_row["total_minor"] >= rules.TRANSFER_FROM_MINOR else None,
     )  # fmt: skip
 
 
@@ -226,7 +229,10 @@ def _sale(row: asyncpg.Record) -> Entry:
 
 
 async def lapse_unpaid() -> int:
-    """Let orders go that nobody paid in time, and ask Stripe to close their pages; return how many lapsed."""
+    """Let orders go that nobody paid in time, and ask Stripe to close their pages; return how many lapsed.
+
+    A debit that its bank has yet to honour is waited for whatever it takes, a bank transfer two weeks.
+    """
     now = clock.now()
     async with transaction():
         late = await fetch(
@@ -234,10 +240,12 @@ async def lapse_unpaid() -> int:
                WHERE id IN (
                    SELECT purchase_order.id FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
                    WHERE purchase_order.state = 'awaiting_payment' AND payment.state NOT IN ('paid', 'refunded')
-                     AND (purchase_order.ordered_at <= $1 OR payment.state IN ('expired', 'failed'))
+                     AND (payment.state IN ('expired', 'failed')
+                          OR payment.state <> 'processing' AND purchase_order.ordered_at <= $1
+                          OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3)
                    ORDER BY purchase_order.id LIMIT $2 FOR UPDATE OF purchase_order SKIP LOCKED
                ) RETURNING id""",
-            now - TIME_TO_PAY, AT_ONCE,
+            now - TIME_TO_PAY, AT_ONCE, now - TIME_TO_TRANSFER,
         )  # fmt: skip
         for row in late:
             await payments.request_expiry(row["id"])

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
 MONTHS_A_YEAR: Final = 12
+TRANSFER_FROM_MINOR: Final = 100_000
+"""Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
 
 
 def months_later(instant: dt.datetime, months: int) -> dt.datetime:
