@@ -318,6 +318,79 @@ _always(
        FROM accrual GROUP BY subscriber HAVING sum(held_micro) < 0 OR sum(payable_micro) < 0""",
 )
 
+# ------------------------------------------------------------------ the bank, periods, corrections
+_always(
+    "a reversal moves back exactly what it takes back",
+    """SELECT back.id AS entry, back.reverses FROM journal_entry AS back
+       WHERE (kind = 'reversal') <> (reverses IS NOT NULL) OR EXISTS (
+           (SELECT debit, credit, amount_minor, count(*) FROM posting WHERE entry = back.reverses GROUP BY 1, 2, 3
+            EXCEPT SELECT credit, debit, amount_minor, count(*) FROM posting WHERE entry = back.id GROUP BY 1, 2, 3)
+           UNION ALL
+           (SELECT credit, debit, amount_minor, count(*) FROM posting WHERE entry = back.id AND back.reverses IS NOT NULL
+            GROUP BY 1, 2, 3
+            EXCEPT SELECT debit, credit, amount_minor, count(*) FROM posting WHERE entry = back.reverses GROUP BY 1, 2, 3))""",
+)
+_always(
+    "a statement's lines make its closing balance",
+    """SELECT bank_statement.id AS statement, opening_minor, closing_minor, line_count FROM bank_statement
+       LEFT JOIN bank_line ON bank_line.statement = bank_statement.id GROUP BY bank_statement.id
+       HAVING opening_minor + coalesce(sum(amount_minor), 0) <> closing_minor OR count(bank_line.id) <> line_count
+           OR count(*) FILTER (WHERE bank_line.iban <> bank_statement.iban) > 0""",
+)
+_always(
+    "each bank line is entered for its amount, and nothing else moves the bank's account but its opening",
+    """SELECT coalesce(line, source_id) AS line, kind, amount_minor, moved_minor FROM (
+           SELECT id::text AS line, amount_minor FROM bank_line
+       ) AS told FULL JOIN (
+           SELECT journal_entry.id, kind, source_id, sum(CASE '512100' WHEN debit THEN amount_minor ELSE -amount_minor END) AS moved_minor
+           FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+           WHERE '512100' IN (debit, credit) GROUP BY journal_entry.id
+       ) AS moved ON kind = 'bank_line' AND source_id = line
+       WHERE amount_minor IS DISTINCT FROM moved_minor AND (kind IS NULL OR kind NOT IN ('bank_opening', 'reversal'))""",
+)
+_always(
+    "what explains a bank line adds up to it",
+    """SELECT bank_line.id AS line, bank_line.amount_minor FROM bank_line
+       JOIN bank_match ON bank_match.line = bank_line.id AND undone_at IS NULL
+       GROUP BY bank_line.id HAVING sum(bank_match.amount_minor) <> bank_line.amount_minor""",
+)
+_always(
+    "a match is entered for its amount, and taken back exactly when it is undone",
+    """SELECT bank_match.id AS match, bank_match.amount_minor, entered.amount_minor AS entered_minor, undone_at, entered.back
+       FROM bank_match LEFT JOIN LATERAL (
+           SELECT CASE WHEN debit = '471000' AND credit = account THEN posting.amount_minor
+                       WHEN credit = '471000' AND debit = account THEN -posting.amount_minor END AS amount_minor,
+                  (SELECT id FROM journal_entry AS back WHERE back.reverses = journal_entry.id) AS back
+           FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+           WHERE kind = 'bank_match' AND source_id = bank_match.id::text
+       ) AS entered ON true
+       WHERE bank_match.amount_minor IS DISTINCT FROM entered.amount_minor OR (undone_at IS NULL) <> (entered.back IS NULL)""",
+)
+_always(
+    "the suspense account holds the bank lines that nothing explains",
+    """SELECT books.minor, open.minor AS open_minor FROM (
+           SELECT coalesce(sum(CASE '471000' WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+           FROM posting WHERE '471000' IN (debit, credit)
+       ) AS books, (
+           SELECT coalesce(sum(amount_minor), 0) AS minor FROM bank_line
+           WHERE NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)
+       ) AS open WHERE books.minor <> open.minor""",
+)
+_always(
+    "a write-off is entered for what two people agreed to",
+    """SELECT journal_entry.id AS entry, source_id FROM journal_entry WHERE kind = 'write_off' AND NOT EXISTS (
+           SELECT FROM write_off WHERE id::text = source_id AND approved AND decided_by <> proposed_by AND abs(amount_minor) = (
+               SELECT sum(posting.amount_minor) FROM posting WHERE posting.entry = journal_entry.id))""",
+)
+_always(
+    "nothing was entered in a month after it closed, and months closed one after the other",
+    """SELECT journal_entry.id::text AS entry, period.month FROM period JOIN journal_entry
+           ON journal_entry.at >= period.starts_at AND journal_entry.at < period.ends_at AND recorded_at > closed_at
+       UNION ALL
+       SELECT NULL, month FROM (SELECT month, starts_at, lag(ends_at) OVER (ORDER BY month) AS before FROM period) AS told
+       WHERE before <> starts_at""",
+)
+
 # ------------------------------------------------------------------ privacy
 _always(
     "a dataset has spent what its releases did",

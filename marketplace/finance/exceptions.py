@@ -55,7 +55,8 @@ movement AS MATERIALIZED (
            coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
            coalesce(back.refund_minor, 0) AS back_minor, coalesce(back.dispute_minor, 0) AS lost_minor, back_at,
            movement.subject, charge, other, first_at, last_at,
-           licence.cancelled_at, entitlement.id AS entitlement, entitlement.revoked_at
+           entitlement.id AS entitlement, entitlement.revoked_at,
+           entitlement.suspended_at
     FROM purchase_order FULL JOIN movement ON movement.subject = purchase_order.id
     LEFT JOIN banked ON banked.subject = purchase_order.id
     LEFT JOIN back ON back.subject = purchase_order.id
@@ -112,7 +113,7 @@ FROM book CROSS JOIN LATERAL (VALUES
     (id IS NOT NULL AND -refunded_minor < back_minor, 'refund_without_movement', '', NULL, refunded_minor + back_minor, back_at),
     (disputed_minor < 0 AND lost_minor = 0, 'dispute_open', '', other, disputed_minor, last_at),
     (lost_minor <> 0 AND -disputed_minor <> lost_minor, 'dispute_differs', lost_minor::text, other, disputed_minor + lost_minor, last_at),
-    (entitlement IS NOT NULL AND revoked_at IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
+    (entitlement IS NOT NULL AND coalesce(revoked_at, suspended_at) IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
         NULL, kept_minor - total_minor, last_at),
     (sold_at IS NOT NULL AND kept_minor > 0 AND (entitlement IS NULL OR revoked_at < $2::timestamptz - interval '{MONEY_IS_GOING_BACK}'),
         'money_without_entitlement', '', NULL, kept_minor, coalesce(revoked_at, sold_at))

@@ -55,16 +55,21 @@ COLUMNS = {
     "quote": ("id", "partner", "offer", "release", "amount_minor", "document", "signature", "quoted_at", "expires_at"),
     "purchase_order": (
         "id", "number", "partner", "quote", "release", "net_minor", "vat_minor", "total_minor", "vat_basis_points", "vat_rule",
-        "state", "ordered_at", "paid_at",
+        "state", "ordered_at", "paid_at", "returned_minor", "lost_minor",
     ),
     "payment": (
-        "subject", "amount_minor", "state", "charge_id", "session_id", "refunded_minor", "requested_at", "paid_at", "read_at",
+        "subject", "amount_minor", "received_minor", "state", "charge_id", "session_id", "refunded_minor", "requested_at", "paid_at",
+        "read_at",
     ),
     "licence": (
         "id", "purchase_order", "release", "terms", "net_minor", "subscribers_basis_points", "operator_basis_points", "sold_at",
-        "hold_until", "cancelled_at",
+        "hold_until", "cancelled_at", "returned_minor",
     ),
     "entitlement": ("id", "licence", "partner", "release", "starts_at", "ends_at", "revoked_at"),
+    "dispute": (
+        "id", "payment_subject", "charge_id", "amount_minor", "reason", "status", "stands", "opened_at", "closed_at",
+    ),
+    "money_back": ("id", "purchase_order", "kind", "dispute", "net_minor", "vat_minor", "total_minor", "at"),
     "download": ("id", "entitlement", "format", "byte_count", "at"),
     "balance_transaction": (
         "id", "category", "amount_minor", "fee_minor", "net_minor", "source_id", "charge_id", "payment_subject", "status",
@@ -110,6 +115,10 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     total, fee = net + vat, (net + vat) * 15 // 1000 + 25
     chance = dice.random()
     is_refunded, is_disputed = chance < REFUNDED, REFUNDED <= chance < REFUNDED + DISPUTED
+    is_lost = is_disputed and number % 2 == 0
+    part = (net // 2, vat // 2) if is_refunded and number % 3 == 0 else (net, vat)
+    is_gone = is_lost or (is_refunded and part == (net, vat))
+    returned, lost = sum(part) if is_refunded else 0, total if is_lost else 0
     back_at = at + dt.timedelta(days=3)
     name, year = f"P-2026-{number:06d}", dt.timedelta(days=365)
     month.add(
@@ -117,15 +126,15 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     )
     month.add(
         "purchase_order", order, name, sales.PARTNER, quote, sales.RELEASE, net, vat, total, 2_000, "domestic",
-        "refunded" if is_refunded else "paid", at, at,
+        "charged_back" if is_lost else "refunded" if is_gone else "paid", at, at, returned, lost,
     )  # fmt: skip
     month.add(
-        "payment", order, total, "refunded" if is_refunded else "paid", f"ch_{number}", f"cs_{number}",
-        total if is_refunded else 0, at, at, at,
+        "payment", order, total, total, "refunded" if is_refunded and is_gone else "paid", f"ch_{number}", f"cs_{number}",
+        returned, at, at, at,
     )  # fmt: skip
     month.add(
         "licence", licence, order, sales.RELEASE, "standard-1", net, 5_000, 3_500, at, at + dt.timedelta(days=14),
-        back_at if is_refunded else None,
+        back_at if is_gone else None, part[0] if is_refunded else net if is_lost else 0,
     )  # fmt: skip
     month.add(
         "entitlement",
@@ -135,7 +144,7 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         sales.RELEASE,
         at,
         at + year,
-        back_at if is_refunded else None,
+        back_at if is_gone else None,
     )
     if dice.random() < DOWNLOADED:
         month.add(
@@ -149,18 +158,27 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         month.planted = {"charge": name, "posting": f"txn_ch_{number}"}.get(plant, "")
     _move(month, movements, day, "charge", f"ch_{number}", order, at, total + cent, fee, int(plant == "posting"))
     if is_refunded:
-        _move(month, movements, day + 3, "refund", f"re_{number}", order, back_at, -total, 0, 0)
-        month.enter(
-            "refund",
-            str(order),
-            back_at,
-            [(chart.LICENCES_SOLD, chart.PARTNERS, net), (chart.VAT_COLLECTED, chart.PARTNERS, vat)],
-        )
+        _move(month, movements, day + 3, "refund", f"re_{number}", order, back_at, -sum(part), 0, 0)
+        _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 5), None, part, back_at)
     if is_disputed:
-        _move(month, movements, day + 3, "dispute", f"dp_{number}", order, back_at, -total, DISPUTE_FEE, 0)
-        _move(
-            month, movements, day + 8, "dispute_reversal", f"dp_{number}", order, at + dt.timedelta(days=8), total, 0, 0
-        )
+        name, ended = f"dp_{number}", at + dt.timedelta(days=8)
+        stands = "lost" if is_lost else "won"
+        month.add("dispute", name, order, f"ch_{number}", total, "fraudulent", stands, stands, back_at, ended)
+        _move(month, movements, day + 3, "dispute", name, order, back_at, -total, DISPUTE_FEE, 0)
+        if is_lost:
+            _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 6), name, (net, vat), ended)
+        else:
+            _move(month, movements, day + 8, "dispute_reversal", name, order, ended, total, 0, 0)
+
+
+def _give_back(  # noqa: PLR0917 (what went back, of which order, and why)
+    month: Month, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
+) -> None:
+    net, vat = part
+    month.add("money_back", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, at)
+    across = chart.DISPUTES if dispute else chart.PARTNERS
+    moves = [(chart.LICENCES_SOLD, across, net), (chart.VAT_COLLECTED, across, vat)]
+    month.enter("dispute_lost" if dispute else "refund", str(key), at, moves)
 
 
 def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)

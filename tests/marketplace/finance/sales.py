@@ -84,7 +84,8 @@ async def pay_unseen(order_id: uuid.UUID) -> None:
     """Let the payment be paid without any Stripe."""
     await execute("UPDATE stripe_command SET state = 'done' WHERE subject = $1", order_id)
     await execute(
-        """UPDATE payment SET state = 'paid', paid_at = $2, charge_id = 'ch_' || subject, session_id = 'cs_' || subject
+        """UPDATE payment SET state = 'paid', paid_at = $2, received_minor = amount_minor, charge_id = 'ch_' || subject,
+                  session_id = 'cs_' || subject
            WHERE subject = $1""",
         order_id, clock.now(),
     )  # fmt: skip
