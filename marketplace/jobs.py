@@ -27,7 +27,7 @@ from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.bank_details import keep_details
-from marketplace.earnings.payouts import draft_on_time
+from marketplace.earnings.payouts import draft_on_time, follow_transfers
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
 from marketplace.finance.payout_lines import match_payouts
@@ -36,8 +36,8 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
-from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.purchases.invoices import work_on_papers
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "release-shares": (shares, release_shares),
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
         "match-payouts": (MINUTE, match_payouts),
+        "follow-transfers": (10, follow_transfers),
         "keep-details": (DAY, keep_details),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),

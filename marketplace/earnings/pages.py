@@ -1,4 +1,4 @@
-"""The subscriber's pages: what they have earned and how each share came about, and what they consent to."""
+"""The subscriber's pages: what they have earned, how each share came about, and what they consent to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, receipt_document, receipts, standing
 from marketplace.consent.rules import public_key
-from marketplace.earnings import statement_pages
+from marketplace.earnings import payout_pages, payout_queries, statement_pages
 from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import (
     contributions,
@@ -67,9 +67,11 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
     line = _line(request)
     mine = await contributions(line)
     months = await list_months(line)
+    balance = await get_balance(line, list(mine))
     return page(
         "earnings/earnings.html",
-        balance=await get_balance(line, list(mine)),
+        balance=balance,
+        outlook=await payout_queries.get_outlook(line, balance.payable_micro, clock.now()),
         months=months,
         chart=_chart(months),
         years=await list_years(line),
@@ -141,4 +143,6 @@ async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response
     return page("earnings/receipt.html", receipt=await get_receipt(number, _line(request)))
 
 
-ROUTES = [earnings, share, consents, change_consent, receipt, *statement_pages.ROUTES]
+ROUTES = [
+    earnings, share, consents, change_consent, receipt, *payout_pages.ROUTES, *statement_pages.ROUTES,
+]  # fmt: skip

@@ -27,7 +27,7 @@ from marketplace.ledger.audit import note_action
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import page, see
+from marketplace.web.pages import page, see, url
 
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Asked = Request[Actor, Any, Any]
@@ -158,6 +158,28 @@ async def remove_bank_details(request: Asked) -> Redirect:
     return see("/earnings/bank-details")
 
 
+@post("/earnings/stripe", guards=[subscriber], status_code=200)
+async def begin_at_stripe(request: Asked) -> Template:
+    """Lead a subscriber to Stripe, which asks who they are; a link, for no form may lead off the site."""
+    back = f"{settings().url}{url('/earnings/stripe')}"
+    return page("earnings/stripe.html", address=await bank_details.begin_at_stripe(_line(request), return_url=back))
+
+
+@get("/earnings/stripe", guards=[subscriber])
+async def back_from_stripe(request: Asked) -> Redirect | Template:
+    """Take a subscriber back from Stripe: paid there from now on, unless something is missing."""
+    if await bank_details.choose_stripe(_line(request)):
+        return see("/earnings/payouts")
+    return page("earnings/stripe.html", address="")
+
+
+@post("/earnings/stripe/leave", guards=[subscriber], status_code=303)
+async def leave_stripe(request: Asked) -> Redirect:
+    """Have a subscriber paid by bank transfer again."""
+    await bank_details.leave_stripe(_line(request))
+    return see("/earnings/payouts")
+
+
 # ------------------------------------------------------------------ finance's payout runs
 @get("/finance/payout-runs", guards=READERS)
 async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
@@ -253,7 +275,8 @@ async def take_payout_answer(
 
 
 ROUTES = [
-    my_payouts, choose_threshold, my_bank_details, write_bank_details, remove_bank_details, payout_runs,
+    my_payouts, choose_threshold, my_bank_details, write_bank_details, remove_bank_details, begin_at_stripe,
+    back_from_stripe, leave_stripe, payout_runs,
     draft_payout_run, payout_run, prepare_payout_run, approve_payout_run, cancel_payout_run, send_payout_run,
     download_payout_run, take_payout_answer,
 ]  # fmt: skip

@@ -171,7 +171,10 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
     """0: the common one."""
     stripe_account = Text(null=True, default=None)
     """A connected account that takes transfers; null: paid by bank transfer."""
+    stripe_from = Timestamptz(null=True, default=None)
+    """When the first transfer may go there: some days later where it replaces another way."""
     chosen_at = Timestamptz()
+    stripe_account_from_an_instant = Check("(stripe_account IS NULL) = (stripe_from IS NULL)")
     threshold_is_not_negative = Check("threshold_minor >= 0")
 
 

@@ -184,9 +184,22 @@ async def forget(port: StripePort, command: asyncpg.Record) -> Outcome:
     return Outcome(method)
 
 
+async def account(port: StripePort, command: asyncpg.Record) -> Outcome:
+    """Make somebody who is paid a connected account."""
+    return Outcome(await port.create_account(parameters_of(command), _key(command)))
+
+
+async def transfer(port: StripePort, command: asyncpg.Record) -> Outcome:
+    """Pay a connected account."""
+    parameters = parameters_of(command)
+    made = await port.find_transfer_of(command["id"], parameters["transfer_group"]) if _must_look(command) else None
+    return Outcome(made or await port.transfer(parameters, _key(command)))
+
+
 CALLS: Final[dict[str, Callable[[StripePort, asyncpg.Record], Awaitable[Outcome]]]] = {
-    "capture": capture, "charge": charge, "checkout": checkout, "customer": customer, "expire_session": expire_session,
+    "account": account, "capture": capture, "charge": charge, "checkout": checkout, "customer": customer, "expire_session": expire_session,
     "forget": forget, "refund": refund, "release": release, "setup": setup,
+    "transfer": transfer,
 }  # fmt: skip
 
 

@@ -137,6 +137,8 @@ async def retry_command(command_id: uuid.UUID) -> None:
         command = await _held(command_id)
         if command["state"] == "done":
             raise Conflict("That command is done already.")
+        if command["verb"] == "transfer" and command["state"] == "failed":
+            raise Conflict("A transfer that failed is not tried again: its money went back and waits for the next run.")
         has_failed = command["state"] == "failed"
         await execute(
             """UPDATE stripe_command SET state = 'pending', next_at = $2, generation = generation + $3, settled_by = NULL,
@@ -156,6 +158,8 @@ async def give_up_command(command_id: uuid.UUID, by: str, reason: str) -> None:
         command = await _held(command_id)
         if command["state"] == "done":
             raise Conflict("That command is done already.")
+        if command["verb"] == "transfer" and command["state"] == "pending":
+            raise Conflict("Stripe may have made this transfer: only Stripe's answer ends it.")
         if command["state"] == "pending":
             await _fail(command, command["error"] or "Given up before Stripe answered.")
         await execute(

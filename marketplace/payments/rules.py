@@ -258,6 +258,8 @@ COUNTERPARTS: Final = {
     "dispute_reversal": chart.DISPUTES,
     "payout": chart.TRANSFERS,
     "payout_reversal": chart.TRANSFERS,
+    "transfer": chart.SUBSCRIBERS_IN_TRANSIT,
+    "transfer_reversal": chart.SUBSCRIBERS_IN_TRANSIT,
     "topup": chart.TRANSFERS,
     "topup_reversal": chart.TRANSFERS,
     "fee": chart.STRIPE_FEES,

@@ -87,6 +87,33 @@ class StripePort:
         asked: Any = parameters
         return str((await _answer(self._v1.customers.create_async(asked, {"idempotency_key": key}))).id)
 
+    async def create_account(self, parameters: dict[str, Any], key: str) -> str:
+        """Make a connected account and return its id."""
+        asked: Any = parameters
+        return str((await _answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
+
+    async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
+        """Return the page, good for minutes, where a connected account's owner tells Stripe who they are."""
+        asked: Any = {
+            "account": account_id, "type": "account_onboarding", "return_url": return_url, "refresh_url": return_url,
+        }  # fmt: skip
+        return str((await _answer(self._v1.account_links.create_async(asked))).url)
+
+    async def takes_transfers(self, account_id: str) -> bool:
+        """Tell whether a connected account can be paid."""
+        account = await _answer(self._v1.accounts.retrieve_async(account_id))
+        return getattr(account.capabilities, "transfers", None) == "active"
+
+    async def transfer(self, parameters: dict[str, Any], key: str) -> str:
+        """Move money to a connected account and return the transfer's id."""
+        asked: Any = parameters
+        return str((await _answer(self._v1.transfers.create_async(asked, {"idempotency_key": key}))).id)
+
+    async def find_transfer_of(self, command: uuid.UUID, group: str) -> str | None:
+        """Return the id of the transfer that a command made in this group, though its answer never came."""
+        found = await _made_by(command, self._v1.transfers.list_async, {"transfer_group": group})
+        return str(found.id) if found else None
+
     async def create_session(self, parameters: dict[str, Any], key: str) -> Standing:
         """Open a hosted page where something is paid."""
         asked: Any = {**parameters, "expand": [PAYMENT]}

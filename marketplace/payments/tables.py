@@ -111,7 +111,8 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
     settled_reason = Text(null=True, default=None)
     settled_at = Timestamptz(null=True, default=None)
     known_verb = Check(
-        "verb IN ('checkout', 'refund', 'expire_session', 'customer', 'setup', 'charge', 'capture', 'release', 'forget')"
+        "verb IN ('checkout', 'refund', 'expire_session', 'customer', 'setup', 'charge', 'capture', 'release', 'forget', "
+        "'account', 'transfer')"
     )
     known_state = Check("state IN ('pending', 'done', 'failed')")
     given_up_with_a_reason = Check(
