@@ -18,6 +18,7 @@ from marketplace.auctions.queries import get_auction, get_bid, get_transcript, l
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
+from marketplace.web.i18n import gettext
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -44,9 +45,10 @@ class BidRequest(Struct, forbid_unknown_fields=True):
 
 
 def described(answer: Answer) -> dict[str, Any]:
-    """Return an answer as machines read it: whether it counts, why, and the signed receipt."""
+    """Return an answer as machines read it: whether it counts, why, in a sentence too, and the signed receipt."""
     return {
-        "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer, "position": answer.position,
+        "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer,
+        "detail": gettext(rules.SENTENCES[answer.answer]), "position": answer.position,
         "repeated": answer.repeated, "receipt": receipts.signed(answer.receipt, answer.signature),
     }  # fmt: skip
 

@@ -96,7 +96,7 @@ async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number
         standing=await get_own_state(row, company) if company else None,
         sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
         outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
-        nonce=secrets.token_hex(32), receipt_key=receipts.public_key(settings().signing_key),
+        nonce=secrets.token_hex(32), receipt_key=receipts.public_key(settings().signing_key), sentences=rules.SENTENCES,
         may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
     )  # fmt: skip
 
@@ -133,7 +133,11 @@ async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return page(
-        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), answer=answer_of(row, repeated=True)
+        "auctions/bid.html",
+        bid=row,
+        auction=await get_auction(row["auction"]),
+        answer=answer_of(row, repeated=True),
+        sentences=rules.SENTENCES,
     )
 
 
