@@ -440,6 +440,33 @@ _always(
        WHERE before <> starts_at""",
 )
 
+_always(
+    "a payout is settled by a bank line or a transfer of its own, or its batch's",
+    """SELECT payout.id AS payout FROM payout
+       JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
+       WHERE payout.state = 'settled'
+         AND NOT EXISTS (SELECT FROM stripe_command
+                         WHERE stripe_command.id = payout.id AND verb = 'transfer' AND stripe_command.state = 'done')
+         AND NOT EXISTS (SELECT FROM bank_match
+                         WHERE target_kind = 'payout_line' AND undone_at IS NULL AND bank_match.amount_minor < 0
+                           AND target_id IN ('PTP' || replace(payout.id::text, '-', ''),
+                                             'PTB' || replace(payout_batch.id::text, '-', '')))""",
+)
+_always(
+    "what is under way to subscribers is what was sent, less what came back and what bank and Stripe have paid",
+    """SELECT books.minor AS books_minor, sent.minor + bank.minor + stripe.minor AS under_way_minor
+       FROM (SELECT coalesce(sum(CASE '467400' WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+             FROM posting WHERE '467400' IN (debit, credit)) AS books
+       CROSS JOIN (SELECT coalesce(sum(payout.amount_minor), 0) AS minor
+                   FROM payout JOIN payout_run ON payout_run.id = payout.run
+                   WHERE moved_by IS NOT NULL AND payout.state IN ('open', 'settled')) AS sent
+       CROSS JOIN (SELECT coalesce(sum(amount_minor), 0) AS minor FROM bank_match
+                   WHERE account = '467400' AND undone_at IS NULL) AS bank
+       CROSS JOIN (SELECT coalesce(sum(amount_minor), 0) AS minor FROM balance_transaction
+                   WHERE category IN ('transfer', 'transfer_reversal') AND currency = 'EUR') AS stripe
+       WHERE books.minor <> sent.minor + bank.minor + stripe.minor""",
+)
+
 # ------------------------------------------------------------------ privacy
 _always(
     "a dataset has spent what its releases did",
