@@ -64,6 +64,15 @@ OFFENCES = {
         """INSERT INTO download (id, entitlement, format, byte_count, at)
            SELECT gen_random_uuid(), id, 'csv', 1, ends_at FROM entitlement"""
     ),
+    "an entry that moves revenue has its invoice or credit note, for what it moves": (
+        "UPDATE invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1 WHERE kind = 'invoice'"
+    ),
+    "the numbers of invoices and credit notes leave no gap and rise with time": (
+        "UPDATE number_series SET last = last + 1 WHERE code LIKE 'F-%'"
+    ),
+    "a credit note corrects its own order's invoice, and together they give back no more than it asked": (
+        "UPDATE invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1 WHERE kind = 'credit_note'"
+    ),
     "what subscribers are owed, in millionths, is what the books say, in cents": (
         "UPDATE accrual SET held_micro = held_micro + 1 WHERE id = (SELECT min(id) FROM accrual)"
     ),
