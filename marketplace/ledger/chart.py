@@ -61,8 +61,8 @@ TITLES: Final = {
     OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }
 """Code → French and English title."""
-CLASSES: Final = {
-    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Money", "6": "Costs",
+HEADINGS = {
+    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Financial accounts", "6": "Costs",
     "7": "Income", "8": "Special accounts",
 }  # fmt: skip
 """First digit of a code → what the accounts of that class are."""

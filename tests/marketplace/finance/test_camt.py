@@ -73,8 +73,8 @@ BAD = {
     "infinite": (GOOD.replace('EUR">7.00', 'EUR">Infinity').encode(), "whole cents"),
     "dollars": (GOOD.replace('Ccy="EUR">7.00', 'Ccy="USD">7.00').encode(), "euros"),
     "no direction": (GOOD.replace("<Ntry><Amt", "<Ntry><CdtDbtInd>?</CdtDbtInd><Amt").encode(), "credit or a debit"),
-    "no opening": (GOOD.replace("OPBD", "ITAV").encode(), "opening balance"),
-    "no closing": (GOOD.replace("CLBD", "ITAV").encode(), "closing balance"),
+    "no opening": (GOOD.replace("OPBD", "ITAV").encode(), "no balance OPBD"),
+    "no closing": (GOOD.replace("CLBD", "ITAV").encode(), "no balance CLBD"),
     "no day": (GOOD.replace("<BookgDt><Dt>2026-10-05", "<BookgDt><Dt>soon").encode(), "not a day"),
 }  # fmt: skip
 

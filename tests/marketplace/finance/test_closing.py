@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.bank import import_bank_statement
-from marketplace.finance.closing import TITLES, checks_of, close_month
+from marketplace.finance.closing import HEADINGS, checks_of, close_month
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.audit import list_actions
@@ -58,13 +58,13 @@ def test_a_month_closes_and_then_refuses(run: Run) -> None:
         await sell(start)
         await compare()
         assert await list_open(clock.now()) == [month]
-        assert {check.name for check in await checks_of(month)} == set(TITLES)
+        assert {check.name for check in await checks_of(month)} == set(HEADINGS)
         assert await in_the_way(month) == {}
         await close_month(month, ada)
         assert await closed_until() == end
         assert await list_open(clock.now()) == []
         [closed] = await list_closed()
-        assert (closed["month"], closed["name"], len(closed["checks"])) == (month, "Ada", len(TITLES))
+        assert (closed["month"], closed["name"], len(closed["checks"])) == (month, "Ada", len(HEADINGS))
         assert (await list_actions(verb="period_closed")).rows[0]["subject"] == month.isoformat()[:7]
         for at in (start, end - dt.timedelta(microseconds=1), start - dt.timedelta(days=400)):
             with pytest.raises(Conflict, match="books are closed until"):
