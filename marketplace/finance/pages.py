@@ -17,7 +17,6 @@ from marketplace.finance import (
     bank,
     bank_pages,
     books_pages,
-    command_pages,
     exceptions,
     export_pages,
     queries,
@@ -26,7 +25,7 @@ from marketplace.finance import (
 )
 from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
-from marketplace.finance.rules import cents_of, source_path
+from marketplace.finance.rules import source_path
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
@@ -35,11 +34,10 @@ from marketplace.web.pages import see
 
 
 class RefundForm(Struct):
-    """Why an order's money is given back, and how much in euros; nothing written is all that is left."""
+    """Why an order's money is given back."""
 
     reason: str
     form_id: uuid.UUID
-    amount: str = ""
 
 
 @get("/finance", guards=READERS)
@@ -145,9 +143,7 @@ async def refund(
     data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Give an order's money back."""
-    await refund_order(
-        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount)
-    )
+    await refund_order(order_id, request.user, reason=data.reason, form_id=data.form_id)
     return see(f"/finance/orders/{order_id}")
 
 
@@ -166,5 +162,5 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
 ROUTES = [
     overview, reconciliation, reconcile_now, trial_balance_page, journal, journal_entry, account_page, orders,
     order_page, refund, licence, transaction_page, *queue_pages.ROUTES, *bank_pages.ROUTES, *books_pages.ROUTES,
-    *export_pages.ROUTES, *command_pages.ROUTES,
+    *export_pages.ROUTES,
 ]  # fmt: skip
