@@ -225,7 +225,7 @@ def _sale(row: asyncpg.Record) -> Entry:
         (chart.PARTNERS, chart.LICENCES_SOLD, row["net_minor"]),
         (chart.PARTNERS, chart.VAT_COLLECTED, row["vat_minor"]),
     ]
-    return Entry("sale", str(row["id"]), row["money_at"], row["number"], postings, row["currency"])
+    return Entry("sale", str(row["id"]), row["money_at"], row["number"], postings, row["currency"], late=True)
 
 
 async def lapse_unpaid() -> int:
