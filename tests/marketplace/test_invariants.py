@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from marketplace.database import execute, fetch, transaction
+from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
+from marketplace.settings import settings
+from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
 
@@ -111,12 +116,39 @@ OFFENCES = {
     "nothing was entered in a month after it closed, and months closed one after the other": (
         "UPDATE journal_entry SET at = '2020-01-15' WHERE kind = 'bank_line'"
     ),
+    "a payout run is the sum of its batches, and those of their payouts": "UPDATE payout_batch SET amount_minor = amount_minor + 1",
+    "a payout took its whole cents from its subscriber when its run was sent, and gave them back when it failed": (
+        "UPDATE payout SET state = 'failed', reason = 'AC01', put_back_by = 1 WHERE state = 'settled'"
+    ),
+    "a pass that paid out or put back is that of its run or its payouts, and is entered in the books for it": (
+        "DELETE FROM posting WHERE debit = '467200'"
+    ),
+    "a payout run has ended exactly when none of its payouts is open": (
+        "UPDATE payout SET state = 'open', ended_at = NULL WHERE state = 'settled'"
+    ),
+    "a payout is settled by a bank line or a transfer of its own, or its batch's": (
+        "UPDATE bank_match SET undone_at = now() WHERE target_kind = 'payout_line'"
+    ),
+    "what is under way to subscribers is what was sent, less what came back and what bank and Stripe have paid": (
+        "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
+    ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
     "a sealed release has people, cells and the hashes of both": "UPDATE release SET contributors = 0",
     "a word on consent is about the notice of its own purpose, published by then": (
         "UPDATE notice SET published_at = now() + interval '1 day'"
     ),
 }
+
+
+async def pay_out() -> None:
+    """Pay a run whose bank pays two people and refuses one."""
+    os.environ |= {"PAYOUT_IBAN": payees.OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "1"}
+    settings.cache_clear()
+    await payees.give_details(1, 2, 3)
+    sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
+    assert await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None) == 1
+    assert await payees.bank_day(bank) == 1
 
 
 class TakenBackError(Exception):
@@ -154,6 +186,7 @@ def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
         await sales.hold(licences[1])
         await sales.release(licences[1])
         await decide_everything()
+        await pay_out()
         assert await broken() == []
         silent = {}
         for sentence, offence in OFFENCES.items():
