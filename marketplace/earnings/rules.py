@@ -102,5 +102,5 @@ def more_lost(amount_minor: int, split: Any) -> int:  # noqa: ANN401 (a row)
 
     split: net_minor it divided, before_minor and lost_minor of that: 0 <= before < lost <= net.
     """
-    net = split["net_minor"]
-    return amount_minor * split["lost_minor"] // net - amount_minor * split["before_minor"] // net
+    net: int = split["net_minor"]
+    return int(amount_minor * split["lost_minor"] // net - amount_minor * split["before_minor"] // net)

@@ -17,6 +17,7 @@ from marketplace.finance import (
     bank,
     bank_pages,
     books_pages,
+    command_pages,
     exceptions,
     export_pages,
     queries,
@@ -25,7 +26,7 @@ from marketplace.finance import (
 )
 from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
-from marketplace.finance.rules import source_path
+from marketplace.finance.rules import cents_of, source_path
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
@@ -34,10 +35,11 @@ from marketplace.web.pages import see
 
 
 class RefundForm(Struct):
-    """Why an order's money is given back."""
+    """Why an order's money is given back, and how much in euros; nothing written is all that is left."""
 
     reason: str
     form_id: uuid.UUID
+    amount: str = ""
 
 
 @get("/finance", guards=READERS)
@@ -143,7 +145,9 @@ async def refund(
     data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Give an order's money back."""
-    await refund_order(order_id, request.user, reason=data.reason, form_id=data.form_id)
+    await refund_order(
+        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount)
+    )
     return see(f"/finance/orders/{order_id}")
 
 
@@ -162,5 +166,5 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
 ROUTES = [
     overview, reconciliation, reconcile_now, trial_balance_page, journal, journal_entry, account_page, orders,
     order_page, refund, licence, transaction_page, *queue_pages.ROUTES, *bank_pages.ROUTES, *books_pages.ROUTES,
-    *export_pages.ROUTES,
+    *export_pages.ROUTES, *command_pages.ROUTES,
 ]  # fmt: skip

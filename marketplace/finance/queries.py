@@ -8,7 +8,7 @@ from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.queries import list_entries_of, trial_balance
-from marketplace.payments.queries import list_commands, list_movements_of
+from marketplace.payments.queries import list_commands, list_movements_of, list_stuck_commands
 from marketplace.purchases.invoices import list_papers
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
@@ -135,3 +135,11 @@ async def find_order_of(licence_id: uuid.UUID) -> uuid.UUID:
         raise NotFound("There is no such licence.")
     order: uuid.UUID = row["purchase_order"]
     return order
+
+
+async def list_stuck() -> list[dict[str, Any]]:
+    """Return the commands that Stripe has not done, oldest first, each with the number of the order it is about."""
+    found = await list_stuck_commands()
+    orders = await fetch("SELECT id, number FROM purchase_order WHERE id = ANY ($1)", [row["subject"] for row in found])
+    numbers = {row["id"]: row["number"] for row in orders}
+    return [{**row, "order": numbers.get(row["subject"])} for row in found]

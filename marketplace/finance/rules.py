@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from marketplace.errors import Invalid
 from marketplace.ledger import chart
 
+LONGEST_EUROS, CENTS_DIGITS = 9, 2
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
@@ -74,6 +76,8 @@ HEADINGS = {
     "period_closed": "Period closed",
     "entry_reversed": "Entry reversed",
     "order_refunded": "Refund decided",
+    "command_retried": "Asked Stripe again",
+    "command_given_up": "Gave up asking Stripe",
     "amount_equal": "same amount",
     "amount_close": "near amount",
     "reference_found": "reference found",
@@ -103,6 +107,14 @@ HEADINGS = {
     "available": "Available",
     "checkout": "Open the payment page",
     "expire_session": "Close the payment page",
+    "customer": "Make a customer",
+    "setup": "Open the page that saves a payment method",
+    "capture": "Take a deposit",
+    "release": "Let a deposit go",
+    "forget": "Forget a payment method",
+    "charged_back": "Lost to a dispute",
+    "processing": "On its way",
+    "authorised": "Authorised",
 }
 """What the books and Stripe call things → how finance reads it."""
 
@@ -227,6 +239,19 @@ SOURCES: Final = {
     "reversal": "/finance/journal",
 }
 """How an entry's kind begins → where what it records is shown."""
+
+
+def cents_of(text: str) -> int | None:
+    """Return an amount in euros as people write it (`12`, `12.50`, `12,5`) in cents; None when nothing is written."""
+    if not text.strip():
+        return None
+    written = text.strip().replace(",", ".").replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+    euros, _, cents = written.partition(".")
+    if not (euros.isascii() and euros.isdigit() and len(euros) <= LONGEST_EUROS):
+        raise Invalid("That is not an amount in euros: {text}.", text=text[:40])
+    if cents and not (cents.isascii() and cents.isdigit() and len(cents) <= CENTS_DIGITS):
+        raise Invalid("That is not an amount in euros: {text}.", text=text[:40])
+    return int(euros) * 100 + int(cents.ljust(CENTS_DIGITS, "0") or 0)
 
 
 def source_path(kind: str, source_id: str) -> str | None:

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from prometheus_client import Counter
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 log = structlog.get_logger(__name__)
+LOST = Counter("stripe_webhooks_lost_total", "Events that only the sweep brought, because no webhook did in time")
 READS_AT_ONCE = 5
 EVENTS_AT_A_TIME = 200
 OVERLAP = dt.timedelta(hours=1)
@@ -70,6 +72,7 @@ async def note_lost_events() -> int:
            WHERE webhook_at IS NULL AND lost_at IS NULL AND created_at < $2 RETURNING id, type""",
         clock.now(), clock.now() - EVENTS_COME_WITHIN,
     )  # fmt: skip
+    LOST.inc(len(lost))
     for event in lost:
         log.error("stripe webhook lost", id=event["id"], type=event["type"])
     return len(lost)

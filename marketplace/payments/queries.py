@@ -79,8 +79,14 @@ async def list_partners_with_saved_method(partners: Sequence[uuid.UUID]) -> set[
 async def list_stuck_commands(limit: int = 200) -> list[asyncpg.Record]:
     """Return the commands that failed, or are not done after ten minutes, and that nobody has given up; oldest first."""
     return await fetch(
-        f"""SELECT id, verb, subject, state, attempts, created_at, next_at, first_tried_at, error FROM stripe_command
-            WHERE {STUCK} ORDER BY created_at, id LIMIT $2""",
+        f"""SELECT command.id, verb, command.subject, command.state, attempts, created_at, next_at, first_tried_at, error,
+                   coalesce((parameters->>'amount')::bigint, (parameters->>'amount_minor')::bigint, payment.amount_minor)
+                       AS amount_minor, partner.company
+            FROM (SELECT * FROM stripe_command WHERE {STUCK} ORDER BY created_at, id LIMIT $2) AS command
+            LEFT JOIN payment ON payment.subject = command.subject
+            LEFT JOIN saved_method ON saved_method.id = command.subject
+            LEFT JOIN partner ON partner.id IN (payment.payer, saved_method.payer, command.subject)
+            ORDER BY created_at, command.id""",
         clock.now() - STUCK_AFTER, limit,
     )  # fmt: skip
 
