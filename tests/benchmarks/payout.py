@@ -36,28 +36,23 @@ def main(*, peers: bool = False) -> None:
 
 
 async def payees(people: int) -> None:
-    """Give so many lines something to be paid, by one pass that released it, and bank details."""
+    """Sell one release of so many lines, split and release it, and give all of them bank details."""
+    import datetime as dt  # noqa: PLC0415
+
     from marketplace import clock  # noqa: PLC0415
-    from marketplace.database import copy_columns, copy_in, execute, fetch_value, transaction  # noqa: PLC0415
+    from marketplace.database import copy_columns, copy_in, execute  # noqa: PLC0415
     from marketplace.earnings import vault  # noqa: PLC0415
-    from marketplace.ledger.actions import record  # noqa: PLC0415
-    from marketplace.ledger.chart import SUBSCRIBERS_PAYABLE, SUBSCRIBERS_SHARES  # noqa: PLC0415
+    from marketplace.earnings.actions import hold_shares, release_shares  # noqa: PLC0415
+    from tests.marketplace.earnings import sales  # noqa: PLC0415
     from tests.marketplace.earnings.payees import iban_of  # noqa: PLC0415
 
     everyone, now = np.arange(1, people + 1, dtype=np.int64), clock.now()
-    micro = np.random.default_rng(1).integers(5_000_000, 90_000_000, people)
-    micro[0] += -micro.sum() % 10_000
+    await sales.open_shop(range(0))
     await copy_columns("subscriber", {"reference": everyone})
-    async with transaction():
-        passed = await fetch_value(
-            "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('release', $1, $2, $3) RETURNING id",
-            now, int(micro.sum()) // 10_000, people,
-        )  # fmt: skip
-        await copy_columns("accrual", {"run": np.full(people, passed), "subscriber": everyone, "held_micro": micro * 0, "payable_micro": micro})  # fmt: skip
-        await record(
-            "opening", "payees", at=now, text="shares of before",
-            postings=[(SUBSCRIBERS_SHARES, SUBSCRIBERS_PAYABLE, int(micro.sum()) // 10_000)],
-        )  # fmt: skip
+    weights = np.random.default_rng(1).integers(1, 13, people)
+    release = await sales.seal(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
+    await sales.sell(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))
+    assert (await hold_shares(), await release_shares()) == (1, 1)
     rows = []
     for line in everyone.tolist():
         details, number = uuid.uuid4(), iban_of(line)
