@@ -6,9 +6,10 @@ payment not yet settled, a charge not yet mirrored, a refund not yet recorded ar
 
 from __future__ import annotations
 
+from marketplace.auctions.invariants import AUCTIONS
 from marketplace.database import fetch
 
-INVARIANTS: dict[str, str] = {}
+INVARIANTS: dict[str, str] = {**AUCTIONS}
 EVERY_SPLIT = """(
     SELECT licence, generation, state, returned_minor, held_by, ended_by,
            pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,

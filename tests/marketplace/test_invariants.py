@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marketplace.auctions.actions import place_bid
+from marketplace.auctions.award import close_auctions
 from marketplace.database import execute, fetch, transaction
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
 from marketplace.settings import settings
+from tests.marketplace.auctions.test_kill import until_over
+from tests.marketplace.auctions.world import add_bidder, open_auction
 from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
@@ -21,6 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OFFENCES = {
+    "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are": (
+        "UPDATE auction_lead SET bid_count = bid_count + 1"
+    ),
+    "bids are in the order of their instants, each within its auction": (
+        "UPDATE bid SET received_at = (SELECT min(received_at) FROM bid) - interval '1 microsecond' WHERE position = 2"
+    ),
+    "a live auction is awarded to whoever led, at the price that stood": (
+        "UPDATE auction_outcome SET pays_minor = pays_minor + 1 WHERE cardinality(lots) > 0"
+    ),
+    "an awarded auction has a transcript, and no other one has": "DELETE FROM auction_transcript",
     "a journal entry moves something": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('odd', 'x', now(), now(), 'EUR', '')"""
@@ -151,6 +166,16 @@ async def pay_out() -> None:
     assert await payees.bank_day(bank) == 1
 
 
+async def hold_auction() -> None:
+    """Let two partners bid in a live auction to its end."""
+    auction = await open_auction(seconds=1.5, window_seconds=3600, extension_seconds=1)
+    for maximum_minor in (5_000, 9_000):
+        bidder = await add_bidder()
+        await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=maximum_minor)
+    await until_over(auction)
+    assert await close_auctions() == 1
+
+
 class TakenBackError(Exception):
     """Ends a transaction whose offence must not stay."""
 
@@ -187,6 +212,7 @@ def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
         await sales.release(licences[1])
         await decide_everything()
         await pay_out()
+        await hold_auction()
         assert await broken() == []
         silent = {}
         for sentence, offence in OFFENCES.items():

@@ -96,7 +96,7 @@ async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after:
 @pytest.mark.parametrize(
     ("kind", "every"),
     [
-        ("exclusive", 6),
+        ("exclusive", 12),
         pytest.param("exclusive", 1, marks=pytest.mark.deep),
         pytest.param("ascending", 1, marks=pytest.mark.deep),
     ],

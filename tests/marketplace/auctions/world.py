@@ -58,6 +58,7 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
         )
         await execute(
             "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'lignes', 'lines', 12)"
+            " ON CONFLICT DO NOTHING"
         )
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,
