@@ -160,7 +160,7 @@ UNION ALL
 SELECT 'command_failed', coalesce(error, ''), command.id::text, coalesce(purchase_order.number, command.subject::text),
        '/finance/orders/' || purchase_order.id, NULL, command.created_at
 FROM stripe_command AS command LEFT JOIN purchase_order ON purchase_order.id = command.subject
-WHERE command.state = 'failed'
+WHERE command.state = 'failed' AND command.settled_at IS NULL
 )
 SELECT found.*, pending.id AS proposal,
        (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(found.amount_minor), 100))::numeric AS weight
