@@ -221,7 +221,7 @@ async def fetch_columns(sql: str, *values: object) -> list[NDArray[np.int64]]:
 
     pieces: list[bytes] = []
 
-    async def keep(data: bytes) -> None:  # noqa: RUF029 (asyncpg awaits it)
+    async def keep(data: bytes) -> None:
         pieces.append(data)
 
     await _joined().copy_from_query(sql, *values, output=keep, format="binary")

@@ -22,7 +22,7 @@ from piccolo.table import Table
 
 from marketplace import clock, invariants
 from marketplace.auctions.award import close_auctions, settle_sales
-from marketplace.auctions.contributors import award_calls
+from marketplace.auctions.contributors import award_calls, tell_supply
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
@@ -82,6 +82,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),
         "award-calls": (10, award_calls),
+        "tell-supply": (10 * MINUTE, tell_supply),
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "papers": (10, work_on_papers),

@@ -107,12 +107,11 @@ def typed_groups(fields: rules.Row) -> list[Stratum]:
     """Return the groups a steward typed: fields `title_fr-N`, `title_en-N`, `wanted-N`, `budget-N`, `most-N`."""
     typed = []
     for number in range(GROUPS_A_FORM):
-        titles = [str(fields.get(f"{name}-{number}", "")).strip() for name in ("title_fr", "title_en")]
-        numbers = [str(fields.get(f"{name}-{number}", "")).strip() for name in ("wanted", "budget", "most")]
-        if any(titles + numbers):
-            wanted, budget, most = numbers
+        names = ("title_fr", "title_en", "wanted", "budget", "most")
+        french, english, wanted, budget, most = (str(fields.get(f"{name}-{number}", "")).strip() for name in names)
+        if any((french, english, wanted, budget, most)):
             budget_micro, most_micro = (rules.cents(text) * MICRO_PER_MINOR for text in (budget, most))
-            typed.append(Stratum(*titles, int(wanted) if wanted.isdecimal() else 0, budget_micro, most_micro))
+            typed.append(Stratum(french, english, int(wanted) if wanted.isdecimal() else 0, budget_micro, most_micro))
     return typed
 
 

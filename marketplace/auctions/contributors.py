@@ -28,13 +28,14 @@ from pricing.auctions.reverse import ReverseAward, StratumTerms, by_stratum, out
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
     import numpy as np
     from numpy.typing import NDArray
 
     from marketplace.auctions.rules import Row
+    from pricing.refusals import NotEnoughAsks
 
 log = structlog.get_logger(__name__)
 LARGEST_ASK_MICRO: Final = 1_000_000_000
@@ -238,7 +239,7 @@ async def _award(call: uuid.UUID) -> int:
     return 1
 
 
-def _awarded(awards: dict[int, ReverseAward | ValueError], stratum: Row) -> ReverseAward:
+def _awarded(awards: Mapping[int, ReverseAward | NotEnoughAsks], stratum: Row) -> ReverseAward:
     found = awards[stratum["position"]]
     assert isinstance(found, ReverseAward), "a reserve is always stated, so there is always an award"
     return found
@@ -274,7 +275,7 @@ def _unseal(rows: Sequence[Row], positions: dict[uuid.UUID, int]) -> NDArray[np.
     ).T  # fmt: skip
 
 
-def _reasons(asks: Asks, awards: dict[int, ReverseAward | ValueError]) -> NDArray[np.int64]:
+def _reasons(asks: Asks, awards: Mapping[int, ReverseAward | NotEnoughAsks]) -> NDArray[np.int64]:
     """Return what became of each ask, as its place in REASONS: the O(1) rule, told once per distinct case."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 

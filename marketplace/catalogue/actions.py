@@ -153,6 +153,7 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     """Check a quote's row against its own signed document and return the price computed again; refuse any difference."""
     import json  # noqa: PLC0415
 
+    assert row["auction"] is None, "an awarded price is the auction's, see check_awarded"
     document = bytes(row["document"])
     priced = rules.recompute(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
     said = json.loads(document)
@@ -162,6 +163,19 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     ):  # fmt: skip
         raise Invalid("This quote was changed, or was not signed by Partage.")
     return priced
+
+
+def check_awarded(row: asyncpg.Record) -> None:
+    """Check an awarded quote's row against its own signed document; how the price came about is the transcript's to tell."""
+    import json  # noqa: PLC0415
+
+    document = bytes(row["document"])
+    rules.verify(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
+    said = json.loads(document)
+    if (said["auction"], said["release"], said["amount_minor"]) != (
+        str(row["auction"]), str(row["release"]), row["amount_minor"]
+    ):  # fmt: skip
+        raise Invalid("This quote was changed, or was not signed by Partage.")
 
 
 async def grant_window(

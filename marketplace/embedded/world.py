@@ -22,6 +22,7 @@ from marketplace.database import fetch, fetch_value
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import manifest
 from marketplace.earnings import actions as earnings
+from marketplace.embedded.bidding import finish_auctions, open_auctions
 from marketplace.embedded.city import AGE_BANDS, NAME, RESOLUTION, City, make_city
 from marketplace.embedded.payday import make_paydays
 from marketplace.embedded.sales import sell
@@ -108,12 +109,15 @@ async def make_world(state: Path, say: Say) -> None:
     say("letting people in", 0.8)
     await _people()
     await _offers()
+    say("opening auctions", 0.86)
+    await open_auctions([(await _partner_of(who), who.email) for who in (PARTNER, ABROAD)], by=STEWARD.name)
     say("making the first sales", 0.88)
     long_ago, fresh = FIRST_SALES
     with _hold_of(0):
         await _sell(long_ago)
         await earnings.release_shares()
     await _sell(fresh)
+    await finish_auctions()
     say("paying people", 0.96)
     await make_paydays(await _line_of(SUBSCRIBER), FINANCE.email, FINANCE_TOO.email)
 

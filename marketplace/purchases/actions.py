@@ -21,6 +21,7 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
 from marketplace.payments.commands import run_command
 from marketplace.payments.events import read_again
+from marketplace.payments.intents import find_command
 from marketplace.payments.rules import Line
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import write_papers
@@ -73,16 +74,19 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
 async def order_awarded(
     partner: uuid.UUID,
     *,
+    auction: uuid.UUID,
     offer: uuid.UUID,
     release: uuid.UUID,
     net_minor: int,
     document: bytes,
     order_id: uuid.UUID,
     email: str,
+    is_away: bool = False,
 ) -> uuid.UUID:
-    """Order what an auction awarded, at its price, and ask for its payment; the same order again is the first one.
+    """Order what an auction awarded, at its price, in the caller's transaction; the same order again is the first one.
 
-    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one.
+    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one. is_away: the
+    saved method is charged, and a hosted page made only where that fails.
     """
     now = clock.now()
     async with transaction():
@@ -91,9 +95,11 @@ async def order_awarded(
             return order_id
         quote = uuid.uuid4()
         await execute(
-            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
-               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9 FROM offer WHERE offer.id = $3""",
+            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at,
+                                  auction)
+               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10 FROM offer WHERE offer.id = $3""",
             quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
+            auction,
         )  # fmt: skip
         row = await fetch_one(
             """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
@@ -103,9 +109,13 @@ async def order_awarded(
         assert row, "it was written above"
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
-        await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await run_command(await _checkout_of(order_id))
+        await _request_payment(await _get(order_id), row["dataset"], email, now, is_awarded=True, is_away=is_away)
     return order_id
+
+
+async def ask_for_money(order_id: uuid.UUID) -> None:
+    """Have an order's intent carried out now rather than by the next worker."""
+    await run_command(await _checkout_of(order_id))
 
 
 def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
@@ -129,22 +139,38 @@ async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datet
     )  # fmt: skip
 
 
-async def _request_payment(order_row: asyncpg.Record, dataset: str, email: str, now: dt.datetime) -> None:
+async def _request_payment(
+    order_row: asyncpg.Record,
+    dataset: str,
+    email: str,
+    now: dt.datetime,
+    *,
+    is_awarded: bool = False,
+    is_away: bool = False,
+) -> None:
     page = f"{settings().url}/{language.get()}/orders/{order_row['id']}"
     lines = [Line(gettext("Licence of {dataset}").format(dataset=dataset), order_row["net_minor"])]
     if order_row["vat_minor"]:
         lines.append(Line(gettext("VAT"), order_row["vat_minor"]))
+    owed = {
+        "amount_minor": order_row["total_minor"], "currency": order_row["currency"], "lines": lines, "email": email,
+        "success_url": f"{page}?returned=1", "cancel_url": page, "locale": language.get(), "expires_at": now + TIME_TO_PAY,
+    }  # fmt: skip
+    if is_away:
+        await payments.request_charge(order_row["id"], order_row["partner"], **owed)
+        return
+    # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
+    may_transfer = not is_awarded and order_row["total_minor"] >= rules.TRANSFER_FROM_MINOR
     await payments.request_payment(
-        order_row["id"], amount_minor=order_row["total_minor"], currency=order_row["currency"], lines=lines, email=email,
-        success_url=f"{page}?returned=1", cancel_url=page, locale=language.get(), expires_at=now + TIME_TO_PAY,
-        transfer_from=order_row["partner"] if order_row["total_minor"] >= rules.TRANSFER_FROM_MINOR else None,
-    )  # fmt: skip
+        order_row["id"], **owed, transfer_from=order_row["partner"] if may_transfer else None
+    )
 
 
 async def _checkout_of(order_id: uuid.UUID) -> uuid.UUID:
-    return uuid.UUID(
-        str(await fetch_value("SELECT id FROM stripe_command WHERE subject = $1 AND verb = 'checkout'", order_id))
-    )
+    """Return the command that asks for an order's money: its page's, or an absent payer's charge before that."""
+    command = await find_command(order_id, "checkout", "charge")
+    assert command, "an order's command was written with it"
+    return command
 
 
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:

@@ -3,6 +3,7 @@
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from marketplace.database import execute
+from marketplace.ledger.chart import FORFEITED_DEPOSITS, TITLES
 
 ID = "2026-11-24T00:00:21"
 VERSION = "1.38.0"
@@ -10,6 +11,21 @@ DESCRIPTION = "auctions' money"
 
 TABLES = r"""
 ALTER TABLE "quote" ADD COLUMN "auction" UUID;
+ALTER TABLE "auction" ADD COLUMN "reckoning" TEXT NOT NULL DEFAULT '';
+ALTER TABLE "auction" ADD COLUMN "deposit_minor" BIGINT NOT NULL DEFAULT 1000;
+ALTER TABLE "auction" ADD CONSTRAINT deposit_is_positive CHECK (deposit_minor > 0);
+CREATE TABLE "auction_deposit" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "auction" UUID NOT NULL REFERENCES "auction" ("id") ON DELETE RESTRICT,
+    "partner" UUID NOT NULL REFERENCES "partner" ("id") ON DELETE RESTRICT,
+    "amount_minor" BIGINT NOT NULL,
+    "asked_at" TIMESTAMPTZ NOT NULL,
+    "ending" TEXT,
+    "ended_at" TIMESTAMPTZ
+);
+ALTER TABLE "auction_deposit" ADD CONSTRAINT amount_is_positive CHECK (amount_minor > 0);
+ALTER TABLE "auction_deposit" ADD CONSTRAINT known_ending CHECK (ending IN ('released', 'forfeited'));
+ALTER TABLE "auction_deposit" ADD CONSTRAINT ended_at_an_instant CHECK ((ending IS NULL) = (ended_at IS NULL));
 ALTER TABLE "contributor_term" RENAME COLUMN "minimum_pool_minor" TO "promised_minor";
 ALTER TABLE "contributor_term" RENAME CONSTRAINT minimum_is_not_negative TO promise_is_not_negative;
 CREATE TABLE "contributor_promise" (
@@ -33,6 +49,37 @@ ALTER TABLE "licence_split" ADD CONSTRAINT only_promises_top_up CHECK ((top_up_o
 """
 
 GUARDS = """
+CREATE INDEX auction_deposit_of ON auction_deposit (auction, partner);
+CREATE INDEX auction_deposit_held ON auction_deposit (asked_at) WHERE ending IS NULL;
+
+-- Who may bid: null, or why not. A vetted partner with a payment method that is still valid, or with a deposit held back
+-- for this auction beyond its end.
+CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL) THEN
+        RETURN 'not_vetted';
+    END IF;
+    IF EXISTS (SELECT FROM saved_method WHERE payer = bidder AND state = 'saved'
+                                          AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)) THEN
+        RETURN NULL;
+    END IF;
+    IF EXISTS (SELECT FROM auction_deposit JOIN payment ON payment.subject = auction_deposit.id
+                                           JOIN auction_lead ON auction_lead.auction = auction_deposit.auction
+               WHERE auction_deposit.auction = asked AND auction_deposit.partner = bidder AND ending IS NULL
+                 AND payment.state = 'authorised' AND payment.capture_before > auction_lead.closes_at) THEN
+        RETURN NULL;
+    END IF;
+    RETURN 'no_payment_method';
+END $$;
+
+CREATE FUNCTION refuse_reckoning_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a reserve is reckoned once, and a deposit fixed, when the auction is announced'
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER reckoned_once BEFORE UPDATE ON auction FOR EACH ROW
+    WHEN ((OLD.reckoning, OLD.deposit_minor) IS DISTINCT FROM (NEW.reckoning, NEW.deposit_minor))
+    EXECUTE FUNCTION refuse_reckoning_change();
 CREATE INDEX contributor_term_in_force ON contributor_term (dataset, starts_at);
 
 -- What a call for contributors announced never changes, its budget least of all; a promise written down stays.
@@ -69,6 +116,10 @@ async def create() -> None:
     """Run the statements, and make what was promised append-only."""
     await execute(TABLES)
     await execute(GUARDS)
+    await execute(
+        "INSERT INTO account (code, title_fr, title_en) VALUES ($1, $2, $3) ON CONFLICT (code) DO NOTHING",
+        FORFEITED_DEPOSITS, *TITLES[FORFEITED_DEPOSITS],
+    )  # fmt: skip
     for table in APPEND_ONLY:
         await execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "

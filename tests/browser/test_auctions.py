@@ -14,12 +14,11 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction
-from marketplace.database import execute
-from marketplace.identity.passwords import hash_password
 from pricing.auctions.transcript import from_json, replay
-from tests.marketplace.auctions.test_calls import close, open_call
+from tests.marketplace.auctions.test_calls import add_line, open_call
+from tests.marketplace.auctions.test_calls import close as close_call
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import open_auction
+from tests.marketplace.auctions.world import add_method, open_auction
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
 from tests.programs import find_chromium
@@ -83,8 +82,8 @@ def shoot(shown: Any, name: str) -> None:
 
 def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chromium: Any) -> None:
     async def world() -> None:
-        await make_buyer("atelier")
-        await make_buyer("bureau")
+        for name in ("atelier", "bureau"):
+            await add_method(await make_buyer(name))
 
     aside(world)
     with web_processes(2) as webs:
@@ -140,7 +139,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
 
 def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path: Any) -> None:
     async def world() -> None:
-        await make_buyer("atelier")
+        await add_method(await make_buyer("atelier"))
 
     aside(world)
     with web_processes(1) as webs:
@@ -167,31 +166,46 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
         assert found.award["outcomes"][0]["pays_minor"] == 1_000
 
 
-def test_a_subscriber_states_a_price_and_sees_the_promise(aside: Run, chromium: Any) -> None:
+def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chromium: Any) -> None:
     async def world() -> Any:
-        call, [stratum] = await open_call(strata=(Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000),))
+        call, [stratum] = await open_call(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
         await contributors.ask(1, call, stratum, least_micro=2_000_000)
-        await execute(
-            """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
-               VALUES (gen_random_uuid(), 'ada@line.example', 'Ada', $1, 'en', 0, now())""",
-            await hash_password(PASSWORD),
-        )
+        await add_line()
         return call
 
     call = aside(world)
     with web_processes(1) as webs:
         ada = someone(chromium, webs[0].url, "ada@line.example")
-        ada.goto(f"{webs[0].url}/en/calls/{call}")
+        ada.goto(f"{webs[0].url}/en/calls")
+        is_accessible(ada)
+        ada.click("text=State your least amount")
+        ada.wait_for_url("**/calls/*")
+        is_accessible(ada)
         ada.fill("input[name=amount]", "1.00")
         ada.click("main form .button")
         ada.wait_for_selector("text=Your answer is sealed")
         is_accessible(ada)
-        shoot(ada, "calls-en")
+        shoot(ada, "call-en")
 
         async def finish() -> None:
-            await close(call)
+            await close_call(call)
             await contributors.award_calls()
 
         aside(finish)
-        ada.goto(f"{webs[0].url}/en/calls")
+        ada.reload()
         assert "promised at least €2.000000" in ada.inner_text("main")
+        ada.click("text=See it beside your earnings")
+        ada.wait_for_url("**/earnings")
+        assert "What you were promised" in ada.inner_text("main")
+        assert "€2.000000" in ada.inner_text("main")
+        is_accessible(ada)
+        shoot(ada, "earnings-promise-en")
+        phone = someone(
+            chromium, webs[0].url, "ada@line.example", language="fr", color_scheme="dark",
+            viewport={"width": 390, "height": 800},
+        )  # fmt: skip
+        for path in ("calls", f"calls/{call}", "earnings"):
+            phone.goto(f"{webs[0].url}/fr/{path}")
+            is_accessible(phone)
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+            shoot(phone, f"phone-{path.split('/')[0]}-{len(path)}")

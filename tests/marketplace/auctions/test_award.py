@@ -179,13 +179,16 @@ def test_who_does_not_pay_makes_room_for_the_next_once(run: Run) -> None:
         for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
             await seal(bidder, auction, ([0], amount))
         await end(auction)
+        assert await ending.settle_sales() == 1, "the winner is charged"
         assert await ending.settle_sales() == 0, "still time to pay"
         await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
+        assert await ending.settle_sales() == 0, "the order may still be paid"
+        await execute("UPDATE purchase_order SET state = 'lapsed'")
         assert await ending.settle_sales() == 1
         rows = await fetch("SELECT * FROM auction_outcome WHERE round = 2")
         assert {row["partner"]: row["pays_minor"] for row in rows} == {second.partner: 4_000, third.partner: 0}
         await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
-        assert await ending.settle_sales() == 1
+        assert await ending.settle_sales() == 1, "never ordered, and too late to be"
         assert await fetch_value("SELECT max(round) FROM auction_outcome") == 2
         assert await ending.settle_sales() == 0
 
