@@ -54,13 +54,14 @@ def demo(_: argparse.Namespace) -> int:
 
 
 def serve(_: argparse.Namespace) -> int:
-    """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in and demo keys."""
+    """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in, demo keys and the key that opens bids."""
     import uvicorn
 
     from marketplace.app import create_app
-    from marketplace.settings import refuse_demo_settings, settings
+    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
 
     refuse_demo_settings(settings())
+    refuse_bid_key(settings(), serving=True)
     with _database():
         uvicorn.run(
             create_app(), host=settings().host, port=settings().port, access_log=False, timeout_graceful_shutdown=5
@@ -71,9 +72,10 @@ def serve(_: argparse.Namespace) -> int:
 def jobs(_: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
     from marketplace.jobs import work_until_stopped
-    from marketplace.settings import refuse_demo_settings, settings
+    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
 
     refuse_demo_settings(settings())
+    refuse_bid_key(settings(), serving=False)
 
     async def story() -> int:
         await work_until_stopped()

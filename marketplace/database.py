@@ -27,6 +27,7 @@ ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
 LONGEST_COPY_SECONDS = 4 * 3600
 QUOTE = b"\x02"
 """A sign that no text of ours has: a line is never quoted but for being empty."""
+COPY_HEADER_BYTES = 19
 
 
 class Transaction(PostgresTransaction):
@@ -105,11 +106,15 @@ DB = Engine(config={})
 async def open_pool(url: str, *, size: int = 10) -> None:
     """Connect the process to the database at `url`."""
     DB.config = {"dsn": url, "server_settings": {"application_name": "partage", "timezone": "UTC"}}
-    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120)
+    await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave)
     version = int(await fetch_value("SHOW server_version_num"))
     if version < OLDEST_SERVER:
         await close_pool()
         raise Invalid("PostgreSQL 17 or newer is needed; this server is {version}.", version=version // 10_000)
+
+
+async def _leave(_: asyncpg.Connection) -> None:
+    """Give a connection back as it is: no verb here changes its session, and asyncpg would ask the server to reset it each time."""
 
 
 async def close_pool() -> None:
@@ -182,16 +187,21 @@ async def copy_out(sql: str, *values: object, sink: Callable[[bytes], Awaitable[
         await sink(data.replace(QUOTE, b""))
 
     await _joined().copy_from_query(
-        sql, *values, output=unquoted, format="csv", delimiter="\x01", quote=QUOTE.decode(), timeout=LONGEST_COPY_SECONDS
+        sql,
+        *values,
+        output=unquoted,
+        format="csv",
+        delimiter="\x01",
+        quote=QUOTE.decode(),
+        timeout=LONGEST_COPY_SECONDS,
     )
 
 
 async def _binary(columns: Sequence[NDArray[np.int64]]) -> AsyncIterator[bytes]:
-    """Yield PostgreSQL's binary COPY format: a row is its number of columns, then each value after its length."""
+    """Yield PostgreSQL's binary COPY format."""
     import numpy as np  # noqa: PLC0415 (only who copies pays for it)
 
-    fields = [part for i in range(len(columns)) for part in ((f"length{i}", ">i4"), (f"value{i}", ">i8"))]
-    layout = np.dtype([("columns", ">i2"), *fields])
+    layout = _layout(len(columns))
     yield b"PGCOPY\n\xff\r\n\0" + bytes(8)
     for start in range(0, len(columns[0]), ROWS_A_PIECE):
         rows = np.empty(len(columns[0][start : start + ROWS_A_PIECE]), dtype=layout)
@@ -200,6 +210,38 @@ async def _binary(columns: Sequence[NDArray[np.int64]]) -> AsyncIterator[bytes]:
             rows[f"length{i}"], rows[f"value{i}"] = 8, column[start : start + ROWS_A_PIECE]
         yield rows.tobytes()
     yield b"\xff\xff"
+
+
+async def fetch_columns(sql: str, *values: object) -> list[NDArray[np.int64]]:
+    """Return the columns of `sql`, all of 64-bit integers without nulls, as arrays: no Python object per value.
+
+    Parameters are as in `fetch`. Returns no column at all when there is no row.
+    """
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    pieces: list[bytes] = []
+
+    async def keep(data: bytes) -> None:
+        pieces.append(data)
+
+    await _joined().copy_from_query(sql, *values, output=keep, format="binary")
+    whole = b"".join(pieces)
+    count = int.from_bytes(whole[COPY_HEADER_BYTES : COPY_HEADER_BYTES + 2], "big", signed=True)
+    if count < 0:  # Where the first row's number of columns would be is the end's mark.
+        return []
+    layout = _layout(count)
+    held = (len(whole) - COPY_HEADER_BYTES - 2) // layout.itemsize
+    rows = np.frombuffer(whole, dtype=layout, offset=COPY_HEADER_BYTES, count=held)
+    assert all((rows[f"length{i}"] == 8).all() for i in range(count)), "every value is a 64-bit integer"  # noqa: PLR2004
+    return [rows[f"value{i}"].astype(np.int64) for i in range(count)]
+
+
+def _layout(columns: int) -> np.dtype[Any]:
+    """Return a row of PostgreSQL's binary COPY format: its number of columns, then each value after its length."""
+    import numpy as np  # noqa: PLC0415 (only who copies pays for it)
+
+    fields = [part for i in range(columns) for part in ((f"length{i}", ">i4"), (f"value{i}", ">i8"))]
+    return np.dtype([("columns", ">i2"), *fields])
 
 
 async def lock(name: str) -> None:

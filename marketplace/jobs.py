@@ -22,18 +22,24 @@ from piccolo.table import Table
 
 from marketplace import clock, invariants
 from marketplace.auctions.award import close_auctions, settle_sales
-from marketplace.auctions.contributors import award_calls
+from marketplace.auctions.contributors import award_calls, tell_supply
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.database import DB, execute, fetch_one
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.datasets.requests import refresh_datasets, run_requests
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.bank_details import keep_details
+from marketplace.earnings.payouts import draft_on_time, follow_transfers
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
+from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actions import confirm_pending_vat, forget_old
-from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
-from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.invoices import work_on_papers
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -78,11 +84,17 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),
         "award-calls": (10, award_calls),
+        "tell-supply": (10 * MINUTE, tell_supply),
         "record-refunds": (10, record_refunds),
+        "follow-disputes": (10, follow_disputes),
         "papers": (10, work_on_papers),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),
+        "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
+        "match-payouts": (MINUTE, match_payouts),
+        "follow-transfers": (10, follow_transfers),
+        "keep-details": (DAY, keep_details),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),

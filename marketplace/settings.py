@@ -192,6 +192,23 @@ def refuse_demo_settings(chosen: Settings) -> None:
         raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
 
 
+def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:
+    """Keep the key that opens sealed bids with `jobs` alone: the site must not hold it, and `jobs` needs the right one."""
+    if serving:
+        if chosen.bid_key != DEMO_BID_KEY:
+            raise Invalid(
+                "Unset PARTAGE_BID_KEY where the site is served: the key that opens sealed bids is for `jobs` alone."
+            )
+        return
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415 (only `jobs` needs it)
+
+    opens = X25519PrivateKey.from_private_bytes(bytes.fromhex(chosen.bid_key)).public_key().public_bytes_raw().hex()
+    if chosen.bid_key == DEMO_BID_KEY or opens != chosen.bid_public_key:
+        raise Invalid(
+            "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: without it no sealed auction ends."
+        )
+
+
 @functools.cache
 def settings() -> Settings:
     """Return the process's settings, read once."""

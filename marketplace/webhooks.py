@@ -9,7 +9,7 @@ from litestar.exceptions import ClientException
 from litestar.status_codes import HTTP_200_OK
 
 from marketplace.errors import Invalid
-from marketplace.payments.actions import take_event
+from marketplace.payments.events import take_event
 
 
 @post("/webhooks/stripe", status_code=HTTP_200_OK, include_in_schema=False)

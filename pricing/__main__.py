@@ -1,6 +1,7 @@
-"""`python -m pricing replay TRANSCRIPT [--root HEX]`: check an auction offline. The package's only input and output.
+"""`python -m pricing replay TRANSCRIPT [--root HEX] [--receipt FILE]… [--key HEX]`: check an auction offline.
 
-Exit status: 0 when the transcript stands, 1 when it differs, 2 when it cannot be read or replayed.
+The package's only input and output. Exit status: 0 when the transcript stands and holds every receipt, 1 when something
+differs, 2 when it cannot be read or replayed.
 """
 
 import argparse
@@ -8,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pricing.auctions.transcript import from_json, replay
+from pricing.auctions.receipt import compare, read_receipt
+from pricing.auctions.transcript import Replayed, from_json, replay
 from pricing.refusals import PricingRefusal
 
 
@@ -19,9 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("replay", help="compute an award again from its transcript alone")
     command.add_argument("transcript", type=Path, help="a transcript as downloaded, JSON")
     command.add_argument("--root", type=bytes.fromhex, help="the root as published at close, in hex, to compare with")
+    command.add_argument(
+        "--receipt",
+        type=Path,
+        action="append",
+        default=[],
+        help="a bid's signed receipt to hold against it; may be repeated",
+    )
+    command.add_argument(
+        "--key", type=bytes.fromhex, help="the operator's public key as published, in hex, for receipts"
+    )
     given = parser.parse_args(arguments)
     try:
-        found = replay(from_json(given.transcript.read_text(encoding="utf-8")), given.root)
+        transcript = from_json(given.transcript.read_text(encoding="utf-8"))
+        found = replay(transcript, given.root)
+        for path in given.receipt:
+            held = compare(transcript, read_receipt(path.read_text(encoding="utf-8")), given.key)
+            found = Replayed(found.award, found.differences + held.differences, found.cannot_show + held.cannot_show)
     except (OSError, UnicodeDecodeError, PricingRefusal) as problem:
         print(f"{given.transcript}: {problem}", file=sys.stderr)
         return 2

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
 from marketplace.auctions import receipts, rules, sealing
+from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
+from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.database import execute, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
-from marketplace.purchases.actions import order_awarded
 from marketplace.settings import settings
+from marketplace.web.formats import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +45,8 @@ class Plan:
     releases: Sequence[uuid.UUID]
     opens_at: dt.datetime
     closes_at: dt.datetime
-    reserve_minor: int
-    forgone_minor: int = 0
+    reserve_minor: int = 0
+    """The least a licence is sold for; 0 for what `pricing` reckons, below which it may not be."""
     licences: int = 1
     price_rule: str | None = None
     steps: Sequence[tuple[int, int]] = rules.STEPS
@@ -70,20 +72,30 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
         )
         if sealed != len(plan.releases):
             raise Invalid("Only sealed releases can be auctioned.")
+        reckoned = await reckon_reserve(
+            plan.kind, plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
+        )
+        reserve_minor = plan.reserve_minor or reckoned.reserve_minor
+        if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
+            raise Invalid(
+                "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
+                least=money(reckoned.reserve_minor, offer["currency"]), most=money(rules.LARGEST_BID_MINOR, offer["currency"]),
+            )  # fmt: skip
         ascending = plan.kind == "ascending"
         added = await execute(
             """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
                                     steps_from_minor, steps_minor, window_seconds, extension_seconds, opens_at,
                                     scheduled_close_at, exclusive_from, exclusive_to, pay_within_hours, salt, state,
-                                    announced_by, announced_at)
+                                    announced_by, announced_at, reckoning, deposit_minor)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'standing',
-                       $20, $21)
+                       $20, $21, $22, $23)
                ON CONFLICT (id) DO NOTHING""",
-            auction, plan.kind, plan.offer, offer["terms"], offer["currency"], plan.reserve_minor, plan.forgone_minor,
+            auction, plan.kind, plan.offer, offer["terms"], offer["currency"], reserve_minor, reckoned.forgone_minor,
             plan.licences, plan.price_rule or PRICE_RULES[plan.kind],
             [start for start, _ in plan.steps] if ascending else [], [step for _, step in plan.steps] if ascending else [],
             plan.window_seconds if ascending else 0, plan.extension_seconds if ascending else 0, plan.opens_at,
             plan.closes_at, plan.exclusive_from, plan.exclusive_to, plan.pay_within_hours, secrets.token_bytes(32), by, now,
+            reckoned.document, deposit_of(reserve_minor),
         )  # fmt: skip
         if added:
             await execute(
@@ -103,8 +115,6 @@ def _check_plan(plan: Plan, now: dt.datetime) -> None:
         raise Invalid("There is no auction of the kind {kind}.", kind=plan.kind)
     if not max(plan.opens_at, now) < plan.closes_at <= now + dt.timedelta(days=90):
         raise Invalid("An auction closes after it opens, within 90 days.")
-    if not 0 <= plan.forgone_minor <= plan.reserve_minor or not 1 <= plan.reserve_minor <= rules.LARGEST_BID_MINOR:
-        raise Invalid("The reserve is positive and never below the sales it forgoes.")
     if not 1 <= len(plan.releases) <= (rules.MOST_LOTS if plan.kind == "bundle" else 1) or len(
         set(plan.releases)
     ) < len(plan.releases):
@@ -250,8 +260,7 @@ def answer_of(bid: Row, *, repeated: bool) -> Answer:
 
 
 def _not_allowed(refusal: str) -> NotAllowed:
-    assert refusal == "not_vetted", refusal
-    return NotAllowed(NOT_VETTED)
+    return NotAllowed(NOT_VETTED if refusal == "not_vetted" else NO_PAYMENT_METHOD)
 
 
 def _refuse_another(known: Row, auction: uuid.UUID, partner: uuid.UUID, *, same: bool) -> None:
@@ -317,34 +326,6 @@ async def _rule_of(auction: uuid.UUID) -> Row:
             _rules.clear()
         _rules[auction] = known
     return known
-
-
-async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
-    """Order what a partner won, and return the order to pay on Stripe's page; one that still may be paid is returned again."""
-    partner = _bidder(actor)
-    row = await fetch_one(
-        """SELECT sale.*, outcome.auction, outcome.pseudonym, outcome.round, auction.offer, auction.root,
-                  purchase_order.state AS order_state,
-                  (SELECT email FROM person WHERE person.partner = outcome.partner
-                   ORDER BY person.id = $3 DESC NULLS LAST, created_at, id LIMIT 1) AS email
-           FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           JOIN auction ON auction.id = outcome.auction LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
-           WHERE sale.id = $1 AND outcome.partner = $2""",
-        sale, partner, actor.person,
-    )  # fmt: skip
-    if row is None:
-        raise NotFound("There is nothing to pay.")
-    if row["purchase_order"] and row["order_state"] != "lapsed":
-        return uuid.UUID(str(row["purchase_order"]))
-    if row["state"] != "due" or row["due_at"] <= clock.now():
-        raise Expired("The time to pay has passed.")
-    document = rules.award_document(row)
-    await order_awarded(
-        partner, offer=row["offer"], release=row["release"], net_minor=row["net_minor"], document=document, order_id=order_id,
-        email=row["email"] or "",
-    )  # fmt: skip
-    await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1 AND state = 'due'", sale, order_id)
-    return order_id
 
 
 def _bidder(actor: Actor) -> uuid.UUID:

@@ -17,6 +17,8 @@ from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.settings import settings
+from marketplace.web.i18n import gettext
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -43,9 +45,10 @@ class BidRequest(Struct, forbid_unknown_fields=True):
 
 
 def described(answer: Answer) -> dict[str, Any]:
-    """Return an answer as machines read it: whether it counts, why, and the signed receipt."""
+    """Return an answer as machines read it: whether it counts, why, in a sentence too, and the signed receipt."""
     return {
-        "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer, "position": answer.position,
+        "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer,
+        "detail": gettext(rules.SENTENCES[answer.answer]), "position": answer.position,
         "repeated": answer.repeated, "receipt": receipts.signed(answer.receipt, answer.signature),
     }  # fmt: skip
 
@@ -77,9 +80,10 @@ async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, where it stands, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
+        "receipt_key": receipts.public_key(settings().signing_key),
         "lots": [
             {"position": lot["position"], "release": str(lot["release"]), "dataset": lot["dataset"]} for lot in lots
-        ]
+        ],
     }
 
 

@@ -16,6 +16,8 @@ import structlog
 
 from marketplace.auctions import rules, sealing
 from marketplace.auctions.actions import hold, tell
+from marketplace.auctions.charge import charge_sales
+from marketplace.auctions.eligibility import end_deposits
 from marketplace.catalogue.actions import grant_window
 from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.settings import settings
@@ -146,24 +148,28 @@ async def _grant_window(auction: Row) -> None:
 
 # ------------------------------------------------------------------ winners who do not pay
 UNPAID = """sale.state = 'due' AND NOT EXISTS (
-    SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded'))"""
+    SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back'))"""
 """Past its time with no order that is paid or still may be."""
 
 
 async def settle_sales() -> int:
-    """Mark sales whose orders are paid, and give the lot of a winner who did not pay to the next; return how many moved."""
+    """Charge fresh awards, mark those that are paid, give the lot of a winner who did not pay to the next, end deposits.
+
+    Return how many moved.
+    """
     moved = await execute(
         """UPDATE auction_sale SET state = 'paid' FROM purchase_order
            WHERE auction_sale.state = 'due' AND purchase_order.id = auction_sale.purchase_order
-             AND purchase_order.state IN ('paid', 'refunded')"""
+             AND purchase_order.state IN ('paid', 'refunded', 'charged_back')"""
     )
+    moved += await charge_sales()
     late = await fetch(
         f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
             WHERE {UNPAID} AND sale.due_at <= clock_timestamp() LIMIT 100"""
     )
     for row in late:
         moved += await _default(row["auction"])
-    return moved
+    return moved + await end_deposits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,57 @@
 """The subscribers' auction: the operator calls for contributors; each may say, privately, the least they would accept.
 
 One price per stratum, set by the first ask that does not win, within a budget fixed before opening. Asks are sealed for
-the closing job; nobody else reads them, supply is shown in rough numbers only, and refusing has no consequence. Consent
-is asked apart, and can be withdrawn as ever.
+the closing job; nobody else reads them, supply is told in rough numbers only, and refusing has no consequence: nothing
+but the award reads an ask. Consent is asked apart, and can be withdrawn as ever. What is won is a promise, written down
+to the dataset's contributor terms, which the quote's floor covers and the revenue share keeps.
+
+Sized for ten million asks: they are read in pieces and held as arrays, and written in pieces, in one transaction.
 Source: J. Staiano et al., Money walks, UbiComp 2014, section 3.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import structlog
 
 from marketplace import clock
 from marketplace.auctions import sealing
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import copy_columns, execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.settings import settings
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
-from pricing.auctions.reverse import ReverseAward, StratumTerms, by_stratum, outcome_of
+from pricing.auctions.award import Reason
+from pricing.auctions.reverse import ReverseAward, StratumTerms, by_stratum, outcome_of, winners_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    import asyncpg
+    import numpy as np
+    from numpy.typing import NDArray
 
     from marketplace.auctions.rules import Row
+    from pricing.refusals import NotEnoughAsks
 
-LARGEST_ASK_MICRO = 1_000_000_000
-ROUGHLY = 10
-"""Supply is told in whole tens, rounded down: one person's answer rarely shows, and never whose it was."""
+log = structlog.get_logger(__name__)
+LARGEST_ASK_MICRO: Final = 1_000_000_000
+LARGEST_BUDGET_MICRO: Final = 10**15
+MOST_STRATA: Final = 50
+PADDED_TO_BYTES: Final = 64
+"""Every ask is as long as the longest, so that a length tells nothing."""
+READ_AT_ONCE: Final = 20_000
+WRITTEN_AT_ONCE: Final = 500_000
+FEWEST_TOLD: Final = 100
+REASONS: Final = tuple(Reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """What is wanted of one group of subscribers."""
+    """What is wanted of one group of subscribers, amounts in micro-euros for one licence."""
 
     title_fr: str
     title_en: str
@@ -46,10 +64,13 @@ async def announce_call(
     dataset: str, strata: Sequence[Stratum], *, opens_at: dt.datetime, closes_at: dt.datetime, promise_from: dt.datetime,
     promise_to: dt.datetime, by: str, call: uuid.UUID | None = None,
 ) -> uuid.UUID:  # fmt: skip
-    """Call for contributors to a dataset; with `call` (a form's id), the same one again changes nothing."""
-    if not 1 <= len(strata) <= 50:  # noqa: PLR2004 (a page's worth)
-        raise Invalid("A call has between 1 and 50 strata.")
-    call = call or uuid.uuid4()
+    """Call for contributors to a dataset; with `call` (a form's id), the same one again changes nothing.
+
+    Strata and budgets are fixed from here on, and a call never opens before it is announced.
+    """
+    call, now = call or uuid.uuid4(), clock.now()
+    opens_at = max(opens_at, now)
+    _check_call(strata, (opens_at, closes_at, promise_from, promise_to))
     async with transaction():
         if not await fetch_value("SELECT true FROM dataset WHERE code = $1", dataset):
             raise NotFound("There is no dataset {dataset}.", dataset=dataset)
@@ -57,7 +78,7 @@ async def announce_call(
             """INSERT INTO contributor_call (id, dataset, opens_at, closes_at, promise_from, promise_to, state, announced_by,
                                              announced_at)
                VALUES ($1, $2, $3, $4, $5, $6, 'standing', $7, $8) ON CONFLICT (id) DO NOTHING""",
-            call, dataset, opens_at, closes_at, promise_from, promise_to, by, clock.now(),
+            call, dataset, opens_at, closes_at, promise_from, promise_to, by, now,
         )  # fmt: skip
         if added:
             await execute(
@@ -70,21 +91,38 @@ async def announce_call(
     return call
 
 
+def _check_call(strata: Sequence[Stratum], instants: tuple[dt.datetime, ...]) -> None:
+    opens_at, closes_at, promise_from, promise_to = instants
+    if not opens_at < closes_at <= promise_from < promise_to:
+        raise Invalid("A call closes after it opens, and its promise begins once it is closed and ends later.")
+    if not 1 <= len(strata) <= MOST_STRATA:
+        raise Invalid("A call has between 1 and {most} groups.", most=MOST_STRATA)
+    for one in strata:
+        if not one.title_fr.strip() or not one.title_en.strip():
+            raise Invalid("Name each group, in French and in English.")
+        if not 1 <= one.wanted < 2**31 or not 1 <= one.budget_micro <= LARGEST_BUDGET_MICRO:
+            raise Invalid("A group wants at least one person, within a budget.")
+        if not 1 <= one.reserve_micro <= min(LARGEST_ASK_MICRO, one.budget_micro):
+            raise Invalid("The most paid to one person is positive and within the budget.")
+
+
+# ------------------------------------------------------------------ what a subscriber does
+def ask_id(call: uuid.UUID, subscriber: int) -> uuid.UUID:
+    """Return the id of a subscriber's ask, the same however often it is stated: what is sealed is bound to it."""
+    return uuid.uuid5(call, str(subscriber))
+
+
 async def ask(subscriber: int, call: uuid.UUID, stratum: uuid.UUID, *, least_micro: int) -> uuid.UUID:
     """State the least a subscriber would accept, in micro-euros; a later statement replaces it until the call closes."""
     if not 0 <= least_micro <= LARGEST_ASK_MICRO:
         raise Invalid("State an amount between 0 and {most} euros.", most=LARGEST_ASK_MICRO // 1_000_000)
+    row = ask_id(call, subscriber)
+    key = settings().bid_public_key or sealing.public_key(settings().bid_key)
+    sealed = sealing.seal({"least_micro": least_micro}, row, key, padded_to=PADDED_TO_BYTES)
     async with transaction():
         at = await _standing(call)
         if not await fetch_value("SELECT true FROM contributor_stratum WHERE id = $1 AND call = $2", stratum, call):
             raise NotFound("There is no such call.")
-        known = await fetch_value(
-            "SELECT id FROM contributor_ask WHERE call = $1 AND subscriber = $2", call, subscriber
-        )
-        row = known or uuid.uuid4()
-        sealed = sealing.seal(
-            {"least_micro": least_micro}, row, settings().bid_public_key or sealing.public_key(settings().bid_key)
-        )
         await execute(
             """INSERT INTO contributor_ask (id, stratum, call, subscriber, sealed, asked_at) VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (call, subscriber)
@@ -95,19 +133,20 @@ async def ask(subscriber: int, call: uuid.UUID, stratum: uuid.UUID, *, least_mic
 
 
 async def withdraw(subscriber: int, call: uuid.UUID) -> None:
-    """Take a statement back before the call closes; nothing follows from it."""
+    """Take a statement back before the call closes: its content is erased, and nothing follows from it."""
     async with transaction():
         at = await _standing(call)
         await execute(
-            "UPDATE contributor_ask SET withdrawn_at = $3 WHERE call = $1 AND subscriber = $2 AND withdrawn_at IS NULL",
+            """UPDATE contributor_ask SET withdrawn_at = $3, sealed = '' WHERE call = $1 AND subscriber = $2
+               AND withdrawn_at IS NULL""",
             call, subscriber, at,
         )  # fmt: skip
 
 
 async def _standing(call: uuid.UUID) -> dt.datetime:
-    """Hold an open call and return the database's instant, read while holding it."""
+    """Hold an open call and return the database's instant, read while holding it: subscribers beside each other, not the award."""
     row = await fetch_one(
-        """WITH held AS MATERIALIZED (SELECT * FROM contributor_call WHERE id = $1 FOR UPDATE)
+        """WITH held AS MATERIALIZED (SELECT * FROM contributor_call WHERE id = $1 FOR SHARE)
            SELECT held.*, clock_timestamp() AS held_at FROM held""",
         call,
     )
@@ -121,6 +160,24 @@ async def _standing(call: uuid.UUID) -> dt.datetime:
     return held_at
 
 
+# ------------------------------------------------------------------ what jobs do
+async def tell_supply() -> None:
+    """Count the standing asks of each open call's groups, and tell the count roughly; fewer than a hundred is told as 0.
+
+    Counted now and then, not at each answer: nobody sees their own click in it.
+    """
+    await execute(
+        """UPDATE contributor_stratum AS stratum SET answered_about = counted.about
+           FROM (SELECT stratum.id, CASE WHEN count(ask.id) < $1 THEN 0
+                        ELSE round(count(ask.id)::numeric, 2 - length(count(ask.id)::text)) END::bigint AS about
+                 FROM contributor_stratum AS stratum JOIN contributor_call AS call ON call.id = stratum.call
+                 LEFT JOIN contributor_ask AS ask ON ask.stratum = stratum.id AND ask.withdrawn_at IS NULL
+                 WHERE call.state = 'standing' AND call.opens_at <= clock_timestamp() GROUP BY stratum.id) AS counted
+           WHERE counted.id = stratum.id AND stratum.answered_about <> counted.about""",
+        FEWEST_TOLD,
+    )
+
+
 async def award_calls() -> int:
     """Award every call whose end has passed, once: a price per stratum, and the promise written to the dataset's terms."""
     due = await fetch(
@@ -128,90 +185,155 @@ async def award_calls() -> int:
     )
     awarded = 0
     for row in due:
-        async with transaction():
+        try:
             awarded += await _award(row["id"])
+        except sealing.UnopenableError as problem:
+            log.error("call not awarded", call=str(row["id"]), why=str(problem))  # noqa: TRY400 (the sentence says it all)
     return awarded
 
 
-async def _award(call: uuid.UUID) -> int:
-    held = await fetch_one(
+async def _held(call: uuid.UUID) -> asyncpg.Record:
+    row = await fetch_one(
         """WITH held AS MATERIALIZED (SELECT * FROM contributor_call WHERE id = $1 FOR UPDATE)
            SELECT held.*, clock_timestamp() AS held_at FROM held""",
         call,
     )
-    assert held, "a call is never deleted"
-    if held["state"] != "standing" or held["held_at"] < held["closes_at"]:
-        return 0
+    assert row, "a call is never deleted"
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """A call's standing asks in order of arrival, each an index: who, of which stratum's position, the least in µ€."""
+
+    subscribers: NDArray[np.int64]
+    strata: NDArray[np.int64]
+    least: NDArray[np.int64]
+
+
+async def _award(call: uuid.UUID) -> int:
+    async with transaction():  # Waits for whoever is stating an amount this instant; nobody may after that.
+        held = await _held(call)
+        if held["state"] != "standing" or held["held_at"] < held["closes_at"]:
+            return 0
     strata = await fetch("SELECT * FROM contributor_stratum WHERE call = $1 ORDER BY position", call)
-    asks = await fetch(
-        "SELECT id, stratum, sealed FROM contributor_ask WHERE call = $1 AND withdrawn_at IS NULL ORDER BY asked_at, id",
-        call,
-    )
-    minimum_micro = await _decide(strata, asks)
-    await execute("UPDATE contributor_call SET state = 'awarded', awarded_at = $2 WHERE id = $1", call, held["held_at"])
-    if minimum_micro:
-        # Written down to datasets, whose terms the quote's floor and the revenue share read; whole cents, rounded up.
+    asks = await _opened(call, {row["id"]: row["position"] for row in strata})
+    terms = {row["position"]: StratumTerms(row["wanted"], row["budget_micro"], row["reserve_micro"]) for row in strata}
+    awards = await asyncio.to_thread(by_stratum, asks.least, asks.strata, terms)
+    reasons = await asyncio.to_thread(_reasons, asks, awards)
+    async with transaction():
+        held = await _held(call)
+        if held["state"] != "standing":
+            return 0
+        for row in strata:
+            found = _awarded(awards, row)
+            await execute(
+                "UPDATE contributor_stratum SET winners = $2, price_micro = $3 WHERE id = $1",
+                row["id"], found.winners, found.price_minor,
+            )  # fmt: skip
+        await _write_reasons(call, asks, reasons)
+        await _promise(held, asks, reasons, sum(_awarded(awards, row).spent_minor for row in strata))
         await execute(
-            """INSERT INTO contributor_term (id, dataset, minimum_pool_minor, starts_at, ends_at)
-               VALUES (gen_random_uuid(), $1, $2, $3, $4)""",
-            held["dataset"], -(-minimum_micro // 10_000), held["promise_from"], held["promise_to"],
-        )  # fmt: skip
+            "UPDATE contributor_call SET state = 'awarded', awarded_at = $2 WHERE id = $1", call, held["held_at"]
+        )
     return 1
 
 
-async def _decide(strata: Sequence[Row], asks: Sequence[Row]) -> int:
-    """Hold each stratum's auction and write its price and everybody's outcome; return what all winners are promised."""
+def _awarded(awards: Mapping[int, ReverseAward | NotEnoughAsks], stratum: Row) -> ReverseAward:
+    found = awards[stratum["position"]]
+    assert isinstance(found, ReverseAward), "a reserve is always stated, so there is always an award"
+    return found
+
+
+async def _opened(call: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
+    """Read a closed call's asks, in pieces, and open them with the key that this job alone holds."""
     import numpy as np  # noqa: PLC0415 (only the closing job needs it)
 
-    place = {row["id"]: row["position"] for row in strata}
-    least = np.array(
-        [sealing.unseal(row["sealed"], row["id"], settings().bid_key)["least_micro"] for row in asks], dtype=np.int64
-    )
-    own = np.array([place[row["stratum"]] for row in asks], dtype=np.int64)
-    terms = {row["position"]: StratumTerms(row["wanted"], row["budget_micro"], row["reserve_micro"]) for row in strata}
-    promised = 0
-    for row in strata:
-        found = by_stratum(least, own, terms)[row["position"]]
-        assert isinstance(found, ReverseAward), "a reserve is always stated, so there is always an award"
-        promised += found.spent_minor
+    pieces, last = [], -1
+    while rows := await fetch(
+        """SELECT id, subscriber, stratum, sealed, (extract(epoch FROM asked_at) * 1000000)::bigint AS at FROM contributor_ask
+           WHERE call = $1 AND subscriber > $2 AND withdrawn_at IS NULL ORDER BY subscriber LIMIT $3""",
+        call, last, READ_AT_ONCE,
+    ):  # fmt: skip
+        last = rows[-1]["subscriber"]
+        pieces.append(await asyncio.to_thread(_unseal, rows, positions))
+    whole = np.concatenate(pieces, axis=1) if pieces else np.zeros((4, 0), dtype=np.int64)
+    arrived = np.lexsort((whole[0], whole[3]))
+    return Asks(whole[0][arrived], whole[1][arrived], whole[2][arrived])
+
+
+def _unseal(rows: Sequence[Row], positions: dict[uuid.UUID, int]) -> NDArray[np.int64]:
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    key = settings().bid_key
+    return np.array(
+        [
+            (row["subscriber"], positions[row["stratum"]], sealing.unseal(row["sealed"], row["id"], key)["least_micro"], row["at"])
+            for row in rows
+        ],
+        dtype=np.int64,
+    ).T  # fmt: skip
+
+
+def _reasons(asks: Asks, awards: Mapping[int, ReverseAward | NotEnoughAsks]) -> NDArray[np.int64]:
+    """Return what became of each ask, as its place in REASONS: the O(1) rule, told once per distinct case."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    reasons = np.zeros(len(asks.least), dtype=np.int64)
+    for position, award in awards.items():
+        assert isinstance(award, ReverseAward)
+        here = np.flatnonzero(asks.strata == position)
+        least = asks.least[here]
+        told = np.full(len(here), REASONS.index(award.limit), dtype=np.int64)
+        if award.winners and award.cutoff_position:
+            told[least == award.cutoff_ask] = REASONS.index(Reason.TIED_LATER)
+        if award.reserve_minor is not None:
+            told[least > award.reserve_minor] = REASONS.index(Reason.ABOVE_RESERVE)
+        told[winners_of(award, least)] = REASONS.index(Reason.WON)
+        reasons[here] = told
+        for order in (0, len(here) // 2, len(here) - 1) if len(here) else ():
+            assert REASONS[told[order]] == outcome_of(award, int(least[order]), order), "an award has one reading"
+    return reasons
+
+
+async def _write_reasons(call: uuid.UUID, asks: Asks, reasons: NDArray[np.int64]) -> None:
+    """Write everybody's outcome, in pieces of half a million."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    await execute("CREATE TEMPORARY TABLE call_outcome (subscriber BIGINT, reason BIGINT) ON COMMIT DROP")
+    by_line = np.argsort(asks.subscribers)
+    for start in range(0, len(by_line), WRITTEN_AT_ONCE):
+        some = by_line[start : start + WRITTEN_AT_ONCE]
+        await execute("TRUNCATE call_outcome")
+        await copy_columns("call_outcome", {"subscriber": asks.subscribers[some], "reason": reasons[some]})
         await execute(
-            "UPDATE contributor_stratum SET winners = $2, price_micro = $3 WHERE id = $1",
-            row["id"],
-            found.winners,
-            found.price_minor,
-        )
-        members = [at for at in range(len(asks)) if own[at] == row["position"]]
-        reasons = [str(outcome_of(found, int(least[at]), order)) for order, at in enumerate(members)]
-        await execute(
-            """UPDATE contributor_ask SET won = (given.reason = 'won')::int, reason = given.reason
-               FROM unnest($1::uuid[], $2::text[]) AS given (id, reason) WHERE contributor_ask.id = given.id""",
-            [asks[at]["id"] for at in members], reasons,
+            """UPDATE contributor_ask SET won = (told.reason = $2)::int, reason = ($3::text[])[told.reason + 1]
+               FROM call_outcome AS told WHERE call = $1 AND contributor_ask.subscriber = told.subscriber""",
+            call, REASONS.index(Reason.WON), [str(reason) for reason in REASONS],
         )  # fmt: skip
-    return promised
 
 
-async def list_calls(subscriber: int, page: int) -> Paged:
-    """List calls with their strata, the subscriber's own statement and outcome, and the rough supply."""
-    rows = await fetch(
-        f"""SELECT call.id, call.opens_at, call.closes_at, call.promise_from, call.promise_to, dataset.title_fr, dataset.title_en,
-                   dataset.purpose, mine.stratum AS mine, mine.won, mine.reason,
-                   CASE WHEN call.state = 'awarded' THEN 'awarded' WHEN clock_timestamp() < call.opens_at THEN 'announced'
-                        WHEN clock_timestamp() < call.closes_at THEN 'open' ELSE 'closing' END AS phase,
-                   (SELECT price_micro FROM contributor_stratum WHERE id = mine.stratum) AS price_micro,
-                   (SELECT count(*) FROM contributor_ask WHERE call = call.id AND withdrawn_at IS NULL)
-                       / {ROUGHLY} * {ROUGHLY} AS roughly
-            FROM contributor_call AS call JOIN dataset ON dataset.code = call.dataset
-            LEFT JOIN contributor_ask AS mine ON mine.call = call.id AND mine.subscriber = $1 AND mine.withdrawn_at IS NULL
-            ORDER BY call.closes_at DESC, call.id LIMIT {PAGE_SIZE + 1} OFFSET $2""",
-        subscriber, offset(page),
+async def _promise(call: Row, asks: Asks, reasons: NDArray[np.int64], promised_micro: int) -> None:
+    """Write what was won down to the dataset's terms: whole cents in all, rounded up, and each winner's own minimum.
+
+    A promise begins no earlier than the award: prices signed before could not know of it.
+    """
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    starts_at = max(call["promise_from"], call["held_at"])
+    if not promised_micro or starts_at >= call["promise_to"]:
+        return
+    await execute(
+        "INSERT INTO contributor_term (id, dataset, promised_minor, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5)",
+        call["id"], call["dataset"], -(-promised_micro // 10_000), starts_at, call["promise_to"],
     )  # fmt: skip
-    found = paged(rows, page)
-    strata = await fetch(
-        "SELECT * FROM contributor_stratum WHERE call = ANY($1) ORDER BY call, position",
-        [row["id"] for row in found.rows],
-    )
-    return Paged(
-        [dict(row) | {"strata": [one for one in strata if one["call"] == row["id"]]} for row in found.rows],
-        found.number,
-        found.more,
-    )
+    winners = np.sort(asks.subscribers[reasons == REASONS.index(Reason.WON)])
+    for start in range(0, len(winners), WRITTEN_AT_ONCE):
+        some = winners[start : start + WRITTEN_AT_ONCE]
+        await execute(
+            """INSERT INTO contributor_promise (term, subscriber, minimum_micro)
+               SELECT ask.call, ask.subscriber, stratum.price_micro
+               FROM contributor_ask AS ask JOIN contributor_stratum AS stratum ON stratum.id = ask.stratum
+               WHERE ask.call = $1 AND ask.won = 1 AND stratum.price_micro > 0 AND ask.subscriber BETWEEN $2 AND $3""",
+            call["id"], int(some[0]), int(some[-1]),
+        )  # fmt: skip

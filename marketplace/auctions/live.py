@@ -29,8 +29,10 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 15.0
 READ_AGAIN_SECONDS: Final = 5.0
 """A reading is due at least so often while anybody watches, should a notification ever be lost in silence."""
-PAUSE_SECONDS: Final = 0.05
-"""Changes within this time share a message."""
+PAUSE_SECONDS: Final = 0.2
+"""The first change is told at once, further ones within this time share a message: five a second are all that a watcher
+needs, and five hundred watchers can be told so often."""
+A_LITTLE_SECONDS: Final = 0.02
 LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
 MESSAGES_KEPT: Final = 64
 RETRY_MILLISECONDS: Final = 1000
@@ -51,6 +53,7 @@ class Feed:
         self.position: int | None = None
         self.state: tuple[object, ...] | None = None
         self.watchers = 0
+        self.again_in_seconds = READ_AGAIN_SECONDS
         self.task: asyncio.Task[None] | None = None
 
     async def keep(self) -> None:
@@ -64,11 +67,15 @@ class Feed:
                 log.warning("live page waits for the database", why=str(problem))
             await asyncio.sleep(PAUSE_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.dirty.wait(), READ_AGAIN_SECONDS)
+                await asyncio.wait_for(self.dirty.wait(), self.again_in_seconds)
 
     async def _read(self) -> bool:
         """Publish one message if anything changed; tell whether more is waiting."""
         auction = await get_auction(self.auction)
+        # It opens and ends by the clock, which notifies nobody.
+        turns = [(auction[turn] - auction["now"]).total_seconds() for turn in ("opens_at", "closes_at")]
+        ahead = [seconds + A_LITTLE_SECONDS for seconds in turns if seconds >= 0]
+        self.again_in_seconds = min([READ_AGAIN_SECONDS, *ahead])
         if self.position is None:
             self.position = int(auction["bid_count"])
         rows = await list_log(self.auction, after=self.position)

@@ -1,10 +1,10 @@
-"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels; subscribers answer calls."""
+"""The auctions' pages: what is on sale, bidding, receipts, the award; a steward announces and cancels."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -13,8 +13,10 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.auctions import contributors, receipts, rules
-from marketplace.auctions.actions import Plan, announce, answer_of, cancel, pay, place_bid, place_sealed_bid
+from marketplace import clock
+from marketplace.auctions import call_pages, eligibility, money_pages, receipts, rules
+from marketplace.auctions.actions import PRICE_RULES, Plan, announce, answer_of, cancel, place_bid, place_sealed_bid
+from marketplace.auctions.charge import pay
 from marketplace.auctions.queries import (
     get_auction,
     get_bid,
@@ -29,11 +31,14 @@ from marketplace.auctions.queries import (
     minimum_bid_minor,
     snapshot,
 )
+from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, partner, staff, subscriber, vetted_partner
+from marketplace.identity.actors import Actor, partner, staff, vetted_partner
+from marketplace.settings import settings
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
+Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
@@ -53,7 +58,7 @@ class PlanForm(Struct):
     offer: uuid.UUID
     opens_at: str
     closes_at: str
-    reserve: str
+    reserve: str = ""
     licences: int = 1
     exclusive_from: str = ""
     exclusive_to: str = ""
@@ -71,14 +76,6 @@ class ReasonForm(Struct):
     reason: str
 
 
-class AskForm(Struct):
-    """The least a subscriber would accept, in euros, for one stratum of a call."""
-
-    form_id: uuid.UUID
-    stratum: uuid.UUID
-    amount: str
-
-
 Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -89,11 +86,17 @@ async def auctions_page(page_number: Page = 1) -> Template:
 
 
 @get("/auctions/{auction:uuid}")
-async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number: Page = 1) -> Template:
+async def auction_page(
+    request: Asked, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
+) -> Template:
     """Show one auction: its rule in words, where it stands, the visitor's own state, the log, the award."""
     row = await get_auction(auction)
     actor: Actor | None = request.scope.get("user")
     company = actor.partner if actor else None
+    if company and deposit:
+        await eligibility.look_for_deposit(company, deposit)
+    refusal = await eligibility.find_refusal(company, auction) if company else "not_a_partner"
+    steward = bool(actor and actor.role == "steward")
     return page(
         "auctions/auction.html",
         auction=row, lots=await list_lots(auction), log=await list_latest(auction, page_number),
@@ -103,7 +106,10 @@ async def auction_page(request: Asked, auction: FromPath[uuid.UUID], page_number
         standing=await get_own_state(row, company) if company else None,
         sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
         outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
-        nonce=secrets.token_hex(32), may_bid=bool(actor and actor.vetted), steward=bool(actor and actor.role == "steward"),
+        nonce=secrets.token_hex(32), receipt_key=receipts.public_key(settings().signing_key), sentences=rules.SENTENCES,
+        may_bid=refusal is None, steward=steward, refusal=refusal,
+        deposit=await eligibility.find_deposit(company, auction) if company else None,
+        reckoned=json.loads(row["reckoning"]) | {"reserve_minor": row["reserve_minor"]} if row["reckoning"] else None,
     )  # fmt: skip
 
 
@@ -139,7 +145,11 @@ async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return page(
-        "auctions/bid.html", bid=row, auction=await get_auction(row["auction"]), answer=answer_of(row, repeated=True)
+        "auctions/bid.html",
+        bid=row,
+        auction=await get_auction(row["auction"]),
+        answer=answer_of(row, repeated=True),
+        sentences=rules.SENTENCES,
     )
 
 
@@ -158,7 +168,7 @@ async def receipt_file(request: Asked, bid: FromPath[uuid.UUID]) -> Response[byt
 @get("/steward/auctions/new", guards=[staff("steward")])
 async def new_auction_page() -> Template:
     """Ask a steward what to announce."""
-    return page("auctions/new.html", offers=await list_offers())
+    return page("auctions/new.html", offers=await list_offers(), typed=None, reckoned=None)
 
 
 @post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
@@ -166,21 +176,42 @@ async def announce_form(
     request: Asked, data: Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Announce an auction of an offer's latest releases, once a form."""
-    offers = {row["id"]: row for row in await list_offers()}
-    if data.offer not in offers:
-        raise Invalid("Choose an offer with a sealed release.")
-    latest = offers[data.offer]["releases"]
     await announce(
         Plan(
-            kind=data.kind, offer=data.offer, releases=latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1],
+            kind=data.kind, offer=data.offer, releases=await _releases(data),
             opens_at=rules.typed_instant(data.opens_at), closes_at=rules.typed_instant(data.closes_at),
-            reserve_minor=rules.cents(data.reserve), licences=data.licences,
+            reserve_minor=rules.cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
             exclusive_from=rules.typed_instant(data.exclusive_from) if data.exclusive_from else None,
             exclusive_to=rules.typed_instant(data.exclusive_to) if data.exclusive_to else None,
         ),
         by=request.user.name, auction=data.form_id,
     )  # fmt: skip
     return see(f"/auctions/{data.form_id}")
+
+
+@post("/steward/auctions/reserve", guards=[staff("steward")], status_code=200)
+async def reckon_form(data: Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Template:
+    """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
+    if data.kind not in PRICE_RULES:
+        raise Invalid("There is no auction of the kind {kind}.", kind=data.kind)
+    window = [rules.typed_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
+    if data.kind == "exclusive" and (None in window or window[0] >= window[1]):  # type: ignore[operator]
+        raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+    found = await reckon_reserve(
+        data.kind, data.offer, await _releases(data), opens_at=window[0], ends_at=window[1], now=clock.now()
+    )
+    return page("auctions/new.html", offers=await list_offers(), typed=data, reckoned=json.loads(found.document) | {
+        "reserve_minor": found.reserve_minor
+    })  # fmt: skip
+
+
+async def _releases(data: PlanForm) -> list[uuid.UUID]:
+    """Return what a plan sells: the offer's latest release, or in a bundle auction several."""
+    offers = {row["id"]: row for row in await list_offers()}
+    if data.offer not in offers:
+        raise Invalid("Choose an offer with a sealed release.")
+    latest: list[uuid.UUID] = offers[data.offer]["releases"]
+    return latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1]
 
 
 @post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)
@@ -194,35 +225,7 @@ async def cancel_form(
     return see(f"/auctions/{auction}")
 
 
-# ------------------------------------------------------------------ the subscribers' auction
-@get("/calls", guards=[subscriber])
-async def calls_page(request: Asked, page_number: Page = 1) -> Template:
-    """Show a subscriber the operator's calls, what they stated themselves, and how many others did, roughly."""
-    assert request.user.subscriber is not None
-    return page("auctions/calls.html", calls=await contributors.list_calls(request.user.subscriber, page_number))
-
-
-@post("/calls/{call:uuid}/asks", guards=[subscriber], status_code=303)
-async def ask_form(
-    request: Asked,
-    call: FromPath[uuid.UUID],
-    data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:
-    """State, privately, the least the subscriber would accept."""
-    assert request.user.subscriber is not None
-    await contributors.ask(request.user.subscriber, call, data.stratum, least_micro=rules.cents(data.amount) * 10_000)
-    return see("/calls")
-
-
-@post("/calls/{call:uuid}/withdraw", guards=[subscriber], status_code=303)
-async def withdraw_form(request: Asked, call: FromPath[uuid.UUID]) -> Redirect:
-    """Take back what was stated, without a reason or a consequence."""
-    assert request.user.subscriber is not None
-    await contributors.withdraw(request.user.subscriber, call)
-    return see("/calls")
-
-
 ROUTES = [
-    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form, calls_page, ask_form,
-    withdraw_form,
+    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
+    reckon_form, *call_pages.ROUTES, *money_pages.ROUTES,
 ]  # fmt: skip

@@ -31,6 +31,18 @@ Row: TypeAlias = Any
 """A row of the database, or a mapping like one."""
 SELLER: Final = "seller-"
 """Begins the names of the seller's own bids in a bundle auction's transcript; no pseudonym does."""
+SENTENCES = {
+    "sealed": "Accepted and sealed: nobody reads it before the end.",
+    "leading": "Accepted: you lead.",
+    "outbid_at_once": "Accepted, but an earlier maximum is as high or higher: you do not lead.",
+    "maximum_raised": "Accepted: your maximum is raised, the price stays.",
+    "refused_too_early": "Refused: the auction is not open yet.",
+    "refused_too_late": "Refused: the auction had closed when your bid was read.",
+    "refused_below_minimum": "Refused: it is below the minimum.",
+    "refused_not_a_raise": "Refused: you lead already, and this does not raise your maximum.",
+    "refused_already_bid": "Refused: you have bid already, and a sealed bid cannot be replaced.",
+}
+"""What each answer to a bid means, as people and machines read it."""
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STEPS: Final = ((0, 100), (5_000, 250), (20_000, 500), (50_000, 1_000), (200_000, 2_500), (1_000_000, 10_000))
 """The usual increments: from this price on, by how much the next bid must be higher, in cents."""

@@ -33,10 +33,10 @@ def public_key(private_key: str) -> str:
     return X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
 
 
-def seal(content: dict[str, Any], row: uuid.UUID, key: str) -> bytes:
-    """Encrypt `content` under the public `key`, for the row with this id alone."""
+def seal(content: dict[str, Any], row: uuid.UUID, key: str, *, padded_to: int = PADDED_TO_BYTES) -> bytes:
+    """Encrypt `content`, padded to a multiple of so many bytes, under the public `key`, for the row with this id alone."""
     plain = rfc8785.dumps(content)
-    padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
+    padded = plain.ljust(-(-len(plain) // padded_to) * padded_to)
     return SUITE.encrypt(padded, X25519PublicKey.from_public_bytes(bytes.fromhex(key)), info=row.bytes)
 
 

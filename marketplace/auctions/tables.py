@@ -55,6 +55,10 @@ class Auction(Table, db=DB, tablename="auction"):
     """Merkle root over the accepted bids' commitments, hex; published at close, before any bid is revealed."""
     announced_by = Text()
     announced_at = Timestamptz()
+    reckoning = Text(default="")
+    """How the reserve came about: canonical JSON from which `pricing` reckons it again."""
+    deposit_minor = BigInt(default=1000)
+    """What a bidder without a saved payment method has held back; a winner who does not pay forfeits it."""
     closed_at = Timestamptz(null=True, default=None)
     awarded_at = Timestamptz(null=True, default=None)
     cancelled_reason = Text(null=True, default=None)
@@ -74,6 +78,7 @@ class Auction(Table, db=DB, tablename="auction"):
     steps_pair_up = Check("cardinality(steps_from_minor) = cardinality(steps_minor)")
     closed_with_a_root = Check("(state IN ('closed', 'awarded')) = (root IS NOT NULL AND closed_at IS NOT NULL)")
     awarded_at_an_instant = Check("(state = 'awarded') = (awarded_at IS NOT NULL)")
+    deposit_is_positive = Check("deposit_minor > 0")
     cancelled_with_a_reason = Check("(state = 'cancelled') = (cancelled_reason IS NOT NULL)")
 
 
@@ -177,6 +182,22 @@ class AuctionSale(Table, db=DB, tablename="auction_sale"):
     known_state = Check("state IN ('due', 'paid', 'defaulted')")
 
 
+class AuctionDeposit(Table, db=DB, tablename="auction_deposit"):
+    """What a bidder without a saved method had held back for one auction; its payment bears the same id."""
+
+    id = UUID(primary_key=True)
+    auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    amount_minor = BigInt()
+    asked_at = Timestamptz()
+    ending = Text(null=True, default=None)
+    """released (to whoever lost or paid) or forfeited (by a winner who did not pay)."""
+    ended_at = Timestamptz(null=True, default=None)
+    amount_is_positive = Check("amount_minor > 0")
+    known_ending = Check("ending IN ('released', 'forfeited')")
+    ended_at_an_instant = Check("(ending IS NULL) = (ended_at IS NULL)")
+
+
 class AuctionTranscript(Table, db=DB, tablename="auction_transcript"):
     """Everything needed to re-compute an award, as anyone may download it; never edited."""
 
@@ -215,8 +236,11 @@ class ContributorStratum(Table, db=DB, tablename="contributor_stratum"):
     title_en = Text()
     wanted = Integer()
     budget_micro = BigInt()
+    """The most that all winners together are promised of a licence."""
     reserve_micro = BigInt()
-    """The most anyone is paid per licence period, in micro-euros."""
+    """The most anyone is promised of a licence, in micro-euros."""
+    answered_about = BigInt(default=0)
+    """How many have answered, to two digits and as of the last count; 0 for fewer than a hundred."""
     winners = Integer(null=True, default=None)
     price_micro = BigInt(null=True, default=None)
     """What each winner is promised, once awarded; null where nobody won."""

@@ -83,7 +83,7 @@ def _priced(
     return price(
         rules.price_inputs(
             release, offer, demand_basis_points=offer["demand_basis_points"], promised_minor=offer["promised_minor"],
-            subscribers_basis_points=settings().subscribers_basis_points, now=now,
+            operator_basis_points=settings().operator_basis_points, now=now,
         )
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ async def _offers(datasets: list[str], now: dt.datetime) -> dict[str, dict[str, 
     """Return the standing offers of some datasets, by code, with the day's draw and what contributors were promised."""
     rows = await fetch(
         """SELECT offer.*, dataset.half_life_days, demand_draw.demand_basis_points,
-                  coalesce((SELECT max(minimum_pool_minor) FROM contributor_term
+                  coalesce((SELECT sum(promised_minor)::bigint FROM contributor_term
                             WHERE contributor_term.dataset = offer.dataset AND starts_at <= $2 AND $2 < ends_at), 0)
                       AS promised_minor
            FROM offer JOIN dataset ON dataset.code = offer.dataset
@@ -189,6 +189,7 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     """Check a quote's row against its own signed document and return the price computed again; refuse any difference."""
     import json  # noqa: PLC0415
 
+    assert row["auction"] is None, "an awarded price is the auction's, see check_awarded"
     document = bytes(row["document"])
     priced = rules.recompute(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
     said = json.loads(document)
@@ -201,6 +202,19 @@ def recompute(row: asyncpg.Record) -> PricedQuote:
     ):  # fmt: skip
         raise Invalid("This quote was changed, or was not signed by Partage.")
     return priced
+
+
+def check_awarded(row: asyncpg.Record) -> None:
+    """Check an awarded quote's row against its own signed document; how the price came about is the transcript's to tell."""
+    import json  # noqa: PLC0415
+
+    document = bytes(row["document"])
+    rules.verify(document, bytes(row["signature"]), rules.public_key(settings().signing_key))
+    said = json.loads(document)
+    if (said["auction"], said["release"], said["amount_minor"]) != (
+        str(row["auction"]), str(row["release"]), row["amount_minor"]
+    ):  # fmt: skip
+        raise Invalid("This quote was changed, or was not signed by Partage.")
 
 
 async def grant_window(
@@ -240,7 +254,7 @@ async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
                       bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
                FROM quote JOIN partner ON partner.id = quote.partner AND partner.vetted_at IS NOT NULL
                LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
-               WHERE quote.offer = $1 AND quote.quoted_at < $2 GROUP BY 1, 2""",
+               WHERE quote.offer = $1 AND quote.quoted_at < $2 AND quote.auction IS NULL GROUP BY 1, 2""",
             offer, dt.datetime.combine(day, dt.time(), dt.UTC),
         )  # fmt: skip
         multiplier = rules.draw_of(

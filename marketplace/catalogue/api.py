@@ -112,9 +112,9 @@ async def keys() -> dict[str, str]:
 
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
-    return _only(
-        row, ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered")
-    ) | signed(row)
+    known = ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered", "auction")
+    by_auction = {"transcript": f"/api/v1/auctions/{row['auction']}/transcript"} if row["auction"] else {}
+    return _only(row, known) | by_auction | signed(row)
 
 
 def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> dict[str, Any]:

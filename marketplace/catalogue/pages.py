@@ -143,9 +143,14 @@ async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a quote: its price, how it came about, until when it holds."""
     assert request.user.partner
     row = await queries.get_quote(quote, request.user.partner)
+    priced = None
+    if row["auction"]:
+        actions.check_awarded(row)
+    else:
+        priced = actions.recompute(row)
     left = math.ceil((row["expires_at"] - clock.now()).total_seconds() / MINUTE_SECONDS)
     return page(
-        "catalogue/quote.html", quote=row, priced=actions.recompute(row), minutes_left=left,
+        "catalogue/quote.html", quote=row, priced=priced, minutes_left=left,
         vat=await _vat(request, row["amount_minor"]),
     )  # fmt: skip
 

@@ -62,19 +62,20 @@ class Preview:
 
 def price_inputs(
     release: Mapping[str, Any] | asyncpg.Record, offer: Mapping[str, Any], *, demand_basis_points: int, promised_minor: int,
-    subscribers_basis_points: int, now: dt.datetime,
+    operator_basis_points: int, now: dt.datetime,
 ) -> pricing.PriceInputs:  # fmt: skip
     """Gather what a price depends on, all of it published.
 
     The age is counted in whole hours, so that partners who ask together are told the same.
-    promised_minor: the least pool that contributors were promised; the floor covers it after the payment's fee. Refuses
+    promised_minor: what promises to contributors may cost one licence; the floor is such that the operator's part, which
+    keeps them, covers it after the payment's fee. Refuses
     a release that is not sealed or in which there is nobody, and a promise above the cap.
     """
     if release["state"] != "sealed" or not release["contributors"] or release["latest_event_at"] is None:
         raise Conflict("This release is not for sale.")
     floor = offer["floor_minor"]
     if promised_minor:
-        after_fee = pricing.covering_floor(promised_minor, max(subscribers_basis_points, 1))
+        after_fee = pricing.covering_floor(promised_minor, max(operator_basis_points, 1))
         floor = max(floor, -(-(after_fee + FEE_FIXED_MINOR) * NEUTRAL // (NEUTRAL - FEE_BASIS_POINTS)))
     if floor > offer["cap_minor"]:
         raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")

@@ -82,6 +82,8 @@ class Quote(Table, db=DB, tablename="quote"):
     """Ed25519 over `document`."""
     quoted_at = Timestamptz()
     expires_at = Timestamptz()
+    auction = UUID(null=True, default=None)
+    """The auction whose award set this price, written down here by it; null for a posted price."""
     amount_is_positive = Check("amount_minor > 0")
     levels_count_from_the_finest = Check("level >= 0")
     expires_later = Check("quoted_at < expires_at")

@@ -72,11 +72,12 @@ async def define(
     max_zones: int = 0,
     parent_resolution: int = 0,
     edition_multiples: Sequence[int] = (),
+    product: str = "presence",
 ) -> str:
     """Declare a dataset and return its code: what is counted where, for whom, under which bounds and budget.
 
     `zones` are H3 cells of the resolution or coarser and `age_bands` the segments; with a period they are the public
-    key set. `unit` is release or day, `mechanism` laplace or gaussian (with its delta, 10^-delta_exponent);
+    key set. `product` is presence, flows or stays; `unit` is release or day, `mechanism` laplace or gaussian (with its delta, 10^-delta_exponent);
     `max_zones` pays for totals that undo truncation, `parent_resolution` adds up thin cells, `edition_multiples` are
     the noise variances of coarser accuracy levels, rising. A dataset of that code that says the same changes nothing;
     one that says otherwise is refused.
@@ -93,6 +94,7 @@ async def define(
     rules.check_privacy(
         unit=unit, mechanism=mechanism, delta_exponent=delta_exponent, max_zones=max_zones,
         parent_resolution=parent_resolution, h3_resolution=h3_resolution, edition_multiples=edition_multiples,
+        product=product, grain=grain,
     )  # fmt: skip
     said = {
         "purpose": purpose, "title_fr": title_fr, "title_en": title_en, "description_fr": description_fr,
@@ -101,6 +103,7 @@ async def define(
         "epsilon_micro": epsilon_micro, "budget_micro": budget_micro, "half_life_days": half_life_days,
         "unit": unit, "mechanism": mechanism, "delta_exponent": delta_exponent, "max_zones": max_zones,
         "parent_resolution": parent_resolution, "edition_multiples": list(edition_multiples),
+        "product": product,
     }  # fmt: skip
     async with transaction():
         if not await fetch_value("SELECT true FROM purpose WHERE code = $1", purpose):

@@ -181,7 +181,7 @@ class Aggregation:
         segment, home = np.full(len(references), -1, np.int16), np.full(len(references), -1, np.int32)
         segment[number[known]], home[number[known]] = self.band[known], self.home[known]
         return Question(
-            product="presence",
+            product=s.product,
             period_from_us=microseconds(s.period_from),
             period_to_us=microseconds(s.period_to),
             started_us=microseconds(started_at),
@@ -192,7 +192,7 @@ class Aggregation:
             max_zones=s.max_zones,
             hash_keys=tuple(keys),
             zones=len(s.zones),
-            segments=len(s.age_bands),
+            segments=len(s.segments),
             store=self.store,
             references=references,
             segment=segment,
@@ -259,6 +259,7 @@ class Aggregation:
         s = self.specification
         return {
             "partage.dataset": s.dataset,
+            "partage.product": s.product,
             "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
             "partage.grain": s.grain,
             "partage.zones": f"H3, resolution {s.resolution}",

@@ -46,6 +46,12 @@ EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "are
 """How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
 TOTALS_PERCENT = 8
 """What the totals that undo truncation take from people's part, where a dataset has them."""
+PRODUCTS = ("presence", "flows", "stays")
+"""Who is in a zone at a time; who goes from one zone to another; who spends the night where (nights are of a day)."""
+SEGMENTS = {"flows": ("all",), "stays": ("resident", "visitor")}
+"""The segments of products that are not told by age band."""
+TO = ">"
+"""Between the zones of a flow: where from > where to."""
 UNITS = ("release", "day")
 MECHANISMS = ("laplace", "gaussian")
 SMALLEST_DELTA, LARGEST_DELTA = 5, 15
@@ -89,6 +95,8 @@ class Specification:
     """Withheld cells are added up over their parent of this resolution; 0: they are not."""
     revision: int = 1
     """How often this period was asked for anew, from 1: another revision is another release, and another spend."""
+    product: str = "presence"
+    """presence, flows or stays."""
 
     @property
     def step(self) -> dt.timedelta:
@@ -107,17 +115,20 @@ class Specification:
 
     @property
     def place_count(self) -> int:
-        """Return how many places the key set has: its zones."""
-        return len(self.zones)
+        """Return how many places the key set has: its zones, or for flows every zone to every zone."""
+        return len(self.zones) ** 2 if self.product == "flows" else len(self.zones)
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Return the key set's segments: its age bands."""
-        return self.age_bands
+        """Return the key set's segments: its age bands, or what the product is told by."""
+        return SEGMENTS.get(self.product, self.age_bands)
 
     def named(self, places: NDArray[np.int64]) -> NDArray[np.object_]:
         """Return the published names of places of the key set."""
-        return np.asarray(self.zones, dtype=object)[places]
+        zones = np.asarray(self.zones, dtype=object)
+        if self.product != "flows":
+            return np.asarray(zones[places], dtype=object)
+        return np.asarray(zones[places // len(zones)] + TO + zones[places % len(zones)], dtype=object)
 
     @property
     def digest(self) -> str:
@@ -138,7 +149,7 @@ class Specification:
             "max_zones": self.max_zones,
             "parent_resolution": self.parent_resolution,
             "revision": self.revision,
-        }
+        } | ({"product": self.product} if self.product != "presence" else {})
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
     @property
@@ -237,6 +248,7 @@ def specify(
         max_cells=dataset["max_cells"], max_events=dataset["max_events"], epsilon_micro=dataset["epsilon_micro"],
         mechanism=dataset["mechanism"], delta_exponent=dataset["delta_exponent"], unit=dataset["unit"],
         max_zones=dataset["max_zones"], parent_resolution=dataset["parent_resolution"], revision=revision,
+        product=dataset["product"],
     )  # fmt: skip
     most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
     if specification.key_count > most:
@@ -264,9 +276,15 @@ def latest_period(cadence: str, now: dt.datetime) -> tuple[dt.datetime, dt.datet
 
 def check_privacy(
     *, unit: str, mechanism: str, delta_exponent: int, max_zones: int, parent_resolution: int, h3_resolution: int,
-    edition_multiples: Sequence[int],
+    edition_multiples: Sequence[int], product: str = "presence", grain: str = "day",
 ) -> None:  # fmt: skip
     """Refuse a promise that makes no sense; see the columns of `dataset`."""
+    if product not in PRODUCTS:
+        raise Invalid("The product must be presence, flows or stays.")
+    if product != "presence" and (max_zones or parent_resolution):
+        raise Invalid("Only presence has totals, and thin cells that are added up over a parent.")
+    if product == "stays" and grain != "day":
+        raise Invalid("Stays are counted by day: a night is of the day it begins on.")
     if unit not in UNITS or mechanism not in MECHANISMS:
         raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
     least, most = (SMALLEST_DELTA, LARGEST_DELTA) if mechanism == "gaussian" else (0, 0)

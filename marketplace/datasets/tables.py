@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, Boolean, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    BigSerial,
+    Boolean,
+    Bytea,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -43,6 +55,8 @@ class Dataset(Table, db=DB, tablename="dataset"):
     """C: zones one subscriber counts in within the totals that undo truncation; 0: no totals are paid for."""
     parent_resolution = Integer(default=0)
     """Withheld cells are added up over their H3 parents of this resolution; 0: they are withheld."""
+    product = Text(default="presence")
+    """presence, flows (from zone to zone) or stays (nights, of residents and visitors)."""
     edition_multiples = Array(base_column=Integer(), default=list)
     """Coarser accuracy levels: their noise variance as multiples of the release's own, rising."""
     epsilon_micro = BigInt()
@@ -55,6 +69,9 @@ class Dataset(Table, db=DB, tablename="dataset"):
     created_at = Timestamptz()
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     known_grain = Check("grain IN ('hour', 'day')")
+    known_product = Check("product IN ('presence', 'flows', 'stays')")
+    stays_are_of_days = Check("product <> 'stays' OR grain = 'day'")
+    only_presence_adds_up = Check("product = 'presence' OR (max_zones = 0 AND parent_resolution = 0)")
     h3_has_sixteen_resolutions = Check("h3_resolution BETWEEN 0 AND 15")
     bounds_are_positive = Check("max_cells > 0 AND max_events > 0 AND half_life_days > 0")
     epsilon_is_positive = Check("epsilon_micro > 0")
@@ -241,15 +258,30 @@ class Revocation(Table, db=DB, tablename="revocation"):
 
 
 class ContributorTerm(Table, db=DB, tablename="contributor_term"):
-    """The least a licence of this dataset must pay its contributors, written down here by an award."""
+    """What contributors of this dataset were promised of each licence priced in between, written down here by an award."""
 
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
-    minimum_pool_minor = BigInt()
+    promised_minor = BigInt()
+    """The most that all its promises can cost one licence: the quote's floor covers it."""
     starts_at = Timestamptz()
     ends_at = Timestamptz()
     interval_is_not_empty = Check("starts_at < ends_at")
-    minimum_is_not_negative = Check("minimum_pool_minor >= 0")
+    promise_is_not_negative = Check("promised_minor >= 0")
+
+
+class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
+    """The least a subscriber earns of each licence priced within a term whose release they are in; append-only.
+
+    subscriber is a key into `subscriber`, checked where promises are written: by millions, in one statement.
+    """
+
+    id = BigSerial(primary_key=True)
+    term = ForeignKey(ContributorTerm, null=False, on_delete=OnDelete.restrict)
+    subscriber = BigInt()
+    minimum_micro = BigInt()
+    one_promise_a_term = Unique([term, subscriber])
+    promises_something = Check("minimum_micro > 0")
 
 
 class BuildRequest(Table, db=DB, tablename="build_request"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Any, Final
 
-from marketplace.errors import Expired, Invalid
+from marketplace.errors import Conflict, Expired, Invalid
 
 MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
@@ -41,11 +41,13 @@ def check_format(file_format: str) -> str:
 
 
 def check_standing(entitlement: Any, now: dt.datetime) -> None:  # noqa: ANN401 (a row)
-    """Refuse a download outside the entitlement: its money went back, its time has passed or has not come."""
+    """Refuse a download outside the entitlement: its money went back or may, its time has passed or has not come."""
     if entitlement["revoked_at"] is not None:
         raise Expired("This order was refunded; its data can no longer be downloaded.")
     if entitlement["recalled_at"] is not None:
         raise Expired("This release was called back; its data can no longer be downloaded. Your order says why.")
+    if entitlement["suspended_at"] is not None:
+        raise Conflict("This payment is disputed at its bank; the data can be downloaded again once that is settled.")
     if not entitlement["starts_at"] <= now < entitlement["ends_at"]:
         raise Expired("This licence has ended; its data can no longer be downloaded.")
 

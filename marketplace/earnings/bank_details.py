@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, lock, transaction
 from marketplace.earnings import sepa, vault
 from marketplace.errors import Conflict, Invalid
+from marketplace.payments.transfers import can_be_paid, connected_account, onboarding_page
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -80,6 +81,39 @@ async def choose_threshold(line: int, threshold_minor: int) -> None:
            ON CONFLICT (subscriber) DO UPDATE
            SET threshold_minor = excluded.threshold_minor, chosen_at = excluded.chosen_at""",
         line, threshold_minor, clock.now(),
+    )  # fmt: skip
+
+
+async def begin_at_stripe(line: int, *, return_url: str) -> str:
+    """Return the page where Stripe asks a line's holder who they are, so that it can pay them."""
+    return await onboarding_page(await connected_account(line), return_url=return_url)
+
+
+async def choose_stripe(line: int) -> bool:
+    """Have a line paid through Stripe, if Stripe lets its account be paid; after a wait where it replaces another way."""
+    account = await connected_account(line)
+    if not await can_be_paid(account):
+        return False
+    now = clock.now()
+    async with transaction():
+        await lock(f"bank details {line}")
+        is_change = await fetch_one("SELECT 1 FROM bank_details WHERE subscriber = $1 LIMIT 1", line)
+        stripe_from = now + dt.timedelta(days=settings().iban_hold_days if is_change else 0)
+        await execute(
+            """INSERT INTO payout_choice (subscriber, threshold_minor, stripe_account, stripe_from, chosen_at)
+               VALUES ($1, 0, $2, $3, $4) ON CONFLICT (subscriber) DO UPDATE
+               SET stripe_account = excluded.stripe_account, stripe_from = excluded.stripe_from, chosen_at = excluded.chosen_at
+               WHERE payout_choice.stripe_account IS DISTINCT FROM excluded.stripe_account""",
+            line, account, stripe_from, now,
+        )  # fmt: skip
+    return True
+
+
+async def leave_stripe(line: int) -> None:
+    """Have a line paid by bank transfer again, where it was paid before; new bank details wait as ever."""
+    await execute(
+        "UPDATE payout_choice SET stripe_account = NULL, stripe_from = NULL, chosen_at = $2 WHERE subscriber = $1",
+        line, clock.now(),
     )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
-"""The subscriber's pages: what they have earned and how each share came about, and what they consent to."""
+"""The subscriber's pages: what they have earned, how each share came about, and what they consent to."""
 
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +17,8 @@ from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, receipt_document, receipts, standing
 from marketplace.consent.rules import public_key
+from marketplace.earnings import payout_pages, payout_queries, statement_pages
+from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import (
     contributions,
     get_balance,
@@ -66,13 +67,16 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
     line = _line(request)
     mine = await contributions(line)
     months = await list_months(line)
+    balance = await get_balance(line, list(mine))
     return page(
         "earnings/earnings.html",
-        balance=await get_balance(line, list(mine)),
+        balance=balance,
+        outlook=await payout_queries.get_outlook(line, balance.payable_micro, clock.now()),
         months=months,
         chart=_chart(months),
         years=await list_years(line),
         shares=await list_shares(line, page_number, mine),
+        promises=await list_promises(line),
     )
 
 
@@ -84,16 +88,6 @@ def _chart(months: Sequence[asyncpg.Record]) -> dict[str, Any]:
         for month in reversed(months)
     ]
     return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
-
-
-@get("/earnings/statements/{year:int}", guards=[subscriber])
-async def statement(request: Asked, year: FromPath[int]) -> Template:
-    """Show one year of a subscriber's movements, for paper."""
-    line = _line(request)
-    months = await list_months(line, year) if year <= dt.MAXYEAR else []
-    if not months:
-        raise NotFound("Nothing moved in {year}.", year=year)
-    return page("earnings/statement.html", year=year, line=line, months=months)
 
 
 @get("/earnings/shares/{licence:uuid}", guards=[subscriber])
@@ -149,4 +143,6 @@ async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response
     return page("earnings/receipt.html", receipt=await get_receipt(number, _line(request)))
 
 
-ROUTES = [earnings, statement, share, consents, change_consent, receipt]
+ROUTES = [
+    earnings, share, consents, change_consent, receipt, *payout_pages.ROUTES, *statement_pages.ROUTES,
+]  # fmt: skip

@@ -35,6 +35,7 @@ SENTENCES = {
     "RC01": "the holder's bank cannot be reached",
     "RR04": "a bank's legal duties",
     "TM01": "it came after the bank's closing time",
+    "STRIPE": "Stripe could not transfer it",
     "": "the bank gives its reason as a code",
 }
 """A bank's code for why a payout came back → in plain words; last, for every other code."""
@@ -81,6 +82,9 @@ async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> dict[s
         "changed": details if details and details["usable_from"] > now else None,
         "under_way": under_way,
         "at_stripe": choice is not None and choice["stripe_account"] is not None,
+        "stripe_new_until": choice["stripe_from"]
+        if choice and choice["stripe_from"] and choice["stripe_from"] > now
+        else None,
         "next_draft_at": next_draft_after(now, settings().payouts_every_seconds),
     }
 

@@ -18,6 +18,7 @@ from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.ledger.actions import record
 from marketplace.ledger.audit import note_action
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.payments.transfers import request_transfers
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ LOCK: Final = "payouts"
 PAYEES_A_BATCH: Final = 10_000
 UNSAID: Final = "MS03"
 """ISO's reason for: the bank does not say."""
+REFUSED_BY_STRIPE: Final = "STRIPE"
 SHORTEST_REASON, LONGEST_REASON = 3, 2000
 DUE: Final = """
 SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(payable_micro) AS payable_micro
@@ -48,7 +50,7 @@ HAVING sum(payable_micro) >= greatest($1, payout_choice.threshold_minor) * 10000
 DUE_AT_STRIPE: Final = """
 SELECT choice.subscriber, NULL::uuid AS details, choice.stripe_account, sum(payable_micro) AS payable_micro
 FROM payout_choice AS choice JOIN accrual ON accrual.subscriber = choice.subscriber
-WHERE choice.stripe_account IS NOT NULL AND choice.chosen_at <= $2
+WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
 GROUP BY choice.subscriber HAVING sum(payable_micro) >= greatest($1, choice.threshold_minor) * 10000
 """
@@ -214,6 +216,11 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
                WHERE id = $1""",
             run, now, execute_on, digest, moved_by,
         )  # fmt: skip
+        if row["route"] == "stripe":
+            paid = await fetch("SELECT id, stripe_account, amount_minor FROM payout WHERE run = $1 ORDER BY id", run)
+            await request_transfers(
+                [(one["id"], one["stripe_account"], one["amount_minor"]) for one in paid], group=sepa.message_of(run)
+            )
         await note_action(actor, "send_payout_run", run, after={"file_sha256": digest, "execute_on": execute_on})
 
 
@@ -298,6 +305,23 @@ async def give_back(returned: Mapping[uuid.UUID, str], at: dt.datetime) -> int:
         if refused:
             await _put_back(refused, at)
     return len(refused)
+
+
+async def follow_transfers() -> int:
+    """Settle the payouts that Stripe has transferred and give back those it refused for good; return how many."""
+    now = clock.now()
+    async with transaction():
+        await lock(LOCK)
+        rows = await fetch(
+            """SELECT payout.id, stripe_command.state FROM payout
+               JOIN stripe_command ON stripe_command.id = payout.id AND stripe_command.verb = 'transfer'
+               WHERE payout.state = 'open' AND payout.stripe_account IS NOT NULL
+                 AND stripe_command.state IN ('done', 'failed')"""
+        )
+        await settle([row["id"] for row in rows if row["state"] == "done"], now)
+        if refused := {row["id"]: REFUSED_BY_STRIPE for row in rows if row["state"] == "failed"}:
+            await _put_back(refused, now)
+    return len(rows)
 
 
 async def _put_back(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:

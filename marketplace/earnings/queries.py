@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one
 from marketplace.datasets.queries import find_contribution
-from marketplace.earnings.rules import MICRO_PER_MINOR, divide, expected_after, people_about
+from marketplace.earnings.promises import promises_to, top_up_of
+from marketplace.earnings.rules import MICRO_PER_MINOR, expected_after, people_about
 from marketplace.errors import NotFound
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from pricing.promises import added_to
 from pricing.revenue_share import Split, share_of
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ async def list_months(subscriber: int, year: int | None = None) -> list[asyncpg.
         """SELECT date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
                   coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
                   coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
-                  coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro
+                  coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
+                  coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
            FROM accrual JOIN share_run ON share_run.id = accrual.run
            WHERE accrual.subscriber = $1
              AND ($2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2)
@@ -105,7 +108,8 @@ async def list_shares(subscriber: int, page: int = 1, among: Mapping[uuid.UUID, 
         f"{SHARES} WHERE licence.release = ANY ($1) ORDER BY licence.sold_at DESC, licence.id LIMIT $2 OFFSET $3",
         list(mine), PAGE_SIZE + 1, offset(page),
     )  # fmt: skip
-    return paged([_with_share(row, mine[row["release"]]) for row in rows], page)
+    promises = await promises_to(subscriber, [term for row in rows for term in row["terms"]])
+    return paged([_with_share(row, mine[row["release"]], promises) for row in rows], page)
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> dict[str, Any]:
@@ -114,19 +118,23 @@ async def get_share(licence: uuid.UUID, subscriber: int) -> dict[str, Any]:
     mine = await _contribution(row["release"], subscriber) if row else None
     if row is None or mine is None:
         raise NotFound("There is no such share among yours.")
-    rates = row["subscribers_basis_points"], row["operator_basis_points"]
-    return _with_share(row, mine) | {
+    return _with_share(row, mine, await promises_to(subscriber, row["terms"])) | {
         "weight": mine.weight,
         "people_about": people_about(row["people"]),
-        "raised": row["pool_minor"] != divide(row["net_minor"], row["fee_minor"], rates).pool_minor,
     }
 
 
-def _with_share(row: asyncpg.Record, mine: Contribution) -> dict[str, Any]:
+def _with_share(row: asyncpg.Record, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> dict[str, Any]:
+    """Return a split's row with this subscriber's share: their part of the pool, and what keeps a promise made to them."""
     split = Split(
         row["pool_minor"] * MICRO_PER_MINOR, row["total_weight"], row["cutoff_remainder"], row["cutoff_position"]
     )
-    return dict(row) | {"share_micro": share_of(split, mine.weight, mine.position)}
+    of_pool = share_of(split, mine.weight, mine.position)
+    promised = max((promises.get(term, 0) for term in row["terms"]), default=0)
+    added = added_to(top_up_of(row), of_pool, promised, mine.position)
+    return dict(row) | {
+        "share_micro": of_pool + added, "pool_share_micro": of_pool, "added_micro": added, "promised_micro": promised,
+    }  # fmt: skip
 
 
 async def contributions(subscriber: int) -> dict[uuid.UUID, Contribution]:

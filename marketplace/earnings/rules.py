@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from pricing.money import largest_remainder
 
 if TYPE_CHECKING:
     import datetime as dt
+    import uuid
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
@@ -36,22 +37,26 @@ class Division:
     platform_minor: int
 
 
-def divide(net_minor: int, fee_minor: int, rates: tuple[int, int], minimum_pool_minor: int = 0) -> Division:
+def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
     """Divide a sale before VAT, less Stripe's fee, between subscribers, operator and platform.
 
     rates: the subscribers' and the operator's, in basis points, together at most the whole; the platform keeps the
     rest.
-    minimum_pool_minor: promised to the contributors; it comes out of the others' parts, as far as those go.
     """
     subscribers, operator = rates
     platform = WHOLE_BASIS_POINTS - subscribers - operator
     distributable = max(0, net_minor - fee_minor)
-    parts = largest_remainder(distributable, [subscribers, operator, platform])
-    if parts[0] < minimum_pool_minor:
-        pool = min(minimum_pool_minor, distributable)
-        others = [operator, platform] if operator + platform else [0, 1]
-        parts = [pool, *largest_remainder(distributable - pool, others)]
-    return Division(fee_minor, distributable, *parts)
+    return Division(fee_minor, distributable, *largest_remainder(distributable, [subscribers, operator, platform]))
+
+
+def who_tops_up(top_up_minor: int, operator_minor: int) -> tuple[int, int]:
+    """Return what the operator and the platform add to promised shares, in cents.
+
+    Whoever promised pays: the operator out of its part of the sale. Where that is spent the platform keeps the word, at
+    a loss if need be; another subscriber's share is never touched.
+    """
+    from_operator = min(top_up_minor, operator_minor)
+    return from_operator, top_up_minor - from_operator
 
 
 def add_up(parts: Iterable[Amounts]) -> Amounts:
@@ -85,3 +90,17 @@ def expected_after(period_from: dt.datetime, period_to: dt.datetime, now: dt.dat
     """Return when the next period, as long as this one, is over; None once that has passed."""
     following = period_to + (period_to - period_from)
     return following if following > now else None
+
+
+def name_of(licence: uuid.UUID, generation: int) -> str:
+    """Return how the books name a licence's split: by the licence, and from its second split on by which one it is."""
+    return f"{licence}/{generation}" if generation else str(licence)
+
+
+def more_lost(amount_minor: int, split: Any) -> int:  # noqa: ANN401 (a row)
+    """Return what of an amount is lost beyond what was lost before, in the proportion of the sale that went back.
+
+    split: net_minor it divided, before_minor and lost_minor of that: 0 <= before < lost <= net.
+    """
+    net: int = split["net_minor"]
+    return int(amount_minor * split["lost_minor"] // net - amount_minor * split["before_minor"] // net)

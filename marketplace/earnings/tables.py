@@ -6,7 +6,19 @@ what is theirs.
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    UUID,
+    Array,
+    BigInt,
+    BigSerial,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -47,6 +59,24 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     total_weight = BigInt()
     cutoff_remainder = BigInt()
     cutoff_position = BigInt()
+    terms = Array(base_column=UUID(), default=list)
+    """Contributor terms in force when the licence was priced; their promises are kept, whatever the pool."""
+    top_up_operator_minor = BigInt(default=0)
+    """What the operator's part adds to the shares of those who were promised more, …"""
+    top_up_platform_minor = BigInt(default=0)
+    """… and what the platform adds where that part is spent."""
+    topped_up = BigInt(default=0)
+    """How many people fell short of their promise."""
+    top_up_each_micro = BigInt(default=0)
+    """What rounding the top-up to whole cents gives each of them …"""
+    top_up_position = BigInt(default=0)
+    """… and those before this position one millionth more."""
+    generation = Integer(default=0)
+    """How many splits of this licence were ended before, each because a part of the money went back."""
+    returned_minor = BigInt(default=0)
+    """What had gone back of the licence when it was divided, before VAT: this divides the rest."""
+    lost_minor = BigInt(default=0)
+    """What of the rest went back after the release, before VAT, and is entered as the operator's loss."""
     state = Text(default="held")
     """held → released | cancelled."""
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
@@ -56,7 +86,33 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     ended_by_a_run = Check("(state = 'held') = (ended_by IS NULL)")
     adds_up = Check("distributable_minor = pool_minor + operator_minor + platform_minor")
     parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0")
+    operator_gives_no_more_than_its_part = Check("top_up_operator_minor BETWEEN 0 AND operator_minor")
+    platform_helps_when_the_operators_part_is_spent = Check(
+        "top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = operator_minor)"
+    )
+    only_promises_top_up = Check(
+        "(top_up_operator_minor + top_up_platform_minor = 0) = (topped_up = 0) "
+        "AND (topped_up = 0 OR cardinality(terms) > 0) "
+        "AND least(topped_up, top_up_each_micro, top_up_position) >= 0"
+    )
     someone_contributed = Check("people > 0 AND total_weight > 0")
+
+
+class FormerSplit(Table, db=DB, tablename="former_split"):
+    """A split that was cancelled because a part of the money went back; another of what was left followed. Append-only."""
+
+    id = BigSerial(primary_key=True)
+    licence = ForeignKey(Licence, null=False, on_delete=OnDelete.restrict)
+    generation = Integer()
+    pool_minor = BigInt()
+    operator_minor = BigInt()
+    top_up_operator_minor = BigInt()
+    top_up_platform_minor = BigInt()
+    returned_minor = BigInt()
+    held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
+    ended_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
+    split_at = Timestamptz()
+    one_a_generation = Unique([licence, generation])
 
 
 class Accrual(Table, db=DB, tablename="accrual"):
@@ -115,7 +171,10 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
     """0: the common one."""
     stripe_account = Text(null=True, default=None)
     """A connected account that takes transfers; null: paid by bank transfer."""
+    stripe_from = Timestamptz(null=True, default=None)
+    """When the first transfer may go there: some days later where it replaces another way."""
     chosen_at = Timestamptz()
+    stripe_account_from_an_instant = Check("(stripe_account IS NULL) = (stripe_from IS NULL)")
     threshold_is_not_negative = Check("threshold_minor >= 0")
 
 

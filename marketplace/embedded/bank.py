@@ -87,16 +87,17 @@ class Bank:
         status = "ACCP" if not refused else "PART" if accepted else "RJCT"
         return self._report(message, status, "", refused)
 
-    def close_day(self, day: dt.date) -> bytes:
-        """Pay what is due by this day, send back what comes back, and return the day's statement."""
+    def close_day(self, day: dt.date, *, booked_on: dt.date | None = None) -> bytes:
+        """Pay what is due by this day, send back what comes back, and return the statement, dated `booked_on` if given."""
         self.days += 1
         opening = self.balance_cents
         entries: list[str] = []
+        due = [order for on, orders in self.waiting.items() if on <= day for order in orders]
+        self.waiting = {on: orders for on, orders in self.waiting.items() if on > day}
+        day = booked_on or day
         for order, reason in self.coming_back:
             entries.append(self._entry(day, len(entries), order.cents, [(order, reason)], "PMNT/RCDT/RRTN"))
         self.coming_back = []
-        due = [order for on, orders in self.waiting.items() if on <= day for order in orders]
-        self.waiting = {on: orders for on, orders in self.waiting.items() if on > day}
         for group in _grouped(due) if self.books_batches else [[order] for order in due]:
             total = sum(order.cents for order in group)
             parts = [] if self.books_batches else [(group[0], "")]

@@ -21,6 +21,7 @@ import uvicorn
 
 from marketplace import database
 from marketplace.app import create_app
+from marketplace.embedded.payday import OUR_IBAN, bank_open
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.progress import Progress
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
@@ -69,6 +70,8 @@ def run_demo() -> int:
             "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
             "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
             "PARTAGE_ONE_CLICK": "1",
+            "PAYOUT_IBAN": settings().payout_iban or OUR_IBAN,
+            "PAYOUT_THRESHOLD_MINOR": os.environ.get("PAYOUT_THRESHOLD_MINOR", "1"),
             "SHARES_EVERY_SECONDS": os.environ.get("SHARES_EVERY_SECONDS", SHARES_EVERY_SECONDS),
         }
         if not settings().database_url:
@@ -92,7 +95,7 @@ async def _run(site: socket.socket, stripe: socket.socket) -> None:
             async with counterpart_running(settings().state / "stripe.db", stripe):
                 if await _unless_stopped(make_world(settings().state, progress), stop):
                     progress("opening the site", 1.0)
-                    async with site_running(site), ticking():
+                    async with site_running(site), ticking(), bank_open():
                         _say_hello()
                         await stop.wait()
     finally:

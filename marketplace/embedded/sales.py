@@ -11,7 +11,8 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import fetch_one, fetch_value
 from marketplace.earnings import actions as earnings
 from marketplace.finance import actions as finance
-from marketplace.payments import actions as payments
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases import actions as purchases
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ async def sell(sales: Sequence[tuple[uuid.UUID, str, str]]) -> None:
     """Sell the latest release to each (partner, email, dataset), once whatever number of times it is called."""
     for partner, email, dataset in sales:
         await _buy(partner, email, dataset)
-    await payments.sweep_events()
-    await payments.handle_events()
+    await sweep_events()
+    await handle_events()
     await purchases.settle_paid()
-    await payments.mirror_balance()
+    await mirror_balance()
     await earnings.hold_shares()
     await finance.reconcile()
 

@@ -6,7 +6,9 @@ where it stopped. Only the dates follow the calendar: the world's last week is a
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import os
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,12 +21,17 @@ from marketplace.consent import actions as consent
 from marketplace.database import fetch, fetch_value
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import manifest
+from marketplace.earnings import actions as earnings
+from marketplace.embedded.bidding import finish_auctions, open_auctions
 from marketplace.embedded.city import AGE_BANDS, NAME, RESOLUTION, City, make_city
+from marketplace.embedded.payday import make_paydays
 from marketplace.embedded.sales import sell
 from marketplace.identity import actions as identity
+from marketplace.purchases.invoices import change_billing
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Say = Callable[[str, float], None]
@@ -53,8 +60,9 @@ NEWCOMER = DemoPerson("not yet vetted", "Inès Moreau", "ines@demo.partage.examp
 SUBSCRIBER = DemoPerson("subscriber", "Lucie Martin", "lucie@demo.partage.example")
 STEWARD = DemoPerson("steward", "Samir Haddad", "samir@demo.partage.example")
 FINANCE = DemoPerson("finance", "Nora Lefèvre", "nora@demo.partage.example")
+FINANCE_TOO = DemoPerson("finance", "Hugo Blanc", "hugo@demo.partage.example")
 AUDITOR = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
-PEOPLE = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER)
+PEOPLE = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER, FINANCE_TOO)
 
 FIRST_SALES = ((ABROAD, "lyon-presence-day"), (PARTNER, "lyon-presence-hour"))
 PURPOSES = (
@@ -79,6 +87,9 @@ PURPOSES = (
     ),
 )  # fmt: skip
 
+ADDRESSES = {"FR": ("12 rue des Capucins", "69001", "Lyon"), "DE": ("Torstraße 7", "10119", "Berlin")}
+"""Where the demo's partners want their invoices, by country."""
+
 
 async def make_world(state: Path, say: Say) -> None:
     """Make what is missing of the world; `say` is told each step and the share done."""
@@ -98,12 +109,43 @@ async def make_world(state: Path, say: Say) -> None:
     say("letting people in", 0.8)
     await _people()
     await _offers()
+    say("opening auctions", 0.86)
+    await open_auctions([(await _partner_of(who), who.email) for who in (PARTNER, ABROAD)], by=STEWARD.name)
     say("making the first sales", 0.88)
-    await sell([(await _partner_of(buyer), buyer.email, dataset) for buyer, dataset in FIRST_SALES])
+    long_ago, fresh = FIRST_SALES
+    with _hold_of(0):
+        await _sell(long_ago)
+        await earnings.release_shares()
+    await _sell(fresh)
+    await finish_auctions()
+    say("paying people", 0.96)
+    await make_paydays(await _line_of(SUBSCRIBER), FINANCE.email, FINANCE_TOO.email)
 
 
 async def _is_whole() -> bool:
-    return bool(await fetch_value("SELECT count(*) >= 2 FROM licence_split"))
+    return bool(await fetch_value("SELECT count(*) > 0 FROM payout_run WHERE state = 'settled'"))
+
+
+async def _sell(sale: tuple[DemoPerson, str]) -> None:
+    buyer, dataset = sale
+    await sell([(await _partner_of(buyer), buyer.email, dataset)])
+
+
+@contextlib.contextmanager
+def _hold_of(days: int) -> Iterator[None]:
+    """Hold shares of what is sold in the block for so many days, so that the world has some to pay out."""
+    before = os.environ.get("HOLD_DAYS")
+    os.environ["HOLD_DAYS"] = str(days)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.pop("HOLD_DAYS") if before is None else os.environ.update(HOLD_DAYS=before)
+        settings.cache_clear()
+
+
+async def _line_of(person: DemoPerson) -> int:
+    return int(await fetch_value("SELECT subscriber FROM person WHERE email = $1", person.email))
 
 
 def last_monday(now: dt.datetime) -> dt.datetime:
@@ -161,7 +203,7 @@ async def _releases(city: City, end: dt.datetime, say: Say) -> None:
 
 
 async def _people() -> None:
-    for person in (STEWARD, FINANCE, AUDITOR):
+    for person in (STEWARD, FINANCE, FINANCE_TOO, AUDITOR):
         await identity.add_staff(person.email, person.name, person.role, person.password)
     companies = (
         (PARTNER, "Atelier Urbain", "FR", "FR14987654324", True),
@@ -177,6 +219,8 @@ async def _people() -> None:
             )  # fmt: skip
         if vetted:
             await identity.vet_partner(partner, STEWARD.name)
+            street, postcode, city = ADDRESSES[country]
+            await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
     if not await fetch_value("SELECT count(*) FROM person WHERE email = $1", SUBSCRIBER.email):
         line = await _a_busy_line()
         [(reference, code)] = await identity.issue_activation_codes([line])

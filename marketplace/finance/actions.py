@@ -13,8 +13,9 @@ from marketplace.ledger.actions import reverse
 from marketplace.ledger.audit import note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance, get_entry
-from marketplace.payments.actions import mirror_balance, read_balance
-from marketplace.purchases.actions import request_order_refund
+from marketplace.payments.balance import mirror_balance, read_balance
+from marketplace.payments.commands import give_up_command, retry_command
+from marketplace.purchases.money_back import request_order_refund
 
 if TYPE_CHECKING:
     import uuid
@@ -50,8 +51,13 @@ async def reconcile() -> int:
     return run
 
 
-async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
-    """Give an order's money back, once a form, and keep who decided it and why."""
+async def refund_order(
+    order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID, amount_minor: int | None = None
+) -> None:
+    """Give an order's money back, or a part of it, once a form, and keep who decided it and why.
+
+    amount_minor: VAT included; None: all that is left.
+    """
     if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid(
             "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
@@ -65,8 +71,32 @@ async def refund_order(order_id: uuid.UUID, actor: Actor, *, reason: str, form_i
             form_id, order_id, actor.person, reason.strip(), clock.now(),
         )  # fmt: skip
         if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
-            await request_order_refund(order_id, actor.name, refund_id=form_id)
-            await note_action(actor, "order_refunded", f"order {order_id}", reason=reason)
+            await request_order_refund(order_id, actor.name, refund_id=form_id, amount_minor=amount_minor)
+            await note_action(
+                actor,
+                "order_refunded",
+                f"order {order_id}",
+                reason=reason,
+                after={"amount_minor": amount_minor or "all"},
+            )
+
+
+async def try_again(command_id: uuid.UUID, actor: Actor) -> None:
+    """Have Stripe asked again at once, and keep who wanted it."""
+    async with transaction():
+        await retry_command(command_id)
+        await note_action(actor, "command_retried", f"command {command_id}")
+
+
+async def give_up(command_id: uuid.UUID, actor: Actor, *, reason: str) -> None:
+    """Ask Stripe no more, and keep who gave up and why."""
+    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
+        raise Invalid(
+            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
+        )
+    async with transaction():
+        await give_up_command(command_id, actor.name, reason.strip())
+        await note_action(actor, "command_given_up", f"command {command_id}", reason=reason)
 
 
 async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:

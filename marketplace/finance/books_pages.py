@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.errors import Invalid
 from marketplace.finance.actions import reverse_entry
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, midnight
-from marketplace.finance.closing import TITLES, checks_of, close_month
+from marketplace.finance.closing import HEADINGS, checks_of, close_month
 from marketplace.ledger.audit import list_actions, list_staff, list_verbs
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.web.pages import see
@@ -48,7 +48,7 @@ async def periods(request: Asked, month: Text = "") -> Template:
     open_ = await list_open(clock.now())
     chosen = _month(month) if month else open_[0] if open_ else None
     return finance_page(
-        "periods.html", closed=await list_closed(), open=open_, chosen=chosen, titles=TITLES,
+        "periods.html", closed=await list_closed(), open=open_, chosen=chosen, titles=HEADINGS,
         checks=await checks_of(chosen) if chosen else [], may_act=request.user.role == "finance",
     )  # fmt: skip
 

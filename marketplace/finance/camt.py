@@ -101,8 +101,8 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
     iban = _text(element, "Acct/Id/IBAN").replace(" ", "").upper()
     if not IBAN.fullmatch(iban):
         raise Invalid("The statement {name} names no account by its IBAN.", name=name)
-    opened_on, opening = _balance(element, OPENING, name, "opening")
-    closed_on, closing = _balance(element, CLOSING, name, "closing")
+    opened_on, opening = _balance(element, OPENING, name)
+    closed_on, closing = _balance(element, CLOSING, name)
     if closed_on < opened_on:
         raise Invalid("The statement {name} closes before it opens.", name=name)
     lines = list(_unlike(_lines(element, name)))
@@ -117,13 +117,13 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
     return Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines)
 
 
-def _balance(element: Any, codes: tuple[str, ...], name: str, which: str) -> tuple[dt.date, int]:  # noqa: ANN401
+def _balance(element: Any, codes: tuple[str, ...], name: str) -> tuple[dt.date, int]:  # noqa: ANN401
     """Return the day and the cents of the first balance of one of the codes, in the codes' order."""
     balances = {_text(balance, "Tp/CdOrPrtry/Cd"): balance for balance in reversed(element.findall("Bal"))}
     for code in codes:
         if code in balances:
             return _day(balances[code].find("Dt"), name), _amount(balances[code], name)
-    raise Invalid("The statement {name} has no {which} balance ({code}).", name=name, which=which, code=codes[0])
+    raise Invalid("The statement {name} has no balance {code}.", name=name, code=codes[0])
 
 
 def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401

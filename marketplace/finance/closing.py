@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.database import fetch, fetch_one, fetch_value, transaction
@@ -15,11 +15,12 @@ from marketplace.ledger import chart
 from marketplace.ledger.audit import note_action
 from marketplace.ledger.periods import bounds, close_period, closed_until, hold_periods, list_open, next_month
 from marketplace.ledger.queries import balance, trial_balance
+from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
-TITLES: Final = {
+HEADINGS = {
     "in_order": "The month is over, and those before it are closed",
     "stripe_agrees": "Stripe and the books were compared since, and agree to the cent",
     "categories_known": "Every category of Stripe’s has an account",
@@ -84,7 +85,7 @@ async def close_month(month: dt.date, actor: Actor) -> None:
         if failing:
             raise Conflict(
                 "The month cannot close: {check} ({found}).",
-                check=TITLES[failing[0].name],
+                check=gettext(HEADINGS[failing[0].name]),
                 found=", ".join(failing[0].found),
             )
         await close_period(month, actor.person, [asdict(check) for check in checks])
@@ -119,7 +120,9 @@ async def _stripe(ends_at: dt.datetime) -> list[str]:
 
 async def _bank_gaps(month: dt.date, ends_at: dt.datetime) -> list[str]:
     """Name what is missing of the bank's statements; a month without any bank needs none."""
-    gaps = [f"{row['iban']} {row['statement_id']}" for row in await fetch(GAPS + " AND opened_on < $1", ends_at.date())]
+    gaps = [
+        f"{row['iban']} {row['statement_id']}" for row in await fetch(GAPS + " AND opened_on < $1", next_month(month))
+    ]
     short: list[str] = [
         f"{row['iban']} {row['closed_on']}"
         for row in await fetch(

@@ -25,10 +25,11 @@ PAYOUT_IS_LATE_AFTER: Final = "5 days"
 MONEY_IS_GOING_BACK: Final = "7 days"
 
 _BACK = """
-SELECT journal_entry.source_id::uuid AS subject, sum(posting.amount_minor)::bigint AS refund_minor, 0::bigint AS dispute_minor,
-       max(journal_entry.at) AS back_at
-FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-WHERE kind = 'refund' GROUP BY source_id
+SELECT purchase_order AS subject, coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'refund'), 0)::bigint AS refund_minor,
+       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'dispute'), 0)::bigint AS dispute_minor, max(money_back.at) AS back_at
+FROM money_back JOIN journal_entry ON journal_entry.source_id = money_back.id::text
+                                  AND journal_entry.kind IN ('refund', 'dispute_lost')
+GROUP BY purchase_order
 """
 """SQL: what the books gave back for an order, by refund and by dispute."""
 
@@ -54,7 +55,8 @@ movement AS MATERIALIZED (
            coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
            coalesce(back.refund_minor, 0) AS back_minor, coalesce(back.dispute_minor, 0) AS lost_minor, back_at,
            movement.subject, charge, other, first_at, last_at,
-           licence.cancelled_at, entitlement.id AS entitlement, entitlement.revoked_at
+           entitlement.id AS entitlement, entitlement.revoked_at,
+           entitlement.suspended_at
     FROM purchase_order FULL JOIN movement ON movement.subject = purchase_order.id
     LEFT JOIN banked ON banked.subject = purchase_order.id
     LEFT JOIN back ON back.subject = purchase_order.id
@@ -111,7 +113,7 @@ FROM book CROSS JOIN LATERAL (VALUES
     (id IS NOT NULL AND -refunded_minor < back_minor, 'refund_without_movement', '', NULL, refunded_minor + back_minor, back_at),
     (disputed_minor < 0 AND lost_minor = 0, 'dispute_open', '', other, disputed_minor, last_at),
     (lost_minor <> 0 AND -disputed_minor <> lost_minor, 'dispute_differs', lost_minor::text, other, disputed_minor + lost_minor, last_at),
-    (entitlement IS NOT NULL AND revoked_at IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
+    (entitlement IS NOT NULL AND coalesce(revoked_at, suspended_at) IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
         NULL, kept_minor - total_minor, last_at),
     (sold_at IS NOT NULL AND kept_minor > 0 AND (entitlement IS NULL OR revoked_at < $2::timestamptz - interval '{MONEY_IS_GOING_BACK}'),
         'money_without_entitlement', '', NULL, kept_minor, coalesce(revoked_at, sold_at))
@@ -126,9 +128,11 @@ WHERE kept_minor <= 0 AND charged_minor > 0 GROUP BY book.id, number, kept_minor
 
 UNION ALL
 SELECT 'refund_failed', '', payment.subject::text, coalesce(purchase_order.number, payment.subject::text),
-       '/finance/orders/' || purchase_order.id, payment.amount_minor - payment.refunded_minor, payment.read_at
+       '/finance/orders/' || purchase_order.id, coalesce(purchase_order.returned_minor, received_minor) - payment.refunded_minor,
+       payment.read_at
 FROM payment LEFT JOIN purchase_order ON purchase_order.id = payment.subject
-WHERE payment.state = 'refunded' AND payment.refunded_minor < payment.amount_minor
+WHERE payment.refunded_minor < coalesce(purchase_order.returned_minor, received_minor)
+  AND (purchase_order.returned_minor > 0 OR payment.state = 'refunded')
 
 UNION ALL
 SELECT 'payout_differs', '', payout_id, payout_id, '/finance/transactions/' || min(id) FILTER (WHERE category = 'payout'),
@@ -156,7 +160,7 @@ UNION ALL
 SELECT 'command_failed', coalesce(error, ''), command.id::text, coalesce(purchase_order.number, command.subject::text),
        '/finance/orders/' || purchase_order.id, NULL, command.created_at
 FROM stripe_command AS command LEFT JOIN purchase_order ON purchase_order.id = command.subject
-WHERE command.state = 'failed'
+WHERE command.state = 'failed' AND command.settled_at IS NULL
 )
 SELECT found.*, pending.id AS proposal,
        (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(found.amount_minor), 100))::numeric AS weight
@@ -164,7 +168,10 @@ FROM found LEFT JOIN write_off AS pending
   ON pending.why = found.why AND pending.subject = found.subject AND pending.approved IS NULL
 WHERE NOT EXISTS (
     SELECT FROM write_off AS done WHERE done.approved AND done.why = found.why AND done.subject = found.subject
-    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor)
+    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor
+    AND NOT EXISTS (
+        SELECT FROM journal_entry AS gone JOIN journal_entry AS back ON back.reverses = gone.id
+        WHERE gone.kind = 'write_off' AND gone.source_id = done.id::text))
 """
 """SQL: everything unmatched. $1: the categories that have an account; $2: now."""
 

@@ -60,41 +60,42 @@ WITH {LINES}, {OPENING}, carried AS (
     FROM (SELECT account, balance_minor, sum(balance_minor) FILTER (WHERE account ~ '^[67]') OVER () AS earned,
                  row_number() OVER (PARTITION BY account ~ '^[67]' ORDER BY account) AS of_its_kind FROM opening) AS whole
     WHERE account !~ '^[67]' OR of_its_kind = 1
-), partner_of AS (
-    SELECT entry.id, 'P' || upper(left(partner.id::text, 8)) AS code, {_clean("partner.company")} AS company
+), fact AS (
+    SELECT entry.id, place + CASE WHEN EXISTS (SELECT FROM carried WHERE balance_minor <> 0) THEN 1 ELSE 0 END AS place,
+           {_day("entry.at", "YYYYMMDD")} AS day, {_day("greatest(entry.recorded_at, entry.at)", "YYYYMMDD")} AS valid_day,
+           coalesce('P' || upper(left(partner.id::text, 8)), '') AS partner, coalesce({_clean("partner.company")}, '') AS company,
+           coalesce(invoice.number, nullif({_clean("entry.source_id")}, ''), entry.id::text) AS piece,
+           {_day("coalesce(invoice.issued_at, entry.at)", "YYYYMMDD")} AS piece_day,
+           coalesce(nullif({_clean("entry.text")}, ''), entry.kind) AS text
     FROM entry
     LEFT JOIN balance_transaction AS movement ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
-    JOIN purchase_order ON purchase_order.id::text = coalesce(movement.payment_subject::text, entry.source_id)
-    JOIN partner ON partner.id = purchase_order.partner
+    LEFT JOIN invoice ON invoice.entry = entry.id
+    LEFT JOIN purchase_order ON purchase_order.id = coalesce(movement.payment_subject, invoice.purchase_order)
+    LEFT JOIN partner ON partner.id = purchase_order.partner
 ), journal AS (
-    SELECT id, CASE WHEN bool_or(account = '706000') THEN 'VT' WHEN bool_or(account = '517000') THEN 'ST'
-                    WHEN bool_or(account LIKE '512%') THEN 'BQ' ELSE 'OD' END AS code
+    SELECT id, CASE WHEN bool_or(account = '706000') THEN E'VT\\tVentes' WHEN bool_or(account = '517000') THEN E'ST\\tStripe'
+                    WHEN bool_or(account LIKE '512%') THEN E'BQ\\tBanque' ELSE E'OD\\tOpérations diverses' END AS journal
     FROM line GROUP BY id
+), titled AS (
+    SELECT code AS account, code || E'\\t' || {_clean("title_fr")} AS title, code ~ '^41[16]' AS is_of_partners FROM account
+    UNION ALL SELECT code, code || E'\\tReport à nouveau', false FROM unnest(ARRAY['110000', '119000']) AS given (code)
+    WHERE NOT EXISTS (SELECT FROM account WHERE account.code = given.code)
 ), written AS (
-    SELECT 1 AS place, account, balance_minor > 0 AS is_debit, 'AN' AS journal, 'À nouveaux' AS journal_title,
-           {_day("$1::timestamptz", "YYYYMMDD")} AS day, {_day("$1::timestamptz", "YYYYMMDD")} AS valid_day, '' AS partner, '' AS company,
-           'AN' AS piece, {_day("$1::timestamptz", "YYYYMMDD")} AS piece_day, 'Soldes à l''ouverture' AS text,
-           abs(balance_minor)::bigint AS amount_minor
+    SELECT 1 AS place, E'AN\\tÀ nouveaux' AS journal, {_day("$1::timestamptz", "YYYYMMDD")} AS day, account,
+           balance_minor > 0 AS is_debit, '' AS partner, '' AS company, 'AN' AS piece,
+           {_day("$1::timestamptz", "YYYYMMDD")} AS piece_day, 'Soldes à l''ouverture' AS text,
+           {_day("$1::timestamptz", "YYYYMMDD")} AS valid_day, abs(balance_minor)::bigint AS amount_minor
     FROM carried WHERE balance_minor <> 0
     UNION ALL
-    SELECT place + CASE WHEN EXISTS (SELECT FROM carried WHERE balance_minor <> 0) THEN 1 ELSE 0 END, line.account, is_debit,
-           journal.code, CASE journal.code WHEN 'VT' THEN 'Ventes' WHEN 'ST' THEN 'Stripe' WHEN 'BQ' THEN 'Banque'
-                                           ELSE 'Opérations diverses' END,
-           {_day("entry.at", "YYYYMMDD")}, {_day("greatest(entry.recorded_at, entry.at)", "YYYYMMDD")},
-           CASE WHEN line.account ~ '^41[16]' THEN coalesce(partner_of.code, '') ELSE '' END,
-           CASE WHEN line.account ~ '^41[16]' THEN coalesce(partner_of.company, '') ELSE '' END,
-           coalesce(invoice.number, nullif({_clean("entry.source_id")}, ''), entry.id::text),
-           {_day("coalesce(invoice.issued_at, entry.at)", "YYYYMMDD")},
-           coalesce(nullif({_clean("entry.text")}, ''), entry.kind), line.amount_minor
-    FROM entry JOIN line USING (id) JOIN journal USING (id)
-    LEFT JOIN partner_of USING (id) LEFT JOIN invoice ON invoice.entry = entry.id
+    SELECT place, journal, day, account, is_debit, partner, company, piece, piece_day, text, valid_day, amount_minor
+    FROM fact JOIN journal USING (id) JOIN line USING (id)
 )
-SELECT concat_ws(E'\\t', journal, journal_title, place, day, written.account,
-                 coalesce({_clean("account.title_fr")}, 'Report à nouveau'), partner, company, piece, piece_day, text,
+SELECT concat_ws(E'\\t', journal, place, day, title, CASE WHEN is_of_partners THEN partner ELSE '' END,
+                 CASE WHEN is_of_partners THEN company ELSE '' END, piece, piece_day, text,
                  CASE WHEN is_debit THEN {_euros("amount_minor", ",")} ELSE '0,00' END,
                  CASE WHEN is_debit THEN '0,00' ELSE {_euros("amount_minor", ",")} END, '', '', valid_day, '', '')
-FROM written LEFT JOIN account ON account.code = written.account
-ORDER BY place, is_debit DESC, written.account, amount_minor
+FROM written JOIN titled USING (account)
+ORDER BY place, is_debit DESC, account, amount_minor
 """
 """Without the header. What earlier years earned is carried to 110000, or to 119000 when it was a loss."""
 

@@ -43,6 +43,7 @@ ROOTS: Final = (
 )  # fmt: skip
 """First digits of the chart → where beancount and hledger have such accounts; the first that fits."""
 CHUNK_BYTES, TELL_EVERY_SECONDS = 2**20, 0.5
+SORTED_IN_MEMORY: Final = "128MB"
 
 
 def bounds(first_day: dt.date, last_day: dt.date) -> tuple[dt.datetime, dt.datetime]:
@@ -152,13 +153,22 @@ async def _tell(export: uuid.UUID, out: _Out) -> None:
         await execute("UPDATE export_file SET lines_written = $2 WHERE id = $1", export, out.lines)
 
 
+@contextlib.asynccontextmanager
+async def _one_snapshot() -> AsyncIterator[None]:
+    """Let all that is read inside be of one instant, and sorted in memory as far as that goes."""
+    async with transaction(isolation="repeatable_read", readonly=True):
+        await execute(f"SET LOCAL work_mem = '{SORTED_IN_MEMORY}'")
+        yield
+
+
 async def _fill_fec(out: _Out, first_day: dt.date, last_day: dt.date) -> None:
     await out.say("\t".join(fec.COLUMNS))
-    await copy_out(sql.FEC, *bounds(first_day, last_day), sink=out.take)
+    async with _one_snapshot():
+        await copy_out(sql.FEC, *bounds(first_day, last_day), sink=out.take)
 
 
 async def _fill_beancount(out: _Out, first_day: dt.date, last_day: dt.date) -> None:
-    async with transaction(isolation="repeatable_read", readonly=True):
+    async with _one_snapshot():
         names = await _accounts()
         await out.say('option "title" "Partage"', 'option "operating_currency" "EUR"', "")
         await out.say(*(f"{first_day} open {name} EUR" for name in names.values()), "")
@@ -169,7 +179,7 @@ async def _fill_beancount(out: _Out, first_day: dt.date, last_day: dt.date) -> N
 
 
 async def _fill_hledger(out: _Out, first_day: dt.date, last_day: dt.date) -> None:
-    async with transaction(isolation="repeatable_read", readonly=True):
+    async with _one_snapshot():
         names = await _accounts()
         await out.say("decimal-mark .", "commodity 1000.00 EUR", "")
         await out.say(*(f"account {name}  ; type: {name[0] if name[0] != 'I' else 'R'}" for name in names.values()), "")

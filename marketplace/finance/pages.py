@@ -13,11 +13,21 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import bank, bank_pages, books_pages, exceptions, export_pages, queries, queue_pages, write_offs
+from marketplace.finance import (
+    bank,
+    bank_pages,
+    books_pages,
+    command_pages,
+    exceptions,
+    export_pages,
+    queries,
+    queue_pages,
+    write_offs,
+)
 from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
-from marketplace.finance.rules import source_path
-from marketplace.ledger.chart import CLASSES
+from marketplace.finance.rules import cents_of, source_path
+from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
 from marketplace.payments.stripe_port import SilentError
@@ -25,10 +35,11 @@ from marketplace.web.pages import see
 
 
 class RefundForm(Struct):
-    """Why an order's money is given back."""
+    """Why an order's money is given back, and how much in euros; nothing written is all that is left."""
 
     reason: str
     form_id: uuid.UUID
+    amount: str = ""
 
 
 @get("/finance", guards=READERS)
@@ -75,7 +86,7 @@ async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
     if by not in ("date", "recording"):
         raise Invalid("A trial balance is by date or by recording.")
     rows = await trial_balance(instant(at), recorded=by == "recording")
-    return finance_page("trial_balance.html", at=at, by=by, rows=rows, classes=CLASSES, now=clock.now())
+    return finance_page("trial_balance.html", at=at, by=by, rows=rows, classes=HEADINGS, now=clock.now())
 
 
 @get("/finance/journal", guards=READERS)
@@ -134,7 +145,9 @@ async def refund(
     data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Give an order's money back."""
-    await refund_order(order_id, request.user, reason=data.reason, form_id=data.form_id)
+    await refund_order(
+        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount)
+    )
     return see(f"/finance/orders/{order_id}")
 
 
@@ -153,5 +166,5 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
 ROUTES = [
     overview, reconciliation, reconcile_now, trial_balance_page, journal, journal_entry, account_page, orders,
     order_page, refund, licence, transaction_page, *queue_pages.ROUTES, *bank_pages.ROUTES, *books_pages.ROUTES,
-    *export_pages.ROUTES,
+    *export_pages.ROUTES, *command_pages.ROUTES,
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.queries import list_entries_of, trial_balance
-from marketplace.payments.queries import list_commands, list_movements_of
+from marketplace.payments.queries import list_commands, list_movements_of, list_stuck_commands
 from marketplace.purchases.invoices import list_papers
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
@@ -103,10 +103,17 @@ async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
     if order is None:
         raise NotFound("There is no such order.")
     movements = await list_movements_of(order_id)
-    sources = [("sale", str(order_id)), ("refund", str(order_id))]
+    backs = await fetch("SELECT id, kind FROM money_back WHERE purchase_order = $1 ORDER BY at, id", order_id)
+    sources = [("sale", str(order_id))]
+    sources += [("refund" if back["kind"] == "refund" else "dispute_lost", str(back["id"])) for back in backs]
     sources += [(f"stripe_{movement['category']}", movement["id"]) for movement in movements]
     if order["licence_id"]:
-        sources += [(f"shares_{what}", str(order["licence_id"])) for what in ("held", "released", "cancelled")]
+        named = await fetch(
+            "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
+            "OR starts_with(kind, 'shares_') AND source_id >= $1 || '/' AND source_id < $1 || '0' ORDER BY id",
+            str(order["licence_id"]),
+        )
+        sources += [(row["kind"], row["source_id"]) for row in named]
     return {
         **order,
         "movements": movements,
@@ -128,3 +135,11 @@ async def find_order_of(licence_id: uuid.UUID) -> uuid.UUID:
         raise NotFound("There is no such licence.")
     order: uuid.UUID = row["purchase_order"]
     return order
+
+
+async def list_stuck() -> list[dict[str, Any]]:
+    """Return the commands that Stripe has not done, oldest first, each with the number of the order it is about."""
+    found = await list_stuck_commands()
+    orders = await fetch("SELECT id, number FROM purchase_order WHERE id = ANY ($1)", [row["subject"] for row in found])
+    numbers = {row["id"]: row["number"] for row in orders}
+    return [{**row, "order": numbers.get(row["subject"])} for row in found]

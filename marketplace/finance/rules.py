@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from marketplace.errors import Invalid
 from marketplace.ledger import chart
 
+LONGEST_EUROS, CENTS_DIGITS = 9, 2
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
@@ -74,6 +76,8 @@ HEADINGS = {
     "period_closed": "Period closed",
     "entry_reversed": "Entry reversed",
     "order_refunded": "Refund decided",
+    "command_retried": "Asked Stripe again",
+    "command_given_up": "Gave up asking Stripe",
     "amount_equal": "same amount",
     "amount_close": "near amount",
     "reference_found": "reference found",
@@ -103,6 +107,14 @@ HEADINGS = {
     "available": "Available",
     "checkout": "Open the payment page",
     "expire_session": "Close the payment page",
+    "customer": "Make a customer",
+    "setup": "Open the page that saves a payment method",
+    "capture": "Take a deposit",
+    "release": "Let a deposit go",
+    "forget": "Forget a payment method",
+    "charged_back": "Lost to a dispute",
+    "processing": "On its way",
+    "authorised": "Authorised",
 }
 """What the books and Stripe call things → how finance reads it."""
 
@@ -218,16 +230,33 @@ def read_amount(text: str) -> int:
     return -whole if found[1] in ("-", "−") else whole
 
 
+SOURCES: Final = {
+    "sale": "/finance/orders",
+    "shares_": "/finance/licences",
+    "stripe_": "/finance/transactions",
+    "bank_line": "/finance/bank/lines",
+    "payout_sent": "/finance/payout-runs",
+    "reversal": "/finance/journal",
+}
+"""How an entry's kind begins → where what it records is shown."""
+
+
+def cents_of(text: str) -> int | None:
+    """Return an amount in euros as people write it (`12`, `12.50`, `12,5`) in cents; None when nothing is written."""
+    if not text.strip():
+        return None
+    written = text.strip().replace(",", ".").replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+    euros, _, cents = written.partition(".")
+    if not (euros.isascii() and euros.isdigit() and len(euros) <= LONGEST_EUROS):
+        raise Invalid("That is not an amount in euros: {text}.", text=text[:40])
+    if cents and not (cents.isascii() and cents.isdigit() and len(cents) <= CENTS_DIGITS):
+        raise Invalid("That is not an amount in euros: {text}.", text=text[:40])
+    return int(euros) * 100 + int(cents.ljust(CENTS_DIGITS, "0") or 0)
+
+
 def source_path(kind: str, source_id: str) -> str | None:
     """Return the page of what an entry records."""
-    if kind == "sale":
-        return f"/finance/orders/{source_id}"
-    if kind.startswith("shares_") and kind not in ("shares_reduced", "shares_lost"):
-        return f"/finance/licences/{source_id}"
-    if kind.startswith("stripe_"):
-        return f"/finance/transactions/{source_id}"
-    if kind == "bank_line":
-        return f"/finance/bank/lines/{source_id}"
-    if kind == "reversal":
-        return f"/finance/journal/{source_id}"
+    for start, page in SOURCES.items():
+        if kind.startswith(start):
+            return f"{page}/{source_id.partition('/')[0]}"
     return None

@@ -24,6 +24,8 @@ VIES_RETRY = dt.timedelta(hours=1)
 EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 (reads as a list)
 )
+FRENCH_NUMBERS = frozenset({"FR", "MC", "GP", "MQ", "RE", "GF", "YT"})
+"""Where companies bear French VAT numbers; France alone demands one."""
 ONE_CLICK_DOMAIN = "@demo.partage.example"
 ROLES = ("steward", "finance", "auditor")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
@@ -87,17 +89,17 @@ def clean_vat(country: str, number: str) -> str:
     """Return a VAT number compact, with its prefix, checked by its own country's digits; empty outside the Union.
 
     A French number's last nine digits are the company's SIREN, whose check digit must hold as well. Whether the number
-    is in force is for VIES to say.
+    is in force is for VIES to say. Monaco and France's overseas departments use French numbers too, and may leave it out.
     """
-    if country not in EU:
+    if country not in EU and (country not in FRENCH_NUMBERS or not number.strip()):
         return ""
-    prefix = "EL" if country == "GR" else country
+    prefix = {"GR": "EL"}.get(country, "FR" if country in FRENCH_NUMBERS else country)
     compact = re.sub(r"[\s.\-/]", "", number).upper()
     if not compact.startswith(prefix):
         compact = prefix + compact
-    module = importlib.import_module("stdnum.fr.tva" if country == "FR" else "stdnum.eu.vat")
+    module = importlib.import_module("stdnum.fr.tva" if prefix == "FR" else "stdnum.eu.vat")
     valid = re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,13}", compact) and module.is_valid(compact)
-    if country == "FR" and valid:
+    if prefix == "FR" and country != "MC" and valid:
         valid = importlib.import_module("stdnum.fr.siren").is_valid(compact[4:])
     if not valid:
         raise Invalid(

@@ -106,7 +106,7 @@ async def reverse_all(sources: Sequence[tuple[str, str]], *, text: str) -> int:
             WHERE kind <> 'reversal'
         ), new AS (
             INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text, reverses)
-            SELECT 'reversal', id::text, $3, $3, currency, $4, id FROM wanted ORDER BY id
+            SELECT 'reversal', wanted.id::text, $3, $3, currency, $4, wanted.id FROM wanted ORDER BY wanted.id
             ON CONFLICT (kind, source_id) DO NOTHING
             RETURNING id, reverses
         ), posted AS (

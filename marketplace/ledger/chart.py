@@ -31,6 +31,7 @@ LOSSES: Final = "654000"
 DIFFERENCES_LOST: Final = "658000"
 LICENCES_SOLD: Final = "706000"
 DIFFERENCES_GAINED: Final = "758000"
+FORFEITED_DEPOSITS: Final = "758100"
 OPENING_BALANCES: Final = "890000"
 
 TITLES: Final = {
@@ -58,11 +59,12 @@ TITLES: Final = {
     DIFFERENCES_LOST: ("Charges diverses de gestion courante", "Differences lost"),
     LICENCES_SOLD: ("Licences vendues", "Licences sold"),
     DIFFERENCES_GAINED: ("Produits divers de gestion courante", "Differences gained"),
+    FORFEITED_DEPOSITS: ("Dédits d’enchères", "Forfeited auction deposits"),
     OPENING_BALANCES: ("Bilan d’ouverture", "Opening balances"),
 }
 """Code → French and English title."""
-CLASSES: Final = {
-    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Money", "6": "Costs",
+HEADINGS = {
+    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Financial accounts", "6": "Costs",
     "7": "Income", "8": "Special accounts",
 }  # fmt: skip
 """First digit of a code → what the accounts of that class are."""

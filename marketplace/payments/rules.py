@@ -19,8 +19,11 @@ LARGEST_AMOUNT_MINOR: Final = 99_999_999
 KEYS_ARE_OLD_AFTER: Final = dt.timedelta(hours=23)
 """Stripe forgets an idempotency key after 24 hours: from here on look before calling."""
 LONGEST_WAIT_SECONDS: Final = 900
-STATES: Final = ("requested", "open", "failed", "expired", "paid", "refunded")
-"""A payment only ever moves to the right."""
+STATES: Final = ("requested", "open", "processing", "failed", "expired", "authorised", "released", "paid", "refunded")
+"""A payment only ever moves to the right; asking for another page alone takes one that failed or expired back."""
+METHODS: Final = ("card", "sepa_debit")
+EVENTS_COME_WITHIN: Final = dt.timedelta(minutes=10)
+"""An event older than this that no webhook has brought is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +35,75 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """A hosted Checkout Session with its payment, as Stripe knows it now."""
+class Page:
+    """Everything a hosted page says: what is paid, who for, where it leads back to."""
 
-    id: str
+    lines: Sequence[Line]
+    email: str
+    success_url: str
+    cancel_url: str
+    locale: str
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a payment stands at Stripe: its hosted page, if it has one, with its payment intent and charge."""
+
     subject: uuid.UUID | None
     """The payment it is for; None when its reference is none of ours."""
-    command: str | None
-    """Id of the command that made it."""
-    status: str
-    """open, complete or expired."""
-    is_paid: bool
-    url: str | None
     amount_minor: int
     currency: str
+    is_paid: bool
+    session_id: str | None = None
+    session_status: str = ""
+    """open, complete or expired; empty without a page."""
+    url: str | None = None
     intent_id: str | None = None
     intent_status: str | None = None
+    is_manual: bool = False
+    refusal: str | None = None
+    """Why the bank refused the last attempt, such as `authentication_required`."""
     charge_id: str | None = None
+    is_authorised: bool = False
+    """The bank agreed to the charge, whether or not it was taken."""
+    method: str | None = None
+    received_minor: int = 0
     refunded_minor: int = 0
+    capture_before: dt.datetime | None = None
+    transfer: dict[str, Any] | None = None
+    """Where an awaited bank transfer is to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A hosted page that keeps a payment method for later, with the method once it is kept."""
+
+    id: uuid.UUID | None
+    session_id: str
+    session_status: str
+    url: str | None
+    is_saved: bool
+    method_id: str | None = None
+    kind: str | None = None
+    brand: str | None = None
+    last_four: str | None = None
+    ends_on: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A dispute as Stripe knows it now."""
+
+    id: str
+    charge_id: str
+    intent_id: str | None
+    amount_minor: int
+    currency: str
+    reason: str
+    status: str
+    opened_at: dt.datetime
+    due_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +132,23 @@ def check_amount(amount_minor: int, lines: Sequence[Line]) -> None:
         raise Invalid("The lines do not add up to {amount} cents.", amount=amount_minor)
 
 
-def checkout_parameters(
-    subject: uuid.UUID, command: uuid.UUID, *, currency: str, lines: Sequence[Line], email: str,
-    success_url: str, cancel_url: str, locale: str, expires_at: dt.datetime,
+def page_parameters(
+    subject: uuid.UUID, command: uuid.UUID, page: Page, *, currency: str, methods: Sequence[str] = METHODS,
+    is_manual: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what creates the hosted page; the payment's own id travels in every object Stripe makes of it."""
     named = {"subject": str(subject), "command": str(command)}
-    return {
+    parameters: dict[str, Any] = {
         "mode": "payment",
         "client_reference_id": str(subject),
-        "customer_email": email,
-        "locale": locale,
-        "success_url": success_url,
-        "cancel_url": cancel_url,
-        "expires_at": int(expires_at.timestamp()),
+        "customer_email": page.email,
+        "locale": page.locale,
+        "success_url": page.success_url,
+        "cancel_url": page.cancel_url,
+        "expires_at": int(page.expires_at.timestamp()),
+        "allowed_payment_method_types": list(methods),
         "metadata": named,
-        "payment_intent_data": {"metadata": named},
+        "payment_intent_data": {"metadata": named} | ({"capture_method": "manual"} if is_manual else {}),
         "line_items": [
             {
                 "quantity": 1,
@@ -103,9 +158,52 @@ def checkout_parameters(
                     "product_data": {"name": line.text},
                 },
             }
-            for line in lines
+            for line in page.lines
             if line.amount_minor
         ],
+    }
+    if "customer_balance" in methods:
+        transfer = {"type": "eu_bank_transfer", "eu_bank_transfer": {"country": "FR"}}
+        parameters["payment_method_options"] = {
+            "customer_balance": {"funding_type": "bank_transfer", "bank_transfer": transfer}
+        }
+    return parameters
+
+
+def setup_parameters(
+    saved: uuid.UUID, *, success_url: str, cancel_url: str, locale: str, methods: Sequence[str] = METHODS
+) -> dict[str, Any]:
+    """Return what creates a hosted page that keeps a payment method; its customer is named when it is asked for."""
+    named = {"subject": str(saved), "command": str(saved)}
+    return {
+        "mode": "setup",
+        "client_reference_id": str(saved),
+        "currency": "eur",
+        "locale": locale,
+        "success_url": success_url,
+        "cancel_url": cancel_url,
+        "allowed_payment_method_types": list(methods),
+        "metadata": named,
+        "setup_intent_data": {"metadata": named},
+    }
+
+
+def charge_parameters(
+    subject: uuid.UUID, command: uuid.UUID, *, amount_minor: int, currency: str, customer: str, method: str,
+    kind: str, text: str, is_manual: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what charges a saved method while its owner is away."""
+    return {
+        "amount": amount_minor,
+        "currency": currency.lower(),
+        "customer": customer,
+        "payment_method": method,
+        "allowed_payment_method_types": [kind],
+        "confirm": True,
+        "off_session": True,
+        "capture_method": "manual" if is_manual else "automatic",
+        "description": text,
+        "metadata": {"subject": str(subject), "command": str(command)},
     }
 
 
@@ -114,21 +212,34 @@ def key_of(command: uuid.UUID, generation: int) -> str:
     return f"{command}:{generation}" if generation else str(command)
 
 
-def wait(attempts: int) -> dt.timedelta:
-    """Return how long to wait after this many attempts: 1 s, 2 s, 4 s, … up to a quarter of an hour."""
-    return dt.timedelta(seconds=min(2 ** min(attempts - 1, 20), LONGEST_WAIT_SECONDS))
+def wait(attempts: int, dice: float) -> dt.timedelta:
+    """Return how long to wait after this many attempts: 1 s, 2 s, 4 s, … a quarter of an hour, less up to half of it.
+
+    dice: in [0, 1), so that what failed together does not come back together.
+    """
+    return dt.timedelta(seconds=min(2 ** min(attempts - 1, 20), LONGEST_WAIT_SECONDS) * (1 - dice / 2))
 
 
 # ------------------------------------------------------------------ what is answered
-def state_of(session: Session) -> str:
-    """Return where a payment stands by its session: the page's redirect counts for nothing, money does."""
-    if session.is_paid:
-        return "refunded" if session.refunded_minor >= session.amount_minor else "paid"
-    if session.status == "expired":
+def state_of(told: Standing) -> str:
+    """Return where a payment stands: the page's redirect counts for nothing, money does."""
+    if told.is_paid:
+        return "refunded" if told.refunded_minor >= told.received_minor > 0 else "paid"
+    if told.is_manual and told.is_authorised:
+        return "released" if told.intent_status == "canceled" else "authorised"
+    if told.transfer or told.intent_status == "processing":
+        return "processing"
+    if told.session_status == "expired":
         return "expired"
-    if session.status == "complete" and session.intent_status in ("requires_payment_method", "canceled"):
-        return "failed"
-    return "open"
+    is_over = told.session_status != "open" and told.intent_status in ("requires_payment_method", "canceled")
+    return "failed" if is_over else "open"
+
+
+def stands(status: str) -> str:
+    """Return how a dispute stands by Stripe's word for it: an inquiry moves no money, whatever becomes of it."""
+    if status.startswith("warning_") or status == "prevented":
+        return "asked"
+    return status if status in ("won", "lost") else "open"
 
 
 def later(known: str, told: str) -> str:
@@ -147,6 +258,8 @@ COUNTERPARTS: Final = {
     "dispute_reversal": chart.DISPUTES,
     "payout": chart.TRANSFERS,
     "payout_reversal": chart.TRANSFERS,
+    "transfer": chart.SUBSCRIBERS_IN_TRANSIT,
+    "transfer_reversal": chart.SUBSCRIBERS_IN_TRANSIT,
     "topup": chart.TRANSFERS,
     "topup_reversal": chart.TRANSFERS,
     "fee": chart.STRIPE_FEES,

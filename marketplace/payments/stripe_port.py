@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from marketplace.errors import Invalid
-from marketplace.payments.rules import Movement, Session
+from marketplace.payments.rules import Contest, Kept, Movement, Standing
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ OLDEST_STATUS_OF_A_CRASH = 500
 FINAL_STATUSES = (400, 402, 404)
 """With these Stripe has decided; any other error may end differently when asked again."""
 PAYMENT = "payment_intent.latest_charge"
+METHOD = "setup_intent.payment_method"
 
 
 class SilentError(Exception):
@@ -46,6 +47,15 @@ class DecidedError(Exception):
         """Keep Stripe's sentence and code, and the parameter it minds."""
         super().__init__(why)
         self.code, self.param, self.is_absent = code, param, is_absent
+
+
+class DeclinedError(DecidedError):
+    """The bank refused the payer's card, or wants the payer to be there."""
+
+    def __init__(self, why: str, *, code: str | None, intent: Standing) -> None:
+        """Keep Stripe's sentence, the bank's code and where the payment stands now."""
+        super().__init__(why, code=code, param=None, is_absent=False)
+        self.intent = intent
 
 
 class StripePort:
@@ -72,16 +82,71 @@ class StripePort:
         await self._http.close_async()
 
     # -------------------------------------------------------------- commands
-    async def create_session(self, parameters: dict[str, Any], key: str) -> Session:
-        """Open a hosted page."""
+    async def create_customer(self, parameters: dict[str, Any], key: str) -> str:
+        """Make a customer and return its id."""
+        asked: Any = parameters
+        return str((await _answer(self._v1.customers.create_async(asked, {"idempotency_key": key}))).id)
+
+    async def create_account(self, parameters: dict[str, Any], key: str) -> str:
+        """Make a connected account and return its id."""
+        asked: Any = parameters
+        return str((await _answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
+
+    async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
+        """Return the page, good for minutes, where a connected account's owner tells Stripe who they are."""
+        asked: Any = {
+            "account": account_id, "type": "account_onboarding", "return_url": return_url, "refresh_url": return_url,
+        }  # fmt: skip
+        return str((await _answer(self._v1.account_links.create_async(asked))).url)
+
+    async def takes_transfers(self, account_id: str) -> bool:
+        """Tell whether a connected account can be paid."""
+        account = await _answer(self._v1.accounts.retrieve_async(account_id))
+        return getattr(account.capabilities, "transfers", None) == "active"
+
+    async def transfer(self, parameters: dict[str, Any], key: str) -> str:
+        """Move money to a connected account and return the transfer's id."""
+        asked: Any = parameters
+        return str((await _answer(self._v1.transfers.create_async(asked, {"idempotency_key": key}))).id)
+
+    async def find_transfer_of(self, command: uuid.UUID, group: str) -> str | None:
+        """Return the id of the transfer that a command made in this group, though its answer never came."""
+        found = await _made_by(command, self._v1.transfers.list_async, {"transfer_group": group})
+        return str(found.id) if found else None
+
+    async def create_session(self, parameters: dict[str, Any], key: str) -> Standing:
+        """Open a hosted page where something is paid."""
         asked: Any = {**parameters, "expand": [PAYMENT]}
         return _session(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
 
-    async def expire_session(self, session_id: str, key: str) -> Session:
+    async def create_setup(self, parameters: dict[str, Any], key: str) -> Kept:
+        """Open a hosted page where a payment method is kept for later."""
+        asked: Any = {**parameters, "expand": [METHOD]}
+        return _kept(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
+
+    async def expire_session(self, session_id: str, key: str) -> Standing:
         """Close a hosted page for good; refused when it is not open."""
         sessions = self._v1.checkout.sessions
         return _session(
             await _answer(sessions.expire_async(session_id, {"expand": [PAYMENT]}, {"idempotency_key": key}))
+        )
+
+    async def charge(self, parameters: dict[str, Any], key: str) -> Standing:
+        """Charge a saved method while its owner is away; a decline is refused with what it left behind."""
+        asked: Any = {**parameters, "expand": ["latest_charge"]}
+        return _intent(await _answer(self._v1.payment_intents.create_async(asked, {"idempotency_key": key})))
+
+    async def capture(self, intent_id: str, amount_minor: int, key: str) -> Standing:
+        """Take an authorised amount, or a part of it; refused when it is not authorised any more."""
+        asked: Any = {"amount_to_capture": amount_minor, "expand": ["latest_charge"]}
+        options: Any = {"idempotency_key": key}
+        return _intent(await _answer(self._v1.payment_intents.capture_async(intent_id, asked, options)))
+
+    async def cancel(self, intent_id: str, key: str) -> Standing:
+        """Give a payment up that is not made; refused when it is, and when it was given up before."""
+        options: Any = {"idempotency_key": key}
+        return _intent(
+            await _answer(self._v1.payment_intents.cancel_async(intent_id, {"expand": ["latest_charge"]}, options))
         )
 
     async def refund(self, parameters: dict[str, Any], key: str) -> str:
@@ -89,32 +154,64 @@ class StripePort:
         asked: Any = parameters
         return str((await _answer(self._v1.refunds.create_async(asked, {"idempotency_key": key}))).id)
 
+    async def detach(self, method_id: str, key: str) -> None:
+        """Forget a saved method at Stripe; refused when it was before."""
+        await _answer(self._v1.payment_methods.detach_async(method_id, {}, {"idempotency_key": key}))
+
     # -------------------------------------------------------------- what stands
-    async def get_session(self, session_id: str) -> Session:
+    async def get_session(self, session_id: str) -> Standing:
         """Return a session as it stands now."""
         return _session(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [PAYMENT]})))
 
-    async def list_sessions_of(self, intent_id: str) -> list[Session]:
+    async def get_setup(self, session_id: str) -> Kept:
+        """Return a session that keeps a payment method, as it stands now."""
+        return _kept(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [METHOD]})))
+
+    async def get_intent(self, intent_id: str) -> Standing:
+        """Return a payment as it stands now, whatever page it came by."""
+        return _intent(await _answer(self._v1.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]})))
+
+    async def get_dispute(self, dispute_id: str) -> Contest:
+        """Return a dispute as it stands now."""
+        return _contest(await _answer(self._v1.disputes.retrieve_async(dispute_id)))
+
+    async def is_kept(self, method_id: str) -> bool:
+        """Tell whether a payment method still belongs to a customer."""
+        return bool((await _answer(self._v1.payment_methods.retrieve_async(method_id))).customer)
+
+    async def list_sessions_of(self, intent_id: str) -> list[Standing]:
         """Return the sessions that a payment intent pays: one, or none when it was not made by a hosted page."""
         asked: Any = {"payment_intent": intent_id, "expand": [f"data.{PAYMENT}"]}
         return [_session(found) for found in (await _answer(self._v1.checkout.sessions.list_async(asked))).data]
 
-    async def find_session_of(self, command: uuid.UUID, since: dt.datetime) -> Session | None:
-        """Return the session that a command made since then, though its answer never came."""
+    # -------------------------------------------------------------- what a command did, though its answer never came
+    async def find_session_of(self, command: uuid.UUID, since: dt.datetime) -> Standing | None:
+        """Return the page that a command opened since then."""
         asked = {"created": {"gte": _unix(since)}, "expand": [f"data.{PAYMENT}"]}
-        async for page in _pages(self._v1.checkout.sessions.list_async, asked):
-            for found in page:
-                if _metadata(found).get("command") == str(command):
-                    return _session(found)
-        return None
+        found = await _made_by(command, self._v1.checkout.sessions.list_async, asked)
+        return _session(found) if found else None
+
+    async def find_setup_of(self, command: uuid.UUID, since: dt.datetime) -> Kept | None:
+        """Return the page for keeping a method that a command opened since then."""
+        asked = {"created": {"gte": _unix(since)}, "expand": [f"data.{METHOD}"]}
+        found = await _made_by(command, self._v1.checkout.sessions.list_async, asked)
+        return _kept(found) if found else None
+
+    async def find_intent_of(self, command: uuid.UUID, customer: str, since: dt.datetime) -> Standing | None:
+        """Return the charge that a command tried on a customer since then."""
+        asked = {"customer": customer, "created": {"gte": _unix(since)}, "expand": ["data.latest_charge"]}
+        found = await _made_by(command, self._v1.payment_intents.list_async, asked)
+        return _intent(found) if found else None
 
     async def find_refund_of(self, command: uuid.UUID, intent_id: str) -> str | None:
-        """Return the id of the refund that a command made of a payment, though its answer never came."""
-        async for page in _pages(self._v1.refunds.list_async, {"payment_intent": intent_id}):
-            for found in page:
-                if _metadata(found).get("command") == str(command):
-                    return str(found.id)
-        return None
+        """Return the id of the refund that a command made of a payment."""
+        found = await _made_by(command, self._v1.refunds.list_async, {"payment_intent": intent_id})
+        return str(found.id) if found else None
+
+    async def find_customer_of(self, command: uuid.UUID, since: dt.datetime) -> str | None:
+        """Return the id of the customer that a command made since then."""
+        found = await _made_by(command, self._v1.customers.list_async, {"created": {"gte": _unix(since)}})
+        return str(found.id) if found else None
 
     # -------------------------------------------------------------- lists
     async def list_events(self, since: dt.datetime | None) -> AsyncIterator[list[tuple[str, str, str, dt.datetime]]]:
@@ -156,10 +253,14 @@ def verify(body: bytes, signature: str | None, now: dt.datetime) -> None:
     secret = settings().stripe_webhook_secret
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret)
-    except (stripe.SignatureVerificationError, UnicodeDecodeError):
-        raise Invalid("That is not signed by Stripe.") from None
-    signed_at = next(int(part[2:]) for part in (signature or "").split(",") if part.startswith("t="))
-    if abs(now.timestamp() - signed_at) > TOLERANCE_SECONDS:
+    except (stripe.SignatureVerificationError, ValueError):
+        raise Invalid(
+            "That is not signed by Stripe."
+        ) from None  # ValueError: a header like `t=1=2`, or a body not UTF-8
+    times = [part[2:] for part in (signature or "").split(",") if part.startswith("t=")]
+    if len(times) != 1 or not times[0].isascii() or not times[0].isdecimal():
+        raise Invalid("That is not signed by Stripe.")
+    if abs(now.timestamp() - int(times[0])) > TOLERANCE_SECONDS:
         raise Invalid("That signature is not of the last five minutes.")
 
 
@@ -201,6 +302,9 @@ def _translated() -> Iterator[None]:
         status = error.http_status or 0
         why = f"{type(error).__name__} {status}: {error.user_message or error}"
         if status in FINAL_STATUSES and not isinstance(error, stripe.RateLimitError):
+            failed = getattr(error.error, "payment_intent", None) if isinstance(error, stripe.CardError) else None
+            if failed is not None:
+                raise DeclinedError(why, code=error.code, intent=_intent(failed)) from error
             raise DecidedError(
                 why, code=error.code, param=getattr(error, "param", None), is_absent=error.code == "resource_missing"
             ) from error
@@ -209,28 +313,124 @@ def _translated() -> Iterator[None]:
         raise SilentError(why, is_replayed=replayed) from error
 
 
-def _session(session: stripe.checkout.Session) -> Session:
-    reference = session.client_reference_id or ""
-    try:
-        subject = uuid.UUID(reference)
-    except ValueError:
-        subject = None
-    intent = getattr(session, "payment_intent", None)
-    charge = getattr(intent, "latest_charge", None)
-    return Session(
-        id=session.id,
-        subject=subject,
-        command=_metadata(session).get("command"),
-        status=session.status or "",
-        is_paid=session.payment_status == "paid",
+def _session(session: stripe.checkout.Session) -> Standing:
+    return Standing(
+        subject=_uuid(session.client_reference_id),
+        session_id=session.id,
+        session_status=session.status or "",
         url=getattr(session, "url", None),
         amount_minor=session.amount_total or 0,
         currency=(session.currency or "").upper(),
-        intent_id=getattr(intent, "id", None),
-        intent_status=getattr(intent, "status", None),
-        charge_id=getattr(charge, "id", None),
-        refunded_minor=getattr(charge, "amount_refunded", 0),
+        is_paid=session.payment_status == "paid",
+        **_payment(getattr(session, "payment_intent", None)),
     )
+
+
+def _intent(intent: stripe.PaymentIntent) -> Standing:
+    return Standing(
+        subject=_uuid(_metadata(intent).get("subject")),
+        amount_minor=intent.amount,
+        currency=intent.currency.upper(),
+        is_paid=intent.status == "succeeded",
+        **_payment(intent),
+    )
+
+
+def _payment(intent: Any) -> dict[str, Any]:  # noqa: ANN401 (a payment intent, or None before the first attempt)
+    """Return what a payment intent says of a standing; nothing for the lack of one."""
+    if intent is None or isinstance(intent, str):
+        return {"intent_id": intent}
+    charge = getattr(intent, "latest_charge", None)
+    refusal = getattr(intent, "last_payment_error", None)
+    known = {
+        "intent_id": intent.id,
+        "intent_status": intent.status,
+        "is_manual": intent.capture_method == "manual",
+        "refusal": getattr(refusal, "decline_code", None) or getattr(refusal, "code", None),
+        "transfer": _transfer(intent),
+    }
+    if charge is None or isinstance(charge, str):
+        return known
+    details = getattr(charge, "payment_method_details", None)
+    before = getattr(getattr(details, "card", None), "capture_before", None)
+    uncaptured = charge.amount - charge.amount_captured if charge.captured else 0
+    return known | {
+        "charge_id": charge.id,
+        "is_authorised": charge.status == "succeeded",
+        "method": getattr(details, "type", None),
+        "received_minor": charge.amount_captured if charge.status == "succeeded" else 0,
+        "refunded_minor": max(0, charge.amount_refunded - uncaptured) if charge.captured else 0,
+        "capture_before": _instant(before) if before else None,
+    }
+
+
+def _transfer(intent: stripe.PaymentIntent) -> dict[str, Any] | None:
+    """Return where a bank transfer that is awaited is to be sent."""
+    told: Any = getattr(getattr(intent, "next_action", None), "display_bank_transfer_instructions", None)
+    if told is None:
+        return None
+    ibans = [iban for each in told.financial_addresses or [] if (iban := getattr(each, "iban", None))]
+    iban = ibans[0] if ibans else None
+    return {
+        "iban": getattr(iban, "iban", ""),
+        "bic": getattr(iban, "bic", ""),
+        "name": getattr(iban, "account_holder_name", ""),
+        "reference": told.reference or "",
+        "remaining_minor": told.amount_remaining or 0,
+        "url": told.hosted_instructions_url or "",
+    }
+
+
+def _kept(session: stripe.checkout.Session) -> Kept:
+    intent: Any = getattr(session, "setup_intent", None)
+    method: Any = getattr(intent, "payment_method", None)
+    kind = getattr(method, "type", None)
+    details: Any = getattr(method, kind, None) if kind else None
+    month, year = getattr(details, "exp_month", None), getattr(details, "exp_year", None)
+    return Kept(
+        id=_uuid(session.client_reference_id),
+        session_id=session.id,
+        session_status=session.status or "",
+        url=getattr(session, "url", None),
+        is_saved=getattr(intent, "status", None) == "succeeded",
+        method_id=getattr(method, "id", None),
+        kind=kind,
+        brand=getattr(details, "brand", None),
+        last_four=getattr(details, "last4", None),
+        ends_on=dt.date(year + month // 12, month % 12 + 1, 1) if month and year else None,
+    )
+
+
+def _contest(dispute: stripe.Dispute) -> Contest:
+    due = getattr(dispute.evidence_details, "due_by", None)
+    intent = getattr(dispute, "payment_intent", None)
+    return Contest(
+        id=dispute.id,
+        charge_id=dispute.charge if isinstance(dispute.charge, str) else dispute.charge.id,
+        intent_id=intent if isinstance(intent, str) or intent is None else intent.id,
+        amount_minor=dispute.amount,
+        currency=dispute.currency.upper(),
+        reason=dispute.reason,
+        status=dispute.status,
+        opened_at=_instant(dispute.created),
+        due_at=_instant(due) if due else None,
+    )
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text or "")
+    except ValueError:
+        return None
+
+
+async def _made_by(command: uuid.UUID, listing: Callable[..., Awaitable[Any]], asked: dict[str, Any]) -> Any | None:  # noqa: ANN401 (any of Stripe's objects)
+    """Return the one object of a list that bears a command's id."""
+    async for page in _pages(listing, asked):
+        for found in page:
+            if _metadata(found).get("command") == str(command):
+                return found
+    return None
 
 
 def _movement(transaction: stripe.BalanceTransaction) -> Movement:

@@ -1,36 +1,89 @@
-"""Columns and constraints of payments: commands out, events in, and Stripe's balance transactions mirrored."""
+"""Columns and constraints of payments: commands out, events in, disputes, and Stripe's balance transactions mirrored."""
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Integer, Text, Timestamptz, Varchar
+from piccolo.columns import JSONB, UUID, BigInt, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.identity.tables import Partner
+
+
+class Payer(Table, db=DB, tablename="payer"):
+    """A partner as Stripe's customer: what saved methods and bank transfers belong to."""
+
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    customer_id = Text(null=True, default=None, unique=True)
+    """None until the command that makes it is done."""
+    asked_at = Timestamptz()
 
 
 class Payment(Table, db=DB, tablename="payment"):
-    """What is owed for one subject (an order's id) and where Stripe says it stands."""
+    """What is owed for one subject (an order's id, a deposit's) and where Stripe says it stands."""
 
     subject = UUID(primary_key=True)
+    payer = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
     amount_minor = BigInt()
     currency = Varchar(length=3, default="EUR")
+    capture = Text(default="automatic")
+    """automatic, or manual: authorised first, then captured or let go."""
     state = Text(default="requested")
-    """requested → open (the hosted page exists) → paid | expired | failed; paid → refunded."""
+    """requested → open (the hosted page exists) → processing (a bank has been told) → paid | failed | expired;
+    held back first: → authorised → paid (captured) | released; paid → refunded (all of it)."""
     session_id = Text(null=True, default=None, unique=True)
     checkout_url = Text(null=True, default=None)
     payment_intent_id = Text(null=True, default=None, unique=True)
     charge_id = Text(null=True, default=None, unique=True)
+    method = Text(null=True, default=None)
+    """card, sepa_debit or customer_balance, once one was chosen."""
+    transfer = JSONB(null=True, default=None)
+    """Where a bank transfer is to be sent, while one is awaited: iban, bic, name, reference, remaining_minor, url."""
+    declined = Text(null=True, default=None)
+    """Why the saved method was not charged, such as `authentication_required`; the hosted page followed."""
+    received_minor = BigInt(default=0)
+    """What was taken: less than the amount when a deposit was captured in part."""
     refunded_minor = BigInt(default=0)
     """What Stripe says was given back; a refund that its bank returns lowers it again."""
     requested_at = Timestamptz()
+    capture_before = Timestamptz(null=True, default=None)
+    """When Stripe lets an authorised amount go."""
     paid_at = Timestamptz(null=True, default=None)
     read_at = Timestamptz(null=True, default=None)
-    """When Stripe was asked what stands here: an answer asked for earlier changes nothing."""
+    """When Stripe was last asked what stands here, by the clock of whoever asked."""
+    reading = BigInt(default=0)
+    """The number of that reading, drawn before asking: an answer to an earlier question never undoes a later one."""
     amount_is_positive = Check("amount_minor > 0")
-    known_state = Check("state IN ('requested', 'open', 'paid', 'expired', 'failed', 'refunded')")
+    known_capture = Check("capture IN ('automatic', 'manual')")
+    known_state = Check(
+        "state IN ('requested', 'open', 'processing', 'failed', 'expired', 'authorised', 'released', 'paid', 'refunded')"
+    )
+    never_receives_more = Check("received_minor BETWEEN 0 AND amount_minor")
     never_refunds_more = Check("refunded_minor BETWEEN 0 AND amount_minor")
     paid_at_an_instant = Check("(state IN ('paid', 'refunded')) = (paid_at IS NOT NULL)")
+
+
+class SavedMethod(Table, db=DB, tablename="saved_method"):
+    """A card or account that a partner let us charge while they are away; its id is the command's that asked for it."""
+
+    id = UUID(primary_key=True)
+    payer = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    state = Text(default="requested")
+    """requested → open (the hosted page exists) → saved | expired | failed; saved → forgotten."""
+    session_id = Text(null=True, default=None, unique=True)
+    url = Text(null=True, default=None)
+    method_id = Text(null=True, default=None, unique=True)
+    kind = Text(null=True, default=None)
+    """card or sepa_debit."""
+    brand = Text(null=True, default=None)
+    last_four = Text(null=True, default=None)
+    ends_on = Date(null=True, default=None)
+    """First day on which the card is no longer valid."""
+    requested_at = Timestamptz()
+    saved_at = Timestamptz(null=True, default=None)
+    reading = BigInt(default=0)
+    known_state = Check("state IN ('requested', 'open', 'saved', 'expired', 'failed', 'forgotten')")
+    saved_is_known = Check("state NOT IN ('saved', 'forgotten') OR (method_id IS NOT NULL AND saved_at IS NOT NULL)")
 
 
 class StripeCommand(Table, db=DB, tablename="stripe_command"):
@@ -38,12 +91,12 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
 
     id = UUID(primary_key=True)
     verb = Text()
-    """checkout, refund or expire_session."""
     subject = UUID()
+    """The payment's, or the saved method's; a customer's partner."""
     parameters = JSONB()
     """What the call says, decided when the intent was; the same at every attempt."""
     state = Text(default="pending")
-    """pending → done | failed."""
+    """pending → done | failed; failed → pending again when finance staff try it again."""
     attempts = Integer(default=0)
     generation = Integer(default=0)
     """How many fresh keys it needed, each after looking that the last one had done nothing."""
@@ -53,8 +106,19 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
     first_tried_at = Timestamptz(null=True, default=None)
     object_id = Text(null=True, default=None)
     error = Text(null=True, default=None)
-    known_verb = Check("verb IN ('checkout', 'refund', 'expire_session')")
+    settled_by = Text(null=True, default=None)
+    """Who in finance gave it up, and so took it off the list of what is stuck."""
+    settled_reason = Text(null=True, default=None)
+    settled_at = Timestamptz(null=True, default=None)
+    known_verb = Check(
+        "verb IN ('checkout', 'refund', 'expire_session', 'customer', 'setup', 'charge', 'capture', 'release', 'forget', "
+        "'account', 'transfer')"
+    )
     known_state = Check("state IN ('pending', 'done', 'failed')")
+    given_up_with_a_reason = Check(
+        "(settled_at IS NULL) = (settled_by IS NULL) AND (settled_at IS NULL) = (settled_reason IS NULL) "
+        "AND (settled_at IS NULL OR state = 'failed')"
+    )
 
 
 class StripeEvent(Table, db=DB, tablename="stripe_event"):
@@ -65,12 +129,42 @@ class StripeEvent(Table, db=DB, tablename="stripe_event"):
     payload = Text()
     """The body as it came."""
     came_by = Text()
-    """webhook or sweep."""
+    """webhook or sweep: whichever brought it first."""
     received_at = Timestamptz()
+    created_at = Timestamptz(null=True, default=None)
+    """In Stripe's time."""
+    webhook_at = Timestamptz(null=True, default=None)
+    """When a webhook first brought it; None while only the sweep has."""
+    lost_at = Timestamptz(null=True, default=None)
+    """When it was found that no webhook had brought it in time; finance sees it."""
     handled_at = Timestamptz(null=True, default=None)
     error = Text(null=True, default=None)
     """Why it could not be put to use; finance sees it."""
     known_way = Check("came_by IN ('webhook', 'sweep')")
+
+
+class Dispute(Table, db=DB, tablename="dispute"):
+    """A payer takes a charge back at their bank; who wins is Stripe's to say."""
+
+    id = Text(primary_key=True)
+    payment_subject = UUID(null=True, default=None)
+    """The payment it is about, when one is known."""
+    charge_id = Text()
+    amount_minor = BigInt()
+    currency = Varchar(length=3, default="EUR")
+    reason = Text()
+    status = Text()
+    """Stripe's own word."""
+    stands = Text()
+    """asked (an inquiry: no money has moved) → open → won | lost."""
+    opened_at = Timestamptz()
+    due_at = Timestamptz(null=True, default=None)
+    """Until when evidence is taken."""
+    closed_at = Timestamptz(null=True, default=None)
+    """When it was first read to be won or lost."""
+    reading = BigInt(default=0)
+    amount_is_positive = Check("amount_minor > 0")
+    known_stand = Check("stands IN ('asked', 'open', 'won', 'lost')")
 
 
 class StripeCursor(Table, db=DB, tablename="stripe_cursor"):

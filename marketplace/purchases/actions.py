@@ -19,6 +19,9 @@ from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
+from marketplace.payments.commands import run_command
+from marketplace.payments.events import read_again
+from marketplace.payments.intents import find_command
 from marketplace.payments.rules import Line
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import write_papers
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 TIME_TO_PAY = dt.timedelta(minutes=45)
 """Stripe's hosted page lives half an hour at least; a quote that was ordered in time may be paid a little later."""
+TIME_TO_TRANSFER = dt.timedelta(days=14)
+"""A bank transfer is waited for this long after the order."""
 AT_ONCE = 200
 
 
@@ -62,23 +67,26 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
         await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await payments.run_command(await _checkout_of(order_id))
+    await run_command(await _checkout_of(order_id))
     return order_id
 
 
 async def order_awarded(
     partner: uuid.UUID,
     *,
+    auction: uuid.UUID,
     offer: uuid.UUID,
     release: uuid.UUID,
     net_minor: int,
     document: bytes,
     order_id: uuid.UUID,
     email: str,
+    is_away: bool = False,
 ) -> uuid.UUID:
-    """Order what an auction awarded, at its price, and ask for its payment; the same order again is the first one.
+    """Order what an auction awarded, at its price, in the caller's transaction; the same order again is the first one.
 
-    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one.
+    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one. is_away: the
+    saved method is charged, and a hosted page made only where that fails.
     """
     now = clock.now()
     async with transaction():
@@ -87,9 +95,11 @@ async def order_awarded(
             return order_id
         quote = uuid.uuid4()
         await execute(
-            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at)
-               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9 FROM offer WHERE offer.id = $3""",
+            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at,
+                                  auction)
+               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10 FROM offer WHERE offer.id = $3""",
             quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
+            auction,
         )  # fmt: skip
         row = await fetch_one(
             """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
@@ -99,9 +109,13 @@ async def order_awarded(
         assert row, "it was written above"
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
-        await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await payments.run_command(await _checkout_of(order_id))
+        await _request_payment(await _get(order_id), row["dataset"], email, now, is_awarded=True, is_away=is_away)
     return order_id
+
+
+async def ask_for_money(order_id: uuid.UUID) -> None:
+    """Have an order's intent carried out now rather than by the next worker."""
+    await run_command(await _checkout_of(order_id))
 
 
 def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
@@ -125,21 +139,38 @@ async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datet
     )  # fmt: skip
 
 
-async def _request_payment(order_row: asyncpg.Record, dataset: str, email: str, now: dt.datetime) -> None:
+async def _request_payment(
+    order_row: asyncpg.Record,
+    dataset: str,
+    email: str,
+    now: dt.datetime,
+    *,
+    is_awarded: bool = False,
+    is_away: bool = False,
+) -> None:
     page = f"{settings().url}/{language.get()}/orders/{order_row['id']}"
     lines = [Line(gettext("Licence of {dataset}").format(dataset=dataset), order_row["net_minor"])]
     if order_row["vat_minor"]:
         lines.append(Line(gettext("VAT"), order_row["vat_minor"]))
+    owed = {
+        "amount_minor": order_row["total_minor"], "currency": order_row["currency"], "lines": lines, "email": email,
+        "success_url": f"{page}?returned=1", "cancel_url": page, "locale": language.get(), "expires_at": now + TIME_TO_PAY,
+    }  # fmt: skip
+    if is_away:
+        await payments.request_charge(order_row["id"], order_row["partner"], **owed)
+        return
+    # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
+    may_transfer = not is_awarded and order_row["total_minor"] >= rules.TRANSFER_FROM_MINOR
     await payments.request_payment(
-        order_row["id"], amount_minor=order_row["total_minor"], currency=order_row["currency"], lines=lines, email=email,
-        success_url=f"{page}?returned=1", cancel_url=page, locale=language.get(), expires_at=now + TIME_TO_PAY,
-    )  # fmt: skip
+        order_row["id"], **owed, transfer_from=order_row["partner"] if may_transfer else None
+    )
 
 
 async def _checkout_of(order_id: uuid.UUID) -> uuid.UUID:
-    return uuid.UUID(
-        str(await fetch_value("SELECT id FROM stripe_command WHERE subject = $1 AND verb = 'checkout'", order_id))
-    )
+    """Return the command that asks for an order's money: its page's, or an absent payer's charge before that."""
+    command = await find_command(order_id, "checkout", "charge")
+    assert command, "an order's command was written with it"
+    return command
 
 
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
@@ -151,7 +182,7 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
         raise Expired("This order was not paid in time; ask for a new quote.")
     if row["state"] != "awaiting_payment":
         return None
-    await payments.run_command(await _checkout_of(order_id))
+    await run_command(await _checkout_of(order_id))
     address: str | None = await fetch_value(
         "SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", order_id
     )
@@ -160,7 +191,7 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
 
 async def look_for_money(order_id: uuid.UUID) -> None:
     """Ask Stripe where an order's payment stands and settle what is paid, for someone who waits for it."""
-    await payments.read_again(order_id)
+    await read_again(order_id)
     await settle_paid()
 
 
@@ -220,11 +251,14 @@ def _sale(row: asyncpg.Record) -> Entry:
         (chart.PARTNERS, chart.LICENCES_SOLD, row["net_minor"]),
         (chart.PARTNERS, chart.VAT_COLLECTED, row["vat_minor"]),
     ]
-    return Entry("sale", str(row["id"]), row["money_at"], row["number"], postings, row["currency"])
+    return Entry("sale", str(row["id"]), row["money_at"], row["number"], postings, row["currency"], late=True)
 
 
 async def lapse_unpaid() -> int:
-    """Let orders go that nobody paid in time, and ask Stripe to close their pages; return how many lapsed."""
+    """Let orders go that nobody paid in time, and ask Stripe to close their pages; return how many lapsed.
+
+    A debit that its bank has yet to honour is waited for whatever it takes, a bank transfer two weeks.
+    """
     now = clock.now()
     async with transaction():
         late = await fetch(
@@ -232,94 +266,16 @@ async def lapse_unpaid() -> int:
                WHERE id IN (
                    SELECT purchase_order.id FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
                    WHERE purchase_order.state = 'awaiting_payment' AND payment.state NOT IN ('paid', 'refunded')
-                     AND (purchase_order.ordered_at <= $1 OR payment.state IN ('expired', 'failed'))
+                     AND (payment.state IN ('expired', 'failed')
+                          OR payment.state <> 'processing' AND purchase_order.ordered_at <= $1
+                          OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3)
                    ORDER BY purchase_order.id LIMIT $2 FOR UPDATE OF purchase_order SKIP LOCKED
                ) RETURNING id""",
-            now - TIME_TO_PAY, AT_ONCE,
+            now - TIME_TO_PAY, AT_ONCE, now - TIME_TO_TRANSFER,
         )  # fmt: skip
         for row in late:
             await payments.request_expiry(row["id"])
     return len(late)
-
-
-async def request_order_refund(order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID) -> None:
-    """Give a paid order's money back, all of it; `by` names who decided. `refund_id` is the form's: twice refunds once.
-
-    While shares are held they are cancelled; once released they are people's, and this refuses. A refund that Stripe
-    refused for good may be asked for again at any time: the shares were cancelled with the first.
-    """
-    async with transaction():
-        row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1 FOR UPDATE", order_id)
-        if row is None:
-            raise NotFound("There is no such order.")
-        licence = await fetch_one("SELECT * FROM licence WHERE purchase_order = $1 FOR UPDATE", order_id)
-        if row["state"] == "refunded":
-            return
-        if row["state"] != "paid" or licence is None:
-            raise Conflict("Only a paid order can be refunded; this one is not paid.")
-        if licence["cancelled_at"] is not None and not await _refund_failed(order_id):
-            return
-        now = clock.now()
-        if licence["cancelled_at"] is None and licence["hold_until"] <= now:
-            raise Conflict(
-                "The hold has ended and the shares are the subscribers’: this order can no longer be refunded here."
-            )
-        await payments.request_refund(order_id, amount_minor=row["total_minor"], refund_id=refund_id)
-        await execute(
-            "UPDATE purchase_order SET refund_requested_at = $2, refund_requested_by = $3 WHERE id = $1",
-            order_id,
-            now,
-            by,
-        )
-        await _take_back([order_id], now)
-
-
-async def _refund_failed(order_id: uuid.UUID) -> bool:
-    """Tell whether the last refund asked of Stripe was refused for good."""
-    last = await fetch_value(
-        "SELECT state FROM stripe_command WHERE subject = $1 AND verb = 'refund' ORDER BY created_at DESC LIMIT 1",
-        order_id,
-    )
-    return bool(last == "failed")
-
-
-async def record_refunds() -> int:
-    """Record what payments say was given back: order refunded, licence and entitlement gone, entry; return how many."""
-    async with transaction():
-        refunded = await fetch(
-            """SELECT purchase_order.* FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
-               WHERE purchase_order.state = 'paid' AND payment.state = 'refunded'
-               ORDER BY purchase_order.id LIMIT $1 FOR UPDATE OF purchase_order SKIP LOCKED""",
-            AT_ONCE,
-        )
-        ids = [row["id"] for row in refunded]
-        await fetch("SELECT id FROM licence WHERE purchase_order = ANY($1) ORDER BY id FOR UPDATE", ids)
-        now = clock.now()  # Once the licences are locked: a download that began before is before.
-        await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = ANY($1)", ids)
-        await _take_back(ids, now)
-        if refunded:
-            await record_all([_refund(row, now) for row in refunded])
-            await write_papers(ids)
-    return len(refunded)
-
-
-async def _take_back(orders: list[uuid.UUID], now: dt.datetime) -> None:
-    await execute(
-        "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY($1)", orders, now
-    )
-    await execute(
-        """UPDATE entitlement SET revoked_at = coalesce(entitlement.revoked_at, $2)
-           FROM licence WHERE licence.id = entitlement.licence AND licence.purchase_order = ANY($1)""",
-        orders, now,
-    )  # fmt: skip
-
-
-def _refund(row: asyncpg.Record, now: dt.datetime) -> Entry:
-    postings = [
-        (chart.LICENCES_SOLD, chart.PARTNERS, row["net_minor"]),
-        (chart.VAT_COLLECTED, chart.PARTNERS, row["vat_minor"]),
-    ]
-    return Entry("refund", str(row["id"]), now, row["number"], postings, row["currency"])
 
 
 async def _get(order_id: uuid.UUID) -> asyncpg.Record:

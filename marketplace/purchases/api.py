@@ -36,10 +36,12 @@ class OrderAnswer(Struct):
     period_from: dt.datetime
     period_to: dt.datetime
     state: str
-    """awaiting_payment, paid, lapsed or refunded."""
+    """awaiting_payment, paid, lapsed, refunded or charged_back."""
     net_minor: int
     vat_minor: int
     total_minor: int
+    returned_minor: int
+    """What was given back, VAT included."""
     currency: str
     vat_rule: str
     ordered_at: dt.datetime

@@ -122,7 +122,7 @@ def _buyer(document: Mapping[str, Any], *, outside: bool) -> dict[str, str]:
     }
     if buyer["vat_number"] and not outside:
         party["vat_identifier"] = buyer["vat_number"]
-    if buyer["vat_number"].startswith("FR"):
+    if buyer["vat_number"].startswith("FR") and buyer["country"] != "MC":  # Monaco's hold no SIREN
         siren = buyer["vat_number"][-9:]
         party |= {"legal_identifier": siren, "legal_identifier_schemeid": SIREN_SCHEME}
         party |= {"einvoicing_addr": siren, "einvoicing_addr_schemeid": "0225"}

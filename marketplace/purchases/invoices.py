@@ -49,12 +49,13 @@ JOIN partner ON partner.id = purchase_order.partner
 LEFT JOIN billing_details AS billing ON billing.partner = partner.id
 JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN invoice AS sale ON sale.purchase_order = purchase_order.id AND sale.kind = 'invoice'
-WHERE {condition} AND moved.sold_minor <> 0 AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
+WHERE {condition} AND moved.sold_minor + moved.vat_minor <> 0 AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
 ORDER BY entry.id LIMIT $1
 """
 """Entries that move revenue and have no paper, with what it must say; `sale` is the order's invoice, once it has one."""
-ORDER_OF = "CASE WHEN entry.source_id ~ '^[0-9a-f-]{36}$' THEN entry.source_id::uuid END"
-MOVES_REVENUE = "entry.kind IN ('sale', 'refund')"
+ORDER_OF = """CASE WHEN entry.kind = 'sale' THEN entry.source_id::uuid
+                   ELSE (SELECT money_back.purchase_order FROM money_back WHERE money_back.id = entry.source_id::uuid) END"""
+MOVES_REVENUE = "entry.kind IN ('sale', 'refund', 'dispute_lost') AND entry.source_id ~ '^[0-9a-f-]{36}$'"
 
 
 async def write_papers(orders: Sequence[uuid.UUID] | None = None) -> int:
@@ -71,12 +72,16 @@ async def write_papers(orders: Sequence[uuid.UUID] | None = None) -> int:
 async def _write_some(orders: Sequence[uuid.UUID] | None) -> int:
     condition, values = MOVES_REVENUE, list[object]()
     if orders is not None:
-        condition, values = f"{MOVES_REVENUE} AND entry.source_id = ANY ($2)", [[str(order) for order in orders]]
+        condition = f"""{MOVES_REVENUE} AND (entry.source_id = ANY ($2) OR entry.source_id IN (
+            SELECT id::text FROM money_back WHERE money_back.purchase_order::text = ANY ($2)))"""
+        values = [[str(order) for order in orders]]
     sql = UNPAPERED.format(order_of=ORDER_OF, condition=condition)
     async with transaction():
         rows = await fetch(sql, AT_ONCE, *values)
-        written = await _number("invoice", [row for row in rows if row["sold_minor"] > 0])
-        written += await _number("credit_note", [row for row in rows if row["sold_minor"] < 0 and row["corrects"]])
+        written = await _number("invoice", [row for row in rows if row["sold_minor"] + row["vat_minor"] > 0])
+        written += await _number(
+            "credit_note", [row for row in rows if row["sold_minor"] + row["vat_minor"] < 0 and row["corrects"]]
+        )
     return written
 
 

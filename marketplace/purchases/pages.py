@@ -15,6 +15,7 @@ from marketplace import clock
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.identity.queries import get_person
 from marketplace.purchases import actions, invoices, queries
+from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.web.pages import download, page, see
 
 if TYPE_CHECKING:
@@ -71,9 +72,18 @@ async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Retur
     if returned and row["state"] == "awaiting_payment":
         await actions.look_for_money(order)
         row = await queries.get_order(request.user.partner, order)
-    waits = returned and row["state"] == "awaiting_payment"
+    waits = returned and row["state"] == "awaiting_payment" and row["payment_state"] != "processing"
     papers, billing = await invoices.list_papers(order), await invoices.get_billing(request.user.partner)
-    answer = page("purchases/order.html", order=row, waits=waits, papers=papers, billing=billing, now=clock.now())
+    answer = page(
+        "purchases/order.html",
+        order=row,
+        waits=waits,
+        papers=papers,
+        billing=billing,
+        now=clock.now(),
+        pay_until=row["ordered_at"] + actions.TIME_TO_TRANSFER,
+        by_transfer=row["total_minor"] >= TRANSFER_FROM_MINOR,
+    )
     if waits:
         answer.headers["refresh"] = LOOK_AGAIN_SECONDS
     return answer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, NotFound
@@ -11,15 +12,14 @@ from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 if TYPE_CHECKING:
     import uuid
 
-    import asyncpg
-
 WHOLE = """
     SELECT purchase_order.*, dataset.code AS dataset, dataset.title_fr, dataset.title_en, release.period_from,
-           release.period_to, payment.state AS payment_state, licence.id AS licence, licence.cancelled_at,
+           release.period_to, payment.state AS payment_state, payment.method, payment.transfer,
+           licence.id AS licence, licence.cancelled_at, licence.contested_at,
            coalesce(licence.terms, offer.terms) AS terms, licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
            entitlement.id AS entitlement, entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at,
-           quote.level, revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr,
-           revocation.reason_en AS recalled_en
+           entitlement.suspended_at, quote.level, revocation.revoked_at AS recalled_at,
+           revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en
     FROM purchase_order
     JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
     JOIN quote ON quote.id = purchase_order.quote JOIN offer ON offer.id = quote.offer
@@ -40,12 +40,15 @@ async def list_orders(partner: uuid.UUID, page: int) -> Paged:
     return paged([dict(row) for row in rows], page)
 
 
-async def get_order(partner: uuid.UUID, order: uuid.UUID) -> asyncpg.Record:
-    """Return a partner's own order with its payment, licence and entitlement; nobody else's."""
+async def get_order(partner: uuid.UUID, order: uuid.UUID) -> dict[str, Any]:
+    """Return a partner's own order with its payment, licence and entitlement; nobody else's.
+
+    transfer: where to send the money, while a bank transfer is awaited.
+    """
     row = await fetch_one(f"{WHOLE} WHERE purchase_order.partner = $1 AND purchase_order.id = $2", partner, order)
     if row is None:
         raise NotFound("There is no such order.")
-    return row
+    return {**row, "transfer": json.loads(row["transfer"]) if row["transfer"] else None}
 
 
 async def get_email(partner: uuid.UUID) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import calendar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import datetime as dt
 
 MONTHS_A_YEAR: Final = 12
+TRANSFER_FROM_MINOR: Final = 100_000
+"""Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
 
 
 def months_later(instant: dt.datetime, months: int) -> dt.datetime:
@@ -16,3 +19,22 @@ def months_later(instant: dt.datetime, months: int) -> dt.datetime:
     year, month = divmod(instant.year * MONTHS_A_YEAR + instant.month - 1 + months, MONTHS_A_YEAR)
     last_day = calendar.monthrange(year, month + 1)[1]
     return instant.replace(year=year, month=month + 1, day=min(instant.day, last_day))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an order's money: before VAT, and the VAT, in cents."""
+
+    net_minor: int
+    vat_minor: int
+
+
+def part_of(net_minor: int, vat_minor: int, before_minor: int, more_minor: int) -> Part:
+    """Divide `more` cents that go back, after `before` cents did, as the sale was divided into net and VAT.
+
+    Whatever the parts, together they are the sale: 0 <= before, 0 < more, before + more <= net + VAT.
+    """
+    total = net_minor + vat_minor
+    assert 0 <= before_minor < before_minor + more_minor <= total, "no more goes back than came"
+    net = (before_minor + more_minor) * net_minor // total - before_minor * net_minor // total
+    return Part(net, more_minor - net)

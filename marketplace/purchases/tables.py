@@ -11,6 +11,7 @@ from marketplace.database import DB
 from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner
 from marketplace.ledger.tables import JournalEntry
+from marketplace.payments.tables import Dispute
 
 
 class Order(Table, db=DB, tablename="purchase_order"):
@@ -30,9 +31,13 @@ class Order(Table, db=DB, tablename="purchase_order"):
     vat_rule = Text()
     """domestic, overseas, overseas_exempt, reverse_charge, unverified or outside_eu."""
     state = Text(default="awaiting_payment")
-    """awaiting_payment → paid → refunded; awaiting_payment → lapsed."""
+    """awaiting_payment → paid → refunded (all of it) | charged_back (the rest lost to a dispute); awaiting_payment → lapsed."""
     ordered_at = Timestamptz()
     paid_at = Timestamptz(null=True, default=None)
+    returned_minor = BigInt(default=0)
+    """What was refunded, VAT included, and is in the books; a part of a paid order's, or all of it."""
+    lost_minor = BigInt(default=0)
+    """What disputes took, VAT included, and is in the books."""
     refund_requested_at = Timestamptz(null=True, default=None)
     refund_requested_by = Text(null=True, default=None)
     """Who in finance decided to give the money back."""
@@ -40,8 +45,12 @@ class Order(Table, db=DB, tablename="purchase_order"):
     known_rule = Check(
         "vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')"
     )
-    known_state = Check("state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded')")
-    paid_at_an_instant = Check("(state IN ('paid', 'refunded')) = (paid_at IS NOT NULL)")
+    known_state = Check("state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back')")
+    paid_at_an_instant = Check("(state IN ('paid', 'refunded', 'charged_back')) = (paid_at IS NOT NULL)")
+    no_more_goes_back_than_came = Check(
+        "least(returned_minor, lost_minor) >= 0 AND returned_minor + lost_minor <= total_minor"
+    )
+    gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + lost_minor = total_minor)")
 
 
 class Licence(Table, db=DB, tablename="licence"):
@@ -58,7 +67,12 @@ class Licence(Table, db=DB, tablename="licence"):
     sold_at = Timestamptz()
     hold_until = Timestamptz()
     cancelled_at = Timestamptz(null=True, default=None)
-    """When a refund took it back."""
+    """When a refund or a lost dispute took it back."""
+    returned_minor = BigInt(default=0)
+    """What went back of it, before VAT."""
+    contested_at = Timestamptz(null=True, default=None)
+    """Since when money may go back, by a refund asked for or a dispute: its shares wait."""
+    returns_are_of_it = Check("returned_minor BETWEEN 0 AND net_minor")
     rates_are_shares = Check(
         "subscribers_basis_points >= 0 AND operator_basis_points >= 0 "
         "AND subscribers_basis_points + operator_basis_points <= 10000"
@@ -76,7 +90,25 @@ class Entitlement(Table, db=DB, tablename="entitlement"):
     starts_at = Timestamptz()
     ends_at = Timestamptz()
     revoked_at = Timestamptz(null=True, default=None)
+    suspended_at = Timestamptz(null=True, default=None)
+    """Since when a dispute closes it; it opens again when the dispute is won."""
     interval_is_not_empty = Check("starts_at < ends_at")
+
+
+class MoneyBack(Table, db=DB, tablename="money_back"):
+    """An amount of an order's money that went back, with an entry and a credit note; append-only."""
+
+    id = UUID(primary_key=True)
+    purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
+    kind = Text()
+    """refund or dispute."""
+    dispute = ForeignKey(Dispute, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    net_minor = BigInt()
+    vat_minor = BigInt()
+    total_minor = BigInt()
+    at = Timestamptz()
+    known_kind = Check("kind IN ('refund', 'dispute') AND (kind = 'dispute') = (dispute IS NOT NULL)")
+    adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
 
 
 class NumberSeries(Table, db=DB, tablename="number_series"):
@@ -141,7 +173,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
         "CASE WHEN position <= 1000000 THEN lpad((position - 1)::text, 6, '0') ELSE (position - 1)::text END END"
     )
     a_credit_note_corrects = Check("(kind = 'credit_note') = (corrects IS NOT NULL)")
-    adds_up = Check("total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0")
+    adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
 
 
 class InvoicePaper(Table, db=DB, tablename="invoice_paper"):

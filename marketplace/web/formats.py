@@ -103,6 +103,11 @@ def moment(instant: dt.datetime) -> str:
     return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale())).rsplit(":", 1)[0]
 
 
+def to_the_second(instant: dt.datetime) -> str:
+    """Write an instant to the second, in Paris; live.js writes the same."""
+    return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale()))
+
+
 def period(start: dt.datetime, end: dt.datetime) -> str:
     """Write a half-open period by its first and last day, in UTC."""
     last = (end - dt.timedelta(microseconds=1)).date()

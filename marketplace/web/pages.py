@@ -135,7 +135,7 @@ def engine() -> JinjaTemplateEngine:
     environment.filters |= {
         name: getattr(formats, name)
         for name in ("money", "money_micro", "number", "percent", "percent_micro", "percent_basis_points", "date",
-                     "moment", "month_and_year", "period", "epsilon",
+                     "moment", "month_and_year", "period", "to_the_second", "epsilon",
                      "country")
     }  # fmt: skip
     environment.globals |= {

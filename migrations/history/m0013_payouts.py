@@ -9,6 +9,8 @@ VERSION = "1.38.0"
 DESCRIPTION = "payouts"
 
 TABLES = r"""
+ALTER TABLE "stripe_command" DROP CONSTRAINT known_verb;
+ALTER TABLE "stripe_command" ADD CONSTRAINT known_verb CHECK (verb IN ('checkout', 'refund', 'expire_session', 'customer', 'setup', 'charge', 'capture', 'release', 'forget', 'account', 'transfer'));
 ALTER TABLE "share_run" DROP CONSTRAINT known_kind;
 ALTER TABLE "share_run" ADD CONSTRAINT known_kind CHECK (kind IN ('hold', 'release', 'cancel', 'payout', 'payout_back'));
 CREATE TABLE "bank_details" (
@@ -33,8 +35,10 @@ CREATE TABLE "payout_choice" (
     "subscriber" BIGINT PRIMARY KEY NOT NULL REFERENCES "subscriber" ("reference") ON DELETE RESTRICT,
     "threshold_minor" BIGINT NOT NULL,
     "stripe_account" TEXT,
+    "stripe_from" TIMESTAMPTZ,
     "chosen_at" TIMESTAMPTZ NOT NULL
 );
+ALTER TABLE "payout_choice" ADD CONSTRAINT stripe_account_from_an_instant CHECK ((stripe_account IS NULL) = (stripe_from IS NULL));
 ALTER TABLE "payout_choice" ADD CONSTRAINT threshold_is_not_negative CHECK (threshold_minor >= 0);
 CREATE TABLE "payout_run" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),

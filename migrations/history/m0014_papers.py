@@ -60,7 +60,7 @@ ALTER TABLE "invoice" ADD CONSTRAINT follows_the_one_before CHECK (
     CASE WHEN position <= 1000000 THEN lpad((position - 1)::text, 6, '0') ELSE (position - 1)::text END END);
 ALTER TABLE "invoice" ADD CONSTRAINT a_credit_note_corrects CHECK ((kind = 'credit_note') = (corrects IS NOT NULL));
 ALTER TABLE "invoice" ADD CONSTRAINT adds_up CHECK (
-    total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0);
+    total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0);
 CREATE INDEX invoice_by_order ON invoice (purchase_order);
 CREATE UNIQUE INDEX one_invoice_an_order ON invoice (purchase_order) WHERE kind = 'invoice';
 CREATE TABLE "invoice_paper" (

@@ -321,8 +321,9 @@ def _second_price_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str,
     return _uniform_award({**terms, "licences": 1}, reveals)
 
 
-def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    rules = ascending.AscendingTerms(
+def ascending_terms(terms: Mapping[str, Any]) -> ascending.AscendingTerms:
+    """Return an ascending auction's rule as its transcript states it."""
+    return ascending.AscendingTerms(
         start=Money(terms["start_minor"], terms["currency"]),
         increments_minor=tuple((threshold, step) for threshold, step in terms["increments_minor"]),
         opens_at=terms["opens_at"],
@@ -330,6 +331,10 @@ def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, An
         window=terms["window"],
         extension=terms["extension"],
     )
+
+
+def _ascending_award(terms: Mapping[str, Any], reveals: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    rules = ascending_terms(terms)
     bids = [
         ascending.ProxyBid(reveal["bidder"], Money(reveal["maximum_minor"], terms["currency"]), reveal["at"])
         for reveal in reveals

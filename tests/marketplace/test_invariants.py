@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marketplace.auctions.actions import place_bid
+from marketplace.auctions.award import close_auctions
 from marketplace.database import execute, fetch, transaction
+from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
+from marketplace.settings import settings
+from tests.marketplace.auctions.test_kill import until_over
+from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
+from tests.marketplace.finance.banking import decide_everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OFFENCES = {
+    "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are": (
+        "UPDATE auction_lead SET bid_count = bid_count + 1"
+    ),
+    "bids are in the order of their instants, each within its auction": (
+        "UPDATE bid SET received_at = (SELECT min(received_at) FROM bid) - interval '1 microsecond' WHERE position = 2"
+    ),
+    "a live auction is awarded to whoever led, at the price that stood": (
+        "UPDATE auction_outcome SET pays_minor = pays_minor + 1 WHERE cardinality(lots) > 0"
+    ),
+    "an awarded auction has a transcript, and no other one has": "DELETE FROM auction_transcript",
     "a journal entry moves something": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('odd', 'x', now(), now(), 'EUR', '')"""
@@ -23,7 +44,7 @@ OFFENCES = {
         """UPDATE posting SET amount_minor = amount_minor + 1
            WHERE id = (SELECT min(id) FROM posting WHERE credit = '445710')"""
     ),
-    "a refund is entered for what its sale was": (
+    "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes": (
         "UPDATE posting SET amount_minor = amount_minor - 1 WHERE debit = '445710'"
     ),
     "Stripe's balance transactions and the entries that post them move the same": (
@@ -44,17 +65,33 @@ OFFENCES = {
     "a payment is over what its order owes": "UPDATE payment SET amount_minor = amount_minor + 1 WHERE state = 'paid'",
     "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
     "a licence and its entitlement are those of their order": "UPDATE licence SET net_minor = net_minor + 1",
-    "a refunded order's payment is refunded, its licence cancelled, its entitlement revoked, its sale reversed": (
+    "an order says what went back of it, and its licence what of that was before VAT": (
+        "UPDATE money_back SET net_minor = net_minor - 1, total_minor = total_minor - 1"
+    ),
+    "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is": (
         "UPDATE entitlement SET revoked_at = NULL"
     ),
     "a licence is cancelled with its entitlement, and only where money goes back": (
         """UPDATE licence SET cancelled_at = now() WHERE id = '{held}';
            UPDATE entitlement SET revoked_at = now() WHERE licence = '{held}'"""
     ),
+    "an entitlement is suspended by a dispute, and never while it is revoked": (
+        "UPDATE entitlement SET suspended_at = now() WHERE licence = '{held}'"
+    ),
+    "no more is given back than was taken": "UPDATE payment SET received_minor = 1 WHERE state = 'refunded'",
     "only sealed releases are licensed": "UPDATE release SET state = 'noised', sealed_at = NULL",
     "nobody downloads outside their entitlement": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)
            SELECT gen_random_uuid(), id, 'csv', 1, ends_at FROM entitlement"""
+    ),
+    "an entry that moves revenue has its invoice or credit note, for what it moves": (
+        "UPDATE invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1 WHERE kind = 'invoice'"
+    ),
+    "the numbers of invoices and credit notes leave no gap and rise with time": (
+        "UPDATE number_series SET last = last + 1 WHERE code LIKE 'F-%'"
+    ),
+    "a credit note corrects its own order's invoice, and together they give back no more than it asked": (
+        "UPDATE invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1 WHERE kind = 'credit_note'"
     ),
     "what subscribers are owed, in millionths, is what the books say, in cents": (
         "UPDATE accrual SET held_micro = held_micro + 1 WHERE id = (SELECT min(id) FROM accrual)"
@@ -67,9 +104,48 @@ OFFENCES = {
         "UPDATE licence_split SET state = 'cancelled' WHERE state = 'released'"
     ),
     "an entry of shares has its split": "DELETE FROM licence_split WHERE state = 'held'",
+    "what subscribers keep though the money went back is the operator's loss, in proportion": (
+        "UPDATE licence_split SET lost_minor = 5000 WHERE state = 'released'"
+    ),
     "a split divides what its licence earned over the weight of its release": "UPDATE release SET total_weight = 7",
     "no subscriber is owed less than nothing": (
         "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
+    ),
+    "a reversal moves back exactly what it takes back": (
+        "UPDATE posting SET amount_minor = amount_minor + 1 WHERE entry = (SELECT min(id) FROM journal_entry WHERE kind = 'reversal')"
+    ),
+    "a statement's lines make its closing balance": "UPDATE bank_statement SET closing_minor = closing_minor + 1",
+    "each bank line is entered for its amount, and nothing else moves the bank's account but its opening": (
+        "UPDATE posting SET amount_minor = amount_minor + 1 WHERE id = (SELECT max(id) FROM posting WHERE debit = '512100')"
+    ),
+    "what explains a bank line adds up to it": "UPDATE bank_match SET amount_minor = amount_minor - 1 WHERE undone_at IS NULL",
+    "a match is entered for its amount, and taken back exactly when it is undone": (
+        "UPDATE bank_match SET undone_at = NULL WHERE undone_at IS NOT NULL"
+    ),
+    "the suspense account holds the bank lines that nothing explains": (
+        "UPDATE posting SET amount_minor = amount_minor + 1 WHERE id = (SELECT max(id) FROM posting WHERE credit = '471000')"
+    ),
+    "a write-off is entered for what two people agreed to": (
+        "UPDATE write_off SET amount_minor = amount_minor + 1 WHERE why = 'sale_without_charge'"
+    ),
+    "nothing was entered in a month after it closed, and months closed one after the other": (
+        "UPDATE journal_entry SET at = '2020-01-15' WHERE kind = 'bank_line'"
+    ),
+    "a payout run is the sum of its batches, and those of their payouts": "UPDATE payout_batch SET amount_minor = amount_minor + 1",
+    "a payout took its whole cents from its subscriber when its run was sent, and gave them back when it failed": (
+        "UPDATE payout SET state = 'failed', reason = 'AC01', put_back_by = 1 WHERE state = 'settled'"
+    ),
+    "a pass that paid out or put back is that of its run or its payouts, and is entered in the books for it": (
+        "DELETE FROM posting WHERE debit = '467200'"
+    ),
+    "a payout run has ended exactly when none of its payouts is open": (
+        "UPDATE payout SET state = 'open', ended_at = NULL WHERE state = 'settled'"
+    ),
+    "a payout is settled by a bank line or a transfer of its own, or its batch's": (
+        "UPDATE bank_match SET undone_at = now() WHERE target_kind = 'payout_line'"
+    ),
+    "what is under way to subscribers is what was sent, less what came back and what bank and Stripe have paid": (
+        "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
     ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
     "a sealed release has people, cells and the hashes of both": "UPDATE release SET contributors = 0",
@@ -89,6 +165,27 @@ OFFENCES = {
         "UPDATE notice SET published_at = now() + interval '1 day'"
     ),
 }
+
+
+async def pay_out() -> None:
+    """Pay a run whose bank pays two people and refuses one."""
+    os.environ |= {"PAYOUT_IBAN": payees.OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "1"}
+    settings.cache_clear()
+    await payees.give_details(1, 2, 3)
+    sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
+    assert await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None) == 1
+    assert await payees.bank_day(bank) == 1
+
+
+async def hold_auction() -> None:
+    """Let two partners bid in a live auction to its end."""
+    auction = await open_auction(seconds=1.5, window_seconds=3600, extension_seconds=1)
+    for maximum_minor in (5_000, 9_000):
+        bidder = await add_bidder()
+        await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=maximum_minor)
+    await until_over(auction)
+    assert await close_auctions() == 1
 
 
 class TakenBackError(Exception):
@@ -125,6 +222,9 @@ def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
         await sales.hold(licences[0])
         await sales.hold(licences[1])
         await sales.release(licences[1])
+        await decide_everything()
+        await pay_out()
+        await hold_auction()
         assert await broken() == []
         silent = {}
         for sentence, offence in OFFENCES.items():

@@ -16,8 +16,11 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.embedded.demo import counterpart_running, free_port, port_of, site_running
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
-from marketplace.payments.actions import handle_events, mirror_balance, run_commands, sweep_events
-from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ class Market:
     async def work(self) -> None:
         """Do what the jobs would do in the next minutes, in the order of the money."""
         for job in (
-            run_commands, sweep_events, handle_events, settle_paid, lapse_unpaid, mirror_balance, record_refunds,
+            run_commands, sweep_events, handle_events, settle_paid, lapse_unpaid, mirror_balance, record_refunds, follow_disputes,
             hold_shares, cancel_shares, release_shares, refresh_demand, reconcile,
         ):  # fmt: skip
             await job()

@@ -5,9 +5,9 @@
   const box = document.querySelector("[data-live]");
   if (!box) return;
   const find = (name) => document.querySelector(`[data-${name}]`);
-  const language = document.documentElement.lang;
+  const language = document.documentElement.lang === "fr" ? "fr-FR" : "en-GB";
   const money = new Intl.NumberFormat(language, { style: "currency", currency: box.dataset.currency });
-  const time = new Intl.DateTimeFormat(language, { timeStyle: "medium", timeZone: "Europe/Paris" });
+  const time = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", timeZone: "Europe/Paris" });
   const phase = box.dataset.phase;
   let closes = Number(box.dataset.closes), ahead = Number(box.dataset.now) - Date.now(), last = Number(box.dataset.last);
 
@@ -36,7 +36,7 @@
     ahead = told.now - Date.now();
     closes = told.closes_at;
     if (told.price_minor !== null) write("price", money.format(told.price_minor / 100));
-    write("minimum", money.format(told.minimum_minor / 100));
+    for (const name of ["minimum", "least"]) write(name, money.format(told.minimum_minor / 100));
     write("bids", String(told.bids));
     show("extended", told.extended);
     if (box.dataset.me && told.leader) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import uuid
 from collections import defaultdict
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from marketplace.app import create_app
 from marketplace.auctions import rules
 from marketplace.auctions.queries import get_auction, list_own_bids
 from marketplace.settings import settings
-from pricing.auctions.ascending import AscendingTerms, ProxyBid
+from pricing.auctions.ascending import AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.money import Money
+from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Run = Callable[[Callable[[], Any]], Any]
 
@@ -38,41 +39,51 @@ def real_auctions() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("share", [12, pytest.param(1, marks=pytest.mark.deep)])
-def test_real_bids_over_http_give_the_pure_engines_result(run: Run, share: int) -> None:
+@pytest.mark.parametrize("share", [48, pytest.param(1, marks=pytest.mark.deep)])
+def test_real_bids_at_the_live_door_give_the_pure_engines_result(run: Run, share: int) -> None:
+    """A web process of its own, real HTTP, each auction's bids in their order; several auctions at once."""
     chosen = list(real_auctions().items())[::share]
+    people: dict[str, Bidder] = {}
 
-    async def story() -> None:
-        transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
-        people: dict[str, Bidder] = {}
-        async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
-            for name, bids in chosen:
-                opening = max(1, int(bids[0]["opening_cents"]))
-                auction = await open_auction(
-                    seconds=86_400, reserve_minor=opening, window_seconds=0, extension_seconds=0
-                )
-                answers = []
-                for bid in bids:
-                    if bid["bidder"] not in people:
-                        people[bid["bidder"]] = await add_bidder()
-                    said = await web.put(
-                        f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}", headers=people[bid["bidder"]].headers,
-                        json={"currency": "EUR", "maximum_minor": int(bid["maximum_cents"])},
-                    )  # fmt: skip
-                    answers.append(said.json()["answer"])
-                terms = AscendingTerms(Money(opening, "EUR"), rules.STEPS, 0, 10**9)
-                state, pure = run_pure(
-                    terms,
-                    [
-                        ProxyBid(bid["bidder"], Money(int(bid["maximum_cents"]), "EUR"), at)
-                        for at, bid in enumerate(bids)
-                    ],
-                )
-                row = await get_auction(auction)
-                assert answers == [str(one) for one in pure], name
-                assert row["price_minor"] == (state.price.minor if state.price else None), name
-                assert row["leader"] == (people[state.leader].partner if state.leader else None), name
-                if state.leader:
-                    assert await list_own_bids(auction, people[state.leader].partner)
+    async def hold(web: httpx.AsyncClient, name: str, bids: list[dict[str, str]]) -> None:
+        opening = max(1, int(bids[0]["opening_cents"]))
+        auction = await open_auction(seconds=86_400, reserve_minor=opening, window_seconds=0, extension_seconds=0)
+        answers = []
+        for bid in bids:
+            said = await web.put(
+                f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}", headers=people[bid["bidder"]].headers,
+                json={"currency": "EUR", "maximum_minor": int(bid["maximum_cents"])},
+            )  # fmt: skip
+            assert said.status_code == 200, said.text
+            answers.append(said.json()["answer"])
+        terms = AscendingTerms(Money(opening, "EUR"), rules.STEPS, 0, 10**9)
+        pure, expected = run_pure(
+            terms, [ProxyBid(bid["bidder"], Money(int(bid["maximum_cents"]), "EUR"), at) for at, bid in enumerate(bids)]
+        )
+        assert answers == [str(one) for one in expected], name
+        row = await get_auction(auction)
+        assert row["price_minor"] == (pure.price.minor if pure.price else None), name
+        assert row["leader"] == (people[pure.leader].partner if pure.leader else None), name
+        told = (await web.get(f"/api/v1/auctions/{auction}")).json()
+        assert (told["price_minor"], told["bids"]) == (row["price_minor"], len(pure_accepted(expected))), name
+        if pure.leader:
+            assert await list_own_bids(auction, people[pure.leader].partner)
 
-    run(story)
+    async def story(url: str) -> None:
+        for name in {bid["bidder"] for _, bids in chosen for bid in bids}:
+            people[name] = await add_bidder()
+        turns = asyncio.Semaphore(4)
+
+        async def one(name: str, bids: list[dict[str, str]]) -> None:
+            async with turns:
+                await hold(web, name, bids)
+
+        async with httpx.AsyncClient(base_url=url, timeout=60) as web:
+            await asyncio.gather(*(asyncio.create_task(one(name, bids)) for name, bids in chosen))
+
+    with web_processes(1) as webs:
+        run(lambda: story(webs[0].url))
+
+
+def pure_accepted(answers: Sequence[BidAnswer]) -> list[BidAnswer]:
+    return [one for one in answers if not one.startswith("refused")]

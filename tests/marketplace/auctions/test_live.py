@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import time
 import uuid
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[Callable[[], Any]], Any]
 
+POOLED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query NOT LIKE 'LISTEN%'"
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
@@ -57,7 +59,7 @@ class Watcher:
             writer.close()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while True:
         found = condition()
@@ -67,14 +69,25 @@ async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize(("count", "bids"), [(20, 20), pytest.param(500, 60, marks=pytest.mark.deep)])
-def test_every_watcher_sees_every_price_within_a_second_and_leaves_nothing(run: Run, count: int, bids: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=pytest.mark.deep)]
+)
+def test_every_watcher_sees_every_price_and_leaves_nothing_behind(
+    run: Run, count: int, bids: int, processes: int
+) -> None:
+    """The deep one holds everyone to a second; the other is also run on machines that are busy with something else."""
+
     async def story(webs: list[Web]) -> None:
         auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
+        before = [await asyncio.to_thread(web.inside) for web in webs]
+        assert await fetch_value(LISTENING) == 0
         watchers = [Watcher() for _ in range(count)]
-        tasks = [asyncio.create_task(watcher.watch(webs[n % 2], auction)) for n, watcher in enumerate(watchers)]
-        await until(lambda: all(watcher.phases for watcher in watchers), 30)
-        assert await fetch_value(LISTENING) == 2, "one connection a process"
+        tasks = [asyncio.create_task(watcher.watch(webs[n % processes], auction)) for n, watcher in enumerate(watchers)]
+        await until(lambda: all(watcher.phases for watcher in watchers), 60)
+        assert await fetch_value(LISTENING) == processes, "one connection a process"
+        held = [await asyncio.to_thread(web.inside) for web in webs]
+        assert sum(one["watchers"] for one in held) == count
+        assert {(one["feeds"], one["listeners"]) for one in held} == {(1, 1)}
         placed: dict[int, float] = {}
         for turn in range(bids):
             bidder = (ann, bob)[turn % 2]
@@ -82,26 +95,58 @@ def test_every_watcher_sees_every_price_within_a_second_and_leaves_nothing(run: 
             assert answer.position
             placed[answer.position] = time.monotonic()
             await asyncio.sleep(0.05)
-        await until(lambda: all(len(watcher.seen) == bids for watcher in watchers))
-        slowest = max(watcher.seen[position] - at for watcher in watchers for position, at in placed.items())
-        assert slowest < 1.0, f"a price took {slowest:.2f} s"
+        await until(lambda: all(len(watcher.seen) == bids for watcher in watchers), 60)
         assert not any(watcher.twice for watcher in watchers)
+        slowest = max(watcher.seen[position] - at for watcher in watchers for position, at in placed.items())
+        print(f"{count} watchers in {processes} processes saw every price within {slowest:.2f} s")
+        assert count < 500 or slowest < 1.0, f"a price took {slowest:.2f} s"
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-        async def nobody_listens() -> bool:
-            return int(await fetch_value(LISTENING)) == 0
+        async def nothing_is_left() -> bool:
+            after = [await asyncio.to_thread(web.inside) for web in webs]
+            # The pool keeps connections to the database that it opened under way; nothing else may stay.
+            pooled = await fetch_value(POOLED)
+            return int(await fetch_value(LISTENING)) == 0 and all(
+                now["tasks"] <= then["tasks"]
+                and (now["feeds"], now["watchers"], now["listeners"]) == (0, 0, 0)
+                and now["files"] <= then["files"] + pooled
+                for then, now in zip(before, after, strict=True)
+            )
 
-        await until(nobody_listens, 30)
+        await until(nothing_is_left, 60)
 
-    with web_processes(2) as webs:
+    with web_processes(processes) as webs:
+        run(lambda: story(webs))
+
+
+def test_the_page_follows_the_clock_and_the_award(run: Run) -> None:
+    async def story(webs: list[Web]) -> None:
+        seconds, watcher = 0.7, Watcher()
+        while watcher.phases[:1] != ["announced"]:  # until the watcher was there before it opened
+            seconds, watcher = 2 * seconds, Watcher()
+            opens_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+            auction = await open_auction(seconds=2 * seconds, opens_at=opens_at, window_seconds=0)
+            task = asyncio.create_task(watcher.watch(webs[0], auction))
+            await until(lambda: "closing" in watcher.phases, 60)  # noqa: B023 (awaited at once)
+            if watcher.phases[:1] != ["announced"]:
+                task.cancel()
+        await ending.close_auctions()
+        await until(lambda: "awarded" in watcher.phases, 60)
+        assert list(dict.fromkeys(watcher.phases)) in (
+            ["announced", "open", "closing", "awarded"], ["announced", "open", "closing", "closed", "awarded"],
+        )  # fmt: skip
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with web_processes(1) as webs:
         run(lambda: story(webs))
 
 
 def test_who_comes_back_misses_nothing_even_from_another_process(run: Run) -> None:
     async def story(webs: list[Web]) -> None:
-        auction, ann, bob = await open_auction(seconds=4, window_seconds=0), await add_bidder(), await add_bidder()
+        auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
         watcher = Watcher()
         task = asyncio.create_task(watcher.watch(webs[0], auction))
         for turn in range(4):
@@ -118,14 +163,7 @@ def test_who_comes_back_misses_nothing_even_from_another_process(run: Run) -> No
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
         )
         await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=90_000)
-        await until(lambda: len(watcher.seen) == 10, 6)
-        await asyncio.sleep(2)
-
-        async def awarded() -> bool:
-            await ending.close_auctions()
-            return watcher.phases[-1] == "awarded"
-
-        await until(awarded)
+        await until(lambda: len(watcher.seen) == 10, 60)
         assert watcher.twice == 0
         assert sorted(watcher.seen) == list(range(1, 11))
         task.cancel()

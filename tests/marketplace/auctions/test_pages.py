@@ -17,7 +17,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
-from tests.marketplace.auctions.world import add_offer, open_auction
+from tests.marketplace.auctions.world import add_method, add_offer, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 
@@ -32,8 +32,8 @@ SECOND = dt.timedelta(seconds=1)
 def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
     async def story() -> None:
         auction = await open_auction(seconds=50, window_seconds=60, extension_seconds=90)
-        await make_buyer("atelier")
-        await make_buyer("bureau")
+        for name in ("atelier", "bureau"):
+            await add_method(await make_buyer(name))
         async with Browser() as ann, Browser(ann.app) as bob, Browser(ann.app) as nobody:
             await ann.sign_in("atelier@partner.example")
             await bob.sign_in("bureau@partner.example")
@@ -67,19 +67,21 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
         release = await open_shop()
         offer = await fetch_value("SELECT id FROM offer")
         ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+        await add_method(ann)
+        await add_method(bob)
         now = clock.now()
         auction = await announce(
             Plan(
                 kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + 4 * SECOND,
-                reserve_minor=20_000, exclusive_from=now + 4 * SECOND, exclusive_to=now + dt.timedelta(days=30),
+                exclusive_from=now + 4 * SECOND, exclusive_to=now + dt.timedelta(days=30),
             ),
             by="Steward",
         )  # fmt: skip
         async with Browser() as winner, Browser(winner.app) as loser:
             await winner.sign_in("atelier@partner.example")
             await loser.sign_in("bureau@partner.example")
-            await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "700.00", "nonce": "ab" * 32})
-            await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "300.00", "nonce": "cd" * 32})
+            await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "9000.00", "nonce": "ab" * 32})
+            await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "4000.00", "nonce": "cd" * 32})
             await asyncio.sleep(4.1)
             await ending.close_auctions()
             assert "You won" in text_of(await winner.get(f"/en/auctions/{auction}"))
@@ -98,7 +100,7 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
             assert await ending.settle_sales() == 0
             row = await fetch_one("SELECT * FROM purchase_order")
             assert row
-            assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 30_000, ann)
+            assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 400_000, ann)
             assert await counts("licence", "entitlement") == (1, 1)
             assert "Paid." in text_of(await winner.get(f"/en/auctions/{auction}"))
         with pytest.raises(Conflict, match="exclusively"):
@@ -128,7 +130,7 @@ def test_a_steward_announces_and_cancels(run: Run) -> None:
             assert (row["licences"], row["reserve_minor"], row["kind"]) == (3, 12_000, "limited")
             for bad in (
                 {"kind": "dutch"},
-                {"reserve": "0"},
+                {"reserve": "-1"},
                 {"closes_at": "soon"},
                 {"closes_at": fields["opens_at"]},
                 {"licences": "0"},

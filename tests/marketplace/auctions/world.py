@@ -31,7 +31,7 @@ class Bidder:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-async def add_bidder(name: str = "Bidder", *, vetted: bool = True) -> Bidder:
+async def add_bidder(name: str = "Bidder", *, vetted: bool = True, with_method: bool = True) -> Bidder:
     partner, key = uuid.uuid4(), f"key-{uuid.uuid4()}"
     await execute(
         """INSERT INTO partner (id, company, country, vat_number, signed_up_at, vetted_at, vetted_by)
@@ -47,17 +47,33 @@ async def add_bidder(name: str = "Bidder", *, vetted: bool = True) -> Bidder:
            VALUES ($1, $2, $3, '', 'en', $4, now())""",
         uuid.uuid4(), f"{partner.hex}@example.org", name, partner,
     )  # fmt: skip
+    if with_method:
+        await add_method(partner)
     return Bidder(partner, key)
 
 
+async def add_method(partner: uuid.UUID) -> None:
+    """Give a partner a saved card that this database alone knows of: enough to bid with, not to be charged."""
+    await execute("INSERT INTO payer (partner, asked_at) VALUES ($1, now()) ON CONFLICT DO NOTHING", partner)
+    await execute(
+        """INSERT INTO saved_method (id, payer, state, method_id, kind, brand, last_four, requested_at, saved_at)
+           VALUES (gen_random_uuid(), $1, 'saved', 'pm_' || gen_random_uuid(), 'card', 'visa', '4242', now(), now())""",
+        partner,
+    )
+
+
 async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUID, list[uuid.UUID]]:
-    """Add a dataset with sealed releases and its offer; return the offer and the releases."""
+    """Add a dataset with sealed releases and its offer; return the offer and the releases.
+
+    The data are so old that a licence is worth the floor, one cent: any reserve will do.
+    """
     if not await fetch_value("SELECT true FROM purpose WHERE code = 'presence.statistics'"):
         await execute(
             "INSERT INTO purpose VALUES ('presence.statistics', 'presence', 'statistics', 'Présence', 'Presence')"
         )
         await execute(
             "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'lignes', 'lines', 12)"
+            " ON CONFLICT DO NOTHING"
         )
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, zones, age_bands,
@@ -71,7 +87,7 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
     offer, made = uuid.uuid4(), []
     await execute(
         """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
-           VALUES ($1, $2, 'standard-1', 500000, 1000, 90000000, 'EUR', now())""",
+           VALUES ($1, $2, 'standard-1', 500000, 1, 90000000, 'EUR', now())""",
         offer,
         code,
     )
@@ -79,8 +95,9 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
         made.append(uuid.uuid4())
         await execute(
             """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
-                                    epsilon_micro, contributors, total_weight, row_count, cells_sha256, manifest_sha256)
-               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6, 1, 'c', 'm')""",
+                                    epsilon_micro, contributors, total_weight, row_count, cells_sha256, manifest_sha256,
+                                    latest_event_at)
+               VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6, 1, 'c', 'm', '2000-01-01Z')""",
             made[-1], code, YEAR_START + dt.timedelta(days=30 * number), YEAR_START + dt.timedelta(days=30 * (number + 1)),
         )  # fmt: skip
     return offer, made

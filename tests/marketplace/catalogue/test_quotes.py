@@ -50,7 +50,7 @@ def signed(inputs: Any) -> tuple[bytes, bytes]:
 
 def inputs_of(release: dict[str, Any], offer: dict[str, Any], demand: int = 10_000, promised: int = 0) -> Any:
     return rules.price_inputs(
-        release, offer, demand_basis_points=demand, promised_minor=promised, subscribers_basis_points=5000, now=NOW
+        release, offer, demand_basis_points=demand, promised_minor=promised, operator_basis_points=5000, now=NOW
     )
 
 
@@ -217,11 +217,11 @@ def test_a_promise_in_force_raises_the_floor_and_only_while_it_is(run: Run) -> N
         plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
         for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
             await ContributorTerm(
-                id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=now + dt.timedelta(days=start),
+                id=uuid.uuid4(), dataset="lyon", promised_minor=minimum, starts_at=now + dt.timedelta(days=start),
                 ends_at=now + dt.timedelta(days=end),
             ).save()  # fmt: skip
         raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        assert plain["amount_minor"] < 200_000 < raised["amount_minor"] < 220_000
+        assert plain["amount_minor"] < 285_715 < raised["amount_minor"] < 320_000
 
     run(story)
 

@@ -24,7 +24,7 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.datasets import objects
 from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
 from marketplace.identity.actions import create_key
-from marketplace.purchases.actions import request_order_refund
+from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import buy, make_buyer, open_shop, some_cells
 

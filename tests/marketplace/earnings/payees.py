@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from stdnum import iban
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import hold_shares, release_shares
 from marketplace.earnings.payout_file import open_file
+from marketplace.embedded.bank import Bank
 from marketplace.finance.bank import import_bank_statement
 from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actors import Actor
@@ -23,8 +24,6 @@ from tests.marketplace.earnings import sales
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from marketplace.embedded.bank import Bank
 
 OUR_IBAN = "FR7630006000011234567890189"
 DAYS_15 = dt.timedelta(days=15)
@@ -108,3 +107,19 @@ async def bank_day(bank: Bank, days: int = 4) -> int:
     statement = bank.close_day(clock.now().date() + dt.timedelta(days=days))
     await import_bank_statement(statement, person=None, new_account=True)
     return await match_payouts()
+
+
+async def bank_of_today() -> Bank:
+    """Return our bank where its last statement left it."""
+    last = await fetch_one("SELECT closing_minor, sequence FROM bank_statement ORDER BY sequence DESC LIMIT 1")
+    bank = Bank(OUR_IBAN)
+    if last:
+        bank.balance_cents, bank.days = last["closing_minor"], last["sequence"]
+    return bank
+
+
+async def bank_pays(run: uuid.UUID) -> int:
+    """Let the bank pay a sent run; return how many of its lines were explained."""
+    bank = await bank_of_today()
+    bank.take(await file_of(run))
+    return await bank_day(bank)

@@ -156,20 +156,34 @@ async def refund(licence: uuid.UUID) -> None:
     order, now = await order_of(licence), clock.now()
     async with transaction():
         await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order)
-        await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = $1", order)
-        row = await fetch_one("UPDATE licence SET cancelled_at = $2 WHERE id = $1 RETURNING net_minor", licence, now)
+        await execute("UPDATE purchase_order SET state = 'refunded', returned_minor = total_minor WHERE id = $1", order)
+        row = await fetch_one(
+            "UPDATE licence SET cancelled_at = $2, returned_minor = net_minor WHERE id = $1 RETURNING net_minor",
+            licence,
+            now,
+        )
         assert row
         await execute("UPDATE entitlement SET revoked_at = $2 WHERE licence = $1", licence, now)
+        await execute(
+            """INSERT INTO money_back (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
+               SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
+            order, now,
+        )  # fmt: skip
         await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
         await write_papers([order])
     await mirror(licence, "refund", -row["net_minor"])
 
 
-async def promise(minimum: int, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
-    """Promise the dataset's contributors a minimum pool for what is sold in between."""
-    await ContributorTerm(
-        id=uuid.uuid4(), dataset="lyon", minimum_pool_minor=minimum, starts_at=starts_at, ends_at=ends_at
-    ).save()
+async def promise(minimums: Mapping[int, int], starts_at: dt.datetime, ends_at: dt.datetime) -> uuid.UUID:
+    """Promise each of these people, in micro-euros, a minimum of every licence priced in between."""
+    term, at_most = uuid.uuid4(), -(-sum(minimums.values()) // MICRO_PER_MINOR)
+    await ContributorTerm(id=term, dataset="lyon", promised_minor=at_most, starts_at=starts_at, ends_at=ends_at).save()
+    await copy_in(
+        "contributor_promise",
+        ("term", "subscriber", "minimum_micro"),
+        [(term, who, micro) for who, micro in minimums.items()],
+    )
+    return term
 
 
 async def standing() -> dict[int, tuple[int, int]]:

@@ -276,3 +276,30 @@ def test_a_file_that_would_differ_is_not_handed_out_again(run: Run) -> None:
         await settle_all(sent, bank, file)
 
     with_a_run(run, story)
+
+
+@pytest.mark.deep
+def test_a_hundred_thousand_are_paid_in_one_run(run: Run) -> None:
+    """Ten batches in one file, one payee refused, everything settled by ten lines, nothing left under way."""
+
+    async def story() -> None:
+        from tests.benchmarks import payout  # noqa: PLC0415
+
+        await payout.payees(payout.PAYEES)
+        owed = -await balance(SUBSCRIBERS_PAYABLE)
+        sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        whole = await fetch_value("SELECT amount_minor FROM payout_run")
+        assert await fetch_value("SELECT count(*) FROM payout_batch") == payout.PAYEES // payouts.PAYEES_A_BATCH
+        assert whole == await fetch_value(
+            "SELECT sum(div(payable_micro, 10000))::bigint FROM accrual WHERE payable_micro > 0"
+        )
+        bank = Bank(payees.OUR_IBAN, balance_cents=10 * whole, refuses={payees.iban_of(77_777): "AC04"})
+        report = bank.take(await payees.file_of(sent))
+        assert await payouts.take_answer(sent, report, None) == 1
+        assert await payees.bank_day(bank) == payout.PAYEES // payouts.PAYEES_A_BATCH
+        back = await fetch_value("SELECT amount_minor FROM payout WHERE state = 'failed'")
+        assert await in_the_books() == (owed - whole + back, 0)
+        assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'settled'") == payout.PAYEES - 1
+
+    with payees.paying():
+        run(story)

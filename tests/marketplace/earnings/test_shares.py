@@ -35,19 +35,17 @@ DAYS_15 = dt.timedelta(days=15)
 
 
 @given(
-    net=some.integers(1, 10**9), fee=some.integers(0, 10**6), minimum=some.integers(0, 10**9),
+    net=some.integers(1, 10**9), fee=some.integers(0, 10**6),
     rates=some.tuples(some.integers(0, 10_000), some.integers(0, 10_000)).filter(lambda pair: sum(pair) <= 10_000),
 )  # fmt: skip
-def test_a_sale_is_divided_to_the_cent(net: int, fee: int, minimum: int, rates: tuple[int, int]) -> None:
-    division = rules.divide(net, fee, rates, minimum)
+def test_a_sale_is_divided_to_the_cent(net: int, fee: int, rates: tuple[int, int]) -> None:
+    division = rules.divide(net, fee, rates)
     assert division.distributable_minor == max(0, net - fee)
     parts = division.pool_minor, division.operator_minor, division.platform_minor
     assert sum(parts) == division.distributable_minor
     assert min(parts) >= 0
-    assert division.pool_minor >= min(minimum, division.distributable_minor)
-    if not minimum:
-        for part, rate in zip(parts, rates, strict=False):
-            assert abs(part * 10_000 - division.distributable_minor * rate) < 10_000
+    for part, rate in zip(parts, rates, strict=False):
+        assert abs(part * 10_000 - division.distributable_minor * rate) < 10_000
 
 
 @given(some.lists(some.dictionaries(some.integers(0, 40), some.integers(0, 9)), max_size=5))
@@ -251,25 +249,6 @@ def test_a_sale_that_the_fee_takes_whole_pays_nobody(run: Run) -> None:
         assert await sales.standing() == {}
         with clock.shifted(DAYS_15):
             assert await release_shares() == 1
-
-    run(story)
-
-
-def test_a_promised_minimum_counts_for_what_is_sold_meanwhile(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        now, release = clock.now(), await sales.seal({1: 1})
-        await sales.promise(9000, now - sales.MONTH, now)
-        inside = await sales.sell(release, 10_000, fee=0, sold_at=now - dt.timedelta(days=1))
-        at_its_end = await sales.sell(release, 10_000, fee=0, sold_at=now)
-        too_small = await sales.sell(release, 700, fee=0, sold_at=now - dt.timedelta(days=1))
-        await hold_shares()
-        pools = {
-            row["licence"]: row["pool_minor"] for row in await fetch("SELECT licence, pool_minor FROM licence_split")
-        }
-        assert pools == {inside: 9000, at_its_end: 5000, too_small: 700}
-        assert (await get_share(inside, 1))["raised"]
-        assert not (await get_share(at_its_end, 1))["raised"]
 
     run(story)
 

@@ -84,7 +84,8 @@ async def pay_unseen(order_id: uuid.UUID) -> None:
     """Let the payment be paid without any Stripe."""
     await execute("UPDATE stripe_command SET state = 'done' WHERE subject = $1", order_id)
     await execute(
-        """UPDATE payment SET state = 'paid', paid_at = $2, charge_id = 'ch_' || subject, session_id = 'cs_' || subject
+        """UPDATE payment SET state = 'paid', paid_at = $2, received_minor = amount_minor, charge_id = 'ch_' || subject,
+                  session_id = 'cs_' || subject
            WHERE subject = $1""",
         order_id, clock.now(),
     )  # fmt: skip
@@ -114,8 +115,15 @@ async def give_back(order_id: uuid.UUID) -> None:
     """Record that all the money went back."""
     now = clock.now()
     await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order_id)
-    await execute("UPDATE purchase_order SET state = 'refunded' WHERE id = $1", order_id)
-    await execute("UPDATE licence SET cancelled_at = $2 WHERE purchase_order = $1", order_id, now)
+    await execute("UPDATE purchase_order SET state = 'refunded', returned_minor = total_minor WHERE id = $1", order_id)
+    await execute(
+        "UPDATE licence SET cancelled_at = $2, returned_minor = net_minor WHERE purchase_order = $1", order_id, now
+    )
+    await execute(
+        """INSERT INTO money_back (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
+           SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
+        order_id, now,
+    )  # fmt: skip
     await execute(
         "UPDATE entitlement SET revoked_at = $2 WHERE licence IN (SELECT id FROM licence WHERE purchase_order = $1)",
         order_id, now,

@@ -22,9 +22,9 @@ from marketplace.finance.queries import (
     list_orders,
     list_runs,
 )
-from marketplace.payments.actions import mirror_balance
-from marketplace.payments.actions import run_commands
-from marketplace.payments.actions import handle_events, sweep_events
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.queries import get_payment
 from marketplace.payments.stripe_port import SilentError
 from tests.marketplace.finance import sales

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from marketplace.auctions.sealing import public_key
 from marketplace.errors import Invalid
 from marketplace.settings import (
     DEMO_IDENTITY_KEYS,
     DEMO_SECRET,
-    DEMO_SIREN,
     DEMO_SIGNING_KEY,
+    DEMO_SIREN,
     LOCAL_STRIPE_KEY,
     read,
+    refuse_bid_key,
     refuse_demo_settings,
 )
 
@@ -50,6 +56,33 @@ def test_production_settings_are_accepted() -> None:
 def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, says: str) -> None:
     with pytest.raises(Invalid, match=says):
         refuse_demo_settings(read(PRODUCTION | {variable: value}))
+
+
+def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
+    private = "ab" * 32
+    public = public_key(private)
+    site = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public}
+    refuse_bid_key(read(site), serving=True)
+    with pytest.raises(Invalid, match="for `jobs` alone"):
+        refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=True)
+    refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=False)
+    for wrong in ({}, {"PARTAGE_BID_KEY": "cd" * 32}, {"PARTAGE_BID_KEY": private, "PARTAGE_BID_PUBLIC_KEY": ""}):
+        with pytest.raises(Invalid, match="no sealed auction ends"):
+            refuse_bid_key(read(site | wrong), serving=False)
+
+
+def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
+    private = "ab" * 32
+    given = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(private), "PARTAGE_BID_KEY": private}
+    told = subprocess.run(
+        [sys.executable, "-m", "marketplace", "serve"],
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "PARTAGE_BID_KEY" in told.stderr
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,11 @@ def test_vat_numbers_are_checked_by_their_country() -> None:
     assert rules.clean_vat("GR", "EL 094259216") == "EL094259216"
     assert rules.clean_vat("DE", "136695976") == "DE136695976"
     assert rules.clean_vat("US", "whatever") == ""
-    for country, number in (("FR", "FR00303265045"), ("DE", "DE136695977"), ("DE", VAT), ("IT", "../../x")):
+    assert rules.clean_vat("MQ", "") == rules.clean_vat("MC", " ") == ""
+    assert rules.clean_vat("MQ", "40 303 265 045") == VAT
+    assert rules.clean_vat("MC", "FR53000004605") == "FR53000004605"
+    for country, number in (("FR", "FR00303265045"), ("DE", "DE136695977"), ("DE", VAT), ("IT", "../../x"), ("RE", "FR00303265045"),
+                            ("MC", "FR40303265046")):  # fmt: skip
         with pytest.raises(Invalid):
             rules.clean_vat(country, number)
 

@@ -17,16 +17,12 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance, trial_balance
 from marketplace.payments import rules
-from marketplace.payments.actions import (
-    Line,
-    handle_events,
-    mirror_balance,
-    request_payment,
-    request_refund,
-    run_commands,
-    sweep_events,
-)
+from marketplace.payments.actions import request_payment, request_refund
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.queries import get_payment, list_movements_of
+from marketplace.payments.rules import Line
 from marketplace.payments.stripe_port import StripePort
 
 if TYPE_CHECKING:

@@ -19,8 +19,10 @@ from marketplace.database import execute, fetch_one
 from marketplace.datasets import objects
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
-from marketplace.payments.actions import handle_events, run_commands, sweep_events
-from marketplace.purchases.actions import lapse_unpaid, record_refunds, settle_paid
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
+from marketplace.purchases.money_back import follow_disputes, record_refunds
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser
 
@@ -115,6 +117,7 @@ async def jobs() -> None:
     await handle_events()
     await settle_paid()
     await record_refunds()
+    await follow_disputes()
     await lapse_unpaid()
 
 

@@ -75,6 +75,12 @@ def test_a_buyer_without_an_address_still_gets_a_valid_invoice() -> None:
     assert broken_rules(xml) == []
 
 
+@pytest.mark.parametrize(("net", "vat"), [(0, 1), (1, 0), (3, 1), (333, 66), (100_001, 20_001)])
+def test_a_part_given_back_makes_a_valid_credit_note_down_to_a_cent(net: int, vat: int) -> None:
+    part = document(kind="credit_note") | {"net_minor": net, "vat_minor": vat, "total_minor": net + vat}
+    assert broken_rules(facturx(part)) == []
+
+
 @pytest.mark.parametrize(
     "element", ["GrandTotalAmount", "TaxTotalAmount", "TaxBasisTotalAmount", "LineTotalAmount", "CalculatedAmount",
                 "BasisAmount", "TotalPrepaidAmount", "DuePayableAmount"],

@@ -12,7 +12,8 @@ import pytest
 from marketplace import clock
 from marketplace.catalogue.actions import withdraw_offer
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.payments.actions import handle_events, run_commands
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import ask, click_order, counts, jobs, make_buyer, open_shop, order_of, pay
@@ -94,7 +95,8 @@ def test_the_order_says_which_vat_and_why(run: Run, stripe: Any, case: tuple[str
             assert sentence in (await browser.get(f"/en/orders/{row['id']}")).text
             (session,) = stripe.list("checkout/sessions")
             assert session["amount_total"] == row["total_minor"]
-            assert session["customer_email"] == "atelier@partner.example"
+            (customer,) = stripe.list("customers")
+            assert (session["customer"], customer["email"]) == (customer["id"], "atelier@partner.example")
 
     run(story)
 
@@ -135,8 +137,8 @@ def test_clicks_at_once_are_one_order(run: Run, stripe: Any) -> None:
             assert {answer.status_code for answer in twice + again} == {303}
             assert (await order_of(quote))["id"] == form
             assert len({answer.headers["location"] for answer in again}) == 1
-        assert await counts("purchase_order", "payment", "quote_acceptance", "stripe_command") == (1, 1, 1, 1)
-        assert len(stripe.list("checkout/sessions")) == 1
+        assert await counts("purchase_order", "payment", "quote_acceptance", "stripe_command") == (1, 1, 1, 2)
+        assert len(stripe.list("checkout/sessions")) == len(stripe.list("customers")) == 1
 
     run(story)
 
@@ -249,7 +251,7 @@ def test_paying_twice_pays_once(run: Run, stripe: Any) -> None:
             assert paid.headers["location"] == f"/en/orders/{order_id}"
             assert (await click_order(browser, quote)).headers["location"] == f"/en/orders/{order_id}"
         assert len(stripe.list("charges")) == 1
-        assert await counts("licence", "stripe_command") == (1, 1)
+        assert await counts("licence", "stripe_command") == (1, 2), "a customer and a page"
 
     run(story)
 

@@ -18,9 +18,10 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value, transac
 from marketplace.errors import NotFound
 from marketplace.invariants import broken
 from marketplace.purchases import invoices
-from marketplace.purchases.actions import request_order_refund, settle_paid
+from marketplace.purchases.actions import settle_paid
 from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.invoice_xml import amount
+from marketplace.purchases.money_back import request_order_refund
 from marketplace.purchases.numbers import take_numbers
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
@@ -90,6 +91,37 @@ def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(run: Run, stripe: A
             assert "Avoir" in text_of(shown)
             answer = await browser.get(f"/en/invoices/{note['id']}")
             assert broken_rules(get_xml_from_pdf(answer.content)[1]) == []
+
+    run(story)
+
+
+def test_money_given_back_part_by_part_has_a_credit_note_each(run: Run, stripe: Any) -> None:
+    del stripe
+
+    async def story() -> None:
+        release = await open_shop()
+        partner = await make_buyer()
+        async with Browser() as browser:
+            await browser.sign_in("atelier@partner.example")
+            bought = await buy(browser, partner, release)
+            parts = [1, 333, bought["total_minor"] - 334]
+            for part in parts:
+                await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=part)
+                await jobs()
+            shown = text_of(await browser.get(f"/en/orders/{bought['id']}"))
+        invoice, *notes = await papers()
+        assert [note["total_minor"] for note in notes] == parts
+        assert [note["number"] for note in notes] == [f"A-{YEAR}-00000{place}" for place in (1, 2, 3)]
+        assert {note["corrects"] for note in notes} == {invoice["number"]}
+        assert sum(note["net_minor"] for note in notes) == bought["net_minor"]
+        assert sum(note["vat_minor"] for note in notes) == bought["vat_minor"]
+        for note in notes:
+            assert note["number"] in shown
+            _, xml = get_xml_from_pdf((await invoices.get_paper(note["id"]))[1])
+            assert broken_rules(xml) == []
+            assert [e.text for e in etree.fromstring(xml).iter(f"{RAM}GrandTotalAmount")] == [
+                amount(note["total_minor"])
+            ]
 
     run(story)
 

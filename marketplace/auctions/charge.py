@@ -1,0 +1,74 @@
+"""What winners owe: ordered once a sale, charged to the saved method while they are away, else paid on Stripe's page.
+
+A sale's row is locked while it is ordered, so that a winner who clicks and the job that charges never make two orders of
+one award. An order that came to nothing lapses, and the winner may ask for another until the time to pay is over.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.auctions import rules
+from marketplace.database import execute, fetch, fetch_one, transaction
+from marketplace.errors import Expired, NotAllowed, NotFound
+from marketplace.purchases.actions import ask_for_money, order_awarded
+
+if TYPE_CHECKING:
+    from marketplace.identity.actors import Actor
+
+AT_ONCE: Final = 50
+
+
+async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
+    """Order what a partner won, and return the order to pay on Stripe's page; one that still may be paid is returned again."""
+    if actor.partner is None:
+        raise NotAllowed("Only a partner pays for what it won.")
+    order = await _order(sale, order_id, partner=actor.partner, person=actor.person, is_away=False)
+    await ask_for_money(order)
+    return order
+
+
+async def charge_sales() -> int:
+    """Order every fresh award and charge the winner's saved method, once; return how many. A job."""
+    fresh = await fetch(
+        """SELECT sale.id FROM auction_sale AS sale WHERE sale.state = 'due' AND sale.purchase_order IS NULL
+           AND sale.due_at > clock_timestamp() ORDER BY sale.due_at, sale.id LIMIT $1""",
+        AT_ONCE,
+    )
+    for row in fresh:
+        # The order's id is the sale's: whoever died between ordering and charging is found again by the worker.
+        await _order(row["id"], row["id"], is_away=True)
+    return len(fresh)
+
+
+async def _order(
+    sale: uuid.UUID, order_id: uuid.UUID, *, is_away: bool, partner: uuid.UUID | None = None, person: uuid.UUID | None = None
+) -> uuid.UUID:  # fmt: skip
+    """Order one sale unless an order of it is paid or still may be, and return that order; the intent is committed with it."""
+    async with transaction():
+        held = await fetch_one("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
+        row = held and await fetch_one(
+            """SELECT sale.*, outcome.auction, outcome.partner, outcome.pseudonym, outcome.round, auction.offer, auction.root,
+                      purchase_order.state AS order_state,
+                      (SELECT email FROM person WHERE person.partner = outcome.partner
+                       ORDER BY person.id = $3 DESC NULLS LAST, created_at, id LIMIT 1) AS email
+               FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+               JOIN auction ON auction.id = outcome.auction
+               LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
+               WHERE sale.id = $1 AND ($2::uuid IS NULL OR outcome.partner = $2)""",
+            sale, partner, person,
+        )  # fmt: skip
+        if not row:
+            raise NotFound("There is nothing to pay.")
+        if row["purchase_order"] and row["order_state"] != "lapsed":
+            return uuid.UUID(str(row["purchase_order"]))
+        if row["state"] != "due" or row["due_at"] <= clock.now():
+            raise Expired("The time to pay has passed.")
+        await order_awarded(
+            row["partner"], auction=row["auction"], offer=row["offer"], release=row["release"], net_minor=row["net_minor"],
+            document=rules.award_document(row), order_id=order_id, email=row["email"] or "", is_away=is_away,
+        )  # fmt: skip
+        await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1", sale, order_id)
+    return order_id

@@ -1,0 +1,29 @@
+"""What must always be true of auctions: a sentence, and the SQL that names who breaks it; swept with all the others."""
+
+from __future__ import annotations
+
+AUCTIONS = {
+    "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are": (
+        """SELECT auction.id AS auction, lead.bid_count, count(bid.position) AS bids, max(bid.position) AS last
+       FROM auction LEFT JOIN auction_lead AS lead ON lead.auction = auction.id LEFT JOIN bid ON bid.auction = auction.id
+       GROUP BY auction.id, lead.bid_count
+       HAVING lead.bid_count IS NULL OR (count(bid.position), coalesce(max(bid.position), 0)) <> (lead.bid_count, lead.bid_count)"""
+    ),
+    "bids are in the order of their instants, each within its auction": (
+        """SELECT bid.id AS bid
+       FROM (SELECT id, auction, received_at, lag(received_at) OVER (PARTITION BY auction ORDER BY position) AS before
+             FROM bid WHERE position IS NOT NULL) AS bid
+       JOIN auction ON auction.id = bid.auction JOIN auction_lead AS lead ON lead.auction = auction.id
+       WHERE received_at < before OR received_at < opens_at OR received_at >= lead.closes_at"""
+    ),
+    "a live auction is awarded to whoever led, at the price that stood": (
+        """SELECT auction.id AS auction FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
+       LEFT JOIN auction_outcome AS won ON won.auction = auction.id AND won.round = 1 AND cardinality(won.lots) > 0
+       WHERE auction.kind = 'ascending' AND auction.state = 'awarded'
+         AND (won.partner, won.pays_minor) IS DISTINCT FROM (lead.leader, lead.price_minor)"""
+    ),
+    "an awarded auction has a transcript, and no other one has": (
+        """SELECT auction.id AS auction FROM auction LEFT JOIN auction_transcript AS transcript ON transcript.auction = auction.id
+       WHERE (auction.state = 'awarded') <> (transcript.auction IS NOT NULL)"""
+    ),
+}

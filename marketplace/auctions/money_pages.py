@@ -1,0 +1,82 @@
+"""Pages of a bidder's money: the saved payment method, and an auction's deposit."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template
+from msgspec import Struct
+
+from marketplace.auctions import eligibility
+from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.payments.queries import find_saved_method
+from marketplace.web.pages import page, see
+
+Asked = Request[Actor, Any, Any]
+Back = Annotated[str, QueryParameter(name="back", max_length=100)]
+Saved = Annotated[uuid.UUID | None, QueryParameter(name="saved")]
+OURS = re.compile(r"/auctions/[0-9a-f-]{36}")
+"""The only places this page leads back to."""
+
+
+class MethodForm(Struct):
+    """One button: its form's id is the saved method's."""
+
+    form_id: uuid.UUID
+    back: str = ""
+
+
+class DepositForm(Struct):
+    """One button: its form's id is the deposit's."""
+
+    form_id: uuid.UUID
+
+
+def _known(back: str) -> str:
+    return back if OURS.fullmatch(back) else ""
+
+
+@get("/payment-method", guards=[partner])
+async def payment_method(request: Asked, saved: Saved = None, back: Back = "") -> Template:
+    """Show what a partner saved to be charged with; to who comes back from Stripe's page, ask whether it is kept."""
+    assert request.user.partner
+    if saved is not None:
+        await eligibility.look_for_method(request.user.partner, saved)
+    method = await find_saved_method(request.user.partner)
+    return page("auctions/payment_method.html", method=method, back=_known(back), came_back=saved is not None)
+
+
+@post("/payment-method", guards=[vetted_partner], status_code=303)
+async def save_method(
+    request: Asked, data: Annotated[MethodForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Go to Stripe's page, where a card or account is saved; nothing is charged there."""
+    url = await eligibility.save_method(request.user, saved_id=data.form_id, back_to=_known(data.back))
+    return Redirect(url, status_code=303) if url else see("/payment-method")
+
+
+@post("/payment-method/{saved:uuid}/forget", guards=[partner], status_code=303)
+async def forget_method(request: Asked, saved: FromPath[uuid.UUID]) -> Redirect:
+    """Forget a saved method, here and at Stripe."""
+    assert request.user.partner
+    await eligibility.forget_method(request.user.partner, saved)
+    return see("/payment-method")
+
+
+@post("/auctions/{auction:uuid}/deposit", guards=[vetted_partner], status_code=303)
+async def deposit_form(
+    request: Asked,
+    auction: FromPath[uuid.UUID],
+    data: Annotated[DepositForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Have an auction's deposit held back, on Stripe's page where one is needed."""
+    url = await eligibility.ask_deposit(request.user, auction, deposit=data.form_id)
+    return Redirect(url, status_code=303) if url else see(f"/auctions/{auction}")
+
+
+ROUTES = [payment_method, save_method, forget_method, deposit_form]

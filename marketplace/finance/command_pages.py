@@ -1,0 +1,52 @@
+"""What is stuck between us and Stripe: commands that failed or take too long, and webhooks that were lost."""
+
+from __future__ import annotations
+
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.finance.actions import give_up, try_again
+from marketplace.finance.base_pages import CLERKS, READERS, Asked, finance_page
+from marketplace.finance.queries import list_stuck
+from marketplace.payments.queries import list_lost_events
+from marketplace.web.pages import see
+
+
+class StuckForm(Struct):
+    """What is decided about a stuck command: `retry`, or `give_up` with the reason."""
+
+    decision: str
+    form_id: uuid.UUID
+    reason: str = ""
+
+
+@get("/finance/commands", guards=READERS)
+async def commands(request: Asked) -> Template:
+    """Show what Stripe was asked and has not done, oldest first, and what no webhook brought."""
+    return finance_page(
+        "commands.html", commands=await list_stuck(), lost=await list_lost_events(), now=clock.now(),
+        may_act=request.user.role == "finance",
+    )  # fmt: skip
+
+
+@post("/finance/commands/{command_id:uuid}", guards=CLERKS)
+async def decide(
+    request: Asked, command_id: FromPath[uuid.UUID],
+    data: Annotated[StuckForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:  # fmt: skip
+    """Try a stuck command again, or give it up."""
+    if data.decision == "give_up":
+        await give_up(command_id, request.user, reason=data.reason)
+    else:
+        await try_again(command_id, request.user)
+    return see("/finance/commands")
+
+
+ROUTES = [commands, decide]

@@ -1,0 +1,127 @@
+"""Paying: a run of a hundred thousand people, drafted and sent, against a bare COPY of the rows it writes, in the same run.
+
+`python3 tests bench payout` prints `payout draft RATIO …`, `payout send RATIO …` and `payout file SECONDS …`: who is due
+summed exactly and written with every key and check; the money moved; the bank's file made and checked
+against its schema, and read by a bank that shares no code with its writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+PAYEES = 100_000
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it; `peers` changes nothing, for the peer is COPY itself. PAYOUT_PAYEES=1000000 measures a country's."""
+    del peers
+    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="partage-payout-") as folder:
+        Path(folder).chmod(0o755)
+        os.environ |= {"PARTAGE_STATE": str(Path(folder) / "state"), "PAYOUT_IBAN": "FR7630006000011234567890189"}
+        settings.cache_clear()
+        with EmbeddedPostgres(Path(folder)) as server:
+            asyncio.run(_measure(server.url(), int(os.environ.get("PAYOUT_PAYEES", str(PAYEES)))))
+
+
+async def payees(people: int) -> None:
+    """Sell one release of so many lines, split and release it, and give all of them bank details."""
+    import datetime as dt  # noqa: PLC0415
+
+    from marketplace import clock  # noqa: PLC0415
+    from marketplace.database import copy_columns, copy_in, execute  # noqa: PLC0415
+    from marketplace.earnings import vault  # noqa: PLC0415
+    from marketplace.earnings.actions import hold_shares, release_shares  # noqa: PLC0415
+    from tests.marketplace.earnings import sales  # noqa: PLC0415
+    from tests.marketplace.earnings.payees import iban_of  # noqa: PLC0415
+
+    everyone, now = np.arange(1, people + 1, dtype=np.int64), clock.now()
+    await sales.open_shop(range(0))
+    await copy_columns("subscriber", {"reference": everyone})
+    weights = np.random.default_rng(1).integers(1, 13, people)
+    release = await sales.seal(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
+    await sales.sell(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))
+    assert (await hold_shares(), await release_shares()) == (1, 1)
+    rows = []
+    for line in everyone.tolist():
+        details, number = uuid.uuid4(), iban_of(line)
+        key, sealed = vault.seal({"holder": f"Zoé Lefèvre {line}", "iban": number}, details, line)
+        rows.append((details, line, sealed, key, vault.fingerprint(number), number[-4:], "BE", now, now))
+    columns = ("id", "subscriber", "sealed", "key_id", "fingerprint", "last_four", "country", "added_at", "usable_from")
+    await copy_in("bank_details", columns, rows)
+    await execute("VACUUM ANALYZE accrual, bank_details, subscriber")
+
+
+async def bare_copy(table: str) -> float:
+    """Return the seconds of a COPY of a table's rows into one without keys and checks."""
+    from marketplace.database import copy_in, execute, fetch  # noqa: PLC0415
+
+    rows = [tuple(row) for row in await fetch(f"SELECT * FROM {table}")]
+    await execute(f"CREATE TABLE bare AS TABLE {table} WITH NO DATA")
+    columns = [row["column_name"] for row in await fetch(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = 'bare' ORDER BY ordinal_position")]  # fmt: skip
+    start = time.perf_counter()
+    await copy_in("bare", columns, rows)
+    spent = time.perf_counter() - start
+    await execute("DROP TABLE bare")
+    return spent
+
+
+async def _measure(url: str, people: int) -> None:
+    from marketplace import database  # noqa: PLC0415
+    from marketplace.database import execute, fetch_value  # noqa: PLC0415
+    from marketplace.earnings import payout_file, payouts  # noqa: PLC0415
+    from marketplace.embedded.bank import Bank  # noqa: PLC0415
+    from migrations.runner import migrate  # noqa: PLC0415
+    from tests.marketplace.earnings.payees import clerk, file_of  # noqa: PLC0415
+
+    await database.open_pool(url)
+    await migrate()
+    await payees(people)
+    nora, paul = await clerk("Nora"), await clerk("Paul")
+    start = time.perf_counter()
+    run = await payouts.draft(nora)
+    drafted = time.perf_counter() - start
+    assert run
+    assert await fetch_value("SELECT people FROM payout_run") == people
+    await payouts.approve(run, paul, reason="measured")
+    row = await fetch_value("SELECT drafted_at FROM payout_run")
+    start = time.perf_counter()
+    file, _ = await payout_file.make_file(run, row, row.date())
+    made = time.perf_counter() - start
+    size = file.seek(0, io.SEEK_END)
+    file.close()
+    start = time.perf_counter()
+    await payouts.send(run, paul)
+    sent = time.perf_counter() - start
+    moved = max(sent - made, 0.001)
+    await execute("CREATE TABLE moved AS SELECT accrual.* FROM accrual WHERE payable_micro < 0")
+    payout, accrual = await bare_copy("payout"), await bare_copy("moved")
+    answer = Bank(os.environ["PAYOUT_IBAN"]).take(await file_of(run))
+    assert b"GrpSts>ACCP" in answer
+    name = f"{people // 1000}k"
+    print(
+        f"payout draft-{name} {drafted / payout:.2f} × bare COPY of the same rows ({drafted:.2f} s; COPY {payout:.2f} s)"
+    )
+    print(
+        f"payout send-{name} {moved / accrual:.2f} × bare COPY of its accruals, its file apart ({moved:.2f} s; COPY {accrual:.2f} s)"
+    )
+    print(
+        f"payout file-{name} {made:.2f} s, made and checked against its schema ({size / 1e6:.0f} MB, {people / made:.0f} payees/s)"
+    )
+    await database.close_pool()
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: python3 tests bench payout")

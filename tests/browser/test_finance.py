@@ -1,0 +1,166 @@
+"""Finance's work clicked in Chromium: a statement imported, a line matched, another split, a write-off by two, a month closed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.database import execute, fetch_value
+from marketplace.identity import actions as identity
+from marketplace.ledger import chart
+from marketplace.ledger.actions import record
+from marketplace.ledger.periods import bounds, month_of, next_month
+from marketplace.ledger.queries import balance
+from tests.marketplace.finance import sales
+from tests.marketplace.finance.statements import Entry, Statement
+from tests.support.browsing import Guest, open_house
+from tests.support.market import PASSWORD, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MONTH = month_of(bounds(month_of(clock.now()))[0] - dt.timedelta(days=1))
+FIRST, LAST = MONTH + dt.timedelta(days=2), next_month(MONTH) - dt.timedelta(days=1)
+
+
+async def books_of_a_month() -> str:
+    """Leave a month with a payout, an order paid at the bank, and nothing explained yet; the order's number."""
+    for name in ("finance", "second", "auditor"):
+        role = "finance" if name == "second" else name
+        await identity.add_staff(f"{name}@people.example", name.title(), role, PASSWORD)
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    at = bounds(MONTH)[0] + dt.timedelta(days=1)
+    with clock.shifted(at - clock.now()):
+        await sales.settle(order)
+    await execute(
+        """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, source_id, status, created_at,
+                                            available_on)
+           SELECT 'txn_' || name, 'payout', -amount, 0, -amount, name, 'available', $1, $1
+           FROM (VALUES ('po_march', 70000), ('po_twin', 5000), ('po_other', 5000)) AS payout (name, amount)""",
+        at,
+    )  # fmt: skip
+    for name, amount in (("po_march", 70_000), ("po_twin", 5_000), ("po_other", 5_000)):
+        await record(
+            "stripe_payout", f"txn_{name}", at=at, text="Payout", postings=[(chart.TRANSFERS, chart.STRIPE, amount)]
+        )
+    await execute(
+        "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 0, 0, 0)", clock.now()
+    )
+    number: str = await fetch_value("SELECT number FROM purchase_order WHERE id = $1", order)
+    return number
+
+
+def statement(number: str) -> Statement:
+    owed = sales.NET + sales.VAT
+    entries = [
+        Entry(70_000, "B1", "STRIPE po_march", "Stripe Payments Europe"), Entry(5_000, "B2", "", "Inconnu"),
+        Entry(owed - 150 + 5_000, "B3", f"{number} et virement", "ACME SAS"), Entry(-12, "B4", "Arrondi"),
+    ]  # fmt: skip
+    for entry in entries:
+        entry.day = FIRST
+    return Statement(entries, opening=100_000, name="RELEVE-1", message="MSG-1", day=LAST)
+
+
+async def imports(clerk: Guest, path: Path) -> None:
+    await clerk.click("Bank")
+    await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
+    await clerk.press("Import", again_by_address=False)
+    await clerk.read("not known as ours")
+    await clerk.go("/finance/bank")
+    await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
+    await clerk.page.get_by_label("It is of an account of ours").check()
+    await clerk.press("Import")
+    await clerk.read("Imported: 1 statements with 4 lines")
+    await clerk.page.get_by_label("Statement of the bank").set_input_files(path)
+    await clerk.press("Import")
+    await clerk.read("1 were here already")
+    await clerk.click("RELEVE-1")
+
+
+async def matches_by_keys(clerk: Guest) -> None:
+    """Walk the queue with j and Enter, and match with one more Enter."""
+    await clerk.go("/finance/exceptions?why=line_unexplained")
+    page = clerk.page
+    links = page.locator("table.queue tbody a")
+    place = (await links.all_inner_texts()).index("B2")
+    for _ in range(place + 1):
+        await page.keyboard.press("j")
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await clerk.read("Inconnu")
+    await clerk.look()
+    await page.keyboard.press("j")
+    assert (await page.evaluate("document.activeElement.textContent")) == "Match"
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await clerk.look()
+
+
+async def splits(clerk: Guest, number: str) -> None:
+    await clerk.go("/finance/exceptions")
+    await clerk.click("B3")
+    await clerk.click("Split it, or say it is a fee")
+    other = await fetch_value(
+        """SELECT source_id FROM balance_transaction WHERE category = 'payout' AND NOT EXISTS (
+               SELECT FROM bank_match WHERE target_id = source_id AND undone_at IS NULL)"""
+    )
+    page = clerk.page
+    for part, (kind, target, amount) in enumerate(
+        (("order", number, "120,00"), ("payout", other, "50.00"), (chart.BANK_CHARGES, "", "")), 1
+    ):
+        await page.get_by_label(f"What part {part} is").select_option(kind)
+        await page.get_by_label(f"Number of part {part}").fill(target)
+        await page.get_by_label(f"Amount of part {part}").fill(amount)
+    await clerk.press("Explain it so", Note="Bank took its fee")
+    await clerk.read("explained")
+
+
+async def writes_off(clerk: Guest, second: Guest) -> None:
+    await clerk.go("/finance/exceptions")
+    await clerk.click("B4")
+    await clerk.press("Propose the write-off", Reason="Rounding of the bank; nobody to ask.")
+    await clerk.read("A second person decides.")
+    await clerk.go("/finance/write-offs")
+    await clerk.read("waits for a second person")
+    await second.sign_in("second@people.example")
+    await second.go("/finance")
+    await second.click("1 write-off waits for a second person")
+    await second.press("Approve B4")
+    await second.read("approved")
+
+
+async def closes(clerk: Guest) -> None:
+    await clerk.go("/finance/periods")
+    await clerk.press("Close")
+    await clerk.read("Every month that is over is closed.")
+    await clerk.click("Audit trail")
+    await clerk.press("Show", Did_what="period_closed")
+    await clerk.page.get_by_role("cell", name="Period closed").wait_for()
+
+
+def test_finance_matches_splits_writes_off_and_closes(database_url: str, chromium: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(database_url) as market, open_house(chromium, market) as house:
+            number = await books_of_a_month()
+            told = statement(number)
+            path = tmp_path / "statement.xml"
+            path.write_bytes(told.xml("08"))
+            clerk, second = await house.guest(), await house.guest()
+            await clerk.sign_in("finance@people.example")
+            await clerk.go("/finance")
+            await imports(clerk, path)
+            assert await balance(chart.TRANSFERS) == 10_000, "the payout that names itself is matched"
+            await matches_by_keys(clerk)
+            await splits(clerk, number)
+            await writes_off(clerk, second)
+            assert await balance(chart.SUSPENSE) == 0
+            assert await balance(chart.BANK) == told.ends_at()
+            await closes(clerk)
+            await clerk.go("/finance/trial-balance?by=recording")
+            await clerk.go("/finance/exports")
+
+    asyncio.run(story())

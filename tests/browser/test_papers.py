@@ -1,0 +1,91 @@
+"""Papers, clicked in Chromium: an address, an invoice, what a licence did for people, a subscriber's year, the books as files."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from facturx import get_xml_from_pdf
+
+from marketplace import clock
+from marketplace.database import fetch_value
+from marketplace.earnings.actions import hold_shares
+from marketplace.finance.exports import write_exports
+from marketplace.identity import actions as identity
+from marketplace.purchases.invoices import write_papers
+from tests.marketplace.earnings import sales
+from tests.support.browsing import open_house
+from tests.support.market import PASSWORD, claim, running
+
+if TYPE_CHECKING:
+    from tests.support.browsing import Guest
+    from tests.support.market import Market
+
+
+async def small_world(market: Market) -> None:
+    """Sell two licences of a hundred and fifty lines; let a buyer, one line's holder and finance in."""
+    await sales.open_shop(range(1, 151))
+    release = await sales.seal({line: line for line in range(1, 151)})
+    for net in (10_001, 250_000):
+        await sales.sell(release, net)
+    await write_papers()
+    await hold_shares()
+    partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")
+    await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
+    code = await identity.invite_colleague(
+        partner, email="claire@people.example", name="Claire", invitation_id=uuid.uuid4(), session="x"
+    )
+    await identity.accept_invitation(code, PASSWORD, "en")
+    await claim(market, 150, "lucie@people.example")
+
+
+async def keeps_its_papers(partner: Guest) -> None:
+    await partner.click("Orders")
+    await partner.click_in_table()
+    await partner.read("Your company’s address is missing")
+    name, _ = get_xml_from_pdf(await partner.download("F-"))
+    assert name == "factur-x.xml"
+    await partner.click("Address of your invoices")
+    await partner.press("Save", Street="12 rue des Capucins", Postcode="69001", City="Lyon", Your_reference="PO-7")
+    await partner.read("Changed on")
+    await partner.click("Orders")
+    await partner.click_in_table()
+    await partner.click("What your licence did for people")
+    await partner.read("about 150")
+    assert (await partner.download("Keep as PDF")).startswith(b"%PDF")
+
+
+async def reads_a_year(line: Guest) -> None:
+    await line.go("/earnings")
+    await line.click(str(clock.now().year))
+    await line.read("On 31 December, carried over")
+    assert (await line.download("Keep as PDF")).startswith(b"%PDF")
+
+
+async def takes_the_books_away(finance: Guest) -> None:
+    await finance.go("/finance/exports")
+    for chosen in ("fec", "beancount", "hledger"):
+        await finance.press("Write the file", Format=chosen)
+    assert await write_exports() == 3
+    await finance.go("/finance/exports")
+    await finance.read("Ready")
+    assert (await finance.download("FEC")).startswith(b"JournalCode\t")
+    assert (await finance.download("beancount")).startswith(b'option "title"')
+    assert (await finance.download("hledger")).startswith(b"decimal-mark .")
+
+
+def test_papers_are_clicked(database_url: str, chromium: str) -> None:
+    async def story() -> None:
+        async with running(database_url) as market:
+            await small_world(market)
+            async with open_house(chromium, market) as house:
+                partner, line, finance = [await house.guest() for _ in range(3)]
+                await partner.sign_in("claire@people.example")
+                await keeps_its_papers(partner)
+                await line.sign_in("lucie@people.example")
+                await reads_a_year(line)
+                await finance.sign_in("nora@people.example")
+                await takes_the_books_away(finance)
+
+    asyncio.run(story())

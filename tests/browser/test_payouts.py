@@ -1,0 +1,109 @@
+"""Being paid, clicked in Chromium: bank details, a run that two people decide, its file at the bank, and paid on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
+from marketplace.identity import actions as identity
+from tests.marketplace.earnings import payees, sales
+from tests.support.browsing import open_house
+from tests.support.market import PASSWORD, claim, running
+
+if TYPE_CHECKING:
+    from tests.support.browsing import Guest, House
+    from tests.support.market import Market
+
+
+async def small_world(market: Market) -> None:
+    """Let forty lines earn different amounts, two people of finance in, and the holders of two lines."""
+    await sales.open_shop(range(1, 41))
+    await payees.earn({line: line for line in range(1, 41)}, 200_000)
+    await payees.give_details(*range(3, 41))
+    for name in ("nora", "paul"):
+        await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
+    for line in (40, 2):
+        await claim(market, line, f"line-{line}@people.example")
+
+
+async def picture(guest: Guest, name: str) -> None:
+    """Keep pictures where PICTURES says, for people who look."""
+    if folder := os.environ.get("PICTURES"):
+        await guest.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+        await guest.handset.page.screenshot(path=f"{folder}/{name}-phone.png", full_page=True)
+
+
+async def enter(house: House, email: str) -> Guest:
+    guest = await house.guest()
+    await guest.sign_in(email)
+    return guest
+
+
+async def story(database_url: str, chromium: str) -> None:
+    async with running(database_url) as market:
+        await small_world(market)
+        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(40): "AC04"})
+        async with open_house(chromium, market) as house:
+            lucie, zoe = await enter(house, "line-2@people.example"), await enter(house, "line-40@people.example")
+            await lucie.go("/earnings")
+            await lucie.read("tell us where")
+            await picture(lucie, "earnings")
+            await lucie.click("Bank details")
+            await lucie.press("Save", again_by_address=False, Account_holder="Lucie Martin", IBAN="FR76 3000 6000")
+            await lucie.read("27 characters; this one has 12")
+            await picture(lucie, "bank-details-wrong")
+            await lucie.press("Save", Account_holder="Lucie Martin", IBAN=payees.iban_of(2))
+            await lucie.read(f"•••• {payees.iban_of(2)[-4:]}")
+            await picture(lucie, "bank-details")
+            await lucie.go("/earnings/payouts")
+            await picture(lucie, "payouts-before")
+
+            nora, paul = await enter(house, "nora@people.example"), await enter(house, "paul@people.example")
+            await nora.go("/finance")
+            await nora.click("Payout runs")
+            await nora.press("Draft a SEPA run")
+            await nora.read("somebody else of finance approves it")
+            await picture(nora, "run-draft")
+            await paul.go("/finance/payout-runs")
+            await picture(paul, "runs")
+            await paul.click_in_table()
+            await picture(paul, "run-to-approve")
+            await paul.press("Approve", Reason="The list and its sum were checked")
+            await nora.page.reload()
+            await nora.press("Send")
+            file = await nora.download("Fetch the file")
+            await nora.page.set_input_files(
+                "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.take(file)}
+            )
+            await nora.press("Take the answer")
+            await nora.read("AC04: the account is closed")
+            await picture(nora, "run-answered")
+            await lucie.go("/earnings/payouts")
+            await lucie.read("On its way")
+            await payees.bank_day(bank)
+            await nora.page.reload()
+            await nora.read("Settled")
+            await nora.look()
+            await picture(nora, "run-settled")
+            await nora.go("/finance/payout-runs")
+            await lucie.go("/earnings/payouts")
+            await lucie.read("by the bank on")
+            await picture(lucie, "payouts")
+            await zoe.go("/earnings/payouts")
+            await zoe.read("the account is closed (AC04)")
+            await picture(zoe, "payouts-failed")
+            await zoe.click("Change bank details")
+            await zoe.press("Save", Account_holder="Zoe", IBAN=payees.iban_of(77))
+            await zoe.go("/earnings")
+            await zoe.read("were changed on")
+            await picture(zoe, "earnings-changed")
+        await market.work()
+        assert await payouts.draft() is None
+
+
+def test_from_bank_details_to_paid(database_url: str, chromium: str) -> None:
+    with payees.paying():
+        asyncio.run(story(database_url, chromium))

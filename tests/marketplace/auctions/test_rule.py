@@ -1,0 +1,118 @@
+"""The rule of ascending auctions as PostgreSQL applies it equals `pricing`'s, step by step, at every edge."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from marketplace.auctions import rules
+from marketplace.database import fetch
+from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
+from pricing.money import Money
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+AUCTIONS, BIDS = 300, 12
+DECIDE = """
+    SELECT said.* FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS given (one, number),
+        LATERAL decide_open_bid(
+            jsonb_populate_record(NULL::auction, one -> 'auction'), jsonb_populate_record(NULL::auction_lead, one -> 'lead'),
+            (one ->> 'bidder')::uuid, (one ->> 'maximum')::bigint, (one ->> 'at')::timestamptz) AS said
+    ORDER BY number"""
+START = rules.micros(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
+
+
+def eur(minor: int) -> Money:
+    return Money(minor, "EUR")
+
+
+def draw_terms(draw: random.Random) -> AscendingTerms:
+    steps, threshold, step = [], 0, draw.randrange(1, 5)
+    for _ in range(draw.randrange(1, 4)):
+        steps.append((threshold, step))
+        threshold, step = threshold + draw.randrange(1, 40), step + draw.randrange(4)
+    end = START + draw.randrange(2, 30) * 1_000_000
+    return AscendingTerms(
+        eur(draw.randrange(1, 30)),
+        tuple(steps),
+        START,
+        end,
+        draw.choice((0, 3, 10)) * 1_000_000,
+        draw.choice((0, 2, 10)) * 1_000_000,
+    )
+
+
+def draw_bid(draw: random.Random, state: AscendingState, people: list[str], at: int) -> ProxyBid:
+    """Draw a bid whose amount lies on an edge of the rule more often than not."""
+    edges = [state.minimum_bid.minor, state.terms.start.minor, *(one.maximum.minor for one in state.maxima)]
+    amount = draw.choice(edges) + draw.choice((-1, 0, 0, 1, 2, draw.randrange(60)))
+    return ProxyBid(draw.choice(people), eur(max(1, amount)), at)
+
+
+def draw_instant(draw: random.Random, state: AscendingState, last: int) -> int:
+    """Draw an instant not before `last`, often on an edge: the opening, the window's first, the last and the end itself."""
+    edges = [
+        START - 1,
+        START,
+        state.closes_at - state.terms.window,
+        state.closes_at - 1,
+        state.closes_at,
+        state.closes_at + 1,
+    ]
+    return max(
+        last, draw.choice([*edges, last, last + 1, last + draw.randrange(3_000_000), last + draw.randrange(3_000_000)])
+    )
+
+
+def rows(state: AscendingState, bid: ProxyBid, standing: str) -> dict[str, Any]:
+    """Return what the database is asked about this step."""
+    terms = state.terms
+    lead = next((one for one in state.maxima if one.bidder == state.leader), None)
+    return {
+        "auction": {
+            "state": standing, "reserve_minor": terms.start.minor, "opens_at": rules.instant(terms.opens_at).isoformat(),
+            "steps_from_minor": [start for start, _ in terms.increments_minor], "steps_minor": [step for _, step in terms.increments_minor],
+            "window_seconds": terms.window // 1_000_000, "extension_seconds": terms.extension // 1_000_000,
+        },
+        "lead": {
+            "closes_at": rules.instant(state.closes_at).isoformat(), "leader": state.leader,
+            "leading_maximum_minor": lead.maximum.minor if lead else None, "price_minor": state.price.minor if state.price else None,
+        },
+        "bidder": bid.bidder, "maximum": bid.maximum.minor, "at": rules.instant(bid.at).isoformat(),
+    }  # fmt: skip
+
+
+def test_the_database_decides_as_the_pure_rule_does(run: Run) -> None:
+    draw = random.Random(6)  # noqa: S311 (a test's draws repeat)
+    people = [str(uuid.UUID(int=number)) for number in range(1, 5)]
+    asked, expected = [], []
+    for _ in range(AUCTIONS):
+        state, last = opened(draw_terms(draw)), START - 2
+        for _ in range(BIDS):
+            last = draw_instant(draw, state, last) if draw.random() < 0.4 else last + draw.randrange(500_000)
+            bid = draw_bid(draw, state, people, last)
+            asked.append(rows(state, bid, "standing"))
+            state, answer = place(state, bid)
+            lead = next((one.maximum.minor for one in state.maxima if one.bidder == state.leader), None)
+            price = state.price.minor if state.price else None
+            expected.append((str(answer), state.leader, lead, price, rules.instant(state.closes_at)))
+
+    async def story() -> None:
+        said = await fetch(DECIDE, json.dumps(asked))
+        for given, one, pure in zip(asked, said, expected, strict=True):
+            leader = str(one["leader"]) if one["leader"] else None
+            assert (one["answer"], leader, one["leading_maximum"], one["price"], one["closes_at"]) == pure, given
+        closed = [step | {"auction": step["auction"] | {"state": "closed"}} for step in asked]
+        late = {one["answer"] for one in await fetch(DECIDE, json.dumps(closed))}
+        assert late == {"refused_too_late", "refused_too_early"}, "no bid counts in an auction that a job has closed"
+
+    run(story)
+    counted = {one[0]: sum(other[0] == one[0] for other in expected) for one in expected}
+    assert len(counted) == 7, counted
+    assert min(counted.values()) >= 30, f"every answer is met often: {counted}"

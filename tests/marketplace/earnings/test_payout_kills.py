@@ -1,0 +1,95 @@
+"""Kill -9 between the lines of drafting, sending, answering and settling: each is done or not, and the next try ends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import fetch, fetch_value
+from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
+from marketplace.finance.bank import import_bank_statement
+from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.queries import balance
+from tests.marketplace.earnings import payees, sales
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., Any]
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> dict[str, int]:
+    """Take one run from its draft to the statement that returns a part, killed on its way through each step."""
+    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS02"})
+    deaths: dict[str, int] = {}
+
+    def kill(step: str, file: bytes = b"") -> None:
+        (tmp_path / "file").write_bytes(file)
+        command = [sys.executable, "-m", "tests.marketplace.earnings.killed_payouts", database_url, step, str(every)]
+        died = subprocess.run(
+            [*command, str(tmp_path / "file")], cwd=ROOT, check=False, capture_output=True, text=True, env=dict(os.environ)
+        )  # fmt: skip
+        assert died.returncode == 0, died.stderr[-3000:]
+        deaths[step] = deaths.get(step, 0) + int(died.stdout)
+
+    async def prepare() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1})
+        await payees.give_details(1, 2, 3)
+
+    async def approve() -> None:
+        drafted = await fetch_value("SELECT id FROM payout_run")
+        await payouts.prepare(drafted, await payees.clerk("Nora"))
+        await payouts.approve(drafted, await payees.clerk("Paul"), reason="checked")
+
+    async def at_the_bank() -> bytes:
+        sent = await fetch_value("SELECT id FROM payout_run WHERE state = 'sent'")
+        return bank.take(await payees.file_of(sent))
+
+    async def a_day(on: int) -> None:
+        statement = bank.close_day(clock.now().date().replace(year=2090 + on))
+        await import_bank_statement(statement, person=None, new_account=True)
+
+    async def ended() -> None:
+        rows = await fetch("SELECT subscriber, state FROM payout ORDER BY subscriber")
+        assert [tuple(row) for row in rows] == [(1, "settled"), (2, "failed"), (3, "failed")]
+        assert [await payees.balance_of(line) // 10_000 for line in (1, 2, 3)] == [0, 3333, 3333]
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+        assert await balance(SUBSCRIBERS_PAYABLE) == -(10_000 - 3333)
+        counts = [
+            await fetch_value(f"SELECT count(*) FROM {table}") for table in ("payout_run", "payout", "payout_answer")
+        ]
+        assert counts == [1, 3, 1]
+
+    with payees.paying():
+        run(prepare)
+        kill("draft")
+        run(approve)
+        kill("send")
+        kill("answer", run(at_the_bank))
+        for on in (1, 2):
+            run(lambda on=on: a_day(on))
+            kill("match")
+        run(ended)
+    return deaths
+
+
+def test_a_payout_killed_on_its_way_is_done_once(run: Run, database_url: str, tmp_path: Path) -> None:
+    deaths = killed_through(run, database_url, tmp_path, 29)
+    assert set(deaths) == {"draft", "send", "answer", "match"}
+    assert min(deaths.values()) >= 1, deaths
+
+
+@pytest.mark.deep
+def test_a_payout_killed_between_any_two_lines_is_done_once(run: Run, database_url: str, tmp_path: Path) -> None:
+    deaths = killed_through(run, database_url, tmp_path, 1)
+    assert min(deaths.values()) >= 10, deaths

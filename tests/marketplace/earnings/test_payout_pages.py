@@ -1,0 +1,220 @@
+"""Payouts over HTTP: a subscriber sees threshold and history, finance prepares, approves, sends and takes the answer."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from marketplace import clock
+from marketplace.app import create_app
+from marketplace.database import execute, fetch_value
+from marketplace.earnings import payout_queries, payouts, sepa
+from marketplace.embedded.bank import Bank
+from marketplace.identity.sessions import begin_session
+from tests.marketplace.earnings import payees, sales
+from tests.marketplace.earnings.test_pages import words
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Run = Callable[..., Any]
+
+
+@contextlib.asynccontextmanager
+async def visiting(line: int | None = None, role: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a browser of the holder of `line` or of staff, who are somebody new each time."""
+    transport = httpx.ASGITransport(create_app())
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://site", headers={"accept-language": "en"}
+    ) as client:
+        person = uuid.uuid4()
+        await execute(
+            """INSERT INTO person (id, email, name, password_hash, language, subscriber, staff_role, created_at)
+               VALUES ($1, $2, $3, 'x', 'en', $4, $5, $6)""",
+            person, f"{person}@example.org", f"P{person.hex[:6]}", line, role, clock.now(),
+        )  # fmt: skip
+        cookie = await begin_session(person)
+        assert cookie.value
+        client.cookies.set(cookie.key, cookie.value)
+        yield client
+
+
+async def press(
+    browser: httpx.AsyncClient, page: str, action: str, *, files: Any = None, status: int = 303, **fields: str
+) -> httpx.Response:
+    """Send the form of a page whose action ends with `action`."""
+    html = (await browser.get(f"/en{page}")).text
+    for form in re.findall(r'<form method="post".*?</form>', html, re.DOTALL):
+        target = re.search(r'action="([^"]+)"', form)
+        if target and target[1].endswith(action):
+            hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
+            answer = await browser.post(target[1], data=hidden | fields, files=files)
+            assert answer.status_code == status, (answer.status_code, words(answer))
+            return answer
+    raise AssertionError(f"{page} has no form for {action}")
+
+
+def paying(run: Run, story: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1, 4: 1})  # 25 euros each
+        await story()
+
+    with payees.paying():
+        run(whole)
+
+
+def test_from_bank_details_to_paid(run: Run) -> None:
+    async def story() -> None:
+        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
+        await payees.give_details(2)
+        async with visiting(1) as lucie, visiting(role="finance") as nora, visiting(role="finance") as paul:
+            assert "Enough to be paid: tell us where." in words(await lucie.get("/en/earnings"))
+            wrong = await press(
+                lucie, "/earnings/bank-details", "/bank-details", holder="Lucie", iban="FR76 1234", status=422
+            )
+            assert "has 27 characters; this one has 8" in words(wrong)
+            assert 'value="FR76 1234"' in wrong.text
+            await press(lucie, "/earnings/bank-details", "/bank-details", holder="Lucie", iban=payees.iban_of(1))
+            assert payees.iban_of(1) not in (await lucie.get("/en/earnings/bank-details")).text
+            assert f"•••• {payees.iban_of(1)[-4:]}" in words(await lucie.get("/en/earnings/bank-details"))
+            assert "the next payouts are prepared by" in words(await lucie.get("/en/earnings/payouts"))
+
+            told = words(await nora.get("/en/finance/payout-runs"))
+            assert "By SEPA transfer €50.00 2 people" in told
+            assert "Waiting for bank details €50.00 2 people" in told
+            drafted = (await press(nora, "/finance/payout-runs", "/finance/payout-runs")).headers["location"][3:]
+            assert "somebody else of finance approves it" in words(await nora.get(f"/en{drafted}"))
+            assert "Being prepared" in words(await lucie.get("/en/earnings/payouts"))
+            await press(paul, drafted, "/approve", reason="the sums fit")
+            assert (await nora.get(f"/en{drafted}/download")).status_code == 404
+            await press(nora, drafted, "/send")
+            assert "On its way" in words(await lucie.get("/en/earnings/payouts"))
+            file = await paul.get(f"/en{drafted}/download")
+            assert "attachment" in file.headers["content-disposition"]
+            assert sepa.digest(file.content) == await fetch_value("SELECT file_sha256 FROM payout_run")
+            report = bank.take(file.content)
+            await press(paul, drafted, "/answer", files={"file": ("answer.xml", report, "application/xml")})
+            told = words(await paul.get(f"/en{drafted}"))
+            assert "AC04: the account is closed" in told
+            assert "Paid out · " not in told
+            await payees.bank_day(bank)
+            assert "Paid out · 1 €25.00" in words(await paul.get(f"/en{drafted}"))
+            told = words(await lucie.get("/en/earnings/payouts"))
+            assert re.search(r"Paid out by the bank on .* €25\.00", told), told
+            assert "Yours now €0.000000" in told
+            assert "€25.000000" in words(await lucie.get("/en/earnings"))
+            year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'payout'")
+            assert "Paid out" in words(await lucie.get(f"/en/earnings/statements/{year}"))
+        async with visiting(2) as bob:
+            told = words(await bob.get("/en/earnings/payouts"))
+            assert "Your money is back on your balance: the account is closed (AC04)." in told
+            assert "your bank refuses the account you gave" in told
+            assert "Your bank refused the last payout" in words(await bob.get("/en/earnings/bank-details"))
+
+    paying(run, story)
+
+
+def test_a_changed_iban_is_told_on_every_page_of_theirs(run: Run) -> None:
+    async def story() -> None:
+        await payees.give_details(1)
+        async with visiting(1) as lucie:
+            assert "were changed" not in words(await lucie.get("/en/earnings"))
+            await press(lucie, "/earnings/bank-details", "/bank-details", holder="Eve", iban=payees.iban_of(9))
+            for page in ("/en/earnings", "/en/earnings/payouts"):
+                assert f"they now end in {payees.iban_of(9)[-4:]}" in words(await lucie.get(page))
+            assert "no payout goes there before" in words(await lucie.get("/en/earnings/bank-details"))
+            assert "have rested until" in words(await lucie.get("/en/earnings"))
+            later = clock.now() + dt.timedelta(days=8)
+            assert (await payout_queries.get_outlook(1, 0, later))["changed"] is None
+            await press(lucie, "/earnings/bank-details", "/remove")
+            assert "tell us where" in words(await lucie.get("/en/earnings"))
+
+    paying(run, story)
+
+
+def test_the_threshold_is_theirs_to_raise(run: Run) -> None:
+    async def story() -> None:
+        await payees.give_details(1)
+        async with visiting(1) as lucie:
+            assert 'value="1.00"' in (await lucie.get("/en/earnings/payouts")).text
+            for wrong, says in (
+                ("ten", "Write an amount"),
+                ("0,99", "from 1.00"),
+                ("1000.01", "to 1000.00"),
+                ("1e3", "Write"),
+            ):
+                answer = await press(lucie, "/earnings/payouts", "/threshold", euros=wrong, status=422)
+                assert says in words(answer), wrong
+            await press(lucie, "/earnings/payouts", "/threshold", euros="50,5 €")
+            told = words(await lucie.get("/en/earnings/payouts"))
+            assert "You are paid from €50.50 on; €25.500000 to go." in told
+            assert "Paid from €50.50 your own choice" in told
+            assert await payouts.draft() is None
+
+    paying(run, story)
+
+
+def test_who_may_do_what(run: Run) -> None:
+    async def story() -> None:
+        await payees.give_details(1)
+        nora = await payees.clerk("Nora")
+        sent = await payees.sent(nora=nora, paul=await payees.clerk("Paul"))
+        async with visiting(1) as lucie, visiting(role="steward") as steward, visiting(role="auditor") as auditor:
+            for path in ("/en/finance/payout-runs", f"/en/finance/payout-runs/{sent}"):
+                assert (await lucie.get(path)).status_code == 403
+                assert (await steward.get(path)).status_code == 403
+                answer = await auditor.get(path)
+                assert answer.status_code == 200
+                assert "/download" not in answer.text
+                assert 'method="post" action="/en/finance' not in answer.text
+            for outsider in (lucie, steward, auditor):
+                assert (await outsider.get(f"/en/finance/payout-runs/{sent}/download")).status_code == 403
+            for path in ("/en/earnings/payouts", "/en/earnings/bank-details"):
+                assert (await steward.get(path)).status_code == 403
+        async with visiting(2) as bob, visiting(role="finance") as clerk:
+            assert "No payout yet." in words(await bob.get("/en/earnings/payouts"))
+            assert (await clerk.get(f"/en/finance/payout-runs/{uuid.uuid4()}")).status_code == 404
+            page = (await clerk.get(f"/en/finance/payout-runs/{sent}")).text
+            assert "Lef" not in page, "names are between a subscriber and the bank"
+
+    paying(run, story)
+
+
+def test_the_clocks_draft_on_the_page(run: Run) -> None:
+    async def story() -> None:
+        await payees.give_details(1)
+        drafted = f"/finance/payout-runs/{await payouts.draft_on_time()}"
+        async with visiting(role="finance") as nora, visiting(role="finance") as paul:
+            assert "The clock drafted this run." in words(await nora.get(f"/en{drafted}"))
+            await press(nora, drafted, "/prepare")
+            answer = await press(paul, drafted, "/approve", reason="x", status=422)
+            assert "Say why" in words(answer)
+            await press(paul, drafted, "/cancel", reason="not this month")
+            assert "Given up" in words(await nora.get(f"/en{drafted}"))
+            assert "not this month" in words(await nora.get(f"/en{drafted}"))
+
+    paying(run, story)
+
+
+@pytest.mark.parametrize("path", ["/earnings", "/earnings/payouts", "/earnings/bank-details"])
+def test_french_pages_have_no_english_left(run: Run, path: str) -> None:
+    async def story() -> None:
+        await payees.give_details(1)
+        await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        async with visiting(1) as lucie:
+            told = words(await lucie.get(f"/fr{path}"))
+            assert not re.search(r"\b(your|payout|bank|until|account|paid|write|holder)\b", told.lower()), told
+        async with visiting(role="finance") as nora:
+            run_id = await fetch_value("SELECT id FROM payout_run")
+            for page in ("", f"/{run_id}"):
+                told = words(await nora.get(f"/fr/finance/payout-runs{page}"))
+                assert not re.search(r"\b(run|payouts?|bank|sent|approved|people|draft)\b", told.lower()), told
+
+    paying(run, story)

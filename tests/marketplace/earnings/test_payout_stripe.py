@@ -1,0 +1,137 @@
+"""A run paid through Stripe Connect: onboarding, one transfer a person whatever the network does, the books to the cent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute, fetch, fetch_value
+from marketplace.earnings import bank_details, payouts
+from marketplace.errors import Conflict
+from marketplace.ledger.chart import STRIPE, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.queries import balance
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import give_up_command, retry_command, run_commands
+from marketplace.payments.transfers import connected_account
+from marketplace.settings import LOCAL_STRIPE_KEY
+from tests.marketplace.earnings import payees, sales
+from tests.marketplace.earnings.test_payout_pages import press, visiting, words
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Awaitable, Callable
+
+    Run = Callable[..., Any]
+
+
+def paying(run: Run, stripe: Any, story: Callable[[], Awaitable[None]], funds: int = 20_000) -> None:
+    """Earn three lines 33.33 euros each, onboard the first two at Stripe, and put money there."""
+
+    async def whole() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1})
+        stripe.post(
+            "payment_intents", amount=funds, currency="eur", confirm="true", payment_method="pm_card_bypassPending",
+        )  # fmt: skip
+        for line in (1, 2):
+            stripe.test("onboard", account=await connected_account(line))
+            assert await bank_details.choose_stripe(line)
+        await story()
+
+    with payees.paying():
+        run(whole)
+
+
+async def sent() -> uuid.UUID:
+    nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+    drafted = await payouts.draft(nora, route="stripe")
+    assert drafted
+    await payouts.approve(drafted, paul, reason="checked")
+    await asyncio.gather(*[payouts.send(drafted, one) for one in (nora, paul)])
+    return drafted
+
+
+async def at_once() -> None:
+    """Make whatever waits for its time due now."""
+    await execute("UPDATE stripe_command SET next_at = $1 WHERE state = 'pending'", clock.now())
+    await run_commands()
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "drop_after"}, {"kind": "saved500", "executed": True}, {"kind": "status", "status": 503}]
+)
+def test_a_run_through_stripe_transfers_to_each_once(run: Run, stripe: Any, fault: dict[str, Any]) -> None:
+    async def story() -> None:
+        assert await payouts.draft() is None, "who is paid through Stripe is not paid by bank transfer"
+        await sent()
+        stripe.test("fault", path="/v1/transfers", method="POST", **fault)
+        await run_commands()
+        for _ in range(4):
+            await at_once()
+        transfers = stripe.list("transfers")
+        assert sorted(one["amount"] for one in transfers) == [3333, 3333]
+        assert await payouts.follow_transfers() == 2
+        assert await payouts.follow_transfers() == 0
+        await mirror_balance()
+        states = [tuple(row) for row in await fetch("SELECT subscriber, state FROM payout ORDER BY 1")]
+        assert states == [(1, "settled"), (2, "settled")]
+        assert await fetch_value("SELECT state FROM payout_run") == "settled"
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+        assert await balance(SUBSCRIBERS_PAYABLE) == -(10_000 - 6666)
+        there = stripe.client.get(
+            f"{stripe.url}/v1/balance", headers={"authorization": f"Bearer {LOCAL_STRIPE_KEY}"}
+        ).json()
+        sale = 20_000  # the books' own, which no Stripe saw
+        assert await balance(STRIPE) == sale + sum(part["amount"] for part in there["available"] + there["pending"])
+
+    paying(run, stripe, story)
+
+
+def test_what_stripe_refuses_goes_back_and_is_not_tried_again(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        await sent()
+        await run_commands()
+        assert await payouts.follow_transfers() == 2
+        rows = await fetch("SELECT state, reason FROM payout ORDER BY state")
+        assert [tuple(row) for row in rows] == [("failed", "STRIPE"), ("settled", None)]
+        assert await balance(SUBSCRIBERS_PAYABLE) == -(10_000 - 3333)
+        failed = await fetch_value("SELECT id FROM payout WHERE state = 'failed'")
+        with pytest.raises(Conflict, match="not tried again"):
+            await retry_command(failed)
+        await mirror_balance()
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+
+    paying(run, stripe, story, funds=5_000)
+
+
+def test_only_stripes_answer_ends_a_transfer(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        await sent()
+        waiting = await fetch_value("SELECT id FROM payout WHERE subscriber = 1")
+        with pytest.raises(Conflict, match="only Stripe's answer"):
+            await give_up_command(waiting, "Nora", "it takes long")
+        assert await payouts.follow_transfers() == 0
+
+    paying(run, stripe, story)
+
+
+def test_a_subscriber_goes_to_stripe_and_back(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        await payees.give_details(3)
+        async with visiting(3) as lucie:
+            answer = await press(lucie, "/earnings/payouts", "/earnings/stripe", status=200)
+            assert "Continue at Stripe" in words(answer)
+            assert "/c/onboard/acct_" in answer.text
+            assert "cannot pay you yet" in words(await lucie.get("/en/earnings/stripe"))
+            stripe.test("onboard", account=await connected_account(3))
+            assert (await lucie.get("/en/earnings/stripe")).status_code == 303
+            told = words(await lucie.get("/en/earnings/payouts"))
+            assert "Your payouts go to your Stripe account." in told
+            assert "no payout goes there before" in told, "it replaces a bank account"
+            await press(lucie, "/earnings/payouts", "/leave")
+            assert f"ending in {payees.iban_of(3)[-4:]}" in words(await lucie.get("/en/earnings/payouts"))
+
+    paying(run, stripe, story)

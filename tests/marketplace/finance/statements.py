@@ -1,0 +1,90 @@
+"""Bank statements as a bank writes them: camt.053, version 02 or 08, from a few words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+IBAN = "FR7630006000011234567890189"
+DAY = dt.date(2026, 10, 5)
+
+
+def euros(minor: int) -> str:
+    return f"{abs(minor) // 100}.{abs(minor) % 100:02d}"
+
+
+@dataclass
+class Entry:
+    """One booked entry; `parts` are its transactions, (amount, end-to-end id) each."""
+
+    amount: int
+    reference: str = ""
+    words: str = ""
+    name: str = ""
+    end_to_end: str = ""
+    parts: tuple[tuple[int, str], ...] = ()
+    status: str = "BOOK"
+    day: dt.date = DAY
+    batch: str = ""
+    return_reason: str = ""
+
+    def xml(self, version: str) -> str:
+        sign = "CRDT" if self.amount > 0 else "DBIT"
+        status = self.status if version == "02" else f"<Cd>{self.status}</Cd>"
+        side = "Dbtr" if self.amount > 0 else "Cdtr"
+        party = f"<Nm>{escape(self.name)}</Nm>" if version == "02" else f"<Pty><Nm>{escape(self.name)}</Nm></Pty>"
+        known = f"<RltdPties><{side}>{party}</{side}></RltdPties>" if self.name else ""
+        words = f"<RmtInf><Ustrd>{escape(self.words)}</Ustrd></RmtInf>" if self.words else ""
+        back = f"<RtrInf><Rsn><Cd>{self.return_reason}</Cd></Rsn></RtrInf>" if self.return_reason else ""
+        batch = f"<Btch><PmtInfId>{self.batch}</PmtInfId></Btch>" if self.batch else ""
+        details = ""
+        for amount, name in self.parts or ((0, self.end_to_end),):
+            inner = f'<Amt Ccy="EUR">{euros(amount)}</Amt>'
+            if version == "02":
+                inner = f"<AmtDtls><TxAmt>{inner}</TxAmt></AmtDtls>"
+            refs = f"<Refs><EndToEndId>{escape(name or 'NOTPROVIDED')}</EndToEndId></Refs>"
+            details += f"<TxDtls>{refs}{inner if amount else ''}{known}{words}{back}</TxDtls>"
+        return (
+            f'<Ntry><Amt Ccy="EUR">{euros(self.amount)}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Sts>{status}</Sts>'
+            f"<BookgDt><Dt>{self.day}</Dt></BookgDt><ValDt><Dt>{self.day}</Dt></ValDt>"
+            + (f"<AcctSvcrRef>{self.reference}</AcctSvcrRef>" if self.reference else "")
+            + f"<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd>"
+            f"<NtryDtls>{batch}{details}</NtryDtls></Ntry>"
+        )
+
+
+@dataclass
+class Statement:
+    """A statement whose closing balance is what it must be, unless another is given."""
+
+    entries: list[Entry] = field(default_factory=list)
+    opening: int = 0
+    closing: int | None = None
+    name: str = "S1"
+    message: str = "M1"
+    iban: str = IBAN
+    day: dt.date = DAY
+    sequence: int | None = None
+
+    def ends_at(self) -> int:
+        booked = sum(entry.amount for entry in self.entries if entry.status == "BOOK")
+        return self.opening + booked if self.closing is None else self.closing
+
+    def xml(self, version: str = "02") -> bytes:
+        balances = ""
+        for code, amount in (("OPBD", self.opening), ("CLBD", self.ends_at())):
+            sign = "CRDT" if amount >= 0 else "DBIT"
+            balances += (
+                f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
+                f'<Amt Ccy="EUR">{euros(amount)}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Dt><Dt>{self.day}</Dt></Dt></Bal>'
+            )
+        number = f"<ElctrncSeqNb>{self.sequence}</ElctrncSeqNb>" if self.sequence is not None else ""
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.{version}">'
+            f"<BkToCstmrStmt><GrpHdr><MsgId>{self.message}</MsgId><CreDtTm>{self.day}T23:00:00+01:00</CreDtTm></GrpHdr>"
+            f"<Stmt><Id>{self.name}</Id>{number}<CreDtTm>{self.day}T23:00:00+01:00</CreDtTm>"
+            f"<Acct><Id><IBAN>{self.iban}</IBAN></Id></Acct>{balances}"
+            + "".join(entry.xml(version) for entry in self.entries)
+            + "</Stmt></BkToCstmrStmt></Document>"
+        ).encode()

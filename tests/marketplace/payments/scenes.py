@@ -1,0 +1,386 @@
+"""Scenes of money for `tests.support.dying`: buying, charging, giving back, losing a dispute, mirroring; each ends to the cent.
+
+`ending` is what anyone would check after any accident: one charge, one sale, one paper, shares that add up, the books
+equal to Stripe's balance, and every invariant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import io
+import os
+import uuid
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketplace import clock, invariants
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.datasets import objects
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.rules import MICRO_PER_MINOR
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from marketplace.payments.actions import capture_deposit, release_deposit, request_charge, request_deposit
+from marketplace.payments.balance import mirror_balance, read_balance
+from marketplace.payments.commands import run_command, run_commands
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.intents import find_command
+from marketplace.payments.queries import get_payment
+from marketplace.payments.rules import Line
+from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
+from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
+from marketplace.settings import settings
+from tests.marketplace.purchases.shop import make_buyer, open_shop
+from tests.support.dying import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+NAMESPACE = uuid.UUID("5ce9e5c0-0000-4000-8000-000000000000")
+EMAIL = "atelier@partner.example"
+PAGE = {"success_url": "http://x.example/", "cancel_url": "http://x.example/", "locale": "en", "email": EMAIL}
+HOLD_IS_OVER = dt.timedelta(days=15)
+MONEY = (
+    "marketplace/payments/actions.py", "marketplace/payments/intents.py", "marketplace/payments/commands.py",
+    "marketplace/payments/calls.py", "marketplace/payments/standing.py", "marketplace/purchases/actions.py",
+    "marketplace/purchases/money_back.py",
+)  # fmt: skip
+HEARD = ("marketplace/payments/events.py", "marketplace/payments/standing.py", "marketplace/payments/cursors.py")
+BOOKS = ("marketplace/payments/balance.py", "marketplace/payments/cursors.py", "marketplace/ledger/actions.py")
+
+
+def named(name: str, what: str) -> uuid.UUID:
+    """Return the id that `what` of a scene's subject bears: the same in every process."""
+    return uuid.uuid5(NAMESPACE, f"{name} {what}")
+
+
+# ------------------------------------------------------------------ the counterpart
+def at_stripe(method: str, path: str, **fields: Any) -> Any:
+    """Ask the counterpart: `_test/…` steers it, `v1/…` is its API."""
+    headers = {"authorization": f"Bearer {settings().stripe_key}"}
+    with httpx.Client(base_url=os.environ["STRIPE_API_BASE"], headers=headers, timeout=10) as client:
+        sent: dict[str, Any] = {"json": fields} if path.startswith("_test") else {"data": fields}
+        answer = client.get(path, params=fields) if method == "get" else client.post(path, **sent)
+        answer.raise_for_status()
+        return answer.json()
+
+
+async def pay(subject: uuid.UUID, **method: str) -> None:
+    """Pay a subject's hosted page, if it is open."""
+    payment = await get_payment(subject)
+    if payment["state"] == "open":
+        await asyncio.to_thread(at_stripe, "post", "_test/pay", session=payment["session_id"], **method)
+
+
+async def charges_of(subject: uuid.UUID) -> list[Any]:
+    """Return every charge that Stripe took for a subject."""
+    everything = await asyncio.to_thread(at_stripe, "get", "v1/charges", limit=100)
+    return [one for one in everything["data"] if one["metadata"].get("subject") == str(subject) and one["captured"]]
+
+
+# ------------------------------------------------------------------ the world
+async def world() -> SimpleNamespace:
+    """Make the shop once: a release with three people in it, and one vetted partner."""
+    if (release := await fetch_value("SELECT id FROM release")) is None:
+        release = await open_shop()
+        await make_buyer("atelier")
+        await copy_in("subscriber", ["reference"], [(1,), (2,), (3,)])
+        manifest = io.BytesIO()
+        table = pa.table({"reference": pa.array([1, 2, 3], pa.int64()), "weight": pa.array([5, 3, 2], pa.int64())})
+        pq.write_table(table, manifest)
+        await objects.put(objects.private_key(release, "manifest.parquet"), manifest.getvalue())
+        await execute("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
+        await execute(
+            "UPDATE release SET contributors = 3, total_weight = 10, manifest_sha256 = $1",
+            hashlib.sha256(manifest.getvalue()).hexdigest(),
+        )
+        await execute("ALTER TABLE release ENABLE TRIGGER sealed_for_ever")
+    return SimpleNamespace(release=release, partner=await fetch_value("SELECT id FROM partner"))
+
+
+async def jobs() -> None:
+    """Let every job of money run, once each, as workers do."""
+    for job in (
+        run_commands, sweep_events, handle_events, settle_paid, follow_disputes, record_refunds, lapse_unpaid,
+        mirror_balance, hold_shares, cancel_shares, release_shares,
+    ):  # fmt: skip
+        await job()
+
+
+async def settled(name: str, *, method: str = "tok_bypassPending") -> uuid.UUID:
+    """Order, pay and settle; return the order, whose shares are held."""
+    await order_it(name)
+    await pay(named(name, "order"), token=method)
+    await jobs()
+    await jobs()
+    return named(name, "order")
+
+
+async def order_it(name: str) -> None:
+    """Ask for the subject's quote and order it; again, they are the same ones."""
+    shop = await world()
+    quote = await catalogue.quote(shop.partner, shop.release, quote_id=named(name, "quote"))
+    await order(shop.partner, quote, order_id=named(name, "order"), email=EMAIL)
+
+
+# ------------------------------------------------------------------ how it must end
+async def ending() -> None:
+    """Refuse anything that is not right to the cent, whatever happened before."""
+    await jobs()
+    assert await invariants.broken() == []
+    assert await balance(chart.STRIPE) == await read_balance(), "the books and Stripe's balance differ"
+    owed = await fetch_value("SELECT coalesce(sum(held_micro + payable_micro), 0) FROM accrual")
+    held, payable = await balance(chart.SUBSCRIBERS_HELD), await balance(chart.SUBSCRIBERS_PAYABLE)
+    assert owed == -(held + payable) * MICRO_PER_MINOR, "the sub-ledger and its control accounts differ"
+
+
+async def once(order_id: uuid.UUID, kind: str, count: int = 1) -> None:
+    """Refuse an order with more or fewer entries of a kind, papers or charges than it must have."""
+    source = (
+        "source_id = $1::text"
+        if kind == "sale"
+        else "source_id IN (SELECT id::text FROM money_back WHERE purchase_order = $1::uuid)"
+    )
+    entries = await fetch_value(f"SELECT count(*) FROM journal_entry WHERE kind = $2 AND {source}", str(order_id), kind)
+    assert entries == count, f"{entries} entries of {kind}"
+
+
+async def bought(name: str) -> None:
+    """Finish buying, as the partner who clicks again and the workers do."""
+    order_id = named(name, "order")
+    await order_it(name)
+    await run_commands()
+    await pay(order_id, token="tok_bypassPending")
+    for _ in range(2):
+        await jobs()
+    row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
+    assert row
+    assert row["state"] == "paid", row["state"]
+    assert [one["amount"] for one in await charges_of(order_id)] == [row["total_minor"]]
+    await once(order_id, "sale")
+    assert (
+        await fetch_value(
+            "SELECT count(*) FROM entitlement JOIN licence ON licence.id = licence WHERE purchase_order = $1", order_id
+        )
+        == 1
+    )
+    assert await fetch_value("SELECT count(*) FROM invoice WHERE purchase_order = $1", order_id) == 1
+    await ending()
+
+
+async def buying(name: str) -> None:
+    """Order, pay, hear of it, settle."""
+    await order_it(name)
+    await pay(named(name, "order"), token="tok_bypassPending")
+    await sweep_events()
+    await handle_events()
+    await settle_paid()
+
+
+# ------------------------------------------------------------------ giving back
+async def give_back(name: str, *, part: bool) -> None:
+    """Ask for a refund and carry it out; the same click again is the same refund."""
+    amount = 3_000 if part else None
+    await request_order_refund(named(name, "order"), "Farid", refund_id=named(name, "refund"), amount_minor=amount)
+    await run_commands()
+    await sweep_events()
+    await handle_events()
+    await record_refunds()
+
+
+async def given_back(name: str, *, part: bool) -> None:
+    """Finish a refund and check that it happened once."""
+    order_id = named(name, "order")
+    await give_back(name, part=part)
+    for _ in range(2):
+        await jobs()
+    row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
+    assert row
+    [charge] = await charges_of(order_id)
+    assert charge["amount_refunded"] == (3_000 if part else row["total_minor"]) == row["returned_minor"]
+    assert row["state"] == ("paid" if part else "refunded")
+    await once(order_id, "refund")
+    assert (
+        await fetch_value("SELECT count(*) FROM invoice WHERE purchase_order = $1 AND kind = 'credit_note'", order_id)
+        == 1
+    )
+    split = await fetch_value(
+        "SELECT state FROM licence_split JOIN licence ON licence.id = licence WHERE purchase_order = $1", order_id
+    )
+    assert split == ("held" if part else "cancelled")
+    await ending()
+
+
+# ------------------------------------------------------------------ disputes
+async def dispute(name: str) -> None:
+    """Hear of a dispute and of its loss."""
+    payment = await get_payment(named(name, "order"))
+    known = await fetch_value("SELECT id FROM dispute WHERE payment_subject = $1", named(name, "order"))
+    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+    if not told["data"]:
+        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment["charge_id"])
+        told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+    del known
+    await sweep_events()
+    await handle_events()
+    await follow_disputes()
+    if told["data"][0]["status"] not in ("lost", "won"):
+        await asyncio.to_thread(at_stripe, "post", "_test/close_dispute", dispute=told["data"][0]["id"], won=False)
+    await sweep_events()
+    await handle_events()
+    await follow_disputes()
+
+
+async def lost(name: str) -> None:
+    """Finish a lost dispute and check that it was lost once."""
+    order_id = named(name, "order")
+    await dispute(name)
+    for _ in range(2):
+        await jobs()
+    row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
+    assert row
+    assert (row["state"], row["lost_minor"]) == ("charged_back", row["total_minor"])
+    await once(order_id, "dispute_lost")
+    assert await balance(chart.DISPUTES) == 0
+    revoked = await fetch_value(
+        "SELECT revoked_at FROM entitlement JOIN licence ON licence.id = licence WHERE purchase_order = $1", order_id
+    )
+    assert revoked is not None
+    await ending()
+
+
+# ------------------------------------------------------------------ payers who are away
+async def save_card(name: str) -> None:
+    """Let the partner keep a card, once for every subject."""
+    from tests.marketplace.payments.test_away import save  # noqa: PLC0415
+
+    del name
+    shop = await world()
+    if not await fetch_value("SELECT count(*) FROM saved_method WHERE state = 'saved'"):
+        steering = SimpleNamespace(test=lambda verb, **fields: at_stripe("post", f"_test/{verb}", **fields))
+        await save(steering, shop.partner, token="tok_visa")
+
+
+async def charge(name: str) -> None:
+    """Charge the saved card."""
+    shop = await world()
+    async with transaction():
+        await request_charge(
+            named(name, "charge"), shop.partner, amount_minor=12_000, lines=[Line("Award", 12_000)],
+            expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
+        )  # fmt: skip
+    await run_command(await _command(named(name, "charge")))
+
+
+async def charged(name: str) -> None:
+    """Finish a charge and check that the card was charged once."""
+    await charge(name)
+    await jobs()
+    payment = await get_payment(named(name, "charge"))
+    assert (payment["state"], payment["received_minor"]) == ("paid", 12_000)
+    assert [one["amount"] for one in await charges_of(named(name, "charge"))] == [12_000]
+    await ending()
+
+
+async def hold_back(name: str) -> None:
+    """Authorise a deposit, in peace."""
+    await save_card(name)
+    shop = await world()
+    await request_deposit(
+        named(name, "deposit"), shop.partner, amount_minor=20_000, text="Deposit",
+        expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
+    )  # fmt: skip
+    await jobs()
+    assert (await get_payment(named(name, "deposit")))["state"] == "authorised"
+
+
+async def capture(name: str) -> None:
+    """Take the deposit, unless it was taken."""
+    if (await get_payment(named(name, "deposit")))["state"] == "authorised":
+        await capture_deposit(named(name, "deposit"), amount_minor=15_000)
+    await run_commands()
+
+
+async def captured(name: str) -> None:
+    """Finish taking a part and check that the rest was let go."""
+    await capture(name)
+    await jobs()
+    payment = await get_payment(named(name, "deposit"))
+    assert (payment["state"], payment["received_minor"]) == ("paid", 15_000)
+    [taken] = await charges_of(named(name, "deposit"))
+    assert (taken["amount_captured"], taken["amount_refunded"]) == (15_000, 5_000)
+    await ending()
+
+
+async def let_go(name: str) -> None:
+    """Let the deposit go."""
+    await release_deposit(named(name, "deposit"))
+    await run_commands()
+
+
+async def gone(name: str) -> None:
+    """Finish letting go and check that nothing was taken."""
+    await let_go(name)
+    await jobs()
+    assert (await get_payment(named(name, "deposit")))["state"] == "released"
+    assert await charges_of(named(name, "deposit")) == []
+    await ending()
+
+
+async def _command(subject: uuid.UUID) -> uuid.UUID:
+    found = await find_command(subject, "charge", "checkout")
+    assert found
+    return found
+
+
+async def nothing(name: str) -> None:
+    """Make the shop."""
+    del name
+    await world()
+
+
+def _of(work: Callable[..., Awaitable[None]], **how: Any) -> Callable[[str], Awaitable[None]]:
+    return lambda name: work(name, **how)
+
+
+async def paid_but_not_mirrored(name: str) -> None:
+    """Leave a paid order whose money the books have not seen."""
+    await buying(name)
+
+
+async def mirror(name: str) -> None:
+    """Copy Stripe's balance into the books."""
+    del name
+    await mirror_balance()
+
+
+async def mirrored(name: str) -> None:
+    """Copy again and check that everything was posted once."""
+    del name
+    await mirror_balance()
+    unposted = await fetch(
+        """SELECT id FROM balance_transaction WHERE NOT EXISTS
+           (SELECT FROM journal_entry WHERE source_id = balance_transaction.id AND kind LIKE 'stripe_%')"""
+    )
+    assert unposted == []
+    await ending()
+
+
+SCENES = {
+    "buy": Scene(nothing, buying, bought, MONEY),
+    "hear": Scene(nothing, buying, bought, HEARD),
+    "refund": Scene(settled, _of(give_back, part=False), _of(given_back, part=False), MONEY),
+    "refund a part": Scene(settled, _of(give_back, part=True), _of(given_back, part=True), MONEY),
+    "dispute": Scene(settled, dispute, lost, MONEY),
+    "charge": Scene(save_card, charge, charged, MONEY),
+    "capture": Scene(hold_back, capture, captured, MONEY),
+    "let go": Scene(hold_back, let_go, gone, MONEY),
+    "mirror": Scene(paid_but_not_mirrored, mirror, mirrored, BOOKS),
+}
