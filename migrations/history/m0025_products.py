@@ -1,10 +1,10 @@
-"""Migration 21: what a dataset counts: presence, flows or stays."""
+"""Migration 25: what a dataset counts: presence, flows or stays."""
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from marketplace.database import execute
 
-ID = "2026-11-24T00:00:21"
+ID = "2026-11-24T00:00:25"
 VERSION = "1.38.0"
 DESCRIPTION = "products"
 
