@@ -130,6 +130,25 @@ FAULTS = (
         (f"{EARNINGS}/test_payouts.py",),
     ),
     Fault(
+        "a repeated file is read as refused", "marketplace/earnings/sepa.py",
+        'return "" if reason in REPEATED else reason or "RJCT"', 'return reason or "RJCT"',
+        (f"{EARNINGS}/test_payout_bank.py",),
+    ),
+    Fault(
+        "a changed IBAN is paid at once", "marketplace/earnings/payouts.py",
+        " AND details.usable_from <= $2", " AND $2::timestamptz IS NOT NULL", (f"{EARNINGS}/test_payouts.py",),
+    ),
+    Fault(
+        "a second debit for one batch is explained away", "marketplace/finance/payout_lines.py",
+        "AND NOT EXISTS (SELECT FROM taken WHERE target_id = free.batch_id)", "AND true",
+        (f"{EARNINGS}/test_payout_bank.py",),
+    ),
+    Fault(
+        "a transfer that failed is tried again", "marketplace/payments/commands.py",
+        'if command["verb"] == "transfer" and command["state"] == "failed":', "if False:",
+        (f"{EARNINGS}/test_payout_stripe.py",),
+    ),
+    Fault(
         "the parts of a bank line need not add up", "marketplace/finance/matching.py",
         "_check_sums(matches, lines)", "pass", (f"{FINANCE}/test_matching.py",),
     ),

@@ -26,4 +26,20 @@ AUCTIONS = {
         """SELECT auction.id AS auction FROM auction LEFT JOIN auction_transcript AS transcript ON transcript.auction = auction.id
        WHERE (auction.state = 'awarded') <> (transcript.auction IS NOT NULL)"""
     ),
+    "an awarded order is bought at its award's price, under the auction that set it": (
+        """SELECT sale.id AS sale, purchase_order.id AS "order", sale.net_minor, purchase_order.net_minor AS ordered_minor
+       FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+       JOIN purchase_order ON purchase_order.id = sale.purchase_order JOIN quote ON quote.id = purchase_order.quote
+       WHERE (purchase_order.partner, purchase_order.release, purchase_order.net_minor, quote.auction)
+             IS DISTINCT FROM (outcome.partner, sale.release, sale.net_minor, outcome.auction)"""
+    ),
+    "a deposit that was taken is entered once as forfeited, for what was taken, and no other is": (
+        """SELECT entry.id AS entry, entry.source_id AS deposit, received_minor, posted.amount_minor
+       FROM journal_entry AS entry LEFT JOIN auction_deposit ON auction_deposit.id::text = entry.source_id
+       LEFT JOIN payment ON payment.subject = auction_deposit.id
+       LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
+                          WHERE posting.entry = entry.id AND (debit, credit) = ('411000', '758100')) AS posted ON true
+       WHERE entry.kind = 'deposit_forfeited'
+         AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor)"""
+    ),
 }

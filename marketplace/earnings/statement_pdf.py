@@ -9,16 +9,19 @@ from marketplace.web import formats
 from marketplace.web.formats import money, money_micro
 from marketplace.web.i18n import gettext as _
 from marketplace.web.i18n import language
-from marketplace.web.paper import Paper
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from marketplace.web.paper import Paper
+
 FIVE = [0.24, 0.19, 0.19, 0.19, 0.19]
 
 
 def _paper(title: str, day: dt.date) -> Paper:
+    from marketplace.web.paper import Paper  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
+
     seller = settings()
     footer = f"{seller.seller_name} · {seller.seller_street}, {seller.seller_postcode} {seller.seller_city}"
     return Paper(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")

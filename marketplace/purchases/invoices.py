@@ -16,7 +16,6 @@ import msgspec
 from marketplace import clock
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Invalid, NotFound
-from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.numbers import number, take_numbers
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
@@ -174,6 +173,8 @@ async def work_on_papers() -> None:
 
 
 async def _draw(invoice: uuid.UUID) -> None:
+    from marketplace.purchases.invoice_pdf import draw  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
+
     document = await fetch_value("SELECT document FROM invoice WHERE id = $1", invoice)
     pdf = await asyncio.to_thread(draw, msgspec.json.decode(document))
     await execute(

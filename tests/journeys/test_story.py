@@ -171,7 +171,7 @@ def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
             assert share
             chain = await lucie.see(share[0])
             assert re.search(r"€0\.\d{6}", chain)
-            assert "Everything is matched" in await finance.see("/finance/reconciliation")
+            assert "Everything is matched" in await finance.see("/finance/exceptions")
             assert "0.00" in await finance.see("/finance/trial-balance")
 
             # Withdraw: one click, and the next release is without her.

@@ -11,6 +11,7 @@ import pytest
 
 from marketplace.auctions.actions import place_bid
 from marketplace.auctions.award import close_auctions
+from marketplace.auctions.charge import charge_sales
 from marketplace.database import execute, fetch, transaction
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
@@ -36,6 +37,13 @@ OFFENCES = {
         "UPDATE auction_outcome SET pays_minor = pays_minor + 1 WHERE cardinality(lots) > 0"
     ),
     "an awarded auction has a transcript, and no other one has": "DELETE FROM auction_transcript",
+    "an awarded order is bought at its award's price, under the auction that set it": (
+        "UPDATE auction_sale SET net_minor = net_minor + 1"
+    ),
+    "a deposit that was taken is entered once as forfeited, for what was taken, and no other is": (
+        """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+           VALUES ('deposit_forfeited', gen_random_uuid()::text, now(), now(), 'EUR', 'x')"""
+    ),
     "a journal entry moves something": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('odd', 'x', now(), now(), 'EUR', '')"""
@@ -108,6 +116,12 @@ OFFENCES = {
         "UPDATE licence_split SET lost_minor = 5000 WHERE state = 'released'"
     ),
     "a split divides what its licence earned over the weight of its release": "UPDATE release SET total_weight = 7",
+    "what a term promises in all covers its promises, each to a line that there is": (
+        "UPDATE contributor_promise SET subscriber = 4711"
+    ),
+    "a licence honours no other terms than those in force when its price was signed": (
+        "UPDATE licence_split SET terms = (SELECT array_agg(id) FROM contributor_term)"
+    ),
     "no subscriber is owed less than nothing": (
         "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
     ),
@@ -186,6 +200,18 @@ async def hold_auction() -> None:
         await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=maximum_minor)
     await until_over(auction)
     assert await close_auctions() == 1
+    assert await charge_sales() == 1
+
+
+async def promise_later() -> None:
+    """Promise a minimum of licences priced from tomorrow on: none honours it yet."""
+    term = uuid.uuid4()
+    await execute(
+        """INSERT INTO contributor_term (id, dataset, promised_minor, starts_at, ends_at)
+           SELECT $1, code, 5, now() + interval '1 day', now() + interval '2 days' FROM dataset ORDER BY code LIMIT 1""",
+        term,
+    )
+    await execute("INSERT INTO contributor_promise (term, subscriber, minimum_micro) VALUES ($1, 1, 50000)", term)
 
 
 class TakenBackError(Exception):
@@ -225,6 +251,7 @@ def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
         await decide_everything()
         await pay_out()
         await hold_auction()
+        await promise_later()
         assert await broken() == []
         silent = {}
         for sentence, offence in OFFENCES.items():
