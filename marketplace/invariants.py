@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from marketplace.auctions.invariants import AUCTIONS
 from marketplace.database import fetch
+from marketplace.datasets.invariants import RELEASES
 
-INVARIANTS: dict[str, str] = {**AUCTIONS}
+INVARIANTS: dict[str, str] = {**AUCTIONS, **RELEASES}
 EVERY_SPLIT = """(
     SELECT licence, generation, state, returned_minor, held_by, ended_by,
            pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
@@ -467,47 +468,7 @@ _always(
        WHERE books.minor <> sent.minor + bank.minor + stripe.minor""",
 )
 
-# ------------------------------------------------------------------ privacy
-_always(
-    "a dataset has spent what its releases did",
-    """SELECT code AS dataset, spent_micro, coalesce(sum(release.epsilon_micro), 0) AS releases_micro
-       FROM dataset LEFT JOIN release ON release.dataset = dataset.code
-       GROUP BY code HAVING spent_micro <> coalesce(sum(release.epsilon_micro), 0)""",
-)
-_always(
-    "a sealed release has people, cells and the hashes of both",
-    """SELECT id AS release FROM release WHERE state = 'sealed'
-       AND (contributors = 0 OR total_weight = 0 OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')""",
-)
-_always(
-    "a year of subscribers has lost what its releases are charged with",
-    """SELECT privacy_year.year, privacy_year.rho_nano, sums.rho_nano AS charged_nano
-       FROM privacy_year LEFT JOIN (
-           SELECT year, sum(rho_nano) AS rho_nano, sum(epsilon_micro) FILTER (WHERE is_pure) AS pure_micro,
-                  sum(rho_nano) FILTER (WHERE NOT is_pure) AS gaussian_rho_nano
-           FROM privacy_spend GROUP BY year
-       ) AS sums ON sums.year = privacy_year.year
-       WHERE (privacy_year.rho_nano, privacy_year.gaussian_rho_nano, privacy_year.pure_micro) <>
-             (coalesce(sums.rho_nano, 0), coalesce(sums.gaussian_rho_nano, 0), coalesce(sums.pure_micro, 0))""",
-)
-_always(
-    "a release that the gate let pass has a dossier that says so, and a blocked one has one that does not",
-    """SELECT release.id AS release, state FROM release JOIN dossier ON dossier.release = release.id
-       WHERE passed <> (state IN ('assessed', 'sealed')) OR state NOT IN ('assessed', 'sealed', 'blocked')
-       UNION ALL
-       SELECT id, state FROM release WHERE state IN ('assessed', 'blocked')
-       AND NOT EXISTS (SELECT FROM dossier WHERE dossier.release = release.id)""",
-)
-_always(
-    "only sealed releases have editions or are called back, and each level is coarser than the one before",
-    """SELECT release.id AS release, state FROM release WHERE state <> 'sealed'
-       AND (EXISTS (SELECT FROM edition WHERE edition.release = release.id)
-            OR EXISTS (SELECT FROM revocation WHERE revocation.release = release.id))
-       UNION ALL
-       SELECT finer.release, 'sealed' FROM edition AS finer JOIN edition AS coarser
-           ON coarser.release = finer.release AND coarser.level = finer.level + 1
-       WHERE coarser.noise_variance_micro <= finer.noise_variance_micro OR coarser.row_count > finer.row_count""",
-)
+# ------------------------------------------------------------------ consent
 _always(
     "a word on consent is about the notice of its own purpose, published by then",
     """SELECT consent_record.id AS record, consent_record.purpose, notice.purpose AS notice_purpose
