@@ -260,7 +260,7 @@ def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
                 silent[sentence] = found
         assert silent == {}
 
-    assert list(OFFENCES) == list(INVARIANTS), "an invariant without its offence proves nothing"
+    assert set(OFFENCES) == set(INVARIANTS), "an invariant without its offence proves nothing"
     run(story)
 
 
