@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from marketplace.errors import Invalid
-from marketplace.finance.rules import HEADINGS, SENTENCES
+from marketplace.finance.rules import ADVICE, HEADINGS, SENTENCES
 from marketplace.identity.actors import Actor, staff
 from marketplace.web.formats import PARIS
 from marketplace.web.i18n import gettext
@@ -54,6 +54,11 @@ def why(row: Any) -> str:  # noqa: ANN401 (a row)
     return gettext(SENTENCES[row["why"]]) % {"detail": row["detail"]}
 
 
+def advice(row: Any) -> str:  # noqa: ANN401 (a row)
+    """Return what finance does about something unmatched."""
+    return gettext(ADVICE[row["why"]])
+
+
 def named(name: str) -> str:
     """Return how finance reads what the books or Stripe call something."""
     return gettext(HEADINGS.get(name, name.replace("_", " ")))
@@ -61,4 +66,4 @@ def named(name: str) -> str:
 
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Answer with a page of finance's, which knows the words of the trade."""
-    return page(f"finance/{template}", named=named, why=why, **context)
+    return page(f"finance/{template}", named=named, why=why, advice=advice, **context)

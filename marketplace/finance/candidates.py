@@ -14,6 +14,7 @@ from marketplace.errors import Invalid, NotFound
 from marketplace.finance.bank import get_line
 from marketplace.finance.exceptions import get_exception
 from marketplace.finance.matching import FEE_ACCOUNTS, OPEN_PAYOUTS, Match, explain_line
+from marketplace.finance.payout_lines import AWAITED
 from marketplace.finance.rules import Clue, score
 from marketplace.ledger import chart
 from marketplace.web.formats import PARIS
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 NEAREST, SHOWN, LEAST = 200, 8, 30
 MOST_PARTS: Final = 12
-ACCOUNT_OF: Final = {"payout": chart.TRANSFERS, "order": chart.PARTNERS}
+ACCOUNT_OF: Final = {"payout": chart.TRANSFERS, "payout_line": chart.SUBSCRIBERS_IN_TRANSIT, "order": chart.PARTNERS}
+WHOLE: Final = {"payout": OPEN_PAYOUTS, "payout_line": AWAITED}
+"""What comes on a bank line of its own or not at all: kind → those that are awaited."""
 
 _OWED = """
 SELECT purchase_order.id::text AS id, number, company, purchase_order.ordered_at AS at,
@@ -48,7 +51,7 @@ class Candidate:
     """What one exception may be."""
 
     kind: str
-    """payout, order or line."""
+    """payout, order, payout_line or line."""
     id: str
     text: str
     path: str
@@ -75,9 +78,18 @@ async def list_candidates(exception: Mapping[str, Any] | asyncpg.Record) -> list
 
 
 async def _for_line(line: Mapping[str, Any]) -> list[Candidate]:
-    """Return the payouts and the orders that a bank line may be."""
+    """Return the payouts and the orders that a bank line may be, and what subscribers are being paid."""
     mine, amount = _clue_of_line(line), line["amount_minor"]
-    found: list[Candidate] = []
+    awaited = await fetch(
+        f"""SELECT * FROM ({AWAITED}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)
+            ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
+        amount, mine.words, NEAREST,
+    )  # fmt: skip
+    found = [
+        _candidate("payout_line", row["id"], row["id"], f"/finance/payout-runs/{row['run']}", mine,
+                   Clue(row["amount_minor"], row["at"].astimezone(PARIS).date(), [row["id"]], row["id"]))
+        for row in awaited
+    ]  # fmt: skip
     if amount > 0:
         rows = await fetch(
             f"""SELECT * FROM ({OPEN_PAYOUTS}) AS payout
@@ -145,7 +157,8 @@ def _clue_of_order(row: asyncpg.Record) -> Clue:
 async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor: Actor, *, reason: str = "") -> None:
     """Explain a bank line by (kind, id, signed cents) parts that people chose; each target is looked at first.
 
-    kind: payout (its whole amount), order (its number or id, at most what it owes) or fee (an account of the few).
+    kind: payout (its whole amount), payout_line (a subscriber's payout or a batch of them, whole), order (its number or
+    id, at most what it owes) or fee (an account of the few).
     """
     if not 0 < len(parts) <= MOST_PARTS:
         raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
@@ -172,19 +185,24 @@ async def _part(line: int, kind: str, target: str, amount: int) -> Match:
         if target not in FEE_ACCOUNTS:
             raise Invalid("That account cannot explain a bank line.")
         return Match(line, "fee", f"{target}/{line}", amount, target, reasons=("chosen",))
-    if kind == "payout":
-        row = await fetch_one(f"SELECT * FROM ({OPEN_PAYOUTS}) AS payout WHERE id = $1", target)
-        if row is None:
-            raise NotFound("There is no payout {target} that waits for a bank line.", target=target)
-        if row["amount_minor"] != amount:
-            raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=row["amount_minor"])  # fmt: skip
-        return Match(line, "payout", target, amount, chart.TRANSFERS, reasons=("chosen",))
+    if kind in WHOLE:
+        await _whole(WHOLE[kind], target, amount)
+        return Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))
     if kind == "order":
         order = await _find_order(target)
         if not 0 < amount <= order["amount_minor"]:
             raise Invalid("The order {number} owes {cents} cents, not more.", number=order["number"], cents=order["amount_minor"])  # fmt: skip
         return Match(line, "order", order["id"], amount, chart.PARTNERS, reasons=("chosen",))
     raise Invalid("A bank line is never that: {kind}.", kind=kind)
+
+
+async def _whole(awaited: str, target: str, amount: int) -> None:
+    """Refuse a payout that no bank line is awaited for, and any part of one."""
+    row = await fetch_one(f"SELECT * FROM ({awaited}) AS awaited WHERE id = $1", target)
+    if row is None:
+        raise NotFound("There is no payout {target} that waits for a bank line.", target=target[:60])
+    if row["amount_minor"] != amount:
+        raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=row["amount_minor"])  # fmt: skip
 
 
 async def _find_order(target: str) -> asyncpg.Record:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 PAYOUT_IS_LATE_AFTER: Final = "5 days"
+RUN_IS_LATE_AFTER: Final = "5 days"
 MONEY_IS_GOING_BACK: Final = "7 days"
 
 _BACK = """
@@ -56,7 +57,9 @@ movement AS MATERIALIZED (
            coalesce(back.refund_minor, 0) AS back_minor, coalesce(back.dispute_minor, 0) AS lost_minor, back_at,
            movement.subject, charge, other, first_at, last_at,
            entitlement.id AS entitlement, entitlement.revoked_at,
-           entitlement.suspended_at
+           entitlement.suspended_at,
+           purchase_order.state = 'paid' AND coalesce(back.dispute_minor, 0) = 0 OR EXISTS (
+               SELECT FROM dispute WHERE payment_subject = purchase_order.id AND stands = 'open') AS is_disputed
     FROM purchase_order FULL JOIN movement ON movement.subject = purchase_order.id
     LEFT JOIN banked ON banked.subject = purchase_order.id
     LEFT JOIN back ON back.subject = purchase_order.id
@@ -111,8 +114,9 @@ FROM book CROSS JOIN LATERAL (VALUES
     (sold_at IS NOT NULL AND charged_minor = 0, 'sale_without_charge', '', NULL, total_minor, sold_at),
     (id IS NOT NULL AND -refunded_minor > back_minor, 'refund_without_entry', '', other, refunded_minor + back_minor, last_at),
     (id IS NOT NULL AND -refunded_minor < back_minor, 'refund_without_movement', '', NULL, refunded_minor + back_minor, back_at),
-    (disputed_minor < 0 AND lost_minor = 0, 'dispute_open', '', other, disputed_minor, last_at),
-    (lost_minor <> 0 AND -disputed_minor <> lost_minor, 'dispute_differs', lost_minor::text, other, disputed_minor + lost_minor, last_at),
+    (disputed_minor + lost_minor < 0 AND coalesce(is_disputed, true), 'dispute_open', '', other, disputed_minor + lost_minor, last_at),
+    (disputed_minor + lost_minor <> 0 AND NOT (disputed_minor + lost_minor < 0 AND is_disputed), 'dispute_differs', lost_minor::text,
+        other, disputed_minor + lost_minor, last_at),
     (entitlement IS NOT NULL AND coalesce(revoked_at, suspended_at) IS NULL AND charged_minor > 0 AND kept_minor <= 0, 'entitlement_without_money', '',
         NULL, kept_minor - total_minor, last_at),
     (sold_at IS NOT NULL AND kept_minor > 0 AND (entitlement IS NULL OR revoked_at < $2::timestamptz - interval '{MONEY_IS_GOING_BACK}'),
@@ -142,6 +146,13 @@ FROM balance_transaction WHERE payout_id IS NOT NULL GROUP BY payout_id HAVING s
 UNION ALL
 SELECT 'payout_without_line', '', id, id, NULL, amount_minor, at
 FROM ({OPEN_PAYOUTS}) AS payout WHERE at < $2::timestamptz - interval '{PAYOUT_IS_LATE_AFTER}'
+
+UNION ALL
+SELECT CASE WHEN state = 'sent' THEN 'run_unanswered' ELSE 'run_undecided' END, '', id::text,
+       'PTR' || left(replace(id::text, '-', ''), 8), '/finance/payout-runs/' || id, amount_minor, coalesce(sent_at, drafted_at)
+FROM payout_run
+WHERE state IN ('draft', 'approved', 'sent')
+  AND coalesce(sent_at, drafted_at) < $2::timestamptz - interval '{RUN_IS_LATE_AFTER}'
 
 UNION ALL
 SELECT 'line_unexplained', coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), code), bank_line.id::text,
@@ -184,7 +195,7 @@ FROM (SELECT * FROM reconciliation ORDER BY id DESC LIMIT 1) AS last WHERE strip
 _ALL = f"SELECT * FROM ({_BALANCE_DIFFERS} UNION ALL ({EXCEPTIONS})) AS exception"
 AGES: Final = (1, 7, 30, 90)
 """Days that divide the chart of ages."""
-WATCHED: Final = ("dispute_open",)
+WATCHED: Final = ("dispute_open", "run_undecided", "run_unanswered")
 """What is known, has its own account and its own course: it does not stop a close."""
 
 

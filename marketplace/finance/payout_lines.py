@@ -63,6 +63,26 @@ ORDER BY line LIMIT $1
 """
 """Lines that leave no doubt. A debit of a refused payout, or of its whole batch, is explained too: its credit follows."""
 
+AWAITED: Final = """
+SELECT 'PTP' || replace(payout.id::text, '-', '') AS id, payout_run.id AS run, sent_at AS at,
+       CASE payout.state WHEN 'open' THEN -payout.amount_minor ELSE payout.amount_minor END AS amount_minor
+FROM payout JOIN payout_run ON payout_run.id = payout.run AND route = 'sepa' AND moved_by IS NOT NULL
+JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
+WHERE payout.state IN ('open', 'settled') AND NOT EXISTS (
+    SELECT FROM bank_match WHERE target_kind = 'payout_line' AND undone_at IS NULL
+    AND (target_id = 'PTP' || replace(payout.id::text, '-', '')
+         OR payout.state = 'open' AND target_id = 'PTB' || replace(payout_batch.id::text, '-', ''))
+    AND sign(bank_match.amount_minor) = CASE payout.state WHEN 'open' THEN -1 ELSE 1 END)
+UNION ALL
+SELECT 'PTB' || replace(payout_batch.id::text, '-', ''), payout_run.id, sent_at, -payout_batch.amount_minor
+FROM payout_batch JOIN payout_run ON payout_run.id = payout_batch.run AND route = 'sepa' AND moved_by IS NOT NULL
+WHERE payout_batch.people > 1 AND NOT EXISTS (
+    SELECT FROM payout WHERE payout.run = payout_batch.run AND payout.batch = payout_batch.number AND state <> 'open')
+  AND NOT EXISTS (SELECT FROM bank_match WHERE target_kind = 'payout_line' AND undone_at IS NULL
+                  AND target_id = 'PTB' || replace(payout_batch.id::text, '-', ''))
+"""
+"""What the bank may still move for subscribers' payouts, signed like its line: a debit, a whole batch's, or a return."""
+
 PAID: Final = """
 SELECT payout.id, bank_line.booked_on FROM bank_match
 JOIN bank_line ON bank_line.id = bank_match.line

@@ -31,7 +31,9 @@ SENTENCES = {
     "refund_failed": "The bank returned the refund: the partner is still owed.",
     "dispute_open": "The payer’s bank took the money back in a dispute.",
     "payout_differs": "The payout’s transactions do not add up to it.",
-    "dispute_differs": "The books lost another amount to the dispute than Stripe took: %(detail)s cents.",
+    "dispute_differs": "A dispute took another amount than was left of the sale, of which the books lost %(detail)s cents.",
+    "run_undecided": "A payout run waits for somebody’s decision.",
+    "run_unanswered": "A payout run was sent to the bank, which has not paid all of it yet.",
     "payout_without_line": "Stripe paid this out, and no bank line shows it.",
     "line_unexplained": "The bank moved this, and nothing explains it: %(detail)s",
     "statement_gap": "A bank statement is missing before this one: %(detail)s.",
@@ -43,6 +45,36 @@ SENTENCES = {
     "balance_differs": "Stripe’s balance and the books differ: %(detail)s cents in the books.",
 }
 """Why something is unmatched → the sentence that finance reads."""
+
+ADVICE = {
+    "unknown_category": "Have the category given an account; it is then posted by itself.",
+    "other_currency": "Ask Stripe why it moves another currency; nothing of it can be in these books.",
+    "charge_without_payment": "Find out who paid. Refund it at Stripe, or let two people keep it.",
+    "charge_without_order": "Find out who paid. Refund it at Stripe, or let two people keep it.",
+    "charge_without_sale": "The job grants it within seconds. If it stays, an engineer must look.",
+    "not_posted": "The next comparison with Stripe posts it. If it stays, an engineer must look.",
+    "entry_differs": "An entry is never edited: an engineer must find the cause, and a reversal corrects it.",
+    "charge_differs": "Ask the partner for what is missing, or refund what is too much; two people may let a small difference go.",
+    "sale_without_charge": "Wait for Stripe’s next transactions, or match the bank transfer that paid it.",
+    "refund_without_entry": "The job records it within seconds, unless more was refunded at Stripe than was left: then two people write the rest off.",
+    "refund_without_movement": "Wait for Stripe’s next transactions; then look at the command on the order’s page.",
+    "refund_failed": "Ask the partner for an account that works, then press Refund on the order’s page again.",
+    "dispute_open": "Answer the dispute at Stripe before its day; the bank decides, and the books follow.",
+    "dispute_differs": "The money was refunded already, and the bank took it too. Answer the dispute, ask the partner, or let two people write the rest off as a loss.",
+    "payout_differs": "Ask Stripe for the payout’s report: a transaction of it is not ours.",
+    "payout_without_line": "Import the bank’s latest statement, then match the line.",
+    "run_undecided": "One person looks through it, a second approves it, or either cancels it.",
+    "run_unanswered": "Fetch the bank’s report and its statement. A file the bank lost may be sent again: it has the same name and is paid once.",
+    "line_unexplained": "Match it with a candidate, split it, or let two people write it off.",
+    "statement_gap": "Ask the bank for the missing statement and import it.",
+    "entitlement_without_money": "Refund the order on its page, which ends the entitlement, or let it go if the partner pays.",
+    "money_without_entitlement": "Give the money back on the order’s page, or find out why the licence ended.",
+    "download_without_money": "Speak with the partner; two people acknowledge it.",
+    "event_amiss": "Look at the object in Stripe’s dashboard; two people acknowledge it.",
+    "command_failed": "Ask again or give up, on the page of what is stuck.",
+    "balance_differs": "The other exceptions say what it is made of; compare again once they are settled.",
+}
+"""Why something is unmatched → what finance does about it."""
 
 HEADINGS = {
     "sale": "Sale",
@@ -129,6 +161,7 @@ HANGS_ON: Final = {
     "refund_without_entry": (chart.PARTNERS, 1),
     "refund_without_movement": (chart.PARTNERS, 1),
     "dispute_open": (chart.DISPUTES, 1),
+    "dispute_differs": (chart.DISPUTES, 1),
     "payout_without_line": (chart.TRANSFERS, -1),
 }
 """Reason → the account its amount hangs on, and the sign that makes the amount a credit there."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parents[3] / "marketplace"
 REFUSALS = {"Invalid", "NotAllowed", "NotFound", "Conflict", "Expired"}
 SPOKEN_IN_PYTHON = {"_", "gettext"}
-TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "SOMETHING", "FAILED"}
+TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "ADVICE", "SOMETHING", "FAILED"}
 """Names of module constants whose strings are translated where they are used."""
 UNSPOKEN = {"settings", "database", "_bootstrap", "__main__", "embedded", "compose"}
 """Rooms whose refusals are read on a terminal, in English."""

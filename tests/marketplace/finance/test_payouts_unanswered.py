@@ -1,0 +1,111 @@
+"""Payout runs in finance's queue: one that waits, one that the bank has not answered, and a line matched by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import fetch_one, fetch_value
+from marketplace.earnings import payouts
+from marketplace.errors import Invalid, NotFound
+from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.candidates import list_candidates, settle_line
+from marketplace.finance.closing import checks_of
+from marketplace.finance.exceptions import get_exception, list_exceptions
+from marketplace.finance.payout_lines import match_payouts
+from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
+from marketplace.ledger.queries import balance
+from tests.marketplace.earnings import payees, sales
+from tests.marketplace.finance.statements import Entry, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., Any]
+DAY = dt.timedelta(days=1)
+
+
+async def queued(days: float) -> list[tuple[str, str]]:
+    """Return the payout runs in the queue that many days after the holds."""
+    with clock.shifted(days * DAY):
+        rows = (await list_exceptions()).rows
+    return [(row["why"], row["subject"]) for row in rows if row["why"].startswith("run_")]
+
+
+def paying(run: Run, story: Callable[[], Any]) -> None:
+    async def whole() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1})
+        await payees.give_details(1, 2, 3)
+        await story()
+
+    with payees.paying():
+        run(whole)
+
+
+def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause(run: Run) -> None:
+    async def story() -> None:
+        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        drafted = await payouts.draft(nora)
+        assert drafted
+        assert await queued(4.9) == []
+        assert await queued(5.1) == [("run_undecided", str(drafted))]
+        with clock.shifted(6 * DAY):
+            assert (await get_exception("run_undecided", str(drafted)))["path"] == f"/finance/payout-runs/{drafted}"
+            await payouts.approve(drafted, paul, reason="checked")
+            await payouts.send(drafted, paul)
+        assert await queued(10) == [], "sent: the bank has its time"
+        assert await queued(11.1) == [("run_unanswered", str(drafted))]
+        with clock.shifted(40 * DAY):
+            month = clock.now().date().replace(day=1)
+            assert [check.passes for check in await checks_of(month) if check.name == "nothing_open"] == [True]
+
+    paying(run, story)
+
+
+def test_a_clerk_says_which_subscribers_payout_a_line_is(run: Run) -> None:
+    """A bank that names nothing: the clerk finds the payout by its amount, the books and the payout follow."""
+
+    async def story() -> None:
+        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        await payees.sent(nora=nora, paul=paul)
+        told = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
+        await import_bank_statement(told.xml(), person=nora.person, new_account=True)
+        assert await match_payouts() == 0, "no reference, no certainty"
+        debit, credit = [
+            await fetch_value("SELECT id FROM bank_line WHERE reference = $1", name) for name in ("B1", "B2")
+        ]
+        exception = await get_exception("line_unexplained", str(debit))
+        found = [one for one in await list_candidates(exception) if one.kind == "payout_line"]
+        assert [one.fits for one in found] == [True] * 3, (
+            "three payees of the same amount; the whole batch is not like it"
+        )
+        chosen = found[0].id
+        for amount, refusal in ((-3_332, Invalid), (3_333, Invalid)):
+            with pytest.raises(refusal):
+                await settle_line(debit, [("payout_line", chosen, amount)], nora)
+        with pytest.raises(NotFound):
+            await settle_line(debit, [("payout_line", f"PTP{uuid.uuid4().hex}", -3_333)], nora)
+        await settle_line(debit, [("payout_line", chosen, -3_333)], nora)
+        with pytest.raises(NotFound):
+            await settle_line(credit, [("payout_line", chosen, 3_333)], nora)
+        await match_payouts()
+        assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'settled'") == 1
+        again = await list_candidates(await get_exception("line_unexplained", str(credit)))
+        assert [one.id for one in again if one.kind == "payout_line"] == [chosen], "a return of what was paid"
+        await settle_line(credit, [("payout_line", chosen, 3_333)], nora)
+        await match_payouts()
+        back = await fetch_one("SELECT state FROM payout WHERE id = $1", uuid.UUID(chosen[3:]))
+        assert back
+        assert back["state"] == "failed"
+        assert await balance(SUSPENSE) == 0
+        assert (-await balance(SUBSCRIBERS_PAYABLE), -await balance(SUBSCRIBERS_IN_TRANSIT)) == (
+            10_000 - 2 * 3_333,
+            6_666,
+        )
+
+    paying(run, story)
