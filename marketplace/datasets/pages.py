@@ -25,7 +25,9 @@ from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, localised, page, see
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    import asyncpg
 
 
 MICRO = 1_000_000
@@ -228,6 +230,7 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
 
 async def _release(release: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_release(release)
+    coverage = await queries.list_coverage(release)
     try:
         found = await queries.get_dossier(release)
     except NotFound:
@@ -238,11 +241,20 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
         "dossier": dossier.read(bytes(found["document"])) if found else None,
         "is_ours": found is not None
         and dossier.is_ours(bytes(found["document"]), bytes(found["signature"]), settings().signing_key),
-        "coverage": await queries.list_coverage(release),
+        "coverage": coverage,
+        "areas": _percent_by_zone(coverage),
         "editions": await queries.list_editions(release),
         "notices": await queries.list_notices(release),
         "revocation": await publishing.find_revocation(release),
     }
+
+
+def _percent_by_zone(coverage: Sequence[asyncpg.Record]) -> dict[str, float | None]:
+    """Return the share who consent, in percent, of areas that are H3 cells; empty where the operator drew its own."""
+    areas = [row for row in coverage if row["kind"] == "area"]
+    if not all(rules.is_cell(row["name"]) for row in areas):
+        return {}
+    return {row["name"]: 100 * row["consenting"] / row["population"] if row["population"] else None for row in areas}
 
 
 def _sentence(refusal: str | None) -> str:

@@ -296,6 +296,11 @@ def check_privacy(
         raise Invalid("Each edition must be coarser than the one before.")
 
 
+def is_cell(zone: str) -> bool:
+    """Tell whether a zone is an H3 cell."""
+    return bool(h3.is_valid_cell(zone))
+
+
 def key_zones(area: Sequence[str], resolution: int) -> tuple[str, ...]:
     """Return the zones of `resolution` that `area` (H3 cells, coarser or equal) stands for, ascending, each once."""
     zones: set[str] = set()

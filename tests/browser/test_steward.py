@@ -1,0 +1,82 @@
+"""A steward in Chromium: defines a dataset, has it built, reads the dossier, publishes, calls it back; a partner looks on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.catalogue import actions as catalogue
+from marketplace.datasets.requests import run_requests
+from marketplace.identity import actions as identity
+from tests.marketplace.datasets.test_requests import PERIOD, crowd
+from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES, declare
+from tests.marketplace.identity.site import VAT
+from tests.support.browsing import open_house
+from tests.support.market import PASSWORD, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.browsing import Guest
+
+
+async def defines_and_builds(sam: Guest) -> None:
+    await sam.click("Datasets")
+    await sam.click("Define a dataset")
+    await sam.press(
+        "Define it", Code="lyon-day", Title_in_French="Jour", Title_in_English="A day in Lyon", Description_in_French="Qui.",
+        Description_in_English="Who.", Area="Lyon", Zones_of_the_area="\n".join(ZONES), Age_bands=", ".join(BANDS),
+        **{"Resolution of zones (H3)": str(RESOLUTION), "Counted by": "day", "ε of one release": "2",
+           "ε of the whole budget": "10", "Coarser editions": "4"},
+    )  # fmt: skip
+    await sam.read("A day in Lyon")
+    await sam.press("Build", First_day=PERIOD["first_day"], Last_day=PERIOD["last_day"])
+    await sam.read("waiting for a worker")
+    await run_requests()
+    await sam.read("Passed the gate")
+    await sam.click_in_table()
+    await sam.read("singling out")
+    await sam.press("Publish this release")
+    await sam.read("Sealed")
+
+
+async def asks_for_its_zones(claire: Guest) -> None:
+    await claire.go("/datasets/lyon-day")
+    await claire.read("Coarser for less")
+    await claire.click("See how much survives in your own zones")
+    await claire.press("See what survives", again_by_address=False, **{"Zones, or a drawing": ZONES[0]})
+    await claire.read("Questions left today")
+
+
+@pytest.mark.deep
+def test_a_release_from_definition_to_revocation_is_clicked(database_url: str, chromium: str, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(database_url) as market:
+            await declare()
+            await crowd(tmp_path)
+            await identity.add_staff("sam@people.example", "Sam", "steward", PASSWORD)
+            partner = await identity.create_partner(
+                company="Atelier",
+                country="FR",
+                vat_number=VAT,
+                name="Claire",
+                email="claire@people.example",
+                password=PASSWORD,
+            )
+            await identity.vet_partner(partner, "Sam")
+            await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+            async with open_house(chromium, market) as house:
+                sam, claire = await house.guest(), await house.guest()
+                await sam.sign_in("sam@people.example")
+                await defines_and_builds(sam)
+                await catalogue.list_offer(
+                    "lyon-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
+                )
+                await claire.sign_in("claire@people.example")
+                await asks_for_its_zones(claire)
+                await sam.press("Revoke this release", Reason_in_French="Une erreur.", Reason_in_English="A fault.")
+                await sam.read("Called back on")
+
+    asyncio.run(story())
