@@ -19,10 +19,12 @@ from marketplace import clock
 from marketplace.auctions import receipts, rules, sealing
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
+from marketplace.catalogue.actions import keep_window
 from marketplace.database import execute, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.settings import settings
 from marketplace.web.formats import money
+from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 PRICE_RULES = {"exclusive": "second_price", "limited": "uniform_price", "ascending": "proxy", "bundle": "core"}
 NOT_VETTED = "Your company is not vetted yet; a steward looks at new partners within two working days."
+REFUSALS = {"not_vetted": NOT_VETTED, "no_payment_method": NO_PAYMENT_METHOD}
+"""Each answer of the SQL function `bidder_refusal`, in words."""
 CHANNEL = "auctions"
 """Where a commit that changes an auction says so: the payload is its id."""
 
@@ -63,15 +67,18 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     _check_plan(plan, now)
     async with transaction():
         offer = await fetch_one(
-            "SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL", plan.offer
+            "SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL FOR NO KEY UPDATE",
+            plan.offer,
         )
         if offer is None:
             raise NotFound("There is no such offer.")
-        sealed = await fetch_value(
-            "SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed'", list(plan.releases)
-        )
-        if sealed != len(plan.releases):
-            raise Invalid("Only sealed releases can be auctioned.")
+        on_sale = await fetch_value(
+            """SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed' AND dataset = $2
+               AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)""",
+            list(plan.releases), offer["dataset"],
+        )  # fmt: skip
+        if on_sale != len(plan.releases):
+            raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
         reckoned = await reckon_reserve(
             plan.kind, plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
         )
@@ -81,6 +88,7 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
                 "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
                 least=money(reckoned.reserve_minor, offer["currency"]), most=money(rules.LARGEST_BID_MINOR, offer["currency"]),
             )  # fmt: skip
+        await _refuse_overlap(plan, auction)
         ascending = plan.kind == "ascending"
         added = await execute(
             """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
@@ -110,6 +118,30 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     return auction
 
 
+async def _refuse_overlap(plan: Plan, auction: uuid.UUID) -> None:
+    """Refuse a plan that would sell inside another auction's exclusive window, or the other way round.
+
+    An auction sells from its end to twice its time to pay: the award, and a second chance. The offer's row is held.
+    """
+    ends_paying = plan.closes_at + 2 * dt.timedelta(hours=plan.pay_within_hours)
+    if await fetch_value(
+        """WITH planned AS (SELECT CASE WHEN $3::timestamptz IS NULL THEN 'empty' ELSE tstzrange($3, $4) END AS alone,
+                                   tstzrange($5, $6) AS sells),
+                known AS (SELECT CASE WHEN kind = 'exclusive' THEN tstzrange(exclusive_from, exclusive_to) ELSE 'empty' END AS alone,
+                                 tstzrange(scheduled_close_at, scheduled_close_at + 2 * pay_within_hours * interval '1 hour') AS sells
+                          FROM auction WHERE offer = $1 AND id <> $2 AND state <> 'cancelled'
+                          AND (state <> 'awarded' OR EXISTS (SELECT FROM exclusive_window WHERE exclusive_window.id = auction.id)
+                               OR EXISTS (SELECT FROM auction_sale JOIN auction_outcome AS outcome ON outcome.id = auction_sale.outcome
+                                          WHERE outcome.auction = auction.id AND auction_sale.state = 'due')))
+           SELECT true FROM planned, known WHERE known.alone && planned.alone OR known.alone && planned.sells
+                                              OR known.sells && planned.alone LIMIT 1""",
+        plan.offer, auction, plan.exclusive_from, plan.exclusive_to, plan.closes_at, ends_paying,
+    ):  # fmt: skip
+        raise Conflict(
+            "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
+        )
+
+
 def _check_plan(plan: Plan, now: dt.datetime) -> None:
     if plan.kind not in PRICE_RULES:
         raise Invalid("There is no auction of the kind {kind}.", kind=plan.kind)
@@ -128,6 +160,8 @@ def _check_plan(plan: Plan, now: dt.datetime) -> None:
         raise Invalid("Only an exclusive auction has an exclusive window.")
     if plan.kind == "exclusive" and (None in window or not plan.closes_at <= window[0] < window[1]):  # type: ignore[operator]
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+    if window[0] and window[1] and window[1] - window[0] > dt.timedelta(days=LONGEST_WINDOW_DAYS):
+        raise Invalid("An exclusive window lasts at most {most} days.", most=LONGEST_WINDOW_DAYS)
     starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
     if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
         raise Invalid("Steps begin at a price of 0, and neither prices nor steps fall.")
@@ -242,6 +276,9 @@ async def place_sealed_bid(
         is_new = row is not None
         if is_new and position:
             await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
+            if held["kind"] == "exclusive" and position == 1:
+                # From its first bid on the window is somebody's, and the award may come late: nobody is quoted in it until then.
+                await keep_window(auction, held["offer"], held["exclusive_from"], held["exclusive_to"])
             await tell(auction)
         known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
         if known is None:
@@ -260,7 +297,7 @@ def answer_of(bid: Row, *, repeated: bool) -> Answer:
 
 
 def _not_allowed(refusal: str) -> NotAllowed:
-    return NotAllowed(NOT_VETTED if refusal == "not_vetted" else NO_PAYMENT_METHOD)
+    return NotAllowed(REFUSALS[refusal])
 
 
 def _refuse_another(known: Row, auction: uuid.UUID, partner: uuid.UUID, *, same: bool) -> None:

@@ -149,11 +149,12 @@ async def _grant_window(auction: Row) -> None:
 # ------------------------------------------------------------------ winners who do not pay
 UNPAID = """sale.state = 'due' AND NOT EXISTS (
     SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back'))"""
-"""Past its time with no order that is paid or still may be."""
+"""No order of it is paid or still may be."""
+CALLED_BACK = "EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release)"
 
 
 async def settle_sales() -> int:
-    """Charge fresh awards, mark those that are paid, give the lot of a winner who did not pay to the next, end deposits.
+    """Mark awards that are paid or called back, charge fresh ones, give the lot of who did not pay to the next, end deposits.
 
     Return how many moved.
     """
@@ -162,14 +163,38 @@ async def settle_sales() -> int:
            WHERE auction_sale.state = 'due' AND purchase_order.id = auction_sale.purchase_order
              AND purchase_order.state IN ('paid', 'refunded', 'charged_back')"""
     )
+    for auction in await _unpaid(CALLED_BACK):
+        moved += await _let_off(auction)
     moved += await charge_sales()
-    late = await fetch(
-        f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-            WHERE {UNPAID} AND sale.due_at <= clock_timestamp() LIMIT 100"""
-    )
-    for row in late:
-        moved += await _default(row["auction"])
+    # A sale that was never ordered is the job's delay, not the winner's fault: it is charged first, however late.
+    for auction in await _unpaid(
+        f"sale.due_at <= clock_timestamp() AND sale.purchase_order IS NOT NULL AND NOT {CALLED_BACK}"
+    ):
+        moved += await _default(auction)
     return moved + await end_deposits()
+
+
+async def _unpaid(condition: str) -> list[uuid.UUID]:
+    """Return up to a hundred auctions with an unpaid sale of which `condition` holds."""
+    rows = await fetch(
+        f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+            WHERE {UNPAID} AND {condition} LIMIT 100"""
+    )
+    return [row["auction"] for row in rows]
+
+
+async def _let_off(auction: uuid.UUID) -> int:
+    """Free winners of what they would pay for a release that was called back: no debt, no fault, no second chance."""
+    async with transaction():
+        row = await hold(auction)
+        freed = await execute(
+            f"""UPDATE auction_sale AS sale SET state = 'called_back' FROM auction_outcome AS outcome
+                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND {CALLED_BACK}""",
+            auction,
+        )
+        if freed:
+            await _grant_window(row)
+    return freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +213,8 @@ async def _default(auction: uuid.UUID) -> int:
         row = await hold(auction)
         defaulted = await execute(
             f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
-                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2""",
+                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2
+                  AND sale.purchase_order IS NOT NULL AND NOT {CALLED_BACK}""",
             auction, row["held_at"],
         )  # fmt: skip
         if not defaulted:

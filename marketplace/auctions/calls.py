@@ -70,10 +70,14 @@ async def list_all_calls(page: int) -> Paged:
 
 
 async def _with_strata(calls: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
-    """Return each call with its strata, and the one of the subscriber's statement; few winners are told as None."""
+    """Return each call with its strata, and the one of the subscriber's statement; few winners are told as None.
+
+    A price that few won is told to them alone (`own`): to others it would say that somebody accepted it.
+    """
     rows = await fetch(
         f"""SELECT *, CASE WHEN winners < {FEWEST_TOLD} THEN NULL
-                           ELSE round(winners::numeric, 2 - length(winners::text))::bigint END AS winners_about
+                           ELSE round(winners::numeric, 2 - length(winners::text))::bigint END AS winners_about,
+                   CASE WHEN winners >= {FEWEST_TOLD} THEN price_micro END AS price_told
             FROM contributor_stratum WHERE call = ANY($1) ORDER BY call, position""",
         [row["id"] for row in calls],
     )

@@ -6,13 +6,15 @@ one award. An order that came to nothing lapses, and the winner may ask for anot
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
 from marketplace.auctions import rules
 from marketplace.database import execute, fetch, fetch_one, transaction
-from marketplace.errors import Expired, NotAllowed, NotFound
+from marketplace.datasets.queries import list_revocations
+from marketplace.errors import Conflict, Expired, NotAllowed, NotFound
 from marketplace.purchases.actions import ask_for_money, order_awarded
 
 if TYPE_CHECKING:
@@ -31,15 +33,16 @@ async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUI
 
 
 async def charge_sales() -> int:
-    """Order every fresh award and charge the winner's saved method, once; return how many. A job."""
+    """Order every fresh award and charge the winner's saved method, once, however late; return how many. A job."""
     fresh = await fetch(
         """SELECT sale.id FROM auction_sale AS sale WHERE sale.state = 'due' AND sale.purchase_order IS NULL
-           AND sale.due_at > clock_timestamp() ORDER BY sale.due_at, sale.id LIMIT $1""",
+           AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release) ORDER BY sale.due_at, sale.id LIMIT $1""",
         AT_ONCE,
     )
     for row in fresh:
         # The order's id is the sale's: whoever died between ordering and charging is found again by the worker.
-        await _order(row["id"], row["id"], is_away=True)
+        with contextlib.suppress(Conflict):  # Called back this instant: the next run says so.
+            await _order(row["id"], row["id"], is_away=True)
     return len(fresh)
 
 
@@ -64,7 +67,9 @@ async def _order(
             raise NotFound("There is nothing to pay.")
         if row["purchase_order"] and row["order_state"] != "lapsed":
             return uuid.UUID(str(row["purchase_order"]))
-        if row["state"] != "due" or row["due_at"] <= clock.now():
+        if await list_revocations([row["release"]]):
+            raise Conflict("This release was called back: there is nothing to pay.")
+        if row["state"] != "due" or (row["due_at"] <= clock.now() and not is_away):
             raise Expired("The time to pay has passed.")
         await order_awarded(
             row["partner"], auction=row["auction"], offer=row["offer"], release=row["release"], net_minor=row["net_minor"],

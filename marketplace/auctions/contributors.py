@@ -44,7 +44,7 @@ MOST_STRATA: Final = 50
 PADDED_TO_BYTES: Final = 64
 """Every ask is as long as the longest, so that a length tells nothing."""
 READ_AT_ONCE: Final = 20_000
-WRITTEN_AT_ONCE: Final = 500_000
+WRITTEN_AT_ONCE: Final = 200_000
 FEWEST_TOLD: Final = 100
 REASONS: Final = tuple(Reason)
 
@@ -62,15 +62,16 @@ class Stratum:
 
 async def announce_call(
     dataset: str, strata: Sequence[Stratum], *, opens_at: dt.datetime, closes_at: dt.datetime, promise_from: dt.datetime,
-    promise_to: dt.datetime, by: str, call: uuid.UUID | None = None,
+    promise_to: dt.datetime, by: str, call: uuid.UUID | None = None, fewest: int = FEWEST_TOLD,
 ) -> uuid.UUID:  # fmt: skip
     """Call for contributors to a dataset; with `call` (a form's id), the same one again changes nothing.
 
-    Strata and budgets are fixed from here on, and a call never opens before it is announced.
+    Each stratum wants `fewest` people or more, and its budget is enough for so many at the most that is paid: its price is
+    then that most, or what somebody asked behind so many others, so that no few accomplices learn what one person stated. Strata and budgets are fixed from here on, and a call never opens before it is announced.
     """
     call, now = call or uuid.uuid4(), clock.now()
     opens_at = max(opens_at, now)
-    _check_call(strata, (opens_at, closes_at, promise_from, promise_to))
+    _check_call(strata, (opens_at, closes_at, promise_from, promise_to), fewest)
     async with transaction():
         if not await fetch_value("SELECT true FROM dataset WHERE code = $1", dataset):
             raise NotFound("There is no dataset {dataset}.", dataset=dataset)
@@ -91,7 +92,7 @@ async def announce_call(
     return call
 
 
-def _check_call(strata: Sequence[Stratum], instants: tuple[dt.datetime, ...]) -> None:
+def _check_call(strata: Sequence[Stratum], instants: tuple[dt.datetime, ...], fewest: int) -> None:
     opens_at, closes_at, promise_from, promise_to = instants
     if not opens_at < closes_at <= promise_from < promise_to:
         raise Invalid("A call closes after it opens, and its promise begins once it is closed and ends later.")
@@ -104,6 +105,12 @@ def _check_call(strata: Sequence[Stratum], instants: tuple[dt.datetime, ...]) ->
             raise Invalid("A group wants at least one person, within a budget.")
         if not 1 <= one.reserve_micro <= min(LARGEST_ASK_MICRO, one.budget_micro):
             raise Invalid("The most paid to one person is positive and within the budget.")
+        if one.wanted < fewest or one.budget_micro < fewest * one.reserve_micro:
+            raise Invalid(
+                "A group wants at least {fewest} people, with a budget for so many at the most that is paid: "
+                "else its price would tell what one of them asked.",
+                fewest=fewest,
+            )
 
 
 # ------------------------------------------------------------------ what a subscriber does

@@ -75,8 +75,31 @@ async def look_for_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
         await read_method_again(saved_id)
 
 
+STANDS_ON_METHOD: Final = """
+SELECT true WHERE EXISTS (
+    SELECT FROM saved_method WHERE id = $2 AND payer = $1 AND state = 'saved'
+) AND NOT EXISTS (
+    SELECT FROM saved_method WHERE id <> $2 AND payer = $1 AND state = 'saved'
+                               AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)
+) AND (EXISTS (
+    SELECT FROM bid JOIN auction ON auction.id = bid.auction JOIN auction_lead AS lead ON lead.auction = auction.id
+    WHERE bid.partner = $1 AND bid.position IS NOT NULL AND auction.state IN ('standing', 'closed')
+      AND (auction.kind <> 'ascending' OR lead.leader = $1)
+) OR EXISTS (
+    SELECT FROM auction_outcome AS outcome JOIN auction_sale AS sale ON sale.outcome = outcome.id
+    WHERE outcome.partner = $1 AND sale.state = 'due'
+))
+"""
+"""Whether a partner ($1) bids, or owes, with nothing but this method ($2) to be charged."""
+
+
 async def forget_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
-    """Forget a saved method; bids that stand stay, and what they win is then paid on a page."""
+    """Forget a saved method; refuse while it is what a bid stands on, or what was won is still to be paid."""
+    async with transaction():
+        if await fetch_value(STANDS_ON_METHOD, partner, saved_id):
+            raise Conflict(
+                "You lead, bid under seal, or have yet to pay in an auction: save another payment method first, or wait until that is over."
+            )
     if await payments.request_forgetting(partner, saved_id) is None:
         raise NotFound("There is no such payment method.")
 
@@ -101,7 +124,12 @@ async def ask_deposit(actor: Actor, auction: uuid.UUID, *, deposit: uuid.UUID) -
         if row["state"] != "standing" or row["closes_at"] <= now:
             raise Conflict("This auction takes no more bids.")
         known = await find_deposit(actor.partner, auction)
-        if known is None or (known["id"] != deposit and known["state"] in ("failed", "expired", "released")):
+        is_over = known is not None and (
+            known["state"] in ("failed", "expired", "released")
+            # Its bank lets it go before the auction ends: it is of no use any more.
+            or (known["state"] == "authorised" and known["capture_before"] <= row["closes_at"])
+        )
+        if known is None or (known["id"] != deposit and is_over):
             await execute(
                 """INSERT INTO auction_deposit (id, auction, partner, amount_minor, asked_at) VALUES ($1, $2, $3, $4, $5)
                    ON CONFLICT (id) DO NOTHING""",

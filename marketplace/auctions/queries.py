@@ -52,8 +52,9 @@ async def list_lots(auction: uuid.UUID) -> list[asyncpg.Record]:
     """List what is on sale in an auction, by position."""
     return await fetch(
         """SELECT lot.position, lot.release, release.period_from, release.period_to, release.row_count, release.consenting,
-                  dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.area
+                  dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.area, revocation.revoked_at
            FROM auction_lot AS lot JOIN release ON release.id = lot.release JOIN dataset ON dataset.code = release.dataset
+           LEFT JOIN revocation ON revocation.release = release.id
            WHERE lot.auction = $1 ORDER BY lot.position""",
         auction,
     )
@@ -178,5 +179,6 @@ async def list_offers() -> list[asyncpg.Record]:
                   array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases
            FROM offer JOIN dataset ON dataset.code = offer.dataset
            JOIN release ON release.dataset = dataset.code AND release.state = 'sealed'
+                AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
            WHERE offer.withdrawn_at IS NULL GROUP BY offer.id, dataset.code ORDER BY dataset.code LIMIT 200"""
     )

@@ -33,17 +33,27 @@ def public_key(private_key: str) -> str:
     return X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
 
 
+@functools.lru_cache(maxsize=8)
+def _opener(private_key: str) -> X25519PrivateKey:
+    return X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key))
+
+
+@functools.lru_cache(maxsize=8)
+def _sealer(key: str) -> X25519PublicKey:
+    return X25519PublicKey.from_public_bytes(bytes.fromhex(key))
+
+
 def seal(content: dict[str, Any], row: uuid.UUID, key: str, *, padded_to: int = PADDED_TO_BYTES) -> bytes:
     """Encrypt `content`, padded to a multiple of so many bytes, under the public `key`, for the row with this id alone."""
     plain = rfc8785.dumps(content)
     padded = plain.ljust(-(-len(plain) // padded_to) * padded_to)
-    return SUITE.encrypt(padded, X25519PublicKey.from_public_bytes(bytes.fromhex(key)), info=row.bytes)
+    return SUITE.encrypt(padded, _sealer(key), info=row.bytes)
 
 
 def unseal(sealed: bytes, row: uuid.UUID, private_key: str) -> dict[str, Any]:
     """Return what `seal` was given; refuses UnopenableError."""
     try:
-        plain = SUITE.decrypt(sealed, X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)), info=row.bytes)
+        plain = SUITE.decrypt(sealed, _opener(private_key), info=row.bytes)
     except InvalidTag as problem:
         raise UnopenableError(f"PARTAGE_BID_KEY does not open the sealed row {row}.") from problem
     content: dict[str, Any] = json.loads(plain)

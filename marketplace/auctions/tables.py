@@ -176,10 +176,10 @@ class AuctionSale(Table, db=DB, tablename="auction_sale"):
     due_at = Timestamptz()
     purchase_order = ForeignKey(Order, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
     state = Text()
-    """due → paid | defaulted."""
+    """due → paid | defaulted | called_back (its release was, before it was paid: nobody owes it)."""
     one_sale_a_lot = Unique([outcome, release])
     net_is_positive = Check("net_minor > 0")
-    known_state = Check("state IN ('due', 'paid', 'defaulted')")
+    known_state = Check("state IN ('due', 'paid', 'defaulted', 'called_back')")
 
 
 class AuctionDeposit(Table, db=DB, tablename="auction_deposit"):

@@ -135,7 +135,8 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
     priced = _priced(sold, offer, now)
     assert offer
     if await fetch_value(
-        "SELECT true FROM exclusive_window WHERE offer = $1 AND partner <> $2 AND starts_at <= $3 AND $3 < ends_at",
+        """SELECT true FROM exclusive_window WHERE offer = $1 AND partner IS DISTINCT FROM $2
+           AND starts_at <= $3 AND $3 < ends_at""",
         offer["id"], partner, now,
     ):  # fmt: skip
         raise Conflict("Another partner holds this dataset exclusively for now.")
@@ -215,6 +216,15 @@ def check_awarded(row: asyncpg.Record) -> None:
         str(row["auction"]), str(row["release"]), row["amount_minor"]
     ):  # fmt: skip
         raise Invalid("This quote was changed, or was not signed by Partage.")
+
+
+async def keep_window(window: uuid.UUID, offer: uuid.UUID, starts_at: dt.datetime, ends_at: dt.datetime) -> None:
+    """Quote nobody between two instants, half-open, until it is decided who holds the window."""
+    await execute(
+        """INSERT INTO exclusive_window (id, offer, starts_at, ends_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (id) DO NOTHING""",
+        window, offer, starts_at, ends_at,
+    )  # fmt: skip
 
 
 async def grant_window(

@@ -45,7 +45,8 @@ class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
 
     id = UUID(primary_key=True)
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
-    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
+    """Null while it is bid for: nobody is quoted then."""
     starts_at = Timestamptz()
     ends_at = Timestamptz()
     """The window is half-open."""

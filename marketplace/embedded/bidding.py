@@ -13,7 +13,7 @@ from marketplace.auctions import actions as auctions
 from marketplace.auctions import award, contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
-from marketplace.database import fetch, fetch_one, fetch_value
+from marketplace.database import fetch, fetch_one, fetch_value, transaction
 from marketplace.embedded.sales import pay
 from marketplace.identity.actors import Actor
 from marketplace.payments import actions as payments
@@ -31,23 +31,30 @@ DAY = dt.timedelta(days=1)
 
 
 async def open_auctions(bidders: Sequence[tuple[uuid.UUID, str]], *, by: str) -> None:
-    """Open a sealed auction that ends in seconds, a live one of days, and a call; each once. bidders: partner, email."""
+    """Open a sealed auction that ends in seconds, a live one of days, and a call; each once. bidders: partner, email.
+
+    Each with its bids or answers in one transaction: whoever is stopped halfway begins it again.
+    """
     for partner, email in bidders:
         await _save_card(partner, email)
     now = clock.now()
     if not await fetch_value("SELECT true FROM auction WHERE id = $1", SEALED):
-        await _announce(SEALED, "limited", "lyon-presence-hour", now + SEALED_LASTS, by)
-        for (partner, _), extra in zip(bidders, (12_000, 7_500), strict=False):
-            await auctions.place_sealed_bid(
-                _actor(partner), SEALED, bid=uuid.uuid4(), nonce=secrets.token_hex(32),
-                packages=[([0], await _least(SEALED) + extra)],
-            )  # fmt: skip
+        async with transaction():
+            await _announce(SEALED, "limited", "lyon-presence-hour", now + SEALED_LASTS, by)
+            for (partner, _), extra in zip(bidders, (12_000, 7_500), strict=False):
+                await auctions.place_sealed_bid(
+                    _actor(partner), SEALED, bid=uuid.uuid4(), nonce=secrets.token_hex(32),
+                    packages=[([0], await _least(SEALED) + extra)],
+                )  # fmt: skip
     if not await fetch_value("SELECT true FROM auction WHERE id = $1", LIVE):
-        await _announce(LIVE, "ascending", "lyon-presence-day", now + 3 * DAY, by)
-        for (partner, _), extra in zip(bidders, (4_000, 2_000), strict=False):
-            await auctions.place_bid(_actor(partner), LIVE, bid=uuid.uuid4(), maximum_minor=await _least(LIVE) + extra)
+        async with transaction():
+            await _announce(LIVE, "ascending", "lyon-presence-day", now + 3 * DAY, by)
+            for (partner, _), extra in zip(bidders, (4_000, 2_000), strict=False):
+                least = await _least(LIVE)
+                await auctions.place_bid(_actor(partner), LIVE, bid=uuid.uuid4(), maximum_minor=least + extra)
     if not await fetch_value("SELECT true FROM contributor_call WHERE id = $1", CALL):
-        await _call(now, by)
+        async with transaction():
+            await _call(now, by)
 
 
 async def finish_auctions() -> None:

@@ -38,6 +38,7 @@
     if (told.price_minor !== null) write("price", money.format(told.price_minor / 100));
     for (const name of ["minimum", "least"]) write(name, money.format(told.minimum_minor / 100));
     write("bids", String(told.bids));
+    write("end", time.format(closes));
     show("extended", told.extended);
     if (box.dataset.me && told.leader) {
       const mine = told.leader === box.dataset.me;

@@ -35,7 +35,7 @@ ADULTS = Stratum("18-39 ans", "18-39", 2, 10_000_000, 4_000_000)
 async def open_call(
     seconds: float = 3600.0, strata: Sequence[Stratum] = (ADULTS,), *, people: int = 5
 ) -> tuple[uuid.UUID, list[uuid.UUID]]:
-    """Open a call for the first dataset, of which there is one in the end; return it and its strata."""
+    """Open a call for the first dataset, of which there is one in the end; return it and its strata, however small."""
     if not await fetch_value("SELECT true FROM dataset"):
         await add_offer()
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1) ON CONFLICT DO NOTHING", people - 1)
@@ -43,7 +43,7 @@ async def open_call(
     dataset = await fetch_value("SELECT code FROM dataset")
     call = await contributors.announce_call(
         dataset, strata, opens_at=now - DAY, closes_at=now + seconds * SECOND, promise_from=now + seconds * SECOND,
-        promise_to=now + 90 * DAY, by="Steward",
+        promise_to=now + 90 * DAY, by="Steward", fewest=1,
     )  # fmt: skip
     rows = await fetch("SELECT id FROM contributor_stratum WHERE call = $1 ORDER BY position", call)
     return call, [row["id"] for row in rows]
@@ -136,9 +136,14 @@ def test_bad_input_and_what_was_announced_stays(run: Run) -> None:
             with pytest.raises(Invalid):
                 await contributors.announce_call(dataset, strata, by="Steward", **(times | changes))
         with pytest.raises(NotFound):
-            await contributors.announce_call("nowhere", [ADULTS], by="Steward", **times)
-        later = await contributors.announce_call(dataset, [ADULTS], by="Steward", **times)
+            await contributors.announce_call("nowhere", [ADULTS], by="Steward", fewest=1, **times)
+        for few in (Stratum("x", "x", 99, 10**9, 1), Stratum("x", "x", 100, 10**9, 10**7 + 1), ADULTS):
+            with pytest.raises(Invalid, match="would tell what one of them asked"):
+                await contributors.announce_call(dataset, [few], by="Steward", **times)
+        await contributors.announce_call(dataset, [Stratum("x", "x", 100, 10**9, 10**7)], by="Steward", **times)
+        later = await contributors.announce_call(dataset, [ADULTS], by="Steward", fewest=1, **times)
         group = await fetch_value("SELECT id FROM contributor_stratum WHERE call = $1", later)
+        assert group
         with pytest.raises(Conflict):
             await contributors.ask(0, later, group, least_micro=5)
         for statement in (
@@ -177,6 +182,9 @@ def test_supply_is_told_in_two_digits_and_never_below_a_hundred(run: Run) -> Non
         await contributors.award_calls()
         [row] = (await calls.list_all_calls(1)).rows
         assert row["strata"][0]["winners_about"] is None, "two winners are too few to tell"
+        assert row["strata"][0]["price_told"] is None, "a price would say that somebody accepted it"
+        own = (await calls.get_call(0, call))["own"]
+        assert own["price_micro"] == 5, "whoever stated an amount learns what came of it"
 
     run(story)
 
@@ -299,6 +307,8 @@ def test_a_steward_opens_a_call_once_a_form(run: Run) -> None:
             assert "1,200" in shown
             for bad in (
                 {"wanted-0": "many"},
+                {"wanted-0": "99"},
+                {"budget-0": "4,99"},
                 {"budget-0": "0,01"},
                 {"closes_at": "soon"},
                 {"promise_to": fields["opens_at"]},

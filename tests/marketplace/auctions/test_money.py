@@ -14,7 +14,7 @@ import pytest
 from marketplace import clock, invariants
 from marketplace.auctions import award as ending
 from marketplace.auctions import charge, eligibility
-from marketplace.auctions.actions import Plan, announce, place_bid, place_sealed_bid
+from marketplace.auctions.actions import Plan, announce, cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_quote
@@ -302,8 +302,10 @@ def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(run: Run, stri
         for lower in (row["reserve_minor"] - 1, 1):
             with pytest.raises(Invalid, match="never lower"):
                 await announced(release, "exclusive", reserve_minor=lower)
+        await cancel(auction, "A higher one follows", by="Steward")
         higher = await announced(release, "exclusive", reserve_minor=row["reserve_minor"] + 5)
         assert (await get_auction(higher))["reserve_minor"] == row["reserve_minor"] + 5
+        await cancel(higher, "Another kind follows", by="Steward")
         with pytest.raises(Invalid, match="never lower"):
             await announced(release, "limited", reserve_minor=FLOOR - 1)
         assert (await get_auction(await announced(release, "limited")))["reserve_minor"] == FLOOR
