@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import signal
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,7 @@ async def ticking() -> AsyncIterator[None]:
 
     What is under way at the end is given up, and taken up by whoever ticks next.
     """
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped while the last one works is no news
     turns = Turns()
     scheduler = AsyncIOScheduler(
         timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
