@@ -49,7 +49,7 @@ _always(
     """SELECT money_back.id AS back, entry.id AS entry, entry.kind
        FROM money_back FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
          ON entry.source_id = money_back.id::text
-        AND entry.kind = CASE money_back.kind WHEN 'refund' THEN 'refund' ELSE 'dispute_lost' END
+        AND entry.kind = CASE money_back.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
        LEFT JOIN LATERAL (
            SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = '706000' AND credit = against), 0) AS net_minor,
                   coalesce(sum(amount_minor) FILTER (WHERE debit = '445710' AND credit = against), 0) AS vat_minor,
@@ -126,7 +126,7 @@ _always(
     """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, lost_minor, back.*
        FROM purchase_order LEFT JOIN LATERAL (
            SELECT coalesce(sum(total_minor) FILTER (WHERE kind = 'refund'), 0) AS refunds_minor,
-                  coalesce(sum(total_minor) FILTER (WHERE kind = 'dispute'), 0) AS disputes_minor,
+                  coalesce(sum(total_minor) FILTER (WHERE kind <> 'refund'), 0) AS disputes_minor,
                   coalesce(sum(net_minor), 0) AS back_net_minor
            FROM money_back WHERE money_back.purchase_order = purchase_order.id) AS back ON true
        WHERE (returned_minor, lost_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(

@@ -84,6 +84,8 @@ AND EXISTS (SELECT FROM payment JOIN purchase_order ON purchase_order.id = payme
 AND NOT EXISTS (SELECT FROM stripe_command
                 WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending')
 AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND stands = 'open')
+AND NOT EXISTS (SELECT FROM payment JOIN balance_transaction ON balance_transaction.charge_id = payment.charge_id
+                WHERE subject = licence.purchase_order AND category = 'charge_failure')
 """
 """What may become the subscribers': the hold is over, no refund is under way, and no dispute holds the money back."""
 

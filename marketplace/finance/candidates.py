@@ -37,7 +37,7 @@ WHOLE: Final = {"payout": OPEN_PAYOUTS, "payout_line": AWAITED}
 _OWED = """
 SELECT purchase_order.id::text AS id, number, company, purchase_order.ordered_at AS at,
        total_minor - coalesce((SELECT sum(amount_minor) FROM balance_transaction
-                               WHERE payment_subject = purchase_order.id AND category = 'charge'), 0)
+                               WHERE payment_subject = purchase_order.id AND category IN ('charge', 'charge_failure')), 0)
                    - coalesce((SELECT sum(amount_minor) FROM bank_match
                                WHERE target_kind = 'order' AND target_id = purchase_order.id::text AND undone_at IS NULL), 0)
            AS amount_minor

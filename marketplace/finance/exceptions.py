@@ -27,12 +27,13 @@ MONEY_IS_GOING_BACK: Final = "7 days"
 
 _BACK = """
 SELECT purchase_order AS subject, coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'refund'), 0)::bigint AS refund_minor,
-       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'dispute'), 0)::bigint AS dispute_minor, max(money_back.at) AS back_at
+       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'dispute'), 0)::bigint AS dispute_minor,
+       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'failure'), 0)::bigint AS failure_minor, max(money_back.at) AS back_at
 FROM money_back JOIN journal_entry ON journal_entry.source_id = money_back.id::text
                                   AND journal_entry.kind IN ('refund', 'dispute_lost')
 GROUP BY purchase_order
 """
-"""SQL: what the books gave back for an order, by refund and by dispute."""
+"""SQL: what the books gave back for an order, by refund, by dispute, and because a payment failed after it was made."""
 
 _BOOK = f"""
 movement AS MATERIALIZED (
@@ -49,12 +50,17 @@ movement AS MATERIALIZED (
     SELECT target_id::uuid AS subject, sum(amount_minor)::bigint AS amount_minor FROM bank_match
     WHERE target_kind = 'order' AND undone_at IS NULL GROUP BY target_id
 ), back AS MATERIALIZED ({_BACK}
+), forfeit AS MATERIALIZED (
+    SELECT source_id AS subject, sum(amount_minor)::bigint AS amount_minor
+    FROM journal_entry JOIN posting ON posting.entry = journal_entry.id WHERE kind = 'deposit_forfeited' GROUP BY source_id
 ), book AS MATERIALIZED (
     SELECT purchase_order.id, number, purchase_order.state, total_minor, sale.at AS sold_at,
            coalesce(movement.charged_minor, 0) + coalesce(banked.amount_minor, 0) AS charged_minor,
            coalesce(movement.refunded_minor, 0) AS refunded_minor, coalesce(movement.disputed_minor, 0) AS disputed_minor,
            coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
            coalesce(back.refund_minor, 0) AS back_minor, coalesce(back.dispute_minor, 0) AS lost_minor, back_at,
+           total_minor - coalesce(back.failure_minor, 0) AS due_minor, coalesce(forfeit.amount_minor, 0) AS forfeit_minor,
+           coalesce(payment.state = 'processing', false) AS is_under_way,
            movement.subject, charge, other, first_at, last_at,
            entitlement.id AS entitlement, entitlement.revoked_at,
            entitlement.suspended_at,
@@ -64,6 +70,8 @@ movement AS MATERIALIZED (
     LEFT JOIN banked ON banked.subject = purchase_order.id
     LEFT JOIN back ON back.subject = purchase_order.id
     LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
+    LEFT JOIN forfeit ON forfeit.subject = movement.subject::text
+    LEFT JOIN payment ON payment.subject = movement.subject
     LEFT JOIN licence ON licence.purchase_order = purchase_order.id
     LEFT JOIN entitlement ON entitlement.licence = licence.id
     WHERE movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL
@@ -107,11 +115,13 @@ UNION ALL
 SELECT told.why, told.detail, coalesce(id::text, subject::text), coalesce(number, told.movement, subject::text),
        coalesce('/finance/orders/' || id, '/finance/transactions/' || told.movement), told.amount_minor, told.at
 FROM book CROSS JOIN LATERAL (VALUES
-    (id IS NULL AND charge IS NOT NULL, 'charge_without_order', '', charge, kept_minor, first_at),
-    (id IS NOT NULL AND sold_at IS NULL, 'charge_without_sale', state, charge, charged_minor, first_at),
-    (sold_at IS NOT NULL AND charged_minor <> 0 AND charged_minor <> total_minor, 'charge_differs', total_minor::text, charge,
-        charged_minor - total_minor, first_at),
-    (sold_at IS NOT NULL AND charged_minor = 0, 'sale_without_charge', '', NULL, total_minor, sold_at),
+    (id IS NULL AND charge IS NOT NULL AND NOT is_under_way AND kept_minor <> forfeit_minor, 'charge_without_order', '', charge,
+        kept_minor - forfeit_minor, first_at),
+    (id IS NOT NULL AND sold_at IS NULL AND NOT is_under_way AND charged_minor <> 0, 'charge_without_sale', state, charge,
+        charged_minor, first_at),
+    (sold_at IS NOT NULL AND (charged_minor <> 0 OR due_minor < total_minor) AND charged_minor <> due_minor, 'charge_differs',
+        due_minor::text, charge, charged_minor - due_minor, first_at),
+    (sold_at IS NOT NULL AND charged_minor = 0 AND due_minor = total_minor, 'sale_without_charge', '', NULL, total_minor, sold_at),
     (id IS NOT NULL AND -refunded_minor > back_minor, 'refund_without_entry', '', other, refunded_minor + back_minor, last_at),
     (id IS NOT NULL AND -refunded_minor < back_minor, 'refund_without_movement', '', NULL, refunded_minor + back_minor, back_at),
     (disputed_minor + lost_minor < 0 AND coalesce(is_disputed, true), 'dispute_open', '', other, disputed_minor + lost_minor, last_at),

@@ -51,12 +51,13 @@ async def _mirror(page: list[Movement]) -> int:
             INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, currency, source_id,
                                              charge_id, payment_subject, status, created_at, available_on)
             SELECT id, category, amount_minor, fee_minor, net_minor, currency, source_id, given.charge_id,
-                   (SELECT subject FROM payment WHERE payment.charge_id = given.charge_id),
+                   coalesce((SELECT subject FROM payment WHERE payment.charge_id = given.charge_id),
+                            (SELECT subject FROM payment WHERE payment.subject = given.subject)),
                    status, created_at, available_on
             FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[])
+                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[])
                  AS given (id, category, amount_minor, fee_minor, net_minor, currency, source_id, charge_id,
-                           status, created_at, available_on)
+                           status, created_at, available_on, subject)
             ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE balance_transaction.status <> excluded.status
             RETURNING id, xmax = 0 AS is_new
             """,

@@ -121,6 +121,8 @@ class Movement:
     status: str
     created_at: dt.datetime
     available_on: dt.datetime
+    subject: uuid.UUID | None = None
+    """The payment that an attempt without money, one under way or not honoured, says it is for."""
 
 
 # ------------------------------------------------------------------ what is asked

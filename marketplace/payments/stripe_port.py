@@ -436,7 +436,9 @@ async def _made_by(command: uuid.UUID, listing: Callable[..., Awaitable[Any]], a
 def _movement(transaction: stripe.BalanceTransaction) -> Movement:
     source: Any = getattr(transaction, "source", None)
     source_id = source if isinstance(source, str) else getattr(source, "id", None)
-    charge = source_id if getattr(source, "object", None) == "charge" else getattr(source, "charge", None)
+    is_charge = getattr(source, "object", None) == "charge"
+    charge = source_id if is_charge else getattr(source, "charge", None)
+    is_attempt = is_charge and source.status != "succeeded"
     return Movement(
         id=transaction.id,
         category=transaction.reporting_category,
@@ -449,6 +451,7 @@ def _movement(transaction: stripe.BalanceTransaction) -> Movement:
         status=transaction.status,
         created_at=_instant(transaction.created),
         available_on=_instant(transaction.available_on),
+        subject=_uuid(_metadata(source).get("subject")) if is_attempt else None,
     )
 
 

@@ -120,7 +120,7 @@ async def record_refunds() -> int:
 
 
 async def follow_disputes() -> int:
-    """Suspend what is disputed, restore what was won, end what was lost; return how many orders changed."""
+    """Suspend what is disputed, restore what was won, end what was lost or failed late; return how many orders changed."""
     async with transaction():
         opened = await fetch(
             f"""SELECT purchase_order.* FROM purchase_order
@@ -139,7 +139,7 @@ async def follow_disputes() -> int:
         await execute(
             "UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE purchase_order = ANY ($1)", ids, now
         )
-    return len(opened) + await _record_losses() + await _restore()
+    return len(opened) + await _record_losses() + await _record_failures() + await _restore()
 
 
 async def _record_losses() -> int:
@@ -168,6 +168,23 @@ async def _record_losses() -> int:
         )  # fmt: skip
         await _let_shares_go_on()
     return len(lost)
+
+
+async def _record_failures() -> int:
+    """Take back what was sold for a payment whose money Stripe took out again: it failed after it had been made."""
+    async with transaction():
+        failed = await fetch(
+            f"""SELECT purchase_order.*, {LEFT} AS left_minor
+                FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
+                WHERE purchase_order.state = 'paid' AND {LEFT} > 0
+                  AND EXISTS (SELECT FROM balance_transaction
+                              WHERE balance_transaction.charge_id = payment.charge_id AND category = 'charge_failure')
+                ORDER BY purchase_order.id LIMIT $1 FOR UPDATE OF purchase_order SKIP LOCKED""",
+            AT_ONCE,
+        )
+        now = await _lock_licences(failed)
+        await _write("lost_minor", [_back(order, order["left_minor"], "failure", None, now) for order in failed], now)
+    return len(failed)
 
 
 async def _restore() -> int:
@@ -209,11 +226,11 @@ def _back(
     """Return one amount that went back: before VAT and VAT in the sale's proportion, and its entry."""
     before = order["total_minor"] - order["left_minor"]
     part = rules.part_of(order["net_minor"], order["vat_minor"], before, total_minor)
-    against = chart.PARTNERS if kind == "refund" else chart.DISPUTES
+    against = chart.DISPUTES if kind == "dispute" else chart.PARTNERS
     name = uuid.uuid4()
     postings = [(chart.LICENCES_SOLD, against, part.net_minor), (chart.VAT_COLLECTED, against, part.vat_minor)]
     entry = Entry(
-        "refund" if kind == "refund" else "dispute_lost", str(name), now, order["number"], postings, order["currency"]
+        "dispute_lost" if kind == "dispute" else "refund", str(name), now, order["number"], postings, order["currency"]
     )
     return order, part, kind, dispute, name, entry
 

@@ -101,13 +101,13 @@ class MoneyBack(Table, db=DB, tablename="money_back"):
     id = UUID(primary_key=True)
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
     kind = Text()
-    """refund or dispute."""
+    """refund, dispute, or failure: a payment that failed after it had been made."""
     dispute = ForeignKey(Dispute, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
     net_minor = BigInt()
     vat_minor = BigInt()
     total_minor = BigInt()
     at = Timestamptz()
-    known_kind = Check("kind IN ('refund', 'dispute') AND (kind = 'dispute') = (dispute IS NOT NULL)")
+    known_kind = Check("kind IN ('refund', 'dispute', 'failure') AND (kind = 'dispute') = (dispute IS NOT NULL)")
     adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
 
 

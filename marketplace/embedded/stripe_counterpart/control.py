@@ -16,7 +16,7 @@ from marketplace.embedded.stripe_counterpart import balance, checkout, connect, 
 from marketplace.embedded.stripe_counterpart.contract import Json, shown
 from marketplace.embedded.stripe_counterpart.events import owe_delivery
 from marketplace.embedded.stripe_counterpart.messages import Request, Response, json_response
-from marketplace.embedded.stripe_counterpart.payment_intents import authenticate
+from marketplace.embedded.stripe_counterpart.payment_intents import authenticate, fail_late
 from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
 from marketplace.embedded.stripe_counterpart.webhooks import Courier, Weather
 from marketplace.embedded.stripe_counterpart.world import Origin, World
@@ -100,6 +100,13 @@ class DisputeAsked(_Asked):
     charge: str | None = None
     amount: _Positive | None = None
     reason: str | None = None
+
+
+class ChargeName(_Asked):
+    """A charge, directly or by its intent."""
+
+    payment_intent: str | None = None
+    charge: str | None = None
 
 
 class Verdict(_Asked):
@@ -248,11 +255,17 @@ class Control:
 
     def dispute(self, asked: DisputeAsked) -> Json:
         """Dispute a charge."""
-        charge_id = asked.charge
-        if asked.payment_intent is not None:
-            charge_id = self.world.get("payment_intent", asked.payment_intent)["latest_charge"]
-        charge = self.world.get("charge", charge_id or "")
+        charge = self._charge(asked.charge, asked.payment_intent)
         return shown(disputes.open_dispute(self.world, charge, asked.amount, asked.reason))
+
+    def fail_charge(self, asked: ChargeName) -> Json:
+        """Let a charge fail whose money had come."""
+        return shown(fail_late(self.world, self._charge(asked.charge, asked.payment_intent)))
+
+    def _charge(self, charge: str | None, intent: str | None) -> Json:
+        if intent is not None:
+            charge = self.world.get("payment_intent", intent)["latest_charge"]
+        return self.world.get("charge", charge or "")
 
     def close_dispute(self, asked: Verdict) -> Json:
         """End a dispute."""
@@ -293,6 +306,7 @@ _ACTIONS: dict[str, _Action] = {
     "close_dispute": _action(Control.close_dispute, Verdict),
     "deliver": _action(Control.deliver, Redelivery),
     "dispute": _action(Control.dispute, DisputeAsked),
+    "fail_charge": _action(Control.fail_charge, ChargeName),
     "fail_payout": _action(Control.fail_payout, PayoutName),
     "fail_refund": _action(Control.fail_refund, RefundName),
     "fault": _action(Control.fault, Fault),

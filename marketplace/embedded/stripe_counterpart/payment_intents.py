@@ -302,20 +302,34 @@ def expire_authorization(world: World, intent_id: str) -> None:
         cancel(world, intent, "expired", "charge.expired")
 
 
+def fail_late(world: World, charge: Json) -> Json:
+    """Let a charge fail that had succeeded; Stripe itself calls this a dispute for every method that we take."""
+    if charge["status"] != "succeeded" or not charge["captured"]:
+        raise Refused(400, f"Charge {charge['id']} has taken no money.")
+    charge.update(paid=False)
+    return _fail(world, charge)
+
+
+def _fail(world: World, charge: Json) -> Json:
+    fail_debit(world, charge)
+    intent = world.get("payment_intent", charge["payment_intent"])
+    message = charge["failure_message"]
+    intent.update(
+        status="requires_payment_method",
+        payment_method=None,
+        last_payment_error={"type": "card_error", "code": "payment_method_provider_decline", "message": message},
+    )
+    emit(world, "payment_intent.payment_failed", intent)
+    return intent
+
+
 def settle(world: World, charge: Json) -> Json | None:
     """Let the bank answer a pending debit; returns its intent, or None when the charge is no longer pending."""
     if charge["status"] != "pending":
         return None
     intent = world.get("payment_intent", charge["payment_intent"])
     if charge["_fails"]:
-        fail_debit(world, charge)
-        message = charge["failure_message"]
-        intent.update(
-            status="requires_payment_method",
-            payment_method=None,
-            last_payment_error={"type": "card_error", "code": "payment_method_provider_decline", "message": message},
-        )
-        emit(world, "payment_intent.payment_failed", intent)
+        _fail(world, charge)
     else:
         settle_debit(world, charge)
         intent.update(status="succeeded", amount_received=charge["amount"])

@@ -1,0 +1,145 @@
+"""Debits in finance's eyes: one under way, one that was not honoured, one that fails after it was paid."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import fetch_one, fetch_value
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.finance.actions import reconcile
+from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.write_offs import decide_write_off, propose_write_off
+from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, VAT_COLLECTED
+from marketplace.ledger.queries import balance
+from marketplace.purchases.money_back import request_order_refund
+from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.payments.scenes import settled
+from tests.marketplace.purchases.shop import jobs, order_of, pay
+from tests.marketplace.purchases.test_money_back import bought, ordered, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+
+async def whys() -> list[str]:
+    """Return what is unmatched once the books were compared with Stripe."""
+    await reconcile()
+    return sorted(row["why"] for row in (await list_exceptions()).rows)
+
+
+def test_a_debit_under_way_or_not_honoured_is_no_exception(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        async with Browser() as browser:
+            order, address = await ordered(browser)
+            await pay(address, "sepa_fails")
+            await jobs()
+            assert await whys() == [], "under way"
+            await asyncio.to_thread(stripe.test, "settle")
+            await jobs()
+            assert (await order_of(order["quote"]))["state"] == "lapsed"
+            assert await whys() == [], "both movements are the payment's, and make nothing"
+            await whole()
+
+    run(story)
+
+
+@pytest.mark.parametrize("returned", [0, 5_000])
+def test_a_payment_that_fails_after_it_was_made_takes_everything_back(run: Run, stripe: Any, returned: int) -> None:
+    """Stripe calls it a dispute; should it ever tell a failure instead, licence, shares and paper follow all the same."""
+
+    async def story() -> None:
+        async with Browser() as browser:
+            order = await bought(browser)
+            if returned:
+                await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
+                await jobs()
+            assert await whys() == []
+            intent = await fetch_value("SELECT payment_intent_id FROM payment")
+            await asyncio.to_thread(stripe.test, "fail_charge", payment_intent=intent)
+            await jobs()
+            await reconcile()
+            await jobs()
+            row = await order_of(order["quote"])
+            assert (row["state"], row["returned_minor"], row["lost_minor"]) == (
+                "charged_back", returned, row["total_minor"] - returned,
+            )  # fmt: skip
+            assert "Your bank took the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
+            ended = await fetch_one(
+                "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
+            )
+            assert ended
+            assert all(ended)
+            assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
+            notes = await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'")
+            assert notes == (2 if returned else 1)
+            assert await whys() == (["charge_differs"] if returned else []), (
+                "what was refunded is the partner's to give back"
+            )
+            assert await balance(PARTNERS) == returned
+
+    run(story)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_shares_of_a_payment_that_failed_late(run: Run, stripe: Any, is_released: bool) -> None:  # noqa: FBT001
+    async def story() -> None:
+        order = await settled("late")
+        assert await fetch_value("SELECT state FROM licence_split") == "held"
+        with clock.shifted(dt.timedelta(days=15)):
+            if is_released:
+                assert await release_shares() == 1
+            charge = await fetch_value("SELECT charge_id FROM payment WHERE subject = $1", order)
+            await asyncio.to_thread(stripe.test, "fail_charge", charge=charge)
+            await reconcile()
+            assert await release_shares() == 0, "nothing is handed out of money that is gone"
+            await jobs()
+            await cancel_shares()
+            await hold_shares()
+            assert await fetch_value("SELECT state FROM licence_split") == ("released" if is_released else "cancelled")
+            assert (await balance(LOSSES) > 0) == is_released
+        assert stripe
+
+    run(story)
+
+
+@pytest.mark.parametrize("returned", [5_000, None])
+def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(
+    run: Run, stripe: Any, returned: int | None
+) -> None:
+    """The bank takes the whole charge though a part, or all of it, had been refunded: the rest is finance's to settle."""
+
+    async def story() -> None:
+        async with Browser() as browser:
+            order = await bought(browser)
+            back = returned or order["total_minor"]
+            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
+            await jobs()
+            intent = await fetch_value("SELECT payment_intent_id FROM payment")
+            dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
+            await jobs()
+            assert await whys() == ["dispute_open"]
+            await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=False)
+            await jobs()
+            await jobs()
+            assert await whys() == ["dispute_differs"]
+            [found] = (await list_exceptions()).rows
+            assert found["amount_minor"] == -back
+            assert await balance(DISPUTES) == back
+            ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+            await propose_write_off(
+                "dispute_differs", found["subject"], ada, reason="The partner does not pay.", form_id=form
+            )
+            await decide_write_off(form, bob, approve=True)
+            assert await whys() == []
+            assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
+
+    run(story)
