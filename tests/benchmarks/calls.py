@@ -1,0 +1,104 @@
+"""The award of a subscribers' call: a million sealed asks in one stratum, against a bare COPY of as many rows in the same run.
+
+`python3 tests bench calls` prints `calls award RATIO …`: opening, pricing and writing every outcome and promise, over what
+COPY takes to write the asks' own rows; and `calls memory MB …`: the process's peak.
+PARTAGE_BENCH_ASKS asks for another number of people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import itertools
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ASKS = 1_000_000
+SEALED_APART = 500
+"""Different amounts; everybody's is sealed for their own row all the same."""
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it; `peers` changes nothing, for the peer is PostgreSQL itself."""
+    del peers
+    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="partage-calls-") as folder:
+        Path(folder).chmod(0o755)
+        os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
+        settings.cache_clear()
+        with EmbeddedPostgres(Path(folder)) as server:
+            asyncio.run(_measure(server.url(), int(os.environ.get("PARTAGE_BENCH_ASKS", ASKS))))
+
+
+async def _measure(url: str, people: int) -> None:
+    from marketplace import clock, database  # noqa: PLC0415
+    from marketplace.auctions import contributors, sealing  # noqa: PLC0415
+    from marketplace.settings import settings  # noqa: PLC0415
+    from migrations.runner import migrate  # noqa: PLC0415
+    from tests.marketplace.auctions.world import add_offer  # noqa: PLC0415
+
+    await database.open_pool(url)
+    await migrate()
+    await add_offer()
+    now = clock.now()
+    await database.execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1::bigint - 1)", people)
+    call = await contributors.announce_call(
+        "new-york", [contributors.Stratum("Tous", "All", people // 3, 10**15, 900_000)], opens_at=now,
+        closes_at=now + dt.timedelta(hours=3), promise_from=now + dt.timedelta(hours=3), promise_to=now + dt.timedelta(days=90),
+        by="Steward",
+    )  # fmt: skip
+    stratum = await database.fetch_value("SELECT id FROM contributor_stratum")
+    key = sealing.public_key(settings().bid_key)
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for who in range(people):
+            row = contributors.ask_id(call, who)
+            least = 1_000 * (who * 7_919 % SEALED_APART)
+            sealed = sealing.seal({"least_micro": least}, row, key, padded_to=contributors.PADDED_TO_BYTES)
+            yield row, stratum, call, who, sealed, now
+
+    columns = ("id", "stratum", "call", "subscriber", "sealed", "asked_at")
+    coming = rows()
+    while piece := list(itertools.islice(coming, 50_000)):  # In pieces: sealing them all outlasts a command's timeout.
+        await database.copy_in("contributor_ask", columns, piece)
+    await database.execute("VACUUM ANALYZE contributor_ask")
+    print(f"{people} asks sealed", file=sys.stderr)
+    await database.execute("CREATE TABLE bare (LIKE contributor_ask)")
+    asks = [
+        tuple(row) for row in await database.fetch(f"SELECT {', '.join(columns)} FROM contributor_ask LIMIT 200000")
+    ]
+    start_at = time.perf_counter()
+    await database.copy_in("bare", columns, asks)
+    bare = (time.perf_counter() - start_at) * people / len(asks)
+    del asks
+    await database.execute("DROP TABLE bare")
+    await database.execute("ALTER TABLE contributor_call DISABLE TRIGGER only_forward")
+    await database.execute(
+        "UPDATE contributor_call SET closes_at = clock_timestamp(), promise_from = clock_timestamp()"
+    )
+    await database.execute("ALTER TABLE contributor_call ENABLE TRIGGER only_forward")
+    start_at = time.perf_counter()
+    assert await contributors.award_calls() == 1
+    took = time.perf_counter() - start_at
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    promised = await database.fetch_value("SELECT count(*) FROM contributor_promise")
+    print(
+        f"calls award {took / bare:.1f} × a bare COPY of as many asks "
+        f"({people} asks opened, priced and answered in {took:.1f} s, {promised} promises written; COPY {bare:.1f} s)"
+    )
+    print(f"calls memory {peak / 1024:.0f} MB at the process's peak, for {people} asks")
+    await database.close_pool()
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: python3 tests bench calls")
