@@ -7,16 +7,19 @@ then `after` finishes as workers and people would, in a process of its own, and 
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import contextlib
 import datetime as dt
 import importlib
-import linecache
 import os
-import re
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import FrameType
 
-AWAITS = re.compile(r"\bawait\b|\basync (with|for)\b")
+A_FEW = 8
+"""Deaths, from one look at everything to the next."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,8 +47,12 @@ class Scene:
     """Finishes and checks."""
     watched: tuple[str, ...]
     """Ends of the paths of the files whose awaits are counted."""
+    whole: Callable[[], Awaitable[object]] | None = None
+    """Checks everything there is, after every few deaths and at the end."""
     later: dt.timedelta = dt.timedelta(minutes=3)
     """How much later `after` happens: beyond a dead worker's lease."""
+    apart: dt.timedelta = dt.timedelta(0)
+    """How much later each subject is than the one before."""
 
 
 def killed_everywhere(module: str, scene: str, database_url: str, *, every: int = 1) -> int:
@@ -55,8 +63,11 @@ def killed_everywhere(module: str, scene: str, database_url: str, *, every: int 
     return int(played.stdout.split()[-1])
 
 
-def in_a_child(url: str, work: Callable[[], Awaitable[object]]) -> bool:
-    """Do `work` in a forked child with a pool of its own; tell whether it was killed, and refuse any other failure."""
+def in_a_child(url: str, work: Callable[[], Awaitable[object]], imported: Path | None = None) -> bool:
+    """Do `work` in a forked child with a pool of its own; tell whether it was killed, and refuse any other failure.
+
+    imported: a file for the names of the modules that the child had at its end.
+    """
 
     async def whole() -> None:
         await database.open_pool(url, size=4)
@@ -67,6 +78,8 @@ def in_a_child(url: str, work: Callable[[], Awaitable[object]]) -> bool:
     if child == 0:
         try:
             asyncio.run(whole())
+            if imported:
+                imported.write_text("\n".join(sys.modules))
         except BaseException:  # noqa: BLE001 (a forked child must end here, whatever happened)
             sys.excepthook(*sys.exc_info())
             os._exit(1)
@@ -76,26 +89,53 @@ def in_a_child(url: str, work: Callable[[], Awaitable[object]]) -> bool:
     return code != 0
 
 
+@cache
+def awaits(path: str) -> dict[int, int]:
+    """Return the lines of a file that await something, each with the last line of what it begins."""
+    lines = {}
+    for node in ast.walk(ast.parse(Path(path).read_text())):
+        if isinstance(node, ast.Await):
+            lines[node.lineno] = max(lines.get(node.lineno, 0), node.end_lineno or 0)
+        elif isinstance(node, ast.AsyncWith | ast.AsyncFor):
+            lines.setdefault(node.lineno, node.lineno)
+        elif isinstance(node, ast.comprehension) and node.is_async:
+            lines.setdefault(node.target.lineno, node.target.lineno)
+    return lines
+
+
 async def dying(scene: Scene, name: str, left: int) -> None:
-    """Act, and die before the `left`-th line that is watched and awaits something."""
+    """Act, and die before the `left`-th await of what is watched.
+
+    A call of several lines comes back to its first one when its arguments are made: that is the same await.
+    """
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.endswith(scene.watched) or frame.f_code.co_name.startswith("<"):
+        del event
+        code = frame.f_code
+        if not code.co_filename.endswith(scene.watched):
             return None
-        if event == "line" and AWAITS.search(linecache.getline(frame.f_code.co_filename, frame.f_lineno)):
-            left -= 1
-            if left == 0:
-                print(f"{name}: died at {frame.f_code.co_filename}:{frame.f_lineno}", file=sys.stderr, flush=True)
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
+        ends, before, counted = awaits(code.co_filename), 0, 0
+
+        def in_it(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal left, before, counted
+            line = frame.f_lineno
+            if event == "line":
+                if line in ends and not (line == counted and line < before <= ends[line]):
+                    left, counted = left - 1, line
+                    if left == 0:
+                        print(f"{name}: died at {code.co_filename}:{line}", file=sys.stderr, flush=True)
+                        os.kill(os.getpid(), signal.SIGKILL)
+                before = line
+            return in_it
+
+        return in_it
 
     sys.settrace(trace)
     await scene.act(name)
     sys.settrace(None)
 
 
-async def finish(scene: Scene, name: str) -> None:
+async def finish(scene: Scene, name: str, *, whole: bool) -> None:
     """Wait until the server has buried the dead child's connections, then finish and check."""
     while await fetch_value(  # noqa: ASYNC110 (the server tells nobody when it has buried them)
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -104,24 +144,37 @@ async def finish(scene: Scene, name: str) -> None:
         await asyncio.sleep(0.01)
     with clock.shifted(scene.later):
         await scene.after(name)
+        if scene.whole and whole:
+            await scene.whole()
+
+
+def _import_what_is_needed(scene: Scene, url: str) -> None:
+    """Play the scene once, unharmed, and import here whatever it imported on its way: a second a child otherwise."""
+
+    async def whole() -> None:
+        for part in (scene.before, scene.act, scene.after):
+            await part("unharmed")
+
+    with tempfile.TemporaryDirectory() as folder:
+        in_a_child(url, whole, imported := Path(folder, "imported"))
+        for name in imported.read_text().split():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 def play(scene: Scene, url: str, every: int) -> int:
     """Play a scene until it gets through; return how often it was killed."""
-    deaths = 0
-    while True:
-        name, line = f"{deaths}", 1 + deaths * every
-        in_a_child(url, lambda name=name: scene.before(name))  # type: ignore[misc]
-        died = in_a_child(url, lambda name=name, line=line: dying(scene, name, line))  # type: ignore[misc]
-        in_a_child(url, lambda name=name: finish(scene, name))  # type: ignore[misc]
+    _import_what_is_needed(scene, url)
+    for deaths in count():
+        name, line = str(deaths), 1 + deaths * every
+        with clock.shifted(scene.apart * deaths):
+            in_a_child(url, partial(scene.before, name))
+            died = in_a_child(url, partial(dying, scene, name, line))
+            in_a_child(url, partial(finish, scene, name, whole=not died or deaths % A_FEW == 0))
         if not died:
-            return deaths
-        deaths += 1
+            break
+    return deaths
 
 
 if __name__ == "__main__":
-    import stripe
-
-    stripe.HTTPXClient()  # Imported and begun once here rather than in every child.
-
     print(play(importlib.import_module(sys.argv[1]).SCENES[sys.argv[2]], sys.argv[3], int(sys.argv[4])))

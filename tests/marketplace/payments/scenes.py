@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import hmac
 import io
+import json
 import os
 import uuid
 from types import SimpleNamespace
@@ -27,10 +29,16 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
-from marketplace.payments.actions import capture_deposit, release_deposit, request_charge, request_deposit
+from marketplace.payments.actions import (
+    capture_deposit,
+    release_deposit,
+    request_charge,
+    request_deposit,
+    request_saved_method,
+)
 from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.payments.commands import run_command, run_commands
-from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.events import handle_events, read_method_again, sweep_events, take_event
 from marketplace.payments.intents import find_command
 from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
@@ -43,10 +51,14 @@ from tests.support.dying import Scene
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    Step = Callable[[str], Awaitable[object]]
+
 NAMESPACE = uuid.UUID("5ce9e5c0-0000-4000-8000-000000000000")
+GOOD_IBAN = "DE89370400440532013000"
+SECRET = "whsec_of_the_scenes"
 EMAIL = "atelier@partner.example"
 PAGE = {"success_url": "http://x.example/", "cancel_url": "http://x.example/", "locale": "en", "email": EMAIL}
-HOLD_IS_OVER = dt.timedelta(days=15)
+APART = dt.timedelta(hours=6)
 MONEY = (
     "marketplace/payments/actions.py", "marketplace/payments/intents.py", "marketplace/payments/commands.py",
     "marketplace/payments/calls.py", "marketplace/payments/standing.py", "marketplace/purchases/actions.py",
@@ -105,12 +117,15 @@ async def world() -> SimpleNamespace:
     return SimpleNamespace(release=release, partner=await fetch_value("SELECT id FROM partner"))
 
 
+JOBS = (
+    run_commands, sweep_events, handle_events, settle_paid, follow_disputes, record_refunds, lapse_unpaid,
+    mirror_balance, hold_shares, cancel_shares, release_shares,
+)  # fmt: skip
+
+
 async def jobs() -> None:
     """Let every job of money run, once each, as workers do."""
-    for job in (
-        run_commands, sweep_events, handle_events, settle_paid, follow_disputes, record_refunds, lapse_unpaid,
-        mirror_balance, hold_shares, cancel_shares, release_shares,
-    ):  # fmt: skip
+    for job in JOBS:
         await job()
 
 
@@ -118,7 +133,6 @@ async def settled(name: str, *, method: str = "tok_bypassPending") -> uuid.UUID:
     """Order, pay and settle; return the order, whose shares are held."""
     await order_it(name)
     await pay(named(name, "order"), token=method)
-    await jobs()
     await jobs()
     return named(name, "order")
 
@@ -158,8 +172,7 @@ async def bought(name: str) -> None:
     await order_it(name)
     await run_commands()
     await pay(order_id, token="tok_bypassPending")
-    for _ in range(2):
-        await jobs()
+    await jobs()
     row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
     assert row
     assert row["state"] == "paid", row["state"]
@@ -172,7 +185,6 @@ async def bought(name: str) -> None:
         == 1
     )
     assert await fetch_value("SELECT count(*) FROM invoice WHERE purchase_order = $1", order_id) == 1
-    await ending()
 
 
 async def buying(name: str) -> None:
@@ -199,8 +211,7 @@ async def given_back(name: str, *, part: bool) -> None:
     """Finish a refund and check that it happened once."""
     order_id = named(name, "order")
     await give_back(name, part=part)
-    for _ in range(2):
-        await jobs()
+    await jobs()
     row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
     assert row
     [charge] = await charges_of(order_id)
@@ -215,19 +226,16 @@ async def given_back(name: str, *, part: bool) -> None:
         "SELECT state FROM licence_split JOIN licence ON licence.id = licence WHERE purchase_order = $1", order_id
     )
     assert split == ("held" if part else "cancelled")
-    await ending()
 
 
 # ------------------------------------------------------------------ disputes
 async def dispute(name: str) -> None:
     """Hear of a dispute and of its loss."""
     payment = await get_payment(named(name, "order"))
-    known = await fetch_value("SELECT id FROM dispute WHERE payment_subject = $1", named(name, "order"))
     told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
     if not told["data"]:
         await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment["charge_id"])
         told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
-    del known
     await sweep_events()
     await handle_events()
     await follow_disputes()
@@ -238,12 +246,11 @@ async def dispute(name: str) -> None:
     await follow_disputes()
 
 
-async def lost(name: str) -> None:
+async def lost(name: str, how: Step = dispute) -> None:
     """Finish a lost dispute and check that it was lost once."""
     order_id = named(name, "order")
-    await dispute(name)
-    for _ in range(2):
-        await jobs()
+    await how(name)
+    await jobs()
     row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
     assert row
     assert (row["state"], row["lost_minor"]) == ("charged_back", row["total_minor"])
@@ -253,19 +260,78 @@ async def lost(name: str) -> None:
         "SELECT revoked_at FROM entitlement JOIN licence ON licence.id = licence WHERE purchase_order = $1", order_id
     )
     assert revoked is not None
-    await ending()
+
+
+async def debited(name: str) -> None:
+    """Sell to a partner who pays by a debit that its bank honours."""
+    await order_it(name)
+    await pay(named(name, "order"), iban=GOOD_IBAN)
+    await asyncio.to_thread(at_stripe, "post", "_test/settle")
+    await jobs()
+
+
+async def taken_back(name: str) -> None:
+    """Hear that a debit's bank took it back after the licence was granted: lost at once, and no fee for a dispute."""
+    payment = await get_payment(named(name, "order"))
+    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+    if not told["data"]:
+        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment["charge_id"])
+    await sweep_events()
+    await handle_events()
+    await follow_disputes()
+
+
+# ------------------------------------------------------------------ webhooks
+async def hear(name: str) -> None:
+    """Take a webhook of a payment and do what it tells."""
+    order_id = named(name, "order")
+    session = (await get_payment(order_id))["session_id"]
+    events = await asyncio.to_thread(at_stripe, "get", "v1/events", limit=100)
+    for event in reversed(events["data"]):
+        told = event["data"]["object"]
+        if told["id"] == session:
+            body = json.dumps(event).encode()
+            at = int(clock.now().timestamp())
+            signed = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+            await take_event(body, f"t={at},v1={signed}")
+    await handle_events()
+    await settle_paid()
+
+
+async def ordered_and_paid(name: str) -> None:
+    """Order and pay, unheard."""
+    await order_it(name)
+    await pay(named(name, "order"), token="tok_bypassPending")
 
 
 # ------------------------------------------------------------------ payers who are away
-async def save_card(name: str) -> None:
-    """Let the partner keep a card, once for every subject."""
-    from tests.marketplace.payments.test_away import save  # noqa: PLC0415
+async def keep(name: str) -> None:
+    """Ask for a page that keeps a card, and give the card there."""
+    shop, saved = await world(), named(name, "method")
+    await request_saved_method(shop.partner, saved_id=saved, **PAGE)
+    await run_commands()
+    method = await fetch_one("SELECT state, session_id FROM saved_method WHERE id = $1", saved)
+    if method["state"] == "open":
+        pages = await asyncio.to_thread(at_stripe, "get", "v1/checkout/sessions", limit=100, status="open")
+        if method["session_id"] in [page["id"] for page in pages["data"]]:
+            await asyncio.to_thread(at_stripe, "post", "_test/pay", session=method["session_id"], token="tok_visa")
+    await read_method_again(saved)
 
-    del name
-    shop = await world()
-    if not await fetch_value("SELECT count(*) FROM saved_method WHERE state = 'saved'"):
-        steering = SimpleNamespace(test=lambda verb, **fields: at_stripe("post", f"_test/{verb}", **fields))
-        await save(steering, shop.partner, token="tok_visa")
+
+async def kept(name: str) -> None:
+    """Finish keeping a card and check that it is kept once, for a partner who is one customer."""
+    await keep(name)
+    await jobs()
+    assert await fetch_value("SELECT state FROM saved_method WHERE id = $1", named(name, "method")) == "saved"
+    customers = await asyncio.to_thread(at_stripe, "get", "v1/customers", limit=100)
+    assert len(customers["data"]) == 1
+    methods = await asyncio.to_thread(at_stripe, "get", f"v1/customers/{customers['data'][0]['id']}/payment_methods")
+    assert len(methods["data"]) == await fetch_value("SELECT count(*) FROM saved_method WHERE state = 'saved'")
+
+
+async def save_card(_: str) -> None:
+    """Let the partner keep a card, once for every subject."""
+    await keep("every")
 
 
 async def charge(name: str) -> None:
@@ -286,7 +352,6 @@ async def charged(name: str) -> None:
     payment = await get_payment(named(name, "charge"))
     assert (payment["state"], payment["received_minor"]) == ("paid", 12_000)
     assert [one["amount"] for one in await charges_of(named(name, "charge"))] == [12_000]
-    await ending()
 
 
 async def hold_back(name: str) -> None:
@@ -316,7 +381,6 @@ async def captured(name: str) -> None:
     assert (payment["state"], payment["received_minor"]) == ("paid", 15_000)
     [taken] = await charges_of(named(name, "deposit"))
     assert (taken["amount_captured"], taken["amount_refunded"]) == (15_000, 5_000)
-    await ending()
 
 
 async def let_go(name: str) -> None:
@@ -331,7 +395,6 @@ async def gone(name: str) -> None:
     await jobs()
     assert (await get_payment(named(name, "deposit")))["state"] == "released"
     assert await charges_of(named(name, "deposit")) == []
-    await ending()
 
 
 async def _command(subject: uuid.UUID) -> uuid.UUID:
@@ -370,17 +433,30 @@ async def mirrored(name: str) -> None:
            (SELECT FROM journal_entry WHERE source_id = balance_transaction.id AND kind LIKE 'stripe_%')"""
     )
     assert unposted == []
-    await ending()
+
+
+def _scene(before: Step, act: Step, after: Step, watched: tuple[str, ...]) -> Scene:
+    """Return a scene each of whose subjects lives hours after the one before, on both clocks, so that lists stay short."""
+
+    async def hours_later(name: str) -> None:
+        if name.isdigit() and int(name):
+            await asyncio.to_thread(at_stripe, "post", "_test/clock", seconds=int(APART.total_seconds()))
+        await before(name)
+
+    return Scene(hours_later, act, after, watched, whole=ending, apart=APART)
 
 
 SCENES = {
-    "buy": Scene(nothing, buying, bought, MONEY),
-    "hear": Scene(nothing, buying, bought, HEARD),
-    "refund": Scene(settled, _of(give_back, part=False), _of(given_back, part=False), MONEY),
-    "refund a part": Scene(settled, _of(give_back, part=True), _of(given_back, part=True), MONEY),
-    "dispute": Scene(settled, dispute, lost, MONEY),
-    "charge": Scene(save_card, charge, charged, MONEY),
-    "capture": Scene(hold_back, capture, captured, MONEY),
-    "let go": Scene(hold_back, let_go, gone, MONEY),
-    "mirror": Scene(paid_but_not_mirrored, mirror, mirrored, BOOKS),
+    "buy": _scene(nothing, buying, bought, MONEY),
+    "hear": _scene(nothing, buying, bought, HEARD),
+    "refund": _scene(settled, _of(give_back, part=False), _of(given_back, part=False), MONEY),
+    "refund a part": _scene(settled, _of(give_back, part=True), _of(given_back, part=True), MONEY),
+    "dispute": _scene(settled, dispute, lost, MONEY),
+    "webhook": _scene(ordered_and_paid, hear, bought, HEARD),
+    "debit taken back": _scene(debited, taken_back, _of(lost, how=taken_back), MONEY),
+    "keep": _scene(nothing, keep, kept, (*MONEY, "marketplace/payments/events.py")),
+    "charge": _scene(save_card, charge, charged, MONEY),
+    "capture": _scene(hold_back, capture, captured, MONEY),
+    "let go": _scene(hold_back, let_go, gone, MONEY),
+    "mirror": _scene(paid_but_not_mirrored, mirror, mirrored, BOOKS),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from tests.marketplace.payments.scenes import SCENES
+from tests.marketplace.payments.scenes import SCENES, SECRET
 from tests.support.dying import killed_everywhere
 
 LEAST = dict.fromkeys(SCENES, 10)
@@ -23,6 +24,7 @@ def test_killed_here_and_there_the_card_is_charged_once(database_url: str, scene
 @pytest.mark.parametrize("scene", list(SCENES))
 def test_killed_at_every_await_the_money_is_right(stripe: Any, database_url: str, scene: str) -> None:
     del stripe
+    os.environ["STRIPE_WEBHOOK_SECRET"] = SECRET
     deaths = killed_everywhere(MODULE, scene, database_url)
     print(f"{scene}: killed {deaths} times")
     assert deaths >= LEAST[scene], "the scene must have been killed on its way"
