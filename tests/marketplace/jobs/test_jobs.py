@@ -50,27 +50,38 @@ def test_a_slot_starts_at_a_multiple_of_its_interval(instant: dt.datetime, every
     assert dt.timedelta(0) <= now - slot < dt.timedelta(seconds=every)
 
 
+def wait_until_seen(run: Callable[..., Any], enough: str) -> None:
+    """Wait for the workers, however slow the machine; two minutes are too long for any."""
+    ends = time.monotonic() + 120
+    while not run(lambda: fetch_value(f"SELECT {enough} FROM seen")):
+        assert time.monotonic() < ends, f"never: {enough}"
+        time.sleep(0.1)
+
+
 def test_several_workers_run_a_slot_once_and_survive_a_kill(run: Callable[..., Any], database_url: str) -> None:
     run(lambda: execute("CREATE TABLE seen (worker int, at timestamptz DEFAULT clock_timestamp())"))
     workers = [subprocess.Popen([sys.executable, "-c", WORKER, database_url, "0.1"]) for _ in range(3)]
     try:
-        time.sleep(3.5)
+        wait_until_seen(run, "count(DISTINCT worker) >= 2 AND count(*) >= 4")
         os.kill(workers[0].pid, signal.SIGKILL)
-        time.sleep(3)
+        wait_until_seen(run, "count(*) >= 8")
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
 
     async def story() -> tuple[list[Any], int, int]:
-        slots = await fetch("SELECT slot, finished_at FROM job_run WHERE job = 'test' ORDER BY slot")
+        slots = await fetch("SELECT slot, missed, finished_at FROM job_run WHERE job = 'test' ORDER BY slot")
         return list(slots), await fetch_value("SELECT count(*) FROM seen"), len(slots)
 
     slots, seen, count = run(story)
     assert count >= 4
     assert count <= seen <= count + 1, "only the slot of the killed worker may have been begun twice"
-    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in pairwise(slots)]
-    assert set(gaps) <= {1.0, 2.0}, "no slot is lost while somebody works"
+    for before, after in pairwise([slot for slot in slots if slot["finished_at"]]):
+        passed = (after["slot"] - before["slot"]).total_seconds()
+        assert after["missed"] == passed - 1, (
+            "no slot is lost while somebody works: it ran, or a later one answers for it"
+        )
 
 
 def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
