@@ -17,6 +17,7 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import get_share, list_shares
 from tests.marketplace.earnings import sales
+from tests.marketplace.earnings.test_returns import given_back
 
 if TYPE_CHECKING:
     import uuid
@@ -83,6 +84,37 @@ def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves(run: Ru
         with clock.shifted(DAYS_15):
             await release_shares()
             assert await sales.standing() == {who: (0, micro) for who, micro in without.items()}
+
+    run(story)
+
+
+def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        now, release = clock.now(), await sales.seal({1: 1, 2: 1})
+        await sales.promise({1: 60_000_000}, now - DAY, now + DAY)
+        licence = await sales.sell(release, 10_000, fee=0)
+        await hold_shares()
+        for back, mine, others, operator, platform in (
+            (0, 60_000_000, 25_000_000, 3_500, 0),
+            (2_500, 60_000_000, 18_750_000, 2_625, 1_500),
+            (9_999, 60_005_000, 5_000, 0, 6_000),  # a cent is left, and top-ups are whole cents
+        ):
+            if back:
+                await given_back(licence, back)
+                assert await cancel_shares() == 1
+                assert await hold_shares() == 1
+            row = await split_of(licence)
+            assert (row["top_up_operator_minor"], row["top_up_platform_minor"]) == (operator, platform), back
+            held = {who: micro[0] for who, micro in (await sales.standing()).items() if micro[0]}
+            assert held == {who: micro for who, micro in ((1, mine), (2, others)) if micro}, back
+            assert (await get_share(licence, 1))["share_micro"] == mine
+        await given_back(licence, 10_000)
+        assert await cancel_shares() == 1
+        assert await hold_shares() == 0
+        with clock.shifted(DAYS_15):
+            await release_shares()
+            assert not any(any(micro) for micro in (await sales.standing()).values()), "nothing was sold in the end"
 
     run(story)
 
