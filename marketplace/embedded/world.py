@@ -20,6 +20,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.database import fetch, fetch_value
 from marketplace.datasets import actions as datasets
+from marketplace.datasets.ingestion import ingest_events
 from marketplace.datasets.queries import manifest
 from marketplace.earnings import actions as earnings
 from marketplace.embedded.bidding import finish_auctions, open_auctions
@@ -190,6 +191,8 @@ async def _releases(city: City, end: dt.datetime, say: Say) -> None:
         ("lyon-presence-hour", end - 2 * week, end - week),
         ("lyon-presence-hour", end - week, end),
     )
+    say("reading its events", 0.33)
+    await ingest_events(str(city.events), str(city.subscribers))
     for number, (dataset, start, stop) in enumerate(wanted):
         done = 0.35 + 0.15 * number
         if await fetch_value(
@@ -197,7 +200,7 @@ async def _releases(city: City, end: dt.datetime, say: Say) -> None:
         ):
             continue
         await datasets.build(
-            dataset, events=str(city.events), subscribers=str(city.subscribers), period_from=start, period_to=stop,
+            dataset, period_from=start, period_to=stop,
             progress=lambda step, share, done=done: say(f"building a private release: {step}", done + 0.15 * share),  # type: ignore[misc]
         )  # fmt: skip
 
