@@ -60,7 +60,8 @@ print(json.dumps({"seconds": time.perf_counter() - start, "cells": cells}))
 """
 
 TUMULT = """
-import json, sys, time
+import json, os, sys, time
+os.environ["PYSPARK_PYTHON"] = sys.executable
 from pyspark.sql import SparkSession
 from tmlt.analytics import (
     AddRowsWithID, KeySet, MaxGroupsPerID, MaxRowsPerGroupPerID, QueryBuilder, RhoZCDPBudget, Session,
