@@ -37,7 +37,7 @@ TEXT = "VARCHAR"
 CSV = "CSV"
 """The type of every column of a CSV: text that is read as what it must be."""
 INSTANT = "TIMESTAMP WITH TIME ZONE"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPILL_FACTOR = 8
 """How many times its memory a build may spill to disk before it is stopped."""
 WITH_ZONE = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$"

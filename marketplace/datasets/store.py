@@ -15,6 +15,7 @@ that opened it sees one state until the end; what it no longer names is deleted 
 from __future__ import annotations
 
 import json
+import os
 import uuid
 import zlib
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
+from marketplace.datasets.inputs import DISK_FULL
 from marketplace.errors import Conflict
 
 if TYPE_CHECKING:
@@ -288,14 +290,24 @@ def fresh(name: str) -> str:
 def write(store: Store, state: State) -> None:
     """Put the state in one step: from here on it is the store's."""
     said = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
-    obstore.put(store.objects, store.prefix + "store.json", json.dumps(said).encode())
+    _put(store, "store.json", json.dumps(said).encode())
 
 
 def put(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:
     """Store an object under a fresh name, and return what finds it again."""
     name = fresh(name)
-    obstore.put(store.objects, store.prefix + name, data)
+    _put(store, name, data)
     return {"name": name} | ({"crc": zlib.crc32(data)} if isinstance(data, bytes) else {})
+
+
+def _put(store: Store, name: str, data: bytes | Path) -> None:
+    try:
+        obstore.put(store.objects, store.prefix + name, data)
+    except obstore.exceptions.BaseError as error:
+        # The object store words a full disk in its own way.
+        if any(os.strerror(number) in str(error) for number in DISK_FULL):
+            raise OSError(DISK_FULL[0], os.strerror(DISK_FULL[0])) from None
+        raise
 
 
 def listed(store: Store) -> Iterator[str]:

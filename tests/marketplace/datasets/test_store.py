@@ -223,6 +223,43 @@ def test_killed_before_any_write_an_ingestion_ends_the_same_way(tmp_path: Path) 
     assert lies == named | {"store.json"}
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+from obstore.store import LocalStore
+from marketplace.datasets import ingestion, store
+from marketplace.errors import Conflict
+
+folder, most = Path(sys.argv[1]), int(sys.argv[2])
+objects = LocalStore(folder / "store")
+ingestion.objects.store = lambda: objects
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+try:
+    ingestion._ingest(str(folder / "2.parquet"), "", "", lambda step, share: None)
+except Conflict as refusal:
+    print(refusal)
+else:
+    print("there was room")
+"""
+
+
+@pytest.mark.parametrize("most", [300, 3_000, 1_000_000])
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, most: int) -> None:
+    """No file may grow past a limit, which is how a process meets a full disk without filling one."""
+    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", world(1))], tmp_path / "scratch")
+    write(tmp_path / "2.parquet", world(2, 3_000))
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path), str(most)], capture_output=True, text=True, check=False,
+        env=os.environ | {"PARTAGE_STATE": str(tmp_path / "state")},
+    )  # fmt: skip
+    if most == 1_000_000:
+        assert ended.stdout == "there was room\n", ended.stderr
+        assert held(opened(tmp_path)) == sorted(set(world(1)) | set(world(2, 3_000)))
+    else:
+        assert ended.stdout.startswith("The disk is full"), ended.stderr
+        assert set(world(1)) <= set(held(opened(tmp_path))) <= set(world(1)) | set(world(2, 3_000))
+
+
 def test_a_reader_keeps_its_state_while_a_later_one_is_written(tmp_path: Path) -> None:
     ingest(opened(tmp_path), [write(tmp_path / "1.parquet", world(1))], tmp_path / "scratch")
     reader = opened(tmp_path)
