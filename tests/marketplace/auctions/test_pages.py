@@ -110,6 +110,63 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
     run(story)
 
 
+async def beneath(table: str, column: str) -> None:
+    """Let an instant come now, beneath the guards that keep it where it was announced."""
+    await execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    await execute(f"UPDATE {table} SET {column} = clock_timestamp()")
+    await execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+RULES = {
+    "exclusive": ("nobody else may buy during the window", "personne d’autre ne peut acheter"),
+    "limited": ("2 licences go to the highest sealed bids", "2 licences vont aux plus hautes offres"),
+    "ascending": ("the site bids for you, only as far as it must", "le site enchérit pour vous"),
+    "bundle": ("you win at most one of your packages", "vous gagnez au plus un"),
+}
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_each_kind_tells_its_rule_and_where_it_stands(run: Run, kind: str) -> None:
+    """Announced, open, closed, awarded: in words, in both languages, for a stranger, a bidder and a steward."""
+
+    async def story() -> None:
+        await add_method(await make_buyer("atelier"))
+        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+        licences = {"licences": 2} if kind == "limited" else {}
+        auction = await open_auction(
+            kind, releases=2 if kind == "bundle" else 1, opens_at=clock.now() + dt.timedelta(minutes=30), **licences
+        )
+        async with Browser() as nobody, Browser(nobody.app) as bidder, Browser(nobody.app) as steward:
+            await bidder.sign_in("atelier@partner.example")
+            await steward.sign_in("sam@operator.example")
+
+            async def seen(english: str, french: str) -> None:
+                for visitor in (nobody, bidder, steward):
+                    for language, said, rule in (("en", english, RULES[kind][0]), ("fr", french, RULES[kind][1])):
+                        answer = await visitor.get(f"/{language}/auctions/{auction}")
+                        assert answer.status_code == 200
+                        assert said in text_of(answer)
+                        assert rule in text_of(answer)
+
+            await seen("Announced", "Annoncée")
+            fields = {"amount": "50.00", "lot-0": "50.00", "lot-1": "", "all": "80.00", "nonce": "ab" * 32}
+            answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
+            assert "not open yet" in text_of(await bidder.get(answer.headers["location"]))
+            await beneath("auction", "opens_at")
+            await seen("Time left", "Temps restant")
+            answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
+            assert "Accepted" in text_of(await bidder.get(answer.headers["location"]))
+            await beneath("auction_lead", "closes_at")
+            await seen("Closing", "Clôture en cours")
+            await ending.close(auction)
+            await seen("Root published at close", "Racine publiée")
+            await ending.award(auction)
+            await seen("Download the transcript", "Télécharger")
+            assert "You won" in text_of(await bidder.get(f"/en/auctions/{auction}"))
+
+    run(story)
+
+
 def test_a_steward_announces_and_cancels(run: Run) -> None:
     async def story() -> None:
         offer, _ = await add_offer(2)
@@ -136,6 +193,12 @@ def test_a_steward_announces_and_cancels(run: Run) -> None:
                 {"licences": "0"},
             ):
                 assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
+            shown = text_of(await steward.get(f"/en/auctions/{form}"))
+            for sentence in (
+                "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
+            ):  # fmt: skip
+                assert sentence in shown
+            assert "Exclusive from" not in shown
             await steward.submit(f"/en/auctions/{form}/cancel", {"reason": "The release is late"})
             assert "Cancelled: The release is late" in text_of(await steward.get(f"/en/auctions/{form}"))
         async with Browser() as nobody:
