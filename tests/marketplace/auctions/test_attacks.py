@@ -16,7 +16,8 @@ from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.datasets.publishing import revoke
-from marketplace.errors import Conflict, Invalid
+from marketplace.embedded import bidding
+from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.commands import run_commands
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end, move_end
@@ -268,5 +269,26 @@ def test_every_answer_of_the_eligibility_rule_has_its_words(run: Run) -> None:
     async def story() -> None:
         text = await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'bidder_refusal'")
         assert set(re.findall(r"RETURN '(\w+)'", text)) == set(REFUSALS)
+
+    run(story)
+
+
+def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run, stripe: Any) -> None:
+    del stripe
+
+    async def story() -> None:
+        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+        await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, 9)")
+        for code in ("lyon-presence-hour", "lyon-presence-day"):
+            await add_offer(code=code)
+        await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)
+        bidders = [(ann, "atelier@partner.example"), (bob, "bureau@partner.example")]
+        with pytest.raises(NotAllowed):
+            await bidding.open_auctions(bidders, by="Steward")
+        assert await counts("auction", "bid") == (0, 0)
+        await execute("UPDATE partner SET vetted_at = now(), vetted_by = 'Steward' WHERE id = $1", bob)
+        for _ in range(2):
+            await bidding.open_auctions(bidders, by="Steward")
+        assert await counts("auction", "bid", "contributor_call", "contributor_ask") == (2, 4, 1, 10)
 
     run(story)
