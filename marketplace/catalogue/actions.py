@@ -165,7 +165,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
 
 async def _on_sale(release: uuid.UUID, level: int) -> Mapping[str, Any] | asyncpg.Record:
     """Return a release's figures at an accuracy level; refuse one that was called back, and a level that is not there."""
-    row = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+    row = await fetch_one("SELECT * FROM release WHERE id = $1 AND state = 'sealed'", release)
     if row is None:
         raise NotFound("There is no such release in the catalogue.")
     if await list_revocations([release]):

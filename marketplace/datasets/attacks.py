@@ -6,7 +6,9 @@ them. The yardstick is an attacker who knows the average zone profile and nothin
 
 **Differences.** Two releases of one cell whose noise is shared differ by exactly what changed between them.
 
-**Totals less parts.** A published total less its published parts is what was withheld.
+**Totals less parts.** A published total less its published parts is what was withheld. Where every part and every
+total bears its own noise, the difference bears all of it: more than one withheld part's own, so nothing more need be
+withheld to hide it (complementary suppression is for exact tables), and `exposed` finds where that is not so.
 
 Source: Xu, Tu, Li, Zhang, Fu and Jin, "Trajectory recovery from ash", WWW 2017, section 3.
 """
@@ -150,24 +152,10 @@ def exposed(
     """Return the groups in which subtraction tells a single withheld part better than its own noise would.
 
     withheld, parts: for each group, how many of its parts are withheld, and how many there are. The difference between
-    a total and all parts but one has the variance of the total and of those parts.
+    a total and all parts but one has the variance of the total and of those parts; without any, it is exact.
     """
     variance = total_variance + (parts - 1) * part_variance
-    return np.flatnonzero((withheld == 1) & total_is_published & (variance < part_variance))
-
-
-def complement(withheld: NDArray[np.bool_], group: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the parts to withhold as well, so that no group withholds one alone: of each, the smallest published.
-
-    withheld, group, counts: a value a part. Groups whose parts are all withheld, or none, need nothing.
-    """
-    groups = int(group.max(initial=-1)) + 1
-    alone = np.bincount(group, weights=withheld, minlength=groups) == 1
-    shown = np.flatnonzero(alone[group] & ~withheld)
-    order = shown[np.lexsort((shown, counts[shown], group[shown]))]
-    first = np.ones(len(order), bool)
-    first[1:] = group[order][1:] != group[order][:-1]
-    return np.sort(order[first])
+    return np.flatnonzero((withheld == 1) & total_is_published & ((variance < part_variance) | (variance == 0)))
 
 
 def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

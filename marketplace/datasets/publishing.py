@@ -1,6 +1,7 @@
 """What is done with kept cells: assess them at the release gate, seal and publish them, call a release back.
 
-A release is assessed once, against every release that was published by then: its dossier is signed and never changed.
+A release is assessed once, one at a time, against every release that was published or may be by then: of two that wait
+for a person, the later knows the earlier. Its dossier is signed and never changed.
 What passed may be published at once or when a person says so; what did not is `blocked` for good, with its reasons.
 Publishing is safe to repeat: the same bytes, the same editions. A revocation is a new row: the release stays sealed,
 what was sold of it stays sold, and nobody may buy or fetch it any more.
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 async def assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
     """Put a noised release (its row) before the gate; write its signed dossier, and `assessed` or `blocked`."""
+    async with alone("assess", say):
+        await _assess(specification, row, say)
+
+
+async def _assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
     say("assessing the release", 0.95)
     release = row["id"]
     cells = _table(await _kept(row))
@@ -148,9 +154,12 @@ async def _kept(row: asyncpg.Record) -> bytes:
 
 
 async def _held(specification: Specification, release: uuid.UUID) -> list[gate.Held]:
-    """Return every published release whose period overlaps with this one's, revoked ones too: a copy is a copy."""
+    """Return every release whose period overlaps with this one's and that is published, or may be whenever a person says so.
+
+    Revoked ones too: a copy is a copy.
+    """
     rows = await fetch(
-        """SELECT * FROM release WHERE state = 'sealed' AND period_from < $2 AND period_to > $1 AND id <> $3
+        """SELECT * FROM release WHERE state IN ('assessed', 'sealed') AND period_from < $2 AND period_to > $1 AND id <> $3
            ORDER BY period_from, id""",
         specification.period_from, specification.period_to, release,
     )  # fmt: skip
@@ -158,7 +167,8 @@ async def _held(specification: Specification, release: uuid.UUID) -> list[gate.H
     for row in rows:
         dataset = await queries.get_dataset(row["dataset"])
         other = rules.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
-        cells = _table(await objects.get(objects.cells_key(row["id"])))
+        is_public = row["state"] == "sealed"
+        cells = _table(await (objects.get(objects.cells_key(row["id"])) if is_public else _kept(row)))
         held.append(gate.Held(str(row["id"]), other, cells, await _charged(row["id"])))
     return held
 

@@ -15,6 +15,7 @@ from marketplace.catalogue.actions import accept_quote, recompute
 from marketplace.catalogue.rules import sign
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
@@ -64,6 +65,8 @@ async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, em
         if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
             raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
         _still_good(row, now)
+        if await list_revocations([row["release"]]):
+            raise Conflict("This release was called back and is no longer for sale.")
         await _write_order(row, order_id, now)
         await accept_quote(quote, now)
         await _request_payment(await _get(order_id), row["dataset"], email, now)

@@ -111,7 +111,6 @@ def test_a_day_without_noise_gives_its_lone_withheld_hour_away() -> None:
     """The only total that subtraction can use is one whose own noise is missing, over a single part."""
     s = specification(20)
     parts, shown = gate._parts_of_days(
-        dataclasses.replace(s, grain="day"),
         pa.table(
             {
                 "zone": [s.zones[0]] * 2,
@@ -151,9 +150,21 @@ def test_canaries_convict_noise_on_half_the_cells(s: rules.Specification) -> Non
     assert convicted.figures["people_bound_micro"] > convicted.figures["people_stated_micro"]
 
 
-def test_counts_almost_without_noise_give_paths_back() -> None:
-    s = specification(20, max_cells=24, unit="day", epsilon_micro=2_000_000_000)
+@pytest.mark.parametrize(("unit", "cells"), [("day", 24), ("release", 40), ("release", 20), ("day", 6)])
+def test_counts_almost_without_noise_give_paths_back_however_few_hours_they_keep(unit: str, cells: int) -> None:
+    s = specification(20, max_cells=cells, unit=unit, epsilon_micro=2_000_000_000)
     assert "trajectories" in failed(candidate(s), [])
+
+
+@pytest.mark.parametrize("mechanism", [{}, {"mechanism": "gaussian", "delta_exponent": 6}])
+@pytest.mark.parametrize(("unit", "cells", "epsilon"), [("release", 6, 2), ("day", 24, 5), ("release", 48, 10)])
+def test_noise_of_any_honest_size_gives_no_paths_back(
+    mechanism: dict[str, Any], unit: str, cells: int, epsilon: int
+) -> None:
+    s = specification(20, max_cells=cells, unit=unit, epsilon_micro=epsilon * 1_000_000, **mechanism)
+    found = gate._trajectories(s.law("people"), s.max_cells, s.unit)
+    assert found.passed
+    assert found.figures["right_from_release_micro"] < found.figures["right_from_average_profile_micro"] / 3
 
 
 def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> None:

@@ -142,6 +142,24 @@ def test_a_revision_follows_says_what_changed_and_is_paid_for(run: Callable[...,
     run(story)
 
 
+def test_of_two_that_wait_for_a_person_the_later_knows_the_earlier(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Otherwise each would be assessed as if it were alone, and both be published."""
+
+    async def story() -> None:
+        files = await ready(tmp_path)
+        await actions.build("lyon", **files, **PERIOD, publish=False)
+        both = [actions.build("lyon", **files, period_from=START, period_to=at(end), publish=False) for end in (47, 46)]
+        known = []
+        for release in await asyncio.gather(*both):
+            said = dossier.read((await the_dossier(release))["document"])
+            tests = {test["test"]: test for test in said["criteria"]["linkability"]["tests"]}
+            assert tests["differences"]["figures"]["cells_compared"] >= 1
+            known.append(tests["joint loss"]["figures"]["releases_held"])
+        assert sorted(known) == [1, 2]
+
+    run(story)
+
+
 def test_a_revocation_is_a_row_with_its_first_reason(run: Callable[..., Any], tmp_path: Path) -> None:
     async def story() -> None:
         files = await ready(tmp_path)

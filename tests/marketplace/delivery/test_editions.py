@@ -22,7 +22,17 @@ from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.actions import create_key
 from pricing.editions import Offer, find_arbitrage
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import buy, click_order, jobs, make_buyer, open_shop, order_of, pay, some_cells
+from tests.marketplace.purchases.shop import (
+    ask,
+    buy,
+    click_order,
+    jobs,
+    make_buyer,
+    open_shop,
+    order_of,
+    pay,
+    some_cells,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +144,7 @@ def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_hol
             entitlement = await fetch_value("SELECT id FROM entitlement")
             path = f"/en/entitlements/{entitlement}/download?format=parquet"
             assert (await browser.get(path)).status_code == 200
+            open_before = await ask(partner, release)
             for _ in range(2):
                 await revoke(
                     release, reason_fr="Une antenne était mal placée.", reason_en="An antenna was misplaced.", by="Sam"
@@ -142,6 +153,10 @@ def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_hol
                 await catalogue.quote(partner, release, quote_id=uuid.uuid4())
             with pytest.raises(Conflict, match="called back"):
                 await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=1)
+            refused = await click_order(browser, open_before)
+            assert refused.status_code == Conflict.status
+            assert "called back" in text_of(refused)
+            assert await fetch_value("SELECT count(*) FROM purchase_order") == 1
             gone = await browser.get(path)
             assert gone.status_code == Expired.status
             assert "called back" in text_of(gone)
