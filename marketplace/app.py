@@ -310,8 +310,8 @@ def _slices() -> list[Any]:
     names = ("identity", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings", "finance")
     routes: list[Any] = []
     for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + [
-        "marketplace.webhooks"
-    ]:
+        "marketplace.webhooks", "marketplace.metrics",
+    ]:  # fmt: skip
         if importlib.util.find_spec(module):
             routes += importlib.import_module(module).ROUTES
     heads = {path for handler in routes if "HEAD" in handler.http_methods for path in handler.paths}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from piccolo.columns import BigSerial, Integer, Text, Timestamptz
+from piccolo.columns import BigInt, BigSerial, Integer, Text, Timestamptz
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
@@ -25,7 +25,7 @@ from marketplace import clock, invariants
 from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.auctions.contributors import award_calls, tell_supply
 from marketplace.catalogue.actions import refresh_demand
-from marketplace.database import DB, execute, fetch_one
+from marketplace.database import DB, execute, fetch, fetch_one
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.datasets.requests import refresh_datasets, run_requests
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
@@ -63,13 +63,29 @@ class JobRun(Table, db=DB, tablename="job_run"):
     started_at = Timestamptz()
     finished_at = Timestamptz(null=True, default=None)
     error = Text(null=True, default=None)
+    found = BigInt(null=True, default=None)
+    """How many the job says it found or moved, where it counts."""
     runs_once = Unique([job, slot])
 
 
-async def sweep_invariants() -> None:
-    """Name whatever must always be true and is not."""
-    for line in await invariants.broken():
+async def sweep_invariants() -> int:
+    """Name whatever must always be true and is not; return how many offenders there are."""
+    offenders = await invariants.broken()
+    for line in offenders:
         log.error("invariant broken", offender=line)
+    return len(offenders)
+
+
+async def list_last_runs() -> list[asyncpg.Record]:
+    """Return each job's last finished run, and whether its latest one failed."""
+    return await fetch(
+        """SELECT job, error IS NOT NULL AS is_failing, finished_at, found FROM unnest($1::text[]) AS job
+           CROSS JOIN LATERAL (SELECT error FROM job_run WHERE job_run.job = job.job ORDER BY slot DESC LIMIT 1) AS latest
+           LEFT JOIN LATERAL (SELECT finished_at, found FROM job_run WHERE job_run.job = job.job AND finished_at IS NOT NULL
+                              ORDER BY slot DESC LIMIT 1) AS finished ON true
+           ORDER BY job""",
+        list(jobs()),
+    )
 
 
 def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
@@ -174,7 +190,7 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
         job, slot, missed, clock.now(),
     )  # fmt: skip
     try:
-        await work()
+        done = await work()
     except Exception as error:
         await execute(
             "UPDATE job_run SET error = $3 WHERE job = $1 AND slot = $2", job, slot, f"{type(error).__name__}: {error}"
@@ -182,8 +198,9 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
         log.exception("job failed; tried again at its next tick", job=job, slot=slot)
         return False
     await execute(
-        "UPDATE job_run SET finished_at = $3, error = NULL WHERE job = $1 AND slot = $2", job, slot, clock.now()
-    )
+        "UPDATE job_run SET finished_at = $3, error = NULL, found = $4 WHERE job = $1 AND slot = $2",
+        job, slot, clock.now(), done if isinstance(done, int) else None,
+    )  # fmt: skip
     return True
 
 

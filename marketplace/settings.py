@@ -59,6 +59,9 @@ class Settings:
         "STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart"
     )
     stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", "secret that signs Stripe's webhooks")
+    metrics_token: str = _setting(
+        "METRICS_TOKEN", "", "bearer token that reads /metrics; empty: this machine alone may"
+    )
     vies_url: str = _setting(
         "VIES_URL",
         "https://ec.europa.eu/taxation_customs/vies/rest-api",

@@ -28,6 +28,7 @@ FLOORS = [
     {"finance"},
     {"invariants"},
     {"webhooks", "jobs"},
+    {"metrics"},
     {"app"},
     {"migrations"},
     {"embedded"},
@@ -41,7 +42,7 @@ ONLY_IN = {
     "ortools": ("pricing/auctions/bundles.py",),
     "apscheduler": ("marketplace/jobs.py",),
     "litestar": (
-        "marketplace/web/", "marketplace/app.py", "marketplace/webhooks.py", "marketplace/identity/actors.py",
+        "marketplace/web/", "marketplace/app.py", "marketplace/webhooks.py", "marketplace/metrics.py", "marketplace/identity/actors.py",
         "marketplace/identity/sessions.py", "pages.py", "api.py", "marketplace/embedded/",
     ),
 }  # fmt: skip

@@ -1,0 +1,97 @@
+"""The monitor's door: what stands still, is lost or broken, as Prometheus reads it; figures alone, nobody's data.
+
+Every figure is read from the database, so that any site tells the same, whichever worker did the work.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import Request, Response, get
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from marketplace import clock
+from marketplace.errors import NotAllowed
+from marketplace.finance.queries import last_run
+from marketplace.jobs import jobs, list_last_runs
+from marketplace.payments.queries import count_amiss
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+AMISS: Final = {
+    "stuck_commands": "Commands that Stripe has not done within ten minutes, or refused, and nobody gave up",
+    "lost_events": "Events that no webhook brought in time, ever",
+    "waiting_events": "Events that nothing has looked into yet",
+}
+
+
+class _Told:
+    """What is known of the house at one instant, as a collector."""
+
+    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+        self.families = families
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the families."""
+        return self.families
+
+
+def _gauge(name: str, says: str, values: Iterable[tuple[str, float]], label: str = "") -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"partage_{name}", says, labels=[label] if label else [])
+    for of, value in values:
+        family.add_metric([of] if label else [], value)
+    return family
+
+
+async def measure() -> list[GaugeMetricFamily]:
+    """Return every figure: jobs and their last runs, Stripe's commands and events, exceptions, invariants."""
+    now, runs = clock.now(), await list_last_runs()
+    amiss, last = await count_amiss(), await last_run()
+    broken = [run["found"] for run in runs if run["job"] == "sweep-invariants" and run["found"] is not None]
+    return [
+        _gauge("job_interval_seconds", "How often a job is due", [(job, every) for job, (every, _) in jobs().items()], "job"),
+        _gauge(
+            "job_age_seconds", "Since a job last finished",
+            [(run["job"], (now - run["finished_at"]).total_seconds()) for run in runs if run["finished_at"]], "job",
+        ),
+        _gauge("job_failing", "Whether a job's latest run failed", [(run["job"], run["is_failing"]) for run in runs], "job"),
+        *(_gauge(name, says, [("", amiss[name])]) for name, says in AMISS.items()),
+        _gauge("exceptions", "What the last comparison with Stripe left unmatched", [("", last["unmatched"])] if last else []),
+        _gauge(
+            "balance_differs_cents", "Stripe's balance less the books', at the last comparison",
+            [("", last["stripe_minor"] - last["ledger_minor"])] if last else [],
+        ),
+        _gauge("invariants_broken", "Offenders that the last sweep of what must always be true has named", [("", of) for of in broken]),
+    ]  # fmt: skip
+
+
+def may_read(authorization: str, address: str, *, is_forwarded: bool) -> bool:
+    """Tell whether a caller may read: the token's holder, or without a token this machine itself, no proxy between."""
+    token = settings().metrics_token
+    if token:
+        return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
+    try:
+        return ipaddress.ip_address(address).is_loopback and not is_forwarded
+    except ValueError:
+        return False
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Tell the monitor how the house stands."""
+    is_forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+    address = request.client.host if request.client else ""
+    if not may_read(request.headers.get("authorization", ""), address, is_forwarded=is_forwarded):
+        raise NotAllowed("Metrics are for the monitor: send its token, or ask from this machine.")
+    registry = CollectorRegistry()
+    registry.register(_Told(await measure()))
+    return Response(generate_latest(registry), headers={"content-type": EXPOSITION})
+
+
+ROUTES = [metrics]

@@ -1,0 +1,110 @@
+"""The monitor's door: who may read, and that what stands still, is lost or broken shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from marketplace import clock, invariants
+from marketplace.app import create_app
+from marketplace.database import execute
+from marketplace.jobs import Turns, run_due, sweep_invariants
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+
+async def ask(address: str = "127.0.0.1", **headers: str) -> httpx.Response:
+    """Scrape, as a caller at an address."""
+    transport = httpx.ASGITransport(app=create_app(manages_pool=False), client=(address, 1))
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+        return await client.get("/metrics", headers=named)
+
+
+def figures(answer: httpx.Response) -> dict[str, float]:
+    """Return every figure by its name and labels."""
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        "/".join([one.name.removeprefix("partage_"), *one.labels.values()]): one.value
+        for family in text_string_to_metric_families(answer.text)
+        for one in family.samples
+    }
+
+
+def test_only_the_monitor_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        assert (await ask()).status_code == (await ask("::1")).status_code == 200
+        for answer in (await ask("10.0.0.7"), await ask("testclient"), await ask(x_forwarded_for="127.0.0.1")):
+            assert answer.status_code == 403
+            assert answer.json()["detail"] == "Metrics are for the monitor: send its token, or ask from this machine."
+        monkeypatch.setenv("METRICS_TOKEN", "s3cret-é")
+        settings.cache_clear()
+        assert (await ask()).status_code == 403, "with a token, the machine itself needs it too"
+        assert (await ask(authorization="Bearer s3cret")).status_code == 403
+
+        monkeypatch.setenv("METRICS_TOKEN", "s3cret")
+        settings.cache_clear()
+        assert (await ask("10.0.0.7", authorization="Bearer s3cret")).status_code == 200
+
+    try:
+        run(story)
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_what_stands_still_is_lost_or_broken_shows(run: Run) -> None:
+    async def story() -> None:
+        quiet = figures(await ask())
+        assert (quiet["stuck_commands"], quiet["lost_events"], quiet["waiting_events"]) == (0, 0, 0)
+        assert "invariants_broken" not in quiet, "never swept"
+        assert quiet["job_interval_seconds/stripe-commands"] == 2
+        now = clock.now()
+        await execute(
+            """INSERT INTO stripe_event (id, type, payload, came_by, received_at, lost_at)
+               VALUES ('evt_1', 'x', '{}', 'sweep', $1, $1)""",
+            now,
+        )
+        await execute(
+            "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now
+        )
+        turns = Turns()
+
+        async def fails() -> None:
+            raise RuntimeError
+
+        assert await run_due(turns, "sweep-invariants", 3600, sweep_invariants)
+        assert not await run_due(turns, "papers", 10, fails)
+        told = figures(await ask())
+        assert (told["lost_events"], told["waiting_events"], told["exceptions"], told["balance_differs_cents"]) == (
+            1,
+            1,
+            3,
+            -2,
+        )
+        assert told["invariants_broken"] == len(await invariants.broken()) == 0
+        assert 0 <= told["job_age_seconds/sweep-invariants"] < 60
+        assert (told["job_failing/papers"], told["job_failing/sweep-invariants"]) == (1, 0)
+        assert "job_age_seconds/papers" not in told
+        await execute(
+            "INSERT INTO journal_entry (kind, source_id, at, recorded_at, text) VALUES ('empty', '1', $1, $1, 'x')", now
+        )
+        with clock.shifted(dt.timedelta(hours=1)):
+            assert await run_due(turns, "sweep-invariants", 3600, sweep_invariants)
+            assert figures(await ask())["invariants_broken"] == 1
+        await turns.close()
+        await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
+        await execute("DELETE FROM journal_entry")
+        await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")
+
+    run(story)
