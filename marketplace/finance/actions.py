@@ -52,11 +52,12 @@ async def reconcile() -> int:
 
 
 async def refund_order(
-    order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID, amount_minor: int | None = None
-) -> None:
+    order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID, amount_minor: int | None = None,
+    bears_loss: bool = False,
+) -> None:  # fmt: skip
     """Give an order's money back, or a part of it, once a form, and keep who decided it and why.
 
-    amount_minor: VAT included; None: all that is left.
+    amount_minor: VAT included; None: all that is left. bears_loss: after the hold, the operator pays for shares that stay.
     """
     if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
         raise Invalid(
@@ -71,13 +72,15 @@ async def refund_order(
             form_id, order_id, actor.person, reason.strip(), clock.now(),
         )  # fmt: skip
         if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
-            await request_order_refund(order_id, actor.name, refund_id=form_id, amount_minor=amount_minor)
+            await request_order_refund(
+                order_id, actor.name, refund_id=form_id, amount_minor=amount_minor, bears_loss=bears_loss
+            )
             await note_action(
                 actor,
                 "order_refunded",
                 f"order {order_id}",
                 reason=reason,
-                after={"amount_minor": amount_minor or "all"},
+                after={"amount_minor": amount_minor or "all"} | ({"bears_loss": True} if bears_loss else {}),
             )
 
 

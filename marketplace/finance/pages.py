@@ -40,6 +40,7 @@ class RefundForm(Struct):
     reason: str
     form_id: uuid.UUID
     amount: str = ""
+    bears_loss: str = ""
 
 
 @get("/finance", guards=READERS)
@@ -146,8 +147,9 @@ async def refund(
 ) -> Redirect:
     """Give an order's money back."""
     await refund_order(
-        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount)
-    )
+        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount),
+        bears_loss=data.bears_loss == "yes",
+    )  # fmt: skip
     return see(f"/finance/orders/{order_id}")
 
 

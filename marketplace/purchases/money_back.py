@@ -34,13 +34,14 @@ REFUND_UNDER_WAY = """EXISTS (SELECT FROM stripe_command
 
 
 async def request_order_refund(
-    order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID, amount_minor: int | None = None
+    order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID, amount_minor: int | None = None, bears_loss: bool = False
 ) -> None:
     """Give a paid order's money back, or a part of it; `by` names who decided. `refund_id` is the form's: twice refunds once.
 
-    amount_minor: VAT included; None: all that is left. While shares are held they follow; once released they are
-    people's, and this refuses. A refund of the whole that Stripe refused, or the partner's bank returned, may be asked
-    for again at any time: the shares were cancelled with the first.
+    amount_minor: VAT included; None: all that is left. While shares are held they follow; once the hold is over they
+    stay people's, and this refuses unless somebody says that the operator `bears_loss`. A refund of the whole that
+    Stripe refused, or the partner's bank returned, may be asked for again at any time: the shares were cancelled with
+    the first.
     """
     async with transaction():
         row = await fetch_one(
@@ -66,9 +67,9 @@ async def request_order_refund(
         if licence["cancelled_at"] is not None and not await _refund_failed(order_id):
             return
         now = clock.now()
-        if licence["cancelled_at"] is None and licence["hold_until"] <= now:
+        if licence["cancelled_at"] is None and licence["hold_until"] <= now and not bears_loss:
             raise Conflict(
-                "The hold has ended and the shares are the subscribers’: this order can no longer be refunded here."
+                "The hold has ended and the shares stay the subscribers’: say that the operator bears the loss, or do not refund."
             )
         amount = row["left_minor"] if amount_minor is None else amount_minor
         if not 0 < amount <= row["left_minor"]:
