@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
+import hashlib
+import hmac
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from marketplace.catalogue import rules
 from marketplace.catalogue.queries import glance
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.datasets.queries import get_dataset, get_release, list_editions, list_revocations
+from marketplace.datasets.rules import TO
 from marketplace.datasets.written_zones import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
@@ -292,27 +296,57 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     """Return how much of a sealed release survives in a partner's own zones, before it pays; a few times a day.
 
     zones: a list or GeoJSON, as `read_zones` takes it. Only the published cells are looked at, and the share is
-    rounded. The same `preview_id` again is the same question. Refuses the twenty-first question within a day.
+    rounded. The same `preview_id` again is the same question. Refuses a question about fewer than
+    rules.FEWEST_PREVIEWED zones, the twenty-first within a day, and the sixty-first about a release.
     """
     now = clock.now()
     row = await get_release(release)
-    if row["state"] != "sealed":
+    if row["state"] != "sealed" or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
-    seen = await glance(row)
-    inside, outside = read_zones(zones, seen.zones, (await get_dataset(row["dataset"]))["h3_resolution"])
+    dataset, seen = await get_dataset(row["dataset"]), await glance(row)
+    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, dataset["h3_resolution"])
+    fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
+    if len(inside) < fewest:
+        raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
+    left = await _ask_once(partner, release, inside, preview_id, now)
+    if dataset["product"] == "flows":
+        published = sum(seen.published.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
+        possible = len(inside) ** 2 * (row["key_count"] // len(seen.zones) ** 2)
+    else:
+        published = sum(seen.published.get(zone, 0) for zone in inside)
+        possible = len(inside) * (row["key_count"] // len(seen.zones))
+    return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
+
+
+async def _ask_once(
+    partner: uuid.UUID, release: uuid.UUID, zones: Sequence[str], preview_id: uuid.UUID, now: dt.datetime
+) -> int:
+    """Write a question down unless its id did ask it already, and return how many are left today; refuse one too many."""
+    said = " ".join([str(release), *zones]).encode()
+    question = hmac.new(settings().secret.encode(), said, hashlib.sha256).hexdigest()
     async with transaction():
         await lock(f"previews {partner}")
-        asked = await fetch_value(
-            "SELECT count(*) FROM zone_preview WHERE partner = $1 AND asked_at > $2 AND id <> $3",
-            partner, now - rules.DAY, preview_id,
+        known = await fetch_one("SELECT partner, question FROM zone_preview WHERE id = $1", preview_id)
+        if known is not None and tuple(known) != (partner, question):
+            raise Conflict("That question was asked already, about other zones; reload the page and ask again.")
+        asked = await fetch_one(
+            """SELECT count(*) FILTER (WHERE asked_at > $3) AS today, count(*) FILTER (WHERE release = $2) AS ever
+               FROM zone_preview WHERE partner = $1 AND id <> $4""",
+            partner, release, now - rules.DAY, preview_id,
         )  # fmt: skip
-        if asked >= rules.PREVIEWS_A_DAY:
+        assert asked
+        if known is None and asked["today"] >= rules.PREVIEWS_A_DAY:
             raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
-        await execute(
-            """INSERT INTO zone_preview (id, partner, release, zone_count, asked_at) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (id) DO NOTHING""",
-            preview_id, partner, release, len(inside), now,
-        )  # fmt: skip
-    possible = len(inside) * (row["key_count"] // len(seen.zones))
-    percent = rules.rounded_percent(sum(seen.published.get(zone, 0) for zone in inside), possible)
-    return rules.Preview(len(inside), outside, percent, rules.PREVIEWS_A_DAY - asked - 1)
+        if known is None and asked["ever"] >= rules.PREVIEWS_A_RELEASE:
+            raise Conflict(
+                "You asked {most} times about this release: no more can be told before it is bought.",
+                most=rules.PREVIEWS_A_RELEASE,
+            )
+        if known is None:
+            await execute(
+                """INSERT INTO zone_preview (id, partner, release, zone_count, asked_at, question)
+                   VALUES ($1, $2, $3, $4, $5, $6)""",
+                preview_id, partner, release, len(zones), now, question,
+            )  # fmt: skip
+    left: int = min(rules.PREVIEWS_A_DAY - asked["today"], rules.PREVIEWS_A_RELEASE - asked["ever"]) - 1
+    return max(left, 0)

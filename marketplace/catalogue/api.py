@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
 from marketplace.datasets.queries import get_release, list_editions
-from marketplace.identity.actors import partner, vetted_partner
+from marketplace.identity.actors import vetted_partner
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any])
     return await _quote(quote, request.scope["user"].partner)
 
 
-@post("/api/v1/previews", guards=[partner], status_code=200)
+@post("/api/v1/previews", guards=[vetted_partner], status_code=200)
 async def preview(
     request: Request[Any, Any, Any], data: JSONBody[PreviewRequest],
     key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],

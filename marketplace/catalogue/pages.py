@@ -85,13 +85,13 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     )  # fmt: skip
 
 
-@get("/datasets/{code:str}/preview", guards=[partner])
+@get("/datasets/{code:str}/preview", guards=[vetted_partner])
 async def preview_form(code: FromPath[str], release: Chosen = None) -> Template:
     """Ask a partner for its zones."""
     return page("catalogue/preview.html", zones="", answer=None, error="", **await _listed(code, release))
 
 
-@post("/datasets/{code:str}/preview", guards=[partner])
+@post("/datasets/{code:str}/preview", guards=[vetted_partner])
 async def preview(
     code: FromPath[str], data: Annotated[PreviewForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Template:
@@ -116,7 +116,10 @@ async def _listed(code: str, release: uuid.UUID | None) -> dict[str, Any]:
 async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     """Give the free sample: the first ten rows, the same for everyone."""
     listing = await queries.get_listing(code)
-    rows = (await queries.glance(await queries.get_listed_release(code, release or listing["latest"]))).sample
+    shown = await queries.get_listed_release(code, release or listing["latest"])
+    if await list_revocations([shown["id"]]):
+        raise Conflict("This release was called back and is no longer for sale.")
+    rows = (await queries.glance(shown)).sample
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

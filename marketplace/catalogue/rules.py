@@ -43,6 +43,11 @@ DAY: Final = dt.timedelta(days=1)
 ROUNDED_TO_PERCENT: Final = 5
 PREVIEWS_A_DAY: Final = 20
 """How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
+PREVIEWS_A_RELEASE: Final = 60
+"""How often it may ask about one release, ever. An answer is one of 21, so sixty tell 264 bits at most, whatever zones
+overlap: what survives in sixty zones, asked one by one. A partner is its colleagues and its keys together, and vetted."""
+FEWEST_PREVIEWED: Final = 3
+"""Zones of a question, or all there are: no answer is of one zone."""
 FEE_BASIS_POINTS: Final = 500
 FEE_FIXED_MINOR: Final = 50
 """What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""
@@ -56,7 +61,7 @@ class Preview:
     outside: int
     """Zones named that are not in the dataset's area."""
     survives_percent: int
-    """Share of the figures of those zones that are published, rounded to five percent."""
+    """Share of the figures of those zones that are published, rounded to five percent; of flows, within them."""
     left_today: int
 
 

@@ -105,4 +105,6 @@ class ZonePreview(Table, db=DB, tablename="zone_preview"):
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     zone_count = Integer()
     asked_at = Timestamptz()
+    question = Text(default="")
+    """A keyed hash of the release and the zones: the same id again must ask the same."""
     asks_for_zones = Check("zone_count > 0")

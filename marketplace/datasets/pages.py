@@ -127,7 +127,7 @@ async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingTyp
             mechanism=data.mechanism, delta_exponent=data.delta_exponent, max_cells=data.max_cells,
             max_events=data.max_events, epsilon_micro=_micro(data.epsilon), budget_micro=_micro(data.budget),
             half_life_days=data.half_life_days, max_zones=data.max_zones, parent_resolution=data.parent_resolution,
-            edition_multiples=[_whole(word) for word in _words(data.editions)],
+            product=data.product, edition_multiples=[_whole(word) for word in _words(data.editions)],
         )  # fmt: skip
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LONGEST_TEXT: Final = 500_000
 MOST_CELLS: Final = 200_000
 """Cells a drawing may hold; a larger one is not somebody's own zones."""
+MOST_WORK: Final = 20_000_000
+"""Cells of the box times positions: what drawing costs, a second or so. Detailed outlines are of small areas."""
 POLYGONS: Final = {"Polygon": 1, "MultiPolygon": 2}
 """How deep a geometry's rings lie in its coordinates."""
 KILOMETRES_A_DEGREE: Final = 111.32
@@ -70,9 +72,14 @@ def _drawn(text: str, resolution: int | None) -> set[str]:
     except (ValueError, RecursionError):
         raise Invalid("That is not GeoJSON: it cannot be read as JSON.") from None
     zones: set[str] = set()
+    work = 0.0
     for geometry in _geometries(document):
-        if len(zones) + _size(geometry) / h3.average_hexagon_area(resolution) > MOST_CELLS:
+        cells = _size(geometry) / h3.average_hexagon_area(resolution)
+        if len(zones) + cells > MOST_CELLS:
             raise Invalid("Those zones are too large for a preview; ask about a smaller area.")
+        work += cells * sum(1 for _ in _positions(geometry["coordinates"]))
+        if work > MOST_WORK:
+            raise Invalid("That drawing is too detailed for its size; simplify its outline.")
         try:
             zones.update(h3.geo_to_cells(geometry, resolution))
         except (h3.H3BaseException, ValueError, TypeError, IndexError):

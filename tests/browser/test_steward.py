@@ -46,7 +46,7 @@ async def asks_for_its_zones(claire: Guest) -> None:
     await claire.go("/datasets/lyon-day")
     await claire.read("Coarser for less")
     await claire.click("See how much survives in your own zones")
-    await claire.press("See what survives", again_by_address=False, **{"Zones, or a drawing": ZONES[0]})
+    await claire.press("See what survives", again_by_address=False, **{"Zones, or a drawing": "\n".join(ZONES)})
     await claire.read("Questions left today")
 
 
