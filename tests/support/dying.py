@@ -152,8 +152,9 @@ def _import_what_is_needed(scene: Scene, url: str) -> None:
     """Play the scene once, unharmed, and import here whatever it imported on its way: a second a child otherwise."""
 
     async def whole() -> None:
-        for part in (scene.before, scene.act, scene.after):
+        for part in (scene.before, scene.act):
             await part("unharmed")
+        await finish(scene, "unharmed", whole=True)
 
     with tempfile.TemporaryDirectory() as folder:
         in_a_child(url, whole, imported := Path(folder, "imported"))
