@@ -183,10 +183,21 @@ async def _unpaid(condition: str) -> list[uuid.UUID]:
     return [row["auction"] for row in rows]
 
 
+async def _hold_sales(auction: uuid.UUID) -> dict[str, Any]:
+    """Hold an auction, and its sales in a statement before the one that judges them: a winner's click may be committing an order."""
+    row = await hold(auction)
+    await fetch(
+        """SELECT sale.id FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           WHERE outcome.auction = $1 ORDER BY sale.id FOR UPDATE OF sale""",
+        auction,
+    )
+    return row
+
+
 async def _let_off(auction: uuid.UUID) -> int:
     """Free winners of what they would pay for a release that was called back: no debt, no fault, no second chance."""
     async with transaction():
-        row = await hold(auction)
+        row = await _hold_sales(auction)
         freed = await execute(
             f"""UPDATE auction_sale AS sale SET state = 'called_back' FROM auction_outcome AS outcome
                 WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND {CALLED_BACK}""",
@@ -210,7 +221,7 @@ class Round:
 async def _default(auction: uuid.UUID) -> int:
     """Record who did not pay in time, and hold the second chance unless it was held: the same rule without the defaulters."""
     async with transaction():
-        row = await hold(auction)
+        row = await _hold_sales(auction)
         defaulted = await execute(
             f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
                 WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2

@@ -11,7 +11,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
@@ -114,6 +114,7 @@ async def ask_deposit(actor: Actor, auction: uuid.UUID, *, deposit: uuid.UUID) -
     now, email = clock.now(), await _email(actor)
     page = f"{settings().url}/{language.get()}/auctions/{auction}"
     async with transaction():
+        await lock(f"deposit {auction} {actor.partner}")
         row = await fetch_one(
             """SELECT auction.id, deposit_minor, currency, state, closes_at FROM auction
                JOIN auction_lead ON auction_lead.auction = auction.id WHERE auction.id = $1""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from marketplace.auctions import charge, eligibility
 from marketplace.auctions.actions import REFUSALS, Plan, announce, cancel
 from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.datasets.publishing import revoke
 from marketplace.embedded import bidding
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.commands import run_commands
+from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end, move_end
 from tests.marketplace.auctions.world import add_offer
 from tests.marketplace.identity.site import Browser, text_of
@@ -261,6 +263,67 @@ def test_a_deposit_that_ends_too_soon_can_be_made_again(run: Run, stripe: Any) -
         await run_commands()
         rows = await fetch("SELECT ending FROM auction_deposit")
         assert [row["ending"] for row in rows] == ["released", "released"]
+
+    run(story)
+
+
+def test_two_tabs_make_one_deposit(run: Run, stripe: Any) -> None:
+    del stripe
+
+    async def story() -> None:
+        release = await open_shop()
+        ann = actor_of(await make_buyer("atelier"))
+        auction = await announced(release)
+        await asyncio.gather(
+            *(
+                asyncio.create_task(eligibility.ask_deposit(ann, auction, deposit=uuid.uuid4()))
+                for _ in range(4)
+            )
+        )  # fmt: skip
+        assert await counts("auction_deposit") == (1,)
+
+    run(story)
+
+
+def test_a_winner_who_pays_at_the_last_instant_is_not_in_default(run: Run, stripe: Any) -> None:
+    """The job judges while the click's order is being committed: it waits for it, and then sees it."""
+
+    async def story() -> None:
+        release = await open_shop()
+        ann = await make_buyer("atelier")
+        await save(stripe, ann, token="tok_visa")
+        auction = await announced(release)
+        await bid(ann, auction, 70_000)
+        await end(auction)
+        await charge.charge_sales()
+        await execute("UPDATE purchase_order SET state = 'lapsed'")
+        await execute("UPDATE auction_sale SET due_at = clock_timestamp()")
+        sale = await fetch_value("SELECT id FROM auction_sale")
+        clicked, order = asyncio.Event(), uuid.uuid4()
+
+        async def click() -> None:
+            with clock.shifted(-DAY):  # A click that was in time.
+                await order_in_time()
+
+        async def order_in_time() -> None:
+            async with transaction():
+                assert await charge._order(sale, order, is_away=False, partner=ann) == order
+                clicked.set()
+                await until(waits)
+
+        async def waits() -> bool:
+            return bool(
+                await fetch_value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
+            )
+
+        clicking = asyncio.create_task(click())
+        await clicked.wait()
+        judging = asyncio.create_task(ending._default(auction))
+        await asyncio.gather(clicking, judging)
+        assert judging.result() == 0
+        row = await fetch_one("SELECT state, purchase_order FROM auction_sale")
+        assert row
+        assert tuple(row) == ("due", order)
 
     run(story)
 
