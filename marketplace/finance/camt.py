@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from lxml import etree
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
 VERSIONS: Final = ("02", "08")
 IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
+AMOUNT: Final = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
+"""A decimal as XML Schema has them: no exponent, no digits but these, no sign but of what is not below zero."""
 OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 NOTHING_SAID: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
 LARGEST_MINOR: Final = 10**15
@@ -208,10 +210,7 @@ def _cents(amount: Any, name: str) -> int:  # noqa: ANN401
     if amount is None or amount.get("Ccy") != "EUR":
         raise Invalid("The statement {name} is not in euros throughout; the books are.", name=name)
     text = (amount.text or "").strip()
-    try:
-        cents = Decimal(text) * 100
-    except InvalidOperation:
-        cents = Decimal("NaN")
+    cents = Decimal(text) * 100 if AMOUNT.fullmatch(text) else Decimal("NaN")
     if not cents.is_finite() or cents != cents.to_integral_value() or not 0 <= cents < LARGEST_MINOR:
         raise Invalid("In the statement {name}, “{text}” is not an amount in whole cents.", name=name, text=text[:40])
     return int(cents)

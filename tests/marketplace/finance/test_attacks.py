@@ -1,0 +1,277 @@
+"""The money side attacked over HTTP: each attempt gets one sentence, nothing is half-written, nothing else moves."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute, fetch_value
+from marketplace.earnings import payouts, sepa
+from marketplace.identity import actions as identity
+from marketplace.identity.sessions import begin_session
+from tests.marketplace.earnings import payees, sales
+from tests.marketplace.earnings.test_payout_pages import visiting
+from tests.marketplace.finance.statements import Entry, Statement
+from tests.marketplace.identity.site import PASSWORD, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+    Run = Callable[..., Any]
+NOBODY = uuid.UUID(int=7)
+LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c SYSTEM "file:///etc/passwd">]><Document>&b;&c;</Document>"""
+GOOD = Statement([Entry(500, "B1")]).xml()
+
+
+async def tried(browser: httpx.AsyncClient, path: str, *, files: Any = None, **fields: str) -> tuple[int, str]:
+    """Send a form to a path with a valid token, whatever the pages offer; the status and what the page says."""
+    await browser.get("/en/sign-out")
+    told = {"_csrf_token": browser.cookies["csrftoken"], "form_id": str(uuid.uuid4())} | fields
+    return _said(await browser.post(f"/en{path}", data=told, files=files))
+
+
+def _said(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.status_code < 500, answer.text
+    lowered = answer.text.lower()
+    assert not any(word in lowered for word in ("traceback", "asyncpg", "msgspec", "lxml", "/work/", ".py"))
+    return answer.status_code, text_of(answer)
+
+
+async def rows() -> list[int]:
+    """Count what an attack must not change."""
+    tables = (
+        "journal_entry", "posting", "bank_statement", "bank_line", "bank_match", "payout_run", "payout", "payout_answer",
+        "stripe_command", "refund_decision", "write_off", "period", "books_export", "bank_details", "staff_action",
+    )  # fmt: skip
+    found = [table for table in tables if await fetch_value("SELECT to_regclass($1) IS NOT NULL", table)]
+    return [await fetch_value(f"SELECT count(*) FROM {table}") for table in found]
+
+
+def paying(run: Run, story: Callable[[], Any]) -> None:
+    async def whole() -> None:
+        await sales.open_shop()
+        await payees.earn({1: 1, 2: 1, 3: 1})
+        await payees.give_details(1, 2, 3)
+        await story()
+
+    with payees.paying():
+        run(whole)
+
+
+def test_an_auditor_reads_and_moves_nothing(run: Run) -> None:
+    async def story() -> None:
+        drafted = await payouts.draft(await payees.clerk("Nora"))
+        order = await fetch_value("SELECT id FROM purchase_order")
+        before = await rows()
+        posts = {
+            f"/finance/orders/{order}/refund": {"reason": "because"}, "/finance/reconciliation": {},
+            "/finance/exception/settle": {"why": "line_unexplained", "subject": "1", "kind": "fee", "target": "627800", "amount_minor": "1"},
+            "/finance/exception/write-off": {"why": "line_unexplained", "subject": "1", "reason": "because"},
+            f"/finance/write-offs/{NOBODY}": {"decision": "approve"}, "/finance/bank/lines/1/split": {}, "/finance/bank/lines/1/undo": {"reason": "why"},
+            "/finance/journal/1/reverse": {"reason": "because"}, f"/finance/commands/{NOBODY}": {"decision": "retry"},
+            "/finance/payout-runs": {"route": "sepa"}, f"/finance/payout-runs/{drafted}/prepare": {},
+            f"/finance/payout-runs/{drafted}/approve": {"reason": "because"}, f"/finance/payout-runs/{drafted}/cancel": {"reason": "because"},
+            f"/finance/payout-runs/{drafted}/send": {},
+        }  # fmt: skip
+        posts |= {"/finance/bank": {}, f"/finance/payout-runs/{drafted}/answer": {}}
+        async with visiting(role="auditor") as auditor, visiting(1) as subscriber:
+            for browser in (auditor, subscriber):
+                for path, fields in posts.items():
+                    assert (await tried(browser, path, **fields))[0] == 403, path
+        async with visiting(role="finance") as clerk:
+            for path, fields in posts.items():
+                answer = await clerk.post(f"/en{path}", data=fields)
+                assert (answer.status_code, "no longer valid" in text_of(answer)) == (403, True), (
+                    f"{path} without a token"
+                )
+        assert await rows() == before
+
+    paying(run, story)
+
+
+def test_nobody_approves_what_they_prepared_however_they_sign_in(run: Run) -> None:
+    async def story() -> None:
+        async with (
+            visiting(role="finance") as first,
+            visiting(role="finance") as other,
+            visiting(role="auditor") as second,
+        ):
+            assert (await tried(first, "/finance/payout-runs", route="sepa"))[0] == 303
+            drafted = await fetch_value("SELECT id FROM payout_run")
+            person = await fetch_value("SELECT prepared_by FROM payout_run")
+            cookie = await begin_session(person)
+            second.cookies.set(cookie.key, str(cookie.value))
+            path = f"/finance/payout-runs/{drafted}"
+            for browser in (first, second):
+                assert (await tried(browser, f"{path}/approve", reason="it is mine"))[0] == 403
+            assert (await tried(other, f"{path}/send"))[0] == 409, "not approved"
+            assert (await tried(other, f"{path}/approve", reason="  "))[0] == 422
+            assert (await tried(other, f"{path}/approve", reason="checked"))[0] == 303
+            assert (await tried(first, f"{path}/send"))[0] == 303
+            assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'payout_sent'") == 1
+
+    paying(run, story)
+
+
+def test_another_partners_papers_are_not_there(run: Run) -> None:
+    async def story() -> None:
+        rival = await identity.create_partner(
+            company="Rival", country="FR", vat_number="FR40303265045", name="Rita", email="rita@partner.example", password=PASSWORD
+        )  # fmt: skip
+        order = await fetch_value("SELECT id FROM purchase_order")
+        person = await fetch_value("SELECT id FROM person WHERE partner = $1", rival)
+        await execute("UPDATE partner SET vetted_at = signed_up_at, vetted_by = 'x' WHERE id = $1", rival)
+        async with visiting(role="auditor") as rita:
+            cookie = await begin_session(person)
+            rita.cookies.set(cookie.key, str(cookie.value))
+            for path in (
+                f"/orders/{order}",
+                f"/orders/{order}/statement",
+                f"/orders/{order}/statement/pdf",
+                f"/invoices/{NOBODY}",
+            ):
+                assert (await rita.get(f"/en{path}")).status_code == 404, path
+            for paper in [row["id"] for row in await _papers()]:
+                assert (await rita.get(f"/en/invoices/{paper}")).status_code == 404
+            for path in (f"/finance/orders/{order}", f"/finance/invoices/{NOBODY}", "/finance/exports"):
+                assert (await rita.get(f"/en{path}")).status_code == 403
+
+    paying(run, story)
+
+
+async def _papers() -> Any:
+    from marketplace.database import fetch  # noqa: PLC0415
+
+    return await fetch("SELECT id FROM invoice")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "."), (b"\x00\xff\xfe", "."), (LAUGHS, "."), (b"<Document>" * 50_000, "."),
+        (GOOD.replace(b"EUR", b"USD"), "."), (GOOD.replace(b"5.00", b"-5.00"), "."), (GOOD.replace(b"5.00", b"1e9"), "."),
+        (GOOD.replace(b"5.00", b"9" * 40 + b".00"), "."), (GOOD.replace(b"5.00", b"5.001"), "."),
+        (GOOD.replace(b"2026-10-05", b"2026-13-45"), "."), (GOOD.replace(b"camt.053", b"camt.052"), "."),
+    ],
+)  # fmt: skip
+def test_a_forged_bank_statement_brings_nothing(run: Run, data: bytes, says: str) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        before = await rows()
+        async with visiting(role="finance") as clerk:
+            status, said = await tried(
+                clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(data))}, new_account="yes"
+            )
+            assert status in (409, 422), said
+            assert says in said
+            assert "root:" not in said
+        assert await rows() == before
+
+    run(story)
+
+
+def test_a_statement_twice_and_of_a_strange_account(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        async with visiting(role="finance") as clerk:
+            strange = await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))})
+            assert strange[0] == 409, "an account nobody said is ours"
+            for _ in range(2):
+                assert (
+                    await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))}, new_account="yes")
+                )[0] == 303
+            line = await fetch_value("SELECT id FROM bank_line")
+            assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'bank_line'") == 1
+            for amount in ("0", "-5", "1e3", "5.001", "９", "99999999999999999999", "0x5", "NaN", "4.99", "5.00 USD"):
+                status, said = await tried(clerk, f"/finance/bank/lines/{line}/split", kind1="627800", amount1=amount)
+                assert status in (409, 422), (amount, said)
+            for kind, target in (
+                ("order", "'; DROP TABLE posting; --"),
+                ("payout", "po_none"),
+                ("411000", ""),
+                ("101000", ""),
+            ):
+                status, said = await tried(
+                    clerk, f"/finance/bank/lines/{line}/split", kind1=kind, target1=target, amount1="5.00"
+                )
+                assert status in (404, 422), (kind, said)
+            forged = {"why": "line_unexplained", "subject": str(line), "kind": "fee", "target": "627800"}
+            for amount in ("499", "-500", str(2**70), "x"):
+                assert (await tried(clerk, "/finance/exception/settle", **forged, amount_minor=amount))[0] in (
+                    400,
+                    409,
+                    422,
+                ), amount
+            for key in ("0", "-1", str(2**70), "1 OR 1=1"):
+                assert (await clerk.get(f"/en/finance/bank/lines/{key}")).status_code == 404, key
+        assert await fetch_value("SELECT count(*) FROM bank_match") == 0
+
+    run(story)
+
+
+def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing(run: Run) -> None:
+    async def story() -> None:
+        sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        from marketplace.embedded.bank import Bank  # noqa: PLC0415
+
+        answer = Bank(payees.OUR_IBAN, refuses={payees.iban_of(1): "AC04"}).take(await payees.file_of(sent))
+        other = answer.replace(sepa.message_of(sent).encode(), sepa.message_of(uuid.uuid4()).encode())
+        stranger = re.sub(rb"PTP[0-9a-f]{32}", f"PTP{uuid.uuid4().hex}".encode(), answer)
+        async with visiting(role="finance") as clerk:
+            for data in (other, stranger, LAUGHS, b"", b"<Document/>", answer[:-20]):
+                status, said = await tried(
+                    clerk, f"/finance/payout-runs/{sent}/answer", files={"file": ("a.xml", io.BytesIO(data))}
+                )
+                assert status in (409, 422), said
+                assert "root:" not in said
+        assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'open'") == 3
+        assert await fetch_value("SELECT count(*) FROM payout_answer") == 0
+
+    paying(run, story)
+
+
+def test_amounts_ibans_and_exports_of_the_dishonest(run: Run) -> None:
+    async def story() -> None:
+        iban = payees.iban_of(9)
+        async with visiting(1) as subscriber, visiting(role="finance") as clerk:
+            before = await rows()
+            for bad in (
+                iban.replace("B", "В"), iban.replace("5", "٥"), iban[:-1], iban + "0", "x" * 5_000, "DE00 0000",
+                f"{iban}\u202e", "GB33BUKB20201555555555\x00", payees.OUR_IBAN[:-1] + "8",
+            ):  # fmt: skip
+                status, said = await tried(subscriber, "/earnings/bank-details", holder="Zoé", iban=bad)
+                assert status in (400, 409, 422), (bad, said)
+            for amount in ("0", "-1", "1e9", "99999999", "５", "", "2.999", "NaN", "9" * 400):
+                assert (await tried(subscriber, "/earnings/payouts/threshold", euros=amount))[0] in (400, 422), amount
+            order = await fetch_value("SELECT id FROM purchase_order")
+            for amount in ("0", "-1", "0.001", "1e3", "999999999", "9" * 40, "１", "NaN"):
+                status, said = await tried(
+                    clerk, f"/finance/orders/{order}/refund", reason="because", amount=amount, bears_loss="yes"
+                )
+                assert status in (409, 422), (amount, said)
+            for name, first, last in (
+                ("../../etc/passwd", "2026-01-01", "2026-12-31"), ("fec", "2026-12-31", "2026-01-01"), ("fec", "0000-00-00", "9999-99-99"),
+                ("fec\x00", "2026-01-01", "2026-12-31"), ("", "", ""),
+            ):  # fmt: skip
+                assert (await tried(clerk, "/finance/exports", format=name, first_day=first, last_day=last))[0] in (
+                    400,
+                    422,
+                ), name
+            for path in (
+                f"/finance/exports/{NOBODY}",
+                "/finance/exports/..%2f..%2fetc%2fpasswd",
+                "/finance/exports/../../etc/passwd",
+            ):
+                assert (await clerk.get(f"/en{path}")).status_code == 404, path
+            assert await rows() == before
+        assert clock.now()
+
+    paying(run, story)
