@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = pytest.mark.deep
+pytestmark = [pytest.mark.deep, pytest.mark.alone]
 SECONDS_TO_INSTALL_AND_START = 420
 SECONDS_TO_START_AGAIN = 3.0
 

@@ -70,7 +70,7 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=pytest.mark.deep)]
+    ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=[pytest.mark.deep, pytest.mark.alone])]
 )
 def test_every_watcher_sees_every_price_and_leaves_nothing_behind(
     run: Run, count: int, bids: int, processes: int

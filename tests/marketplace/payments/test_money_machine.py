@@ -265,7 +265,7 @@ class Money(RuleBasedStateMachine):
 def play(postgres: Any, stripe: Any, *, runs: int, steps: int) -> int:
     Money.postgres, Money.stripe, Money.steps = postgres, stripe, 0
     chosen = settings(
-        max_examples=runs, stateful_step_count=steps, deadline=None, database=None, print_blob=True,
+        max_examples=runs, stateful_step_count=steps, deadline=None, database=None, print_blob=True, derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     run_state_machine_as_test(Money, settings=chosen)
@@ -278,4 +278,4 @@ def test_money_stays_right_for_some_steps(postgres: Any, stripe: Any) -> None:
 
 @pytest.mark.deep
 def test_money_stays_right_for_thousands_of_steps(postgres: Any, stripe: Any) -> None:
-    assert play(postgres, stripe, runs=40, steps=60) >= 2_000
+    assert play(postgres, stripe, runs=45, steps=60) >= 2_000
