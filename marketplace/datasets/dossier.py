@@ -27,6 +27,33 @@ SAMPLERS: Final = {
     "table": "the table sampler: inversion of 128 bits, within 2^-99 of the exact law a draw",
 }
 
+SENTENCES: Final = {
+    "threshold": "threshold",
+    "least_published": "smallest published count",
+    "cells_published": "cells published",
+    "expected_false_cells_micro": "empty cells noise alone lifts over it, on average",
+    "max_cells": "cells a person counts in at most",
+    "max_events": "events in each at most",
+    "units": "units of the promise",
+    "totals_with_parts": "totals compared with their parts",
+    "exposed": "parts exposed",
+    "releases_held": "other releases held",
+    "cells_compared": "cells in common",
+    "not_charged": "losses not charged",
+    "epsilon_micro": "ε together",
+    "delta_exponent": "δ is ten to the minus",
+    "allowed_micro": "ε a year allows",
+    "simulated_people": "simulated people",
+    "right_from_exact_counts_micro": "hours right from exact counts",
+    "right_from_average_profile_micro": "hours right from the average profile",
+    "right_from_release_micro": "hours right from the release",
+    "people_bound_micro": "loss by people: at least",
+    "people_stated_micro": "loss by people: stated",
+    "events_bound_micro": "loss by events: at least",
+    "events_stated_micro": "loss by events: stated",
+}
+"""A dossier's figures in words."""
+
 
 def document(
     specification: Specification, release: Mapping[str, Any] | asyncpg.Record, found: Sequence[gate.Finding],

@@ -11,9 +11,10 @@ import io
 from typing import TYPE_CHECKING
 
 import obstore
+import obstore.exceptions
 from obstore.store import from_url
 
-from marketplace.errors import NotFound
+from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ def _store_at(url: str) -> ObjectStore:
 
 
 def store() -> ObjectStore:
-    """Return the operator's object store: a folder, S3, GCS or Azure, by its address."""
-    return _store_at(settings().objects)
+    """Return the operator's object store: a folder, S3, GCS or Azure, by its address; refuse one that cannot be opened."""
+    try:
+        return _store_at(settings().objects)
+    except (OSError, obstore.exceptions.BaseError) as error:
+        raise Conflict("The object store cannot be opened: {error}", error=str(error).splitlines()[0]) from error
 
 
 def cells_key(release: uuid.UUID) -> str:
@@ -53,8 +57,11 @@ def private_key(release: uuid.UUID, name: str) -> str:
 
 
 async def put(key: str, data: bytes | Path) -> None:
-    """Store bytes, or a file's, under `key`, replacing what was there in one step."""
-    await obstore.put_async(store(), key, data)
+    """Store bytes, or a file's, under `key`, replacing what was there in one step; refuse when the store does not take it."""
+    try:
+        await obstore.put_async(store(), key, data)
+    except (OSError, obstore.exceptions.BaseError) as error:
+        raise Conflict("The object store did not take an object: {error}", error=str(error).splitlines()[0]) from error
 
 
 async def get(key: str) -> bytes:

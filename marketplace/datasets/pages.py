@@ -238,6 +238,7 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
     return {
         "release": row,
         "dataset": await queries.get_dataset(row["dataset"]),
+        "words": dossier.SENTENCES,
         "dossier": dossier.read(bytes(found["document"])) if found else None,
         "is_ours": found is not None
         and dossier.is_ours(bytes(found["document"]), bytes(found["signature"]), settings().signing_key),

@@ -203,6 +203,11 @@ def test_a_steward_goes_from_definition_to_revocation(run: Run, tmp_path: Path) 
                 [4, 16],
             )
             assert "ε 0" in strict(await sam.get("/fr/steward/datasets/lyon-day"))
+            nights = form | {"code": "lyon-nights", "product": "stays", "parent_resolution": "0", "max_zones": "0"}
+            assert "Only presence" in strict(await sam.submit("/en/steward/datasets", nights | {"max_zones": "3"}))
+            assert (await sam.submit("/en/steward/datasets", nights)).status_code == 303
+            assert await fetch_value("SELECT product FROM dataset WHERE code = 'lyon-nights'") == "stays"
+            assert "nuitées" in strict(await sam.get("/fr/steward/datasets/lyon-nights"))
 
             assert (await sam.submit("/en/steward/datasets/lyon-day/cadence", {"cadence": "week"})).status_code == 303
             asked = await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD | {"first_day": "soon"})
@@ -217,7 +222,9 @@ def test_a_steward_goes_from_definition_to_revocation(run: Run, tmp_path: Path) 
             assert "singling out" in page
             assert "Publish this release" in page
             assert "Publish this release" not in strict(await ada.get(path))
-            strict(await sam.get(f"/fr/steward/releases/{release}"))
+            in_french = strict(await sam.get(f"/fr/steward/releases/{release}"))
+            assert "heures retrouvées de la publication" in in_french
+            assert "_" not in in_french.split("Couverture")[0].split("WP216")[1], "a figure's name that has no words"
 
             signed = (await ada.get(f"{path}/dossier.json")).json()
             document, key = signed["document"].encode(), bytes.fromhex(signed["public_key"])
