@@ -335,6 +335,7 @@ async def _ask_once(
             partner, release, now - rules.DAY, preview_id,
         )  # fmt: skip
         assert asked
+        left = min(rules.PREVIEWS_A_DAY - asked["today"], rules.PREVIEWS_A_RELEASE - asked["ever"]) - 1
         if known is None and asked["today"] >= rules.PREVIEWS_A_DAY:
             raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
         if known is None and asked["ever"] >= rules.PREVIEWS_A_RELEASE:
@@ -348,5 +349,4 @@ async def _ask_once(
                    VALUES ($1, $2, $3, $4, $5, $6)""",
                 preview_id, partner, release, len(zones), now, question,
             )  # fmt: skip
-    left: int = min(rules.PREVIEWS_A_DAY - asked["today"], rules.PREVIEWS_A_RELEASE - asked["ever"]) - 1
     return max(left, 0)

@@ -156,7 +156,7 @@ def _parts_of_days(
     first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
     inside = np.flatnonzero((at >= first) & (at + day <= last))
     columns = [table[column] for table in (totals, parts) for column in ("zone", "segment")]
-    names = dict.fromkeys(name for column in columns for name in column.unique().to_pylist())
+    names = dict.fromkeys(str(name) for column in columns for name in column.unique().to_pylist())
     number = {name: place for place, name in enumerate(names)}
     days = _codes(totals, number, int(day))[inside]
     hours, shown = np.unique(_codes(parts, number, int(day)), return_counts=True)
