@@ -335,7 +335,7 @@ async def _ask_once(
             partner, release, now - rules.DAY, preview_id,
         )  # fmt: skip
         assert asked
-        left = min(rules.PREVIEWS_A_DAY - asked["today"], rules.PREVIEWS_A_RELEASE - asked["ever"]) - 1
+        left: int = min(rules.PREVIEWS_A_DAY - asked["today"], rules.PREVIEWS_A_RELEASE - asked["ever"]) - 1
         if known is None and asked["today"] >= rules.PREVIEWS_A_DAY:
             raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
         if known is None and asked["ever"] >= rules.PREVIEWS_A_RELEASE:
