@@ -96,7 +96,7 @@ async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after:
 @pytest.mark.parametrize(
     ("kind", "every"),
     [
-        ("exclusive", 12),
+        ("exclusive", 24),
         pytest.param("exclusive", 1, marks=pytest.mark.deep),
         pytest.param("ascending", 1, marks=pytest.mark.deep),
     ],
@@ -160,7 +160,7 @@ def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award(run:
 @pytest.mark.parametrize(
     ("kind", "every"),
     [
-        ("ascending", 4),
+        ("ascending", 8),
         pytest.param("ascending", 1, marks=pytest.mark.deep),
         pytest.param("limited", 1, marks=pytest.mark.deep),
     ],
