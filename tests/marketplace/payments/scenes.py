@@ -74,7 +74,7 @@ def named(name: str, what: str) -> uuid.UUID:
 
 
 # ------------------------------------------------------------------ the counterpart
-def at_stripe(method: str, path: str, **fields: Any) -> Any:
+def at_stripe(method: str, path: str, /, **fields: Any) -> Any:
     """Ask the counterpart: `_test/…` steers it, `v1/…` is its API."""
     headers = {"authorization": f"Bearer {settings().stripe_key}"}
     with httpx.Client(base_url=os.environ["STRIPE_API_BASE"], headers=headers, timeout=10) as client:

@@ -1,0 +1,364 @@
+"""A whole life of money under every fault of the network, of workers, of clocks and of the database: right to the cent.
+
+What single commands and events do under a fault is shown beside this; here one story, in which money comes, goes back,
+is contested, is held and reaches people, meets the fault at every call, and must end like the story that met none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock, database
+from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
+from marketplace.embedded.postgres import EmbeddedPostgres
+from marketplace.finance.bank import import_bank_statement
+from marketplace.ledger import chart
+from marketplace.ledger.queries import balance
+from marketplace.payments.actions import capture_deposit, release_deposit, request_charge, request_deposit
+from marketplace.payments.queries import get_payment
+from marketplace.payments.rules import Line
+from marketplace.payments.stripe_port import SilentError
+from marketplace.purchases.money_back import request_order_refund
+from marketplace.settings import settings
+from migrations.runner import migrate
+from tests.marketplace.earnings import payees
+from tests.marketplace.payments import scenes
+from tests.marketplace.payments.scenes import at_stripe, named
+from tests.marketplace.payments.workers import working
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Awaitable, Callable
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+PART, CHARGE, DEPOSIT, TAKEN = 3_000, 12_000, 20_000, 15_000
+ASKED = (
+    "/v1/customers", "/v1/checkout/sessions", "/v1/refunds", "/v1/payment_intents", "/v1/payment_intents/[^/]+/capture",
+    "/v1/payment_intents/[^/]+/cancel",
+)  # fmt: skip
+"""What the story asks Stripe to do."""
+READ = ("/v1/events", "/v1/balance_transactions", "/v1/checkout/sessions/[^/]+", "/v1/payment_intents/[^/]+")
+"""What it reads."""
+BEYOND_THE_LEASE = dt.timedelta(minutes=3)
+TEN_MINUTES = dt.timedelta(minutes=10)
+
+
+# ------------------------------------------------------------------ the story
+async def steer(verb: str, **how: Any) -> Any:
+    return await asyncio.to_thread(at_stripe, "post", f"_test/{verb}", **how)
+
+
+async def rounds(times: int = 4, jobs: tuple[Callable[[], Awaitable[object]], ...] = scenes.JOBS) -> None:
+    """Let workers work, a tick after the other and waiting for nothing; a job that meets silence comes back at its next tick."""
+    for _ in range(times):
+        await execute("UPDATE stripe_command SET next_at = $1 WHERE state = 'pending'", clock.now())
+        for job in jobs:
+            with contextlib.suppress(SilentError):
+                await job()
+
+
+async def buy(*names: str) -> None:
+    for name in names:
+        await scenes.order_it(name)
+
+
+async def pay(*names: str) -> None:
+    for name in names:
+        await scenes.pay(named(name, "order"), token="tok_bypassPending")
+
+
+async def ask_while_away(partner: uuid.UUID) -> None:
+    """Charge a saved card, and hold two deposits back on it."""
+    until = clock.now() + dt.timedelta(hours=2)
+    async with transaction():
+        await request_charge(
+            named("life", "charge"), partner, amount_minor=CHARGE, lines=[Line("Award", CHARGE)], expires_at=until,
+            **scenes.PAGE,
+        )  # fmt: skip
+    for which in ("taken", "let go"):
+        await request_deposit(
+            named("life", which), partner, amount_minor=DEPOSIT, text="Deposit", expires_at=until, **scenes.PAGE
+        )
+
+
+async def ask_back() -> None:
+    """Give one order back, a part of another, and have a third contested by its payer's bank."""
+    await request_order_refund(named("back", "order"), "Farid", refund_id=named("back", "refund"))
+    await request_order_refund(
+        named("part", "order"), "Farid", refund_id=named("part", "refund"), amount_minor=PART
+    )  # fmt: skip
+    charge = (await get_payment(named("lost", "order")))["charge_id"]
+    told = await steer("dispute", charge=charge)
+    await steer("close_dispute", dispute=told["id"], won=False)
+
+
+async def nothing() -> None:
+    pass
+
+
+async def live(
+    work: Callable[[], Awaitable[None]] = rounds, meanwhile: Callable[[], Awaitable[None]] = nothing
+) -> None:
+    """Live the whole life; `work` is what workers do after each step, `meanwhile` what happens before they do."""
+    shop = await scenes.world()
+    for _ in range(3):  # As a partner who comes back to the page until it opens.
+        await scenes.keep("life")
+        await work()
+    await buy("kept", "back", "part", "lost")
+    await work()
+    await pay("kept", "back", "part", "lost")
+    await work()
+    await ask_while_away(shop.partner)
+    await ask_back()
+    await meanwhile()
+    await work()
+    await capture_deposit(named("life", "taken"), amount_minor=TAKEN)
+    await release_deposit(named("life", "let go"))
+    await meanwhile()
+    await work()
+
+
+async def check_the_end() -> None:
+    """Refuse an end that is not the story's own, at Stripe, in the orders or in the books."""
+    rows = {row["id"]: row for row in await fetch("SELECT * FROM purchase_order")}
+    total = next(iter(rows.values()))["total_minor"]
+    ends = {
+        "kept": ("paid", 0, 0),
+        "back": ("refunded", total, 0),
+        "part": ("paid", PART, 0),
+        "lost": ("charged_back", 0, total),
+    }
+    for name, end in ends.items():
+        row = rows[named(name, "order")]
+        assert (row["state"], row["returned_minor"], row["lost_minor"]) == end, name
+        [charge] = await scenes.charges_of(row["id"])
+        assert (charge["amount"], charge["amount_refunded"]) == (total, row["returned_minor"]), name
+    charged = [
+        [(one["amount"], one["amount_captured"]) for one in await scenes.charges_of(named("life", what))]
+        for what in ("charge", "taken", "let go")
+    ]
+    assert charged == [[(CHARGE, CHARGE)], [(DEPOSIT, TAKEN)], []]
+    assert [(await get_payment(named("life", what)))["state"] for what in ("charge", "taken", "let go")] == [
+        "paid", "paid", "released",
+    ]  # fmt: skip
+    counts = {
+        table: await fetch_value(f"SELECT count(*) FROM {table}")
+        for table in ("licence", "entitlement", "money_back", "payer")
+    }
+    assert counts == {"licence": 4, "entitlement": 4, "money_back": 3, "payer": 1}
+    assert await fetch_value("SELECT count(*) FROM stripe_command WHERE state <> 'done'") == 0
+    await scenes.ending()
+
+
+# ------------------------------------------------------------------ the network
+@pytest.mark.parametrize("fault", [
+    {"kind": "saved500", "executed": True},
+    {"kind": "drop_after"},
+    pytest.param({"kind": "saved500", "executed": False}, marks=pytest.mark.deep),
+    pytest.param({"kind": "drop_before"}, marks=pytest.mark.deep),
+    pytest.param({"kind": "status", "status": 409}, marks=pytest.mark.deep),
+    pytest.param({"kind": "status", "status": 429}, marks=pytest.mark.deep),
+    pytest.param({"kind": "status", "status": 503, "times": 2}, marks=pytest.mark.deep),
+], ids=lambda fault: " ".join(str(value) for value in fault.values()))  # fmt: skip
+def test_every_call_fails_once_and_the_money_is_right(run: Run, stripe: Any, fault: dict[str, Any]) -> None:
+    async def story() -> None:
+        for path in ASKED:
+            stripe.test("fault", path=path, method="POST", **fault)
+        if fault["kind"] != "saved500":
+            for path in READ:
+                stripe.test("fault", path=path, method="GET", **fault)
+        await live()
+        await check_the_end()
+
+    run(story)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", pytest.param("drop_before", marks=pytest.mark.deep)])
+def test_keys_forgotten_with_an_answer_or_a_request_lost(run: Run, stripe: Any, kind: str) -> None:
+    del stripe
+
+    async def story() -> None:
+        days = contextlib.ExitStack()
+
+        async def two_days_pass() -> None:
+            """Ask once, hear nothing, and come back when Stripe has forgotten every key."""
+            for path in ASKED:
+                await steer("fault", path=path, method="POST", kind=kind)
+            await rounds(1)
+            await steer("nofault")
+            await steer("forget_keys")
+            await steer("clock", days=2)
+            days.enter_context(clock.shifted(dt.timedelta(days=2)))
+
+        with days:
+            await live(meanwhile=two_days_pass)
+            await check_the_end()
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("weather", "came_by"), [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
+    ids=["duplicated and shuffled", "lost"],
+)  # fmt: skip
+def test_webhooks_shuffled_doubled_or_lost(
+    run: Run, stripe: Any, site: Any, weather: dict[str, bool], came_by: str
+) -> None:
+    del stripe
+
+    async def all_delivered() -> None:
+        while any(one["outcome"] is None for one in (await steer("log"))["deliveries"]):  # noqa: ASYNC110 (Stripe tells nobody)
+            await asyncio.sleep(0.05)
+
+    async def story() -> None:
+        async with site():
+            await steer("fault", kind="webhooks", **weather)
+            unswept = tuple(job for job in scenes.JOBS if came_by == "sweep" or job is not scenes.sweep_events)
+
+            async def work() -> None:
+                for _ in range(2):
+                    await all_delivered()
+                    await rounds(1, unswept)
+
+            await live(work)
+            ways = await fetch("SELECT DISTINCT came_by FROM stripe_event WHERE handled_at IS NOT NULL")
+            assert [row["came_by"] for row in ways] == [came_by]
+            await check_the_end()
+
+    run(story)
+
+
+# ------------------------------------------------------------------ two workers, two clocks, a server that restarts
+BOUGHT = [f"bought {number}" for number in range(6)]
+
+
+UNDONE = """
+    SELECT count(*) FROM (
+        SELECT id::text FROM stripe_command WHERE state = 'pending'
+        UNION ALL SELECT id FROM stripe_event WHERE handled_at IS NULL
+        UNION ALL SELECT id::text FROM payout WHERE state NOT IN ('settled', 'failed')
+        UNION ALL SELECT id::text FROM purchase_order WHERE state = 'awaiting_payment'
+        UNION ALL SELECT 'money back' WHERE (SELECT count(*) FROM money_back) < 3
+    ) AS undone"""
+
+
+async def leave_a_backlog() -> None:
+    """Leave work of every kind to be done: paid orders, refunds, a lost dispute, a payout run on its bank's statement."""
+    with clock.shifted(-payees.DAYS_15):
+        await scenes.world()
+        await payees.give_details(1, 2, 3)
+        await buy("old 1", "old 2")
+        await pay("old 1", "old 2")
+        await rounds(1)
+    await steer("clock", days=15)
+    await rounds(1)
+    nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+    payout_run = await payees.sent(nora=nora, paul=paul)
+    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
+    await payouts.take_answer(payout_run, bank.take(await payees.file_of(payout_run)), nora)
+    await import_bank_statement(
+        bank.close_day(clock.now().date() + 4 * dt.timedelta(days=1)), person=None, new_account=True
+    )
+    await buy("back", "part", "lost")
+    await pay("back", "part", "lost")
+    await rounds(1)
+    await buy(*BOUGHT)
+    await pay(*BOUGHT)
+    await ask_back()
+
+
+async def all_is_done() -> None:
+    """Wait until nothing is undone: as long as it takes, for only for ever is wrong."""
+    for _ in range(6_000):
+        if not await fetch_value(UNDONE):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(await fetch("SELECT verb, state, attempts, error, next_at FROM stripe_command"))
+
+
+async def check_the_backlog(bought: int) -> None:
+    rows = {row["id"]: row for row in await fetch("SELECT * FROM purchase_order")}
+    kinds = {named(kind, "order"): kind for kind in ("back", "part", "lost")}
+    for name, row in rows.items():
+        total = row["total_minor"]
+        ends = {"back": ("refunded", total, 0), "part": ("paid", PART, 0), "lost": ("charged_back", 0, total)}
+        end = ends.get(kinds.get(name, ""), ("paid", 0, 0))
+        assert (row["state"], row["returned_minor"], row["lost_minor"]) == end
+        [charge] = await scenes.charges_of(name)
+        assert (charge["amount"], charge["amount_refunded"]) == (total, row["returned_minor"])
+    counts = {
+        table: await fetch_value(f"SELECT count(*) FROM {table}") for table in ("licence", "entitlement", "money_back")
+    }
+    assert counts == {"licence": bought + 5, "entitlement": bought + 5, "money_back": 3}
+    assert len(rows) == bought + 5
+    paid = await fetch("SELECT subscriber, state FROM payout ORDER BY 1")
+    assert [tuple(row) for row in paid] == [(1, "settled"), (2, "failed"), (3, "settled")]
+    assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
+    await scenes.ending()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(
+    "ahead", [(dt.timedelta(0), dt.timedelta(0)), (TEN_MINUTES, -TEN_MINUTES)], ids=["one clock", "three clocks"]
+)
+def test_two_workers_on_one_backlog(run: Run, stripe: Any, ahead: tuple[dt.timedelta, ...]) -> None:
+    del stripe
+
+    async def story() -> None:
+        await leave_a_backlog()
+        with working(*ahead):
+            await buy("meanwhile")
+            await pay("meanwhile")
+            await all_is_done()
+        await check_the_backlog(len(BOUGHT) + 1)
+
+    with payees.paying():
+        run(story)
+
+
+@pytest.mark.deep
+def test_the_database_restarts_while_workers_work(stripe: Any) -> None:
+    del stripe
+    folder = Path(tempfile.mkdtemp(prefix="partage-restarts-"))
+    folder.chmod(0o755)
+
+    async def story() -> None:
+        servers = contextlib.ExitStack()
+        there = servers.enter_context(EmbeddedPostgres(folder))
+        os.environ["DATABASE_URL"] = there.url()
+        settings.cache_clear()
+        with servers:
+            await database.open_pool(there.url(), size=4)
+            await migrate()
+            await leave_a_backlog()
+            with working(dt.timedelta(0), dt.timedelta(0)):
+                for number, how in enumerate(("stops", "crashes", "stops")):
+                    await buy(f"meanwhile {number}")
+                    await pay(f"meanwhile {number}")
+                    if how == "crashes":
+                        os.kill(int((there.data / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+                    await asyncio.to_thread(servers.close)
+                    there = await asyncio.to_thread(servers.enter_context, EmbeddedPostgres(folder))
+            with working(BEYOND_THE_LEASE):
+                await all_is_done()
+            await check_the_backlog(len(BOUGHT) + 3)
+            await database.close_pool()
+
+    try:
+        with payees.paying():
+            asyncio.run(story())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
