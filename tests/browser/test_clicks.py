@@ -181,8 +181,9 @@ async def follows_the_money(finance: Guest) -> None:
     """See everything matched, and drill from Stripe's movement and from accounts down to journal entries."""
     await finance.sign_in("finance@people.example")
     await finance.read("To the cent.")
-    await finance.click("Reconciliation")
+    await finance.click("Exceptions")
     await finance.read("Everything is matched.")
+    await finance.click("Stripe")
     await finance.press("Compare now")
     await finance.click("Stripe’s transactions")
     await finance.click_in_table()

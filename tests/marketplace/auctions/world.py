@@ -70,6 +70,7 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
     if not await fetch_value("SELECT true FROM purpose WHERE code = 'presence.statistics'"):
         await execute(
             "INSERT INTO purpose VALUES ('presence.statistics', 'presence', 'statistics', 'Présence', 'Presence')"
+            " ON CONFLICT DO NOTHING"
         )
         await execute(
             "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'lignes', 'lines', 12)"

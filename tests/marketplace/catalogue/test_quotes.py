@@ -198,7 +198,7 @@ def test_what_is_withdrawn_or_empty_is_not_quoted(run: Run) -> None:
         nobody = await seal(
             "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
         )
-        with pytest.raises(Conflict):
+        with pytest.raises(NotFound):
             await actions.quote(partner, nobody, quote_id=uuid.uuid4())
         await actions.withdraw_offer("lyon")
         with pytest.raises(Conflict):

@@ -141,12 +141,12 @@ def test_after_a_withdrawal_a_build_from_the_store_holds_nothing_of_them(
         await enlist([1, 2, 3])
         loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
         await ingest_events(**write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3]))
-        before = await queries.manifest(await actions.build("lyon", period_from=START, period_to=at(47)))
-        assert 3 in before.references.tolist()
+        before = await worlds.kept(await actions.build("lyon", period_from=START, period_to=at(47)), "manifest")
+        assert 3 in before["reference"].to_pylist()
         await consent.withdraw(3, worlds.PURPOSE)
         gone = await actions.build("lyon", **PERIOD)
-        assert (await queries.manifest(gone)).references.tolist() == [1, 2]
-        assert ZONES[4] not in (await queries.cells(gone))["zone"].to_pylist()
+        assert (await worlds.kept(gone, "manifest"))["reference"].to_pylist() == [1, 2]
+        assert ZONES[4] not in (await worlds.kept(gone, "cells"))["zone"].to_pylist()
 
     run(story)
 
