@@ -160,7 +160,12 @@ class Money(RuleBasedStateMachine):
         self.do(story)
 
     def _refundable(self) -> list[Sale]:
-        return [sale for sale in self.sales if sale.state == "paid" and self.day - sale.paid_on < HOLD_DAYS]
+        """Return what may be refunded; after a dispute that was won the counterpart refuses, so the model does not ask."""
+        return [
+            sale
+            for sale in self.sales
+            if sale.state == "paid" and not sale.was_disputed and self.day - sale.paid_on < HOLD_DAYS
+        ]
 
     @precondition(lambda self: any(sale.state == "paid" and self.day - sale.paid_on > HOLD_DAYS for sale in self.sales))
     @rule(data=st.data())
@@ -277,7 +282,7 @@ def test_money_stays_right_for_some_steps(postgres: Any, stripe: Any) -> None:
 
 
 @pytest.mark.deep
-def test_money_stays_right_for_hundreds_of_steps(postgres: Any, stripe: Any) -> None:
-    """About 25 steps a run; MONEY_MACHINE_RUNS=100 plays thousands, for whoever has a quarter of an hour."""
-    runs = int(os.environ.get("MONEY_MACHINE_RUNS", "14"))
+def test_money_stays_right_for_many_steps(postgres: Any, stripe: Any) -> None:
+    """MONEY_MACHINE_RUNS=100 plays thousands, for whoever has half an hour."""
+    runs = int(os.environ.get("MONEY_MACHINE_RUNS", "3"))
     assert play(postgres, stripe, runs=runs, steps=60) >= 20 * runs
