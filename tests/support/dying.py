@@ -1,8 +1,9 @@
 """Kill -9 at every await: a scene is played again and again, each time in a child that dies one await later.
 
 `python -m tests.support.dying MODULE SCENE URL EVERY` prints how often the scene was killed before it got through. A
-module names its scenes in `SCENES`. Every death is of another subject: what `before` made is acted on until the death,
-then `after` finishes as workers and people would, in a process of its own, and refuses whatever is not right.
+module names its scenes in `SCENES`. Every death is of another subject, or of one that has to stand them all: what
+`before` made is acted on until the death, then `after` finishes as workers and people would, in a process of its own,
+and refuses whatever is not right.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Scene:
     """What is made, what dies on its way, and how it must end."""
 
-    before: Callable[[str], Awaitable[object]]
-    """Makes the subject of that name; in peace."""
+    before: Callable[[str], Awaitable[object]] | None
+    """Makes the subject of that name, in peace; without it every death is of the one subject that is there."""
     act: Callable[[str], Awaitable[object]]
     """Is killed."""
     after: Callable[[str], Awaitable[object]]
@@ -92,7 +93,7 @@ def in_a_child(url: str, work: Callable[[], Awaitable[object]], imported: Path |
 @cache
 def awaits(path: str) -> dict[int, int]:
     """Return the lines of a file that await something, each with the last line of what it begins."""
-    lines = {}
+    lines: dict[int, int] = {}
     for node in ast.walk(ast.parse(Path(path).read_text())):
         if isinstance(node, ast.Await):
             lines[node.lineno] = max(lines.get(node.lineno, 0), node.end_lineno or 0)
@@ -150,9 +151,11 @@ async def finish(scene: Scene, name: str, *, whole: bool) -> None:
 
 def _import_what_is_needed(scene: Scene, url: str) -> None:
     """Play the scene once, unharmed, and import here whatever it imported on its way: a second a child otherwise."""
+    if (before := scene.before) is None:
+        return
 
     async def whole() -> None:
-        for part in (scene.before, scene.act):
+        for part in (before, scene.act):
             await part("unharmed")
         await finish(scene, "unharmed", whole=True)
 
@@ -169,7 +172,8 @@ def play(scene: Scene, url: str, every: int) -> int:
     for deaths in count():
         name, line = str(deaths), 1 + deaths * every
         with clock.shifted(scene.apart * deaths):
-            in_a_child(url, partial(scene.before, name))
+            if scene.before:
+                in_a_child(url, partial(scene.before, name))
             died = in_a_child(url, partial(dying, scene, name, line))
             in_a_child(url, partial(finish, scene, name, whole=not died or deaths % A_FEW == 0))
         if not died:

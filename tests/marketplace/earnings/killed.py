@@ -1,87 +1,72 @@
-"""Run one job of earnings again and again, each time in a child that dies by SIGKILL some lines later than the last.
+"""Scenes of earnings for `tests.support.dying`: a job of shares or a step of a payout, of one subject all along.
 
-`python -m tests.marketplace.earnings.killed URL VERB EVERY` prints how often it was killed before it got through; after
-each death what is left must be whole.
+Whatever it was killed at, it did all of it or nothing; the next try begins where the last one died.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import functools
 import os
-import signal
-import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from marketplace import clock, database
-from marketplace.database import fetch_value
-from marketplace.earnings import actions
+import pyarrow.dataset  # noqa: F401 (once here, or for a second in every child)
+
+from marketplace import clock
+from marketplace.database import fetch_one, fetch_value
+from marketplace.earnings import payouts
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.finance.payout_lines import match_payouts
+from marketplace.identity.actors import Actor
+from marketplace.invariants import broken
+from tests.marketplace.earnings.payees import DAYS_15
 from tests.marketplace.earnings.sales import check_whole
+from tests.support.dying import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import FrameType
 
-WATCHED = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
-
-
-def in_a_child(url: str, work: Callable[[], Awaitable[object]]) -> bool:
-    """Do `work` in a forked child with a pool of its own; tell whether it was killed, and refuse any other failure."""
-
-    async def whole() -> None:
-        await database.open_pool(url, size=2)
-        await work()
-        await database.close_pool()
-
-    child = os.fork()
-    if child == 0:
-        try:
-            asyncio.run(whole())
-        except BaseException:  # noqa: BLE001 (a forked child must end here, whatever happened)
-            sys.excepthook(*sys.exc_info())
-            os._exit(1)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, -signal.SIGKILL), f"the child ended with {code}"
-    return code != 0
+SHARES = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
+PAYOUTS = (
+    "earnings/payouts.py", "earnings/payout_file.py", "finance/payout_lines.py", "finance/matching.py", "ledger/actions.py", "ledger/audit.py",
+)  # fmt: skip
+BANKS_ANSWER = "BANKS_ANSWER"
+"""The variable that names the file of the bank's answer."""
 
 
-async def dying(verb: str, left: int) -> None:
-    """Run `verb` and die before its `left`-th line."""
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.endswith(WATCHED) or frame.f_code.co_name.startswith("<"):
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    with clock.shifted(dt.timedelta(days=15)):
-        sys.settrace(trace)
-        await getattr(actions, verb)()
-        sys.settrace(None)
+async def send_approved() -> None:
+    """Send the run that is approved, if it still is."""
+    run = await fetch_one("SELECT id, approved_by FROM payout_run WHERE state = 'approved'")
+    if run:
+        await payouts.send(run["id"], Actor(name="Paul", person=run["approved_by"], role="finance"))
 
 
-async def check() -> None:
-    """Wait until the server has buried the dead child's connections, then look."""
-    while await fetch_value(  # noqa: ASYNC110 (the server tells nobody when it has buried them)
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    ):
-        await asyncio.sleep(0.01)
-    await check_whole()
+async def take_answer() -> None:
+    """Take the bank's answer about the run."""
+    answer = await asyncio.to_thread(Path(os.environ[BANKS_ANSWER]).read_bytes)
+    await payouts.take_answer(await fetch_value("SELECT id FROM payout_run"), answer, None)
 
 
-def main(url: str, verb: str, every: int) -> None:
-    deaths = 0
-    while in_a_child(url, functools.partial(dying, verb, 1 + deaths * every)):
-        deaths += 1
-        in_a_child(url, check)
-    print(deaths)
+async def check_invariants() -> None:
+    """Refuse anything half done."""
+    offenders = await broken()
+    assert not offenders, offenders
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+def _again(
+    work: Callable[[], Awaitable[object]], check: Callable[[], Awaitable[None]], watched: tuple[str, ...]
+) -> Scene:
+    async def act(_: str) -> None:
+        with clock.shifted(DAYS_15):
+            await work()
+
+    return Scene(None, act, lambda _: check(), watched, later=dt.timedelta(0))
+
+
+SCENES = {work.__name__: _again(work, check_whole, SHARES) for work in (hold_shares, release_shares, cancel_shares)} | {
+    step: _again(work, check_invariants, PAYOUTS)
+    for step, work in (
+        ("draft", payouts.draft_on_time), ("send", send_approved), ("answer", take_answer), ("match", match_payouts),
+    )
+}  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
+import os
 import random
 import time
 import uuid
@@ -16,13 +18,14 @@ from stripe import WebhookSignature
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.errors import Invalid
 from marketplace.payments.actions import request_payment, request_refund
 from marketplace.payments.commands import run_command, run_commands
 from marketplace.payments.events import handle_events, read_again, sweep_events
 from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
 from marketplace.payments.standing import apply, next_reading
-from marketplace.payments.stripe_port import StripePort
+from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ def test_only_what_stripe_signed_just_now_comes_in(run: Run, site: Any) -> None:
             for text, signature in (
                 (body + " ", signed(body)), (body, signed(body, secret="whsec_other")), (body, None), (body, ""),
                 (body, "t=,v1="), (body, "t=1"), (body, "t=1=2"),
-                (body, signed(body).replace(",", "=2,")), (body, signed(body) + ",t=1"), (body, "t=-1,v1=x"),  (body, signed(body, late=-301)), (body, signed(body, late=301)),
+                (body, signed(body).replace(",", "=2,")), (body, signed(body) + ",t=1"), (body, "t=-1,v1=x"),  (body, signed(body, late=-301)), (body, signed(body, late=900)),
                 (b"\xff\xfe", signed(body)), ("[]", signed("[]")), ("{", signed("{")), ('{"id": 1, "type": 2}',
                 signed('{"id": 1, "type": 2}')),
             ):  # fmt: skip
@@ -83,16 +86,30 @@ def test_only_what_stripe_signed_just_now_comes_in(run: Run, site: Any) -> None:
             large = "x" * 1_000_001
             assert (await sent(large, signed(large))).status_code == 413
             assert await fetch_value("SELECT count(*) FROM stripe_event") == 0
-            for late in (-290, 0, 290):
+            for late in (-100, 0, 290):
                 assert (await sent(body, signed(body, late=late))).status_code == 200
             assert await fetch("SELECT id, payload, came_by FROM stripe_event") == [("evt_1", body, "webhook")]
 
     run(story)
 
 
+@pytest.mark.parametrize("late", [-301, -300, 0, 300, 301])
+def test_a_signature_counts_for_five_minutes_either_way(run: Run, stripe: Any, late: int) -> None:
+    del stripe
+
+    async def story() -> None:
+        os.environ["STRIPE_WEBHOOK_SECRET"] = "whsec_of_this_test"
+        settings.cache_clear()
+        now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+        signature = WebhookSignature.generate_signature_header("{}", "whsec_of_this_test", int(now.timestamp()) + late)
+        with contextlib.nullcontext() if abs(late) <= 300 else pytest.raises(Invalid, match="last five minutes"):
+            verify(b"{}", signature, now)
+
+    run(story)
+
+
 def test_without_a_secret_nothing_comes_in(run: Run, stripe: Any) -> None:
     async def story() -> None:
-        from marketplace.errors import Invalid  # noqa: PLC0415
         from marketplace.payments.events import take_event  # noqa: PLC0415
 
         with pytest.raises(Invalid, match="signed"):
