@@ -212,7 +212,7 @@ async def gives_the_money_back(finance: Guest, partner: Guest, market: Market) -
     await partner.page.reload()
     await partner.look()
     await partner.read("The whole amount was given back.")
-    await finance.go("/finance/reconciliation")
+    await finance.go("/finance/exceptions")
     await finance.read("Everything is matched.")
 
 
