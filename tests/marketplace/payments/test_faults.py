@@ -23,6 +23,7 @@ from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.postgres import EmbeddedPostgres
+from marketplace.errors import Invalid
 from marketplace.finance.bank import import_bank_statement
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
@@ -237,6 +238,24 @@ def test_webhooks_shuffled_doubled_or_lost(
             ways = await fetch("SELECT DISTINCT came_by FROM stripe_event WHERE handled_at IS NOT NULL")
             assert [row["came_by"] for row in ways] == [came_by]
             await check_the_end()
+
+    run(story)
+
+
+def test_what_a_dispute_took_is_not_given_back_too(run: Run, stripe: Any) -> None:
+    """The payment alone would still have all of it to give: only the order knows what its bank took."""
+    del stripe
+
+    async def story() -> None:
+        order = await scenes.settled("part lost")
+        told = await steer("dispute", charge=(await get_payment(order))["charge_id"], amount=PART)
+        await steer("close_dispute", dispute=told["id"], won=False)
+        await rounds(2)
+        total = await fetch_value("SELECT total_minor FROM purchase_order")
+        for much in (total, total - PART + 1):
+            with pytest.raises(Invalid, match="what is left"):
+                await request_order_refund(order, "Farid", refund_id=named(str(much), "refund"), amount_minor=much)
+        await scenes.ending()
 
     run(story)
 
