@@ -242,6 +242,30 @@ def test_webhooks_shuffled_doubled_or_lost(
     run(story)
 
 
+def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(run: Run, stripe: Any) -> None:
+    """Between hearing of a lost dispute and writing it down, the hold ends: the shares wait all the same."""
+    del stripe
+
+    async def story() -> None:
+        order = await scenes.settled("lost")
+        told = await steer("dispute", charge=(await get_payment(order))["charge_id"])
+        await scenes.sweep_events()
+        await scenes.handle_events()
+        await scenes.follow_disputes()
+        await steer("close_dispute", dispute=told["id"], won=False)
+        await scenes.sweep_events()
+        await scenes.handle_events()
+        assert await fetch_value("SELECT stands FROM dispute") == "lost"
+        with clock.shifted(payees.DAYS_15):
+            assert await scenes.release_shares() == 0
+            await scenes.jobs()
+            assert await fetch_value("SELECT state FROM licence_split") == "cancelled"
+            assert await balance(chart.SUBSCRIBERS_PAYABLE) == 0
+            await scenes.ending()
+
+    run(story)
+
+
 def test_what_a_dispute_took_is_not_given_back_too(run: Run, stripe: Any) -> None:
     """The payment alone would still have all of it to give: only the order knows what its bank took."""
     del stripe
