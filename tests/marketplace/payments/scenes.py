@@ -326,7 +326,9 @@ async def kept(name: str) -> None:
     assert await fetch_value("SELECT state FROM saved_method WHERE id = $1", named(name, "method")) == "saved"
     customers = await asyncio.to_thread(at_stripe, "get", "v1/customers", limit=100)
     assert len(customers["data"]) == 1
-    methods = await asyncio.to_thread(at_stripe, "get", "v1/payment_methods", customer=customers["data"][0]["id"])
+    methods = await asyncio.to_thread(
+        at_stripe, "get", "v1/payment_methods", customer=customers["data"][0]["id"], limit=100
+    )
     assert len(methods["data"]) == await fetch_value("SELECT count(*) FROM saved_method WHERE state = 'saved'")
 
 
