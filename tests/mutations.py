@@ -1,18 +1,25 @@
 """Faults planted in the code of money, one at a time, in a copy: each must make a test fail, or the tests prove little.
 
 `python -m tests.mutations` plants all of them and prints a line each; `python -m tests.mutations NAME…` some. A fault is
-a line replaced by a wrong one and the tests that should notice; the line must be there exactly once, so that a fault
-that no longer fits is told, not passed over.
+a line replaced by a wrong one and the tests that should notice, which pass without it; the line must be there exactly
+once, so that a fault that no longer fits is told, not passed over. Two are tried at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("marketplace", "migrations", "pricing", "tests", "pyproject.toml", "docker-compose.yml", "README.md")
@@ -40,147 +47,204 @@ FAULTS = (
         "a new key at every attempt", "marketplace/payments/rules.py",
         'return f"{command}:{generation}" if generation else str(command)',
         'import uuid as anew; return f"{command}:{anew.uuid4()}"',
-        (f"{PAYMENTS}/test_commands.py",),
+        (f"{PAYMENTS}/test_commands.py::test_a_lost_request_or_answer",),
     ),
     Fault(
         "a key that Stripe has forgotten is used as if it had not", "marketplace/payments/calls.py",
-        'return command["generation"] > 0 or is_old', "return False and is_old", (f"{PAYMENTS}/test_commands.py",),
+        'return command["generation"] > 0 or is_old', "return False and is_old",
+        (f"{PAYMENTS}/test_commands.py::test_a_key_pruned_after_a_day_is_looked_for_first", f"{PAYMENTS}/test_commands.py::test_a_saved_500_is_replayed_for_a_day"),
     ),
     Fault(
         "a crash that Stripe saved is asked about for ever", "marketplace/payments/commands.py",
-        "fresh_key=silence.is_replayed", "fresh_key=False", (f"{PAYMENTS}/test_commands.py",),
+        "fresh_key=silence.is_replayed", "fresh_key=False",
+        (f"{PAYMENTS}/test_commands.py::test_a_saved_500_is_replayed_for_a_day",),
     ),
     Fault(
         "an earlier answer undoes a later one", "marketplace/payments/standing.py",
         'if payment["reading"] > reading and state == payment["state"]:', "if False:",
-        (f"{PAYMENTS}/test_events.py", f"{PAYMENTS}/test_away.py"),
+        (f"{PAYMENTS}/test_events.py::test_an_answer_asked_for_earlier_undoes_nothing",),
     ),
     Fault(
         "a payment goes backwards", "marketplace/payments/standing.py",
         'state = rules.later(payment["state"], rules.state_of(told))', "state = rules.state_of(told)",
-        (f"{PAYMENTS}/test_events.py", f"{PAYMENTS}/test_away.py"),
+        (f"{PAYMENTS}/test_events.py::test_an_answer_asked_for_earlier_undoes_nothing", f"{PAYMENTS}/test_events.py::test_any_order_of_events_ends_the_same", f"{PAYMENTS}/test_away.py::test_a_deposit_is_held_then_captured_in_part"),
     ),
     Fault(
         "another amount is taken for what is owed", "marketplace/payments/standing.py",
         'if (told.amount_minor, told.currency) != (payment["amount_minor"], payment["currency"]):', "if False:",
-        (f"{PAYMENTS}/test_events.py",),
+        (f"{PAYMENTS}/test_events.py::test_what_is_not_ours_is_kept_and_named",),
     ),
     Fault(
         "a signature has no age", "marketplace/payments/stripe_port.py",
-        "if abs(now.timestamp() - int(times[0])) > TOLERANCE_SECONDS:", "if False:", (f"{PAYMENTS}/test_events.py",),
+        "if abs(now.timestamp() - int(times[0])) > TOLERANCE_SECONDS:", "if False:",
+        (f"{PAYMENTS}/test_events.py::test_a_signature_counts_for_five_minutes_either_way",),
     ),
     Fault(
         "a debit on its way counts as paid", "marketplace/purchases/actions.py",
         "JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')",
         "JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded', 'processing')",
-        (PURCHASES,),
+        (f"{PURCHASES}/test_money_back.py::test_a_debit_is_waited_for_and_granted_once_it_is_paid",),
     ),
     Fault(
         "a mirrored movement is posted again", "marketplace/payments/balance.py",
-        'fresh = [row["id"] for row in rows if row["is_new"]]', "fresh = []",
-        (f"{PAYMENTS}/test_balance.py",),
+        'source_id=movement["id"], at=', 'source_id=movement["id"] + movement["status"], at=',
+        (f"{PAYMENTS}/test_balance.py::test_every_cent", f"{PAYMENTS}/test_balance.py::test_pending_money_becomes_available"),
     ),
     Fault(
         "an unknown category is guessed to be a charge", "marketplace/payments/rules.py",
         "for amount, counterpart in ((amount_minor, COUNTERPARTS[category]), (-fee_minor, chart.STRIPE_FEES))",
         "for amount, counterpart in ((amount_minor, chart.PARTNERS), (-fee_minor, chart.STRIPE_FEES))",
-        (f"{PAYMENTS}/test_balance.py", f"{FINANCE}/test_reconciliation.py"),
+        (f"{PAYMENTS}/test_balance.py::test_every_cent",),
     ),
     Fault(
         "the remainder of a split is lost", "pricing/revenue_share.py",
-        "needed = left_over - above", "if True:", ("tests/pricing/test_revenue_share.py",),
+        "needed = left_over - above", "return Split(pool, total, cutoff_remainder=total, cutoff_position=0)",
+        ("tests/pricing/test_revenue_share.py",),
     ),
     Fault(
         "the hold is ignored", "marketplace/earnings/actions.py",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND ($2::timestamptz IS NOT NULL)",
-        (f"{EARNINGS}/test_shares.py", f"{EARNINGS}/test_returns.py"),
+        (f"{EARNINGS}/test_shares.py::test_shares_are_held_then_released_to_the_millionth",),
     ),
     Fault(
         "contested money is released", "marketplace/earnings/actions.py",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2",
         "licence.cancelled_at IS NULL AND licence.hold_until <= $2",
-        (f"{EARNINGS}/test_shares.py", f"{EARNINGS}/test_returns.py", f"{PURCHASES}"),
+        (f"{PAYMENTS}/test_faults.py::test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing",),
     ),
     Fault(
         "more is refunded than is left", "marketplace/purchases/money_back.py",
-        'if not 0 < amount <= row["left_minor"]:', "if not 0 < amount:", (PURCHASES,),
+        'if not 0 < amount <= row["left_minor"]:', "if not 0 < amount:",
+        (f"{PAYMENTS}/test_faults.py::test_what_a_dispute_took_is_not_given_back_too",),
     ),
     Fault(
         "a disputed payment is refunded too", "marketplace/purchases/money_back.py",
-        'if row["is_disputed"]:', "if False:", (PURCHASES,),
+        'if row["is_disputed"]:', "if False:",
+        (f"{PURCHASES}/test_money_back.py::test_a_dispute_suspends_until_it_is_decided",),
     ),
     Fault(
         "one person prepares and approves a run", "marketplace/earnings/payouts.py",
-        'raise NotAllowed("You prepared this run, so somebody else has to approve it.")', "pass", (f"{EARNINGS}/test_payouts.py",),
+        'raise NotAllowed("You prepared this run, so somebody else has to approve it.")', "pass",
+        (f"{EARNINGS}/test_payouts.py::test_four_eyes_in_the_rule_and_in_the_database",),
     ),
     Fault(
         "a message to the bank has a new name each time", "marketplace/earnings/sepa.py",
         'return f"PTR{run.hex}"', 'import uuid as anew; return f"PTR{anew.uuid4().hex}"',
-        (f"{EARNINGS}/test_payout_bank.py",),
+        (f"{EARNINGS}/test_payout_bank.py::test_the_file_says_who_is_paid_what_and_is_the_same_each_time",),
     ),
     Fault(
         "payouts are rounded up", "marketplace/earnings/payouts.py",
         "div(payable_micro, 10000)::bigint AS amount_minor", "(div(payable_micro, 10000) + 1)::bigint AS amount_minor",
-        (f"{EARNINGS}/test_payouts.py",),
+        (f"{EARNINGS}/test_payouts.py::test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over",),
     ),
     Fault(
         "who is being paid is paid again", "marketplace/earnings/payouts.py",
         "GROUP BY details.id, payout_choice.threshold_minor", "OR true GROUP BY details.id, payout_choice.threshold_minor",
-        (f"{EARNINGS}/test_payouts.py",),
+        (f"{EARNINGS}/test_payouts.py::test_what_is_paid_or_under_way_is_not_drafted_again",),
     ),
     Fault(
         "a repeated file is read as refused", "marketplace/earnings/sepa.py",
         'return "" if reason in REPEATED else reason or "RJCT"', 'return reason or "RJCT"',
-        (f"{EARNINGS}/test_payout_bank.py",),
+        (f"{EARNINGS}/test_payout_bank.py::test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice",),
     ),
     Fault(
         "a changed IBAN is paid at once", "marketplace/earnings/payouts.py",
-        " AND details.usable_from <= $2", " AND $2::timestamptz IS NOT NULL", (f"{EARNINGS}/test_payouts.py",),
+        " AND details.usable_from <= $2", " AND $2::timestamptz IS NOT NULL",
+        (f"{EARNINGS}/test_payouts.py::test_a_changed_iban_holds_the_next_payout",),
     ),
     Fault(
         "a second debit for one batch is explained away", "marketplace/finance/payout_lines.py",
         "AND NOT EXISTS (SELECT FROM taken WHERE target_id = free.batch_id)", "AND true",
-        (f"{EARNINGS}/test_payout_bank.py",),
+        (f"{EARNINGS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
     ),
     Fault(
         "a transfer that failed is tried again", "marketplace/payments/commands.py",
         'if command["verb"] == "transfer" and command["state"] == "failed":', "if False:",
-        (f"{EARNINGS}/test_payout_stripe.py",),
+        (f"{EARNINGS}/test_payout_stripe.py::test_what_stripe_refuses_goes_back_and_is_not_tried_again",),
     ),
     Fault(
         "the parts of a bank line need not add up", "marketplace/finance/matching.py",
-        "_check_sums(matches, lines)", "pass", (f"{FINANCE}/test_matching.py",),
+        "_check_sums(matches, lines)", "pass",
+        (f"{FINANCE}/test_matching.py::test_a_line_is_split_exactly",),
     ),
     Fault(
         "who proposed a write-off decides it", "marketplace/finance/write_offs.py",
-        'raise NotAllowed("You proposed it: someone else must decide.")', "pass", (FINANCE,),
+        'raise NotAllowed("You proposed it: someone else must decide.")', "pass",
+        (f"{FINANCE}/test_write_offs.py::test_another_person_approves_and_the_books_follow",),
     ),
     Fault(
         "a late fact is dated in a closed month", "marketplace/ledger/actions.py",
-        "CASE WHEN late THEN greatest(at, until) ELSE at END", "at", (LEDGER, f"{FINANCE}/test_closing.py"),
+        "CASE WHEN late THEN greatest(at, until) ELSE at END", "at",
+        (f"{FINANCE}/test_closing.py::test_a_month_closes_and_then_refuses",),
+    ),
+    Fault(
+        "a webhook is believed unsigned", "marketplace/payments/stripe_port.py",
+        "stripe.WebhookSignature.verify_header(body, signature, secret)", "pass",
+        (f"{PAYMENTS}/test_events.py::test_only_what_stripe_signed_just_now_comes_in",),
+    ),
+    Fault(
+        "a lost dispute takes from subscribers what was released", "marketplace/earnings/actions.py",
+        "WHERE licence_split.state = 'held' AND {condition}",
+        "WHERE (licence_split.state = 'held' OR licence_split.state = 'released' AND licence.cancelled_at IS NOT NULL) AND {condition}",
+        (f"{EARNINGS}/test_returns.py::test_what_goes_back_after_the_release_is_the_operators_loss",),
+    ),
+    Fault(
+        "what came back after the release is nobody's loss", "marketplace/earnings/actions.py",
+        "while await _bear_losses():", "while not _bear_losses:",
+        (f"{EARNINGS}/test_returns.py::test_what_goes_back_after_the_release_is_the_operators_loss",),
+    ),
+    Fault(
+        "an IBAN's check digits are not looked at", "marketplace/earnings/sepa.py",
+        'raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None', "return str(number)",
+        (f"{EARNINGS}/test_bank_details.py::test_each_mistake_has_its_sentence",),
+    ),
+    Fault(
+        "a closed month takes entries", "migrations/history/m0012_finance.py",
+        "SELECT max(ends_at) INTO closed_until FROM period;", "closed_until := NULL;",
+        (f"{FINANCE}/test_closing.py::test_a_month_closes_and_then_refuses",),
+    ),
+    Fault(
+        "a trial balance overlooks reversals", "marketplace/ledger/queries.py",
+        "WHERE $1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1",
+        "WHERE reverses IS NULL AND ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)",
+        (f"{LEDGER}/test_reversals_and_trail.py::test_an_entry_is_taken_back_once_by_one_that_points_to_it",),
+    ),
+    Fault(
+        "an invoice's number is skipped", "marketplace/purchases/numbers.py",
+        "SET last = series.last + $2,", "SET last = series.last + $2 + 1,",
+        (f"{PURCHASES}/test_papers.py::test_money_given_back_part_by_part_has_a_credit_note_each",),
+    ),
+    Fault(
+        "an unknown category does not stop the close", "marketplace/finance/closing.py",
+        'if row["why"] in ("unknown_category", "other_currency")]', 'if row["why"] == "other_currency"]',
+        (f"{FINANCE}/test_closing.py::test_every_check_stops_the_close_and_names_what_is_in_the_way",),
     ),
 )  # fmt: skip
 
 
-def caught(fault: Fault, copy: Path) -> bool | None:
-    """Tell whether a test notices a fault planted in the copy; None where the right line is not there, once."""
-    path = copy / fault.file
-    whole = (ROOT / fault.file).read_text()
+def passes(tests: Iterable[str], copy: Path) -> bool | None:
+    """Tell whether tests pass in the copy; None where they could not even begin, which proves nothing."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-m", "not deep", "-p", "no:cacheprovider"]
+    ended = subprocess.run([*command, *tests], cwd=copy, check=False, capture_output=True, text=True)
+    return {0: True, 1: False}.get(ended.returncode)
+
+
+def plant(fault: Fault, copy: Path) -> str:
+    """Plant a fault in the copy, tell what came of it, and take it out again."""
+    path, whole = copy / fault.file, (ROOT / fault.file).read_text()
     if whole.count(fault.right) != 1:
-        return None
+        return "NO SUCH LINE"
     path.write_text(whole.replace(fault.right, fault.wrong))
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-m", "not deep", "-p", "no:randomly"]
-        ended = subprocess.run([*command, *fault.noticed_by], cwd=copy, check=False, capture_output=True, text=True)
+        return {False: "caught", True: "NOT CAUGHT", None: "NO PROGRAM"}[passes(fault.noticed_by, copy)]
     finally:
         path.write_text(whole)
-    return ended.returncode == 1
 
 
-def main(names: list[str]) -> list[str]:
-    """Plant the faults of these names, or all; print a line each and return those that nothing noticed or that fit no more."""
-    unnoticed = []
+@contextlib.contextmanager
+def copied() -> Iterator[Path]:
+    """Copy what the tests need, to plant faults in."""
     with tempfile.TemporaryDirectory(prefix="partage-faults-") as folder:
         copy = Path(folder)
         for name in COPIED:
@@ -189,14 +253,29 @@ def main(names: list[str]) -> list[str]:
                 shutil.copytree(whole, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(whole, copy / name)
-        for fault in FAULTS:
-            if names and fault.name not in names:
-                continue
-            outcome = {True: "caught", False: "NOT CAUGHT", None: "NO SUCH LINE"}[caught(fault, copy)]
+        yield copy
+
+
+def main(names: Sequence[str]) -> list[str]:
+    """Plant the faults of these names, or all; print a line each and return those that nothing noticed or that fit no more."""
+    chosen = [fault for fault in FAULTS if not names or fault.name in names]
+    with copied() as one, copied() as other, ThreadPoolExecutor(2) as hands:
+        assert passes(sorted({test for fault in chosen for test in fault.noticed_by}), one), "the tests fail as it is"
+        free = Queue[Path]()
+        for copy in (one, other):
+            free.put(copy)
+
+        def outcome_of(fault: Fault) -> str:
+            copy = free.get()
+            try:
+                outcome = plant(fault, copy)
+            finally:
+                free.put(copy)
             print(f"{outcome:12} {fault.name}", flush=True)
-            if outcome != "caught":
-                unnoticed.append(fault.name)
-    return unnoticed
+            return outcome
+
+        outcomes = list(hands.map(outcome_of, chosen))
+    return [fault.name for fault, outcome in zip(chosen, outcomes, strict=True) if outcome != "caught"]
 
 
 if __name__ == "__main__":
