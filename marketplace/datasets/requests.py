@@ -138,22 +138,23 @@ async def _run(request: asyncpg.Record) -> None:
 
 @contextlib.asynccontextmanager
 async def _telling(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], None]]:
-    """Keep the latest word of a build, which may come from another thread, in the request's row."""
+    """Keep the latest word of a build, which may come from another thread, in the request's row: the first at once."""
     said = ("", 0.0)
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
 
     def say(step: str, share: float) -> None:
         nonlocal said
         said = (step, share)
+        loop.call_soon_threadsafe(news.set)
 
     async def tell() -> None:
-        told = None
-        while True:
-            if said != told:
-                told = said
-                await execute(
-                    "UPDATE build_request SET step = $2, share_micro = $3 WHERE id = $1",
-                    request, told[0], round(told[1] * 1_000_000),
-                )  # fmt: skip
+        while await news.wait():
+            news.clear()
+            step, share = said
+            await execute(
+                "UPDATE build_request SET step = $2, share_micro = $3 WHERE id = $1",
+                request, step, round(share * 1_000_000),
+            )  # fmt: skip
             await asyncio.sleep(TOLD_EVERY_SECONDS)
 
     telling = asyncio.create_task(tell())
