@@ -111,7 +111,14 @@ class Settings:
     engine: str = _setting(
         "BUILD_ENGINE", "kernel", "what counts in a build: kernel, duckdb or spark; all answer the same"
     )
-    memory_mb: int = _setting("BUILD_MEMORY_MB", "2048", "memory DuckDB may use in a build before it spills to disk")
+    memory_mb: int = _setting(
+        "BUILD_MEMORY_MB", "2048", "memory that DuckDB, or Spark's driver, may use in a build before it spills to disk"
+    )
+    spark_master: str = _setting(
+        "SPARK_MASTER",
+        "local[2]",
+        "where Spark counts: local[2] here, spark://… or yarn on a cluster that sees PARTAGE_STATE",
+    )
 
     def __post_init__(self) -> None:
         """Refuse rates beyond the whole, a malformed key and an impossible port."""

@@ -28,6 +28,7 @@ from marketplace.datasets.question import (
 )
 from marketplace.datasets.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
 from marketplace.errors import Conflict
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,9 @@ SPARK = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "16",
     "spark.sql.ansi.enabled": "true",
-    "spark.sql.autoBroadcastJoinThreshold": "64m",
+    "spark.sql.autoBroadcastJoinThreshold": "16m",
+    # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
+    "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "256m",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -208,8 +211,11 @@ def in_spark(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
 
 
 @functools.cache
-def _session(master: str) -> Any:  # noqa: ANN401 (pyspark is an extra)
-    """Start Spark once in this process; it ends with the process, and so does what it spilled."""
+def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an extra)
+    """Start Spark once in this process; it ends with the process, and so does what it spilled.
+
+    The memory is the driver's, which in `local[n]` does all the work; a cluster's own settings say what its workers have.
+    """
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415
     except ModuleNotFoundError:
@@ -218,6 +224,7 @@ def _session(master: str) -> Any:  # noqa: ANN401 (pyspark is an extra)
         ) from None
     spill = tempfile.mkdtemp(prefix="partage-spark-")
     builder = SparkSession.builder.master(master).config("spark.local.dir", spill)
+    builder = builder.config("spark.driver.memory", f"{memory_mb}m")
     for name, value in SPARK.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
@@ -227,9 +234,7 @@ def _session(master: str) -> Any:  # noqa: ANN401 (pyspark is an extra)
     return session
 
 
-def on_spark(
-    question: Question, folder: Path, say: Say, definition: Path = AGGREGATE, master: str = "local[2]"
-) -> Answer:
+def on_spark(question: Question, folder: Path, say: Say, definition: Path = AGGREGATE) -> Answer:
     """Run the definition on Spark; it reads and writes Parquet below `folder`, which every worker must see."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -241,7 +246,7 @@ def on_spark(
     for bucket in range(q.store.buckets):
         write_events(q, bucket, given / "event")
         say("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
-    session = _session(master)
+    session = _session(settings().spark_master, settings().memory_mb)
     for name in ("specification", "consent", "subscriber", "zone_of", "event"):
         path = given / name if name == "event" else given / f"{name}.parquet"
         session.read.parquet(str(path)).createOrReplaceTempView(name)
