@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CLASSES = 7
 WIDTH, HEIGHT = 720, 260
-RIGHT, TOP, BOTTOM = 22, 12, 30
+RIGHT, TOP, BOTTOM = 22, 26, 30
 LEAST_LEFT, LETTER_WIDTH = 44, 8
 MOST_HITS = 200
 MOST_ROWS = 120
@@ -100,7 +100,7 @@ def line_chart(
 
     places = [place(point) for point in points]
     floor = HEIGHT - BOTTOM
-    body = [_grid(top, left, write)]
+    body = [_grid(top, write)]
     for instant, label in _ticks(points[0][0], points[-1][0]):
         x = left + (WIDTH - left - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
         body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
@@ -151,7 +151,7 @@ def bar_chart(
     room = (WIDTH - left - RIGHT) / len(bars)
     width = min(room * 0.72, 64.0)
     every = math.ceil(len(bars) / 12)
-    body = [_grid(top, left, write)]
+    body = [_grid(top, write)]
     for position, (label, value) in enumerate(bars):
         x, y = left + room * (position + 0.5), _height(value, top)
         body.append(Markup('<rect class="column" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>').format(
@@ -315,16 +315,16 @@ def _levels(top: float, write: Write) -> list[tuple[float, str]]:
 
 def _margin(top: float, write: Write) -> int:
     """Return the room that the longest value needs at the left."""
-    return max(LEAST_LEFT, 14 + LETTER_WIDTH * max(len(text) for _, text in _levels(top, write)))
+    return max(LEAST_LEFT, 6 + LETTER_WIDTH * max(len(text) for _, text in _levels(top, write)))
 
 
-def _grid(top: float, left: int, write: Write) -> Markup:
-    """Draw five gridlines with their values."""
+def _grid(top: float, write: Write) -> Markup:
+    """Draw five gridlines, each value standing on its own: on a phone letters are larger and still fit."""
     lines = []
     for step, (value, text) in enumerate(_levels(top, write)):
         y = _height(value, top)
-        lines.append(Markup('<path class="{}" d="M{} {}H{}"/><text x="{}" y="{}" text-anchor="end">{}</text>').format(
-            "axis" if step == 0 else "grid", left, f"{y:.1f}", WIDTH - RIGHT, left - 8, f"{y + 4:.1f}", text))  # fmt: skip
+        lines.append(Markup('<path class="{}" d="M0 {}H{}"/><text x="0" y="{}">{}</text>').format(
+            "axis" if step == 0 else "grid", f"{y:.1f}", WIDTH - RIGHT, f"{y - 5:.1f}", text))  # fmt: skip
     return Markup("").join(lines)
 
 
@@ -336,8 +336,8 @@ def _hit(x: float, width: float, text: str) -> Markup:
 
 def _chart(title: str, description: str, body: Sequence[Markup]) -> Markup:
     key = hashlib.sha256(f"{title}{description}".encode()).hexdigest()[:8]
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
-                  '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg>').format(
+    return Markup('<div class="picture"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
+                  '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg></div>').format(
         WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))  # fmt: skip
 
 

@@ -21,14 +21,19 @@ def _locale() -> str:
 
 def money(amount_minor: int, currency: str = "EUR") -> str:
     """Write cents as an amount: 12345 → 123,45 €."""
-    return str(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
+    return _signed(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
 
 
 def money_micro(amount_micro: int, currency: str = "EUR") -> str:
     """Write millionths of a unit to six decimals: 1234 → 0,001234 €."""
     value = Decimal(amount_micro) / 1_000_000
     pattern = "#,##0.000000\u00a0¤" if language.get() == "fr" else "¤#,##0.000000"
-    return str(numbers.format_currency(value, currency, format=pattern, currency_digits=False, locale=_locale()))
+    return _signed(numbers.format_currency(value, currency, format=pattern, currency_digits=False, locale=_locale()))
+
+
+def _signed(amount: str) -> str:
+    """Write a minus as one, as wide as a plus and not to be broken from its figures."""
+    return amount.replace("-", "\N{MINUS SIGN}")
 
 
 def number(value: float) -> str:

@@ -117,7 +117,7 @@ def test_a_share_tells_the_whole_chain(run: Run) -> None:
         licence = await one_sale()
         async with visiting(4) as ada:
             told = words(await ada.get(f"/en/earnings/shares/{licence}"))
-            for step in ("€100.01", "-€3.18", "€96.83", "50% of what is left", "€48.42", "fewer than 100", "€6.917143"):
+            for step in ("€100.01", "−€3.18", "€96.83", "50% of what is left", "€48.42", "fewer than 100", "€6.917143"):
                 assert step in told, step
             assert "a vetted partner" in told
             await sales.refund(licence)
