@@ -96,17 +96,18 @@ async def record_all(entries: Sequence[Entry]) -> set[tuple[str, str]]:
 async def reverse_all(sources: Sequence[tuple[str, str]], *, text: str) -> int:
     """Take entries back, each by a new entry that points to it and moves the same the other way; return how many.
 
-    sources: (kind, source id) of what was recorded. Now is the date of the new ones: the reversed month may be closed.
+    sources: (kind, source id) of what was recorded. A new one bears the day of what it takes back, so that a month that
+    is still open shows neither; where that month is closed, the first instant still open.
     """
     rows = await _write(
         """
         WITH wanted AS MATERIALIZED (
-            SELECT journal_entry.id, kind, source_id, currency FROM journal_entry
+            SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency FROM journal_entry
             JOIN unnest($1::text[], $2::text[]) AS given (kind, source_id) USING (kind, source_id)
             WHERE kind <> 'reversal'
         ), new AS (
             INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text, reverses)
-            SELECT 'reversal', wanted.id::text, $3, $3, currency, $4, wanted.id FROM wanted ORDER BY wanted.id
+            SELECT 'reversal', wanted.id::text, at, $3, currency, $4, wanted.id FROM wanted ORDER BY wanted.id
             ON CONFLICT (kind, source_id) DO NOTHING
             RETURNING id, reverses
         ), posted AS (

@@ -10,10 +10,12 @@ import asyncpg
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.candidates import settle_line
 from marketplace.finance.closing import HEADINGS, checks_of, close_month
+from marketplace.finance.matching import undo_matches
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.audit import list_actions
@@ -148,6 +150,33 @@ def test_every_check_stops_the_close_and_names_what_is_in_the_way(run: Run) -> N
         found = await in_the_way(month)
         assert found["bank_complete"] == [f"{told.iban} S3"]
         assert found["bank_agrees"] == ["-0.10 EUR"]
+
+    run(story)
+
+
+def test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing(run: Run) -> None:
+    async def story() -> None:
+        ada, month, before = await hire("Ada"), months_ago(1), months_ago(2)
+        for told in (before, month):
+            day = next_month(told) - dt.timedelta(days=1)
+            opening = 50 if told == month else 0
+            lines = [Entry(50, f"B{told}", day=day)]
+            statement = Statement(lines, opening=opening, name=f"S{told}", message=f"M{told}", day=day)
+            await import_bank_statement(statement.xml(), person=None, new_account=True)
+        earlier, later = [row["id"] for row in await fetch("SELECT id FROM bank_line ORDER BY booked_on")]
+        for line, account in ((earlier, chart.ADVANCES), (later, chart.SUPPLIERS)):
+            await settle_line(line, [("fee", account, 50)], ada)
+        await compare()
+        await close_month(before, ada)
+        for line in (earlier, later):
+            await undo_matches(line, ada, reason="It is a fee.")
+            await settle_line(line, [("fee", chart.BANK_CHARGES, 50)], ada)
+        end = bounds(month)[1] - dt.timedelta(microseconds=1)
+        assert await balance(chart.SUPPLIERS, end) == 0, "taken back where it stood: that month is still open"
+        assert await balance(chart.ADVANCES, bounds(month)[0] - dt.timedelta(microseconds=1)) == -50, "closed as it was"
+        assert await balance(chart.BANK_CHARGES, end) == -100
+        assert await in_the_way(month) == {}
+        await close_month(month, ada)
 
     run(story)
 
