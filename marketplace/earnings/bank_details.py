@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, lock, transaction
 from marketplace.earnings import sepa, vault
 from marketplace.errors import Conflict, Invalid
-from marketplace.payments.transfers import can_be_paid, connected_account, onboarding_page
+from marketplace.payments.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
     """Have a line's payouts go to this account; `details` is the form's id, so that a click counts once.
 
     The same holder and IBAN again change nothing. Another IBAN is used after IBAN_HOLD_DAYS, whatever became of the one
-    before it.
+    before it; so is the first, where the line could be paid through Stripe before.
     """
     name, number = sepa.check_holder(holder), sepa.check_iban(iban)
     now = clock.now()
@@ -48,7 +48,8 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         if is_current and opened == {"holder": name, "iban": number}:
             return
         is_same_account = is_current and opened is not None and opened["iban"] == number
-        held = dt.timedelta(0) if last is None else dt.timedelta(days=settings().iban_hold_days)
+        is_first = last is None and not await has_connected_account(line)
+        held = dt.timedelta(days=0 if is_first else settings().iban_hold_days)
         usable_from = max(now, last["usable_from"]) if last and is_same_account else now + held
         await execute("UPDATE bank_details SET ended_at = $2 WHERE subscriber = $1 AND ended_at IS NULL", line, now)
         key_id, sealed = vault.seal({"holder": name, "iban": number}, details, line)

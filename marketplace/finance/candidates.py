@@ -9,7 +9,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.database import fetch, fetch_one
+from marketplace.database import fetch, fetch_one, lock, transaction
+from marketplace.earnings import payouts
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance.bank import get_line
 from marketplace.finance.exceptions import get_exception
@@ -162,8 +163,10 @@ async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor
     """
     if not 0 < len(parts) <= MOST_PARTS:
         raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
-    matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
-    await explain_line(line_id, matches, actor, reason=reason)
+    async with transaction():
+        await lock(payouts.LOCK)  # Whatever explains a line takes turns: an order is not paid by two lines at once.
+        matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
+        await explain_line(line_id, matches, actor, reason=reason)
 
 
 async def settle_by_line(why: str, subject: str, line_id: int, actor: Actor) -> None:

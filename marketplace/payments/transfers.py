@@ -23,9 +23,19 @@ NAMESPACE: Final = uuid.UUID("c2f0a9a4-6a5e-4e0e-9a55-0a8d3c1f5e21")
 SILENT: Final = "Stripe does not answer just now; try again in a minute."
 
 
+def _account_of(line: int) -> uuid.UUID:
+    """Return the id of the command that makes a line's connected account."""
+    return uuid.uuid5(NAMESPACE, str(line))
+
+
+async def has_connected_account(line: int) -> bool:
+    """Tell whether a line's holder ever began to be paid through Stripe."""
+    return bool(await fetch_value("SELECT true FROM stripe_command WHERE id = $1", _account_of(line)))
+
+
 async def connected_account(line: int) -> str:
     """Return the connected account of a line's holder, made at Stripe the first time."""
-    command = uuid.uuid5(NAMESPACE, str(line))
+    command = _account_of(line)
     async with transaction():
         parameters = {
             "type": "express", "country": "FR", "capabilities": {"transfers": {"requested": True}},

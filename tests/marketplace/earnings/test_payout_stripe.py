@@ -135,3 +135,18 @@ def test_a_subscriber_goes_to_stripe_and_back(run: Run, stripe: Any) -> None:
             assert f"ending in {payees.iban_of(3)[-4:]}" in words(await lucie.get("/en/earnings/payouts"))
 
     paying(run, stripe, story)
+
+
+def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(run: Run, stripe: Any) -> None:
+    """Whoever takes over the line of someone paid at Stripe must not be quicker than its holder."""
+
+    async def story() -> None:
+        await bank_details.leave_stripe(1)
+        await payees.give_details(1, 3)
+        usable = "SELECT usable_from > $2 FROM bank_details WHERE subscriber = $1"
+        assert await fetch_value(usable, 1, clock.now()), "the line's first IBAN, and not its first way to be paid"
+        assert not await fetch_value(usable, 3, clock.now()), "nobody was paid in another way before"
+        await payouts.draft()
+        assert [row["subscriber"] for row in await fetch("SELECT subscriber FROM payout")] == [3]
+
+    paying(run, stripe, story)

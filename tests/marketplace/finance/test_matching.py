@@ -210,6 +210,26 @@ def test_two_who_match_at_once_match_once(run: Run) -> None:
     run(story)
 
 
+def test_two_lines_at_once_pay_one_order_once(run: Run) -> None:
+    async def story() -> None:
+        clerk = await hire("Ada")
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await sales.settle(order)
+        owed = sales.NET + sales.VAT
+        lines = await bank_says(*(Entry(owed, f"B{number}") for number in range(4)))
+        tried = await asyncio.gather(
+            *(asyncio.create_task(settle_line(line, [("order", str(order), owed)], clerk)) for line in lines),
+            return_exceptions=True,
+        )
+        assert sum(result is None for result in tried) == 1
+        assert sum(isinstance(result, Invalid) and "owes 0 cents" in str(result) for result in tried) == 3
+        assert await balance(chart.PARTNERS) == 0
+
+    run(story)
+
+
 def test_the_database_itself_refuses_what_does_not_add_up(run: Run) -> None:
     async def story() -> None:
         [line] = await bank_says(Entry(900, "B1"))
