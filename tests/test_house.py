@@ -223,6 +223,19 @@ def test_readme_lists_every_job() -> None:
     assert [row[0] for row in table_after("Jobs")] == list(jobs())
 
 
+def test_readme_lists_every_route_for_machines() -> None:
+    from marketplace.app import MACHINE_DOORS, _slices  # noqa: PLC0415
+
+    told = [
+        [f"{method} {re.sub(r':[a-z]+}', '}', path)}", handler.fn.__doc__.strip().splitlines()[0]]
+        for handler in _slices()
+        for path in handler.paths
+        for method in handler.http_methods - {"HEAD", "OPTIONS"}
+        if path.startswith(MACHINE_DOORS)
+    ]
+    assert table_after("For machines") == sorted(told, key=lambda row: row[0].split()[::-1])
+
+
 def test_readme_maps_every_room() -> None:
     rooms = {path.parent.name for path in ROOT.glob("marketplace/*/__init__.py")} | {"pricing", "migrations", "tests"}
     named = {row[0].strip("/").split("/")[-1] for row in table_after("The house")}
