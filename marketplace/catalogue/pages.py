@@ -59,13 +59,16 @@ class PreviewForm(Struct):
 
 
 @get(["/", "/catalogue"])
-async def catalogue(search: Search = "", number: Page = 1) -> Template:
+async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template:
     """Show what is for sale."""
     listings = await queries.list_listings(search, number)
     latest = await queries.list_latest([listing["release"] for listing in listings.rows])
     prices = await actions.prices_now(latest, now=clock.now())
     typed = "".join(sign for sign in search if sign.isprintable())
-    return page("catalogue/catalogue.html", listings=listings, search=typed, prices=prices)
+    return page(
+        "catalogue/catalogue.html", listings=listings, search=typed, prices=prices, glances=await queries.glances(latest),
+        is_stranger=request.user is None and not typed and number == 1, rates=_rates(0),
+    )  # fmt: skip
 
 
 @get("/datasets/{code:str}")

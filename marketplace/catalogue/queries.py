@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from marketplace import clock
 from marketplace.catalogue import rules
 from marketplace.database import fetch, fetch_one
+from marketplace.datasets import objects
 from marketplace.datasets.queries import cells, key_zones
-from marketplace.errors import NotFound
+from marketplace.errors import NotFound, Refusal
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
@@ -132,6 +133,19 @@ async def glance(release: asyncpg.Record) -> Glance:
         if len(_glances()) > 200:  # noqa: PLR2004 (a few megabytes)
             _glances().pop(next(iter(_glances())))
     return known
+
+
+async def glances(releases: list[asyncpg.Record]) -> dict[uuid.UUID, Glance]:
+    """Return some releases in numbers by their id; where the store gives none, a page is shown without its picture."""
+
+    async def attempt(release: asyncpg.Record) -> Glance | None:
+        try:
+            return await glance(release)
+        except (Refusal, *objects.TROUBLES):
+            return None
+
+    drawn = await asyncio.gather(*map(attempt, releases))
+    return {release["id"]: known for release, known in zip(releases, drawn, strict=True) if known}
 
 
 @functools.cache

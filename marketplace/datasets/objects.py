@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 PRIVATE = "private/"
+TROUBLES = (OSError, obstore.exceptions.BaseError)
+"""What is raised where the store does not answer."""
 
 
 @functools.cache
@@ -37,7 +39,7 @@ def store() -> ObjectStore:
     """Return the operator's object store: a folder, S3, GCS or Azure, by its address; refuse one that cannot be opened."""
     try:
         return _store_at(settings().objects)
-    except (OSError, obstore.exceptions.BaseError) as error:
+    except TROUBLES as error:
         raise Conflict("The object store cannot be opened: {error}", error=str(error).splitlines()[0]) from error
 
 
@@ -60,7 +62,7 @@ async def put(key: str, data: bytes | Path) -> None:
     """Store bytes, or a file's, under `key`, replacing what was there in one step; refuse when the store does not take it."""
     try:
         await obstore.put_async(store(), key, data)
-    except (OSError, obstore.exceptions.BaseError) as error:
+    except TROUBLES as error:
         raise Conflict("The object store did not take an object: {error}", error=str(error).splitlines()[0]) from error
 
 

@@ -34,6 +34,7 @@ LEAST_LEFT, LETTER_WIDTH = 44, 8
 MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
+SHORTEST_SPARK, MOST_SPARK = 3, 60
 MAP_WIDTH = 2000
 MAP_TALLEST, MAP_FLATTEST = 1.1, 0.5
 MOST_TITLED_HEXES = 1500
@@ -167,6 +168,20 @@ def bar_chart(
     return Markup("{}{}").format(_chart(title, spoken, body), _table(title, (gettext("Which"), unit or title), rows))
 
 
+def spark(values: Sequence[float]) -> Markup:
+    """Draw the course of values from zero, without axes or words, beside text that says what they are."""
+    if len(values) < SHORTEST_SPARK:
+        return Markup()
+    kept = values[:: math.ceil(len(values) / MOST_SPARK)]
+    low, high = min(0, *kept), max(kept)
+    places = " ".join(
+        f"{position * 300 / (len(kept) - 1):.0f},{52 - 44 * (value - low) / ((high - low) or 1):.0f}"
+        for position, value in enumerate(kept)
+    )
+    return Markup('<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+                  '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>').format(places, places)  # fmt: skip
+
+
 def class_breaks(values: Iterable[float]) -> list[int]:
     """Return at most seven ascending lower bounds of classes, growing by about the same ratio, for whole values > 0."""
     counted = sorted(value for value in values if value > 0)
@@ -235,6 +250,25 @@ def hex_map(
         _table(title, (gettext("Cell (H3)"), unit or title), [(cell, formats.number(shown[cell])) for cell in busiest],
                gettext("The busiest cells as a table")),
     )  # fmt: skip
+
+
+def sketch(cells: Mapping[str, float | None]) -> Markup:
+    """Draw the map alone, without words, beside text that says what it shows."""
+    shown = {cell: value for cell, value in cells.items() if value is not None}
+    if not shown:
+        return Markup()
+    bounds = class_breaks(shown.values())
+    rings, size = _project(cells)
+    spread = _spread(len(bounds))
+    groups: dict[int, list[str]] = {}
+    for cell, value in shown.items():
+        groups.setdefault(spread[max(bisect_right(bounds, value) - 1, 0)], []).append(_path(rings[cell]))
+    drawn = Markup("").join(
+        Markup('<path class="q{}" d="{}"/>').format(shade, "".join(paths)) for shade, paths in sorted(groups.items())
+    )
+    return Markup('<svg class="map sketch" viewBox="0 0 {} {}" aria-hidden="true" focusable="false">{}</svg>').format(
+        MAP_WIDTH, size, drawn
+    )
 
 
 def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:

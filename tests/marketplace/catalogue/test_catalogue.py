@@ -9,10 +9,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import html5lib
+import obstore
 import pytest
 
 from marketplace.catalogue import rules
 from marketplace.database import fetch_value
+from marketplace.datasets import objects
 from marketplace.identity import actions as identity
 from marketplace.settings import settings
 from marketplace.web.i18n import french
@@ -180,6 +182,29 @@ def test_a_sample_cannot_be_a_formula(run: Run) -> None:
         async with Browser() as visitor:
             told = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
         assert {row["segment"] for row in told} == {"'=1+1,\"", "'@x", "'-2"}
+
+    run(story)
+
+
+def test_a_stranger_is_welcomed_and_a_store_that_is_gone_takes_only_the_pictures(run: Run) -> None:
+    async def story() -> None:
+        await open_shop("lyon")
+        key = objects.cells_key(await seal("lyon"))
+        kept = await objects.get(key)
+        await vetted()
+        async with Browser() as browser:
+            await obstore.delete_async(objects.store(), key)
+            bare = (await browser.get("/en/")).text
+            await objects.put(key, kept)
+            drawn, sought = (await browser.get("/en/")).text, (await browser.get("/en/?search=lyon")).text
+            await browser.sign_in("claire@atelier.example")
+            known = (await browser.get("/en/")).text
+        for text in (bare, drawn, sought, known):
+            strict(text)
+            assert "/en/datasets/lyon" in text
+        assert [text.count("map sketch") for text in (bare, drawn, sought, known)] == [0, 1, 0, 0]
+        assert [text.count("chart spark") for text in (bare, drawn, sought, known)] == [0, 1, 1, 1]
+        assert ['/en/activate">Be paid' in text for text in (bare, drawn, sought, known)] == [True, True, False, False]
 
     run(story)
 

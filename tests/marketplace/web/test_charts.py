@@ -138,6 +138,28 @@ def test_columns_are_as_high_as_their_values() -> None:
     assert heights[2] == 0
 
 
+@given(st.lists(st.integers(0, 10**6), max_size=400))
+def test_a_spark_stays_in_its_frame_and_says_nothing(values: list[int]) -> None:
+    markup = charts.spark(values)
+    assert (markup == "") == (len(values) < 3)
+    if markup:
+        svg = picture(markup)
+        assert svg.attrib["aria-hidden"] == "true"
+        places = [tuple(map(float, pair.split(","))) for pair in svg.findall("polyline")[0].attrib["points"].split()]
+        assert len(places) <= 60
+        assert all(0 <= x <= 300 and 0 <= y <= 60 for x, y in places)
+        if not any(values):
+            assert {y for _, y in places} == {52}
+
+
+def test_a_sketch_draws_what_is_published_and_no_more() -> None:
+    ring = h3.grid_ring(PARIS, 1)
+    svg = picture(charts.sketch({PARIS: None, **dict.fromkeys(ring, 20.0)}))
+    assert sum(path.attrib["d"].count("M") for path in svg.findall("path")) == 6
+    assert "title" not in ET.tostring(svg, encoding="unicode")
+    assert charts.sketch({PARIS: None}) == ""
+
+
 def test_nothing_to_draw_is_said() -> None:
     for markup in (charts.line_chart([], title="x"), charts.bar_chart([], title="x"), charts.hex_map({}, title="x")):
         assert "nothing to draw" in markup
