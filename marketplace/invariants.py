@@ -454,8 +454,8 @@ _always(
                                              'PTB' || replace(payout_batch.id::text, '-', '')))""",
 )
 _always(
-    "what is under way to subscribers is what was sent, less what came back and what bank and Stripe have paid",
-    """SELECT books.minor AS books_minor, sent.minor + bank.minor + stripe.minor AS under_way_minor
+    "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was let go",
+    """SELECT books.minor AS books_minor, sent.minor + bank.minor + stripe.minor + let_go.minor AS under_way_minor
        FROM (SELECT coalesce(sum(CASE '467400' WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
              FROM posting WHERE '467400' IN (debit, credit)) AS books
        CROSS JOIN (SELECT coalesce(sum(payout.amount_minor), 0) AS minor
@@ -465,7 +465,11 @@ _always(
                    WHERE account = '467400' AND undone_at IS NULL) AS bank
        CROSS JOIN (SELECT coalesce(sum(amount_minor), 0) AS minor FROM balance_transaction
                    WHERE category IN ('transfer', 'transfer_reversal') AND currency = 'EUR') AS stripe
-       WHERE books.minor <> sent.minor + bank.minor + stripe.minor""",
+       CROSS JOIN (SELECT coalesce(sum(CASE '467400' WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+                   FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+                   WHERE '467400' IN (debit, credit) AND 'write_off' IN (
+                       kind, (SELECT gone.kind FROM journal_entry AS gone WHERE gone.id = journal_entry.reverses))) AS let_go
+       WHERE books.minor <> sent.minor + bank.minor + stripe.minor + let_go.minor""",
 )
 
 # ------------------------------------------------------------------ consent

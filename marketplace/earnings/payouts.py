@@ -34,6 +34,7 @@ PAYEES_A_BATCH: Final = 10_000
 UNSAID: Final = "MS03"
 """ISO's reason for: the bank does not say."""
 REFUSED_BY_STRIPE: Final = "STRIPE"
+CALLED_BACK: Final = "FOCR"
 SHORTEST_REASON, LONGEST_REASON = 3, 2000
 DUE: Final = """
 SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(payable_micro) AS payable_micro
@@ -308,7 +309,7 @@ async def give_back(returned: Mapping[uuid.UUID, str], at: dt.datetime) -> int:
 
 
 async def follow_transfers() -> int:
-    """Settle the payouts that Stripe has transferred and give back those it refused for good; return how many."""
+    """Settle the payouts that Stripe has transferred, give back those it refused or took back whole; return how many."""
     now = clock.now()
     async with transaction():
         await lock(LOCK)
@@ -321,7 +322,14 @@ async def follow_transfers() -> int:
         await settle([row["id"] for row in rows if row["state"] == "done"], now)
         if refused := {row["id"]: REFUSED_BY_STRIPE for row in rows if row["state"] == "failed"}:
             await _put_back(refused, now)
-    return len(rows)
+        taken_back = await fetch(
+            """SELECT payout.id FROM balance_transaction AS back
+               JOIN stripe_command ON object_id = back.charge_id AND verb = 'transfer'
+               JOIN payout ON payout.id = stripe_command.id AND payout.state = 'settled'
+               WHERE category = 'transfer_reversal' AND back.amount_minor = payout.amount_minor"""
+        )
+        await give_back({row["id"]: CALLED_BACK for row in taken_back}, now)
+    return len(rows) + len(taken_back)
 
 
 async def _put_back(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:

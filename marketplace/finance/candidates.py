@@ -69,9 +69,10 @@ async def list_candidates(exception: Mapping[str, Any] | asyncpg.Record) -> list
     why, subject = exception["why"], exception["subject"]
     if why == "line_unexplained":
         return await _for_line(await get_line(int(subject)))
-    if why == "payout_without_line":
+    if why in ("payout_without_line", "payout_kept"):
         at = exception["at"].astimezone(PARIS).date()
-        return await _lines_for(Clue(exception["amount_minor"], at, [subject], subject, "Stripe"))
+        payer = "Stripe" if why == "payout_without_line" else ""
+        return await _lines_for(Clue(exception["amount_minor"], at, [subject], subject, payer))
     if why == "sale_without_charge":
         row = await fetch_one("SELECT * FROM (" + _OWED + ") AS owed WHERE id = $1", subject)
         return await _lines_for(_clue_of_order(row)) if row else []
@@ -170,9 +171,9 @@ async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor
 
 
 async def settle_by_line(why: str, subject: str, line_id: int, actor: Actor) -> None:
-    """Settle a payout or a sale without money with one bank line of the same amount."""
+    """Settle a payout or a sale without money, or one that the bank kept, with one bank line of the same amount."""
     exception = await get_exception(why, subject)
-    kind = {"payout_without_line": "payout", "sale_without_charge": "order"}.get(why)
+    kind = {"payout_without_line": "payout", "payout_kept": "payout_line", "sale_without_charge": "order"}.get(why)
     if kind is None:
         raise Invalid("A bank line does not settle that.")
     line = await get_line(line_id)

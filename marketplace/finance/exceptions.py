@@ -13,6 +13,7 @@ from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import NotFound
 from marketplace.finance.bank import GAPS
 from marketplace.finance.matching import OPEN_PAYOUTS
+from marketplace.finance.payout_lines import KEPT_BY_THE_BANK
 from marketplace.payments.rules import COUNTERPARTS
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
@@ -138,7 +139,7 @@ UNION ALL
 SELECT 'download_without_money', count(*)::text, book.id::text, number, '/finance/orders/' || book.id, kept_minor - total_minor,
        min(download.at)
 FROM book JOIN download ON download.entitlement = book.entitlement AND download.at > book.last_at
-WHERE kept_minor <= 0 AND charged_minor > 0 GROUP BY book.id, number, kept_minor, total_minor
+WHERE kept_minor <= 0 AND (charged_minor > 0 OR due_minor < total_minor) GROUP BY book.id, number, kept_minor, total_minor
 
 UNION ALL
 SELECT 'refund_failed', '', payment.subject::text, coalesce(purchase_order.number, payment.subject::text),
@@ -163,6 +164,19 @@ SELECT CASE WHEN state = 'sent' THEN 'run_unanswered' ELSE 'run_undecided' END, 
 FROM payout_run
 WHERE state IN ('draft', 'approved', 'sent')
   AND coalesce(sent_at, drafted_at) < $2::timestamptz - interval '{RUN_IS_LATE_AFTER}'
+
+UNION ALL
+SELECT 'payout_kept', '', id, id, '/finance/payout-runs/' || run, amount_minor, at
+FROM ({KEPT_BY_THE_BANK}) AS kept WHERE at < $2::timestamptz - interval '{RUN_IS_LATE_AFTER}'
+
+UNION ALL
+SELECT 'transfer_unasked', '', id, coalesce(source_id, id), '/finance/transactions/' || id, amount_minor, created_at
+FROM balance_transaction AS movement
+WHERE category IN ('transfer', 'transfer_reversal') AND currency = 'EUR' AND NOT EXISTS (
+    SELECT FROM stripe_command AS command JOIN payout ON payout.id = command.id
+    WHERE verb = 'transfer' AND payout.amount_minor = abs(movement.amount_minor)
+      AND command.object_id = CASE category WHEN 'transfer' THEN source_id ELSE charge_id END
+      AND (category = 'transfer' OR payout.state = 'failed'))
 
 UNION ALL
 SELECT 'line_unexplained', coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), code), bank_line.id::text,

@@ -63,7 +63,21 @@ ORDER BY line LIMIT $1
 """
 """Lines that leave no doubt. A debit of a refused payout, or of its whole batch, is explained too: its credit follows."""
 
-AWAITED: Final = """
+KEPT_BY_THE_BANK: Final = """
+SELECT 'PTP' || replace(payout.id::text, '-', '') AS id, payout.run, payout.ended_at AS at, payout.amount_minor
+FROM payout
+JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
+WHERE payout.state = 'failed' AND EXISTS (
+    SELECT FROM bank_match WHERE target_kind = 'payout_line' AND undone_at IS NULL
+    AND (target_id = 'PTP' || replace(payout.id::text, '-', '') AND bank_match.amount_minor < 0
+         OR target_id = 'PTB' || replace(payout_batch.id::text, '-', '') AND -bank_match.amount_minor = payout_batch.amount_minor))
+  AND NOT EXISTS (
+    SELECT FROM bank_match WHERE target_kind = 'payout_line' AND undone_at IS NULL
+    AND target_id = 'PTP' || replace(payout.id::text, '-', '') AND bank_match.amount_minor > 0)
+"""
+"""Payouts that the bank refused and took the money of all the same, alone or with their whole batch, and has not brought back."""
+
+AWAITED: Final = f"""
 SELECT 'PTP' || replace(payout.id::text, '-', '') AS id, payout_run.id AS run, sent_at AS at,
        CASE payout.state WHEN 'open' THEN -payout.amount_minor ELSE payout.amount_minor END AS amount_minor
 FROM payout JOIN payout_run ON payout_run.id = payout.run AND route = 'sepa' AND moved_by IS NOT NULL
@@ -80,6 +94,8 @@ WHERE payout_batch.people > 1 AND NOT EXISTS (
     SELECT FROM payout WHERE payout.run = payout_batch.run AND payout.batch = payout_batch.number AND state <> 'open')
   AND NOT EXISTS (SELECT FROM bank_match WHERE target_kind = 'payout_line' AND undone_at IS NULL
                   AND target_id = 'PTB' || replace(payout_batch.id::text, '-', ''))
+UNION ALL
+SELECT id, run, at, amount_minor FROM ({KEPT_BY_THE_BANK}) AS kept
 """
 """What the bank may still move for subscribers' payouts, signed like its line: a debit, a whole batch's, or a return."""
 

@@ -35,6 +35,8 @@ SENTENCES = {
     "run_undecided": "A payout run waits for somebody’s decision.",
     "run_unanswered": "A payout run was sent to the bank, which has not paid all of it yet.",
     "payout_without_line": "Stripe paid this out, and no bank line shows it.",
+    "payout_kept": "The bank refused a subscriber’s payout, took its money all the same, and has not brought it back.",
+    "transfer_unasked": "Stripe moved money between us and a subscriber’s account, and no payout of ours asked for it.",
     "line_unexplained": "The bank moved this, and nothing explains it: %(detail)s",
     "statement_gap": "A bank statement is missing before this one: %(detail)s.",
     "entitlement_without_money": "The money went back, and the partner may still read.",
@@ -63,6 +65,8 @@ ADVICE = {
     "dispute_differs": "The money was refunded already, and the bank took it too. Answer the dispute, ask the partner, or let two people write the rest off as a loss.",
     "payout_differs": "Ask Stripe for the payout’s report: a transaction of it is not ours.",
     "payout_without_line": "Import the bank’s latest statement, then match the line.",
+    "payout_kept": "Ask the bank to bring it back, then match the line. If it says that it did pay, two people write it off.",
+    "transfer_unasked": "Find out who moved it at Stripe, and have it moved back; what stays missing, two people write off.",
     "run_undecided": "One person looks through it, a second approves it, or either cancels it.",
     "run_unanswered": "Fetch the bank’s report and its statement. A file the bank lost may be sent again: it has the same name and is paid once.",
     "line_unexplained": "Match it with a candidate, split it, or let two people write it off.",
@@ -151,7 +155,7 @@ HEADINGS = {
 """What the books and Stripe call things → how finance reads it."""
 
 
-MATCHED_WITH_LINES: Final = ("line_unexplained", "payout_without_line", "sale_without_charge")
+MATCHED_WITH_LINES: Final = ("line_unexplained", "payout_without_line", "payout_kept", "sale_without_charge")
 """Reasons that a bank line may settle."""
 HANGS_ON: Final = {
     "charge_without_payment": (chart.PARTNERS, 1),
@@ -163,6 +167,8 @@ HANGS_ON: Final = {
     "dispute_open": (chart.DISPUTES, 1),
     "dispute_differs": (chart.DISPUTES, 1),
     "payout_without_line": (chart.TRANSFERS, -1),
+    "payout_kept": (chart.SUBSCRIBERS_IN_TRANSIT, -1),
+    "transfer_unasked": (chart.SUBSCRIBERS_IN_TRANSIT, 1),
 }
 """Reason → the account its amount hangs on, and the sign that makes the amount a credit there."""
 ACKNOWLEDGED: Final = (

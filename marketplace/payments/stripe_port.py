@@ -437,7 +437,7 @@ def _movement(transaction: stripe.BalanceTransaction) -> Movement:
     source: Any = getattr(transaction, "source", None)
     source_id = source if isinstance(source, str) else getattr(source, "id", None)
     is_charge = getattr(source, "object", None) == "charge"
-    charge = source_id if is_charge else getattr(source, "charge", None)
+    charge = source_id if is_charge else getattr(source, "charge", None) or getattr(source, "transfer", None)
     is_attempt = is_charge and source.status != "succeeded"
     return Movement(
         id=transaction.id,

@@ -188,7 +188,7 @@ class BalanceTransaction(Table, db=DB, tablename="balance_transaction"):
     source_id = Text(null=True, default=None)
     """Charge, refund, payout or other object it comes from."""
     charge_id = Text(null=True, default=None)
-    """The charge behind that object."""
+    """The charge behind that object; of a transfer taken back, the transfer."""
     payment_subject = UUID(null=True, default=None)
     """The payment it belongs to, when one is known."""
     status = Text()

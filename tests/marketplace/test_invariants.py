@@ -158,7 +158,7 @@ OFFENCES = {
     "a payout is settled by a bank line or a transfer of its own, or its batch's": (
         "UPDATE bank_match SET undone_at = now() WHERE target_kind = 'payout_line'"
     ),
-    "what is under way to subscribers is what was sent, less what came back and what bank and Stripe have paid": (
+    "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was let go": (
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
     ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",

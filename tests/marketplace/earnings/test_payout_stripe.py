@@ -11,6 +11,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.earnings import bank_details, payouts
 from marketplace.errors import Conflict
+from marketplace.finance.exceptions import list_exceptions
 from marketplace.ledger.chart import STRIPE, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
@@ -148,5 +149,36 @@ def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(run: Run, 
         assert not await fetch_value(usable, 3, clock.now()), "nobody was paid in another way before"
         await payouts.draft()
         assert [row["subscriber"] for row in await fetch("SELECT subscriber FROM payout")] == [3]
+
+    paying(run, stripe, story)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe: Any, whole: bool) -> None:  # noqa: FBT001
+    """Somebody takes a transfer back in Stripe's dashboard, and makes another that no run asked for."""
+
+    async def story() -> None:
+        await sent()
+        await run_commands()
+        assert await payouts.follow_transfers() == 2
+        transfer = await fetch_value("SELECT object_id FROM stripe_command JOIN payout USING (id) WHERE subscriber = 1")
+        await mirror_balance()
+        assert await named() == []
+        stripe.post(f"transfers/{transfer}/reversals", **({} if whole else {"amount": 100}))
+        strange = stripe.post("transfers", amount=250, currency="eur", destination=await connected_account(2))
+        await mirror_balance()
+        assert await payouts.follow_transfers() == int(whole)
+        assert await payouts.follow_transfers() == 0
+        states = [tuple(row) for row in await fetch("SELECT state, reason FROM payout ORDER BY subscriber")]
+        assert states == [("failed", "FOCR") if whole else ("settled", None), ("settled", None)]
+        assert await payees.balance_of(1) == (33_333_333 if whole else 3_333) + 1
+        found = [(strange["id"], -250)]
+        assert [one for one in await named() if one[1] < 0] == found
+        assert [amount for _, amount in await named() if amount > 0] == ([] if whole else [100])
+        assert -await balance(SUBSCRIBERS_IN_TRANSIT) == sum(amount for _, amount in await named())
+
+    async def named() -> list[tuple[str, int]]:
+        rows = (await list_exceptions(why="transfer_unasked")).rows
+        return [(row["reference"], row["amount_minor"]) for row in rows]
 
     paying(run, stripe, story)

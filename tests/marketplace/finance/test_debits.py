@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import fetch_one, fetch_value
+from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exceptions import list_exceptions
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, VAT_COLLECTED
 from marketplace.ledger.queries import balance
+from marketplace.payments.events import handle_events
 from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.finance.staff import hire
 from tests.marketplace.identity.site import Browser, text_of
@@ -141,5 +142,51 @@ def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(
             await decide_write_off(form, bob, approve=True)
             assert await whys() == []
             assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
+
+    run(story)
+
+
+@pytest.mark.parametrize("how", ["failure", "refund"])
+def test_who_may_read_or_reads_after_the_money_went_is_named(run: Run, stripe: Any, how: str) -> None:
+    """The money goes at Stripe; until the jobs hear of it the partner may read, and does."""
+
+    async def story() -> None:
+        order = await settled("late")
+        payment = await fetch_one("SELECT charge_id, payment_intent_id FROM payment WHERE subject = $1", order)
+        assert payment
+        if how == "failure":
+            await asyncio.to_thread(stripe.test, "fail_charge", charge=payment["charge_id"])
+        else:
+            await asyncio.to_thread(stripe.post, "refunds", payment_intent=payment["payment_intent_id"])
+        assert await whys() == {
+            "failure": ["sale_without_charge"], "refund": ["entitlement_without_money", "refund_without_entry"],
+        }[how]  # fmt: skip
+        await execute(
+            "INSERT INTO download (id, entitlement, format, byte_count, at) SELECT $1, id, 'csv', 1, $2 FROM entitlement",
+            uuid.uuid4(), clock.now(),
+        )  # fmt: skip
+        await handle_events()
+        await jobs()
+        await cancel_shares()
+        assert await whys() == ["download_without_money"]
+        [found] = (await list_exceptions()).rows
+        assert (found["subject"], found["detail"]) == (str(order), "1")
+        ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+        await propose_write_off("download_without_money", str(order), ada, reason="They deleted it.", form_id=form)
+        await decide_write_off(form, bob, approve=True)
+        assert await whys() == []
+
+    run(story)
+
+
+def test_money_that_is_kept_after_the_licence_ended_is_named_after_a_week(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        order = await settled("kept")
+        await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
+        await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE verb = 'refund'")
+        for days, named in ((6, ["command_failed"]), (8, ["command_failed", "money_without_entitlement"])):
+            with clock.shifted(dt.timedelta(days=days)):
+                assert sorted(row["why"] for row in (await list_exceptions()).rows) == named
+        assert stripe
 
     run(story)

@@ -11,13 +11,15 @@ import pytest
 from marketplace import clock
 from marketplace.database import fetch_one, fetch_value
 from marketplace.earnings import payouts
+from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance.bank import import_bank_statement
-from marketplace.finance.candidates import list_candidates, settle_line
+from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
 from marketplace.finance.closing import checks_of
 from marketplace.finance.exceptions import get_exception, list_exceptions
 from marketplace.finance.payout_lines import match_payouts
-from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
+from marketplace.finance.write_offs import decide_write_off, propose_write_off
+from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.finance.statements import Entry, Statement
@@ -109,3 +111,42 @@ def test_a_clerk_says_which_subscribers_payout_a_line_is(run: Run) -> None:
         )
 
     paying(run, story)
+
+
+@pytest.mark.parametrize("brought_back", [True, False])
+def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(run: Run, brought_back: bool) -> None:  # noqa: FBT001
+    """The bank books the whole batch, the refused one too, and forgets to bring that one back."""
+
+    async def story() -> None:
+        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        sent = await payees.sent(nora=nora, paul=paul)
+        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"}, books_gross=True)
+        await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), nora)
+        bank.refused = []
+        assert await payees.bank_day(bank) == 1
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 3_333, "gone from the bank, and back with the subscriber"
+        reference = await payees.reference_of(2, state="failed")
+        with clock.shifted(4.9 * DAY):
+            assert await list_exceptions_of("payout_kept") == []
+        with clock.shifted(5.1 * DAY):
+            assert await list_exceptions_of("payout_kept") == [(reference, 3_333)]
+            if brought_back:
+                day = (clock.now() + DAY).date()
+                told = Statement([Entry(3_333, "B9", day=day)], opening=bank.balance_cents, message="late", day=day)
+                await import_bank_statement(told.xml(), person=nora.person)
+                [line] = await list_candidates(await get_exception("payout_kept", reference))
+                assert (line.kind, line.fits) == ("line", True)
+                await settle_by_line("payout_kept", reference, int(line.id), nora)
+            else:
+                form = uuid.uuid4()
+                await propose_write_off("payout_kept", reference, nora, reason="The bank paid it.", form_id=form)
+                await decide_write_off(form, paul, approve=True)
+            assert await list_exceptions_of("payout_kept") == []
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+        assert await balance(DIFFERENCES_LOST) == (0 if brought_back else 3_333)
+
+    paying(run, story)
+
+
+async def list_exceptions_of(why: str) -> list[tuple[str, int]]:
+    return [(row["subject"], row["amount_minor"]) for row in (await list_exceptions(why=why)).rows]
