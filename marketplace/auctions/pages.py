@@ -28,6 +28,7 @@ from marketplace.auctions.queries import (
     list_outcomes,
     list_own_bids,
     list_own_sales,
+    list_prices,
     minimum_bid_minor,
     snapshot,
 )
@@ -35,6 +36,7 @@ from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, staff, vetted_partner
 from marketplace.settings import settings
+from marketplace.web import formats
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
@@ -100,6 +102,7 @@ async def auction_page(
     return page(
         "auctions/auction.html",
         auction=row, lots=await list_lots(auction), log=await list_latest(auction, page_number),
+        prices=await list_prices(row, clock.now()) if row["kind"] == "ascending" else [], paris=formats.PARIS,
         minimum_minor=minimum_bid_minor(row) if row["kind"] == "ascending" or row["reserve_minor"] else 0,
         live=snapshot(row), own=await list_own_bids(auction, company) if company else [],
         me=rules.pseudonym(row["salt"], company) if company else "",

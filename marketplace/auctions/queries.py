@@ -10,6 +10,7 @@ from marketplace.errors import NotFound
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
     from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from marketplace.auctions.rules import Row
 
 ROWS_A_MESSAGE = 500
+MOST_DRAWN = 2000
 AUCTION = """
     SELECT auction.*, lead.closes_at, lead.bid_count, lead.leader, lead.leading_maximum_minor, lead.price_minor,
            dataset.code AS dataset, dataset.title_fr, dataset.title_en, clock_timestamp() AS now,
@@ -77,6 +79,17 @@ async def list_latest(auction: uuid.UUID, page: int) -> Paged:
         auction, offset(page),
     )  # fmt: skip
     return paged(rows, page)
+
+
+async def list_prices(auction: Row, now: dt.datetime) -> list[tuple[dt.datetime, int]]:
+    """Return how an ascending auction's price moved over its latest bids, up to `now` or its end."""
+    rows = await fetch(
+        """SELECT min(received_at) AS at, price_minor FROM bid
+           WHERE auction = $1 AND position > $2 AND price_minor IS NOT NULL GROUP BY price_minor ORDER BY at""",
+        auction["id"], auction["bid_count"] - MOST_DRAWN,
+    )  # fmt: skip
+    prices = [(row["at"], row["price_minor"]) for row in rows]
+    return [*prices, (max(prices[-1][0], min(now, auction["closes_at"])), prices[-1][1])] if prices else []
 
 
 async def list_own_bids(auction: uuid.UUID, partner: uuid.UUID, limit: int = PAGE_SIZE) -> list[asyncpg.Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,12 +82,15 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
 
 
 def _chart(months: Sequence[asyncpg.Record]) -> dict[str, Any]:
-    """Return a bar a month, the oldest first, in the unit that reads best, and that unit's name."""
-    in_cents = max((month["earned_micro"] for month in months), default=0) >= CHARTED_IN_CENTS_MICRO
-    bars = [
-        (formats.month(month["month"]), month["earned_micro"] / MICRO_PER_MINOR if in_cents else month["earned_micro"])
-        for month in reversed(months)
+    """Return a bar for each of the last twelve months, in the unit that reads best, and that unit's name."""
+    this = formats.paris_day(clock.now())
+    last = [
+        dt.date(this.year - (this.month <= back), (this.month - back - 1) % 12 + 1, 1) for back in range(11, -1, -1)
     ]
+    earned = {month["month"]: month["earned_micro"] for month in months}
+    in_cents = max(earned.values(), default=0) >= CHARTED_IN_CENTS_MICRO
+    unit = MICRO_PER_MINOR if in_cents else 1
+    bars = [(formats.month(month), earned.get(month, 0) / unit) for month in last]
     return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
 
 

@@ -87,8 +87,12 @@ def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tu
 def line_chart(
     points: Sequence[tuple[Instant, float]], *, title: str, description: str = "", unit: str = "",
     average: Sequence[tuple[Instant, float]] = (), average_name: str = "", write: Write = formats.number,
+    stepped: bool = False, zone: dt.tzinfo = dt.UTC,
 ) -> Markup:  # fmt: skip
-    """Draw values over time; with `average`, the points recede and the average leads. Instants ascend."""
+    """Draw values over time; with `average`, the points recede and the average leads. Instants ascend.
+
+    stepped: a value holds until the next, as a price does; zone: the clock that instants are written by.
+    """
     if not points:
         return _nothing()
     start, end = _seconds(points[0][0]), _seconds(points[-1][0])
@@ -100,9 +104,13 @@ def line_chart(
         return f"{x:.1f},{_height(point[1], top):.1f}"
 
     places = [place(point) for point in points]
+    drawn = list(places)
+    if stepped:
+        corners = (f"{after.split(',')[0]},{before.split(',')[1]}" for before, after in pairwise(places))
+        drawn[1:] = [at for pair in zip(corners, places[1:], strict=True) for at in pair]
     floor = HEIGHT - BOTTOM
     body = [_grid(top, write)]
-    for instant, label in _ticks(points[0][0], points[-1][0]):
+    for instant, label in _ticks(points[0][0], points[-1][0], zone):
         x = left + (WIDTH - left - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
         body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             "odd" if len(body) % 2 == 0 else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
@@ -111,19 +119,19 @@ def line_chart(
         body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(map(place, average))))
     else:
         body.append(Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(
-            places[0].split(",")[0], floor, " ".join(places), places[-1].split(",")[0], floor))  # fmt: skip
-        body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(places)))
+            places[0].split(",")[0], floor, " ".join(drawn), places[-1].split(",")[0], floor))  # fmt: skip
+        body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(drawn)))
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
         step = (WIDTH - left - RIGHT) / max(len(points) - 1, 1)
         body += [
-            _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant)} · {write(value)} {unit}".strip())
+            _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant, zone)} · {write(value)} {unit}".strip())
             for at, (instant, value) in zip(places, points, strict=True)
         ]
-    rows = [(_instant(instant), write(value)) for instant, value in _thinned(points)]
+    rows = [(_instant(instant, zone), write(value)) for instant, value in _thinned(points)]
     spoken = description or gettext("From {first} to {last}; between {low} and {high}.").format(
-        first=_instant(points[0][0]), last=_instant(points[-1][0]),
+        first=_instant(points[0][0], zone), last=_instant(points[-1][0], zone),
         low=write(min(value for _, value in points)), high=write(max(value for _, value in points)),
     )  # fmt: skip
     keys = (
@@ -143,8 +151,9 @@ def bar_chart(
     description: str = "",
     unit: str = "",
     write: Write = formats.number,
+    table: bool = True,
 ) -> Markup:
-    """Draw one column a label, from zero; values at least zero."""
+    """Draw one column a label, from zero; values at least zero. Without `table` the page shows the figures itself."""
     if not bars:
         return _nothing()
     top = _ceiling(max(value for _, value in bars))
@@ -165,7 +174,8 @@ def bar_chart(
         count=len(bars), label=max(bars, key=lambda bar: bar[1])[0], high=write(max(value for _, value in bars))
     )
     rows = [(label, write(value)) for label, value in bars[:MOST_ROWS]]
-    return Markup("{}{}").format(_chart(title, spoken, body), _table(title, (gettext("Which"), unit or title), rows))
+    figures = _table(title, (gettext("Which"), unit or title), rows) if table else ""
+    return Markup("{}{}").format(_chart(title, spoken, body), figures)
 
 
 def spark(values: Sequence[float]) -> Markup:
@@ -406,17 +416,17 @@ def _seconds(instant: Instant) -> float:
     return dt.datetime.combine(instant, dt.time(), dt.UTC).timestamp()
 
 
-def _instant(instant: Instant) -> str:
-    """Write an instant of a series: its day in UTC, with the hour unless it is midnight."""
+def _instant(instant: Instant, zone: dt.tzinfo) -> str:
+    """Write an instant of a series: its day, with the hour unless it is midnight."""
     if isinstance(instant, dt.datetime):
-        utc = instant.astimezone(dt.UTC)
-        return formats.date(utc.date()) + (f" {utc:%H:%M}" if (utc.hour, utc.minute) != (0, 0) else "")
+        told = instant.astimezone(zone)
+        return formats.date(told.date()) + (f" {told:%H:%M}" if (told.hour, told.minute) != (0, 0) else "")
     return formats.date(instant)
 
 
-def _ticks(first: Instant, last: Instant) -> list[tuple[dt.datetime, str]]:
+def _ticks(first: Instant, last: Instant, zone: dt.tzinfo) -> list[tuple[dt.datetime, str]]:
     """Choose at most seven round instants between `first` and `last`, with short names in the page's language."""
-    start, end = (dt.datetime.fromtimestamp(_seconds(instant), dt.UTC) for instant in (first, last))
+    start, end = (dt.datetime.fromtimestamp(_seconds(instant), zone) for instant in (first, last))
     span = end - start
     if span <= SHORT_SPAN:
         hours = next((step for step in (1, 2, 3, 6, 12) if span / dt.timedelta(hours=step) <= MOST_LABELS), 24)
@@ -427,7 +437,7 @@ def _ticks(first: Instant, last: Instant) -> list[tuple[dt.datetime, str]]:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
         return [(instant, formats.short_date(instant.date())) for instant in _every(midnight, start, end, stride)]
     months = [
-        dt.datetime(year, month, 1, tzinfo=dt.UTC) for year in range(start.year, end.year + 1) for month in range(1, 13)
+        dt.datetime(year, month, 1, tzinfo=zone) for year in range(start.year, end.year + 1) for month in range(1, 13)
     ]
     inside = [month for month in months if start <= month <= end]
     return [(month, formats.month(month.date())) for month in inside[:: max(math.ceil(len(inside) / MOST_LABELS), 1)]]

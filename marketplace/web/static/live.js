@@ -26,6 +26,7 @@
       cell.textContent = text;
       row.append(cell);
     }
+    row.lastElementChild.className = "n";
     return row;
   };
 

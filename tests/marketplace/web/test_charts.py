@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import h3
 import html5lib
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.web import charts
+from marketplace.web.formats import PARIS as PARIS_CLOCK
 from marketplace.web.i18n import language, preferred
 
 PARIS = h3.latlng_to_cell(48.85, 2.35, 8)
@@ -129,6 +131,19 @@ def test_a_line_has_axes_words_and_a_table(count: int, step: dt.timedelta, tongu
             x, y = map(float, pair.split(","))
             assert 0 <= x <= charts.WIDTH
             assert 0 <= y <= charts.HEIGHT
+
+
+def test_a_stepped_line_holds_each_value_until_the_next_and_tells_the_zones_clock() -> None:
+    start = dt.datetime(2026, 7, 1, 22, 30, tzinfo=dt.UTC)
+    points = [(start + dt.timedelta(minutes=number), value) for number, value in enumerate((10, 30, 20))]
+    markup = charts.line_chart(points, title="x", stepped=True, zone=PARIS_CLOCK)
+    (line,) = picture(markup).findall("polyline")
+    places = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+    assert len(places) == 5
+    for before, after in pairwise(places):
+        assert before[0] == after[0] or before[1] == after[1]
+    assert "00:31" in markup
+    assert "22:31" not in markup
 
 
 def test_columns_are_as_high_as_their_values() -> None:
