@@ -35,6 +35,7 @@ from marketplace.finance.actions import reconcile
 from marketplace.finance.exports import write_exports
 from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actions import confirm_pending_vat, forget_old
+from marketplace.identity.names import keep_names
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
@@ -112,6 +113,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
         "keep-details": (DAY, keep_details),
+        "keep-names": (DAY, keep_names),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),

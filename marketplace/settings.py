@@ -78,7 +78,7 @@ class Settings:
     identity_keys: str = _setting(
         "PARTAGE_IDENTITY_KEYS",
         DEMO_IDENTITY_KEYS,
-        "AES-256 keys of subscribers' names and IBANs, `id:64 hex digits` with commas between; the first seals, all open",
+        "AES-256 keys of subscribers' names, emails and IBANs, `id:64 hex digits` with commas between; the first seals, all open",
     )
     payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
     payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")

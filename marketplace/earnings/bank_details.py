@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, lock, transaction
-from marketplace.earnings import sepa, vault
+from marketplace.earnings import sepa
 from marketplace.errors import Conflict, Invalid
+from marketplace.identity import vault
 from marketplace.payments.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 from marketplace.settings import settings
 

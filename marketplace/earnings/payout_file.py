@@ -8,8 +8,9 @@ import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one
-from marketplace.earnings import sepa, vault
+from marketplace.earnings import sepa
 from marketplace.errors import Conflict, NotFound
+from marketplace.identity import vault
 from marketplace.settings import settings
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from marketplace.embedded.city import AGE_BANDS, NAME, RESOLUTION, City, make_ci
 from marketplace.embedded.payday import make_paydays
 from marketplace.embedded.sales import sell
 from marketplace.identity import actions as identity
+from marketplace.identity.names import stored_as
 from marketplace.purchases.invoices import change_billing
 from marketplace.settings import settings
 
@@ -146,7 +147,7 @@ def _hold_of(days: int) -> Iterator[None]:
 
 
 async def _line_of(person: DemoPerson) -> int:
-    return int(await fetch_value("SELECT subscriber FROM person WHERE email = $1", person.email))
+    return int(await fetch_value("SELECT subscriber FROM person WHERE email = ANY ($1)", stored_as(person.email)))
 
 
 def last_monday(now: dt.datetime) -> dt.datetime:
@@ -224,7 +225,7 @@ async def _people() -> None:
             await identity.vet_partner(partner, STEWARD.name)
             street, postcode, city = ADDRESSES[country]
             await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
-    if not await fetch_value("SELECT count(*) FROM person WHERE email = $1", SUBSCRIBER.email):
+    if not await fetch_value("SELECT count(*) FROM person WHERE email = ANY ($1)", stored_as(SUBSCRIBER.email)):
         line = await _a_busy_line()
         [(reference, code)] = await identity.issue_activation_codes([line])
         await identity.claim_line(

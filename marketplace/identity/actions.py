@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from marketplace import clock
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
-from marketplace.identity import passwords, rules
+from marketplace.identity import names, passwords, rules
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -127,13 +127,17 @@ async def _add_person(
     partner: uuid.UUID | None = None, subscriber: int | None = None, role: str | None = None,
 ) -> uuid.UUID:  # fmt: skip
     """Add someone of exactly one partner, line or role; refuses an email that is taken."""
-    person: uuid.UUID | None = await fetch_value(
-        """INSERT INTO person (id, email, name, password_hash, language, partner, subscriber, staff_role, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (email) DO NOTHING RETURNING id""",
-        uuid.uuid4(), email, name, hashed, language, partner, subscriber, role, at,
-    )  # fmt: skip
-    if person is None:
-        raise Conflict("That email address already signs in here; sign in with it, or use another one.")
+    person = uuid.uuid4()
+    async with transaction():
+        await lock(f"email {digest(email)}")
+        if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
+            raise Conflict("That email address already signs in here; sign in with it, or use another one.")
+        held = (email, name, None, None) if subscriber is None else names.seal(person, subscriber, email, name)
+        await execute(
+            """INSERT INTO person (id, email, name, key_id, sealed, password_hash, language, partner, subscriber, staff_role,
+                                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+            person, *held, hashed, language, partner, subscriber, role, at,
+        )  # fmt: skip
     return person
 
 
@@ -154,7 +158,7 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
 async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, session: str) -> str:
     """Invite someone to a partner and return the code of their link, shown to whoever invites; valid for a week."""
     email, name, now = rules.clean_email(email), rules.clean_text(name), clock.now()
-    if await fetch_value("SELECT 1 FROM person WHERE email = $1", email):
+    if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
         raise Conflict("That email address already signs in here; use another one.")
     code = _secret_of(session, invitation_id, partner)
     await execute(
@@ -189,9 +193,12 @@ async def accept_invitation(code: str, password: str, language: str) -> uuid.UUI
 
 async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     """Change a password and end every session of the person; refuses a wrong current one."""
-    row = await fetch_one("SELECT email, password_hash FROM person WHERE id = $1", person)
-    if row is None:
+    found = await fetch_one(
+        "SELECT id, subscriber, email, sealed, key_id, password_hash FROM person WHERE id = $1", person
+    )
+    if found is None:
         raise NotFound("There is no such person.")
+    row = names.unseal(found)
     attempt = await _begin_attempt(f"email:{row['email']}")
     if not await passwords.matches(row["password_hash"], current):
         raise rules.WrongSecret("The current password is wrong.")
@@ -209,9 +216,12 @@ async def erase_person(person: uuid.UUID) -> None:
     An erased subscriber's line can be claimed again with a new code of the operator's.
     """
     async with transaction():
-        row = await fetch_one("DELETE FROM person WHERE id = $1 RETURNING email, partner, subscriber", person)
-        if row is None:
+        found = await fetch_one(
+            "DELETE FROM person WHERE id = $1 RETURNING id, email, partner, subscriber, sealed, key_id", person
+        )
+        if found is None:
             return
+        row = names.unseal(found)
         await execute("UPDATE subscriber SET claimed_at = NULL WHERE reference = $1", row["subscriber"])
         await execute("DELETE FROM invitation WHERE email = $1", row["email"])
         await execute("DELETE FROM sign_in_attempt WHERE subject = $1", digest(f"email:{row['email']}"))
@@ -234,7 +244,7 @@ async def sign_in(email: str, password: str, device: str = "") -> uuid.UUID:
         device.encode(), device_mark(email, device.partition(".")[0]).encode()
     )
     attempt = await _begin_attempt(f"device:{device}" if known_browser else f"email:{email}")
-    row = await fetch_one("SELECT id, password_hash FROM person WHERE email = $1", email)
+    row = await fetch_one("SELECT id, password_hash FROM person WHERE email = ANY ($1)", names.stored_as(email))
     usable = password[: rules.LONGEST_PASSWORD + 1]
     if not await passwords.matches(row["password_hash"] if row else None, usable) or row is None:
         raise rules.WrongSecret("The email or the password is wrong.")
@@ -344,7 +354,9 @@ async def claim_line(
             await _forgive(attempt)
             return person
     known = await fetch_one(
-        "SELECT id, password_hash FROM person WHERE email = $1 AND subscriber = $2", email, reference
+        "SELECT id, password_hash FROM person WHERE email = ANY ($1) AND subscriber = $2",
+        names.stored_as(email),
+        reference,
     )
     if await passwords.matches(known["password_hash"] if known else None, password) and known:
         await _forgive(attempt)

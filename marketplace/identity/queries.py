@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
 from marketplace.identity.actions import digest
+from marketplace.identity.names import stored_as, unseal
 from marketplace.identity.rules import ONE_CLICK_DOMAIN
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
@@ -16,19 +17,24 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-async def one_click_people() -> list[asyncpg.Record]:
+async def one_click_people() -> list[dict[str, Any]]:
     """List the demo's people, whom one click signs in: a partner's first, staff last."""
-    return await fetch(
-        """SELECT person.id, person.name, person.email, person.staff_role, person.subscriber, partner.company
-           FROM person LEFT JOIN partner ON partner.id = person.partner WHERE person.email LIKE '%' || $1
-           ORDER BY person.staff_role IS NOT NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email LIMIT 12""",
+    rows = await fetch(
+        """SELECT person.id, person.name, person.email, person.staff_role, person.subscriber, partner.company, sealed, key_id
+           FROM person LEFT JOIN partner ON partner.id = person.partner
+           WHERE person.email LIKE '%' || $1 OR sealed IS NOT NULL
+           ORDER BY person.staff_role IS NOT NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email LIMIT 50""",
         ONE_CLICK_DOMAIN,
     )
+    people = [unseal(row) for row in rows]
+    return [person for person in people if person["email"].endswith(ONE_CLICK_DOMAIN)][:12]
 
 
 async def find_one_click_person(email: str) -> uuid.UUID | None:
     """Return the demo's person with this email, or None."""
-    row = await fetch_one("SELECT id FROM person WHERE email = $1 AND email LIKE '%' || $2", email, ONE_CLICK_DOMAIN)
+    if not email.endswith(ONE_CLICK_DOMAIN):
+        return None
+    row = await fetch_one("SELECT id FROM person WHERE email = ANY ($1)", stored_as(email))
     return row["id"] if row else None
 
 
@@ -79,14 +85,15 @@ async def list_keys(partner: uuid.UUID, page: int) -> Paged:
     )  # fmt: skip
 
 
-async def get_person(person: uuid.UUID) -> asyncpg.Record:
+async def get_person(person: uuid.UUID) -> dict[str, Any]:
     """Return a person's own row, without the password's hash; refuses NotFound."""
     row = await fetch_one(
-        "SELECT id, name, email, partner, subscriber, staff_role, created_at FROM person WHERE id = $1", person
+        "SELECT id, name, email, partner, subscriber, staff_role, created_at, sealed, key_id FROM person WHERE id = $1",
+        person,
     )
     if row is None:
         raise NotFound("There is no such person.")
-    return row
+    return unseal(row)
 
 
 async def get_invitation(code: str) -> asyncpg.Record:

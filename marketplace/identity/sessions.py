@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_one
 from marketplace.identity.actions import device_mark, digest
 from marketplace.identity.actors import Actor
+from marketplace.identity.names import unseal
 from marketplace.settings import settings
 from marketplace.web.pages import Visit, visit
 
@@ -75,7 +76,7 @@ async def end_session(secret: str | None) -> None:
 async def actor_of_session(secret: str) -> Actor | None:
     """Return who is signed in under this secret, or None when it is unknown or expired."""
     row = await fetch_one(
-        """SELECT person.id, person.name, person.partner, person.subscriber, person.staff_role,
+        """SELECT person.id, person.name, person.partner, person.subscriber, person.staff_role, sealed, key_id,
                   partner.vetted_at IS NOT NULL AS vetted
            FROM session JOIN person ON person.id = session.person LEFT JOIN partner ON partner.id = person.partner
            WHERE session.token_hash = $1 AND session.expires_at > $2""",
@@ -84,7 +85,7 @@ async def actor_of_session(secret: str) -> Actor | None:
     if row is None:
         return None
     return Actor(
-        name=row["name"], person=row["id"], partner=row["partner"], vetted=bool(row["vetted"]),
+        name=unseal(row)["name"], person=row["id"], partner=row["partner"], vetted=bool(row["vetted"]),
         subscriber=row["subscriber"], role=row["staff_role"],
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Bytea, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -48,8 +48,13 @@ class Person(Table, db=DB, tablename="person"):
 
     id = UUID(primary_key=True)
     email = Text(unique=True)
-    """Lower case."""
+    """Lower case; in place of a subscriber's, its keyed fingerprint."""
     name = Text()
+    """Empty for a subscriber."""
+    sealed = Bytea(null=True, default=None)
+    """A subscriber's email and name, AES-GCM, bound to this row and line."""
+    key_id = Text(null=True, default=None)
+    """Which of PARTAGE_IDENTITY_KEYS sealed them."""
     password_hash = Text()
     """argon2id, encoded with its parameters."""
     language = Text(default="fr")
@@ -61,6 +66,9 @@ class Person(Table, db=DB, tablename="person"):
     one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
     known_language = Check("language IN ('fr', 'en')")
+    only_subscribers_are_sealed = Check(
+        "(sealed IS NULL) = (key_id IS NULL) AND (sealed IS NULL OR subscriber IS NOT NULL AND name = '')"
+    )
 
 
 class Session(Table, db=DB, tablename="session"):

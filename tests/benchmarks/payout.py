@@ -41,8 +41,8 @@ async def payees(people: int) -> None:
 
     from marketplace import clock  # noqa: PLC0415
     from marketplace.database import copy_columns, copy_in, execute  # noqa: PLC0415
-    from marketplace.earnings import vault  # noqa: PLC0415
     from marketplace.earnings.actions import hold_shares, release_shares  # noqa: PLC0415
+    from marketplace.identity import vault  # noqa: PLC0415
     from tests.marketplace.earnings import sales  # noqa: PLC0415
     from tests.marketplace.earnings.payees import iban_of  # noqa: PLC0415
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as some
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.earnings import bank_details, payouts, sepa, vault
+from marketplace.earnings import bank_details, payouts, sepa
 from marketplace.errors import Invalid
+from marketplace.identity import vault
 from tests.marketplace.earnings import payees, sales
 
 if TYPE_CHECKING:

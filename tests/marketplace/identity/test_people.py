@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
+import os
 import re
 import threading
 import uuid
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity import actions, queries, rules
+from marketplace.identity import actions, names, queries, rules
+from marketplace.identity.sessions import actor_of_session, begin_session
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser, make_partner, text_of
 
@@ -235,6 +238,68 @@ def test_codes_are_guessed_slowly(run: Callable[..., Any]) -> None:
     run(story)
 
 
+@contextlib.contextmanager
+def sealing_with(keys: str) -> Iterator[None]:
+    before = os.environ.get("PARTAGE_IDENTITY_KEYS")
+    os.environ["PARTAGE_IDENTITY_KEYS"] = keys
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.pop("PARTAGE_IDENTITY_KEYS") if before is None else os.environ.update(PARTAGE_IDENTITY_KEYS=before)
+        settings.cache_clear()
+
+
+def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: Callable[..., Any]) -> None:
+    """Who reads the database alone learns neither; keys change, and whoever was there before is sealed too."""
+    old, new = f"old:{'1' * 64}", f"new:{'2' * 64}"
+
+    async def stored() -> str:
+        tables = [
+            row["tablename"] for row in await fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ]
+        return "".join([str(dict(row)) for table in tables for row in await fetch(f'SELECT * FROM "{table}"')])
+
+    async def is_ana() -> bool:
+        person = await actions.sign_in("ana@example.org", PASSWORD)
+        shown = await queries.get_person(person)
+        cookie = await begin_session(person)
+        actor = await actor_of_session(str(cookie.value))
+        return actor is not None and {actor.name, shown["name"]} == {"Anaïs"} and shown["email"] == "ana@example.org"
+
+    async def story() -> None:
+        await actions.add_subscribers([7, 8])
+        (_, code), (_, other) = sorted(await actions.issue_activation_codes([7, 8]))
+        with sealing_with(old):
+            await actions.claim_line(7, code, email="ana@example.org", name="Anaïs", password=PASSWORD)
+            assert await is_ana()
+            assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
+            for taken in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
+                          actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD)):  # fmt: skip
+                with pytest.raises(Conflict):
+                    await taken
+        with sealing_with(f"{new},{old}"):
+            assert await is_ana(), "the old key still opens"
+            assert await names.keep_names() == 1
+            assert await names.keep_names() == 0
+        with sealing_with(new):
+            assert await is_ana(), "and is not needed any more"
+            await execute("UPDATE person SET email = 'ana@example.org', name = 'Anaïs', sealed = NULL, key_id = NULL")
+            assert await is_ana(), "as it was before names were sealed"
+            assert await names.keep_names() == 1
+            assert await is_ana()
+            assert "ana@example.org" not in await stored()
+            await actions.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
+            with pytest.raises(rules.WrongSecret):
+                await actions.sign_in("ana@example.org", PASSWORD)
+            mine = "SELECT count(*) FROM sign_in_attempt WHERE subject = $1"
+            assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 1
+            await actions.erase_person(await fetch_value("SELECT id FROM person"))
+            assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 0
+
+    run(story)
+
+
 def test_erasing_forgets_the_person_and_keeps_the_line(run: Callable[..., Any]) -> None:
     async def story() -> None:
         await actions.add_subscribers([7])
@@ -245,7 +310,7 @@ def test_erasing_forgets_the_person_and_keeps_the_line(run: Callable[..., Any]) 
             assert (await browser.submit("/en/profile/erase", {})).status_code == 303
             assert (await browser.get("/en/profile")).status_code == 303
             assert (await browser.sign_in("ana@example.org")).status_code == 401
-        assert await fetch_one("SELECT 1 FROM person WHERE email = 'ana@example.org'") is None
+        assert await fetch_value("SELECT count(*) FROM person") == 0
         assert await fetch_value("SELECT count(*) FROM subscriber WHERE reference = 7") == 1
         assert len(await actions.issue_activation_codes([7])) == 1
 

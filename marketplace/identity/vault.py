@@ -2,7 +2,7 @@
 
 A sealed value names the key that made it, so keys are changed by putting a new one first in PARTAGE_IDENTITY_KEYS; the
 old ones still open until everything is sealed anew. What is sealed is padded to one length, so that its size tells
-nothing. A keyed fingerprint tells that two rows hold the same IBAN, and to whom lacks the key it tells nothing.
+nothing. A keyed fingerprint tells that two rows hold the same IBAN or email, and to whom lacks the key it tells nothing.
 Source: NIST SP 800-38D (AES-GCM), RFC 5869 (HKDF).
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NONCE_BYTES: Final = 12
 PADDED_TO_BYTES: Final = 384
-"""More than a holder's 70 characters and the longest IBAN ever take."""
+"""More than a holder's 70 characters and the longest IBAN ever take; what is longer takes a multiple."""
 
 
 class UnopenableError(Exception):
@@ -54,10 +54,10 @@ def seal(content: dict[str, str], row: uuid.UUID, line: int) -> tuple[str, bytes
     """Seal `content` for the row with this id, of this line; return the key's id and the nonce with the ciphertext."""
     name = current_key()
     plain = json.dumps(content, ensure_ascii=False).encode()
-    assert len(plain) <= PADDED_TO_BYTES, "what is sealed was checked for its length"
+    padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
     nonce = os.urandom(NONCE_BYTES)
     cipher = AESGCM(_derived(_keyring(settings().identity_keys)[name], "seal"))
-    return name, nonce + cipher.encrypt(nonce, plain.ljust(PADDED_TO_BYTES), _bound_to(name, row, line))
+    return name, nonce + cipher.encrypt(nonce, padded, _bound_to(name, row, line))
 
 
 def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int) -> dict[str, str]:
@@ -75,10 +75,15 @@ def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int) -> dict[str, s
     return content
 
 
-def fingerprint(iban: str) -> str:
-    """Return what tells equal IBANs apart from others under the present key, 64 hex digits."""
-    key = _derived(_keyring(settings().identity_keys)[current_key()], "fingerprint")
-    return hmac.new(key, iban.encode(), hashlib.sha256).hexdigest()
+def fingerprint(text: str) -> str:
+    """Return what tells equal texts apart from others under the present key, 64 hex digits."""
+    return fingerprints(text)[0]
+
+
+def fingerprints(text: str) -> list[str]:
+    """Return a text's fingerprint under every key, the present one's first."""
+    keys = [_derived(key, "fingerprint") for key in _keyring(settings().identity_keys).values()]
+    return [hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in keys]
 
 
 def _bound_to(key_id: str, row: uuid.UUID, line: int) -> bytes:
