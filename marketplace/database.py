@@ -128,6 +128,11 @@ def transaction(*, isolation: str | None = None, readonly: bool = False) -> Tran
     return Transaction(DB, isolation=isolation, readonly=readonly)
 
 
+def is_in_transaction() -> bool:
+    """Tell whether this task has a transaction open, which every verb joins."""
+    return DB.current_transaction.get() is not None
+
+
 def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncpg's verbs)
     current: Any = DB.current_transaction.get()
     if current is None:
@@ -246,5 +251,5 @@ def _layout(columns: int) -> np.dtype[Any]:
 
 async def lock(name: str) -> None:
     """Hold the advisory lock `name` until the open transaction ends; refuse to be called outside one."""
-    assert DB.current_transaction.get() is not None, "a lock lives as long as its transaction"
+    assert is_in_transaction(), "a lock lives as long as its transaction"
     await fetch_value("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)

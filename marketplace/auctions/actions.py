@@ -1,26 +1,26 @@
 """What can be done about auctions: announce one, cancel it before its first bid, bid.
 
 A bid is accepted or refused once, in one transaction that locks the auction's row; the instant that counts is the
-database's `clock_timestamp()` read while holding it, so the log's order is the order of the instants. An open bid is one
-statement (`place_open_bid`), so the row is held for no web process; everything slow is done before or after.
+database's `clock_timestamp()` read while holding it, so the log's order is the order of the instants. Open bids are one
+statement (`place_open_bids`), which takes those that wait in a process together: the row is held for no web process, and
+no bid waits for another's commit. Everything slow is done before or after.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import secrets
 import uuid
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
 from marketplace.auctions import receipts, rules, sealing
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
+from marketplace.auctions.lanes import lane_of
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.catalogue.actions import keep_window
-from marketplace.database import execute, fetch_one, fetch_value, transaction
+from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.settings import settings
 from marketplace.web.formats import money
@@ -50,7 +50,7 @@ class Plan:
     opens_at: dt.datetime
     closes_at: dt.datetime
     reserve_minor: int = 0
-    """The least a licence is sold for; 0 for what `pricing` reckons, below which it may not be."""
+    """The least a licence is sold for; 0 for what `pricing` reckons, below which no lot's may be."""
     licences: int = 1
     price_rule: str | None = None
     steps: Sequence[tuple[int, int]] = rules.STEPS
@@ -62,23 +62,15 @@ class Plan:
 
 
 async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> uuid.UUID:
-    """Announce an auction of releases of an offer; with `auction` (a form's id), the same one again changes nothing."""
+    """Announce an auction of releases of an offer; with `auction` (a form's id), the same one again changes nothing.
+
+    A bundle's first release is of the plan's offer, the others of any.
+    """
     auction, now = auction or uuid.uuid4(), clock.now()
     _check_plan(plan, now)
     async with transaction():
-        offer = await fetch_one(
-            "SELECT dataset, terms, currency FROM offer WHERE id = $1 AND withdrawn_at IS NULL FOR NO KEY UPDATE",
-            plan.offer,
-        )
-        if offer is None:
-            raise NotFound("There is no such offer.")
-        on_sale = await fetch_value(
-            """SELECT count(*) FROM release WHERE id = ANY($1) AND state = 'sealed' AND dataset = $2
-               AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)""",
-            list(plan.releases), offer["dataset"],
-        )  # fmt: skip
-        if on_sale != len(plan.releases):
-            raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
+        offers = await _hold_offers(plan)
+        offer = offers[plan.offer]
         reckoned = await reckon_reserve(
             plan.kind, plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
         )
@@ -88,7 +80,7 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
                 "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
                 least=money(reckoned.reserve_minor, offer["currency"]), most=money(rules.LARGEST_BID_MINOR, offer["currency"]),
             )  # fmt: skip
-        await _refuse_overlap(plan, auction)
+        await _refuse_overlap(plan, list(offers), auction)
         ascending = plan.kind == "ascending"
         added = await execute(
             """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
@@ -107,10 +99,10 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
         )  # fmt: skip
         if added:
             await execute(
-                """INSERT INTO auction_lot (id, auction, position, release)
-                   SELECT gen_random_uuid(), $1, ordinality - 1, release
-                   FROM unnest($2::uuid[]) WITH ORDINALITY AS given (release, ordinality)""",
-                auction, list(plan.releases),
+                """INSERT INTO auction_lot (id, auction, position, release, reserve_minor)
+                   SELECT gen_random_uuid(), $1, ordinality - 1, release, reserve_minor
+                   FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS given (release, reserve_minor, ordinality)""",
+                auction, list(plan.releases), [max(reserve_minor, reckoned.floors[one]) for one in plan.releases],
             )  # fmt: skip
             await execute(
                 "INSERT INTO auction_lead (auction, closes_at, bid_count) VALUES ($1, $2, 0)", auction, plan.closes_at
@@ -118,10 +110,35 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     return auction
 
 
-async def _refuse_overlap(plan: Plan, auction: uuid.UUID) -> None:
+async def _hold_offers(plan: Plan) -> dict[uuid.UUID, Row]:
+    """Lock the offers of a plan's releases, the plan's own among them, and return them; refuse what cannot be sold together."""
+    rows = await fetch(
+        """SELECT id, dataset, terms, currency FROM offer
+           WHERE withdrawn_at IS NULL AND (id = $1 OR dataset IN (SELECT dataset FROM release WHERE id = ANY($2)))
+           ORDER BY id FOR NO KEY UPDATE""",
+        plan.offer, list(plan.releases),
+    )  # fmt: skip
+    offers = {row["id"]: row for row in rows}
+    if plan.offer not in offers:
+        raise NotFound("There is no such offer.")
+    own, others = offers[plan.offer]["dataset"], [row["dataset"] for row in rows]
+    on_sale = await fetch_value(
+        """SELECT count(*) FROM release JOIN unnest($1::uuid[]) WITH ORDINALITY AS lot (release, number) ON lot.release = release.id
+           WHERE state = 'sealed' AND (dataset = $2 OR (dataset = ANY($3) AND number > 1))
+           AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)""",
+        list(plan.releases), own, others,
+    )  # fmt: skip
+    if on_sale != len(plan.releases):
+        raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
+    if len({(row["terms"], row["currency"]) for row in rows}) > 1:
+        raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
+    return offers
+
+
+async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUID) -> None:
     """Refuse a plan that would sell inside another auction's exclusive window, or the other way round.
 
-    An auction sells from its end to twice its time to pay: the award, and a second chance. The offer's row is held.
+    An auction sells from its end to twice its time to pay: the award, and a second chance. The offers' rows are held.
     """
     ends_paying = plan.closes_at + 2 * dt.timedelta(hours=plan.pay_within_hours)
     if await fetch_value(
@@ -129,13 +146,16 @@ async def _refuse_overlap(plan: Plan, auction: uuid.UUID) -> None:
                                    tstzrange($5, $6) AS sells),
                 known AS (SELECT CASE WHEN kind = 'exclusive' THEN tstzrange(exclusive_from, exclusive_to) ELSE 'empty' END AS alone,
                                  tstzrange(scheduled_close_at, scheduled_close_at + 2 * pay_within_hours * interval '1 hour') AS sells
-                          FROM auction WHERE offer = $1 AND id <> $2 AND state <> 'cancelled'
+                          FROM auction WHERE id <> $2 AND state <> 'cancelled'
+                          AND EXISTS (SELECT FROM auction_lot AS lot JOIN release ON release.id = lot.release
+                                      JOIN offer ON offer.dataset = release.dataset
+                                      WHERE lot.auction = auction.id AND offer.id = ANY($1))
                           AND (state <> 'awarded' OR EXISTS (SELECT FROM exclusive_window WHERE exclusive_window.id = auction.id)
                                OR EXISTS (SELECT FROM auction_sale JOIN auction_outcome AS outcome ON outcome.id = auction_sale.outcome
                                           WHERE outcome.auction = auction.id AND auction_sale.state = 'due')))
            SELECT true FROM planned, known WHERE known.alone && planned.alone OR known.alone && planned.sells
                                               OR known.sells && planned.alone LIMIT 1""",
-        plan.offer, auction, plan.exclusive_from, plan.exclusive_to, plan.closes_at, ends_paying,
+        offers, auction, plan.exclusive_from, plan.exclusive_to, plan.closes_at, ends_paying,
     ):  # fmt: skip
         raise Conflict(
             "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
@@ -222,11 +242,7 @@ async def place_bid(
         raise Invalid("This auction takes sealed bids.")
     rules.check_amount(maximum_minor, currency, rule["currency"])
     named = rules.pseudonym(rule["salt"], partner)
-    async with _lane(auction):
-        row = await fetch_one(
-            "SELECT (answered).*, repeated, refusal FROM place_open_bid($1, $2, $3, $4, $5)",
-            bid, auction, partner, named, maximum_minor,
-        )  # fmt: skip
+    row = await lane_of(auction).take(bid, partner, named, maximum_minor)
     if row is None:
         async with transaction():
             _refuse_cancelled(await hold(auction))
@@ -251,13 +267,13 @@ async def place_sealed_bid(
     rules.check_nonce(nonce)
     if rule["kind"] == "ascending":
         raise Invalid("This auction is not sealed: state a maximum.")
-    content = rules.sealed_content(rule["kind"], packages, rule["lots"])
+    content = rules.sealed_content(rule["kind"], packages, len(rule["reserves"]))
     for _, amount_minor in packages:
         rules.check_amount(amount_minor, currency, rule["currency"])
     committed = rules.commitments(rule, partner, content, nonce)
     key = settings().bid_public_key or sealing.public_key(settings().bid_key)
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
-    async with _lane(auction), transaction():
+    async with lane_of(auction).turns, transaction():
         held = _refuse_cancelled(await hold(auction))
         stand = await fetch_one(
             """SELECT bidder_refusal($2, $1) AS refusal,
@@ -265,7 +281,7 @@ async def place_sealed_bid(
             auction, partner,
         )  # fmt: skip
         assert stand
-        answer = rules.decide_sealed(held, content, held["held_at"], has_bid=stand["has_bid"])
+        answer = rules.decide_sealed(held, rule["reserves"], content, held["held_at"], has_bid=stand["has_bid"])
         position = held["bid_count"] + 1 if answer == "sealed" else None
         row = None if stand["refusal"] else await fetch_one(
             """INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, sealed, commitments, answer, closes_at)
@@ -332,20 +348,8 @@ async def hold(auction: uuid.UUID) -> dict[str, Any]:
     return {**row, **lead}
 
 
-LANES: Final = 2
-"""Bids of one auction that a process sends at once: one is taken, the next waits at the row; the others wait here, in order,
-and leave the pool's connections to whoever reads."""
-_lanes: weakref.WeakValueDictionary[uuid.UUID, asyncio.Semaphore] = weakref.WeakValueDictionary()
 RULES_KEPT: Final = 1000
 _rules: dict[uuid.UUID, Row] = {}
-
-
-def _lane(auction: uuid.UUID) -> asyncio.Semaphore:
-    """Return the queue of an auction's bids in this process."""
-    lane = _lanes.get(auction)
-    if lane is None:
-        lane = _lanes[auction] = asyncio.Semaphore(LANES)
-    return lane
 
 
 async def _rule_of(auction: uuid.UUID) -> Row:
@@ -353,7 +357,8 @@ async def _rule_of(auction: uuid.UUID) -> Row:
     known = _rules.get(auction)
     if known is None:
         known = await fetch_one(
-            """SELECT id, kind, currency, salt, (SELECT count(*) FROM auction_lot WHERE auction = $1) AS lots
+            """SELECT id, kind, currency, salt,
+                      (SELECT array_agg(reserve_minor ORDER BY position) FROM auction_lot WHERE auction = $1) AS reserves
                FROM auction WHERE id = $1""",
             auction,
         )

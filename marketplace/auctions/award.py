@@ -8,7 +8,6 @@ workers award once.
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Sequence
 
     import asyncpg
@@ -65,7 +65,7 @@ async def close(auction: uuid.UUID) -> bool:
             return False
         await execute(
             "UPDATE auction SET state = 'closed', root = $2, closed_at = $3 WHERE id = $1",
-            auction, rules.root_of(row, await _releases(auction), await _bids(auction)).hex(), row["held_at"],
+            auction, rules.root_of(row, await _lots(auction), await _bids(auction)).hex(), row["held_at"],
         )  # fmt: skip
         await tell(auction)
     return True
@@ -77,13 +77,13 @@ async def award(auction: uuid.UUID) -> bool:
         row = await hold(auction)
         if row["state"] != "closed":
             return False
-        releases, bids = await _releases(auction), await _bids(auction)
-        made = rules.transcript(row, releases, bids, [line for bid in bids for line in _opened(bid)])
+        lots, bids = await _lots(auction), await _bids(auction)
+        made = rules.transcript(row, lots, bids, [line for bid in bids for line in _opened(bid)])
         if differences := replay(made, bytes.fromhex(row["root"])).differences:
             raise sealing.UnopenableError(
                 f"The bids of auction {auction} are not those its root commits to: {differences}"
             )
-        await _write_round(row, releases, 1, made.award["outcomes"])
+        await _write_round(row, lots, 1, made.award["outcomes"])
         await _grant_window(row)
         await execute(
             "INSERT INTO auction_transcript (auction, document, published_at) VALUES ($1, $2, $3)",
@@ -98,9 +98,8 @@ async def _bids(auction: uuid.UUID) -> list[asyncpg.Record]:
     return await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
 
 
-async def _releases(auction: uuid.UUID) -> list[str]:
-    rows = await fetch("SELECT release::text FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
-    return [row["release"] for row in rows]
+async def _lots(auction: uuid.UUID) -> list[asyncpg.Record]:
+    return await fetch("SELECT release, reserve_minor FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
 
 
 def _opened(bid: Row) -> list[dict[str, Any]]:
@@ -111,7 +110,7 @@ def _opened(bid: Row) -> list[dict[str, Any]]:
     return rules.reveals_of(bid, opened["content"], opened["nonce"])
 
 
-async def _write_round(auction: Row, releases: Sequence[str], number: int, outcomes: Sequence[Row]) -> None:
+async def _write_round(auction: Row, lots: Sequence[Row], number: int, outcomes: Sequence[Row]) -> None:
     """Write what every bidder got and why, and what each winner is to pay for each lot."""
     rows = await fetch(
         "SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"]
@@ -126,11 +125,12 @@ async def _write_round(auction: Row, releases: Sequence[str], number: int, outco
             auction["id"], number, partners[outcome["bidder"]], outcome["bidder"], won, outcome["pays_minor"],
             outcome["reason"], auction["held_at"],
         )  # fmt: skip
-        for position, amount in zip(won, rules.split_price(outcome["pays_minor"], len(won)), strict=True):
+        prices = rules.split_price(outcome["pays_minor"], [lots[position]["reserve_minor"] for position in won])
+        for position, amount in zip(won, prices, strict=True):
             await execute(
                 """INSERT INTO auction_sale (id, outcome, release, net_minor, due_at, state)
                    VALUES (gen_random_uuid(), $1, $2, $3, $4, 'due')""",
-                made, uuid.UUID(releases[position]), amount, due_at,
+                made, lots[position]["release"], amount, due_at,
             )  # fmt: skip
 
 
@@ -234,13 +234,13 @@ async def _default(auction: uuid.UUID) -> int:
         if stand.number >= LAST_ROUND or row["kind"] == "bundle":
             await _grant_window(row)
             return defaulted
-        releases = await _releases(auction)
+        lots = await _lots(auction)
         reveals = [
             line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)
         ]
-        again = rules.awarded(row, releases, reveals)["outcomes"]
+        again = rules.awarded(row, lots, reveals)["outcomes"]
         fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
-        await _write_round(row, releases, stand.number + 1, fresh)
+        await _write_round(row, lots, stand.number + 1, fresh)
         await _grant_window(row)
         await tell(auction)
     return defaulted

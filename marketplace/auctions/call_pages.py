@@ -104,14 +104,18 @@ async def announce_call_form(
 
 
 def typed_groups(fields: rules.Row) -> list[Stratum]:
-    """Return the groups a steward typed: fields `title_fr-N`, `title_en-N`, `wanted-N`, `budget-N`, `most-N`."""
+    """Return the groups a steward typed: fields `title_fr-N`, `title_en-N`, `wanted-N`, `budget-N`, `most-N`, `bands-N`."""
     typed = []
     for number in range(GROUPS_A_FORM):
-        names = ("title_fr", "title_en", "wanted", "budget", "most")
-        french, english, wanted, budget, most = (str(fields.get(f"{name}-{number}", "")).strip() for name in names)
+        names = ("title_fr", "title_en", "wanted", "budget", "most", "bands")
+        french, english, wanted, budget, most, bands = (
+            str(fields.get(f"{name}-{number}", "")).strip() for name in names
+        )
         if any((french, english, wanted, budget, most)):
             budget_micro, most_micro = (rules.cents(text) * MICRO_PER_MINOR for text in (budget, most))
-            typed.append(Stratum(french, english, int(wanted) if wanted.isdecimal() else 0, budget_micro, most_micro))
+            count = int(wanted) if wanted.isdecimal() else 0
+            checked = tuple(band.strip() for band in bands.split(",") if band.strip())
+            typed.append(Stratum(french, english, count, budget_micro, most_micro, checked))
     return typed
 
 

@@ -92,6 +92,6 @@ async def _with_strata(calls: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
 async def list_datasets() -> list[asyncpg.Record]:
     """List datasets a call can be for, with their purpose."""
     return await fetch(
-        """SELECT dataset.code, dataset.title_fr, dataset.title_en, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en
+        """SELECT dataset.code, dataset.age_bands, dataset.title_fr, dataset.title_en, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en
            FROM dataset JOIN purpose ON purpose.code = dataset.purpose ORDER BY dataset.code LIMIT 200"""
     )

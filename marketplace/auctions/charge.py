@@ -53,7 +53,9 @@ async def _order(
     async with transaction():
         held = await fetch_one("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
         row = held and await fetch_one(
-            """SELECT sale.*, outcome.auction, outcome.partner, outcome.pseudonym, outcome.round, auction.offer, auction.root,
+            """SELECT sale.*, outcome.auction, outcome.partner, outcome.pseudonym, outcome.round, auction.root,
+                      (SELECT offer.id FROM release JOIN offer ON offer.dataset = release.dataset
+                       WHERE release.id = sale.release) AS offer,
                       purchase_order.state AS order_state,
                       (SELECT email FROM person WHERE person.partner = outcome.partner
                        ORDER BY person.id = $3 DESC NULLS LAST, created_at, id LIMIT 1) AS email

@@ -5,6 +5,9 @@ the closing job; nobody else reads them, supply is told in rough numbers only, a
 but the award reads an ask. Consent is asked apart, and can be withdrawn as ever. What is won is a promise, written down
 to the dataset's contributor terms, which the quote's floor covers and the revenue share keeps.
 
+A group of age bands is held to them: the closing job asks the operator's own table, and counts nobody in a group it does
+not have them in. The site looks nobody up. A group without bands is whoever says so.
+
 Sized for ten million asks: they are read in pieces and held as arrays, and written in pieces, in one transaction.
 Source: J. Staiano et al., Money walks, UbiComp 2014, section 3.
 """
@@ -21,6 +24,7 @@ import structlog
 from marketplace import clock
 from marketplace.auctions import sealing
 from marketplace.database import copy_columns, execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.datasets.registry import Registry, refuse_without_table
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.auctions.award import Reason
@@ -46,7 +50,8 @@ PADDED_TO_BYTES: Final = 64
 READ_AT_ONCE: Final = 20_000
 WRITTEN_AT_ONCE: Final = 200_000
 FEWEST_TOLD: Final = 100
-REASONS: Final = tuple(Reason)
+NOT_OF_GROUP: Final = "not_of_group"
+REASONS: Final = (*Reason, NOT_OF_GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Stratum:
     wanted: int
     budget_micro: int
     reserve_micro: int
+    age_bands: Sequence[str] = ()
+    """Of the dataset's, those that make the group; none where it cannot be checked who belongs."""
 
 
 async def announce_call(
@@ -73,8 +80,13 @@ async def announce_call(
     opens_at = max(opens_at, now)
     _check_call(strata, (opens_at, closes_at, promise_from, promise_to), fewest)
     async with transaction():
-        if not await fetch_value("SELECT true FROM dataset WHERE code = $1", dataset):
+        bands = await fetch_value("SELECT age_bands FROM dataset WHERE code = $1", dataset)
+        if bands is None:
             raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+        if not {band for one in strata for band in one.age_bands} <= set(bands):
+            raise Invalid("A group is of age bands that the dataset declares.")
+        if any(one.age_bands for one in strata):
+            await asyncio.to_thread(refuse_without_table)
         added = await execute(
             """INSERT INTO contributor_call (id, dataset, opens_at, closes_at, promise_from, promise_to, state, announced_by,
                                              announced_at)
@@ -82,13 +94,13 @@ async def announce_call(
             call, dataset, opens_at, closes_at, promise_from, promise_to, by, now,
         )  # fmt: skip
         if added:
-            await execute(
-                """INSERT INTO contributor_stratum (id, call, position, title_fr, title_en, wanted, budget_micro, reserve_micro)
-                   SELECT gen_random_uuid(), $1, ordinality - 1, title_fr, title_en, wanted, budget_micro, reserve_micro
-                   FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[]) WITH ORDINALITY
-                        AS given (title_fr, title_en, wanted, budget_micro, reserve_micro, ordinality)""",
-                call, *([getattr(one, name) for one in strata] for name in Stratum.__slots__),
-            )  # fmt: skip
+            for position, one in enumerate(strata):
+                await execute(
+                    """INSERT INTO contributor_stratum (id, call, position, title_fr, title_en, wanted, budget_micro, reserve_micro,
+                                                        age_bands)
+                       VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8)""",
+                    call, position, one.title_fr, one.title_en, one.wanted, one.budget_micro, one.reserve_micro, list(one.age_bands),
+                )  # fmt: skip
     return call
 
 
@@ -194,7 +206,7 @@ async def award_calls() -> int:
     for row in due:
         try:
             awarded += await _award(row["id"])
-        except sealing.UnopenableError as problem:
+        except (sealing.UnopenableError, Conflict) as problem:
             log.error("call not awarded", call=str(row["id"]), why=str(problem))  # noqa: TRY400 (the sentence says it all)
     return awarded
 
@@ -217,17 +229,26 @@ class Asks:
     strata: NDArray[np.int64]
     least: NDArray[np.int64]
 
+    def of(self, some: NDArray[np.bool_]) -> Asks:
+        """Return some of them, in their order."""
+        return Asks(self.subscribers[some], self.strata[some], self.least[some])
+
 
 async def _award(call: uuid.UUID) -> int:
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
     async with transaction():  # Waits for whoever is stating an amount this instant; nobody may after that.
         held = await _held(call)
         if held["state"] != "standing" or held["held_at"] < held["closes_at"]:
             return 0
     strata = await fetch("SELECT * FROM contributor_stratum WHERE call = $1 ORDER BY position", call)
     asks = await _opened(call, {row["id"]: row["position"] for row in strata})
+    belong = await asyncio.to_thread(_belong, asks, strata)
+    counted = asks.of(belong)
     terms = {row["position"]: StratumTerms(row["wanted"], row["budget_micro"], row["reserve_micro"]) for row in strata}
-    awards = await asyncio.to_thread(by_stratum, asks.least, asks.strata, terms)
-    reasons = await asyncio.to_thread(_reasons, asks, awards)
+    awards = await asyncio.to_thread(by_stratum, counted.least, counted.strata, terms)
+    reasons = np.full(len(asks.least), REASONS.index(NOT_OF_GROUP), dtype=np.int64)
+    reasons[belong] = await asyncio.to_thread(_reasons, counted, awards)
     async with transaction():
         held = await _held(call)
         if held["state"] != "standing":
@@ -280,6 +301,19 @@ def _unseal(rows: Sequence[Row], positions: dict[uuid.UUID, int]) -> NDArray[np.
         ],
         dtype=np.int64,
     ).T  # fmt: skip
+
+
+def _belong(asks: Asks, strata: Sequence[Row]) -> NDArray[np.bool_]:
+    """Return of each ask whether it is of the group it names, as the operator's table tells; a group without bands takes anyone."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    belong = np.ones(len(asks.subscribers), np.bool_)
+    if checked := [row for row in strata if row["age_bands"]]:
+        registry = Registry()
+        for row in checked:
+            here = asks.strata == row["position"]
+            belong[here] = registry.are_in(asks.subscribers[here], row["age_bands"])
+    return belong
 
 
 def _reasons(asks: Asks, awards: Mapping[int, ReverseAward | NotEnoughAsks]) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 A watcher is a cursor into the log of accepted bids: each message carries every bid since the last one it was sent and
 bears the latest position as its id, so a browser that comes back with `Last-Event-ID` misses nothing and sees nothing
-twice. A lost LISTEN connection is made anew and everything read again; when the last watcher leaves, nothing stays.
+twice. A message is written once a process, and a watcher costs no query, timer or task of its own while it keeps up. A
+lost LISTEN connection is made anew and everything read again; when the last watcher leaves, nothing stays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import uuid
 import weakref
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -23,10 +25,11 @@ from marketplace.auctions.queries import ROWS_A_MESSAGE, get_auction, list_log, 
 from marketplace.database import DB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 15.0
+HEARTBEAT: Final = b": still here\n\n"
 READ_AGAIN_SECONDS: Final = 5.0
 """A reading is due at least so often while anybody watches, should a notification ever be lost in silence."""
 PAUSE_SECONDS: Final = 0.2
@@ -39,6 +42,16 @@ RETRY_MILLISECONDS: Final = 1000
 LONGEST_WAIT_SECONDS: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a process tells once: the bids from position `first` to `last`, none where last is before first."""
+
+    number: int
+    first: int
+    last: int
+    chunk: bytes
+
+
 class Feed:
     """What one process knows of one auction: its latest messages, and who waits for the next."""
 
@@ -47,14 +60,25 @@ class Feed:
         self.auction = auction
         self.dirty = asyncio.Event()
         self.changed = asyncio.Event()
-        self.messages: deque[tuple[int, int, int, bytes]] = deque(maxlen=MESSAGES_KEPT)
-        """(number, first position, last position, bytes) of each message."""
+        self.messages: deque[Message] = deque(maxlen=MESSAGES_KEPT)
         self.number = 0
         self.position: int | None = None
         self.state: tuple[object, ...] | None = None
         self.watchers = 0
         self.again_in_seconds = READ_AGAIN_SECONDS
         self.task: asyncio.Task[None] | None = None
+
+    def tell(self, chunk: bytes, first: int, last: int) -> None:
+        """Keep a message and wake whoever waits for one."""
+        self.number += 1
+        self.messages.append(Message(self.number, first, last, chunk))
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def beat(self) -> None:
+        """Tell that the line is still open."""
+        if self.position is not None:
+            self.tell(HEARTBEAT, self.position + 1, self.position)
 
     async def keep(self) -> None:
         """Read the auction whenever it may have changed, and publish what is new."""
@@ -78,7 +102,7 @@ class Feed:
         self.again_in_seconds = min([READ_AGAIN_SECONDS, *ahead])
         if self.position is None:
             self.position = int(auction["bid_count"])
-        rows = await list_log(self.auction, after=self.position)
+        rows = await list_log(self.auction, after=self.position, upto=auction["bid_count"])
         state = (auction["phase"], auction["closes_at"], auction["root"])
         if not rows and state == self.state:
             return False
@@ -86,20 +110,18 @@ class Feed:
         if rows:
             self.position = int(rows[-1]["position"])
         self.state = state
-        self.number += 1
-        self.messages.append((self.number, first, self.position, message(snapshot(auction, rows), self.position)))
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self.tell(message(snapshot(auction, rows), self.position), first, self.position)
         return len(rows) == ROWS_A_MESSAGE
 
 
 class Hub:
-    """The LISTEN connection of one event loop and the feeds it wakes."""
+    """The LISTEN connection and the heartbeat of one event loop, and the feeds they wake."""
 
     def __init__(self) -> None:
         """Hold nothing until somebody watches."""
         self.feeds: dict[uuid.UUID, Feed] = {}
         self.listener: asyncio.Task[None] | None = None
+        self.heart: asyncio.Task[None] | None = None
 
     def enter(self, auction: uuid.UUID) -> Feed:
         """Count one more watcher of an auction."""
@@ -109,6 +131,7 @@ class Hub:
             feed.task = asyncio.create_task(feed.keep())
         if self.listener is None:
             self.listener = asyncio.create_task(self._listen())
+            self.heart = asyncio.create_task(self._beat())
         feed.watchers += 1
         return feed
 
@@ -119,9 +142,16 @@ class Hub:
             del self.feeds[feed.auction]
             assert feed.task
             feed.task.cancel()
-        if not self.feeds and self.listener:
+        if not self.feeds and self.listener and self.heart:
             self.listener.cancel()
-            self.listener = None
+            self.heart.cancel()
+            self.listener = self.heart = None
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            for feed in self.feeds.values():
+                feed.beat()
 
     async def _listen(self) -> None:
         """Hold a LISTEN connection of its own, and make it anew whenever it is lost."""
@@ -177,38 +207,47 @@ async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
     feed = hub().enter(auction)
     try:
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        row = await get_auction(auction)
-        cursor = int(row["bid_count"]) if since is None else min(max(since, 0), int(row["bid_count"]))
-        seen = feed.number
-        async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020 (the cursor moves on)
+        seen, cursor = feed.number, -1
+        async for chunk, cursor in _catch_up(auction, since):  # noqa: B007 (the cursor moves on)
             yield chunk
         while True:
-            changed = feed.changed
-            fresh = [kept for kept in feed.messages if kept[0] > seen]
+            if feed.number == seen:
+                await feed.changed.wait()
+            fresh = [kept for kept in feed.messages if kept.number > seen and kept.last >= cursor]
+            seen = feed.number
             if not fresh:
-                try:
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
-                except TimeoutError:
-                    yield b": still here\n\n"
                 continue
-            if fresh[0][0] > seen + 1 or fresh[0][1] > cursor + 1:
+            if _in_line(fresh, cursor):
+                cursor = fresh[-1].last
+                yield b"".join(kept.chunk for kept in fresh)
+            else:
                 # A slow watcher, or one that came between two readings: read its own way up to the present.
                 async for chunk, cursor in _catch_up(auction, cursor):  # noqa: B007, B020
-                    yield chunk
-            for number, _, last, chunk in fresh:
-                seen = number
-                if last >= cursor:
-                    cursor = last
                     yield chunk
     finally:
         hub().leave(feed)
 
 
-async def _catch_up(auction: uuid.UUID, cursor: int) -> AsyncIterator[tuple[bytes, int]]:
-    """Yield (message, position) for everything after `cursor`, and at least one message that says how things stand."""
+def _in_line(messages: Sequence[Message], cursor: int) -> bool:
+    """Tell whether each message begins where the one before it ended, the first after position `cursor`."""
+    for one in messages:
+        if one.first != cursor + 1:
+            return False
+        cursor = one.last
+    return True
+
+
+async def _catch_up(auction: uuid.UUID, since: int | None) -> AsyncIterator[tuple[bytes, int]]:
+    """Yield (message, position) for everything after position `since`, and at least one that says how things stand.
+
+    since: None for nothing but how things stand.
+    """
+    cursor = since
     while True:
         row = await get_auction(auction)
-        rows = await list_log(auction, after=cursor)
+        count = int(row["bid_count"])
+        cursor = count if cursor is None else min(cursor, count)
+        rows = await list_log(auction, after=cursor, upto=count)
         if rows:
             cursor = int(rows[-1]["position"])
         yield message(snapshot(row, rows), cursor), cursor

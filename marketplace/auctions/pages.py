@@ -79,6 +79,7 @@ class ReasonForm(Struct):
 
 
 Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
 @get("/auctions")
@@ -171,17 +172,16 @@ async def receipt_file(request: Asked, bid: FromPath[uuid.UUID]) -> Response[byt
 @get("/steward/auctions/new", guards=[staff("steward")])
 async def new_auction_page() -> Template:
     """Ask a steward what to announce."""
-    return page("auctions/new.html", offers=await list_offers(), typed=None, reckoned=None)
+    return page("auctions/new.html", offers=await list_offers(), typed=None, chosen=[], reckoned=None)
 
 
 @post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
-async def announce_form(
-    request: Asked, data: Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
-) -> Redirect:
-    """Announce an auction of an offer's latest releases, once a form."""
+async def announce_form(request: Asked, data: Planned) -> Redirect:
+    """Announce an auction of an offer's latest release, or in a bundle of those chosen, once a form."""
+    offer, releases = await _lots(data, await request.form())
     await announce(
         Plan(
-            kind=data.kind, offer=data.offer, releases=await _releases(data),
+            kind=data.kind, offer=offer, releases=releases,
             opens_at=rules.typed_instant(data.opens_at), closes_at=rules.typed_instant(data.closes_at),
             reserve_minor=rules.cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
             exclusive_from=rules.typed_instant(data.exclusive_from) if data.exclusive_from else None,
@@ -193,28 +193,36 @@ async def announce_form(
 
 
 @post("/steward/auctions/reserve", guards=[staff("steward")], status_code=200)
-async def reckon_form(data: Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Template:
+async def reckon_form(request: Asked, data: Planned) -> Template:
     """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
     if data.kind not in PRICE_RULES:
         raise Invalid("There is no auction of the kind {kind}.", kind=data.kind)
     window = [rules.typed_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
     if data.kind == "exclusive" and (None in window or window[0] >= window[1]):  # type: ignore[operator]
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
-    found = await reckon_reserve(
-        data.kind, data.offer, await _releases(data), opens_at=window[0], ends_at=window[1], now=clock.now()
-    )
-    return page("auctions/new.html", offers=await list_offers(), typed=data, reckoned=json.loads(found.document) | {
-        "reserve_minor": found.reserve_minor
-    })  # fmt: skip
+    offer, releases = await _lots(data, await request.form())
+    found = await reckon_reserve(data.kind, offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
+    return page(
+        "auctions/new.html", offers=await list_offers(), typed=data, chosen=releases if data.kind == "bundle" else [],
+        reckoned=json.loads(found.document) | {"reserve_minor": found.reserve_minor},
+    )  # fmt: skip
 
 
-async def _releases(data: PlanForm) -> list[uuid.UUID]:
-    """Return what a plan sells: the offer's latest release, or in a bundle auction several."""
+async def _lots(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID]]:  # noqa: ANN401 (Litestar's form)
+    """Return what a plan sells, and the offer it bears the name of: the offer's latest release, or a bundle of those ticked.
+
+    A bundle of which nothing is ticked is of the offer's latest ones.
+    """
     offers = {row["id"]: row for row in await list_offers()}
+    if data.kind == "bundle" and (ticked := set(fields.getall("release", []))):
+        chosen = [(offer, one) for offer, row in offers.items() for one in row["releases"] if str(one) in ticked]
+        if len(chosen) < len(ticked):
+            raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
+        return chosen[0][0], [one for _, one in chosen]
     if data.offer not in offers:
         raise Invalid("Choose an offer with a sealed release.")
     latest: list[uuid.UUID] = offers[data.offer]["releases"]
-    return latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1]
+    return data.offer, latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1]
 
 
 @post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)

@@ -53,7 +53,7 @@ async def list_auctions(page: int) -> Paged:
 async def list_lots(auction: uuid.UUID) -> list[asyncpg.Record]:
     """List what is on sale in an auction, by position."""
     return await fetch(
-        """SELECT lot.position, lot.release, release.period_from, release.period_to, release.row_count, release.consenting,
+        """SELECT lot.position, lot.release, lot.reserve_minor, release.period_from, release.period_to, release.row_count, release.consenting,
                   dataset.code AS dataset, dataset.title_fr, dataset.title_en, dataset.area, revocation.revoked_at
            FROM auction_lot AS lot JOIN release ON release.id = lot.release JOIN dataset ON dataset.code = release.dataset
            LEFT JOIN revocation ON revocation.release = release.id
@@ -62,12 +62,15 @@ async def list_lots(auction: uuid.UUID) -> list[asyncpg.Record]:
     )
 
 
-async def list_log(auction: uuid.UUID, *, after: int = 0, limit: int = ROWS_A_MESSAGE) -> list[asyncpg.Record]:
-    """List accepted bids in order, from the one after position `after`: who by pseudonym, when, the price then."""
+async def list_log(auction: uuid.UUID, *, after: int = 0, upto: int | None = None) -> list[asyncpg.Record]:
+    """List accepted bids in order, after position `after` and up to `upto`, five hundred at most: who by pseudonym, when, the price then.
+
+    upto: the bids counted where a price was read, so that no later bid stands beside it.
+    """
     return await fetch(
-        """SELECT position, pseudonym, received_at, price_minor, answer FROM bid
-           WHERE auction = $1 AND position > $2 ORDER BY position LIMIT $3""",
-        auction, after, limit,
+        f"""SELECT position, pseudonym, received_at, price_minor, answer FROM bid
+            WHERE auction = $1 AND position > $2 AND ($3::bigint IS NULL OR position <= $3) ORDER BY position LIMIT {ROWS_A_MESSAGE}""",
+        auction, after, upto,
     )  # fmt: skip
 
 
@@ -189,7 +192,9 @@ async def list_offers() -> list[asyncpg.Record]:
     """List offers that can be auctioned, with their sealed releases, the latest first."""
     return await fetch(
         """SELECT offer.id, dataset.code, dataset.title_fr, dataset.title_en,
-                  array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases
+                  array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases,
+                  array_agg(release.period_from ORDER BY release.period_to DESC, release.id) AS begin,
+                  array_agg(release.period_to ORDER BY release.period_to DESC, release.id) AS end
            FROM offer JOIN dataset ON dataset.code = offer.dataset
            JOIN release ON release.dataset = dataset.code AND release.state = 'sealed'
                 AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)

@@ -1,7 +1,7 @@
 """The reserve of an auction, reckoned by `pricing` when it is announced: never below what selling this way forgoes.
 
-An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains; any other kind's is
-the offer's floor, which covers what contributors were promised. What it was reckoned from is kept with the auction.
+An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains; any other lot's is
+its offer's floor, which covers what contributors were promised. What it was reckoned from is kept with the auction.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, recko
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pricing.quote import PriceInputs
 
@@ -39,6 +39,8 @@ class Reckoned:
     reserve_minor: int
     forgone_minor: int
     document: str
+    floors: Mapping[uuid.UUID, int]
+    """The least for each release; the auction's is the lowest of them."""
 
     @property
     def waterfall(self) -> list[dict[str, Any]]:
@@ -56,22 +58,24 @@ async def reckon_reserve(
     kind: str, offer: uuid.UUID, releases: Sequence[uuid.UUID], *, opens_at: dt.datetime | None, ends_at: dt.datetime | None,
     now: dt.datetime,
 ) -> Reckoned:  # fmt: skip
-    """Return the reserve of an auction of these releases of an offer; for an exclusive one its window is [opens_at, ends_at).
+    """Return the reserve of an auction of these releases; for an exclusive one its window of `offer` is [opens_at, ends_at).
 
     Refuses a release that is not for sale.
     """
     rows = await fetch("SELECT * FROM release WHERE id = ANY($1) ORDER BY period_to DESC", list(releases))
-    priced = [(await price_now(row, now=now)).inputs for row in rows]
+    priced = {row["id"]: (await price_now(row, now=now)).inputs for row in rows}
     if kind == "exclusive" and opens_at and ends_at:
-        return await _of_window(offer, priced[0], rows[0]["dataset"], (opens_at, ends_at), now)
-    floor = max(inputs.floor_minor for inputs in priced)
+        [(release, inputs)] = priced.items()
+        return await _of_window(offer, release, inputs, rows[0]["dataset"], (opens_at, ends_at), now)
+    floors = {release: inputs.floor_minor for release, inputs in priced.items()}
+    floor = min(floors.values())
     document: Any = {"floor_minor": floor, "waterfall": [{"name": "floor", "amount_minor": floor}]}
-    return Reckoned(floor, 0, rfc8785.dumps(document).decode())
+    return Reckoned(floor, 0, rfc8785.dumps(document).decode(), floors)
 
 
-async def _of_window(
-    offer: uuid.UUID, inputs: PriceInputs, dataset: str, lasts: tuple[dt.datetime, dt.datetime], now: dt.datetime
-) -> Reckoned:
+async def _of_window(  # noqa: PLR0917 (a window's parts)
+    offer: uuid.UUID, release: uuid.UUID, inputs: PriceInputs, dataset: str, lasts: tuple[dt.datetime, dt.datetime], now: dt.datetime,
+) -> Reckoned:  # fmt: skip
     opens_at, ends_at = lasts
     days = -(-(ends_at - opens_at) // DAY)
     history = await _history(offer, now)
@@ -85,7 +89,8 @@ async def _of_window(
         "forgone_minor": found.forgone_minor, "reserve_minor": found.reserve_minor,
         "waterfall": [asdict(step) for step in found.waterfall],
     }  # fmt: skip
-    return Reckoned(found.reserve_minor, found.forgone_minor, rfc8785.dumps(document).decode())
+    document = rfc8785.dumps(document).decode()
+    return Reckoned(found.reserve_minor, found.forgone_minor, document, {release: found.reserve_minor})
 
 
 async def _history(offer: uuid.UUID, now: dt.datetime) -> History:

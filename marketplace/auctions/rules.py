@@ -17,7 +17,7 @@ import rfc8785
 from marketplace.errors import Invalid
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.transcript import KINDS, Transcript, commit_bid, commit_bundle, leaves, merkle_root, proxy_entry
-from pricing.money import Money
+from pricing.money import Money, largest_remainder
 
 if TYPE_CHECKING:
     import uuid
@@ -100,20 +100,22 @@ def state_of(auction: Row) -> AscendingState:
     )  # fmt: skip
 
 
-def decide_sealed(auction: Row, content: Row, at: dt.datetime, *, has_bid: bool) -> str:
+def decide_sealed(auction: Row, reserves: Sequence[int], content: Row, at: dt.datetime, *, has_bid: bool) -> str:
     """Decide a sealed bid at the instant that counts; its content is known only while the request lasts.
+
+    reserves: the least that each lot is sold for.
 
     One a bidder: it cannot be replaced, so nobody can choose afterwards which of two counts. Open bids are decided where
     their auction is locked, by the SQL function `decide_open_bid`, which a test holds equal to `pricing`'s rule.
     """
-    offers = [(amount, len(lots)) for lots, amount in content.get("packages", [])] or [(content["amount_minor"], 1)]
+    offers = content.get("packages") or [([0], content["amount_minor"])]
     if at < auction["opens_at"]:
         return BidAnswer.REFUSED_TOO_EARLY
     if at >= auction["closes_at"] or auction["state"] != "standing":
         return BidAnswer.REFUSED_TOO_LATE
     if has_bid:
         return "refused_already_bid"
-    if any(amount < auction["reserve_minor"] * lots for amount, lots in offers):
+    if any(amount < sum(reserves[lot] for lot in lots) for lots, amount in offers):
         return BidAnswer.REFUSED_BELOW_MINIMUM
     return "sealed"
 
@@ -173,11 +175,11 @@ def good(lot: int) -> str:
 
 
 # ------------------------------------------------------------------ the end
-def terms_document(auction: Row, releases: Sequence[str]) -> dict[str, Any]:
+def terms_document(auction: Row, lots: Sequence[Row]) -> dict[str, Any]:
     """Return the auction's rule as its transcript states it: the first leaf under the root."""
     terms: dict[str, Any] = {
         "currency": auction["currency"],
-        "lots": list(releases),
+        "lots": [str(lot["release"]) for lot in lots],
         "reserve_minor": auction["reserve_minor"],
     }
     if auction["kind"] == "limited":
@@ -203,17 +205,17 @@ def kind_of(auction: Row) -> str:
     return "ascending" if auction["kind"] == "ascending" else str(auction["price_rule"])
 
 
-def reserve_reveals(auction: Row, lots: int) -> list[dict[str, Any]]:
+def reserve_reveals(auction: Row, lots: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the seller's own open bids in a bundle auction: the reserve on each lot, so that none is sold below it."""
     if auction["kind"] != "bundle":
         return []
     return [
-        {"bidder": f"{SELLER}{lot}", "goods": [good(lot)], "amount_minor": auction["reserve_minor"], "nonce": "00" * 32}
-        for lot in range(lots)
+        {"bidder": f"{SELLER}{at}", "goods": [good(at)], "amount_minor": lot["reserve_minor"], "nonce": "00" * 32}
+        for at, lot in enumerate(lots)
     ]
 
 
-def entries_of(auction: Row, lots: int, bids: Sequence[Row]) -> list[bytes]:
+def entries_of(auction: Row, lots: Sequence[Row], bids: Sequence[Row]) -> list[bytes]:
     """Return the leaves after the terms: the seller's bids, then each accepted bid's commitments in order."""
     seller = [
         commit_bundle(str(auction["id"]), one["bidder"], one["goods"], one["amount_minor"], bytes(32))
@@ -222,10 +224,10 @@ def entries_of(auction: Row, lots: int, bids: Sequence[Row]) -> list[bytes]:
     return seller + [bytes.fromhex(each) for bid in bids for each in commitments_of(bid)]
 
 
-def root_of(auction: Row, releases: Sequence[str], bids: Sequence[Row]) -> bytes:
-    """Return the root that is published at close."""
-    terms = terms_document(auction, releases)
-    return merkle_root(leaves(str(auction["id"]), kind_of(auction), terms, entries_of(auction, len(releases), bids)))
+def root_of(auction: Row, lots: Sequence[Row], bids: Sequence[Row]) -> bytes:
+    """Return the root that is published at close. lots: in order, each with its release and reserve."""
+    terms = terms_document(auction, lots)
+    return merkle_root(leaves(str(auction["id"]), kind_of(auction), terms, entries_of(auction, lots, bids)))
 
 
 def reveals_of(bid: Row, content: Row, nonce: str) -> list[dict[str, Any]]:
@@ -242,19 +244,19 @@ def reveals_of(bid: Row, content: Row, nonce: str) -> list[dict[str, Any]]:
     return [{"bidder": bid["pseudonym"], "amount_minor": content["amount_minor"], "nonce": nonce}]
 
 
-def transcript(auction: Row, releases: Sequence[str], bids: Sequence[Row], reveals: Sequence[Row]) -> Transcript:
+def transcript(auction: Row, lots: Sequence[Row], bids: Sequence[Row], reveals: Sequence[Row]) -> Transcript:
     """Return everything from which anyone re-computes the award, the award itself as `pricing` computes it."""
-    terms, kind = terms_document(auction, releases), kind_of(auction)
-    shown = (*reserve_reveals(auction, len(releases)), *reveals)
+    terms, kind = terms_document(auction, lots), kind_of(auction)
+    shown = (*reserve_reveals(auction, lots), *reveals)
     return Transcript(
-        str(auction["id"]), kind, terms, tuple(entries_of(auction, len(releases), bids)), shown,
-        bytes.fromhex(auction["root"]), awarded(auction, releases, shown),
+        str(auction["id"]), kind, terms, tuple(entries_of(auction, lots, bids)), shown,
+        bytes.fromhex(auction["root"]), awarded(auction, lots, shown),
     )  # fmt: skip
 
 
-def awarded(auction: Row, releases: Sequence[str], reveals: Sequence[Row]) -> dict[str, Any]:
+def awarded(auction: Row, lots: Sequence[Row], reveals: Sequence[Row]) -> dict[str, Any]:
     """Return the award of an auction's rule for these bids."""
-    return KINDS[kind_of(auction)][1](terms_document(auction, releases), reveals)
+    return KINDS[kind_of(auction)][1](terms_document(auction, lots), reveals)
 
 
 def award_document(sale: Row) -> bytes:
@@ -279,9 +281,9 @@ def lots_of(outcome: Row) -> list[int]:
     return [0] * bool(outcome["units"])
 
 
-def split_price(pays_minor: int, lots: int) -> list[int]:
-    """Return a package's price over its lots, as evenly as whole cents go, the first ones a cent more."""
-    return [pays_minor // lots + (at < pays_minor % lots) for at in range(lots)] if lots else []
+def split_price(pays_minor: int, reserves: Sequence[int]) -> list[int]:
+    """Return a package's price over its lots in proportion to their reserves, exactly: none is sold below its own."""
+    return largest_remainder(pays_minor, reserves) if reserves else []
 
 
 # ------------------------------------------------------------------ what people type

@@ -27,7 +27,7 @@ class Auction(Table, db=DB, tablename="auction"):
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     currency = Varchar(length=3, default="EUR")
     reserve_minor = BigInt()
-    """The least a licence is sold for; in an ascending auction, its first price."""
+    """The least a licence is sold for: of its only lot, or of a bundle auction's cheapest; in an ascending auction, its first price."""
     forgone_minor = BigInt()
     """Other sales an exclusive window gives up: the reserve is never below it."""
     licences = Integer()
@@ -105,15 +105,21 @@ class AuctionLead(Table, db=DB, tablename="auction_lead"):
 
 
 class AuctionLot(Table, db=DB, tablename="auction_lot"):
-    """A release on sale in an auction; a bundle auction has several."""
+    """A release on sale in an auction; a bundle auction has several, of one dataset or of several, so of other zones too.
+
+    A lot is a whole release: its people are paid by their weights in all of it, which no part of it would tell.
+    """
 
     id = UUID(primary_key=True)
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
     position = Integer()
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
+    reserve_minor = BigInt()
+    """The least it is sold for."""
     one_place_a_lot = Unique([auction, position])
     sold_once_an_auction = Unique([auction, release])
     positions_start_at_zero = Check("position >= 0")
+    reserve_is_positive = Check("reserve_minor > 0")
 
 
 class Bid(Table, db=DB, tablename="bid"):
@@ -234,6 +240,8 @@ class ContributorStratum(Table, db=DB, tablename="contributor_stratum"):
     position = Integer()
     title_fr = Text()
     title_en = Text()
+    age_bands = Array(base_column=Text(), default=list)
+    """The dataset's bands that make the group, checked at the award against the operator's table; none: whoever says so."""
     wanted = Integer()
     budget_micro = BigInt()
     """The most that all winners together are promised of a licence."""

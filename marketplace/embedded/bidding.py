@@ -8,12 +8,16 @@ import secrets
 import uuid
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from marketplace import clock
 from marketplace.auctions import actions as auctions
 from marketplace.auctions import award, contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
 from marketplace.database import fetch, fetch_one, fetch_value, transaction
+from marketplace.datasets.registry import Registry
+from marketplace.embedded.city import AGE_BANDS
 from marketplace.embedded.sales import pay
 from marketplace.identity.actors import Actor
 from marketplace.payments import actions as payments
@@ -105,9 +109,11 @@ async def _save_card(partner: uuid.UUID, email: str) -> None:
 
 async def _call(now: dt.datetime, by: str) -> None:
     """Call for contributors, and have some lines answer, each its own least amount."""
+    bands = await fetch_value("SELECT age_bands FROM dataset WHERE code = 'lyon-presence-day'")
+    young, old = ([band for band in bands if band == one] for one in AGE_BANDS)
     strata = [
-        Stratum("Moins de 40 ans", "Under 40", 400, 12_000_000, 50_000),
-        Stratum("40 ans et plus", "40 and over", 400, 12_000_000, 50_000),
+        Stratum("Moins de 40 ans", "Under 40", 400, 12_000_000, 50_000, young),
+        Stratum("40 ans et plus", "40 and over", 400, 12_000_000, 50_000, old),
     ]
     await contributors.announce_call(
         "lyon-presence-day", strata, opens_at=now, closes_at=now + 6 * DAY, promise_from=now + 6 * DAY,
@@ -119,7 +125,15 @@ async def _call(now: dt.datetime, by: str) -> None:
     lines = await fetch(
         "SELECT reference FROM subscriber WHERE claimed_at IS NULL ORDER BY reference LIMIT $1", 2 * ANSWERS
     )
-    for number, row in enumerate(lines):
+    references = [row["reference"] for row in lines]
+    older = await asyncio.to_thread(_of_bands, references, old) if old else [number % 2 for number in range(len(lines))]
+    for number, reference in enumerate(references):
         least_micro = 1_000 * (number * 7_919 % 60)
-        await contributors.ask(row["reference"], CALL, groups[number % 2], least_micro=least_micro)
+        await contributors.ask(reference, CALL, groups[older[number]], least_micro=least_micro)
     await contributors.tell_supply()
+
+
+def _of_bands(references: list[int], bands: list[str]) -> list[int]:
+    """Return 1 for each line that the operator has in these bands, as its holder would know; else 0."""
+    found: list[int] = Registry().are_in(np.array(references, np.int64), bands).astype(int).tolist()
+    return found

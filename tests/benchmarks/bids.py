@@ -46,7 +46,8 @@ def main(*, peers: bool = False) -> None:
 
 async def _measure(url: str) -> None:
     from marketplace import database  # noqa: PLC0415
-    from marketplace.auctions.actions import LANES, place_bid  # noqa: PLC0415
+    from marketplace.auctions.actions import place_bid  # noqa: PLC0415
+    from marketplace.auctions.lanes import LANES  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.marketplace.auctions.world import add_bidder, open_auction  # noqa: PLC0415
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
+import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from marketplace import clock
 from marketplace.auctions import calls, contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity.passwords import hash_password
@@ -25,6 +28,7 @@ from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     Run = Callable[[Callable[[], Any]], Any]
 
@@ -106,6 +110,73 @@ def test_each_group_has_its_own_price_within_its_budget(run: Run) -> None:
             0: "won", 1: "won", 2: "over_budget", 3: "over_budget", 4: "won", 5: "won", 6: "above_reserve",
         }  # fmt: skip
         assert await fetch_value("SELECT promised_minor FROM contributor_term") == 980
+
+    run(story)
+
+
+async def ingest_bands(folder: Path, bands: dict[int, str]) -> None:
+    """Give the event store the operator's table of subscribers."""
+    table = folder / "subscribers.csv"
+    lines = [f"{reference},{band},87194e64dffffff" for reference, band in bands.items()]
+    table.write_text("\n".join(["subscriber_id,age_band,home_zone", *lines]))
+    await ingest_events(subscribers=str(table))
+
+
+def test_the_operators_table_decides_who_is_of_a_group_of_ages(run: Run, tmp_path: Path) -> None:
+    async def story() -> None:
+        await add_offer()
+        await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
+        young = Stratum("18-39 ans", "18-39", 2, 10_000_000, 4_000_000, ["18-39"])
+        anyone = Stratum("Cyclistes", "Cyclists", 2, 10_000_000, 4_000_000)
+        with pytest.raises(Conflict, match="no table of subscribers"):
+            await open_call(strata=[young, anyone])
+        await ingest_bands(tmp_path, {0: "18-39", 1: "40+", 2: "18-39", 3: "18-39"})
+        with pytest.raises(Invalid, match="declares"):
+            await open_call(strata=[dataclasses.replace(young, age_bands=["99"])])
+        call, [group, cyclists] = await open_call(strata=[young, anyone], people=7)
+        # The second is older than it says, and the fifth nobody the operator knows: neither wins, nor sets the price.
+        for person, least in enumerate((1_000_000, 1, 2_000_000, 3_000_000, 2)):
+            await contributors.ask(person, call, group, least_micro=least)
+        await contributors.ask(5, call, cyclists, least_micro=4)
+        with pytest.raises(asyncpg.PostgresError):
+            await execute("UPDATE contributor_stratum SET age_bands = '{}'")
+        await close(call)
+        assert await contributors.award_calls() == 1
+        rows = await fetch("SELECT subscriber, won, reason FROM contributor_ask ORDER BY subscriber")
+        assert [tuple(row) for row in rows] == [
+            (0, 1, "won"), (1, 0, "not_of_group"), (2, 1, "won"), (3, 0, "over_quota"), (4, 0, "not_of_group"), (5, 1, "won"),
+        ]  # fmt: skip
+        told = await fetch("SELECT winners, price_micro FROM contributor_stratum ORDER BY position")
+        assert [tuple(row) for row in told] == [(2, 3_000_000), (1, 4_000_000)]
+        await add_line(1)
+        async with Browser() as ada:
+            await ada.sign_in("ada@line.example")
+            shown = text_of(await ada.get(f"/en/calls/{call}"))
+            for sentence in (
+                "in another age group",
+                "operator’s own register decides",
+                "ages 18-39",
+                "other group you belong",
+            ):
+                assert sentence in shown
+
+    run(story)
+
+
+def test_without_the_operators_table_a_call_waits(run: Run, tmp_path: Path) -> None:
+    async def story() -> None:
+        await add_offer()
+        await execute("UPDATE dataset SET age_bands = '{18-39}'")
+        await ingest_bands(tmp_path, {0: "18-39"})
+        call, [group] = await open_call(strata=[dataclasses.replace(ADULTS, age_bands=["18-39"])])
+        await contributors.ask(0, call, group, least_micro=5)
+        await close(call)
+        kept = settings().state / "objects"
+        kept.rename(tmp_path / "aside")
+        assert await contributors.award_calls() == 0
+        shutil.rmtree(kept, ignore_errors=True)
+        (tmp_path / "aside").rename(kept)
+        assert await contributors.award_calls() == 1
 
     run(story)
 

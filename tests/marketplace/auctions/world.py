@@ -62,10 +62,12 @@ async def add_method(partner: uuid.UUID) -> None:
     )
 
 
-async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUID, list[uuid.UUID]]:
+async def add_offer(
+    releases: int = 1, code: str = "new-york", *, floor_minor: int = 1
+) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Add a dataset with sealed releases and its offer; return the offer and the releases.
 
-    The data are so old that a licence is worth the floor, one cent: any reserve will do.
+    The data are so old that a licence is worth the floor, one cent unless said: any reserve will do.
     """
     if not await fetch_value("SELECT true FROM purpose WHERE code = 'presence.statistics'"):
         await execute(
@@ -88,10 +90,9 @@ async def add_offer(releases: int = 1, code: str = "new-york") -> tuple[uuid.UUI
     offer, made = uuid.uuid4(), []
     await execute(
         """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
-           VALUES ($1, $2, 'standard-1', 500000, 1, 90000000, 'EUR', now())""",
-        offer,
-        code,
-    )
+           VALUES ($1, $2, 'standard-1', 500000, $3, 90000000, 'EUR', now())""",
+        offer, code, floor_minor,
+    )  # fmt: skip
     for number in range(releases):
         made.append(uuid.uuid4())
         await execute(

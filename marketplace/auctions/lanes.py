@@ -1,0 +1,86 @@
+"""Where bids of one auction wait in a process: two statements at most are under way, and the next takes all that came meanwhile.
+
+So a bid costs a share of a lock and of a commit however many come at once, nobody overtakes, and the pool's connections
+are left to whoever reads. Every bid is still decided alone, in its turn, while the row is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from marketplace.database import fetch, is_in_transaction
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.auctions.rules import Row
+
+LANES: Final = 2
+"""Statements of one auction under way at once: one is taken, the next waits at the row."""
+TAKEN_TOGETHER: Final = 64
+
+
+class Lane:
+    """The queue of one auction's bids in this process."""
+
+    def __init__(self, auction: uuid.UUID) -> None:
+        """Begin with nobody waiting."""
+        self.auction = auction
+        self.turns = asyncio.Semaphore(LANES)
+        """For sealed bids, which are a transaction each."""
+        self.waiting: deque[tuple[tuple[object, ...], asyncio.Future[Row | None]]] = deque()
+        self.senders: set[asyncio.Task[None]] = set()
+
+    async def take(self, *bid: object) -> Row | None:
+        """Return the answer to an open bid (its id, partner, pseudonym and maximum); None where the auction takes none.
+
+        In the caller's transaction, where one is open, it goes alone.
+        """
+        if is_in_transaction():
+            return (await self._taken([bid])).get(1)
+        answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((bid, answer))
+        if len(self.senders) < LANES:
+            self.senders.add(asyncio.create_task(self._send()))
+        return await answer
+
+    async def _send(self) -> None:
+        """Have the bids that wait taken, all that came meanwhile at a time, until none does."""
+        while self.waiting:
+            some = [self.waiting.popleft() for _ in range(min(len(self.waiting), TAKEN_TOGETHER))]
+            try:
+                told = await self._taken([bid for bid, _ in some])
+            except Exception as problem:  # noqa: BLE001 (told to whoever waits)
+                told = dict.fromkeys(range(1, len(some) + 1), problem)
+            for number, (_, answer) in enumerate(some, 1):
+                one = told.get(number)
+                if answer.done():  # its bidder has left
+                    continue
+                if isinstance(one, Exception):
+                    answer.set_exception(one)
+                else:
+                    answer.set_result(one)
+        task = asyncio.current_task()
+        assert task
+        self.senders.discard(task)
+
+    async def _taken(self, bids: list[tuple[object, ...]]) -> dict[int, Row]:
+        rows = await fetch(
+            "SELECT number, (answered).*, repeated, refusal FROM place_open_bids($1, $2, $3, $4, $5)",
+            self.auction, *(list(column) for column in zip(*bids, strict=True)),
+        )  # fmt: skip
+        return {row["number"]: row for row in rows}
+
+
+_lanes: weakref.WeakValueDictionary[uuid.UUID, Lane] = weakref.WeakValueDictionary()
+
+
+def lane_of(auction: uuid.UUID) -> Lane:
+    """Return the queue of an auction's bids in this process."""
+    lane = _lanes.get(auction)
+    if lane is None:
+        lane = _lanes[auction] = Lane(auction)
+    return lane

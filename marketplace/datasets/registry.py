@@ -1,0 +1,58 @@
+"""What the operator's table of subscribers tells of a line, for who must check a claim about it; nothing of it is kept elsewhere.
+
+The table is in the event store, which jobs alone read: the site never looks anybody up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marketplace.datasets import objects
+from marketplace.datasets.store import Store
+from marketplace.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class Registry:
+    """The age band of every line that the operator's latest table names, as arrays."""
+
+    def __init__(self) -> None:
+        """Read the table; refuse where none was ever ingested."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        store = Store(objects.store())
+        source = pa.BufferReader(store.read(_table_of(store)))
+        table = pq.read_table(source, columns=["subscriber_id", "age_band"])
+        bands = table["age_band"].combine_chunks().dictionary_encode()
+        references = table["subscriber_id"].to_numpy().astype(np.int64)
+        order = np.argsort(references)
+        self.names = [str(name) for name in bands.dictionary.to_pylist()]
+        self._references: NDArray[np.int64] = references[order]
+        self._bands: NDArray[np.int32] = bands.indices.to_numpy()[order]
+
+    def are_in(self, references: NDArray[np.int64], age_bands: Sequence[str]) -> NDArray[np.bool_]:
+        """Return of each line whether the operator knows it to be of one of these age bands; a line it does not know is not."""
+        if not len(self._references):
+            return np.zeros(len(references), np.bool_)
+        wanted = np.isin(np.arange(len(self.names)), [n for n, name in enumerate(self.names) if name in age_bands])
+        places = np.minimum(np.searchsorted(self._references, references), len(self._references) - 1)
+        known: NDArray[np.bool_] = self._references[places] == references
+        return known & wanted[self._bands[places]]
+
+
+def refuse_without_table() -> None:
+    """Refuse where the operator's table of subscribers was never ingested."""
+    _table_of(Store(objects.store()))
+
+
+def _table_of(store: Store) -> dict[str, Any]:
+    if store.state.subscribers is None:
+        raise Conflict("The event store has no table of subscribers: ingest one first.")
+    return store.state.subscribers
