@@ -31,6 +31,7 @@ from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
 from marketplace.payments.stripe_port import SilentError
+from marketplace.web import formats
 from marketplace.web.pages import see
 
 
@@ -49,6 +50,7 @@ async def overview(request: Asked) -> Template:
     waiting = await write_offs.list_write_offs(waiting=True)
     return finance_page(
         "overview.html", figures=await queries.get_figures(), last=await queries.last_run(),
+        cash=await queries.list_cash(clock.now()), month=formats.month,
         reasons=await exceptions.list_reasons(), ages=await exceptions.summarise(), days=exceptions.AGES,
         worst=(await exceptions.list_exceptions()).rows[:5], path_of=queue_pages.path_of,
         to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await bank.list_accounts(),
@@ -67,6 +69,8 @@ async def reconciliation(request: Asked, show: Text = "transactions", page_numbe
         show=show,
         rows=await lists[show](page_number),
         last=await queries.last_run(),
+        figures=await queries.get_figures(),
+        accounts=await bank.list_accounts(),
         may_run=request.user.role == "finance",
     )
 

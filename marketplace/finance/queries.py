@@ -13,6 +13,7 @@ from marketplace.purchases.invoices import list_papers
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
 
     import asyncpg
@@ -46,8 +47,13 @@ async def last_run() -> asyncpg.Record | None:
 
 async def get_figures() -> dict[str, int]:
     """Return the figures of the overview, in cents: what is owed to whom reads as positive."""
-    balances = {row["code"]: row["balance_minor"] for row in await trial_balance()}
+    moved = {row["code"]: row for row in await trial_balance()}
+    balances = {code: row["balance_minor"] for code, row in moved.items()}
     return {
+        "asked": moved[chart.PARTNERS]["debit_minor"],
+        "collected": moved[chart.PARTNERS]["credit_minor"],
+        "sent": moved[chart.SUBSCRIBERS_IN_TRANSIT]["credit_minor"],
+        "arrived": moved[chart.SUBSCRIBERS_IN_TRANSIT]["debit_minor"],
         "stripe": balances[chart.STRIPE],
         "transfers": balances[chart.TRANSFERS],
         "bank": balances[chart.BANK],
@@ -58,6 +64,26 @@ async def get_figures() -> dict[str, int]:
         "vat": -balances[chart.VAT_COLLECTED],
         "sold": -balances[chart.LICENCES_SOLD],
     }
+
+
+async def list_cash(now: dt.datetime) -> list[asyncpg.Record]:
+    """Return a row for each of the last twelve months in Paris: what came to Stripe or the bank, and what left, in cents.
+
+    What moves between the two is neither, and an account's opening balance came before the books.
+    """
+    return await fetch(
+        """WITH flow AS (
+               SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris') AS month, debit = ANY($1) AS is_in, amount_minor
+               FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+               WHERE (debit = ANY($1)) <> (credit = ANY($1)) AND kind <> 'bank_opening'
+           )
+           SELECT month::date AS month, coalesce(sum(amount_minor) FILTER (WHERE is_in), 0)::bigint AS in_minor,
+                  coalesce(sum(amount_minor) FILTER (WHERE NOT is_in), 0)::bigint AS out_minor
+           FROM generate_series(date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months',
+                                date_trunc('month', $2 AT TIME ZONE 'Europe/Paris'), interval '1 month') AS month
+           LEFT JOIN flow USING (month) GROUP BY month ORDER BY month""",
+        [chart.STRIPE, chart.TRANSFERS, chart.BANK], now,
+    )  # fmt: skip
 
 
 async def get_movement(movement_id: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Charts and maps: pure functions from numbers to SVG markup, drawn on the server and readable without scripts or colours.
+"""Charts: pure functions from numbers to SVG markup, drawn on the server and readable without scripts or colours.
 
 The rule this file keeps: every picture carries a title, a description and the same figures as a table; colours and
 sizes are classes of the style sheet (a strict policy forbids inline style); no address outside the site is named.
-Coordinates are whole numbers, so that a thousand hexagons stay well below 100 KiB.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -21,13 +19,11 @@ from marketplace.web import formats
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Instant = dt.date | dt.datetime
-    Ring = list[tuple[int, int]]
     Write = Callable[[float], str]
 
-CLASSES = 7
 WIDTH, HEIGHT = 720, 260
 RIGHT, TOP, BOTTOM = 22, 26, 30
 LEAST_LEFT, LETTER_WIDTH = 44, 8
@@ -35,11 +31,7 @@ MOST_HITS = 200
 MOST_ROWS = 120
 MOST_LABELS = 7
 SHORTEST_SPARK, MOST_SPARK = 3, 60
-MAP_WIDTH = 2000
-MAP_TALLEST, MAP_FLATTEST = 1.1, 0.5
-MOST_TITLED_HEXES = 1500
 BAR_WIDTH, BAR_GAP = 1000, 6
-HIGHEST_LATITUDE = 85.0
 SHORT_SPAN = dt.timedelta(days=3)
 LONG_SPAN = dt.timedelta(days=100)
 
@@ -84,6 +76,12 @@ def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tu
     yield ("", total), Bar("sum", round((left - low) * scale, 1), round((right - left) * scale, 1))
 
 
+def facing(one: int, other: int) -> tuple[float, float]:
+    """Return the lengths of two bars of one scale that stand back to back on a line of 1000: what agrees is symmetrical."""
+    longest, room = max(abs(one), abs(other), 1), (BAR_WIDTH - BAR_GAP) / 2
+    return round(room * abs(one) / longest, 1), round(room * abs(other) / longest, 1)
+
+
 def line_chart(
     points: Sequence[tuple[Instant, float]], *, title: str, description: str = "", unit: str = "",
     average: Sequence[tuple[Instant, float]] = (), average_name: str = "", write: Write = formats.number,
@@ -94,7 +92,7 @@ def line_chart(
     stepped: a value holds until the next, as a price does; zone: the clock that instants are written by.
     """
     if not points:
-        return _nothing()
+        return nothing()
     start, end = _seconds(points[0][0]), _seconds(points[-1][0])
     top = _ceiling(max(value for _, value in (*points, *average)))
     left = _margin(top, write)
@@ -140,7 +138,7 @@ def line_chart(
         else ""
     )
     return Markup("{}{}{}").format(
-        keys, _chart(title, spoken, body), _table(title, (gettext("When"), unit or title), rows)
+        keys, _chart(title, spoken, body), folded(title, (gettext("When"), unit or title), rows)
     )
 
 
@@ -155,7 +153,7 @@ def bar_chart(
 ) -> Markup:
     """Draw one column a label, from zero; values at least zero. Without `table` the page shows the figures itself."""
     if not bars:
-        return _nothing()
+        return nothing()
     top = _ceiling(max(value for _, value in bars))
     left = _margin(top, write)
     room = (WIDTH - left - RIGHT) / len(bars)
@@ -174,8 +172,35 @@ def bar_chart(
         count=len(bars), label=max(bars, key=lambda bar: bar[1])[0], high=write(max(value for _, value in bars))
     )
     rows = [(label, write(value)) for label, value in bars[:MOST_ROWS]]
-    figures = _table(title, (gettext("Which"), unit or title), rows) if table else ""
+    figures = folded(title, (gettext("Which"), unit or title), rows) if table else ""
     return Markup("{}{}").format(_chart(title, spoken, body), figures)
+
+
+def pair_chart(
+    pairs: Sequence[tuple[str, float, float]], names: tuple[str, str], *, title: str, write: Write = formats.number
+) -> Markup:
+    """Draw two columns a label side by side, from zero; values at least zero. The page shows the figures itself."""
+    if not pairs:
+        return nothing()
+    top = _ceiling(max(max(pair[1:]) for pair in pairs))
+    left = _margin(top, write)
+    room = (WIDTH - left - RIGHT) / len(pairs)
+    width = min(room * 0.36, 32.0)
+    body = [_grid(top, write)]
+    for position, (label, *values) in enumerate(pairs):
+        middle = left + room * (position + 0.5)
+        for side, (name, value, kind) in enumerate(zip(names, values, ("column", "column second"), strict=True)):
+            y = _height(value, top)
+            body.append(Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}</title></rect>').format(
+                kind, f"{middle + (side - 1) * width:.1f}", f"{y:.1f}", f"{width - 1:.1f}",
+                f"{max(HEIGHT - BOTTOM - y, 0):.1f}", f"{label} · {name}: {write(value)}"))  # fmt: skip
+        body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            "odd" if position % 2 else "even", f"{middle:.0f}", HEIGHT - 9, label))  # fmt: skip
+    keys = Markup('<ul class="keys"><li>{}</li><li class="second">{}</li></ul>').format(*names)
+    spoken = gettext("{one} and {other}, from {first} to {last}.").format(
+        one=names[0], other=names[1], first=pairs[0][0], last=pairs[-1][0]
+    )
+    return keys + _chart(title, spoken, body)
 
 
 def spark(values: Sequence[float]) -> Markup:
@@ -190,151 +215,6 @@ def spark(values: Sequence[float]) -> Markup:
     )
     return Markup('<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
                   '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>').format(places, places)  # fmt: skip
-
-
-def class_breaks(values: Iterable[float]) -> list[int]:
-    """Return at most seven ascending lower bounds of classes, growing by about the same ratio, for whole values > 0."""
-    counted = sorted(value for value in values if value > 0)
-    if not counted:
-        return [1]
-    low, high = counted[0], counted[-1]
-    breaks = [math.floor(low)]
-    for step in range(1, CLASSES):
-        bound = _round(low * (high / low) ** (step / CLASSES))
-        if bound > breaks[-1] and bound <= high:
-            breaks.append(bound)
-    return breaks
-
-
-def hex_map(
-    cells: Mapping[str, float | None], breaks: Sequence[int] = (), labels: Sequence[str] = (), *,
-    title: str, description: str = "", unit: str = "", withheld_label: str = "",
-) -> Markup:  # fmt: skip
-    """Draw H3 cells in up to seven classes; a cell whose value is None is withheld, and hatched.
-
-    breaks: ascending lower bounds of the classes, `class_breaks` of the values when empty; labels: their names, ranges
-    when empty. Nothing in the picture tells a withheld cell's value.
-    """
-    if not cells:
-        return _nothing()
-    bounds = list(breaks or class_breaks(value for value in cells.values() if value is not None))[:CLASSES]
-    names = list(labels) or _ranges(bounds)
-    rings, size = _project(cells)
-    key = hashlib.sha256(f"{title}{min(cells)}{len(cells)}".encode()).hexdigest()[:8]
-    shown = {cell: value for cell, value in cells.items() if value is not None}
-    groups: dict[int, list[str]] = {}
-    for cell, value in shown.items():
-        groups.setdefault(max(bisect_right(bounds, value) - 1, 0), []).append(cell)
-    spread = _spread(len(bounds))
-    body = [
-        Markup('<defs><pattern id="hatch-{}" width="16" height="16" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-               '<path class="hatch" d="M0 0V16"/></pattern></defs>').format(key)
-    ]  # fmt: skip
-    if hidden := [cell for cell in cells if cells[cell] is None]:
-        body.append(Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(
-            key, "".join(_path(rings[cell]) for cell in hidden), withheld_label or gettext("withheld")))  # fmt: skip
-    for group in sorted(groups):
-        if len(shown) > MOST_TITLED_HEXES:
-            body.append(Markup('<path class="q{}" d="{}"/>').format(
-                spread[group], "".join(_path(rings[cell]) for cell in groups[group])))  # fmt: skip
-            continue
-        hexes = Markup("").join(
-            Markup("<path d='{}'><title>{}</title></path>").format(
-                _path(rings[cell]), f"{formats.number(shown[cell])} {unit}".strip()
-            )
-            for cell in groups[group]
-        )
-        body.append(Markup('<g class="q{}">{}</g>').format(spread[group], hexes))
-    legend = [
-        Markup('<li><i class="q{}"></i>{}</li>').format(spread[position], name) for position, name in enumerate(names)
-    ]
-    if hidden:
-        legend.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld_label or gettext("withheld")))
-    spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
-        shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
-    )
-    busiest = sorted(shown, key=lambda cell: (-shown[cell], cell))[:10]
-    return Markup('<svg class="map" viewBox="0 0 {} {}" role="img" aria-labelledby="map-{}-t map-{}-d"><title id="map-{}-t">{}</title>'
-                  '<desc id="map-{}-d">{}</desc>{}</svg><ul class="legend" aria-hidden="true">{}</ul>{}').format(
-        MAP_WIDTH, size, key, key, key, title, key, spoken, Markup("").join(body), Markup("").join(legend),
-        _table(title, (gettext("Cell (H3)"), unit or title), [(cell, formats.number(shown[cell])) for cell in busiest],
-               gettext("The busiest cells as a table")),
-    )  # fmt: skip
-
-
-def sketch(cells: Mapping[str, float | None]) -> Markup:
-    """Draw the map alone, without words, beside text that says what it shows."""
-    shown = {cell: value for cell, value in cells.items() if value is not None}
-    if not shown:
-        return Markup()
-    bounds = class_breaks(shown.values())
-    rings, size = _project(cells)
-    spread = _spread(len(bounds))
-    groups: dict[int, list[str]] = {}
-    for cell, value in shown.items():
-        groups.setdefault(spread[max(bisect_right(bounds, value) - 1, 0)], []).append(_path(rings[cell]))
-    drawn = Markup("").join(
-        Markup('<path class="q{}" d="{}"/>').format(shade, "".join(paths)) for shade, paths in sorted(groups.items())
-    )
-    return Markup('<svg class="map sketch" viewBox="0 0 {} {}" aria-hidden="true" focusable="false">{}</svg>').format(
-        MAP_WIDTH, size, drawn
-    )
-
-
-def _project(cells: Iterable[str]) -> tuple[dict[str, Ring], int]:
-    """Return each cell's outline in whole Mercator units of a picture MAP_WIDTH wide, and the picture's height."""
-    import h3  # noqa: PLC0415 (a compiled module that only maps need)
-
-    outlines: dict[str, list[tuple[float, float]]] = {}
-    middle: float | None = None
-    for cell in cells:
-        corners = h3.cell_to_boundary(cell)
-        middle = corners[0][1] if middle is None else middle
-        outlines[cell] = [(math.radians((lng - middle + 180) % 360 - 180), _mercator(lat)) for lat, lng in corners]
-    xs = [x for outline in outlines.values() for x, _ in outline]
-    ys = [y for outline in outlines.values() for _, y in outline]
-    wide, tall = max(xs) - min(xs), max(ys) - min(ys)
-    frame_wide = max(wide, tall / MAP_TALLEST) * 1.06
-    frame_tall = max(tall * 1.06, frame_wide * MAP_FLATTEST)
-    scale = MAP_WIDTH / frame_wide
-    left, top = min(xs) - (frame_wide - wide) / 2, min(ys) - (frame_tall - tall) / 2
-    rings = {
-        cell: [(round((x - left) * scale), round((y - top) * scale)) for x, y in outline]
-        for cell, outline in outlines.items()
-    }
-    return rings, round(frame_tall * scale)
-
-
-def _mercator(latitude: float) -> float:
-    kept = max(min(latitude, HIGHEST_LATITUDE), -HIGHEST_LATITUDE)
-    return -math.log(math.tan(math.pi / 4 + math.radians(kept) / 2))
-
-
-def _path(ring: Ring) -> str:
-    """Write a closed outline with relative whole steps, as briefly as SVG allows."""
-    steps = [f"{x - before[0]} {y - before[1]}" for before, (x, y) in pairwise(ring)]
-    return f"M{ring[0][0]} {ring[0][1]}l{' '.join(steps)}z".replace(" -", "-")
-
-
-def _ranges(bounds: Sequence[int]) -> list[str]:
-    """Name classes by their whole numbers: 10–19, 20–39, 40+."""
-    named = [
-        formats.number(low) if high - low <= 1 else f"{formats.number(low)}–{formats.number(high - 1)}"
-        for low, high in pairwise(bounds)
-    ]
-    return [*named, f"{formats.number(bounds[-1])}+"]
-
-
-def _spread(count: int) -> list[int]:
-    """Spread `count` classes over the seven shades, lightest and darkest included."""
-    return [round(position * (CLASSES - 1) / max(count - 1, 1)) for position in range(count)] if count > 1 else [3]
-
-
-def _round(value: float) -> int:
-    """Round to two significant figures, the second a multiple of five."""
-    size: int = 10 ** max(math.floor(math.log10(value)) - 1, 0)
-    step = 5 * size if value / size >= 20 else size  # noqa: PLR2004 (below 20 a step of five is too coarse)
-    return max(round(value / step) * step, 1)
 
 
 def _ceiling(highest: float) -> float:
@@ -385,7 +265,7 @@ def _chart(title: str, description: str, body: Sequence[Markup]) -> Markup:
         WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))  # fmt: skip
 
 
-def _table(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:
+def folded(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:
     """Fold the figures away under the picture."""
     body = Markup("").join(Markup('<tr><th scope="row">{}</th><td class="n">{}</td></tr>').format(*row) for row in rows)
     return Markup('<details><summary>{}</summary><table><caption class="unseen">{}</caption><thead><tr><th scope="col">{}</th>'
@@ -393,7 +273,8 @@ def _table(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, st
         summary or gettext("Show as a table"), caption, headings[0], headings[1], body)  # fmt: skip
 
 
-def _nothing() -> Markup:
+def nothing() -> Markup:
+    """Say that there is nothing to draw."""
     return Markup('<p class="empty">{}</p>').format(escape(gettext("There is nothing to draw yet.")))
 
 

@@ -16,7 +16,7 @@ from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from marketplace.settings import settings
-from marketplace.web import charts, formats
+from marketplace.web import charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def engine() -> JinjaTemplateEngine:
     }  # fmt: skip
     environment.globals |= {
         "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,
-        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(), "charts": charts,
+        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(), "charts": charts, "maps": maps,
         "here": here, "sign_in_url": sign_in_url, "navigation": navigation,
     }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)

@@ -18,6 +18,7 @@ from marketplace.finance.queries import (
     get_movement,
     get_order,
     last_run,
+    list_cash,
     list_movements,
     list_orders,
     list_runs,
@@ -64,8 +65,12 @@ def test_an_honest_sale_matches_to_the_cent(run: Run, stripe: Any) -> None:
         await sales.hold(licence)
         figures = await get_figures()
         assert figures == {
+            "asked": 12_000, "collected": 12_000, "sent": 0, "arrived": 0,
             "stripe": 11_795, "transfers": 0, "bank": 0, "suspense": 0, "held": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
         }  # fmt: skip
+        cash = await list_cash(clock.now())
+        assert len(cash) == 12
+        assert [(row["in_minor"], row["out_minor"]) for row in cash] == [(0, 0)] * 11 + [(12_000, 205)]
         (movement,) = (await list_movements()).rows
         assert movement["order_id"] == order
         assert [entry["id"] for entry in (await get_movement(movement["id"]))["entries"]] == [movement["entry"]]
