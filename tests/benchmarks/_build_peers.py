@@ -115,7 +115,7 @@ def run_peer(packages: str, program: str, file: Path) -> dict[str, float] | str:
             [python, "-m", "pip", "install", "-q", *packages.split()],
             [python, "-c", program, str(file)],
         ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=name)
             if done.returncode:
                 return (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
