@@ -18,6 +18,7 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, t
 from marketplace.datasets.queries import get_dataset, get_release, list_editions, list_revocations
 from marketplace.datasets.rules import TO
 from marketplace.datasets.written_zones import read_zones
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.quote import price
@@ -304,7 +305,8 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     if row["state"] != "sealed" or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
     dataset, seen = await get_dataset(row["dataset"]), await glance(row)
-    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, dataset["h3_resolution"])
+    geography = await get_geography(dataset["zone_table"])
+    inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, dataset["h3_resolution"], geography)
     fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
-from marketplace.datasets.queries import get_release, list_editions
+from marketplace.datasets.queries import get_release, key_zones, list_editions
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.identity.actors import vetted_partner
 from marketplace.settings import settings
 
@@ -28,7 +31,9 @@ PUBLISHED = (
     "delta_exponent", "mean_error_micro", "error_people", "error_events", "r_indicator_micro", "revoked_at",
 )  # fmt: skip
 EDITION = ("level", "variance_multiple", "noise_variance_micro", "threshold", "row_count", "error_people")
-DESCRIBED = ("code", "title_fr", "title_en", "description_fr", "description_en", "area", "h3_resolution", "grain")
+DESCRIBED = (
+    "code", "title_fr", "title_en", "description_fr", "description_en", "area", "zone_table", "h3_resolution", "grain",
+)  # fmt: skip
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
@@ -71,6 +76,15 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
         ],
         "page": number, "more": releases.more,
     }  # fmt: skip
+
+
+@get("/api/v1/datasets/{code:str}/zones.geojson")
+async def get_zones(code: FromPath[str]) -> Response[str]:
+    """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
+    listing = await queries.get_listing(code)
+    geography = await get_geography(listing["zone_table"])
+    document = geography.geojson(await key_zones(code))
+    return Response(await asyncio.to_thread(json.dumps, document), media_type="application/geo+json")
 
 
 @post("/api/v1/quotes", guards=[vetted_partner])
@@ -121,4 +135,4 @@ def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> di
     return {name: row[name] for name in names}
 
 
-ROUTES = [list_datasets, get_dataset, ask_for_quote, get_quote, preview, keys]
+ROUTES = [list_datasets, get_dataset, get_zones, ask_for_quote, get_quote, preview, keys]

@@ -19,6 +19,7 @@ from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, partner, vetted_partner
 from marketplace.settings import settings
@@ -77,8 +78,10 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     listing = await queries.get_listing(code)
     shown = await queries.get_listed_release(code, release or listing["latest"])
     priced = await _price(shown)
+    geography, glance = await get_geography(listing["zone_table"]), await queries.glance(shown)
     return page(
-        "catalogue/dataset.html", listing=listing, release=shown, glance=await queries.glance(shown), priced=priced,
+        "catalogue/dataset.html", listing=listing, release=shown, glance=glance, priced=priced,
+        geography=geography,
         later=_later(priced), releases=await queries.list_listed_releases(code, number), columns=COLUMNS,
         notices=await list_notices(shown["id"]), rates=_rates(priced.amount_minor if priced else 0),
         vat=await _vat(request, priced.amount_minor) if priced else None,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.catalogue import rules
 from marketplace.database import fetch, fetch_one
 from marketplace.datasets import objects
-from marketplace.datasets.queries import cells, key_zones
+from marketplace.datasets.queries import cells, get_dataset, key_zones
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import NotFound, Refusal
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
@@ -63,6 +64,8 @@ class Glance:
     """The first rows, as sold."""
     published: dict[str, int]
     """How many figures of each zone are published; a zone with none is absent."""
+    shapes: dict[str, list[Any]] | None = None
+    """Outlines of the operator's own zones, as GeoJSON polygons; None: the zones are H3's cells."""
 
 
 async def list_listings(search: str, page: int) -> Paged:
@@ -128,7 +131,11 @@ async def glance(release: asyncpg.Record) -> Glance:
     """Return a sealed release in numbers, computed once a process: a release never changes."""
     known = _glances().get(release["id"])
     if known is None:
+        dataset = await get_dataset(release["dataset"])
         known = await asyncio.to_thread(_draw, await cells(release["id"]), await key_zones(release["dataset"]))
+        if dataset["zone_table"]:
+            geography = await get_geography(dataset["zone_table"])
+            known = replace(known, shapes={zone: geography.shape(zone) for zone in known.zones})
         _glances()[release["id"]] = known
         if len(_glances()) > 200:  # noqa: PLR2004 (a few megabytes)
             _glances().pop(next(iter(_glances())))

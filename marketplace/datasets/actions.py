@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from marketplace.database import execute, fetch_one, fetch_value, transaction
 from marketplace.datasets import budget, objects, publishing, queries, rules
 from marketplace.datasets.aggregation import Aggregation, Outcome
 from marketplace.datasets.turns import alone
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 
@@ -73,20 +75,28 @@ async def define(
     parent_resolution: int = 0,
     edition_multiples: Sequence[int] = (),
     product: str = "presence",
+    zone_table: str | None = None,
 ) -> str:
     """Declare a dataset and return its code: what is counted where, for whom, under which bounds and budget.
 
-    `zones` are H3 cells of the resolution or coarser and `age_bands` the segments; with a period they are the public
+    `zones` are H3 cells of the resolution or coarser, or zones of the operator's own `zone_table`, whose levels
+    `h3_resolution` and `parent_resolution` then are; `age_bands` are the segments; with a period they are the public
     key set. `product` is presence, flows or stays; `unit` is release or day, `mechanism` laplace or gaussian (with its delta, 10^-delta_exponent);
     `max_zones` pays for totals that undo truncation, `parent_resolution` adds up thin cells, `edition_multiples` are
     the noise variances of coarser accuracy levels, rising. A dataset of that code that says the same changes nothing;
     one that says otherwise is refused.
     """
+    if not re.fullmatch(rules.SLUG, code):
+        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
+    if not 0 <= h3_resolution <= rules.FINEST:
+        raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
     if grain not in rules.STEPS:
         raise Invalid("The grain must be hour or day.")
     if not zones or not age_bands or len(set(age_bands)) < len(age_bands) or not all(age_bands):
         raise Invalid("A dataset declares its zones, and its age bands once each.")
-    rules.key_zones(zones, h3_resolution)
+    rules.key_zones(zones, h3_resolution, await get_geography(zone_table))
+    if max(max_cells, max_events, half_life_days) > rules.LARGEST_BOUND:
+        raise Invalid("Bounds and half-life are a million at most.")
     if min(max_cells, max_events, half_life_days, epsilon_micro) < 1 or epsilon_micro > budget_micro:
         raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
     if min(rules.EPSILON_PERCENT.values()) * epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
@@ -103,7 +113,7 @@ async def define(
         "epsilon_micro": epsilon_micro, "budget_micro": budget_micro, "half_life_days": half_life_days,
         "unit": unit, "mechanism": mechanism, "delta_exponent": delta_exponent, "max_zones": max_zones,
         "parent_resolution": parent_resolution, "edition_multiples": list(edition_multiples),
-        "product": product,
+        "product": product, "zone_table": zone_table,
     }  # fmt: skip
     async with transaction():
         if not await fetch_value("SELECT true FROM purpose WHERE code = $1", purpose):
@@ -145,7 +155,7 @@ async def build(
     """
     say = progress or (lambda _step, _share: None)
     now = clock.now()
-    specification = rules.specify(await queries.get_dataset(dataset), period_from, period_to, revision=revision)
+    specification = await queries.specify(await queries.get_dataset(dataset), period_from, period_to, revision=revision)
     if specification.period_to > now:
         raise Invalid("The period is not over yet.")
     async with alone(f"build {specification.digest}", say):

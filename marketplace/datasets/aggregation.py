@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +18,7 @@ import numpy as np
 from obstore.store import LocalStore
 
 from marketplace.datasets import definition, drawing, inputs, noise, objects, rules
+from marketplace.datasets.geography import H3
 from marketplace.datasets.ingest import ingest
 from marketplace.datasets.kernel import Kernel
 from marketplace.datasets.people import Numbers
@@ -113,14 +115,11 @@ class Aggregation:
             files = [table]
         else:
             files = inputs.gather(subscribers, self.folder, "subscribers")
-        inputs.open_subscribers(self.database, files, s.age_bands, frozenset(s.zones), s.resolution)
-        found = self.database.execute(
-            "SELECT subscriber_id, segment, CASE WHEN in_area THEN home ELSE -1 END AS home FROM subscriber"
-        ).fetchnumpy()
+        inputs.open_subscribers(self.database, files, s.age_bands, s.zones, s.resolution, geography=s.geography)
+        found = self.database.execute("SELECT subscriber_id, segment, home FROM subscriber").fetchnumpy()
         self.subscribers = np.asarray(found["subscriber_id"], np.int64)
         self.band = np.asarray(found["segment"], np.int16)
-        home = np.asarray(found["home"], np.int64)
-        self.home = np.where(home >= 0, np.searchsorted(self._zones(), home), -1).astype(np.int32)
+        self.home = np.asarray(found["home"], np.int32)
         if events is None:
             if shared.is_empty:
                 raise Invalid(
@@ -262,38 +261,41 @@ class Aggregation:
             "partage.product": s.product,
             "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
             "partage.grain": s.grain,
-            "partage.zones": f"H3, resolution {s.resolution}",
             "partage.method": f"{rules.METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
             "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
             "partage.delta": f"{s.delta:g}",
             "partage.bounds": f"{s.max_cells} cells a subscriber, {s.max_events} events a cell",
             "partage.threshold": str(s.threshold),
             "partage.specification": s.digest,
-        }
+        } | self._about_zones()
 
-    def _zones(self) -> NDArray[np.int64]:
-        """Return the key set's zones as whole numbers, ascending."""
-        return np.array([int(zone, 16) for zone in self.specification.zones], np.int64)
+    def _about_zones(self) -> dict[str, str]:
+        """Return what the file says of its zones: which they are and, of the operator's own, their names and outlines."""
+        s = self.specification
+        if s.geography is H3:
+            return {"partage.zones": f"H3, resolution {s.resolution}"}
+        return {
+            "partage.zones": f"{s.geography.code}, level {s.resolution}",
+            "partage.zones.sha256": s.geography.digest,
+            "partage.zones.geojson": json.dumps(s.geography.geojson(s.zones), ensure_ascii=False),
+        }
 
     def _zone_of_places(self) -> NDArray[np.int32]:
         """Return the position of each place's zone in the key set, -1 outside it; a site is where the table says."""
-        import h3  # noqa: PLC0415
-
+        s = self.specification
         sites, latitudes, longitudes = self.store.places()
-        position = {zone: n for n, zone in enumerate(self.specification.zones)}
-        resolution = self.specification.resolution
-        told = Store(objects.store()).zones_of_sites() if any(site is not None for site in sites) else {}
+        position = {zone: at for at, zone in enumerate(s.zones)}
+        spots = np.array([n for n, site in enumerate(sites) if site is None], np.int64)
+        named = [(n, site) for n, site in enumerate(sites) if site is not None]
+        told = Store(objects.store()).zones_of_sites() if named else {}
+        names = [told.get(site, site) for _, site in named]
         found = np.full(len(sites), -1, np.int32)
-        for n, (site, latitude, longitude) in enumerate(
-            zip(sites, latitudes.tolist(), longitudes.tolist(), strict=True)
-        ):
-            if site is None:
-                zone = h3.latlng_to_cell(latitude, longitude, resolution)
-            else:
-                zone = told.get(site, site)
-                if zone not in position and h3.is_valid_cell(zone) and h3.get_resolution(zone) >= resolution:
-                    zone = h3.cell_to_parent(zone, resolution)
-            found[n] = position.get(zone, -1)
+        located = s.geography.locate(latitudes[spots], longitudes[spots], s.resolution)
+        found[spots] = [position.get(zone, -1) for zone in located]
+        for (n, _), name, zone in zip(named, names, s.geography.find(names, s.resolution), strict=True):
+            level = s.geography.level(name)
+            if zone is not None and (level is None or level >= s.resolution):  # a coarser one does not say in which
+                found[n] = position.get(zone, -1)
         return found
 
 

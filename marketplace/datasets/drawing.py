@@ -217,7 +217,7 @@ def table(specification: Specification, drawn: Drawn) -> pa.Table:
     bands = len(s.segments)
     places = [s.named(drawn.published.keys // (bands * s.times))]
     if len(drawn.rolled.keys):
-        parents = np.asarray(rules.parents(s.zones, s.parent_resolution)[0], dtype=object)
+        parents = np.asarray(rules.parents(s.zones, s.parent_resolution, s.geography)[0], dtype=object)
         places.append(parents[drawn.rolled.keys // (bands * s.times)])
     keys = np.concatenate([drawn.published.keys, drawn.rolled.keys])
     step = s.step // dt.timedelta(microseconds=1)

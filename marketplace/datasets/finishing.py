@@ -62,7 +62,7 @@ def roll_up(specification: Specification, people: NDArray[np.int64], events: NDA
     already and is not in it, so no subtraction of published figures leaves a single withheld cell.
     """
     s = specification
-    names, parent = rules.parents(s.zones, s.parent_resolution)
+    names, parent = rules.parents(s.zones, s.parent_resolution, s.geography)
     shape = (len(s.zones), s.times * len(s.segments))
     thin = (people < s.threshold).reshape(shape)
     size = (len(names), shape[1])
@@ -125,7 +125,7 @@ def coverage(
     there, said = population.reshape(shape), consenting.reshape(shape)
     everyone = int(there.sum())
     whole = int(noisy("consenting", np.array([said.sum()], np.int64))[0])
-    names, area = rules.areas(s.zones)
+    names, area = rules.areas(s.zones, s.geography)
     by_area = np.zeros((2, len(names)), np.int64)
     np.add.at(by_area[0], area, there.sum(axis=1))
     np.add.at(by_area[1], area, said.sum(axis=1))

@@ -191,7 +191,7 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     s = candidate.specification
     if not s.parent_resolution:
         return 0, 0
-    names, parent = rules.parents(s.zones, s.parent_resolution)
+    names, parent = rules.parents(s.zones, s.parent_resolution, s.geography)
     size = np.bincount(parent, minlength=len(names))
     number = {name: place for place, name in enumerate([*s.segments, *names])}
     place = {zone: len(s.segments) + int(at) for zone, at in zip(s.zones, parent, strict=True)}

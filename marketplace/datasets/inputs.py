@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from marketplace.datasets.geography import H3
 from marketplace.errors import Invalid
 from marketplace.settings import settings
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow as pa
+
+    from marketplace.datasets.geography import Geography
 
 SUFFIXES = (".parquet", ".csv")
 INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")
@@ -208,45 +211,38 @@ def open_subscribers(
     database: duckdb.DuckDBPyConnection,
     files: Sequence[Path],
     age_bands: Sequence[str],
-    zones: frozenset[str],
-    resolution: int,
+    zones: Sequence[str],
+    level: int,
+    *,
+    geography: Geography = H3,
 ) -> None:
-    """Make the table `subscriber`: subscriber_id once each, segment (position in `age_bands`), in_area (of `zones`), home."""
+    """Make the table `subscriber`: subscriber_id once each, segment (position in `age_bands`), home (in `zones`, or -1)."""
     import pyarrow as pa  # noqa: PLC0415
 
     check_subscribers(database, files)
     homes = [home for (home,) in rows(database, "SELECT DISTINCT home_zone FROM subscriber_as_read")]
-    places = [_zone_of_home(home, resolution) for home in homes]
-    in_area = [None if place is None else place in zones for place in places]
-    numbers = [None if place is None else int(place, 16) for place in places]
-    load(
-        database, "home", home_zone=pa.array(homes, pa.string()), in_area=pa.array(in_area, pa.bool_()),
-        home=pa.array(numbers, pa.int64()),
-    )  # fmt: skip
+    place = {zone: at for at, zone in enumerate(zones)}
+    found = [None if zone is None else place.get(zone, -1) for zone in geography.find(homes, level)]
+    load(database, "home", home_zone=pa.array(homes, pa.string()), home=pa.array(found, pa.int32()))
     segments = pa.array(range(len(age_bands)), pa.int32())
     load(database, "band", age_band=pa.array(age_bands, pa.string()), segment=segments)
     rows(
         database,
         """CREATE TABLE subscriber AS
-           SELECT subscriber_id, band.segment, home.in_area, home.home, file_number, row_number
+           SELECT subscriber_id, band.segment, home.home, file_number, row_number
            FROM subscriber_as_read LEFT JOIN band USING (age_band) LEFT JOIN home USING (home_zone)""",
     )
+    no_zone = (
+        "{file}, row {row} has a home zone that is neither one of the operator's zones nor an H3 cell."
+        if geography.code
+        else "{file}, row {row} has a home zone that is not an H3 cell."
+    )
     for column, sentence in (
-        ("segment", "{file}, row {row} has an age band that the dataset does not declare."),
-        ("in_area", "{file}, row {row} has a home zone that is not an H3 cell."),
-    ):
+        ("segment", "{file}, row {row} has an age band that the dataset does not declare."), ("home", no_zone),
+    ):  # fmt: skip
         bad = f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
         for file, row in rows(database, bad):
             raise Invalid(sentence, file=files[file], row=row)
-
-
-def _zone_of_home(home: str, resolution: int) -> str | None:
-    """Return the zone of `resolution` in which a home zone, of whatever resolution, lies; None when it is no H3 cell."""
-    import h3  # noqa: PLC0415
-
-    if not re.fullmatch("[0-9a-fA-F]{15,16}", home) or not h3.is_valid_cell(home):
-        return None
-    return str(h3.latlng_to_cell(*h3.cell_to_latlng(home), resolution))
 
 
 def _open(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Sequence[Column]) -> None:

@@ -16,8 +16,10 @@ from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
 from marketplace.consent.rules import public_key
-from marketplace.datasets import actions, dossier, publishing, queries, requests, rules
-from marketplace.datasets.written_zones import read_area
+from marketplace.datasets import actions, dossier, publishing, queries, requests, rules, zone_pages
+from marketplace.datasets.geography import OwnZones
+from marketplace.datasets.written_zones import names, read_area
+from marketplace.datasets.zone_tables import get_geography, list_zone_tables
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor, staff
 from marketplace.settings import settings
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from marketplace.datasets.geography import Geography
 
 MICRO = 1_000_000
 LARGEST_EPSILON = 1_000
@@ -60,6 +63,7 @@ class DatasetForm(Struct):
     epsilon: str
     budget: str
     half_life_days: int
+    zone_table: str = ""
     product: str = "presence"
     delta_exponent: int = 0
     parent_resolution: int = 0
@@ -119,10 +123,11 @@ async def define_form() -> Template:
 async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
     """Define a dataset; the same one again changes nothing."""
     try:
+        geography = await get_geography(data.zone_table)
         code = await actions.define(
             data.code.strip(), purpose=data.purpose, title_fr=data.title_fr.strip(), title_en=data.title_en.strip(),
             description_fr=data.description_fr.strip(), description_en=data.description_en.strip(),
-            area=data.area.strip(), zones=sorted(read_area(data.zones, None if data.zones.lstrip()[:1] != "{" else data.h3_resolution)),
+            area=data.area.strip(), zones=_area(data.zones, data.h3_resolution, geography), zone_table=data.zone_table or None,
             age_bands=_words(data.age_bands), h3_resolution=data.h3_resolution, grain=data.grain, unit=data.unit,
             mechanism=data.mechanism, delta_exponent=data.delta_exponent, max_cells=data.max_cells,
             max_events=data.max_events, epsilon_micro=_micro(data.epsilon), budget_micro=_micro(data.budget),
@@ -212,7 +217,8 @@ async def revoke(
 
 async def _choices() -> dict[str, Any]:
     choices = [(row["code"], localised(dict(row), "title")) for row in await list_purposes()]
-    return {"purpose_choices": choices}
+    tables = [(row["code"], row["code"]) for row in await list_zone_tables()]
+    return {"purpose_choices": choices, "table_choices": [("", gettext("H3 cells")), *tables]}
 
 
 async def _shown(code: str, number: int) -> dict[str, Any]:
@@ -230,6 +236,7 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
 
 async def _release(release: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_release(release)
+    dataset = await queries.get_dataset(row["dataset"])
     coverage = await queries.list_coverage(release)
     try:
         found = await queries.get_dossier(release)
@@ -237,25 +244,37 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
         found = None
     return {
         "release": row,
-        "dataset": await queries.get_dataset(row["dataset"]),
+        "dataset": dataset,
         "words": dossier.SENTENCES,
         "dossier": dossier.read(bytes(found["document"])) if found else None,
         "is_ours": found is not None
         and dossier.is_ours(bytes(found["document"]), bytes(found["signature"]), settings().signing_key),
         "coverage": coverage,
-        "areas": _percent_by_zone(coverage),
+        **await _percent_by_zone(dataset["zone_table"], coverage),
         "editions": await queries.list_editions(release),
         "notices": await queries.list_notices(release),
         "revocation": await publishing.find_revocation(release),
     }
 
 
-def _percent_by_zone(coverage: Sequence[asyncpg.Record]) -> dict[str, float | None]:
-    """Return the share who consent, in percent, of areas that are H3 cells; empty where the operator drew its own."""
-    areas = [row for row in coverage if row["kind"] == "area"]
-    if not all(rules.is_cell(row["name"]) for row in areas):
-        return {}
-    return {row["name"]: 100 * row["consenting"] / row["population"] if row["population"] else None for row in areas}
+async def _percent_by_zone(zone_table: str | None, coverage: Sequence[asyncpg.Record]) -> dict[str, Any]:
+    """Return the share who consent, in percent, by area, with the areas' names and shapes; nothing where none is drawn."""
+    told = [row for row in coverage if row["kind"] == "area"]
+    shares = {row["name"]: 100 * row["consenting"] / row["population"] if row["population"] else None for row in told}
+    geography = await get_geography(zone_table)
+    if not isinstance(geography, OwnZones):
+        return {"areas": shares, "names": None, "shapes": None}
+    shapes = {zone: shape for zone in shares if (shape := geography.shape(zone))}
+    return {"areas": shares if shapes else {}, "names": geography.names, "shapes": shapes}
+
+
+def _area(text: str, level: int, geography: Geography) -> list[str]:
+    """Return the zones a steward names, as they are, or draws; of a table of their own, all of a level where they say none."""
+    if isinstance(geography, OwnZones) and not text.strip():
+        return geography.whole(level)
+    if text.lstrip().startswith("{"):
+        return sorted(read_area(text, level, geography))
+    return sorted(set(names(text)))
 
 
 def _sentence(refusal: str | None) -> str:
@@ -296,5 +315,5 @@ def _day(text: str) -> dt.datetime:
 
 ROUTES = [
     list_datasets, define_form, define, show_dataset, ask_for_build, set_cadence, show_release, download_dossier, publish,
-    revoke,
+    revoke, *zone_pages.ROUTES,
 ]  # fmt: skip

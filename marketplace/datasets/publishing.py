@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, transaction
-from marketplace.datasets import dossier, editions, finishing, gate, noise, objects, queries, rules
+from marketplace.datasets import dossier, editions, finishing, gate, noise, objects, queries
 from marketplace.datasets.turns import alone
 from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
@@ -86,7 +86,7 @@ async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
     say("sealing", 0.97)
     data = await _kept(row)
     dataset = await queries.get_dataset(row["dataset"])
-    specification = rules.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+    specification = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
     levels = []
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset["edition_multiples"], 1):
@@ -166,7 +166,7 @@ async def _held(specification: Specification, release: uuid.UUID) -> list[gate.H
     held = []
     for row in rows:
         dataset = await queries.get_dataset(row["dataset"])
-        other = rules.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+        other = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
         is_public = row["state"] == "sealed"
         cells = _table(await (objects.get(objects.cells_key(row["id"])) if is_public else _kept(row)))
         held.append(gate.Held(str(row["id"]), other, cells, await _charged(row["id"])))

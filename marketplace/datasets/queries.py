@@ -11,10 +11,12 @@ import numpy as np
 
 from marketplace.database import fetch, fetch_one
 from marketplace.datasets import objects, rules
+from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, NotFound
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
     from collections.abc import Sequence
 
@@ -136,7 +138,15 @@ async def list_revocations(releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, asy
 async def key_zones(dataset: str) -> tuple[str, ...]:
     """Return the zones of a dataset's public key set, ascending, published or not."""
     row = await get_dataset(dataset)
-    return rules.key_zones(row["zones"], row["h3_resolution"])
+    return rules.key_zones(row["zones"], row["h3_resolution"], await get_geography(row["zone_table"]))
+
+
+async def specify(
+    dataset: asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
+) -> rules.Specification:
+    """Return what a build of `dataset` (its row) over the half-open period is asked for, as `rules.specify` does."""
+    geography = await get_geography(dataset["zone_table"])
+    return rules.specify(dataset, period_from, period_to, revision=revision, geography=geography)
 
 
 async def cells(release: uuid.UUID) -> pa.Table:

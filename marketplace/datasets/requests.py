@@ -43,7 +43,7 @@ async def ask_for_build(
     async with transaction():
         await lock(f"build requests {dataset}")
         row = await queries.get_dataset(dataset)
-        specification = rules.specify(row, period_from, period_to)
+        specification = await queries.specify(row, period_from, period_to)
         if specification.period_to > now:
             raise Invalid("The period is not over yet.")
         if open_one := await fetch_one(

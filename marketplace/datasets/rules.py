@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import h3
 import numpy as np
 import rfc8785
 
 from marketplace.datasets import budget, noise
+from marketplace.datasets.geography import H3
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     import asyncpg
     from numpy.typing import NDArray
+
+    from marketplace.datasets.geography import Geography
 
 METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""
@@ -63,8 +65,13 @@ MOST_AREAS = 64
 EXPECTED_FALSE_CELLS = 0.1
 """Empty cells that noise alone lifts over the threshold, on average in one release: one release in ten has one."""
 LARGEST_KEY_SET = 400_000_000
+MOST_ZONES = 2_000_000
 LARGEST_DENSE_KEY_SET = 50_000_000
 """Where totals or roll-ups need the noise of every key."""
+SLUG = r"[a-z0-9][a-z0-9-]{1,62}"
+LARGEST_BOUND = 1_000_000
+FINEST = 15
+"""H3's finest resolution, and the lowest level of zones."""
 HASH_PRIME = 2_147_483_647
 HASH_KEYS = 7
 
@@ -76,9 +83,10 @@ class Specification:
     dataset: str
     purpose: str
     zones: tuple[str, ...]
-    """H3 cells of `resolution`, ascending."""
+    """Zones of `resolution`, ascending."""
     age_bands: tuple[str, ...]
     resolution: int
+    """H3's; of the operator's own zones, their level."""
     grain: str
     period_from: dt.datetime
     period_to: dt.datetime
@@ -97,6 +105,8 @@ class Specification:
     """How often this period was asked for anew, from 1: another revision is another release, and another spend."""
     product: str = "presence"
     """presence, flows or stays."""
+    geography: Geography = H3
+    """Where zones lie: H3's cells, or the operator's own as one zone table tells."""
 
     @property
     def step(self) -> dt.timedelta:
@@ -150,6 +160,8 @@ class Specification:
             "parent_resolution": self.parent_resolution,
             "revision": self.revision,
         } | ({"product": self.product} if self.product != "presence" else {})
+        if self.geography.digest:
+            stated["zone_table"] = self.geography.digest
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
     @property
@@ -218,9 +230,12 @@ class Specification:
 
 
 def specify(
-    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
-) -> Specification:
+    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1,
+    geography: Geography = H3,
+) -> Specification:  # fmt: skip
     """Return what a build of `dataset` (its row) over the half-open period is asked for; refuse what makes no release.
+
+    geography: that of the row's zone table.
 
     Hours and days are UTC's: a day has 24 hours, whatever summer time does.
     """
@@ -239,7 +254,7 @@ def specify(
         raise Invalid("The period must start and end on a whole day, in UTC.")
     if revision < 1:
         raise Invalid("Revisions are counted from one.")
-    zones = key_zones(dataset["zones"], dataset["h3_resolution"])
+    zones = key_zones(dataset["zones"], dataset["h3_resolution"], geography)
     if not zones or not dataset["age_bands"]:
         raise Invalid("The dataset {dataset} declares no zones or no age bands yet.", dataset=dataset["code"])
     specification = Specification(
@@ -248,7 +263,7 @@ def specify(
         max_cells=dataset["max_cells"], max_events=dataset["max_events"], epsilon_micro=dataset["epsilon_micro"],
         mechanism=dataset["mechanism"], delta_exponent=dataset["delta_exponent"], unit=dataset["unit"],
         max_zones=dataset["max_zones"], parent_resolution=dataset["parent_resolution"], revision=revision,
-        product=dataset["product"],
+        product=dataset["product"], geography=geography,
     )  # fmt: skip
     most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
     if specification.key_count > most:
@@ -296,38 +311,43 @@ def check_privacy(
         raise Invalid("Each edition must be coarser than the one before.")
 
 
-def is_cell(zone: str) -> bool:
-    """Tell whether a zone is an H3 cell."""
-    return bool(h3.is_valid_cell(zone))
-
-
-def key_zones(area: Sequence[str], resolution: int) -> tuple[str, ...]:
-    """Return the zones of `resolution` that `area` (H3 cells, coarser or equal) stands for, ascending, each once."""
+def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
+    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once."""
     zones: set[str] = set()
-    for cell in area:
-        if not h3.is_valid_cell(cell) or h3.get_resolution(cell) > resolution:
-            raise Invalid(
-                "{cell} is not an H3 cell of resolution {resolution} or coarser.", cell=cell, resolution=resolution
-            )
-        zones.update(h3.cell_to_children(cell, resolution))
+    for zone in area:
+        of = geography.level(zone)
+        if of is None or of > level:
+            if geography.code:
+                raise Invalid(
+                    "{zone} is not a zone of the table {table}, of level {level} or coarser.",
+                    zone=zone, table=geography.code, level=level,
+                )  # fmt: skip
+            raise Invalid("{zone} is not an H3 cell of resolution {level} or coarser.", zone=zone, level=level)
+        if len(zones) + geography.count_below(zone, level) > MOST_ZONES:
+            raise Invalid("That area has more than {most} zones; choose larger ones.", most=MOST_ZONES)
+        zones.update(geography.below(zone, level))
     return tuple(sorted(zones))
 
 
-def parents(zones: Sequence[str], resolution: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the parents of H3 `zones` at a resolution, ascending, and for each zone its parent's position."""
-    of = [h3.cell_to_parent(zone, min(resolution, h3.get_resolution(zone))) for zone in zones]
+def parents(zones: Sequence[str], level: int, geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the zones of a coarser level that hold `zones`, ascending, and for each zone its holder's position."""
+    of = [geography.above(zone, level) for zone in zones]
     names = tuple(sorted(set(of)))
     place = {name: at for at, name in enumerate(names)}
     return names, np.array([place[name] for name in of], np.int64)
 
 
-def areas(zones: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows."""
-    for resolution in range(max(h3.get_resolution(zone) for zone in zones), 0, -1):
-        found = parents(zones, resolution)
+def areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows.
+
+    Where the operator's own zones have too many without a parent, the one area is their whole table.
+    """
+    finest = max(geography.level(zone) or 0 for zone in zones)
+    for level in range(finest, 0, -1):
+        found = parents(zones, level, geography)
         if len(found[0]) <= MOST_AREAS:
             return found
-    return parents(zones, 0)
+    return parents(zones, 0) if geography is H3 else ((geography.code,), np.zeros(len(zones), np.int64))
 
 
 def hash_keys(secret: str, digest: str) -> tuple[int, ...]:

@@ -22,6 +22,22 @@ from marketplace.consent.tables import Notice, Purpose
 from marketplace.database import DB
 
 
+class ZoneTable(Table, db=DB, tablename="zone_table"):
+    """The operator's own zones: codes, names, parents and outlines. Append-only: another table has another code."""
+
+    code = Text(primary_key=True)
+    document = Text()
+    """GeoJSON features, parents before their children."""
+    sha256 = Text()
+    """Of the document, in UTF-8: what specifications name it by."""
+    zone_count = Integer()
+    defined_by = Text()
+    defined_at = Timestamptz()
+    code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
+    document_is_the_one_named = Check("sha256 = encode(sha256(convert_to(document, 'UTF8')), 'hex')")
+    has_zones = Check("zone_count > 0")
+
+
 class Dataset(Table, db=DB, tablename="dataset"):
     """What is counted and under which privacy promise; its budget is spent before the data is looked at."""
 
@@ -33,12 +49,15 @@ class Dataset(Table, db=DB, tablename="dataset"):
     description_en = Text()
     area = Text()
     """Where, in words both languages share, such as `New York`."""
+    zone_table = ForeignKey(ZoneTable, null=True, default=None, on_delete=OnDelete.restrict, target_column="code")
+    """The operator's own zones, where they are counted by; otherwise H3's cells are."""
     zones = Array(base_column=Text())
-    """The area, declared: H3 cells of the dataset's resolution or coarser, which stand for all they hold. With the age
+    """The area, declared: zones of the dataset's resolution or coarser, which stand for all they hold. With the age
     bands and a period's times it makes the public key set, which no person's data can change."""
     age_bands = Array(base_column=Text())
     """The segments, declared, in the order they are shown."""
     h3_resolution = Integer()
+    """H3's resolution; of the operator's own zones their level: 1 for those without a parent, 2 for those in one."""
     grain = Text()
     """hour or day."""
     max_cells = Integer()
@@ -54,7 +73,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     max_zones = Integer(default=0)
     """C: zones one subscriber counts in within the totals that undo truncation; 0: no totals are paid for."""
     parent_resolution = Integer(default=0)
-    """Withheld cells are added up over their H3 parents of this resolution; 0: they are withheld."""
+    """Withheld cells are added up over their parents of this resolution; 0: they are withheld."""
     product = Text(default="presence")
     """presence, flows (from zone to zone) or stays (nights, of residents and visitors)."""
     edition_multiples = Array(base_column=Integer(), default=list)

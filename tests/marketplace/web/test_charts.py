@@ -33,7 +33,7 @@ def picture(markup: str) -> ET.Element:
 
 def test_a_thousand_hexagons_stay_below_a_hundred_kibibytes() -> None:
     cells = {cell: 10.0 + number for number, cell in enumerate(h3.grid_disk(PARIS, 18)) if number < 1000}
-    markup = maps.hex_map(cells, title="People", unit="people")
+    markup = maps.zone_map(cells, title="People", unit="people")
     assert len(markup.encode()) < 100 * 1024
     svg = picture(markup)
     assert len(svg.findall("./g/path")) == 1000
@@ -43,14 +43,14 @@ def test_a_thousand_hexagons_stay_below_a_hundred_kibibytes() -> None:
 
 def test_neighbours_share_their_corners() -> None:
     cells = dict.fromkeys(h3.grid_disk(PARIS, 6), 10.0)
-    rings, _ = maps._project(cells)
-    corners = {corner for ring in rings.values() for corner in ring}
+    rings, _ = maps._project(maps._hexagons(cells))
+    corners = {corner for (ring,) in rings.values() for corner in ring}
     assert len(corners) < 2.6 * len(cells)  # a honeycomb has two corners a cell, and its rim
 
 
 def test_a_withheld_cell_is_hatched_and_tells_nothing() -> None:
     ring = h3.grid_ring(PARIS, 1)
-    svg = picture(maps.hex_map({PARIS: None, **dict.fromkeys(ring, 20.0)}, title="People"))
+    svg = picture(maps.zone_map({PARIS: None, **dict.fromkeys(ring, 20.0)}, title="People"))
     (withheld,) = svg.findall("./path[@class='withheld']")
     assert "url(#hatch-" in withheld.attrib["fill"]
     assert withheld.findtext("title") == "withheld"
@@ -59,9 +59,9 @@ def test_a_withheld_cell_is_hatched_and_tells_nothing() -> None:
 
 def test_a_map_across_the_antimeridian_is_one_piece() -> None:
     fiji = h3.latlng_to_cell(-17.0, 180.0, 5)
-    rings, height = maps._project(h3.grid_disk(fiji, 3))
-    xs = [x for ring in rings.values() for x, _ in ring]
-    ys = [y for ring in rings.values() for _, y in ring]
+    rings, height = maps._project(maps._hexagons(h3.grid_disk(fiji, 3)))
+    xs = [x for (ring,) in rings.values() for x, _ in ring]
+    ys = [y for (ring,) in rings.values() for _, y in ring]
     assert min(xs) >= 0
     assert max(xs) <= maps.MAP_WIDTH
     assert min(ys) >= 0
@@ -176,7 +176,7 @@ def test_a_sketch_draws_what_is_published_and_no_more() -> None:
 
 
 def test_nothing_to_draw_is_said() -> None:
-    for markup in (charts.line_chart([], title="x"), charts.bar_chart([], title="x"), maps.hex_map({}, title="x")):
+    for markup in (charts.line_chart([], title="x"), charts.bar_chart([], title="x"), maps.zone_map({}, title="x")):
         assert "nothing to draw" in markup
 
 

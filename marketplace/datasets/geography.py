@@ -1,0 +1,271 @@
+"""Where zones lie, among each other and on Earth: H3's cells, or the operator's own as its table tells; pure.
+
+Both answer the same questions. A level says how fine a zone is: H3's resolution, or, of the operator's own zones, 1 for
+those without a parent, 2 for those in one of them, and so on down. Coarser zones stand for all they hold.
+
+Source: RFC 7946, The GeoJSON Format; Shimrat, "Algorithm 112: position of point relative to polygon", CACM 1962.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import h3
+import numpy as np
+
+from marketplace.datasets import geojson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Polygons = list[list[Any]]
+
+NOWHERE: Final = ""
+"""The zone of what lies in none."""
+AT_ONCE: Final = 4_000_000
+"""Points times edges compared in one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hexagons:
+    """H3's cells, the same for everyone."""
+
+    code: str = ""
+    digest: str = ""
+
+    def level(self, zone: str) -> int | None:
+        """Return a zone's level, None for what is no zone."""
+        return int(h3.get_resolution(zone)) if _is_cell(zone) else None
+
+    def above(self, zone: str, level: int) -> str:
+        """Return the zone of this level that holds `zone`, or the zone itself where that is coarser already."""
+        return str(h3.cell_to_parent(zone, min(level, h3.get_resolution(zone))))
+
+    def count_below(self, zone: str, level: int) -> int:
+        """Return how many zones of this level, not coarser than its own, a zone stands for."""
+        return int(h3.cell_to_children_size(zone, level))
+
+    def below(self, zone: str, level: int) -> Iterable[str]:
+        """Return the zones of this level that a zone stands for."""
+        return [str(cell) for cell in h3.cell_to_children(zone, level)]
+
+    def find(self, names: Sequence[str], level: int) -> list[str | None]:
+        """Return in which zone of this level each named zone has its centre, None for a name that is no zone."""
+        return [
+            str(h3.latlng_to_cell(*h3.cell_to_latlng(name), level)) if _is_cell(name) else None for name in names
+        ]  # fmt: skip
+
+    def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
+        """Return the zone of this level that each place on Earth is in."""
+        places = zip(latitudes.tolist(), longitudes.tolist(), strict=True)
+        return [str(h3.latlng_to_cell(latitude, longitude, level)) for latitude, longitude in places]
+
+    def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
+        """Return the zones of this level whose centres a GeoJSON polygon holds."""
+        return {str(cell) for cell in h3.geo_to_cells(geometry, level)}
+
+    def count_drawn(self, geometry: dict[str, Any], level: int) -> float:
+        """Return about how many zones the box around a polygon holds."""
+        return geojson.size(geometry) / float(h3.average_hexagon_area(level))
+
+    def name(self, zone: str) -> str:
+        """Return what people call a zone."""
+        return zone
+
+    def shape(self, zone: str) -> Polygons:
+        """Return a zone's outline as GeoJSON polygons, empty where none is known."""
+        ring = [[longitude, latitude] for latitude, longitude in h3.cell_to_boundary(zone)]
+        return [[[*ring, ring[0]]]]
+
+    def geojson(self, zones: Iterable[str]) -> dict[str, Any]:
+        """Return zones as a GeoJSON document."""
+        return _collection((zone, zone, "", self.shape(zone)) for zone in zones)
+
+
+H3: Final = Hexagons()
+
+
+@dataclass(frozen=True)
+class OwnZones:
+    """The operator's own zones: each with a code, a name, a parent perhaps, and an outline perhaps."""
+
+    code: str
+    """Of the table."""
+    digest: str
+    """SHA-256 of the table's document: what names these very zones."""
+    names: Mapping[str, str] = field(compare=False)
+    parents: Mapping[str, str] = field(compare=False)
+    polygons: Mapping[str, Polygons] = field(compare=False)
+    levels: Mapping[str, int] = field(compare=False)
+    children: Mapping[str, Sequence[str]] = field(compare=False)
+
+    @classmethod
+    def of(cls, code: str, digest: str, document: str) -> OwnZones:
+        """Return the zones of a table's document, as `zone_tables.read` wrote it: parents come before their children."""
+        names, parents, polygons = {}, {}, {}
+        levels: dict[str, int] = {}
+        children: dict[str, list[str]] = {}
+        for feature in json.loads(document)["features"]:
+            said = feature["properties"]
+            zone, parent = said["code"], said["parent"]
+            names[zone], parents[zone] = said["name"], parent
+            polygons[zone] = geojson.polygons(feature["geometry"]) if feature["geometry"] else []
+            levels[zone] = levels[parent] + 1 if parent else 1
+            children.setdefault(parent, []).append(zone)
+        return cls(code, digest, names, parents, polygons, levels, children)
+
+    def level(self, zone: str) -> int | None:
+        """Return a zone's level, None for what is no zone."""
+        return self.levels.get(zone)
+
+    def above(self, zone: str, level: int) -> str:
+        """Return the zone of this level that holds `zone`, or the zone itself where that is coarser already."""
+        while self.levels[zone] > level:
+            zone = self.parents[zone]
+        return zone
+
+    def count_below(self, zone: str, level: int) -> int:
+        """Return how many zones of this level, not coarser than its own, a zone stands for."""
+        return sum(1 for _ in self.below(zone, level))
+
+    def below(self, zone: str, level: int) -> Iterator[str]:
+        """Yield the zones of this level that a zone stands for."""
+        if self.levels[zone] == level:
+            yield zone
+        else:
+            for child in self.children.get(zone, ()):
+                yield from self.below(child, level)
+
+    def find(self, names: Sequence[str], level: int) -> list[str | None]:
+        """Return in which zone of this level each named zone lies, None for a name that is no zone.
+
+        An H3 cell lies where its centre does; a zone coarser than the level lies NOWHERE.
+        """
+        found: dict[str, str | None] = {}
+        cells = []
+        for name in names:
+            if name in self.levels:
+                found[name] = self.above(name, level) if self.levels[name] >= level else NOWHERE
+            elif _is_cell(name):
+                cells.append(name)
+        centres = np.array([h3.cell_to_latlng(cell) for cell in cells], float).reshape(-1, 2)
+        found |= dict(zip(cells, self.locate(centres[:, 0], centres[:, 1], level), strict=True))
+        return [found.get(name) for name in names]
+
+    def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
+        """Return the zone of this level whose outline holds each place on Earth, NOWHERE for the others.
+
+        Where outlines overlap, the first one's by code.
+        """
+        found = np.full(len(latitudes), NOWHERE, dtype=object)
+        order = np.argsort(latitudes, kind="stable")
+        y, x = latitudes[order], longitudes[order]
+        for zone in sorted(self.whole(level)):
+            for polygon in self.shape(zone):
+                ring = np.asarray(polygon[0], float)
+                (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
+                near = np.arange(np.searchsorted(y, south), np.searchsorted(y, north, side="right"))
+                near = near[(x[near] >= west) & (x[near] <= east) & (found[order[near]] == NOWHERE)]
+                found[order[near[_holds(polygon, x[near], y[near])]]] = zone
+        return [str(zone) for zone in found]
+
+    def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
+        """Return the zones of this level whose middles a GeoJSON polygon holds."""
+        zones = [zone for zone in self.whole(level) if self.shape(zone)]
+        middles = np.array([_middle(self.shape(zone)) for zone in zones], float).reshape(-1, 2)
+        held = np.zeros(len(zones), bool)
+        for polygon in geojson.polygons(geometry):
+            held |= _holds(polygon, middles[:, 0], middles[:, 1])
+        return {zone for zone, inside in zip(zones, held, strict=True) if inside}
+
+    def count_drawn(self, geometry: dict[str, Any], level: int) -> float:
+        """Return how many zones a polygon is held against."""
+        del geometry
+        return float(len(self.whole(level)))
+
+    def name(self, zone: str) -> str:
+        """Return what people call a zone."""
+        return self.names.get(zone, zone)
+
+    def shape(self, zone: str) -> Polygons:
+        """Return a zone's outline as GeoJSON polygons: its own, or those of the zones in it; empty where none is known."""
+        own = self.polygons.get(zone, [])
+        return own or [polygon for child in self.children.get(zone, ()) for polygon in self.shape(child)]
+
+    def whole(self, level: int) -> list[str]:
+        """Return every zone of this level."""
+        return [zone for zone, of in self.levels.items() if of == level]
+
+    def geojson(self, zones: Iterable[str]) -> dict[str, Any]:
+        """Return zones, and those that hold them, as a GeoJSON document."""
+        told: dict[str, None] = {}
+        for zone in zones:
+            held = zone
+            while held and held not in told:
+                told[held] = None
+                held = self.parents[held]
+        return _collection((zone, self.names[zone], self.parents[zone], self.polygons[zone]) for zone in sorted(told))
+
+
+Geography = Hexagons | OwnZones
+
+
+def _is_cell(text: str) -> bool:
+    return bool(re.fullmatch("[0-9a-fA-F]{15,16}", text) and h3.is_valid_cell(text))
+
+
+def _collection(zones: Iterable[tuple[str, str, str, Polygons]]) -> dict[str, Any]:
+    """Return code, name, parent and polygons of zones as a GeoJSON document."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "properties": {"code": code, "name": name, "parent": parent},
+                "geometry": {"type": "MultiPolygon", "coordinates": polygons} if polygons else None,
+            }
+            for code, name, parent, polygons in zones
+        ],
+    }
+
+
+def _holds(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which points a polygon holds: those from which a ray crosses its rings an odd number of times.
+
+    An edge is crossed the same way whichever zone it bounds, so a point on a border is in one of its two neighbours.
+    """
+    ends = [np.asarray(ring, float) for ring in polygon]
+    start, end = np.concatenate([ring[:-1] for ring in ends]), np.concatenate([ring[1:] for ring in ends])
+    rises = (start[:, 1] < end[:, 1])[:, None]
+    low, high = np.where(rises, start, end), np.where(rises, end, start)
+    slope = (high[:, 0] - low[:, 0]) / np.where(low[:, 1] < high[:, 1], high[:, 1] - low[:, 1], 1.0)
+    held = np.zeros(len(x), bool)
+    step = max(1, AT_ONCE // len(low))
+    for first in range(0, len(x), step):
+        px, py = x[first : first + step, None], y[first : first + step, None]
+        crossed = (low[:, 1] <= py) & (py < high[:, 1]) & (px < low[:, 0] + slope * (py - low[:, 1]))
+        held[first : first + step] = crossed.sum(axis=1) % 2 == 1
+    return held
+
+
+def _middle(polygons: Polygons) -> tuple[float, float]:
+    """Return the centroid of the largest of some polygons, holes aside."""
+    best, middle = -1.0, (0.0, 0.0)
+    for polygon in polygons:
+        ring = np.asarray(polygon[0], float)
+        origin = ring[0]
+        (x, y), (u, v) = (ring[:-1] - origin).T, (ring[1:] - origin).T
+        twice = x * v - u * y
+        area = abs(float(twice.sum()))
+        if area > best:
+            by = 3 * twice.sum()
+            offset = (
+                np.array([((x + u) * twice).sum(), ((y + v) * twice).sum()]) / by if by else ring.mean(axis=0) - origin
+            )
+            best, middle = area, tuple((origin + offset).tolist())
+    return middle

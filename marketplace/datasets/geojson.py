@@ -1,0 +1,84 @@
+"""Polygons out of GeoJSON, each position checked; pure, no clock, no database.
+
+Source: RFC 7946, The GeoJSON Format.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POLYGONS: Final = {"Polygon": 1, "MultiPolygon": 2}
+"""How deep a geometry's rings lie in its coordinates."""
+NESTED_AT_MOST: Final = 8
+SHORTEST_RING: Final = 4
+KILOMETRES_A_DEGREE: Final = 111.32
+
+
+def read_json(text: str) -> Any:  # noqa: ANN401 (whatever JSON says)
+    """Return what a text says in JSON; refuse what is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid("That is not GeoJSON: it cannot be read as JSON.") from None
+
+
+def geometries(document: Any, depth: int = 0) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """Yield the polygons of a GeoJSON document, whose positions are longitudes and latitudes in degrees."""
+    kind = document.get("type") if isinstance(document, dict) and depth < NESTED_AT_MOST else None
+    if kind in POLYGONS:
+        yield {"type": kind, "coordinates": _checked(document.get("coordinates"), POLYGONS[kind] + 1)}
+    elif kind == "Feature":
+        yield from geometries(document.get("geometry"), depth + 1)
+    elif kind in ("FeatureCollection", "GeometryCollection"):
+        inner = document.get("features" if kind == "FeatureCollection" else "geometries")
+        for one in inner if isinstance(inner, list) else [None]:
+            yield from geometries(one, depth + 1)
+    else:
+        raise Invalid("That GeoJSON holds something else than polygons.")
+
+
+def polygons(document: Any) -> list[list[Any]]:  # noqa: ANN401
+    """Return a document's polygons one by one, each a list of closed rings: the outer one, then its holes."""
+    found: list[list[Any]] = []
+    for geometry in geometries(document):
+        found += [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    if any(len(ring) < SHORTEST_RING or ring[0] != ring[-1] for polygon in found for ring in polygon):
+        raise Invalid("That GeoJSON has a polygon that cannot be read.")
+    return found
+
+
+def _checked(coordinates: Any, depth: int) -> list[Any]:  # noqa: ANN401
+    if not isinstance(coordinates, list) or not coordinates:
+        raise Invalid("That GeoJSON has a polygon that cannot be read.")
+    if depth:
+        return [_checked(inner, depth - 1) for inner in coordinates]
+    position = coordinates[:2]
+    numbers = all(type(value) in (int, float) and math.isfinite(value) for value in position)
+    if len(position) < 2 or not numbers or abs(position[0]) > 180 or abs(position[1]) > 90:  # noqa: PLR2004
+        raise Invalid("GeoJSON positions are longitude and latitude in degrees, in that order.")
+    return position
+
+
+def size(geometry: dict[str, Any]) -> float:
+    """Return the square kilometres of the box around a geometry, at most those of the globe."""
+    longitudes, latitudes = zip(*positions(geometry["coordinates"]), strict=True)
+    high: float = (max(latitudes) - min(latitudes)) * KILOMETRES_A_DEGREE
+    nearest_equator = max(min(latitudes), -max(latitudes), 0)
+    wide: float = (max(longitudes) - min(longitudes)) * KILOMETRES_A_DEGREE * math.cos(math.radians(nearest_equator))
+    return high * wide
+
+
+def positions(coordinates: list[Any]) -> Iterator[tuple[float, float]]:
+    """Yield every position of nested coordinates."""
+    if isinstance(coordinates[0], list):
+        for inner in coordinates:
+            yield from positions(inner)
+    else:
+        yield coordinates[0], coordinates[1]

@@ -1,0 +1,75 @@
+"""The steward's pages of the operator's own zones: write a table down, see it on a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, get, post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ClientException
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads annotations)
+from litestar.response import Redirect, Template  # noqa: TC002
+
+from marketplace.datasets.geography import OwnZones
+from marketplace.datasets.zone_tables import (
+    LARGEST_TABLE_BYTES,
+    define_zones,
+    get_geography,
+    get_zone_table,
+    list_zone_tables,
+)
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor, staff
+from marketplace.web.pages import again, page, see
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Asked = Request[Actor, Any, Any]
+reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+@get("/steward/zones", guards=[reader])
+async def list_tables() -> Template:
+    """Show the operator's zone tables, and let a steward write another one down."""
+    return page("datasets/zones.html", tables=await list_zone_tables(), code="", error="")
+
+
+@post("/steward/zones", guards=[steward], request_max_body_size=LARGEST_TABLE_BYTES)
+async def define_table(request: Asked) -> Redirect | Template:
+    """Write a file's zones down; the same ones again change nothing."""
+    form: Mapping[str, Any] = {}
+    try:
+        try:
+            form = await request.form()
+        except (ClientException, ValueError):
+            raise Invalid("The file could not be read; send it again.") from None
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Invalid("Choose a file of zones first.")
+        try:
+            text = (await file.read()).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Invalid("The file is not text in UTF-8.") from None
+        finally:
+            await file.close()
+        code = await define_zones(str(form.get("code", "")).strip(), text, by=request.user.name)
+    except Refusal as refusal:
+        return again("datasets/zones.html", refusal, tables=await list_zone_tables(), code=form.get("code", ""))
+    return see(f"/steward/zones/{code}")
+
+
+@get("/steward/zones/{code:str}", guards=[reader])
+async def show_table(code: FromPath[str]) -> Template:
+    """Show one table's zones, level by level, on maps where they have outlines."""
+    table, geography = await get_zone_table(code), await get_geography(code)
+    assert isinstance(geography, OwnZones)
+    levels = [
+        (level, {zone: float(max(1, len(geography.children.get(zone, ())))) for zone in geography.whole(level)})
+        for level in range(1, max(geography.levels.values()) + 1)
+    ]
+    shapes = {zone: geography.shape(zone) for zone in geography.levels}
+    return page("datasets/zone_table.html", table=table, geography=geography, levels=levels, shapes=shapes)
+
+
+ROUTES = [list_tables, define_table, show_table]

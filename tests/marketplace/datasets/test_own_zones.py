@@ -1,0 +1,405 @@
+"""The operator's own zones: read, placed on Earth, counted over, rolled up, shown, previewed; a table never changes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import html5lib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from marketplace.catalogue import actions as catalogue
+from marketplace.consent import actions as consent
+from marketplace.database import copy_in, execute, fetch_one, fetch_value
+from marketplace.datasets import actions, drawing, finishing, geography, queries, rules, zone_tables
+from marketplace.datasets.geography import H3, NOWHERE, OwnZones
+from marketplace.datasets.ingestion import ingest_events
+from marketplace.datasets.written_zones import read_zones
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity import actions as identity
+from tests.marketplace.catalogue.shop import TERMS, vetted
+from tests.marketplace.datasets.specs import SECRET, counts, specification
+from tests.marketplace.datasets.test_build import PERIOD
+from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, enlist
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[[Callable[[], Any]], Any]
+
+WEST, SOUTH, SIDE = 4.7, 45.65, 0.1
+
+
+def square(column: float, row: float, size: float = 1) -> dict[str, Any]:
+    """Return a square of the grid of communes."""
+    west, south = WEST + SIDE * column, SOUTH + SIDE * row
+    east, north = west + SIDE * size, south + SIDE * size
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def feature(code: str, name: str, parent: str = "", geometry: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "Feature", "properties": {"code": code, "name": name, "parent": parent}, "geometry": geometry}
+
+
+def document(*features: dict[str, Any]) -> str:
+    return json.dumps({"type": "FeatureCollection", "features": list(features)})
+
+
+COMMUNES = document(
+    *(
+        feature(f"69{row}{column}", f"Commune {row}.{column} <&>", "east" if column else "west", square(column, row))
+        for row in range(2)
+        for column in range(3)
+    ),
+    feature("east", "Est"),
+    feature("west", "Ouest", "", square(0, 0, 2)),
+)
+LEAVES = ("6900", "6901", "6902", "6910", "6911", "6912")
+
+
+def own(text: str = COMMUNES) -> OwnZones:
+    return OwnZones.of("communes", "d1", zone_tables.read(text))
+
+
+def test_a_table_is_one_document_however_it_is_written() -> None:
+    zones = own()
+    assert [zone for zone, level in zones.levels.items() if level == 2] == list(LEAVES)
+    assert list(zones.levels)[:2] == ["east", "west"], "parents come first"
+    features = json.loads(COMMUNES)["features"]
+    assert zone_tables.read(document(*reversed(features))) == zone_tables.read(COMMUNES)
+    rows = io.StringIO()
+    csv.writer(rows).writerows([["code", "name", "parent"], *(list(one["properties"].values()) for one in features)])
+    plain = own("\ufeff" + rows.getvalue())
+    assert (plain.names, plain.parents, plain.levels) == (zones.names, zones.parents, zones.levels)
+    assert not any(plain.polygons.values())
+    assert sorted(zones.below("east", 2)) == ["6901", "6902", "6911", "6912"]
+    assert zones.above("6901", 1) == "east"
+    assert rules.key_zones(["west", "6901"], 2, zones) == ("6900", "6901", "6910")
+    assert rules.parents(("6900", "6901"), 1, zones)[0] == ("east", "west")
+    assert zones.shape("east") == [
+        polygon for leaf in ("6901", "6902", "6911", "6912") for polygon in zones.shape(leaf)
+    ]
+    assert len(zones.shape("west")) == 1, "its own outline stands for it"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "columns code, name"),
+        ("code,name\n", "between 1 and"),
+        ("code,name\na,A\nb\n", "Row 2"),
+        ("code,name\na b,A\n", "cannot be a zone's code"),
+        ("code,name\na>b,A\n", "cannot be a zone's code"),
+        (f"code,name\n{ZONES[0]},A\n", "no H3 cell"),
+        ("code,name\na, \n", "needs a name"),
+        ("code,name\na,A\na,B\n", "twice"),
+        ("code,name,parent\na,A,b\n", "not in the table"),
+        ("code,name,parent\na,A,b\nb,B,a\n", "circle"),
+        ("code,name,parent\na,A,a\n", "circle"),
+        ('code,name\na,"' + "x" * 200_000 + '"\n', "cannot be read as CSV"),
+        ("{", "cannot be read as JSON"),
+        ('{"type": "Polygon"}', "collection of features"),
+        ('{"type": "FeatureCollection", "features": [3]}', "properties code and name"),
+        ('{"type": "FeatureCollection", "features": [{"properties": {"code": ["a"], "name": "A"}}]}', "properties code"),
+        (document(feature("a\x00", "A")), "cannot be a zone's code"),
+        (document(feature("a", "\ud800")), "needs a name"),
+        (document(feature("a", "A", "", {"type": "Point", "coordinates": [4, 45]})), "something else than polygons"),
+        (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45], [5, 45], [4, 45]]]})), "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_table_that_makes_no_sense_gets_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        zone_tables.read(text)
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_whatever_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObject) -> None:
+    """Parts share crooked borders, corner by corner in either order; points lie on borders and corners too."""
+    numbers = st.integers(-3, 3)
+    bend = {
+        (i, j): (4 * i + data.draw(numbers) / 2, 4 * j + data.draw(numbers) / 2) for i in range(4) for j in range(4)
+    }
+    inner = {
+        corner: at if 0 < corner[0] < 3 and 0 < corner[1] < 3 else (4.0 * corner[0], 4.0 * corner[1])
+        for corner, at in bend.items()
+    }
+    features = []
+    for i in range(3):
+        for j in range(3):
+            ring = [inner[i, j], inner[i + 1, j], inner[i + 1, j + 1], inner[i, j + 1], inner[i, j]]
+            ring = ring[::-1] if data.draw(st.booleans()) else ring
+            features.append(feature(f"{i}{j}", "A part", "", {"type": "Polygon", "coordinates": [ring]}))
+    zones = own(document(*features))
+    asked = data.draw(st.lists(st.tuples(st.integers(0, 47), st.integers(0, 47)), min_size=1, max_size=40))
+    points = np.array([*((x / 4, y / 4) for x, y in asked), *((x, y) for x, y in inner.values() if x < 12 and y < 12)])
+    held = np.zeros(len(points), int)
+    for zone in zones.levels:
+        for polygon in zones.shape(zone):
+            held += geography._holds(polygon, points[:, 0], points[:, 1])
+    assert (held == 1).all()
+    found = zones.locate(points[:, 1], points[:, 0], 1)
+    assert NOWHERE not in found
+    assert zones.locate(np.array([-1.0, 13.0]), np.array([1.0, 1.0]), 1) == [NOWHERE, NOWHERE]
+
+
+def test_holes_islands_and_parents_are_where_they_are() -> None:
+    ring = square(0, 0, 3)["coordinates"] + square(1, 1)["coordinates"]
+    island = square(1.25, 1.25, 0.5)["coordinates"]
+    zones = own(document(
+        feature("ring", "Ring", "land", {"type": "MultiPolygon", "coordinates": [ring, island]}),
+        feature("hole", "Hole", "", square(1, 1)), feature("land", "Land"),
+    ))  # fmt: skip
+    spots = np.array([[0.5, 0.5], [1.1, 1.1], [1.5, 1.5], [2.9, 2.9], [3.1, 0.5]]) * SIDE + [WEST, SOUTH]
+    assert zones.locate(spots[:, 1], spots[:, 0], 2) == ["ring", NOWHERE, "ring", "ring", NOWHERE]
+    assert zones.locate(spots[:, 1], spots[:, 0], 1) == ["land", "hole", "hole", "land", NOWHERE]
+    assert own().find(["6901", "east", ZONES[0], ELSEWHERE, "Paris"], 2)[1:] == [NOWHERE, "6910", NOWHERE, None]
+    assert own().find(["6901", "east"], 1) == ["east", "east"]
+    middle = geography._middle(zones.shape("hole"))
+    assert np.allclose(middle, (WEST + 1.5 * SIDE, SOUTH + 1.5 * SIDE))
+
+
+def test_zones_are_named_or_drawn_as_partners_write_them() -> None:
+    zones = own()
+    assert read_zones("west, 6901\nnowhere", LEAVES, 2, zones) == (["6900", "6901", "6910"], 1)
+    drawn = document(feature("", "", "", square(-0.4, -0.4, 1)), feature("", "", "", square(1, 0, 2)))
+    assert read_zones(drawn, LEAVES, 2, zones) == (["6900", "6901", "6902", "6911", "6912"], 0)
+    with pytest.raises(Invalid, match="Name at least one zone"):
+        read_zones(json.dumps(square(9, 9)), LEAVES, 2, zones)
+    without = own("code,name\nBellecour,Bellecour\n")
+    with pytest.raises(Invalid, match="Name at least one zone"):
+        read_zones(json.dumps(square(0, 0)), ["Bellecour"], 1, without)
+
+
+def test_coverage_is_told_for_parents_or_the_whole() -> None:
+    many = own("code,name\n" + "".join(f"z{number},Zone\n" for number in range(65)))
+    names, at_ = rules.areas(many.whole(1), many)
+    assert (names, set(at_.tolist())) == (("communes",), {0})
+    assert rules.areas(LEAVES, own())[0] == LEAVES
+    nested = own(
+        "code,name,parent\n" + "".join(f"z{number},Zone,p{number % 2}\n" for number in range(65)) + "p0,P,\np1,P,\n"
+    )
+    assert rules.areas(nested.whole(2), nested)[0] == ("p0", "p1")
+    assert rules.areas(ZONES)[0] == ZONES
+    assert H3.geojson(ZONES[:1])["features"][0]["properties"]["code"] == ZONES[0]
+
+
+def test_a_table_is_written_once(run: Run) -> None:
+    async def story() -> None:
+        for _ in range(2):
+            assert await zone_tables.define_zones("communes", COMMUNES, by="Sam") == "communes"
+        with pytest.raises(Conflict, match="another code"):
+            await zone_tables.define_zones("communes", COMMUNES.replace("Est", "East"), by="Sam")
+        with pytest.raises(Invalid, match="small letters"):
+            await zone_tables.define_zones("Communes", COMMUNES, by="Sam")
+        for change in ("UPDATE zone_table SET defined_by = 'Eve'", "DELETE FROM zone_table"):
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await execute(change)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await execute(
+                "INSERT INTO zone_table SELECT 'other', document || ' ', sha256, 1, '', defined_at FROM zone_table"
+            )
+        with pytest.raises(NotFound):
+            await zone_tables.get_geography("cantons")
+
+    run(story)
+
+
+async def counted(folder: Path, people: int = 400) -> uuid.UUID:
+    """Build one release over communes: a crowd at a site, a crowd at places on Earth, and a thin one that adds up."""
+    await zone_tables.define_zones("communes", COMMUNES, by="Sam")
+    await declare(
+        zone_table="communes", zones=["east", "west"], h3_resolution=2, parent_resolution=1, epsilon_micro=4_000_000,
+        budget_micro=40_000_000,
+    )  # fmt: skip
+    await enlist(range(1, people + 1))
+    hours = pa.array([at(10)] * people, pa.timestamp("us", tz="UTC"))
+    who = pa.array(range(1, people + 1), pa.int64())
+    sites = [("7", "8", "9")[number % 3] if number > 60 else "6902" for number in range(people)]
+    pq.write_table(pa.table({"subscriber_id": who, "at": hours, "site": pa.array(sites)}), folder / "sites.parquet")
+    spots = {"latitude": pa.array([SOUTH + 0.151] * people), "longitude": pa.array([WEST + 0.02] * people)}
+    later = pa.array([at(12)] * people, pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table({"subscriber_id": who, "at": later} | spots), folder / "spots.parquet")
+    homes = ["6911" if number % 2 else ZONES[0] for number in range(people)]
+    bands = pa.array([BANDS[number % 2] for number in range(people)])
+    subscribers = pa.table({"subscriber_id": who, "age_band": bands, "home_zone": pa.array(homes)})
+    pq.write_table(subscribers, folder / "subscribers.parquet")
+    (folder / "zones.csv").write_text("site,zone\n7,6901\n8,6901\n9,east\n")
+    for events in ("sites", "spots"):
+        await ingest_events(
+            str(folder / f"{events}.parquet"), str(folder / "subscribers.parquet"), str(folder / "zones.csv")
+        )
+    return await actions.build("lyon", **PERIOD)
+
+
+@pytest.mark.usefixtures("lavish_year")
+def test_a_dataset_is_counted_over_communes_from_sites_and_places(run: Run, tmp_path: Path) -> None:
+    async def story() -> None:
+        release = await counted(tmp_path)
+        row = await queries.get_release(release)
+        assert row["state"] == "sealed"
+        assert row["key_count"] == len(LEAVES) * 48 * len(BANDS)
+        table = await queries.cells(release)
+        sums: dict[tuple[str, int], int] = {}
+        for cell in table.to_pylist():
+            key = (cell["zone"], cell["starts_at"].hour)
+            sums[key] = sums.get(key, 0) + cell["people"]
+        large = {key: people for key, people in sums.items() if people > 100}
+        assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 is told by a zone too coarse to say in which"
+        assert abs(large["6901", 10] - 226) < 60
+        assert abs(large["6910", 12] - 400) < 60
+        areas = {
+            one["name"]: one["population"] for one in await queries.list_coverage(release) if one["kind"] == "area"
+        }
+        assert areas == {leaf: 200 * (leaf in {"6910", "6911"}) for leaf in LEAVES}, (
+            "an H3 home lies where its centre does"
+        )
+        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+        assert about["partage.zones"] == "communes, level 2"
+        digest = await fetch_value("SELECT sha256 FROM zone_table")
+        assert about["partage.zones.sha256"] == digest
+        told = {one["properties"]["code"]: one for one in json.loads(about["partage.zones.geojson"])["features"]}
+        assert set(told) == {*LEAVES, "east", "west"}
+        assert told["6901"]["properties"] == {"code": "6901", "name": "Commune 0.1 <&>", "parent": "east"}
+        assert told["6901"]["geometry"]["coordinates"] == [square(1, 0)["coordinates"]]
+        # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
+        dataset = await queries.get_dataset("lyon")
+        stated = await queries.specify(dataset, *PERIOD.values())
+        assert stated.digest == row["specification"]
+        other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East")))
+        assert rules.specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
+        assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
+
+    run(story)
+
+
+@pytest.mark.usefixtures("lavish_year")
+def test_own_zones_are_shown_previewed_and_given_away(run: Run, tmp_path: Path) -> None:
+    async def story() -> None:
+        release = await counted(tmp_path)
+        await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+        await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+        partner = await vetted()
+        answers = [
+            await catalogue.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
+            for zones in ("east west", json.dumps(square(0, 0, 3)), "6900 6901 6902 elsewhere")
+        ]
+        assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]
+        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+        async with Browser() as visitor, Browser() as sam:
+            for language, said in (
+                ("en", "by its code in the table communes"),
+                ("fr", "par son code dans la table communes"),
+            ):
+                shown = await visitor.get(f"/{language}/datasets/lyon")
+                html5lib.HTMLParser(strict=True).parse(shown.text)
+                assert said in text_of(shown)
+                assert "Commune 0.1 &lt;&amp;&gt;" in shown.text
+                assert '<svg class="map"' in shown.text
+            zones = (await visitor.get("/api/v1/datasets/lyon/zones.geojson")).json()
+            assert len(zones["features"]) == 8
+            assert (await visitor.get("/api/v1/datasets/lyon")).json()["zone_table"] == "communes"
+            await sam.sign_in("sam@partage.example")
+            for path in (f"/en/steward/releases/{release}", f"/fr/steward/releases/{release}"):
+                shown = await sam.get(path)
+                html5lib.HTMLParser(strict=True).parse(shown.text)
+                assert "Commune 1.1 &lt;&amp;&gt;" in shown.text
+
+    run(story)
+
+
+def test_thin_communes_add_up_over_their_parent() -> None:
+    """The same numbers over H3 and over own zones nested alike: one roll-up, other names."""
+    hexagons = specification(49, parent_resolution=7)
+    names, parent = rules.parents(hexagons.zones, 7)
+    rows = [f"{name}-x,{name},\n" for name in names]
+    rows += [f"{zone}-y,{zone},{names[of]}-x\n" for zone, of in zip(hexagons.zones, parent, strict=True)]
+    zones = own("code,name,parent\n" + "".join(rows))
+    leaves = tuple(f"{zone}-y" for zone in hexagons.zones)
+    same = specification(49, resolution=2, parent_resolution=1, geography=zones, zones=leaves)
+    rng = np.random.default_rng(5)
+    people = rng.poisson(rng.gamma(1.0, 14.0, hexagons.key_count))
+    one, other = (finishing.roll_up(s, people, 2 * people) for s in (hexagons, same))
+    assert len(one.keys) > 20
+    for part in ("keys", "people", "events", "children"):
+        assert (getattr(one, part) == getattr(other, part)).all()
+    told = set(drawing.table(same, drawing.draw(same, counts(same, people), SECRET))["zone"].to_pylist())
+    assert told & {f"{name}-x" for name in names}
+    assert told <= {*leaves, *(f"{name}-x" for name in names)}
+
+
+def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it(run: Run) -> None:
+    async def story() -> None:
+        await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+        await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=at(0))
+        await copy_in("subscriber", ["reference"], [(1,)])
+        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+        await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+        async with Browser() as sam, Browser() as ada:
+            await sam.sign_in("sam@partage.example")
+            await ada.sign_in("ada@partage.example")
+
+            async def send(browser: Browser, code: str, data: bytes) -> Any:
+                await browser.get("/en/steward/zones")
+                cookies = browser.client.cookies
+                token = cookies.get("csrftoken", domain="testserver.example") or cookies.get("csrftoken") or ""
+                return await browser.client.post(
+                    "/en/steward/zones", data={"_csrf_token": token, "code": code}, files={"file": ("z.geojson", data)}
+                )
+
+            assert (await ada.submit("/en/steward/zones", {"code": "communes"})).status_code == 403
+            assert "Choose a file" in text_of(await sam.submit("/en/steward/zones", {"code": "communes"}))
+            for code, data, said in (
+                ("communes", b"\xff\xfe", "not text in UTF-8"),
+                ("Communes", COMMUNES.encode(), "small letters"),
+                ("communes", b"code,name\n", "between 1 and"),
+            ):
+                refused = await send(sam, code, data)
+                assert refused.status_code == 422
+                assert said in text_of(refused)
+            for _ in range(2):
+                made = await send(sam, "communes", COMMUNES.encode())
+                assert made.headers["location"] == "/en/steward/zones/communes"
+            for path in ("/en/steward/zones", "/fr/steward/zones", "/fr/steward/zones/communes"):
+                shown = await ada.get(path)
+                html5lib.HTMLParser(strict=True).parse(shown.text)
+                assert "communes" in shown.text
+            assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
+            form = {
+                "code": "communes-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
+                "description_en": "Who.", "area": "Lyon", "zones": "", "zone_table": "communes", "age_bands": ", ".join(BANDS),
+                "h3_resolution": "2", "grain": "day", "unit": "release", "mechanism": "laplace", "delta_exponent": "0",
+                "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6", "half_life_days": "30",
+                "parent_resolution": "1", "max_zones": "0",
+            }  # fmt: skip
+            page = await sam.get("/en/steward/datasets/new")
+            assert '<option value="communes"' in page.text
+            for wrong, said in (
+                ({"zones": ZONES[0]}, "not a zone of the table communes"), ({"h3_resolution": "3"}, "declares its zones"),
+                ({"zone_table": "cantons"}, "There is no zone table"), ({"code": "Communes Day"}, "small letters"),
+                ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"), ({"max_cells": "9999999999"}, "a million at most"),
+            ):  # fmt: skip
+                refused = await sam.submit("/en/steward/datasets", form | wrong)
+                assert refused.status_code in {404, 422}
+                assert said in text_of(refused)
+            assert (await sam.submit("/en/steward/datasets", form)).status_code == 303
+            row = await fetch_one("SELECT zones, zone_table, h3_resolution FROM dataset")
+            assert row
+            assert tuple(row) == (list(LEAVES), "communes", 2)
+            for language, said in (("en", "6 zones (communes, level 2)"), ("fr", "6 zones (communes, niveau 2)")):
+                assert said in text_of(await sam.get(f"/{language}/steward/datasets/communes-day"))
+
+    run(story)
