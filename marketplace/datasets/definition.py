@@ -50,9 +50,8 @@ SPARK = {
     # Everything a person's rows need is brought together once, by subscriber: hash joins and aggregates then stay there.
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "256m",
     "spark.ui.showConsoleProgress": "false",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
 }
+ON_THIS_MACHINE = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 
 
 @functools.cache
@@ -225,7 +224,8 @@ def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an
     spill = tempfile.mkdtemp(prefix="partage-spark-")
     builder = SparkSession.builder.master(master).config("spark.local.dir", spill)
     builder = builder.config("spark.driver.memory", f"{memory_mb}m")
-    for name, value in SPARK.items():
+    own = ON_THIS_MACHINE if master.startswith("local") else {}
+    for name, value in (SPARK | own).items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

@@ -109,12 +109,13 @@ def draw(specification: Specification, counts: Counts, secret: bytes, say: Say |
         assert people is not None
         totals = source.noisy("totals", np.asarray(counts.totals, np.int64))
         published, factor, total_error = finishing.undo_truncation(s, published, people, totals)
+        rolled = rolled.scaled(finishing.undo_truncation(s, rolled.published, people, totals)[0])
     told("telling coverage", 0.85)
     figures, coverage = finishing.coverage(
         s, np.asarray(counts.population, np.int64), np.asarray(counts.consenting, np.int64), source.noisy
     )
     figures |= finishing.figures(s, published, rolled, figures["consenting"], figures["population"])
-    figures |= finishing.errors(s, len(keys), factor) | {
+    figures |= finishing.errors(s, len(keys), factor, len(rolled.keys)) | {
         "total_error_micro": round(total_error * noise.MICRO), "sampler": source.engine,
     }  # fmt: skip
     return Drawn(

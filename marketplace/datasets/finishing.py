@@ -53,6 +53,15 @@ class Rolled:
         nothing = np.empty(0, np.int64)
         return cls(nothing, nothing, nothing, nothing)
 
+    @property
+    def published(self) -> rules.Published:
+        """Return the sums as published counts."""
+        return rules.Published(self.keys, self.people, self.events)
+
+    def scaled(self, counts: rules.Published) -> Rolled:
+        """Return the same sums with other counts."""
+        return Rolled(self.keys, counts.people, counts.events, self.children)
+
 
 def roll_up(specification: Specification, people: NDArray[np.int64], events: NDArray[np.int64]) -> Rolled:
     """Add up the withheld noisy counts of each parent zone, time and segment, and keep the sums that are large enough.
@@ -188,16 +197,28 @@ def figures(
     }
 
 
-def errors(specification: Specification, published: int, factor: float = 1.0) -> dict[str, int]:
+def outside(specification: Specification, published: int, rolled: int) -> float:
+    """Return the share of all noises that may lie outside their interval, so that OUTSIDE of the published ones do."""
+    s = specification
+    share = OUTSIDE * max(published, 1) / s.key_count
+    if not rolled:
+        return share
+    parents = len(rules.parents(s.zones, s.parent_resolution, s.geography)[0])
+    return min(share, OUTSIDE * rolled / (parents * s.times * len(s.segments)))
+
+
+def errors(specification: Specification, published: int, factor: float = 1.0, rolled: int = 0) -> dict[str, int]:
     """Return how far published counts may be from what was counted: of them all, OUTSIDE at most are further.
 
     Only large counts are published, so noise that lifted a count is there more often than noise that lowered it: the
     intervals are therefore as wide as if OUTSIDE were shared among all keys, of which so many were published. Events
     are raised to people where noise put them below, so their interval holds both noises, each at half the share.
-    factor: what counts were multiplied by to undo truncation.
+    factor: what counts were multiplied by to undo truncation. rolled: how many sums over a parent were published too,
+    selected alike among all there could be; a sum of k noises, scaled by sqrt(k), is beyond so wide an interval less
+    often than one, so of the sums OUTSIDE at most are off by more than sqrt(k) times as much.
     """
     s = specification
-    share = OUTSIDE * max(published, 1) / s.key_count
+    share = outside(s, published, rolled)
     people = s.law("people").half_width(share)
     events = max(s.law("events").half_width(share / 2), s.law("people").half_width(share / 2))
     return {"error_people": math.ceil(factor * people), "error_events": math.ceil(factor * events)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -129,14 +130,14 @@ def _bounds(candidate: Candidate) -> Finding:
 
 
 def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
-    """Subtract published hours from published days, and published zones from their published parents."""
+    """Subtract published hours from days, finer zones from those that hold them, and published zones from their sums."""
     groups, exposed = 0, 0
     s = candidate.specification
     sources = [(s, candidate.cells), *((other.specification, other.cells) for other in held)]
     for of_totals, totals in sources:
         for of_parts, parts in sources:
-            if of_totals.grain == "day" and of_parts.grain == "hour" and s in {of_totals, of_parts}:
-                withheld, size = _parts_of_days(totals, of_parts, parts)
+            if s in {of_totals, of_parts} and _adds_up(of_parts, of_totals):
+                withheld, size = _parts(of_totals, totals, of_parts, parts)
                 found = attacks.exposed(
                     withheld, np.ones(len(withheld), bool), of_totals.law("events").variance,
                     of_parts.law("events").variance, size,
@@ -147,27 +148,55 @@ def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
     return Finding("singling out", "totals less parts", not exposed + lonely, figures)
 
 
-def _parts_of_days(
-    totals: pa.Table, of_parts: Specification, parts: pa.Table
+def _adds_up(parts: Specification, totals: Specification) -> bool:
+    """Tell whether the cells of one release are parts of another's: finer in time or in zones, coarser in neither."""
+    alike = parts.product == totals.product and parts.geography == totals.geography
+    nests = parts.resolution >= totals.resolution and parts.step <= totals.step
+    finer_zones = parts.resolution > totals.resolution
+    return alike and nests and (parts.step < totals.step or (finer_zones and parts.product != "flows"))
+
+
+def _parts(
+    of_totals: Specification, totals: pa.Table, of_parts: Specification, parts: pa.Table
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, for each published day cell whose hours are in the other's period, how many hours are withheld, and 24."""
+    """Return, for each published total all of whose parts could be published, how many of them are withheld, of how many."""
+    step_us = int(of_totals.step.total_seconds() * 1e6)
+    times = of_totals.step // of_parts.step
+    if of_totals.product == "flows":
+        held_by = {str(name): str(name) for name in totals["zone"].unique().to_pylist()}
+    else:
+        wanted = set(of_totals.zones)
+        held_by = {zone: of_parts.geography.above(zone, of_totals.resolution) for zone in of_parts.zones}
+        held_by = {zone: holder for zone, holder in held_by.items() if holder in wanted}
+    zones = Counter(held_by.values())
+    whole = {
+        holder: zones[holder]
+        for holder in zones
+        if of_totals.product == "flows"
+        or zones[holder] == of_parts.geography.count_below(holder, of_parts.resolution)
+    }  # fmt: skip
+    number = {name: place for place, name in enumerate([*of_totals.segments, *whole])}
+    of_part = {segment: number[segment] for segment in of_totals.segments}
+    of_part |= {zone: number[holder] for zone, holder in held_by.items() if holder in whole}
+    size = np.array([0] * len(of_totals.segments) + list(whole.values()), np.int64) * times
     at = totals["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    day = rules.DAY.total_seconds() * 1e6
     first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
-    inside = np.flatnonzero((at >= first) & (at + day <= last))
-    columns = [table[column] for table in (totals, parts) for column in ("zone", "segment")]
-    names = dict.fromkeys(str(name) for column in columns for name in column.unique().to_pylist())
-    number = {name: place for place, name in enumerate(names)}
-    days = _codes(totals, number, int(day))[inside]
-    hours, shown = np.unique(_codes(parts, number, int(day)), return_counts=True)
-    return rules.DAY // of_parts.step - _times(days, hours, shown), np.full(len(days), rules.DAY // of_parts.step)
+    zone = _numbers(totals, "zone", number)
+    inside = np.flatnonzero((at >= first) & (at + step_us <= last) & (zone < len(number)))
+    told = parts.filter(_numbers(parts, "zone", of_part) < len(of_part))
+    shown, often = np.unique(_codes(told, of_part, step_us, len(number)), return_counts=True)
+    sizes = size[zone[inside]]
+    return sizes - _times(_codes(totals, number, step_us)[inside], shown, often), sizes
 
 
-def _codes(table: pa.Table, number: dict[str, int], step_us: int) -> NDArray[np.int64]:
-    """Return a whole number for each row's zone, step and segment; a zone that has no number gets none of another's."""
+def _codes(table: pa.Table, number: dict[str, int], step_us: int, width: int = 0) -> NDArray[np.int64]:
+    """Return a whole number for each row's zone, step and segment; a zone that has no number gets none of another's.
+
+    width: above every number, where some names share one.
+    """
     zone, segment = (_numbers(table, name, number) for name in ("zone", "segment"))
     time = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64) // step_us
-    width = len(number) + 1
+    width = (width or len(number)) + 1
     return (zone * width + segment) * MOST_STEPS + time
 
 

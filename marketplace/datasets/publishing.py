@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,10 +89,14 @@ async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
     dataset = await queries.get_dataset(row["dataset"])
     specification = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
     levels = []
+    base = specification.law("people").half_width(_outside(specification, _table(data)))
+    scaled = max(1.0, row["error_people"] / max(base, 1))
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset["edition_multiples"], 1):
         say("making editions", 0.975)
-        finer, finer_laws, figures = await asyncio.to_thread(_coarser, specification, finer, finer_laws, multiple)
+        finer, finer_laws, figures = await asyncio.to_thread(
+            _coarser, specification, finer, finer_laws, multiple, scaled
+        )
         await objects.put(objects.edition_key(release, level), finer)
         levels.append((level, multiple, figures))
     await objects.put(objects.cells_key(release), data)
@@ -125,21 +130,36 @@ async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str)
 
 
 def _coarser(
-    specification: Specification, finer: bytes, laws: tuple[noise.Law, noise.Law], multiple: int
+    specification: Specification, finer: bytes, laws: tuple[noise.Law, noise.Law], multiple: int, scaled: float
 ) -> tuple[bytes, tuple[noise.Law, noise.Law], dict[str, Any]]:
-    """Return the next edition's bytes, its laws of people and events, and its figures; from the finer one's bytes."""
+    """Return the next edition's bytes, its laws of people and events, and its figures; from the finer one's bytes.
+
+    scaled: at least what the release's counts, and the noise in them, were multiplied by to undo truncation. The noise
+    added here was not, so an interval that holds all of it times as much holds the sum.
+    """
     s = specification
     wanted = (editions.coarser(s.law("people"), multiple), editions.coarser(s.law("events"), multiple))
     people, events = (editions.step(law, coarse) for law, coarse in zip(laws, wanted, strict=True))
     key = editions.edition_key(settings().secret.encode(), multiple, hashlib.sha256(finer).hexdigest())
     table = editions.coarsen(_table(finer), people, events, s.threshold, key)
     data = _parquet(table)
-    share = finishing.OUTSIDE * max(len(table), 1) / s.key_count
+    most = scaled * wanted[0].half_width(_outside(s, table))
     return data, wanted, {
         "noise_variance_micro": round(people.variance * noise.MICRO), "threshold": s.threshold,
-        "row_count": len(table), "error_people": wanted[0].half_width(share) + 1,
+        "row_count": len(table), "error_people": math.ceil(most) + 1,
         "cells_sha256": hashlib.sha256(data).hexdigest(),
     }  # fmt: skip
+
+
+def _outside(specification: Specification, cells: pa.Table) -> float:
+    """Return the share of all noises that may lie outside the interval told of these cells."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    rolled = 0
+    if specification.parent_resolution:
+        rolled = int((~pc.is_in(cells["zone"], pa.array(specification.zones)).to_numpy()).sum())
+    return finishing.outside(specification, len(cells) - rolled, rolled)
 
 
 async def _kept(row: asyncpg.Record) -> bytes:

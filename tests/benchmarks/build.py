@@ -35,6 +35,8 @@ EVENTS = int(os.environ.get("PARTAGE_BENCH_EVENTS", "100000000"))
 COUNTRY = _events.World(EVENTS, EVENTS // 50)
 RESOLUTION = 7
 MAX_CELLS, MAX_EVENTS = 64, 8
+AIM, CLUSTER_CORES = 10_000_000_000, 256
+"""Events of a large operator's fortnight, and a cluster that counts them."""
 
 
 def quiet(_step: str, _share: float) -> None:
@@ -215,17 +217,33 @@ def main(*, peers: bool) -> None:
     sql = part(folder, "released", "duckdb")
     print(f"build sql {sql['seconds'] / r:.3f} {against}: {sql['seconds']:.1f} s under 4 GB, at most 1.25", flush=True)
     assert all(sql[name] == warm[name] for name in ("people", "events_kept")), "both engines count alike"
-    small = prepare(replace(COUNTRY, events=EVENTS // 10, subscribers=COUNTRY.subscribers // 10), root)
+    small_events = EVENTS // 10
+    small = prepare(replace(COUNTRY, events=small_events, subscribers=COUNTRY.subscribers // 10), root)
     less = part(small, "ingested")["seconds"], part(small, "released", "kernel")
     grown = (took["seconds"] + warm["count"]) / (less[0] + less[1]["count"])
     print(f"build linear {grown:.2f} times the time for ten times the events, at most about 10", flush=True)
     spark = part(folder, "released", "spark")
     ratio = spark["count"] / sql["count"]
     print(f"build spark {ratio:.2f} times DuckDB's count: {spark['count']:.1f} s, at most 4", flush=True)
-    hours = spark["count"] * (10_000_000_000 / EVENTS) * 2 / 3600
+    extrapolate({small_events: part(small, "released", "spark")["count"], EVENTS: spark["count"]})
+
+
+def extrapolate(took: dict[int, float]) -> None:
+    """Tell what AIM events would take on a Spark cluster, from what two sizes took here: events → seconds, on two cores.
+
+    The time of a size is fixed + slope × events, the line through both. What is fixed (the session, planning, the
+    table of consents) is paid once; the slope is work that a cluster divides among its cores, and was paid for on two
+    cores, shuffle included. A count of one subscriber needs nobody else's events, so nothing but the last sum of cells
+    grows faster than the line; that the line holds is what a third size would show, and `linear` tells of the kernel.
+    """
+    (few, first), (many, second) = sorted(took.items())
+    slope = (second - first) / (many - few)
+    fixed = max(0.0, first - slope * few)
+    seconds = slope * AIM
     print(
-        f"build sketch {hours:.0f} core-hours for 10,000,000,000 events on Spark, from what two cores took here; "
-        f"{hours * 60 / 256:.0f} minutes on 256 cores if it stays linear",
+        f"build spark-10-billion {seconds * 2 / 3600:.0f} core-hours for {AIM:,} events on Spark, by the line through "
+        f"{few:,} events in {first:.1f} s and {many:,} in {second:.1f} s on two cores: {fixed:.1f} s once and "
+        f"{slope * 1e6:.2f} s a million; {(fixed + seconds * 2 / CLUSTER_CORES) / 60:.0f} minutes on {CLUSTER_CORES} cores",
         flush=True,
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,6 +203,42 @@ def test_the_error_interval_covers_what_was_counted_at_its_rate(s: rules.Specifi
     for missed in outside:
         assert stats.binom.sf(missed - 1, published, finishing.OUTSIDE) > 1e-6
     assert stats.binom.sf(naive - 1, published, finishing.OUTSIDE) < 1e-9
+
+
+@pytest.mark.parametrize("mechanism", [{}, {"mechanism": "gaussian", "delta_exponent": 6}])
+def test_the_error_interval_covers_sums_over_a_parent_times_the_root_of_their_zones(mechanism: dict[str, Any]) -> None:
+    """Only large sums are published, so those that noise lifted are there more often, as with single cells."""
+    s = specification(49, hours=24, parent_resolution=7, **mechanism)
+    names, parent = rules.parents(s.zones, 7)
+    width = s.times * len(s.segments)
+    law = s.law("people")
+    missed, published, narrow = 0, 0, 0
+    for number in range(12):
+        people = np.random.default_rng(number).poisson(0.3 * s.threshold, s.key_count)
+        drawn = drawing.draw(s, counts(s, people), number.to_bytes(4, "big"))
+        of = parent[drawn.rolled.children // width] * width + drawn.rolled.children % width
+        true, added = (np.bincount(of, w, minlength=len(names) * width) for w in (people[drawn.rolled.children], None))
+        keys = drawn.rolled.keys
+        off = np.abs(drawn.rolled.people - true[keys])
+        missed += int((off > drawn.figures["error_people"] * np.sqrt(added[keys])).sum())
+        narrow += int((off > law.half_width(finishing.OUTSIDE) * np.sqrt(added[keys])).sum())
+        published += len(keys)
+    assert published > 200
+    assert stats.binom.sf(missed - 1, published, finishing.OUTSIDE) > 1e-6
+    assert narrow > missed, "an interval that holds 95 % of all noises holds fewer of those that were selected"
+
+
+def test_sums_over_a_parent_undo_truncation_as_cells_do() -> None:
+    s = specification(49, hours=24, parent_resolution=7, max_zones=4, epsilon_micro=8_000_000)
+    people = thin_city(s)
+    totals = 3 * people.reshape(len(s.zones), s.times, -1).sum(axis=(0, 2))
+    drawn = drawing.draw(s, counts(s, people, totals=totals), SECRET)
+    assert len(drawn.rolled.keys)
+    names, parent = rules.parents(s.zones, 7)
+    width = s.times * len(s.segments)
+    of = parent[drawn.rolled.children // width] * width + drawn.rolled.children % width
+    true = np.bincount(of, people[drawn.rolled.children], minlength=len(names) * width)[drawn.rolled.keys]
+    assert 2.6 < drawn.rolled.people.sum() / true.sum() < 3.6
 
 
 def test_coverage_and_the_r_indicator_are_the_registrys_with_noise() -> None:

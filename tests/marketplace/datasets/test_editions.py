@@ -7,11 +7,13 @@ from fractions import Fraction
 
 import mpmath
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from marketplace.datasets import drawing, editions, noise, sampler
+from marketplace.datasets import drawing, editions, finishing, noise, publishing, rules, sampler
 from pricing.editions import find_arbitrage
 from pricing.refusals import Mismatched
 from tests.marketplace.datasets.goodness import differs_from
@@ -132,6 +134,25 @@ def test_a_coarser_edition_is_made_of_what_the_finer_one_publishes(s: object) ->
     assert 0.5 * len(there) < len(kept) < len(there)
     for row in table.to_pylist():
         assert row["events"] >= row["people"] >= s.threshold  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize("s", [specification(40), gaussian(40)], ids=["laplace", "gaussian"])
+def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: rules.Specification, factor: int) -> None:
+    """Undoing truncation multiplied the finest level's noise too, and the interval says so."""
+    true = np.random.default_rng(1).integers(5_000, 9_000, s.key_count)
+    drawn = drawing.draw(s, counts(s, true), SECRET)
+    finest = drawing.table(s, drawn)
+    assert len(finest) == s.key_count
+    people = pa.array(factor * finest["people"].to_numpy())
+    cells = publishing._parquet(finest.set_column(3, "people", people))
+    laws = (s.law("people"), s.law("events"))
+    data, _, figures = publishing._coarser(s, cells, laws, 4, factor)
+    off = np.abs(publishing._table(data)["people"].to_numpy() - factor * true)
+    missed = int((off > figures["error_people"]).sum())
+    assert stats.binom.sf(missed - 1, s.key_count, finishing.OUTSIDE) > 1e-6
+    if factor == 1:
+        assert missed > s.key_count / 100, "nor is it far too wide"
 
 
 def test_levels_sell_as_one_family_whose_prices_never_fall_with_precision() -> None:

@@ -7,13 +7,14 @@ import datetime as dt
 import json
 from typing import Any
 
+import h3
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from marketplace.datasets import budget, dossier, drawing, gate, rules
 from marketplace.settings import settings
-from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification
+from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification, zones
 
 YEAR = 100_000_000
 
@@ -110,27 +111,52 @@ def test_a_sum_over_one_withheld_zone_fails() -> None:
 def test_a_day_without_noise_gives_its_lone_withheld_hour_away() -> None:
     """The only total that subtraction can use is one whose own noise is missing, over a single part."""
     s = specification(20)
-    parts, shown = gate._parts_of_days(
-        pa.table(
-            {
-                "zone": [s.zones[0]] * 2,
-                "starts_at": pa.array([s.period_from] * 2, pa.timestamp("us", tz="UTC")),
-                "segment": list(s.segments),
-            }
-        ),
-        s,
-        pa.table(
-            {
-                "zone": [s.zones[0]] * 23,
-                "starts_at": pa.array(
-                    [s.period_from + dt.timedelta(hours=h) for h in range(23)], pa.timestamp("us", tz="UTC")
-                ),
-                "segment": [s.segments[0]] * 23,
-            }
-        ),
-    )
-    assert parts.tolist() == [1, 24]
-    assert shown.tolist() == [24, 24]
+    days = dataclasses.replace(s, grain="day")
+    assert gate._adds_up(s, days)
+    assert not gate._adds_up(days, s)
+    assert not gate._adds_up(s, s)
+    totals = [(s.zones[0], s.period_from, segment) for segment in s.segments]
+    hours = [(s.zones[0], s.period_from + dt.timedelta(hours=h), s.segments[0]) for h in range(23)]
+    withheld, size = gate._parts(days, cells_of(totals), s, cells_of(hours))
+    assert withheld.tolist() == [1, 24]
+    assert size.tolist() == [24, 24]
+
+
+def cells_of(rows: list[tuple[str, dt.datetime, str]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True))
+    at = pa.array(columns[1], pa.timestamp("us", tz="UTC"))
+    return pa.table({"zone": columns[0], "starts_at": at, "segment": columns[2], "people": [99] * len(rows)})
+
+
+def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_they_are() -> None:
+    """One dataset by small zones and hours, another by what holds them and days: every part but one is published."""
+    area = zones(1, 7)
+    small = dataclasses.replace(specification(1), zones=tuple(sorted(h3.cell_to_children(area[0], 8))))
+    for large, times in ((dataclasses.replace(small, zones=area, resolution=7), 1),
+                         (dataclasses.replace(small, zones=area, resolution=7, grain="day"), 24)):  # fmt: skip
+        assert gate._adds_up(small, large)
+        assert not gate._adds_up(large, small)
+        totals = cells_of([(area[0], small.period_from, segment) for segment in small.segments])
+        parts = cells_of([
+            (zone, small.period_from + dt.timedelta(hours=hour), small.segments[0])
+            for zone in small.zones for hour in range(times)
+        ][1:])  # fmt: skip
+        withheld, size = gate._parts(large, totals, small, parts)
+        assert size.tolist() == [7 * times, 7 * times]
+        assert withheld.tolist() == [1, 7 * times]
+        # Sums over the parent that the finer release published itself, and zones outside, are neither.
+        more = cells_of(
+            [(area[0], small.period_from, small.segments[0]), (zones(2, 8)[1], small.period_from, "no such")]
+        )
+        assert gate._parts(large, totals, small, pa.concat_tables([parts, more]))[0].tolist() == [1, 7 * times]
+        cut = dataclasses.replace(small, zones=small.zones[1:])
+        assert not len(gate._parts(large, totals, cut, parts)[0]), "no total of all of them"
+    one = candidate(small)
+    coarse = dataclasses.replace(small, dataset="other", zones=area, resolution=7)
+    other = held(candidate(coarse, b"another draw", people=np.full(coarse.key_count, 5_000)))
+    assert failed(one, [other]) == []
+    found = next(f for f in gate.findings(one, [other], YEAR) if f.test == "totals less parts")
+    assert found.figures["totals_with_parts"] == small.times * len(small.segments)
 
 
 class Halved(drawing.Source):
