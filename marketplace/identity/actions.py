@@ -41,9 +41,9 @@ async def create_partner(
 
     Refuses malformed fields and, with Conflict, an email that signs in already.
     """
-    company, country = rules.clean_text(company, 200), rules.clean_country(country)
+    company, country = rules.clean_text(company, 200, field="company"), rules.clean_country(country)
     vat, email = rules.clean_vat(country, vat_number), rules.clean_email(email)
-    name = rules.clean_text(name)
+    name = rules.clean_text(name, field="name")
     rules.check_password(password, email)
     hashed, now, partner = await passwords.hash_password(password), clock.now(), partner_id or uuid.uuid4()
     async with transaction():
@@ -69,7 +69,7 @@ async def vet_partner(partner: uuid.UUID, by: object) -> None:
 
 async def refuse_partner(partner: uuid.UUID, reason: str) -> None:
     """Say no to a partner, with the reason it is shown; what it has bought stays bought."""
-    reason = rules.clean_text(reason, 500)
+    reason = rules.clean_text(reason, 500, field="reason")
     if not await execute(
         "UPDATE partner SET vetted_at = NULL, vetted_by = NULL, refused_reason = $2 WHERE id = $1", partner, reason
     ):
@@ -131,7 +131,9 @@ async def _add_person(
     async with transaction():
         await lock(f"email {digest(email)}")
         if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
-            raise Conflict("That email address already signs in here; sign in with it, or use another one.")
+            raise Conflict(
+                "That email address already signs in here; sign in with it, or use another one.", field="email"
+            )
         held = (email, name, None, None) if subscriber is None else names.seal(person, subscriber, email, name)
         await execute(
             """INSERT INTO person (id, email, name, key_id, sealed, password_hash, language, partner, subscriber, staff_role,
@@ -143,7 +145,7 @@ async def _add_person(
 
 async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUID:
     """Add a steward, finance clerk or auditor and return their id; the same person again changes nothing."""
-    email, name = rules.clean_email(email), rules.clean_text(name)
+    email, name = rules.clean_email(email), rules.clean_text(name, field="name")
     if role not in rules.ROLES:
         raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
     rules.check_password(password, email)
@@ -157,9 +159,9 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
 
 async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, session: str) -> str:
     """Invite someone to a partner and return the code of their link, shown to whoever invites; valid for a week."""
-    email, name, now = rules.clean_email(email), rules.clean_text(name), clock.now()
+    email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
     if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
-        raise Conflict("That email address already signs in here; use another one.")
+        raise Conflict("That email address already signs in here; use another one.", field="email")
     code = _secret_of(session, invitation_id, partner)
     await execute(
         """INSERT INTO invitation (id, partner, email, name, code_hash, created_at, expires_at)
@@ -340,7 +342,7 @@ async def claim_line(
 
     The same form sent twice finds the line already claimed by the same email and password, and answers the same.
     """
-    email, name = rules.clean_email(email), rules.clean_text(name)
+    email, name = rules.clean_email(email), rules.clean_text(name, field="name")
     rules.check_password(password, email)
     attempt = await _begin_attempt(f"line:{reference}")
     hashed, now = await passwords.hash_password(password), clock.now()
@@ -383,7 +385,7 @@ async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, sessi
 
     session: the secret of whoever asks; the key follows from it and the form, and cannot be made from the database.
     """
-    label, now = rules.clean_text(label, 80), clock.now()
+    label, now = rules.clean_text(label, 80, field="label"), clock.now()
     key = KEY_PREFIX + _secret_of(session, key_id, partner)
     await execute(
         """INSERT INTO api_key (id, partner, label, prefix, key_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)

@@ -47,15 +47,17 @@ def clean_email(text: str) -> str:
     """Return an email address as it is stored: trimmed, lower case. Refuses what cannot be one."""
     email = unicodedata.normalize("NFC", text).strip().lower()
     if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email) or ".." in email:
-        raise Invalid("Write an email address such as name@example.org.")
+        raise Invalid("Write an email address such as name@example.org.", field="email")
     return email
 
 
-def clean_text(text: str, longest: int = LONGEST_NAME) -> str:
+def clean_text(text: str, longest: int = LONGEST_NAME, *, field: str = "") -> str:
     """Return one line of text, trimmed; refuses emptiness, control characters and more than `longest` characters."""
     line = " ".join(unicodedata.normalize("NFC", text).split())
     if not 0 < len(line) <= longest or any(unicodedata.category(sign) in ("Cc", "Cs", "Co") for sign in line):
-        raise Invalid("Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest)
+        raise Invalid(
+            "Names, labels and reasons have 1 to {longest} ordinary characters.", longest=longest, field=field
+        )
     return line
 
 
@@ -63,7 +65,7 @@ def clean_reference(text: str) -> int:
     """Return a line's reference as the number it is. Refuses anything else."""
     digits = re.sub(r"[\s.\-]", "", text)
     if not re.fullmatch(r"[0-9]{1,18}", digits):
-        raise Invalid("A line's reference is a number; it stands in your operator's letter.")
+        raise Invalid("A line's reference is a number; it stands in your operator's letter.", field="reference")
     return int(digits)
 
 
@@ -71,17 +73,20 @@ def check_password(password: str, email: str) -> None:
     """Refuse a new password that is short, endless, one repeated sign or the email itself."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise Invalid(
-            "A password has {shortest} to {longest} characters.", shortest=SHORTEST_PASSWORD, longest=LONGEST_PASSWORD
+            "A password has {shortest} to {longest} characters.",
+            shortest=SHORTEST_PASSWORD,
+            longest=LONGEST_PASSWORD,
+            field="password",
         )
     if len(set(password)) < SHORTEST_PASSWORD // 2 or password.lower() in (email, email.partition("@")[0]):
-        raise Invalid("That password is too easy to guess; choose a longer sentence.")
+        raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
 
 
 def clean_country(code: str) -> str:
     """Return an ISO 3166-1 alpha-2 code in capitals. Refuses what is no country, so that nobody is outside the Union by a typo."""
     country = code.strip().upper()
     if country not in dict(formats.countries()):
-        raise Invalid("Choose a country.")
+        raise Invalid("Choose a country.", field="country")
     return country
 
 
@@ -106,6 +111,7 @@ def clean_vat(country: str, number: str) -> str:
             "{number} is not a VAT number of {country}; it looks like FR40303265045.",
             number=number.strip() or "–",
             country=country,
+            field="vat_number",
         )
     return compact
 

@@ -111,10 +111,10 @@ def page(template: str, *, status_code: int = 200, **context: Any) -> Template: 
 
 
 def again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
-    """Show a form again with what was wrong, keeping what was written."""
-    return page(
-        template, status_code=refusal.status, error=gettext(refusal.sentence).format(**refusal.fields), **context
-    )
+    """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
+    error = gettext(refusal.sentence).format(**refusal.fields)
+    mistakes = {refusal.fields.get("field"): error}
+    return page(template, status_code=refusal.status, error=error, mistakes=mistakes, **context)
 
 
 def download(name: str, data: bytes, media_type: str = "application/pdf") -> Response[bytes]:

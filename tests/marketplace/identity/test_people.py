@@ -63,6 +63,9 @@ def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(run: Callable[..., Any]
             answer = await browser.submit("/en/sign-up", {**SIGN_UP, field: value})
             assert answer.status_code == 422
             assert 'role="alert"' in answer.text
+            (wrong,) = re.findall(r'<(?:input|select)[^>]*id="(\w+)"[^>]*aria-invalid="true"', answer.text)
+            assert wrong == field
+            assert f'id="{field}-error"' in answer.text
             assert PASSWORD not in answer.text
             assert await fetch_value("SELECT count(*) FROM partner") == 0
 
