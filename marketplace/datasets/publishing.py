@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 async def assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
     """Put a noised release (its row) before the gate; write its signed dossier, and `assessed` or `blocked`."""
-    async with alone("assess", say):
+    async with alone("assess", say, 0.95):
         await _assess(specification, row, say)
 
 

@@ -182,6 +182,19 @@ def test_a_revocation_is_a_row_with_its_first_reason(run: Callable[..., Any], tm
     run(story)
 
 
+def test_a_steward_who_clicks_many_times_publishes_once(run: Callable[..., Any], tmp_path: Path) -> None:
+    """More at once than the pool has connections: who waits holds none, or all would wait for ever."""
+
+    async def story() -> None:
+        files = await ready(tmp_path)
+        release = await actions.build("lyon", **files, **PERIOD, publish=False)
+        async with asyncio.timeout(120):  # only so that a deadlock ends
+            await asyncio.gather(*(publishing.publish(release, by="Ada") for _ in range(25)))
+        assert await fetch_value("SELECT state FROM release") == "sealed"
+
+    run(story)
+
+
 def test_a_year_is_one_budget_for_every_dataset(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
