@@ -273,7 +273,7 @@ async def place_sealed_bid(
     committed = rules.commitments(rule, partner, content, nonce)
     key = settings().bid_public_key or sealing.public_key(settings().bid_key)
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
-    async with lane_of(auction).turns, transaction():
+    async with lane_of(auction).sealing, transaction():
         held = _refuse_cancelled(await hold(auction))
         stand = await fetch_one(
             """SELECT bidder_refusal($2, $1) AS refusal,

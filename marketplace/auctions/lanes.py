@@ -1,7 +1,7 @@
-"""Where bids of one auction wait in a process: two statements at most are under way, and the next takes all that came meanwhile.
+"""Where bids of one auction wait in a process: one statement is under way, and the next takes all that came meanwhile.
 
-So a bid costs a share of a lock and of a commit however many come at once, nobody overtakes, and the pool's connections
-are left to whoever reads. Every bid is still decided alone, in its turn, while the row is held.
+So a bid costs a share of a lock and of a commit however many come at once, nobody overtakes here, and the pool's
+connections are left to whoever reads. Every bid is still decided alone, in its turn, while the row is held.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from marketplace.auctions.rules import Row
 
-LANES: Final = 2
-"""Statements of one auction under way at once: one is taken, the next waits at the row."""
-TAKEN_TOGETHER: Final = 64
+TAKEN_TOGETHER: Final = 32
+SEALED_AT_ONCE: Final = 2
+"""Sealed bids are a transaction each: one is taken, the next waits at the row."""
 
 
 class Lane:
@@ -29,10 +29,9 @@ class Lane:
     def __init__(self, auction: uuid.UUID) -> None:
         """Begin with nobody waiting."""
         self.auction = auction
-        self.turns = asyncio.Semaphore(LANES)
-        """For sealed bids, which are a transaction each."""
+        self.sealing = asyncio.Semaphore(SEALED_AT_ONCE)
         self.waiting: deque[tuple[tuple[object, ...], asyncio.Future[Row | None]]] = deque()
-        self.senders: set[asyncio.Task[None]] = set()
+        self.sender: asyncio.Task[None] | None = None
 
     async def take(self, *bid: object) -> Row | None:
         """Return the answer to an open bid (its id, partner, pseudonym and maximum); None where the auction takes none.
@@ -43,8 +42,8 @@ class Lane:
             return (await self._taken([bid])).get(1)
         answer: asyncio.Future[Row | None] = asyncio.get_running_loop().create_future()
         self.waiting.append((bid, answer))
-        if len(self.senders) < LANES:
-            self.senders.add(asyncio.create_task(self._send()))
+        if self.sender is None:
+            self.sender = asyncio.create_task(self._send())
         return await answer
 
     async def _send(self) -> None:
@@ -63,9 +62,7 @@ class Lane:
                     answer.set_exception(one)
                 else:
                     answer.set_result(one)
-        task = asyncio.current_task()
-        assert task
-        self.senders.discard(task)
+        self.sender = None
 
     async def _taken(self, bids: list[tuple[object, ...]]) -> dict[int, Row]:
         rows = await fetch(

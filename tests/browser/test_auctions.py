@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction
+from marketplace.identity import actions as identity
 from pricing.auctions.transcript import from_json, replay
-from tests.marketplace.auctions.test_calls import add_line, open_call
+from tests.marketplace.auctions.test_calls import DAY, add_line, open_call
 from tests.marketplace.auctions.test_calls import close as close_call
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import add_method, open_auction
+from tests.marketplace.auctions.world import add_method, add_offer, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
 from tests.programs import find_chromium
@@ -97,7 +98,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
             viewport={"width": 390, "height": 800},
         )
         # Every bid is in the window and moves the end to so many seconds after itself.
-        auction = aside(lambda: open_auction(seconds=12, window_seconds=3600, extension_seconds=12))
+        auction = aside(lambda: open_auction(seconds=600, window_seconds=3600, extension_seconds=600))
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         ann.fill("input[name=amount]", "50")
         ann.click("main form .button")
@@ -129,7 +130,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         shoot(bob, "auction-fr-dark-mobile")
         row = aside(lambda: get_auction(auction))
         assert row["closes_at"] > row["scheduled_close_at"]
-        time.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.1))
+        aside(lambda: move_end(auction))
         aside(ending.close_auctions)
         ann.wait_for_selector("text=Download the transcript")
         bob.wait_for_selector("text=Vous avez gagné")
@@ -144,15 +145,14 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
     aside(world)
     with web_processes(1) as webs:
         ann = someone(chromium, webs[0].url, "atelier@partner.example", java_script_enabled=False)
-        auction = aside(lambda: open_auction("limited", seconds=15, licences=2))
+        auction = aside(lambda: open_auction("limited", licences=2))
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         ann.fill("input[name=amount]", "75.50")
         ann.click("main form .button")
         ann.wait_for_url("**/bids/*")
         assert "sealed" in ann.inner_text("main")
         shoot(ann, "receipt-en")
-        row = aside(lambda: get_auction(auction))
-        time.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.1))
+        aside(lambda: move_end(auction))
         aside(ending.close_auctions)
         ann.goto(f"{webs[0].url}/en/auctions/{auction}")
         with ann.expect_download() as awaited:
@@ -164,6 +164,40 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
         found = replay(from_json(place.read_text()), bytes.fromhex(root))
         assert found.equal
         assert found.award["outcomes"][0]["pays_minor"] == 1_000
+
+
+def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: Any) -> None:
+    async def world() -> None:
+        for code in ("lyon", "paris"):
+            await add_offer(code=code)
+        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+
+    aside(world)
+    with web_processes(1) as webs:
+        sam = someone(
+            chromium, webs[0].url, "sam@operator.example", language="fr", viewport={"width": 390, "height": 800}
+        )
+        sam.goto(f"{webs[0].url}/fr/steward/calls/new")
+        is_accessible(sam)
+        sam.goto(f"{webs[0].url}/fr/steward/auctions/new")
+        sam.select_option("select[name=kind]", "bundle")
+        sam.click("summary")
+        for number in range(2):
+            sam.locator("input[name=release]").nth(number).check()
+        now = clock.now()
+        for name, after in (("opens_at", 0), ("closes_at", 2)):
+            sam.fill(f"input[name={name}]", f"{now + after * DAY:%Y-%m-%dT%H:%M}")
+        is_accessible(sam)
+        assert sam.evaluate("document.documentElement.scrollWidth") <= 390
+        shoot(sam, "bundle-new-fr")
+        sam.click("text=Calculer la réserve")
+        sam.wait_for_url("**/reserve")
+        assert sam.locator("input[name=release]:checked").count() == 2
+        sam.click("main form .button:not(.quiet)")
+        sam.wait_for_url(lambda there: "steward" not in there)
+        assert sam.locator("text=réserve 0,01").count() == 2
+        is_accessible(sam)
+        shoot(sam, "bundle-fr")
 
 
 def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chromium: Any) -> None:

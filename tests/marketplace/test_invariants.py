@@ -17,8 +17,7 @@ from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
 from marketplace.settings import settings
-from tests.marketplace.auctions.test_kill import until_over
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
 from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
@@ -194,11 +193,11 @@ async def pay_out() -> None:
 
 async def hold_auction() -> None:
     """Let two partners bid in a live auction to its end."""
-    auction = await open_auction(seconds=1.5, window_seconds=3600, extension_seconds=1)
+    auction = await open_auction()
     for maximum_minor in (5_000, 9_000):
         bidder = await add_bidder()
         await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=maximum_minor)
-    await until_over(auction)
+    await move_end(auction)
     assert await close_auctions() == 1
     assert await charge_sales() == 1
 

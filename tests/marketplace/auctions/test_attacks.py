@@ -21,15 +21,17 @@ from marketplace.embedded import bidding
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.commands import run_commands
+from tests.marketplace.auctions.test_calls import ingest_bands
 from tests.marketplace.auctions.test_live import until
-from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end, move_end
-from tests.marketplace.auctions.world import add_offer
+from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
+from tests.marketplace.auctions.world import add_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.payments.test_away import save
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[[Callable[[], Any]], Any]
 
@@ -336,7 +338,7 @@ def test_every_answer_of_the_eligibility_rule_has_its_words(run: Run) -> None:
     run(story)
 
 
-def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run, stripe: Any) -> None:
+def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run, stripe: Any, tmp_path: Path) -> None:
     del stripe
 
     async def story() -> None:
@@ -344,6 +346,8 @@ def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run
         await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, 9)")
         for code in ("lyon-presence-hour", "lyon-presence-day"):
             await add_offer(code=code)
+        await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
+        await ingest_bands(tmp_path, {line: "40+" if line < 3 else "18-39" for line in range(10)})
         await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)
         bidders = [(ann, "atelier@partner.example"), (bob, "bureau@partner.example")]
         with pytest.raises(NotAllowed):
@@ -353,5 +357,7 @@ def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run
         for _ in range(2):
             await bidding.open_auctions(bidders, by="Steward")
         assert await counts("auction", "bid", "contributor_call", "contributor_ask") == (2, 4, 1, 10)
+        older = "SELECT subscriber FROM contributor_ask JOIN contributor_stratum AS own ON own.id = stratum WHERE '40+' = ANY(age_bands)"
+        assert {row["subscriber"] for row in await fetch(older)} == {0, 1, 2}
 
     run(story)

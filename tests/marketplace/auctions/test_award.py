@@ -18,7 +18,7 @@ from marketplace.auctions.queries import get_auction, get_transcript, list_outco
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import NotFound
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,8 @@ async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], i
 
 
 async def end(auction: uuid.UUID) -> dict[str, Any]:
-    """Wait for the end and let the job run; return the transcript's document."""
-    row = await get_auction(auction)
-    await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.02))
+    """Let the end pass and the job run; return the transcript's document."""
+    await move_end(auction)
     await ending.close_auctions()
     document: dict[str, Any] = json.loads(await get_transcript(auction))
     return document
@@ -44,7 +43,7 @@ async def end(auction: uuid.UUID) -> dict[str, Any]:
 
 def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction("exclusive", seconds=1.0)
+        auction = await open_auction("exclusive")
         bidders = [await add_bidder() for _ in range(3)]
         for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
             await seal(bidder, auction, ([0], amount))
@@ -67,7 +66,7 @@ def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price(run: Run) 
 
 def test_limited_licences_cost_the_best_losing_bid(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction("limited", seconds=0.8, licences=2)
+        auction = await open_auction("limited", licences=2)
         for amount in (3_000, 9_000, 7_000, 7_000):
             await seal(await add_bidder(), auction, ([0], amount))
         document = await end(auction)
@@ -80,7 +79,7 @@ def test_limited_licences_cost_the_best_losing_bid(run: Run) -> None:
 
 def test_bundles_go_where_they_are_worth_most(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction("bundle", seconds=1.0, releases=2)
+        auction = await open_auction("bundle", releases=2)
         whole, left, right, low = [await add_bidder() for _ in range(4)]
         await seal(whole, auction, ([0, 1], 10_000))
         await seal(left, auction, ([0], 8_000))
@@ -103,7 +102,7 @@ def test_bundles_go_where_they_are_worth_most(run: Run) -> None:
 
 def test_an_ascending_auction_ends_as_the_pure_engine_says(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction(seconds=1.5, window_seconds=0)
+        auction = await open_auction(window_seconds=0)
         bidders = [await add_bidder() for _ in range(4)]
         for step in range(40):
             await place_bid(
@@ -121,7 +120,7 @@ def test_an_ascending_auction_ends_as_the_pure_engine_says(run: Run) -> None:
 
 def test_without_a_bid_nothing_is_sold_and_that_is_an_award(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction(seconds=0.3)
+        auction = await open_auction()
         document = await end(auction)
         assert document["award"] == {"clearing_price_minor": None, "outcomes": []}
         assert (await get_auction(auction))["state"] == "awarded"
@@ -131,11 +130,11 @@ def test_without_a_bid_nothing_is_sold_and_that_is_an_award(run: Run) -> None:
 
 def test_the_root_is_out_before_any_bid_and_many_workers_award_once(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction("limited", seconds=0.5)
+        auction = await open_auction("limited")
         for amount in (3_000, 4_000):
             await seal(await add_bidder(), auction, ([0], amount))
         assert not await ending.close(auction), "not before the end"
-        await asyncio.sleep(0.6)
+        await move_end(auction)
         closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
         assert sum(closes) == 1
         row = await get_auction(auction)
@@ -158,9 +157,9 @@ def test_the_wrong_key_awards_nothing_and_the_right_one_later_does(run: Run) -> 
     async def story() -> None:
         import os  # noqa: PLC0415
 
-        auction = await open_auction("limited", seconds=0.4)
+        auction = await open_auction("limited")
         await seal(await add_bidder(), auction, ([0], 3_000))
-        await asyncio.sleep(0.5)
+        await move_end(auction)
         os.environ["PARTAGE_BID_KEY"] = "cd" * 32
         settings.cache_clear()
         assert await ending.close_auctions() == 0
@@ -174,7 +173,7 @@ def test_the_wrong_key_awards_nothing_and_the_right_one_later_does(run: Run) -> 
 
 def test_who_does_not_pay_makes_room_for_the_next_once(run: Run) -> None:
     async def story() -> None:
-        auction = await open_auction("exclusive", seconds=0.8)
+        auction = await open_auction("exclusive")
         first, second, third = [await add_bidder() for _ in range(3)]
         for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
             await seal(bidder, auction, ([0], amount))

@@ -153,7 +153,7 @@ def test_the_operators_table_decides_who_is_of_a_group_of_ages(run: Run, tmp_pat
             await ada.sign_in("ada@line.example")
             shown = text_of(await ada.get(f"/en/calls/{call}"))
             for sentence in (
-                "in another age group",
+                "does not have you in the age group",
                 "operator’s own register decides",
                 "ages 18-39",
                 "other group you belong",

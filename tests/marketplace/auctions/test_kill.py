@@ -21,7 +21,7 @@ from marketplace.settings import settings
 from pricing.auctions.transcript import from_json, replay
 from tests.marketplace.auctions.killing import Door, door
 from tests.marketplace.auctions.webs import Web, fork
-from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,22 +107,20 @@ def test_a_worker_killed_at_any_statement_leaves_the_same_award(run: Run, kind: 
         async with door(os.environ["DATABASE_URL"]) as between:
 
             async def make() -> tuple[uuid.UUID, list[dict[str, Any]]]:
-                # Bids move the end of an ascending auction to a second after the last: nothing is late on a slow machine.
-                soft = {"window_seconds": 3600, "extension_seconds": 1} if kind == "ascending" else {}
-                auction = await open_auction(kind, seconds=1.5, **soft)
-                return auction, [
+                auction = await open_auction(kind)
+                receipts = [
                     await bid_in(auction, kind, person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
                 ]
+                await move_end(auction)
+                return auction, receipts
 
             whole, receipts = await make()
-            await until_over(whole)
             steps = await finish_at(between, whole, None, after=False)
             expected = await award_of(whole, receipts)
             assert sorted(expected.values()) == [((), 0, "outbid"), ((), 0, "outbid"), ((0,), sold(kind), "won")]
             points = [(at, after) for at in range(1, steps + 1) for after in (False, True)][::every]
             made = [await make() for _ in points]
             for (at, after), (auction, kept) in zip(points, made, strict=True):
-                await until_over(auction)
                 await finish_at(between, auction, at, after=after)
                 await ending.close(auction)
                 await ending.award(auction)
@@ -140,15 +138,14 @@ def sold(kind: str) -> int:
 def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award(run: Run) -> None:
     async def story() -> None:
         people = [await add_bidder() for _ in AMOUNTS]
-        auction = await open_auction(seconds=1.5, window_seconds=3600, extension_seconds=1)
+        auction = await open_auction()
         receipts = [
             await bid_in(auction, "ascending", person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
         ]
-        await until_over(auction)
+        await move_end(auction)
         late = await place_bid(people[0].actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
         assert late.answer == "refused_too_late", "over is over, whether or not anybody closed it"
         assert (await get_auction(auction))["phase"] == "closing"
-        await asyncio.sleep(1)
         assert await ending.close_auctions() == 1
         found = await award_of(auction, receipts)
         assert found[people[1].partner] == ((0,), 7_250, "won")

@@ -29,7 +29,7 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands
 from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.payments.test_away import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, buy, counts, jobs, make_buyer, open_shop, pay
@@ -69,15 +69,8 @@ async def bid(partner: uuid.UUID, auction: uuid.UUID, amount: int) -> None:
 
 async def end(auction: uuid.UUID) -> None:
     """Let the end pass, and the award be made."""
-    await move_end(auction, "clock_timestamp()")
+    await move_end(auction)
     await ending.close_auctions()
-
-
-async def move_end(auction: uuid.UUID, instant: str) -> None:
-    """Move an auction's end beneath its guards."""
-    await execute("ALTER TABLE auction_lead DISABLE TRIGGER USER")
-    await execute(f"UPDATE auction_lead SET closes_at = {instant} WHERE auction = $1", auction)
-    await execute("ALTER TABLE auction_lead ENABLE TRIGGER USER")
 
 
 async def books_are_clean() -> None:

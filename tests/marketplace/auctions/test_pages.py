@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
-from tests.marketplace.auctions.world import add_method, add_offer, open_auction
+from tests.marketplace.auctions.world import add_method, add_offer, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[Callable[[], Any]], Any]
 
-SECOND = dt.timedelta(seconds=1)
+SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 
 
 def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
@@ -72,8 +71,8 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
         now = clock.now()
         auction = await announce(
             Plan(
-                kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + 4 * SECOND,
-                exclusive_from=now + 4 * SECOND, exclusive_to=now + dt.timedelta(days=30),
+                kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + MINUTE,
+                exclusive_from=now + MINUTE, exclusive_to=now + dt.timedelta(days=30),
             ),
             by="Steward",
         )  # fmt: skip
@@ -82,7 +81,7 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
             await loser.sign_in("bureau@partner.example")
             await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "9000.00", "nonce": "ab" * 32})
             await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "4000.00", "nonce": "cd" * 32})
-            await asyncio.sleep(4.1)
+            await move_end(auction)
             await ending.close_auctions()
             assert "You won" in text_of(await winner.get(f"/en/auctions/{auction}"))
             assert "Outbid" in text_of(await loser.get(f"/en/auctions/{auction}"))
@@ -103,9 +102,10 @@ def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> No
             assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 400_000, ann)
             assert await counts("licence", "entitlement") == (1, 1)
             assert "Paid." in text_of(await winner.get(f"/en/auctions/{auction}"))
-        with pytest.raises(Conflict, match="exclusively"):
-            await catalogue.quote(bob, release, quote_id=uuid.uuid4())
-        await catalogue.quote(ann, release, quote_id=uuid.uuid4())
+        with clock.shifted(2 * MINUTE):
+            with pytest.raises(Conflict, match="exclusively"):
+                await catalogue.quote(bob, release, quote_id=uuid.uuid4())
+            await catalogue.quote(ann, release, quote_id=uuid.uuid4())
 
     run(story)
 

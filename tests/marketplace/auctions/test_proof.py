@@ -18,8 +18,7 @@ from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
 from pricing.__main__ import main as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, merkle_root, to_json
-from tests.marketplace.auctions.test_kill import until_over
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +34,7 @@ KINDS = [
 
 async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
     """Hold an auction of a kind to its end; return its transcript, its root as published, and everyone's receipts."""
-    auction = await open_auction(kind, seconds=1.5, **more)
+    auction = await open_auction(kind, **more)
     kept = []
     for amount in (3_000, 5_000, 4_500):
         bidder, bid = await add_bidder(), uuid.uuid4()
@@ -48,7 +47,7 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
             )
         assert answer.accepted, answer.answer
         kept.append(json.dumps(receipts.signed(answer.receipt, answer.signature)))
-    await until_over(auction)
+    await move_end(auction)
     await ending.close_auctions()
     return {
         "text": (await get_transcript(auction)).decode(), "root": (await get_auction(auction))["root"], "receipts": kept,
@@ -92,6 +91,8 @@ def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
         lambda d: (d["reveals"].append(d["reveals"][-1] | {"bidder": "BNEW"}), d["entries"].append("ab" * 32))
     ), "a bid added after the root"
     assert differs(lambda d: d["terms"].update(reserve_minor=1)), "a changed reserve"
+    if kind == "bundle":
+        assert differs(lambda d: d["reveals"][0].update(amount_minor=1)), "a changed reserve of one lot"
     assert differs(lambda d: d["award"]["outcomes"][-1].update(pays_minor=7)), "another award"
 
     # A seller who drops the best bid before the root is made: the transcript alone is flawless, its bidder's receipt is not in it.
