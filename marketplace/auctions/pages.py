@@ -37,7 +37,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor, partner, staff, vetted_partner
 from marketplace.settings import settings
 from marketplace.web import formats
-from marketplace.web.pages import page, see
+from marketplace.web.pages import again, page, see
 
 Asked = Request[Actor, Any, Any]
 Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]
@@ -93,6 +93,12 @@ async def auction_page(
     request: Asked, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
 ) -> Template:
     """Show one auction: its rule in words, where it stands, the visitor's own state, the log, the award."""
+    return page("auctions/auction.html", typed="", error="", **await _shown(request, auction, page_number, deposit))
+
+
+async def _shown(
+    request: Asked, auction: uuid.UUID, page_number: int = 1, deposit: uuid.UUID | None = None
+) -> dict[str, Any]:
     row = await get_auction(auction)
     actor: Actor | None = request.scope.get("user")
     company = actor.partner if actor else None
@@ -100,37 +106,43 @@ async def auction_page(
         await eligibility.look_for_deposit(company, deposit)
     refusal = await eligibility.find_refusal(company, auction) if company else "not_a_partner"
     steward = bool(actor and actor.role == "steward")
-    return page(
-        "auctions/auction.html",
-        auction=row, lots=await list_lots(auction), log=await list_latest(auction, page_number),
-        prices=await list_prices(row, clock.now()) if row["kind"] == "ascending" else [], paris=formats.PARIS,
-        minimum_minor=minimum_bid_minor(row) if row["kind"] == "ascending" or row["reserve_minor"] else 0,
-        live=snapshot(row), own=await list_own_bids(auction, company) if company else [],
-        me=rules.pseudonym(row["salt"], company) if company else "",
-        standing=await get_own_state(row, company) if company else None,
-        sales=await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
-        outcomes=await list_outcomes(auction) if row["state"] == "awarded" else [],
-        nonce=secrets.token_hex(32), receipt_key=receipts.public_key(settings().signing_key), sentences=rules.SENTENCES,
-        may_bid=refusal is None, steward=steward, refusal=refusal,
-        deposit=await eligibility.find_deposit(company, auction) if company else None,
-        reckoned=json.loads(row["reckoning"]) | {"reserve_minor": row["reserve_minor"]} if row["reckoning"] else None,
-    )  # fmt: skip
+    return {
+        "auction": row, "lots": await list_lots(auction), "log": await list_latest(auction, page_number),
+        "prices": await list_prices(row, clock.now()) if row["kind"] == "ascending" else [], "paris": formats.PARIS,
+        "minimum_minor": minimum_bid_minor(row) if row["kind"] == "ascending" or row["reserve_minor"] else 0,
+        "live": snapshot(row), "own": await list_own_bids(auction, company) if company else [],
+        "me": rules.pseudonym(row["salt"], company) if company else "",
+        "standing": await get_own_state(row, company) if company else None,
+        "sales": await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
+        "outcomes": await list_outcomes(auction) if row["state"] == "awarded" else [],
+        "nonce": secrets.token_hex(32), "receipt_key": receipts.public_key(settings().signing_key), "sentences": rules.SENTENCES,
+        "may_bid": refusal is None, "steward": steward, "refusal": refusal,
+        "deposit": await eligibility.find_deposit(company, auction) if company else None,
+        "reckoned": json.loads(row["reckoning"]) | {"reserve_minor": row["reserve_minor"]} if row["reckoning"] else None,
+    }  # fmt: skip
 
 
 @post("/auctions/{auction:uuid}/bids", guards=[vetted_partner], status_code=303)
-async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect:
+async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect | Template:
     """Bid once a form: its id is the bid's, so a refresh or a double click is one bid."""
+    try:
+        await _bid(request, auction, data)
+    except Invalid as mistake:
+        shown = await _shown(request, auction)
+        return again("auctions/auction.html", mistake, typed=data.amount, **shown)
+    return see(f"/bids/{data.form_id}")
+
+
+async def _bid(request: Asked, auction: uuid.UUID, data: BidForm) -> None:
     row = await get_auction(auction)
     if row["kind"] == "ascending":
         await place_bid(request.user, auction, bid=data.form_id, maximum_minor=rules.cents(data.amount))
+        return
+    if row["kind"] == "bundle":
+        packages = rules.typed_packages(await request.form(), len(await list_lots(auction)))
     else:
-        fields = await request.form()
-        lots = await list_lots(auction)
-        packages = (
-            rules.typed_packages(fields, len(lots)) if row["kind"] == "bundle" else [([0], rules.cents(data.amount))]
-        )
-        await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
-    return see(f"/bids/{data.form_id}")
+        packages = [([0], rules.cents(data.amount))]
+    await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
 
 
 @post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)

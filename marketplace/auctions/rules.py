@@ -291,7 +291,7 @@ def cents(text: str) -> int:
     """Return an amount typed in euros as cents: 1 234,50 or 1234.5; refuse anything else."""
     plain = re.sub(r"[\s\u00a0\u202f€]", "", text).replace(",", ".")
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", plain):
-        raise Invalid("Write an amount in euros, such as 1250.00.")
+        raise Invalid("Write an amount in euros, such as 1250.00.", field="amount")
     whole, _, part = plain.partition(".")
     return int(whole) * 100 + int(part.ljust(2, "0") or 0)
 

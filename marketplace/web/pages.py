@@ -110,7 +110,7 @@ def page(template: str, *, status_code: int = 200, **context: Any) -> Template: 
     return Template(template, context=context, status_code=status_code)
 
 
-def again(template: str, refusal: Refusal, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
     error = gettext(refusal.sentence).format(**refusal.fields)
     mistakes = {refusal.fields.get("field"): error}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,10 @@ def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
             assert "You have been outbid" in shown
             assert "A late bid moved the end" in shown
             assert "Vous êtes en tête" in text_of(await bob.get(f"/fr/auctions/{auction}"))
-            assert (await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "much"})).status_code == 422
+            odd = await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "much"})
+            assert odd.status_code == 422
+            assert re.search(r'id="amount"[^>]* value="much"[^>]* aria-invalid="true"', odd.text)
+            assert "Write an amount in euros, such as 1250.00." in text_of(odd)
             assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
             assert "Live auction" in text_of(await nobody.get("/en/auctions"))
 
