@@ -14,6 +14,7 @@ from msgspec import Struct
 from marketplace.auctions import calls, contributors, rules
 from marketplace.auctions.contributors import Stratum
 from marketplace.identity.actors import Actor, staff, subscriber
+from marketplace.web.formats import read_cents
 from marketplace.web.pages import page, see
 
 Asked = Request[Actor, Any, Any]
@@ -63,7 +64,7 @@ async def ask_form(
 ) -> Redirect:
     """State, privately, the least the subscriber would accept."""
     assert request.user.subscriber is not None
-    least_micro = rules.cents(data.amount) * MICRO_PER_MINOR
+    least_micro = read_cents(data.amount) * MICRO_PER_MINOR
     await contributors.ask(request.user.subscriber, call, data.stratum, least_micro=least_micro)
     return see(f"/calls/{call}")
 
@@ -112,7 +113,7 @@ def typed_groups(fields: rules.Row) -> list[Stratum]:
             str(fields.get(f"{name}-{number}", "")).strip() for name in names
         )
         if any((french, english, wanted, budget, most)):
-            budget_micro, most_micro = (rules.cents(text) * MICRO_PER_MINOR for text in (budget, most))
+            budget_micro, most_micro = (read_cents(text) * MICRO_PER_MINOR for text in (budget, most))
             count = int(wanted) if wanted.isdecimal() else 0
             checked = tuple(band.strip() for band in bands.split(",") if band.strip())
             typed.append(Stratum(french, english, count, budget_micro, most_micro, checked))

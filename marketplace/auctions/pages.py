@@ -136,12 +136,12 @@ async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) 
 async def _bid(request: Asked, auction: uuid.UUID, data: BidForm) -> None:
     row = await get_auction(auction)
     if row["kind"] == "ascending":
-        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=rules.cents(data.amount))
+        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=formats.read_cents(data.amount))
         return
     if row["kind"] == "bundle":
         packages = rules.typed_packages(await request.form(), len(await list_lots(auction)))
     else:
-        packages = [([0], rules.cents(data.amount))]
+        packages = [([0], formats.read_cents(data.amount))]
     await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
 
 
@@ -195,7 +195,7 @@ async def announce_form(request: Asked, data: Planned) -> Redirect:
         Plan(
             kind=data.kind, offer=offer, releases=releases,
             opens_at=rules.typed_instant(data.opens_at), closes_at=rules.typed_instant(data.closes_at),
-            reserve_minor=rules.cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
+            reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
             exclusive_from=rules.typed_instant(data.exclusive_from) if data.exclusive_from else None,
             exclusive_to=rules.typed_instant(data.exclusive_to) if data.exclusive_to else None,
         ),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import rfc8785
 
 from marketplace.errors import Invalid
+from marketplace.web.formats import read_cents
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.transcript import KINDS, Transcript, commit_bid, commit_bundle, leaves, merkle_root, proxy_entry
 from pricing.money import Money, largest_remainder
@@ -287,15 +288,6 @@ def split_price(pays_minor: int, reserves: Sequence[int]) -> list[int]:
 
 
 # ------------------------------------------------------------------ what people type
-def cents(text: str) -> int:
-    """Return an amount typed in euros as cents: 1 234,50 or 1234.5; refuse anything else."""
-    plain = re.sub(r"[\s\u00a0\u202f€]", "", text).replace(",", ".")
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", plain):
-        raise Invalid("Write an amount in euros, such as 1250.00.", field="amount")
-    whole, _, part = plain.partition(".")
-    return int(whole) * 100 + int(part.ljust(2, "0") or 0)
-
-
 def typed_instant(text: str) -> dt.datetime:
     """Return an instant typed as UTC: 2026-11-24T18:00; refuse anything else."""
     try:
@@ -309,4 +301,4 @@ def typed_packages(fields: Row, lots: int) -> list[tuple[list[int], int]]:
     typed = [([lot], str(fields.get(f"lot-{lot}", ""))) for lot in range(lots)]
     if lots > 1:
         typed.append((list(range(lots)), str(fields.get("all", ""))))
-    return [(positions, cents(text)) for positions, text in typed if text.strip()]
+    return [(positions, read_cents(text)) for positions, text in typed if text.strip()]

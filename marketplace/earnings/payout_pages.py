@@ -5,7 +5,6 @@ Finance's pages are here, below finance, because they show what only this slice 
 
 from __future__ import annotations
 
-import re
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from marketplace import clock
 from marketplace.earnings import bank_details, payout_queries, payouts
 from marketplace.earnings.payout_file import open_file
 from marketplace.earnings.queries import get_balance
-from marketplace.errors import Conflict, Invalid, Refusal
+from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, staff, subscriber
 from marketplace.ledger.audit import note_action
 from marketplace.settings import settings
@@ -103,18 +102,10 @@ async def _my_payouts(line: int, page_number: int = 1, **again: Any) -> Template
 async def choose_threshold(request: Asked, data: Annotated[ThresholdForm, Filled]) -> Redirect | Template:
     """Have a subscriber paid from the amount they chose."""
     try:
-        await bank_details.choose_threshold(_line(request), _minor(data.euros))
+        await bank_details.choose_threshold(_line(request), formats.read_cents(data.euros, field="euros"))
     except Refusal as refusal:
         return await _my_payouts(_line(request), **_wrong(refusal), euros=data.euros[:20])
     return see("/earnings/payouts")
-
-
-def _minor(euros: str) -> int:
-    """Read an amount as people write it, with a comma or a point; no binary fraction touches it."""
-    written = re.fullmatch(r"\s*€?\s*([0-9]{1,7})(?:[.,]([0-9]{1,2}))?\s*€?\s*", euros, re.ASCII)
-    if not written:
-        raise Invalid("Write an amount in euros, such as 25 or 12.50.")
-    return int(written[1]) * 100 + int((written[2] or "").ljust(2, "0"))
 
 
 def _wrong(refusal: Refusal) -> dict[str, Any]:

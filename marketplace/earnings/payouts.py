@@ -16,7 +16,7 @@ from marketplace.earnings import sepa
 from marketplace.earnings.payout_file import make_file
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import note_action
+from marketplace.ledger.audit import check_reason, note_action
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.payments.transfers import request_transfers
 from marketplace.settings import settings
@@ -35,7 +35,6 @@ UNSAID: Final = "MS03"
 """ISO's reason for: the bank does not say."""
 REFUSED_BY_STRIPE: Final = "STRIPE"
 CALLED_BACK: Final = "FOCR"
-SHORTEST_REASON, LONGEST_REASON = 3, 2000
 DUE: Final = """
 SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(payable_micro) AS payable_micro
 FROM bank_details AS details
@@ -144,7 +143,7 @@ async def prepare(run: uuid.UUID, actor: Actor) -> None:
 
 async def approve(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
     """Approve a run as the second person, with a reason for the audit; clicked again by the same one, nothing changes."""
-    _check_reason(reason)
+    reason = check_reason(reason)
     async with transaction():
         row = await _get(run)
         if row["approved_by"] == actor.person and row["state"] == "approved":
@@ -158,14 +157,14 @@ async def approve(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
         await execute(
             """UPDATE payout_run SET state = 'approved', approved_by = $2, approved_at = $3, reason = $4
                WHERE id = $1 AND state = 'draft'""",
-            run, actor.person, clock.now(), reason.strip(),
+            run, actor.person, clock.now(), reason,
         )  # fmt: skip
         await note_action(actor, "approve_payout_run", run, reason=reason, after={"amount_minor": row["amount_minor"]})
 
 
 async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
     """Give a run up before it is sent: no money has moved, and everyone is due again."""
-    _check_reason(reason)
+    reason = check_reason(reason)
     now = clock.now()
     async with transaction():
         await lock(LOCK)
@@ -178,7 +177,7 @@ async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
         await execute(
             """UPDATE payout_run SET state = 'cancelled', ended_at = $2, cancelled_by = $3, cancelled_reason = $4
                WHERE id = $1""",
-            run, now, actor.person, reason.strip(),
+            run, now, actor.person, reason,
         )  # fmt: skip
         await note_action(actor, "cancel_payout_run", run, reason=reason)
 
@@ -374,8 +373,3 @@ async def _get(run: uuid.UUID) -> asyncpg.Record:
     """Return a run and hold its row until the transaction ends."""
     await fetch_one("SELECT 1 FROM payout_run WHERE id = $1 FOR UPDATE", run)
     return await get_run(run)
-
-
-def _check_reason(reason: str) -> None:
-    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
-        raise Invalid("Say why, in 3 to 2000 characters: the audit reads it.")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
 from marketplace.database import execute, fetch_value, transaction
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Conflict
 from marketplace.finance.exceptions import count_exceptions
-from marketplace.finance.matching import match_payouts
+from marketplace.finance.matching import match_stripe_payouts
 from marketplace.ledger.actions import reverse
-from marketplace.ledger.audit import note_action
+from marketplace.ledger.audit import check_reason, note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance, get_entry
 from marketplace.payments.balance import mirror_balance, read_balance
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 ATTEMPTS = 3
-SHORTEST_REASON, LONGEST_REASON = 3, 2000
 REVERSIBLE: Final = ("write_off", "bank_opening")
 """Kinds that a clerk may take back: no other table's state follows them. A match is undone on its bank line."""
 
@@ -41,7 +40,7 @@ async def reconcile() -> int:
         stripe_minor, ledger_minor = await read_balance(), await balance(STRIPE)
         if stripe_minor == ledger_minor:
             break
-    await match_payouts()
+    await match_stripe_payouts()
     unmatched = await count_exceptions()
     run: int = await fetch_value(
         """INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched)
@@ -59,17 +58,14 @@ async def refund_order(
 
     amount_minor: VAT included; None: all that is left. bears_loss: after the hold, the operator pays for shares that stay.
     """
-    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
-        raise Invalid(
-            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
-        )
+    reason = check_reason(reason)
     async with transaction():
         # Before the decision's own key shares that lock: two clerks at once would each wait for the other.
         await execute("SELECT FROM purchase_order WHERE id = $1 FOR UPDATE", order_id)
         is_new = await execute(
             """INSERT INTO refund_decision (id, purchase_order, person, reason, decided_at)
                SELECT $1, id, $3, $4, $5 FROM purchase_order WHERE id = $2 ON CONFLICT (id) DO NOTHING""",
-            form_id, order_id, actor.person, reason.strip(), clock.now(),
+            form_id, order_id, actor.person, reason, clock.now(),
         )  # fmt: skip
         if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
             await request_order_refund(
@@ -93,25 +89,19 @@ async def try_again(command_id: uuid.UUID, actor: Actor) -> None:
 
 async def give_up(command_id: uuid.UUID, actor: Actor, *, reason: str) -> None:
     """Ask Stripe no more, and keep who gave up and why."""
-    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
-        raise Invalid(
-            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
-        )
+    reason = check_reason(reason)
     async with transaction():
-        await give_up_command(command_id, actor.name, reason.strip())
+        await give_up_command(command_id, actor.name, reason)
         await note_action(actor, "command_given_up", f"command {command_id}", reason=reason)
 
 
 async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
     """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
-    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
-        raise Invalid(
-            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
-        )
+    reason = check_reason(reason)
     entry = await get_entry(entry_id)
     if entry["kind"] not in REVERSIBLE:
         raise Conflict("That entry follows something else, which must be undone where it happened.")
     async with transaction():
-        made = await reverse(entry_id, text=f"Reversal: {reason.strip()[:200]}")
+        made = await reverse(entry_id, text=f"Reversal: {reason[:200]}")
         await note_action(actor, "entry_reversed", f"entry {entry_id}", reason=reason, after={"entry": made})
     return made

@@ -18,11 +18,11 @@ from marketplace.finance import bank
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page
 from marketplace.finance.candidates import MOST_PARTS, list_candidates, settle_line
 from marketplace.finance.exceptions import get_exception
-from marketplace.finance.matching import FEE_ACCOUNTS, match_payouts, undo_matches
+from marketplace.finance.matching import FEE_ACCOUNTS, match_stripe_payouts, undo_matches
 from marketplace.finance.queue_pages import path_of
-from marketplace.finance.rules import read_amount
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.queries import list_entries_of
+from marketplace.web.formats import read_cents
 from marketplace.web.pages import see
 
 PARTS = 4
@@ -61,7 +61,7 @@ async def import_statement(request: Asked) -> Redirect:
     imported = await bank.import_bank_statement(
         await file.read(), person=request.user.person, new_account=form.get("new_account") == "yes"
     )
-    await match_payouts()
+    await match_stripe_payouts()
     return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
 
 
@@ -107,7 +107,7 @@ async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
             raise Invalid("Only one part may leave its amount to what is left.")
         if not amount:
             rest = len(parts)
-        parts.append((kind, key, read_amount(amount) if amount else 0))
+        parts.append((kind, key, read_cents(amount, signed=True) if amount else 0))
     if rest is not None:
         kind, key, _ = parts[rest]
         parts[rest] = (kind, key, line["amount_minor"] - sum(part[2] for part in parts))

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from marketplace.errors import Invalid
-from marketplace.finance.rules import ADVICE, HEADINGS, SENTENCES
+from marketplace.finance.words import ADVICE, HEADINGS, SENTENCES
 from marketplace.identity.actors import Actor, staff
 from marketplace.web.formats import PARIS
 from marketplace.web.i18n import gettext

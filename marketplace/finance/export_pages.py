@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Stream, Template
@@ -15,13 +15,11 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.errors import Invalid
 from marketplace.finance import exports
-from marketplace.identity.actors import Actor, staff
+from marketplace.finance.base_pages import READERS, Asked
 from marketplace.purchases.invoices import get_paper
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import download, page, see
 
-READERS = [staff("finance", "auditor")]
-Asked = Request[Actor, Any, Any]
 LOOK_AGAIN_SECONDS = "2"
 
 

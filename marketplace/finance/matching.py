@@ -16,7 +16,7 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.bank import day_in_books
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all, reverse_all
-from marketplace.ledger.audit import note_action
+from marketplace.ledger.audit import check_reason, note_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,8 +133,7 @@ async def undo_matches(line: int, actor: Actor, *, reason: str) -> None:
 
     What other books followed (a subscriber's payout) or two people approved (a write-off) stays.
     """
-    if len(reason.strip()) < 3:  # noqa: PLR2004 (a word)
-        raise Invalid("Say why the match is wrong.")
+    reason = check_reason(reason)
     async with transaction():
         await execute("SELECT FROM bank_line WHERE id = $1 FOR UPDATE", line)
         rows = await fetch("SELECT * FROM bank_match WHERE line = $1 AND undone_at IS NULL", line)
@@ -143,7 +142,7 @@ async def undo_matches(line: int, actor: Actor, *, reason: str) -> None:
         if any(row["target_kind"] in ("payout_line", "write_off") for row in rows):
             raise Conflict("That match stays: other books followed it, or two people approved it.")
         await execute("UPDATE bank_match SET undone_at = $2 WHERE line = $1 AND undone_at IS NULL", line, clock.now())
-        await reverse_all([("bank_match", str(row["id"])) for row in rows], text=f"Undone: {reason.strip()[:200]}")
+        await reverse_all([("bank_match", str(row["id"])) for row in rows], text=f"Undone: {reason[:200]}")
         await note_action(
             actor, "match_undone", f"line {line}", reason=reason,
             before={f"{row['target_kind']} {row['target_id']}": row["amount_minor"] for row in rows},
@@ -186,7 +185,7 @@ ORDER BY line
 """
 
 
-async def match_payouts() -> int:
+async def match_stripe_payouts() -> int:
     """Match Stripe's payouts with the bank's lines where amount and reference, or amount, payer and date, leave no doubt.
 
     Return how many were matched. Two that could be each other's are left to a person.

@@ -26,7 +26,7 @@ from marketplace.finance import (
 )
 from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
-from marketplace.finance.rules import cents_of, source_path
+from marketplace.finance.rules import source_path
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
 from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
@@ -150,8 +150,9 @@ async def refund(
     data: Annotated[RefundForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Give an order's money back."""
+    amount_minor = formats.read_cents(data.amount) if data.amount.strip() else None
     await refund_order(
-        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=cents_of(data.amount),
+        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=amount_minor,
         bears_loss=data.bears_loss == "yes",
     )  # fmt: skip
     return see(f"/finance/orders/{order_id}")

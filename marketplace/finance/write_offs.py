@@ -8,13 +8,13 @@ import asyncpg
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, transaction
-from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
+from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exceptions import get_exception
 from marketplace.finance.matching import Match, match_lines
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import note_action
+from marketplace.ledger.audit import check_reason, note_action
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
@@ -22,15 +22,10 @@ if TYPE_CHECKING:
 
     from marketplace.identity.actors import Actor
 
-SHORTEST_REASON, LONGEST_REASON = 3, 2000
-
 
 async def propose_write_off(why: str, subject: str, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
     """Propose to let an exception go; once a form, and one proposal an exception at a time."""
-    if not SHORTEST_REASON <= len(reason.strip()) <= LONGEST_REASON:
-        raise Invalid(
-            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
-        )
+    reason = check_reason(reason)
     if not may_write_off(why):
         raise Conflict("That cannot be written off: it must be mended where it comes from.")
     async with transaction():
@@ -41,7 +36,7 @@ async def propose_write_off(why: str, subject: str, actor: Actor, *, reason: str
             await execute(
                 """INSERT INTO write_off (id, why, subject, reference, amount_minor, happened_at, reason, proposed_by, proposed_at)
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-                form_id, why, subject, row["reference"], row["amount_minor"], row["at"], reason.strip(), actor.person,
+                form_id, why, subject, row["reference"], row["amount_minor"], row["at"], reason, actor.person,
                 clock.now(),
             )  # fmt: skip
         except asyncpg.UniqueViolationError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
 from marketplace.database import execute, fetch
+from marketplace.errors import Invalid
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from marketplace.identity.actors import Actor
+
+
+SHORTEST_REASON, LONGEST_REASON = 3, 2000
+
+
+def check_reason(reason: str) -> str:
+    """Return a reason without the space around it; refuse one that says nothing, or too much."""
+    given = reason.strip()
+    if not SHORTEST_REASON <= len(given) <= LONGEST_REASON:
+        raise Invalid(
+            "Say why, in {shortest} to {longest} characters.", shortest=SHORTEST_REASON, longest=LONGEST_REASON
+        )
+    return given
 
 
 async def note_action(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import unicodedata
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
 
+from marketplace.errors import Invalid
 from marketplace.web.i18n import LOCALES, language
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -22,6 +24,18 @@ def _locale() -> str:
 def money(amount_minor: int, currency: str = "EUR") -> str:
     """Write cents as an amount: 12345 → 123,45 €."""
     return _signed(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
+
+
+def read_cents(text: str, *, signed: bool = False, field: str = "amount") -> int:
+    """Return an amount in euros as people write it, in cents: 1 234,50, 12.5 €; where `signed`, −3,07 too.
+
+    Refuses all else, and names the form's field.
+    """
+    plain = re.sub(r"[\s\u00a0\u202f€]", "", text).replace(",", ".").replace("\N{MINUS SIGN}", "-")
+    if not re.fullmatch(rf"{'[+-]?' if signed else ''}[0-9]{{1,9}}(\.[0-9]{{0,2}})?", plain):
+        raise Invalid("Write an amount in euros, such as 1250.00.", field=field)
+    whole, _, part = plain.lstrip("+-").partition(".")
+    return (-1 if plain[0] == "-" else 1) * (int(whole) * 100 + int(part.ljust(2, "0")))
 
 
 def money_micro(amount_micro: int, currency: str = "EUR") -> str:

@@ -10,11 +10,12 @@ from lxml import etree
 from sepaxml import SepaTransfer
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import fetch, fetch_value
 from marketplace.earnings import payouts, sepa
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.bank import import_bank_statement
+from marketplace.finance.matching import Match, match_lines
 from marketplace.finance.payout_lines import match_payouts
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
@@ -237,10 +238,7 @@ def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
         bank.take(file)
         assert await payees.bank_day(bank, 5) == 0
         assert await balance(SUSPENSE) == 9999
-        await execute("UPDATE bank_match SET undone_at = NULL WHERE false")
         line = await fetch_value("SELECT max(id) FROM bank_line")
-        from marketplace.finance.matching import Match, match_lines  # noqa: PLC0415
-
         await match_lines([Match(line, "write_off", "bank's error", -9999, "658000")], person=None)
         await match_payouts()
         assert await in_the_books() == (1, 0)

@@ -16,7 +16,7 @@ from marketplace import database
 from marketplace.finance.candidates import list_candidates
 from marketplace.finance.closing import checks_of
 from marketplace.finance.exceptions import count_exceptions, list_exceptions
-from marketplace.finance.matching import match_payouts
+from marketplace.finance.matching import match_stripe_payouts
 from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.ledger.queries import balance, trial_balance
@@ -61,7 +61,7 @@ def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
         month = make_month(orders)
         await load_month(month)
         lines = len(month.rows["bank_line"])
-        assert await match_payouts() == lines > 10
+        assert await match_stripe_payouts() == lines > 10
         assert (await list_exceptions()).rows == []
         assert await count_exceptions() == 0
         assert await balance(chart.TRANSFERS) == await balance(chart.SUSPENSE) == await balance(chart.PARTNERS) == 0
@@ -73,7 +73,7 @@ def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
     async def wrong(plant: str) -> None:
         month = make_month(orders, plant=plant)
         await load_month(month)
-        await match_payouts()
+        await match_stripe_payouts()
         rows = (await list_exceptions()).rows
         found = sorted((row["why"], row["reference"], row["amount_minor"]) for row in rows)
         if plant == "charge":
@@ -109,7 +109,7 @@ def test_a_closed_month_of_orders_passes_every_check_but_the_comparison(
     async def story() -> None:
         month = make_month(60)
         await load_month(month)
-        await match_payouts()
+        await match_stripe_payouts()
         first = min(row[3] for row in month.rows["journal_entry"])
         failing = [check.name for check in await checks_of(month_of(first)) if not check.passes]
         assert failing == ["stripe_agrees"]

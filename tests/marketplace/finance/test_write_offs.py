@@ -12,7 +12,8 @@ from marketplace.database import execute, fetch_value
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.finance.actions import reverse_entry
 from marketplace.finance.exceptions import get_exception, list_exceptions
-from marketplace.finance.rules import ACKNOWLEDGED, HANGS_ON, SENTENCES, may_write_off, write_off_postings
+from marketplace.finance.rules import ACKNOWLEDGED, HANGS_ON, may_write_off, write_off_postings
+from marketplace.finance.words import SENTENCES
 from marketplace.finance.write_offs import decide_write_off, find_waiting, list_write_offs, propose_write_off
 from marketplace.ledger import chart
 from marketplace.ledger.audit import list_actions

@@ -295,9 +295,12 @@ def test_money_stays_right_for_some_steps(postgres: Any, stripe: Any) -> None:
 
 
 @pytest.mark.deep
-def test_money_stays_right_for_thousands_of_steps(postgres: Any, stripe: Any) -> None:
+def test_money_stays_right_for_thousands_of_steps(
+    postgres: Any, stripe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """MONEY_MACHINE_STEPS=20000 plays ten times as many, for whoever has the time."""
     steps = int(os.environ.get("MONEY_MACHINE_STEPS", "2000"))
     played = play(postgres, stripe, steps=steps, a_life=60)
-    print(f"the machine of money played {played} steps")
+    with capsys.disabled():
+        print(f"\nthe machine of money played {played} steps")
     assert played >= steps

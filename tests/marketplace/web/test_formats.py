@@ -1,0 +1,42 @@
+"""Amounts as people write them become whole cents, or are refused: nothing is guessed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.errors import Invalid
+from marketplace.web.formats import read_cents
+
+WRITTEN = {
+    "12": 1_200, "12.5": 1_250, "12,50": 1_250, " 1 200,05 ": 120_005, "0,01": 1, "7.": 700, "50,5 €": 5_050,
+    "1\u202f000.00": 100_000, "€3": 300,
+}  # fmt: skip
+ODD = ("", " ", "1.234", "1,2,3", "1.234,50", "1,234.50", "١", "1e3", "abc", ",5", "--1", "1-", "1" * 10)
+
+
+@given(st.integers(-(10**11) + 1, 10**11 - 1), st.sampled_from([".", ","]))
+def test_any_amount_is_read_to_the_cent(cents: int, mark: str) -> None:
+    sign = "-" if cents < 0 else ""
+    assert read_cents(f" {sign}{abs(cents) // 100}{mark}{abs(cents) % 100:02d} €", signed=True) == cents
+
+
+def test_amounts_as_people_write_them() -> None:
+    assert {text: read_cents(text) for text in WRITTEN} == WRITTEN
+    assert {text: read_cents(text, signed=True) for text in ("−3,07", "-3.07", "+1")} == {
+        "−3,07": -307, "-3.07": -307, "+1": 100,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    for signed in (False, True):
+        with pytest.raises(Invalid):
+            read_cents(text, signed=signed)
+
+
+@pytest.mark.parametrize("text", ["-1", "−1", "+1"])
+def test_a_sign_is_refused_where_none_is_wanted(text: str) -> None:
+    with pytest.raises(Invalid):
+        read_cents(text)
