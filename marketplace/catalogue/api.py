@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
 from dataclasses import asdict
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import asyncpg
+
+    from marketplace.datasets.geography import Geography
 
 PUBLISHED = (
     "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",
@@ -83,8 +86,14 @@ async def get_zones(code: FromPath[str]) -> Response[str]:
     """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
     listing = await queries.get_listing(code)
     geography = await get_geography(listing["zone_table"])
-    document = geography.geojson(await key_zones(code))
-    return Response(await asyncio.to_thread(json.dumps, document), media_type="application/geo+json")
+    document = await asyncio.to_thread(_document, geography, await key_zones(code))
+    return Response(document, media_type="application/geo+json", headers={"Cache-Control": "public, max-age=3600"})
+
+
+@functools.lru_cache(maxsize=16)
+def _document(geography: Geography, zones: tuple[str, ...]) -> str:
+    """Return a dataset's zones as text; neither ever changes, and a country's take a second to write."""
+    return json.dumps(geography.geojson(zones), ensure_ascii=False)
 
 
 @post("/api/v1/quotes", guards=[vetted_partner])

@@ -8,6 +8,7 @@ Source: RFC 7946, The GeoJSON Format; Shimrat, "Algorithm 112: position of point
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -176,8 +177,7 @@ class OwnZones:
 
     def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
         """Return the zones of this level whose middles a GeoJSON polygon holds."""
-        zones = [zone for zone in self.whole(level) if self.shape(zone)]
-        middles = np.array([_middle(self.shape(zone)) for zone in zones], float).reshape(-1, 2)
+        zones, middles = _middles(self, level)
         held = np.zeros(len(zones), bool)
         for polygon in geojson.polygons(geometry):
             held |= _holds(polygon, middles[:, 0], middles[:, 1])
@@ -251,6 +251,13 @@ def _holds(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -
         crossed = (low[:, 1] <= py) & (py < high[:, 1]) & (px < low[:, 0] + slope * (py - low[:, 1]))
         held[first : first + step] = crossed.sum(axis=1) % 2 == 1
     return held
+
+
+@functools.lru_cache(maxsize=16)
+def _middles(own: OwnZones, level: int) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the zones of a level that have an outline, and where their middles are."""
+    zones = [zone for zone in own.whole(level) if own.shape(zone)]
+    return zones, np.array([_middle(own.shape(zone)) for zone in zones], float).reshape(-1, 2)
 
 
 def _middle(polygons: Polygons) -> tuple[float, float]:

@@ -39,7 +39,10 @@ class Entitlement(Struct):
     revoked_at: dt.datetime | None
     """When a refund ended it."""
     recalled_at: dt.datetime | None
-    """When the release was called back; the order's page says why."""
+    """When the release was called back: delete your copies."""
+    recalled_fr: str | None
+    recalled_en: str | None
+    """Why."""
 
 
 class Entitlements(Struct):

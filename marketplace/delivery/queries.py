@@ -17,7 +17,8 @@ WHOLE = """
     SELECT entitlement.*, release.dataset, release.period_from, release.period_to, release.sealed_at, quote.level,
            coalesce(edition.row_count, release.row_count) AS row_count,
            coalesce(edition.cells_sha256, release.cells_sha256) AS cells_sha256,
-           revocation.revoked_at AS recalled_at, licence.purchase_order, purchase_order.number
+           revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr,
+           revocation.reason_en AS recalled_en, licence.purchase_order, purchase_order.number
     FROM entitlement
     JOIN release ON release.id = entitlement.release JOIN licence ON licence.id = entitlement.licence
     JOIN purchase_order ON purchase_order.id = licence.purchase_order
