@@ -353,14 +353,14 @@ def _lower_bound(specification: Specification, part: str, source: type[Source]) 
     """
     s = specification
     law = s.law(part)
-    canary = np.full(s.max_cells, s.max_events if part == "events" else 1, np.int64)
+    canary = np.full(s.reach, s.max_events if part == "events" else 1, np.int64)
     # Two keys: the draws with the canary and without it are independent.
     first, second = source(s, os.urandom(32)), source(s, os.urandom(32))
-    audited = (source, law, s.max_cells, int(canary[0]), first.engine)
+    audited = (source, law, s.reach, int(canary[0]), first.engine)
     if audited not in _AUDITED:
         draws = OPENDP_DRAWS if first.engine == "opendp" else TABLE_DRAWS
-        trials = min(MOST_TRIALS, max(2, draws // s.max_cells))
-        absent = first.noisy(part, np.zeros(trials * s.max_cells, np.int64))
+        trials = min(MOST_TRIALS, max(2, draws // s.reach))
+        absent = first.noisy(part, np.zeros(trials * s.reach, np.int64))
         there = second.noisy(part, np.tile(canary, trials))
         there, absent = there.reshape(trials, -1), absent.reshape(trials, -1)
         bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound

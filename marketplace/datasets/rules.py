@@ -162,12 +162,26 @@ class Specification:
         } | ({"product": self.product} if self.product != "presence" else {})
         if self.geography.digest:
             stated["zone_table"] = self.geography.digest
+        if self.reach != self.max_cells:
+            stated["reach"] = self.reach
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
     @property
     def unit_us(self) -> int:
         """Return the length of one unit in microseconds: within it a subscriber counts in at most max_cells cells."""
         return (DAY if self.unit == "day" else self.period_to - self.period_from) // dt.timedelta(microseconds=1)
+
+    @property
+    def reach(self) -> int:
+        """Return how many cells the events of one unit can change.
+
+        A subscriber's day reaches beyond the cells that are counted on it. Of flows: its last zone is where the next
+        day's first trip begins, and if that is gone another of that day's cells may be chosen in its place. Of stays:
+        it has the end of one night and the start of another, and either may move from one zone to another.
+        """
+        if self.unit == "day" and self.product == "flows":
+            return self.max_cells + 2
+        return 4 if self.unit == "day" and self.product == "stays" else self.max_cells
 
     @property
     def delta(self) -> float:
@@ -195,7 +209,7 @@ class Specification:
 
     def sensitivities(self, what: str) -> tuple[int, int]:
         """Return what one unit changes of a part's counts: summed (L1), and the sum of squares (L2 squared)."""
-        cells, steps = self.max_cells, self.unit_us // (self.step // dt.timedelta(microseconds=1))
+        cells, steps = self.reach, self.unit_us // (self.step // dt.timedelta(microseconds=1))
         match what:
             case "people":
                 return cells, cells

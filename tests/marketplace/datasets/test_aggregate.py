@@ -16,6 +16,7 @@ from marketplace.datasets import definition, rules
 from marketplace.datasets.kernel import _below_prime
 from tests.marketplace.datasets import engines
 from tests.marketplace.datasets.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
+from tests.marketplace.datasets.specs import specification
 from tests.marketplace.datasets.worlds import at
 
 if TYPE_CHECKING:
@@ -146,6 +147,64 @@ def test_one_person_changes_no_more_than_the_bound(
     engine: str, world: World, who: int, asked: tuple[str, dict[str, Any]]
 ) -> None:
     assert flaw(world, who, asked, engine) is None
+
+
+DAYS = (("presence", HOUR_US), ("flows", HOUR_US), ("flows", DAY_US), ("stays", DAY_US))
+
+
+def moved_by_a_day(world: World, who: int, day: int, asked: tuple[str, int], max_cells: int) -> np.ndarray:
+    """Return what taking one person's events of one day away changes: of each cell, people and events."""
+    product, step_us = asked
+    stated = {"unit_us": DAY_US, "step_us": step_us, "max_cells": max_cells}
+    counted = []
+    for kept in (
+        world[0],
+        [one for one in world[0] if one[0] != who or not at(24 * day) <= one[1] < at(24 * day + 24)],
+    ):
+        with tempfile.TemporaryDirectory() as name:
+            there = (kept, world[1])
+            counted.append(cells(answer(ask(engines.ingested(Path(name), there), there, product, **stated), "kernel")))
+    keys = counted[0].keys() | counted[1].keys()
+    return np.array([np.subtract(counted[0].get(key, (0, 0)), counted[1].get(key, (0, 0))) for key in keys]).reshape(
+        -1, 2
+    )
+
+
+def promised(product: str, step_us: int, max_cells: int) -> rules.Specification:
+    grain = "day" if step_us == DAY_US else "hour"
+    return specification(3, product=product, grain=grain, hours=48, unit="day", max_cells=max_cells, max_events=2)
+
+
+@settings(max_examples=25, deadline=None)
+@given(engines.worlds, st.sampled_from(PEOPLE), st.integers(0, 1), st.sampled_from(DAYS), st.integers(1, 3))
+def test_one_day_of_a_person_changes_no_more_than_the_bound(
+    world: World, who: int, day: int, asked: tuple[str, int], max_cells: int
+) -> None:
+    always = (world[0], [(one, at(-2), at(90)) for one in PEOPLE])
+    moved = np.abs(moved_by_a_day(always, who, day, asked, max_cells))
+    s = promised(*asked, max_cells)
+    for column, part in enumerate(("people", "events")):
+        total, squares = s.sensitivities(part)
+        assert moved[:, column].sum() <= total
+        assert (moved[:, column] ** 2).sum() <= squares
+
+
+def test_a_day_reaches_beyond_the_cells_that_are_counted_on_it() -> None:
+    """With one cell a day, taking a day away moves three nights' cells, or three trips': the noise is for four and three."""
+    who = PEOPLE[1]
+    stands = [(who, at(-2), at(90))]
+    nights = [(who, at(hour), site, "") for hour, site in ((21, "a"), (25, "b"), (26, "b"), (45, "c"))]
+    assert np.abs(moved_by_a_day((nights, stands), who, 1, ("stays", DAY_US), 1)[:, 0]).sum() == 3
+    assert promised("stays", DAY_US, 1).sensitivities("people") == (4, 4)
+    most = 0
+    for later in (30, 31, 32, 33, 34):
+        trips = [
+            (who, at(hour), site, "")
+            for hour, site in ((22, "b"), (23, "a"), (25, "b"), (later, "c"), (later + 1, "a"))
+        ]
+        most = max(most, int(np.abs(moved_by_a_day((trips, stands), who, 0, ("flows", HOUR_US), 1)[:, 0]).sum()))
+    assert most == 3
+    assert promised("flows", HOUR_US, 1).sensitivities("people") == (3, 3)
 
 
 @pytest.mark.parametrize(
