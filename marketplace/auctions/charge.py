@@ -53,7 +53,7 @@ async def _order(
     async with transaction():
         held = await fetch_one("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
         row = held and await fetch_one(
-            """SELECT sale.*, outcome.auction, outcome.partner, outcome.pseudonym, outcome.round, auction.root,
+            """SELECT sale.*, outcome.auction, outcome.partner, outcome.pseudonym, outcome.round, auction.root, auction.terms,
                       (SELECT offer.id FROM release JOIN offer ON offer.dataset = release.dataset
                        WHERE release.id = sale.release) AS offer,
                       purchase_order.state AS order_state,
@@ -74,7 +74,7 @@ async def _order(
         if row["state"] != "due" or (row["due_at"] <= clock.now() and not is_away):
             raise Expired("The time to pay has passed.")
         await order_awarded(
-            row["partner"], auction=row["auction"], offer=row["offer"], release=row["release"], net_minor=row["net_minor"],
+            row["partner"], auction=row["auction"], offer=row["offer"], terms=row["terms"], release=row["release"], net_minor=row["net_minor"],
             document=rules.award_document(row), order_id=order_id, email=row["email"] or "", is_away=is_away,
         )  # fmt: skip
         await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1", sale, order_id)

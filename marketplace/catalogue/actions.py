@@ -158,10 +158,10 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
     )
     is_new = await execute(
         """INSERT INTO quote (id, partner, offer, release, level, amount_minor, currency, document, signature,
-                              quoted_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING""",
+                              quoted_at, expires_at, terms)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING""",
         quote_id, partner, offer["id"], release, level, priced.amount_minor, offer["currency"], document,
-        rules.sign(document, settings().signing_key), now, expires_at,
+        rules.sign(document, settings().signing_key), now, expires_at, offer["terms"],
     )  # fmt: skip
     if not is_new:
         await _is_asked_again(partner, release, level, quote_id)

@@ -74,6 +74,8 @@ class Quote(Table, db=DB, tablename="quote"):
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     level = Integer(default=0)
     """Which accuracy: 0 is the release itself, 1 and more its coarser editions."""
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    """The licence's, as they stood when the price was signed, or the auction announced: a later offer changes nothing."""
     amount_minor = BigInt()
     """Before VAT."""
     currency = Varchar(length=3, default="EUR")

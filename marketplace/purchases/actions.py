@@ -79,6 +79,7 @@ async def order_awarded(
     *,
     auction: uuid.UUID,
     offer: uuid.UUID,
+    terms: str,
     release: uuid.UUID,
     net_minor: int,
     document: bytes,
@@ -99,10 +100,10 @@ async def order_awarded(
         quote = uuid.uuid4()
         await execute(
             """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at,
-                                  auction)
-               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10 FROM offer WHERE offer.id = $3""",
+                                  auction, terms)
+               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11 FROM offer WHERE offer.id = $3""",
             quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
-            auction,
+            auction, terms,
         )  # fmt: skip
         row = await fetch_one(
             """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
@@ -209,11 +210,10 @@ async def settle_paid() -> int:
 async def _settle_some() -> int:
     async with transaction():
         paid = await fetch(
-            """SELECT purchase_order.*, payment.paid_at AS money_at, offer.terms, licence_terms.months
+            """SELECT purchase_order.*, payment.paid_at AS money_at, quote.terms, licence_terms.months
                FROM purchase_order
                JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
-               JOIN quote ON quote.id = purchase_order.quote JOIN offer ON offer.id = quote.offer
-               JOIN licence_terms ON licence_terms.code = offer.terms
+               JOIN quote ON quote.id = purchase_order.quote JOIN licence_terms ON licence_terms.code = quote.terms
                WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
                ORDER BY purchase_order.id LIMIT $1 FOR UPDATE OF purchase_order SKIP LOCKED""",
             AT_ONCE,

@@ -16,18 +16,18 @@ WHOLE = """
     SELECT purchase_order.*, dataset.code AS dataset, dataset.title_fr, dataset.title_en, release.period_from,
            release.period_to, payment.state AS payment_state, payment.method, payment.transfer,
            licence.id AS licence, licence.cancelled_at, licence.contested_at,
-           coalesce(licence.terms, offer.terms) AS terms, licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
+           quote.terms, licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
            entitlement.id AS entitlement, entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at,
            entitlement.suspended_at, quote.level, revocation.revoked_at AS recalled_at,
            revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en
     FROM purchase_order
     JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
-    JOIN quote ON quote.id = purchase_order.quote JOIN offer ON offer.id = quote.offer
+    JOIN quote ON quote.id = purchase_order.quote
     LEFT JOIN revocation ON revocation.release = release.id
     LEFT JOIN payment ON payment.subject = purchase_order.id
     LEFT JOIN licence ON licence.purchase_order = purchase_order.id
     LEFT JOIN entitlement ON entitlement.licence = licence.id
-    JOIN licence_terms ON licence_terms.code = coalesce(licence.terms, offer.terms)
+    JOIN licence_terms ON licence_terms.code = quote.terms
 """
 
 

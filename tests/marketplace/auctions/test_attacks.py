@@ -27,7 +27,18 @@ from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, b
 from tests.marketplace.auctions.world import add_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.payments.test_away import save
-from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
+from tests.marketplace.purchases.shop import (
+    CAP,
+    FLOOR,
+    ask,
+    buy,
+    click_order,
+    counts,
+    jobs,
+    make_buyer,
+    open_shop,
+    pay,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +91,38 @@ def test_what_was_called_back_is_neither_announced_nor_charged(run: Run, stripe:
         with pytest.raises(Invalid, match="called back"):
             await announced(release)
         assert await list_offers() == []
+
+    run(story)
+
+
+def test_other_terms_offered_after_a_bid_or_a_price_change_neither(run: Run, stripe: Any) -> None:
+    """A steward lists the dataset anew, for a month in place of twelve: who bid or was quoted before keeps what was announced."""
+
+    async def story() -> None:
+        release = await open_shop()
+        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+        await save(stripe, ann, token="tok_visa")
+        auction = await announced(release)
+        await bid(ann, auction, 70_000)
+        quote = await ask(bob, release)
+        await catalogue.define_terms("short-1", months=1, lines_fr="Un", lines_en="One")
+        await catalogue.list_offer("lyon", terms="short-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
+        await end(auction)
+        await charge.charge_sales()
+        async with Browser() as browser:
+            await browser.sign_in("bureau@partner.example")
+            await pay((await click_order(browser, quote)).headers["location"])
+            await buy(browser, bob, release)
+        rows = await fetch(
+            """SELECT licence.terms, entitlement.ends_at - entitlement.starts_at > interval '300 days' AS for_a_year, partner
+               FROM licence JOIN entitlement ON entitlement.licence = licence.id ORDER BY 2, 1, partner = $1""",
+            ann,
+        )
+        assert [tuple(row) for row in rows] == [
+            ("short-1", False, bob),
+            ("standard-1", True, bob),
+            ("standard-1", True, ann),
+        ]
 
     run(story)
 

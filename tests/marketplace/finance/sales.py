@@ -62,8 +62,8 @@ async def order() -> uuid.UUID:
     """Order a licence of the release, and ask Stripe for its payment."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
-        """INSERT INTO quote (id, partner, offer, release, amount_minor, document, signature, quoted_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, 'x', 'x', $6, $7)""",
+        """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
+           VALUES ($1, $2, $3, $4, 'standard-1', $5, 'x', 'x', $6, $7)""",
         quote, PARTNER, OFFER, RELEASE, NET, now, now + dt.timedelta(minutes=15),
     )  # fmt: skip
     await execute(
