@@ -186,7 +186,8 @@ async def forget(port: StripePort, command: asyncpg.Record) -> Outcome:
 
 async def account(port: StripePort, command: asyncpg.Record) -> Outcome:
     """Make somebody who is paid a connected account."""
-    return Outcome(await port.create_account(parameters_of(command), _key(command)))
+    made = await port.find_account_of(command["id"], _since(command)) if _must_look(command) else None
+    return Outcome(made or await port.create_account(parameters_of(command), _key(command)))
 
 
 async def transfer(port: StripePort, command: asyncpg.Record) -> Outcome:

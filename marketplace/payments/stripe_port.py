@@ -213,6 +213,11 @@ class StripePort:
         found = await _made_by(command, self._v1.customers.list_async, {"created": {"gte": _unix(since)}})
         return str(found.id) if found else None
 
+    async def find_account_of(self, command: uuid.UUID, since: dt.datetime) -> str | None:
+        """Return the id of the connected account that a command made since then."""
+        found = await _made_by(command, self._v1.accounts.list_async, {"created": {"gte": _unix(since)}})
+        return str(found.id) if found else None
+
     # -------------------------------------------------------------- lists
     async def list_events(self, since: dt.datetime | None) -> AsyncIterator[list[tuple[str, str, str, dt.datetime]]]:
         """Yield pages of events, newest first: id, type, body, created at."""

@@ -73,7 +73,9 @@ class Tab:
             self._say(said.text)
 
     def _failed(self, request: Request) -> None:
-        if request.resource_type != "document":  # a download ends the navigation that asked for it
+        # A download ends the navigation that asked for it, and no page waits for its icon: whoever goes on aborts that.
+        is_let_go = request.url.endswith("/icon.svg") and request.failure == "net::ERR_ABORTED"
+        if request.resource_type != "document" and not is_let_go:
             self._say(f"did not load {request.url}: {request.failure}")
 
     async def look(self, how: str) -> None:

@@ -341,6 +341,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "business_type capabilities country email metadata tos_acceptance type",
         lambda call: connect.create_account(call.world, call.params),
     ),
+    _listing("/v1/accounts", "AccountListParams", "account"),
     _retrieval("/v1/accounts/{id}", "AccountRetrieveParams", "account"),
     Operation(
         "POST", "/v1/account_links", "AccountLinkCreateParams", "account_link",

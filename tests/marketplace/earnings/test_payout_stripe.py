@@ -182,3 +182,18 @@ def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe:
         return [(row["reference"], row["amount_minor"]) for row in rows]
 
     paying(run, stripe, story)
+
+
+def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(run: Run, stripe: Any) -> None:
+    async def story() -> None:
+        stripe.test("clock", days=15)
+        stripe.test("fault", path="/v1/accounts", method="POST", kind="saved500", executed=True)
+        with pytest.raises(Conflict, match="does not answer"):
+            await connected_account(3)
+        for _ in range(3):
+            await at_once()
+        account = await connected_account(3)
+        assert {one["id"] for one in stripe.list("accounts")} >= {account}
+        assert len(stripe.list("accounts")) == 3, "one a line"
+
+    paying(run, stripe, story)

@@ -149,6 +149,7 @@ def _walk_payouts_and_transfers(tour: Tour) -> None:
     tour.control("fee", "balance_transaction", amount=200, description="Connect")
     account = tour.call("POST", "/v1/accounts", type="express", **{"capabilities[transfers][requested]": "true"})["id"]
     tour.call("GET", "/v1/accounts/{id}", account)
+    tour.call("GET", "/v1/accounts", limit="1")
     urls = {"refresh_url": "http://shop.test/", "return_url": "http://shop.test/"}
     tour.call("POST", "/v1/account_links", account=account, type="account_onboarding", **urls)
     tour.control("onboard", "account", account=account)
