@@ -231,10 +231,11 @@ def main(*, peers: bool) -> None:
 def extrapolate(took: dict[int, float]) -> None:
     """Tell what AIM events would take on a Spark cluster, from what two sizes took here: events → seconds, on two cores.
 
-    The time of a size is fixed + slope × events, the line through both. What is fixed (the session, planning, the
-    table of consents) is paid once; the slope is work that a cluster divides among its cores, and was paid for on two
-    cores, shuffle included. A count of one subscriber needs nobody else's events, so nothing but the last sum of cells
-    grows faster than the line; that the line holds is what a third size would show, and `linear` tells of the kernel.
+    The time of a size is fixed + slope × events, the line through both. What is fixed (the session, planning) is paid
+    once; the slope is work that a cluster divides among its cores, shuffle included, as two divided it here. The sketch:
+    SPARK_MASTER names the cluster, whose workers see PARTAGE_STATE; the store's buckets lie there as Parquet; rows are
+    brought together by subscriber once, and since what one counts in needs nobody else's events, the sum of cells alone
+    crosses that. That the line goes on so far beyond both sizes is what this cannot show.
     """
     (few, first), (many, second) = sorted(took.items())
     slope = (second - first) / (many - few)

@@ -282,43 +282,40 @@ def test_a_dataset_is_counted_over_communes_from_sites_and_places(run: Run, tmp_
         other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East")))
         assert rules.specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
         assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
+        await on_sale(release)
 
     run(story)
 
 
-@pytest.mark.usefixtures("lavish_year")
-def test_own_zones_are_shown_previewed_and_given_away(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        release = await counted(tmp_path)
-        await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-        await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
-        partner = await vetted()
-        answers = [
-            await catalogue.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
-            for zones in ("east west", json.dumps(square(0, 0, 3)), "6900 6901 6902 elsewhere")
-        ]
-        assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]
-        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
-        async with Browser() as visitor, Browser() as sam:
-            for language, said in (
-                ("en", "by its code in the table communes"),
-                ("fr", "par son code dans la table communes"),
-            ):
-                shown = await visitor.get(f"/{language}/datasets/lyon")
-                html5lib.HTMLParser(strict=True).parse(shown.text)
-                assert said in text_of(shown)
-                assert "Commune 0.1 &lt;&amp;&gt;" in shown.text
-                assert '<svg class="map"' in shown.text
-            zones = (await visitor.get("/api/v1/datasets/lyon/zones.geojson")).json()
-            assert len(zones["features"]) == 8
-            assert (await visitor.get("/api/v1/datasets/lyon")).json()["zone_table"] == "communes"
-            await sam.sign_in("sam@partage.example")
-            for path in (f"/en/steward/releases/{release}", f"/fr/steward/releases/{release}"):
-                shown = await sam.get(path)
-                html5lib.HTMLParser(strict=True).parse(shown.text)
-                assert "Commune 1.1 &lt;&amp;&gt;" in shown.text
-
-    run(story)
+async def on_sale(release: uuid.UUID) -> None:
+    """Its zones are shown by name, previewed as partners write them, and given away."""
+    await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+    await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    partner = await vetted()
+    answers = [
+        await catalogue.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
+        for zones in ("east west", json.dumps(square(0, 0, 3)), "6900 6901 6902 elsewhere")
+    ]
+    assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as visitor, Browser() as sam:
+        for language, said in (
+            ("en", "by its code in the table communes"),
+            ("fr", "par son code dans la table communes"),
+        ):
+            shown = await visitor.get(f"/{language}/datasets/lyon")
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert said in text_of(shown)
+            assert "Commune 0.1 &lt;&amp;&gt;" in shown.text
+            assert '<svg class="map"' in shown.text
+        zones = (await visitor.get("/api/v1/datasets/lyon/zones.geojson")).json()
+        assert len(zones["features"]) == 8
+        assert (await visitor.get("/api/v1/datasets/lyon")).json()["zone_table"] == "communes"
+        await sam.sign_in("sam@partage.example")
+        for path in (f"/en/steward/releases/{release}", f"/fr/steward/releases/{release}"):
+            shown = await sam.get(path)
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert "Commune 1.1 &lt;&amp;&gt;" in shown.text
 
 
 def test_thin_communes_add_up_over_their_parent() -> None:
