@@ -28,7 +28,7 @@ async def defines_and_builds(sam: Guest) -> None:
     await sam.press(
         "Define it", Code="lyon-day", Title_in_French="Jour", Title_in_English="A day in Lyon", Description_in_French="Qui.",
         Description_in_English="Who.", Area="Lyon", Zones_of_the_area="\n".join(ZONES), Age_bands=", ".join(BANDS),
-        **{"Resolution of zones (H3)": str(RESOLUTION), "Counted by": "day", "ε of one release": "2",
+        **{"How fine zones are": str(RESOLUTION), "Counted by": "day", "ε of one release": "2",
            "ε of the whole budget": "10", "Coarser editions": "4"},
     )  # fmt: skip
     await sam.read("A day in Lyon")
