@@ -22,11 +22,13 @@ ROWS_A_MESSAGE = 500
 MOST_DRAWN = 2000
 AUCTION = """
     SELECT auction.*, lead.closes_at, lead.bid_count, lead.leader, lead.leading_maximum_minor, lead.price_minor,
-           dataset.code AS dataset, dataset.title_fr, dataset.title_en, clock_timestamp() AS now,
+           dataset.code AS dataset, dataset.title_fr, dataset.title_en, licence_terms.lines_fr, licence_terms.lines_en,
+           licence_terms.months, clock_timestamp() AS now,
            CASE WHEN auction.state <> 'standing' THEN auction.state
                 WHEN clock_timestamp() < auction.opens_at THEN 'announced'
                 WHEN clock_timestamp() < lead.closes_at THEN 'open' ELSE 'closing' END AS phase
     FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id JOIN offer ON offer.id = auction.offer JOIN dataset ON dataset.code = offer.dataset
+    JOIN licence_terms ON licence_terms.code = auction.terms
 """
 
 

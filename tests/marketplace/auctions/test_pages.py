@@ -199,7 +199,7 @@ def test_a_steward_announces_and_cancels(run: Run) -> None:
                 assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
             shown = text_of(await steward.get(f"/en/auctions/{form}"))
             for sentence in (
-                "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
+                "12 months", "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
             ):  # fmt: skip
                 assert sentence in shown
             assert "Exclusive from" not in shown
