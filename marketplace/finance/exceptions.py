@@ -144,7 +144,8 @@ WHERE kept_minor <= 0 AND (charged_minor > 0 OR due_minor < total_minor) GROUP B
 UNION ALL
 SELECT 'refund_failed', '', payment.subject::text, coalesce(purchase_order.number, payment.subject::text),
        '/finance/orders/' || purchase_order.id, coalesce(purchase_order.returned_minor, received_minor) - payment.refunded_minor,
-       payment.read_at
+       coalesce((SELECT max(created_at) FROM balance_transaction
+                 WHERE payment_subject = payment.subject AND category = 'refund_failure'), payment.read_at)
 FROM payment LEFT JOIN purchase_order ON purchase_order.id = payment.subject
 WHERE payment.refunded_minor < coalesce(purchase_order.returned_minor, received_minor)
   AND (purchase_order.returned_minor > 0 OR payment.state = 'refunded')

@@ -190,3 +190,25 @@ def test_money_that_is_kept_after_the_licence_ended_is_named_after_a_week(run: R
         assert stripe
 
     run(story)
+
+
+def test_a_refund_that_came_back_ages_from_the_day_it_did(run: Run, stripe: Any) -> None:
+    """Reading the payment again makes nothing younger: the queue is sorted by age, and a close looks at the day."""
+
+    async def story() -> None:
+        order = await settled("returned")
+        await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
+        await jobs()
+        [refund] = stripe.list("refunds")
+        await asyncio.to_thread(stripe.test, "fail_refund", refund=refund["id"])
+        await handle_events()
+        await jobs()
+        await cancel_shares()
+        assert "refund_failed" in await whys()
+        came_back = await fetch_value("SELECT created_at FROM balance_transaction WHERE category = 'refund_failure'")
+        with clock.shifted(dt.timedelta(days=40)):
+            await execute("UPDATE payment SET read_at = $1", clock.now())
+            [found] = (await list_exceptions(why="refund_failed")).rows
+            assert found["at"] == came_back
+
+    run(story)
