@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
-from marketplace.datasets import queries, rules
+from marketplace.datasets import objects, queries, rules
 from marketplace.datasets.actions import build
+from marketplace.datasets.store import Store
 from marketplace.errors import Conflict, Invalid, Refusal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 TOLD_EVERY_SECONDS = 0.5
 ASKED_AGAIN_AFTER = dt.timedelta(hours=6)
-"""When a scheduled build that was refused, say because the period's events were late, is asked for again."""
+"""When a scheduled build that was refused, say for want of a table of subscribers, is asked for again."""
 
 
 async def ask_for_build(
@@ -83,12 +84,18 @@ async def set_cadence(dataset: str, cadence: str) -> None:
 
 
 async def refresh_datasets() -> None:
-    """Ask for the latest period that is over of every dataset with a cadence, once; a job."""
+    """Ask for the latest period that is over of every dataset with a cadence, once, when its days have come; a job.
+
+    The last day's files come after the day: whoever built at midnight would spend the budget on a hole.
+    """
     now = clock.now()
+    store = await asyncio.to_thread(lambda: Store(objects.store()))
     for cadence in rules.CADENCES:
         if not cadence:
             continue
         period_from, period_to = rules.latest_period(cadence, now)
+        if len(store.days(period_from.date(), period_to.date())) < (period_to - period_from).days:
+            continue
         await execute(
             """INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
                SELECT gen_random_uuid(), code, $2, $3, true, $4, $5 FROM dataset

@@ -145,7 +145,7 @@ def test_what_a_build_refuses_is_read_beside_the_request(run: Run) -> None:
     run(story)
 
 
-def test_a_cadence_asks_once_a_period_and_again_only_after_hours(run: Run) -> None:
+def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(run: Run, tmp_path: Path) -> None:
     async def story() -> None:
         await declare(grain="day")
         await requests.refresh_datasets()
@@ -153,13 +153,20 @@ def test_a_cadence_asks_once_a_period_and_again_only_after_hours(run: Run) -> No
         await requests.set_cadence("lyon", "day")
         with pytest.raises(Invalid):
             await requests.set_cadence("lyon", "hour")
+        period = rules.latest_period("day", clock.now())
+        for days_before in (1, 0):
+            await requests.refresh_datasets()
+            assert await fetch_value("SELECT count(*) FROM build_request") == 0, "its last day's events have not come"
+            noon = period[0] + dt.timedelta(hours=12) - dt.timedelta(days=days_before)
+            files = write(tmp_path / str(days_before), [(1, noon, ZONES[0])], [1])
+            await ingest_events(events=files["events"])
         for _ in range(3):
             await requests.refresh_datasets()
         row = await fetch_one("SELECT * FROM build_request")
         assert row
         assert row["publish"]
-        assert (row["period_from"], row["period_to"]) == rules.latest_period("day", clock.now())
-        await requests.run_requests()  # refused: no event has come
+        assert (row["period_from"], row["period_to"]) == period
+        await requests.run_requests()  # refused: no table of subscribers has come
         await requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == 1
         await execute("UPDATE build_request SET asked_at = asked_at - interval '7 hours'")
