@@ -378,6 +378,7 @@ def test_a_steward_opens_a_call_once_a_form(run: Run) -> None:
             assert "1,200" in shown
             for bad in (
                 {"wanted-0": "many"},
+                {"bands-0": "18-39, 40+"},
                 {"wanted-0": "99"},
                 {"budget-0": "4,99"},
                 {"budget-0": "0,01"},
