@@ -97,7 +97,7 @@ async def sell(
     assert known
     await Quote(
         id=quote, partner=known["partner"], offer=known["offer"], release=release, amount_minor=net, document=b"{}",
-        signature=b"", quoted_at=at, expires_at=at + dt.timedelta(minutes=15),
+        signature=b"", quoted_at=at, expires_at=at + dt.timedelta(minutes=15), terms="standard-1",
     ).save()  # fmt: skip
     await Order(
         id=order, number=f"P-{order.hex[:12]}", partner=known["partner"], quote=quote, release=release, net_minor=net,
