@@ -133,6 +133,12 @@ async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) 
     return see(f"/bids/{data.form_id}")
 
 
+@get("/auctions/{auction:uuid}/bids", status_code=303)
+async def bids_page(auction: FromPath[uuid.UUID]) -> Redirect:
+    """Lead to the auction whoever asks for a mistaken bid's address again, in another language say."""
+    return see(f"/auctions/{auction}")
+
+
 async def _bid(request: Asked, auction: uuid.UUID, data: BidForm) -> None:
     row = await get_auction(auction)
     if row["kind"] == "ascending":
@@ -249,6 +255,6 @@ async def cancel_form(
 
 
 ROUTES = [
-    auctions_page, auction_page, bid_form, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
+    auctions_page, auction_page, bid_form, bids_page, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
     reckon_form, *call_pages.ROUTES, *money_pages.ROUTES,
 ]  # fmt: skip

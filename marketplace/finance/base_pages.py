@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from marketplace.errors import Invalid
 from marketplace.finance.words import ADVICE, HEADINGS, SENTENCES
 from marketplace.identity.actors import Actor, staff
-from marketplace.web.formats import PARIS
+from marketplace.web.formats import PARIS, money
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import page
 
@@ -64,6 +64,13 @@ def named(name: str) -> str:
     return gettext(HEADINGS.get(name, name.replace("_", " ")))
 
 
+def written(field: str, value: object) -> str:
+    """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books."""
+    if value is None:
+        return "–"
+    return money(value, "EUR") if field.endswith("_minor") and isinstance(value, int) else str(value)
+
+
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Answer with a page of finance's, which knows the words of the trade."""
-    return page(f"finance/{template}", named=named, why=why, advice=advice, **context)
+    return page(f"finance/{template}", named=named, written=written, why=why, advice=advice, **context)

@@ -57,6 +57,10 @@ def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
             assert odd.status_code == 422
             assert re.search(r'id="amount"[^>]* value="much"[^>]* aria-invalid="true"', odd.text)
             assert "Write an amount in euros, such as 1250.00." in text_of(odd)
+            back = await bob.get(f"/fr/auctions/{auction}/bids")
+            assert (back.status_code, back.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
+                "whose language changed"
+            )
             assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
             assert "Live auction" in text_of(await nobody.get("/en/auctions"))
 
