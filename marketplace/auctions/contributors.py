@@ -144,7 +144,7 @@ async def ask(subscriber: int, call: uuid.UUID, stratum: uuid.UUID, *, least_mic
             raise NotFound("There is no such call.")
         await execute(
             """INSERT INTO contributor_ask (id, stratum, call, subscriber, sealed, asked_at) VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT (call, subscriber)
+               ON CONFLICT (id)
                DO UPDATE SET stratum = excluded.stratum, sealed = excluded.sealed, asked_at = excluded.asked_at, withdrawn_at = NULL""",
             row, stratum, call, subscriber, sealed, at,
         )  # fmt: skip

@@ -52,7 +52,9 @@ class Month:
 
 
 COLUMNS = {
-    "quote": ("id", "partner", "offer", "release", "amount_minor", "document", "signature", "quoted_at", "expires_at"),
+    "quote": (
+        "id", "partner", "offer", "release", "terms", "amount_minor", "document", "signature", "quoted_at", "expires_at",
+    ),
     "purchase_order": (
         "id", "number", "partner", "quote", "release", "net_minor", "vat_minor", "total_minor", "vat_basis_points", "vat_rule",
         "state", "ordered_at", "paid_at", "returned_minor", "lost_minor",
@@ -122,8 +124,8 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     back_at = at + dt.timedelta(days=3)
     name, year = f"P-2026-{number:06d}", dt.timedelta(days=365)
     month.add(
-        "quote", quote, sales.PARTNER, sales.OFFER, sales.RELEASE, net, b"x", b"x", at - dt.timedelta(minutes=9), at
-    )
+        "quote", quote, sales.PARTNER, sales.OFFER, sales.RELEASE, "standard-1", net, b"x", b"x", at - dt.timedelta(minutes=9), at,
+    )  # fmt: skip
     month.add(
         "purchase_order", order, name, sales.PARTNER, quote, sales.RELEASE, net, vat, total, 2_000, "domestic",
         "charged_back" if is_lost else "refunded" if is_gone else "paid", at, at, returned, lost,
