@@ -8,6 +8,7 @@ was drafted for.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
@@ -19,8 +20,6 @@ from marketplace.payments.transfers import can_be_paid, connected_account, has_c
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    import uuid
-
     import asyncpg
 
 KEPT: Final = dt.timedelta(days=396)
@@ -127,35 +126,39 @@ def _opened(row: asyncpg.Record) -> dict[str, str]:
 
 
 async def keep_details() -> int:
-    """Seal anew what an older key sealed, forget what ended long ago, and return how many rows were touched."""
+    """Seal anew what an older key sealed, forget what ended long ago, and return how many rows were touched.
+
+    What cannot be opened is named in the log and left as it is.
+    """
     touched = await execute(
         """UPDATE bank_details SET sealed = NULL, fingerprint = '' WHERE sealed IS NOT NULL AND ended_at < $1
            AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open')""",
         clock.now() - KEPT,
     )
-    while done := await _seal_anew():
+    last: uuid.UUID | None = uuid.UUID(int=0)
+    while last is not None:
+        done, last = await _seal_anew(last)
         touched += done
     return touched
 
 
-async def _seal_anew() -> int:
+async def _seal_anew(after: uuid.UUID) -> tuple[int, uuid.UUID | None]:
+    """Seal the next rows behind this id; return how many, and the last that was looked at, None where none was left."""
     async with transaction():
         rows = await fetch(
-            """SELECT id, subscriber, key_id, sealed FROM bank_details WHERE sealed IS NOT NULL AND key_id <> $1
-               ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED""",
-            vault.current_key(), RESEALED_AT_ONCE,
+            """SELECT id, subscriber, key_id, sealed FROM bank_details WHERE sealed IS NOT NULL AND key_id <> $1 AND id > $2
+               ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED""",
+            vault.current_key(), after, RESEALED_AT_ONCE,
         )  # fmt: skip
-        if not rows:
-            return 0
-        contents = [vault.unseal(row["key_id"], row["sealed"], row["id"], row["subscriber"]) for row in rows]
-        sealed = [
-            vault.seal(content, row["id"], row["subscriber"]) for content, row in zip(contents, rows, strict=True)
-        ]
+        read = [(row, vault.find_content(row["key_id"], row["sealed"], row["id"], row["subscriber"])) for row in rows]
+        anew = [
+            (row["id"], *vault.seal(content, row["id"], row["subscriber"]), vault.fingerprint(content["iban"]))
+            for row, content in read if content
+        ]  # fmt: skip
         await execute(
             """UPDATE bank_details SET key_id = anew.key_id, sealed = anew.sealed, fingerprint = anew.fingerprint
                FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[]) AS anew (id, key_id, sealed, fingerprint)
                WHERE bank_details.id = anew.id""",
-            [row["id"] for row in rows], [key for key, _ in sealed], [data for _, data in sealed],
-            [vault.fingerprint(content["iban"]) for content in contents],
+            *([one[column] for one in anew] for column in range(4)),
         )  # fmt: skip
-    return len(rows)
+    return len(anew), rows[-1]["id"] if rows else None

@@ -215,7 +215,8 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
 async def erase_person(person: uuid.UUID) -> None:
     """Forget who someone was, their sessions included; the pseudonymous line and every book stay.
 
-    An erased subscriber's line can be claimed again with a new code of the operator's.
+    An erased subscriber's line can be claimed again with a new code of the operator's. Whom no key of ours opens is erased
+    too; what was counted against their email lapses by itself.
     """
     async with transaction():
         found = await fetch_one(

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 async def one_click_people() -> list[dict[str, Any]]:
-    """List the demo's people, whom one click signs in: a partner's first, staff last."""
+    """List the demo's people, whom one click signs in: a partner's first, staff last, whom no number of others crowds out."""
     rows = await fetch(
         """SELECT person.id, person.name, person.email, person.staff_role, person.subscriber, partner.company, sealed, key_id
            FROM person LEFT JOIN partner ON partner.id = person.partner
            WHERE person.email LIKE '%' || $1 OR sealed IS NOT NULL
-           ORDER BY person.staff_role IS NOT NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email LIMIT 50""",
+           ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email LIMIT 50""",
         ONE_CLICK_DOMAIN,
     )
     people = [unseal(row) for row in rows]
-    return [person for person in people if person["email"].endswith(ONE_CLICK_DOMAIN)][:12]
+    shown = [person for person in people if person["email"].endswith(ONE_CLICK_DOMAIN)][:12]
+    return sorted(shown, key=lambda person: person["staff_role"] is not None)
 
 
 async def find_one_click_person(email: str) -> uuid.UUID | None:

@@ -1,13 +1,15 @@
 """The vault: names and IBANs sealed with keys that are never in the database, each for its own row and line alone.
 
 A sealed value names the key that made it, so keys are changed by putting a new one first in PARTAGE_IDENTITY_KEYS; the
-old ones still open until everything is sealed anew. What is sealed is padded to one length, so that its size tells
-nothing. A keyed fingerprint tells that two rows hold the same IBAN or email, and to whom lacks the key it tells nothing.
+old ones still open until everything is sealed anew. What is sealed is bound to its table too, and padded to one length,
+so that its size tells nothing. A keyed fingerprint tells that two rows hold the same IBAN or email, and to whom lacks the
+key it tells nothing.
 Source: NIST SP 800-38D (AES-GCM), RFC 5869 (HKDF).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -15,6 +17,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,10 +31,13 @@ if TYPE_CHECKING:
 NONCE_BYTES: Final = 12
 PADDED_TO_BYTES: Final = 384
 """More than a holder's 70 characters and the longest IBAN ever take; what is longer takes a multiple."""
+BANK_DETAILS: Final = "bank_details"
+"""The table that everything was sealed for at first, people's names too: what was is still opened."""
+log = structlog.get_logger(__name__)
 
 
 class UnopenableError(Exception):
-    """A sealed value that no key of ours opens, or that belongs to another row: nothing is paid by guessing."""
+    """A sealed value that no key of ours opens, or that belongs to another row: nobody is paid, or named, by guessing."""
 
 
 @functools.cache
@@ -50,29 +56,39 @@ def current_key() -> str:
     return next(iter(_keyring(settings().identity_keys)))
 
 
-def seal(content: dict[str, str], row: uuid.UUID, line: int) -> tuple[str, bytes]:
-    """Seal `content` for the row with this id, of this line; return the key's id and the nonce with the ciphertext."""
+def seal(content: dict[str, str], row: uuid.UUID, line: int, *, table: str = BANK_DETAILS) -> tuple[str, bytes]:
+    """Seal `content` for the row of `table` with this id, of this line; return the key's id and the nonce with the ciphertext."""
     name = current_key()
     plain = json.dumps(content, ensure_ascii=False).encode()
     padded = plain.ljust(-(-len(plain) // PADDED_TO_BYTES) * PADDED_TO_BYTES)
     nonce = os.urandom(NONCE_BYTES)
     cipher = AESGCM(_derived(_keyring(settings().identity_keys)[name], "seal"))
-    return name, nonce + cipher.encrypt(nonce, padded, _bound_to(name, row, line))
+    return name, nonce + cipher.encrypt(nonce, padded, _bound_to(table, name, row, line))
 
 
-def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int) -> dict[str, str]:
+def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str = BANK_DETAILS) -> dict[str, str]:
     """Return what `seal` was given; refuses UnopenableError."""
     keys = _keyring(settings().identity_keys)
     if key_id not in keys:
         raise UnopenableError(f"PARTAGE_IDENTITY_KEYS lacks the key {key_id}, which sealed the row {row}.")
+    cipher = AESGCM(_derived(keys[key_id], "seal"))
+    for named in dict.fromkeys((table, BANK_DETAILS)):
+        with contextlib.suppress(InvalidTag):
+            plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(named, key_id, row, line))
+            content: dict[str, str] = json.loads(plain)
+            return content
+    raise UnopenableError(f"The key {key_id} does not open the sealed row {row}.")
+
+
+def find_content(
+    key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str = BANK_DETAILS
+) -> dict[str, str] | None:
+    """Return what `unseal` does, or None where it refuses, which the log tells: for who has others to go on with."""
     try:
-        plain = AESGCM(_derived(keys[key_id], "seal")).decrypt(
-            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(key_id, row, line)
-        )
-    except InvalidTag as problem:
-        raise UnopenableError(f"The key {key_id} does not open the sealed row {row}.") from problem
-    content: dict[str, str] = json.loads(plain)
-    return content
+        return unseal(key_id, sealed, row, line, table=table)
+    except UnopenableError as problem:
+        log.error("sealed row not opened", table=table, why=str(problem))  # noqa: TRY400 (the sentence says it all)
+        return None
 
 
 def fingerprint(text: str) -> str:
@@ -86,5 +102,5 @@ def fingerprints(text: str) -> list[str]:
     return [hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for key in keys]
 
 
-def _bound_to(key_id: str, row: uuid.UUID, line: int) -> bytes:
-    return f"bank_details {key_id} {row} {line}".encode()
+def _bound_to(table: str, key_id: str, row: uuid.UUID, line: int) -> bytes:
+    return f"{table} {key_id} {row} {line}".encode()

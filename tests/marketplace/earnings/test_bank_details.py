@@ -99,9 +99,21 @@ def test_a_sealed_row_opens_for_its_own_key_row_and_line_alone() -> None:
     with payees.paying(PARTAGE_IDENTITY_KEYS="old:" + "33" * 32):
         with pytest.raises(vault.UnopenableError):
             vault.unseal(key_id, sealed, row, 7)
+        assert vault.find_content(key_id, sealed, row, 7) is None
         assert vault.fingerprint(payees.OUR_IBAN) != mine
     with payees.paying(PARTAGE_IDENTITY_KEYS="other:" + "33" * 32), pytest.raises(vault.UnopenableError, match="lacks"):
         vault.unseal(key_id, sealed, row, 7)
+
+
+def test_what_is_sealed_for_people_opens_nowhere_else_and_what_was_before_tables_were_named_opens_still() -> None:
+    row = uuid.uuid4()
+    with payees.paying(PARTAGE_IDENTITY_KEYS=KEYS):
+        key_id, sealed = vault.seal({"name": "Zoé"}, row, 7, table="person")
+        assert vault.unseal(key_id, sealed, row, 7, table="person") == {"name": "Zoé"}
+        with pytest.raises(vault.UnopenableError):
+            vault.unseal(key_id, sealed, row, 7)
+        before = vault.seal({"name": "Ada"}, row, 7)
+        assert vault.unseal(*before, row, 7, table="person") == {"name": "Ada"}
 
 
 async def everything_stored() -> str:
@@ -141,6 +153,28 @@ def test_a_new_key_seals_everything_anew_and_the_old_one_can_go(run: Run) -> Non
         with payees.paying(PARTAGE_IDENTITY_KEYS="new:" + "22" * 32):
             sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
             assert payees.iban_of(2).encode() in await payees.file_of(sent)
+
+    with payees.paying():
+        run(story)
+
+
+def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_anew(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bank_details, "RESEALED_AT_ONCE", 1)
+
+    async def story() -> None:
+        with payees.paying(PARTAGE_IDENTITY_KEYS="lost:" + "33" * 32):
+            await sales.open_shop()
+            await payees.earn({1: 1, 2: 1, 3: 1})
+            await payees.give_details(2)
+        with payees.paying(PARTAGE_IDENTITY_KEYS=KEYS):
+            await payees.give_details(1, 3)
+        with payees.paying(PARTAGE_IDENTITY_KEYS=ROTATED):
+            assert await bank_details.keep_details() == 2
+            assert await bank_details.keep_details() == 0
+        rows = await fetch("SELECT key_id FROM bank_details ORDER BY subscriber")
+        assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
 
     with payees.paying():
         run(story)

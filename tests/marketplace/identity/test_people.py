@@ -303,6 +303,55 @@ def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: 
     run(story)
 
 
+def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is lost takes the name with it, and neither the others' new seals nor the right to be forgotten."""
+    monkeypatch.setattr(names, "AT_ONCE", 1)
+    kept, lost, new = f"kept:{'1' * 64}", f"lost:{'2' * 64}", f"new:{'3' * 64}"
+
+    async def story() -> None:
+        await actions.add_subscribers([7, 8, 9])
+        for (line, code), keys in zip(
+            sorted(await actions.issue_activation_codes([7, 8, 9])), (kept, lost, kept), strict=True
+        ):
+            with sealing_with(keys):
+                await actions.claim_line(line, code, email=f"ana{line}@example.org", name="Ana", password=PASSWORD)
+        ana = await fetch_value("SELECT id FROM person WHERE subscriber = 8")
+        with sealing_with(f"{new},{kept}"):
+            assert await names.keep_names() == 2
+            assert await names.keep_names() == 0
+            rows = await fetch("SELECT key_id FROM person ORDER BY subscriber")
+            assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
+            with pytest.raises(rules.WrongSecret):
+                await actions.change_password(ana, "not hers", f"{PASSWORD}-2")
+            await actions.change_password(ana, PASSWORD, f"{PASSWORD}-2")
+            cookie = await begin_session(ana)
+            async with Browser() as browser:
+                browser.client.cookies.set(cookie.key, str(cookie.value))
+                assert (await browser.get("/en/profile")).status_code == 200
+                assert (await browser.submit("/en/profile/erase", {})).status_code == 303
+        assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 8") == 0
+        assert len(await actions.issue_activation_codes([8])) == 1
+
+    run(story)
+
+
+def test_the_demos_staff_are_shown_however_many_there_are_besides(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await execute(
+            "INSERT INTO subscriber (reference, claimed_at) SELECT one, now() FROM generate_series(1, 60) AS one"
+        )
+        for line in range(1, 61):
+            await actions._add_person(f"line{line}@example.org", "Ana", "x", "en", clock.now(), subscriber=line)
+        await make_partner("Demo", f"demo{rules.ONE_CLICK_DOMAIN}".lower())
+        await actions.add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
+        shown = await queries.one_click_people()
+        assert [person["staff_role"] for person in shown] == [None, "finance"], "a partner's first, staff last"
+
+    run(story)
+
+
 def test_erasing_forgets_the_person_and_keeps_the_line(run: Callable[..., Any]) -> None:
     async def story() -> None:
         await actions.add_subscribers([7])
