@@ -29,6 +29,7 @@ from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from marketplace.auctions.reserves import Reckoned
     from marketplace.auctions.rules import Row
     from marketplace.identity.actors import Actor
 
@@ -71,16 +72,9 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
     async with transaction():
         offers = await _hold_offers(plan)
         offer = offers[plan.offer]
-        reckoned = await reckon_reserve(
-            plan.kind, plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
-        )
-        reserve_minor = plan.reserve_minor or reckoned.reserve_minor
-        if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
-            raise Invalid(
-                "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
-                least=money(reckoned.reserve_minor, offer["currency"]), most=money(rules.LARGEST_BID_MINOR, offer["currency"]),
-            )  # fmt: skip
+        reserve_minor, reckoned = await _reserve(plan, offer["currency"], now)
         await _refuse_overlap(plan, list(offers), auction)
+        lots = [max(reserve_minor, reckoned.floors[release]) for release in plan.releases]
         ascending = plan.kind == "ascending"
         added = await execute(
             """INSERT INTO auction (id, kind, offer, terms, currency, reserve_minor, forgone_minor, licences, price_rule,
@@ -95,19 +89,33 @@ async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> 
             [start for start, _ in plan.steps] if ascending else [], [step for _, step in plan.steps] if ascending else [],
             plan.window_seconds if ascending else 0, plan.extension_seconds if ascending else 0, plan.opens_at,
             plan.closes_at, plan.exclusive_from, plan.exclusive_to, plan.pay_within_hours, secrets.token_bytes(32), by, now,
-            reckoned.document, deposit_of(reserve_minor),
+            reckoned.document, deposit_of(lots),
         )  # fmt: skip
         if added:
             await execute(
                 """INSERT INTO auction_lot (id, auction, position, release, reserve_minor)
                    SELECT gen_random_uuid(), $1, ordinality - 1, release, reserve_minor
                    FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS given (release, reserve_minor, ordinality)""",
-                auction, list(plan.releases), [max(reserve_minor, reckoned.floors[one]) for one in plan.releases],
+                auction, list(plan.releases), lots,
             )  # fmt: skip
             await execute(
                 "INSERT INTO auction_lead (auction, closes_at, bid_count) VALUES ($1, $2, 0)", auction, plan.closes_at
             )
     return auction
+
+
+async def _reserve(plan: Plan, currency: str, now: dt.datetime) -> tuple[int, Reckoned]:
+    """Return a plan's reserve, and what `pricing` reckons; refuse one below that."""
+    reckoned = await reckon_reserve(
+        plan.kind, plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
+    )
+    reserve_minor = plan.reserve_minor or reckoned.reserve_minor
+    if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
+        raise Invalid(
+            "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
+            least=money(reckoned.reserve_minor, currency), most=money(rules.LARGEST_BID_MINOR, currency),
+        )  # fmt: skip
+    return reserve_minor, reckoned
 
 
 async def _hold_offers(plan: Plan) -> dict[uuid.UUID, Row]:
@@ -213,6 +221,10 @@ async def tell(auction: uuid.UUID) -> None:
 
 
 # ------------------------------------------------------------------ bidding
+FROZEN_AFTER: Final = "15s"
+"""How long a process that says nothing may hold an auction's row with a sealed bid: the database ends its session, and the bid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The one answer to a bid, however often it is sent."""
@@ -273,7 +285,8 @@ async def place_sealed_bid(
     committed = rules.commitments(rule, partner, content, nonce)
     key = settings().bid_public_key or sealing.public_key(settings().bid_key)
     sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
-    async with lane_of(auction).sealing, transaction():
+    async with lane_of(auction).sealing(), transaction():
+        await execute(f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
         held = _refuse_cancelled(await hold(auction))
         stand = await fetch_one(
             """SELECT bidder_refusal($2, $1) AS refusal,

@@ -79,14 +79,14 @@ async def announce_call(
     call, now = call or uuid.uuid4(), clock.now()
     opens_at = max(opens_at, now)
     _check_call(strata, (opens_at, closes_at, promise_from, promise_to), fewest)
+    bands = await fetch_value("SELECT age_bands FROM dataset WHERE code = $1", dataset)
+    if bands is None:
+        raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+    if not {band for one in strata for band in one.age_bands} <= set(bands):
+        raise Invalid("A group is of age bands that the dataset declares.")
+    if any(one.age_bands for one in strata):
+        await asyncio.to_thread(refuse_without_table)
     async with transaction():
-        bands = await fetch_value("SELECT age_bands FROM dataset WHERE code = $1", dataset)
-        if bands is None:
-            raise NotFound("There is no dataset {dataset}.", dataset=dataset)
-        if not {band for one in strata for band in one.age_bands} <= set(bands):
-            raise Invalid("A group is of age bands that the dataset declares.")
-        if any(one.age_bands for one in strata):
-            await asyncio.to_thread(refuse_without_table)
         added = await execute(
             """INSERT INTO contributor_call (id, dataset, opens_at, closes_at, promise_from, promise_to, state, announced_by,
                                              announced_at)

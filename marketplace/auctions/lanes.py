@@ -7,14 +7,18 @@ connections are left to whoever reads. Every bid is still decided alone, in its 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from asyncpg.exceptions import PostgresError
 
 from marketplace.database import fetch, is_in_transaction
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import AsyncIterator
 
     from marketplace.auctions.rules import Row
 
@@ -24,14 +28,20 @@ SEALED_AT_ONCE: Final = 2
 
 
 class Lane:
-    """The queue of one auction's bids in this process."""
+    """The queue of one auction's bids in this process; it lives as long as somebody waits in it."""
 
     def __init__(self, auction: uuid.UUID) -> None:
         """Begin with nobody waiting."""
         self.auction = auction
-        self.sealing = asyncio.Semaphore(SEALED_AT_ONCE)
+        self.places = asyncio.Semaphore(SEALED_AT_ONCE)
         self.waiting: deque[tuple[tuple[object, ...], asyncio.Future[Row | None]]] = deque()
         self.sender: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def sealing(self) -> AsyncIterator[None]:
+        """Wait for a place among the sealed bids under way, and hold it, and with it this lane."""
+        async with self.places:
+            yield
 
     async def take(self, *bid: object) -> Row | None:
         """Return the answer to an open bid (its id, partner, pseudonym and maximum); None where the auction takes none.
@@ -47,22 +57,34 @@ class Lane:
         return await answer
 
     async def _send(self) -> None:
-        """Have the bids that wait taken, all that came meanwhile at a time, until none does."""
-        while self.waiting:
-            some = [self.waiting.popleft() for _ in range(min(len(self.waiting), TAKEN_TOGETHER))]
-            try:
-                told = await self._taken([bid for bid, _ in some])
-            except Exception as problem:  # noqa: BLE001 (told to whoever waits)
-                told = dict.fromkeys(range(1, len(some) + 1), problem)
-            for number, (_, answer) in enumerate(some, 1):
-                one = told.get(number)
-                if answer.done():  # its bidder has left
-                    continue
-                if isinstance(one, Exception):
-                    answer.set_exception(one)
-                else:
-                    answer.set_result(one)
-        self.sender = None
+        """Have the bids that wait taken, all that came meanwhile at a time, until none does; ended early, nobody waits on."""
+        some: list[tuple[tuple[object, ...], asyncio.Future[Row | None]]] = []
+        try:
+            while self.waiting:
+                some = [self.waiting.popleft() for _ in range(min(len(self.waiting), TAKEN_TOGETHER))]
+                told = await self._told([bid for bid, _ in some])
+                for (_, answer), one in zip(some, told, strict=True):
+                    if answer.done():  # its bidder has left
+                        continue
+                    if isinstance(one, Exception):
+                        answer.set_exception(one)
+                    else:
+                        answer.set_result(one)
+        finally:
+            self.sender = None
+            for _, answer in (*some, *self.waiting):
+                answer.cancel()  # which changes no answer that was given
+            self.waiting.clear()
+
+    async def _told(self, bids: list[tuple[object, ...]]) -> list[Row | Exception | None]:
+        """Return what each bid is told. Where the database refuses them together each goes alone: one's fault is its own."""
+        try:
+            rows = await self._taken(bids)
+        except Exception as problem:  # noqa: BLE001 (told to whoever waits)
+            if len(bids) == 1 or not isinstance(problem, PostgresError):
+                return [problem] * len(bids)
+            return [one for bid in bids for one in await self._told([bid])]
+        return [rows.get(number) for number in range(1, len(bids) + 1)]
 
     async def _taken(self, bids: list[tuple[object, ...]]) -> dict[int, Row]:
         rows = await fetch(

@@ -196,7 +196,7 @@ async def new_auction_page() -> Template:
 @post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
 async def announce_form(request: Asked, data: Planned) -> Redirect:
     """Announce an auction of an offer's latest release, or in a bundle of those chosen, once a form."""
-    offer, releases = await _lots(data, await request.form())
+    offer, releases = await _typed_sale(data, await request.form())
     await announce(
         Plan(
             kind=data.kind, offer=offer, releases=releases,
@@ -218,7 +218,7 @@ async def reckon_form(request: Asked, data: Planned) -> Template:
     window = [rules.typed_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
     if data.kind == "exclusive" and (None in window or window[0] >= window[1]):  # type: ignore[operator]
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
-    offer, releases = await _lots(data, await request.form())
+    offer, releases = await _typed_sale(data, await request.form())
     found = await reckon_reserve(data.kind, offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
     return page(
         "auctions/new.html", offers=await list_offers(), typed=data, chosen=releases if data.kind == "bundle" else [],
@@ -226,7 +226,7 @@ async def reckon_form(request: Asked, data: Planned) -> Template:
     )  # fmt: skip
 
 
-async def _lots(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID]]:  # noqa: ANN401 (Litestar's form)
+async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID]]:  # noqa: ANN401 (Litestar's form)
     """Return what a plan sells, and the offer it bears the name of: the offer's latest release, or a bundle of those ticked.
 
     A bundle of which nothing is ticked is of the offer's latest ones.

@@ -49,9 +49,12 @@ class Reckoned:
         return steps
 
 
-def deposit_of(reserve_minor: int) -> int:
-    """Return what a bidder without a saved method has held back: a tenth of the reserve, between 10 and 5,000 euros."""
-    return min(max(reserve_minor // DEPOSIT_PARTS, SMALLEST_DEPOSIT_MINOR), LARGEST_DEPOSIT_MINOR)
+def deposit_of(reserves_minor: Sequence[int]) -> int:
+    """Return what a bidder without a saved method has held back: a tenth of all lots' reserves, between 10 and 5,000 euros.
+
+    All, for one bidder may win them all, and owes their sum at least.
+    """
+    return min(max(sum(reserves_minor) // DEPOSIT_PARTS, SMALLEST_DEPOSIT_MINOR), LARGEST_DEPOSIT_MINOR)
 
 
 async def reckon_reserve(

@@ -1,6 +1,6 @@
 """What the operator's table of subscribers tells of a line, for who must check a claim about it; nothing of it is kept elsewhere.
 
-The table is in the event store, which jobs alone read: the site never looks anybody up.
+The table is in the event store and jobs alone read it. The site asks only whether there is one, and never looks anybody up.
 """
 
 from __future__ import annotations

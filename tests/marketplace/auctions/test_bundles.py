@@ -73,6 +73,19 @@ def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_reserve(
     run(story)
 
 
+def test_a_bundles_deposit_is_a_tenth_of_all_its_lots(run: Run) -> None:
+    """One bidder may win them all; the cheapest one's would cover next to nothing of that."""
+
+    async def story() -> None:
+        lyon, [cheap] = await add_offer(code="lyon", floor_minor=30_000)
+        _, [dear] = await add_offer(code="paris", floor_minor=900_000)
+        for raised, deposit in ((0, 93_000), (100_000, 100_000)):
+            auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
+            assert (await get_auction(auction))["deposit_minor"] == deposit
+
+    run(story)
+
+
 def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
     assert rules.split_price(100, [1, 1, 1]) == [34, 33, 33]
     assert rules.split_price(0, []) == []

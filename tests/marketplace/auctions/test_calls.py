@@ -16,7 +16,7 @@ import pytest
 from marketplace import clock
 from marketplace.auctions import calls, contributors
 from marketplace.auctions.contributors import Stratum
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute, fetch, fetch_one, fetch_value, is_in_transaction
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import actions as identity
@@ -159,6 +159,27 @@ def test_the_operators_table_decides_who_is_of_a_group_of_ages(run: Run, tmp_pat
                 "other group you belong",
             ):
                 assert sentence in shown
+
+    run(story)
+
+
+def test_the_store_is_asked_for_its_table_before_the_transaction(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    look = contributors.refuse_without_table
+
+    def noted() -> None:
+        asked.append(is_in_transaction())
+        look()
+
+    async def story() -> None:
+        await add_offer()
+        await execute("UPDATE dataset SET age_bands = '{18-39}'")
+        await ingest_bands(tmp_path, {0: "18-39"})
+        monkeypatch.setattr(contributors, "refuse_without_table", noted)
+        await open_call(strata=[dataclasses.replace(ADULTS, age_bands=["18-39"])])
+        assert asked == [False], "a slow store holds no connection"
 
     run(story)
 

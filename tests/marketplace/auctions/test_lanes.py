@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
-from marketplace.auctions.actions import place_bid
-from marketplace.auctions.lanes import TAKEN_TOGETHER, lane_of
+from marketplace.auctions import actions, rules
+from marketplace.auctions.actions import place_bid, place_sealed_bid
+from marketplace.auctions.lanes import SEALED_AT_ONCE, TAKEN_TOGETHER, lane_of
 from marketplace.database import DB, execute, fetch, fetch_value
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.test_live import until
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from marketplace.auctions.actions import Answer
 
     Run = Callable[[Callable[[], Any]], Any]
 
@@ -30,6 +35,12 @@ async def held(*auctions: uuid.UUID) -> AsyncIterator[None]:
     async with DB.pool.acquire() as other, other.transaction():
         await other.fetch("SELECT id FROM auction WHERE id = ANY($1) FOR UPDATE", list(auctions))
         yield
+
+
+async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None) -> Answer:
+    return await place_sealed_bid(
+        bidder.actor, auction, bid=bid or uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], 5_000)]
+    )
 
 
 def test_whoever_waits_is_taken_together_and_answered_alone(run: Run) -> None:
@@ -113,11 +124,104 @@ def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays(run: Run) ->
         await execute("ALTER FUNCTION decide_open_bid RENAME TO hidden")
         told = await asyncio.gather(*all_at_once(), return_exceptions=True)
         assert {type(one) for one in told} == {asyncpg.UndefinedFunctionError}
+        assert len(set(map(id, told))) == 6, "each its own"
         await execute("ALTER FUNCTION hidden RENAME TO decide_open_bid")
         assert await fetch_value("SELECT count(*) FROM bid") == 0
         assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
         lane = lane_of(auction)
         assert (len(lane.waiting), lane.sender) == (0, None)
+
+    run(story)
+
+
+def test_one_bid_that_the_database_refuses_fails_alone(run: Run) -> None:
+    async def story() -> None:
+        auction, ann = await open_auction(), await add_bidder()
+        ids = [uuid.uuid4() for _ in range(6)]
+        await execute(
+            """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN RAISE EXCEPTION 'not this one'; END $$"""
+        )
+        await execute(
+            f"CREATE TRIGGER refuse_one BEFORE INSERT ON bid FOR EACH ROW WHEN (NEW.id = '{ids[3]}') EXECUTE FUNCTION refuse_one()"
+        )
+        await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)  # the auction's rule is known
+        asked = [place_bid(ann.actor, auction, bid=bid, maximum_minor=2_000 + n * 100) for n, bid in enumerate(ids)]
+        told = await asyncio.gather(*map(asyncio.create_task, asked), return_exceptions=True)
+        assert [isinstance(one, asyncpg.RaiseError) for one in told] == [n == 3 for n in range(6)]
+        assert [one.position for one in told if not isinstance(one, BaseException)] == [2, 3, 4, 5, 6]
+
+    run(story)
+
+
+def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken(run: Run) -> None:
+    async def story() -> None:
+        auction, ann = await open_auction(), await add_bidder()
+        lane = lane_of(auction)
+        await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
+        async with held(auction):
+            asked = [
+                asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + number))
+                for number in range(TAKEN_TOGETHER + 8)
+            ]
+            await until(lambda: fetch_value("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
+            assert lane.sender
+            assert len(lane.waiting) == 8
+            lane.sender.cancel()
+            done, waiting = await asyncio.wait(asked, timeout=60)
+        assert not waiting
+        assert all(one.cancelled() for one in done)
+        assert (await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)).accepted
+
+    run(story)
+
+
+def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers(run: Run) -> None:
+    async def story() -> None:
+        auction = await open_auction("limited")
+        first, *people = [await add_bidder() for _ in range(13)]
+        await seal(first, auction)  # the process knows the auction's rule
+        waiting = "SELECT count(*) = $1 FROM pg_locks WHERE NOT granted"
+        async with held(auction):
+            asked = [asyncio.create_task(seal(one, auction)) for one in people]
+            async with asyncio.timeout(60):
+                await until(lambda: fetch_value(waiting, SEALED_AT_ONCE))
+                await until(lambda: fetch_value("SELECT true"))
+            assert await fetch_value(waiting, SEALED_AT_ONCE), "and no more come"
+        assert all(one.accepted for one in await asyncio.gather(*asked))
+
+    run(story)
+
+
+def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
+    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = rules.decide_sealed
+
+    async def take_the_row(auction: uuid.UUID) -> None:
+        other = await asyncpg.connect(database_url)
+        try:
+            await other.execute("SET lock_timeout = '30s'")
+            await other.fetch("SELECT id FROM auction WHERE id = $1 FOR UPDATE", auction)
+        finally:
+            await other.close()
+
+    def frozen(held: Any, *rest: Any, **more: Any) -> Any:
+        """Say nothing until somebody else has had the row; what this process asks for then comes too late."""
+        somebody = threading.Thread(target=lambda: asyncio.run(take_the_row(held["id"])))
+        somebody.start()
+        somebody.join()
+        return decide(held, *rest, **more)
+
+    async def story() -> None:
+        auction, ann, bid = await open_auction("limited"), await add_bidder(), uuid.uuid4()
+        with monkeypatch.context() as here:
+            here.setattr(actions, "FROZEN_AFTER", "100ms")
+            here.setattr(rules, "decide_sealed", frozen)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                await seal(ann, auction, bid)
+        assert await fetch_value("SELECT count(*) FROM bid") == 0
+        assert (await seal(ann, auction, bid)).position == 1
 
     run(story)
 
