@@ -15,6 +15,11 @@ from marketplace.errors import Invalid
 from marketplace.web.i18n import LOCALES, language
 
 PARIS = ZoneInfo("Europe/Paris")
+_AMOUNT = re.compile(
+    r"(?P<sign>[+\-\N{MINUS SIGN}]?)€?\s*"
+    r"(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3}){1,2})(?:[.,](?P<part>[0-9]{0,2}))?\s*€?"
+)
+"""Euros: spaces stand between thousands alone, and the sign of euros at either end."""
 
 
 def _locale() -> str:
@@ -31,11 +36,11 @@ def read_cents(text: str, *, signed: bool = False, field: str = "amount") -> int
 
     Refuses all else, and names the form's field.
     """
-    plain = re.sub(r"[\s\u00a0\u202f€]", "", text).replace(",", ".").replace("\N{MINUS SIGN}", "-")
-    if not re.fullmatch(rf"{'[+-]?' if signed else ''}[0-9]{{1,9}}(\.[0-9]{{0,2}})?", plain):
+    read = _AMOUNT.fullmatch(text.strip())
+    if not read or (read["sign"] and not signed):
         raise Invalid("Write an amount in euros, such as 1250.00.", field=field)
-    whole, _, part = plain.lstrip("+-").partition(".")
-    return (-1 if plain[0] == "-" else 1) * (int(whole) * 100 + int(part.ljust(2, "0")))
+    cents = int(re.sub(r"\s", "", read["whole"])) * 100 + int((read["part"] or "").ljust(2, "0"))
+    return cents if read["sign"] in ("", "+") else -cents
 
 
 def money_micro(amount_micro: int, currency: str = "EUR") -> str:

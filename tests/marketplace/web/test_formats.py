@@ -13,7 +13,27 @@ WRITTEN = {
     "12": 1_200, "12.5": 1_250, "12,50": 1_250, " 1 200,05 ": 120_005, "0,01": 1, "7.": 700, "50,5 €": 5_050,
     "1\u202f000.00": 100_000, "€3": 300,
 }  # fmt: skip
-ODD = ("", " ", "1.234", "1,2,3", "1.234,50", "1,234.50", "١", "1e3", "abc", ",5", "--1", "1-", "1" * 10)
+ODD = (
+    "",
+    " ",
+    "1.234",
+    "1,2,3",
+    "1.234,50",
+    "1,234.50",
+    "12€50",
+    "12 50",
+    "1 2345",
+    "1 234 5",
+    "12 345.6 7",
+    "€€3",
+    "١",
+    "1e3",
+    "abc",
+    ",5",
+    "--1",
+    "1-",
+    "1" * 10,
+)
 
 
 @given(st.integers(-(10**11) + 1, 10**11 - 1), st.sampled_from([".", ","]))
@@ -24,8 +44,8 @@ def test_any_amount_is_read_to_the_cent(cents: int, mark: str) -> None:
 
 def test_amounts_as_people_write_them() -> None:
     assert {text: read_cents(text) for text in WRITTEN} == WRITTEN
-    assert {text: read_cents(text, signed=True) for text in ("−3,07", "-3.07", "+1")} == {
-        "−3,07": -307, "-3.07": -307, "+1": 100,
+    assert {text: read_cents(text, signed=True) for text in ("−3,07", "-3.07", "+1", "−€3.07")} == {
+        "−3,07": -307, "-3.07": -307, "+1": 100, "−€3.07": -307,
     }  # fmt: skip
 
 
