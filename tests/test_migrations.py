@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+import pytest
+
 from marketplace import database
-from marketplace.database import execute, fetch
+from marketplace.database import execute, fetch, fetch_value
+from tests.marketplace.finance import sales
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,3 +67,25 @@ def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
 
     said = asyncio.run(story())
     assert sum("not yet run" in words for words in said) == 1
+
+
+def test_a_quote_sold_before_quotes_kept_their_terms_has_those_that_were_sold(run: Callable[..., Any]) -> None:
+    """Migration 46 could only write what was offered by then; what a partner holds a licence under is known."""
+    from migrations.history.m0047_terms_sold import SQL  # noqa: PLC0415
+
+    async def story() -> None:
+        await sales.open_shop()
+        await execute(
+            "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('offered-now', 'x', 'x', 6)"
+        )
+        sold, unsold = await sales.order(), await sales.order()
+        await sales.pay_unseen(sold)
+        await sales.settle(sold)
+        await execute("ALTER TABLE quote DISABLE TRIGGER append_only; UPDATE quote SET terms = 'offered-now'; ALTER TABLE quote ENABLE TRIGGER append_only")  # fmt: skip
+        await execute(SQL)
+        terms = "SELECT terms FROM quote JOIN purchase_order ON quote = quote.id WHERE purchase_order.id = $1"
+        assert [await fetch_value(terms, order) for order in (sold, unsold)] == ["standard-1", "offered-now"]
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute("UPDATE quote SET terms = 'standard-1'")
+
+    run(story)
