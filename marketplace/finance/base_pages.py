@@ -60,15 +60,19 @@ def advice(row: Any) -> str:  # noqa: ANN401 (a row)
 
 
 def named(name: str) -> str:
-    """Return how finance reads what the books or Stripe call something."""
-    return gettext(HEADINGS.get(name, name.replace("_", " ")))
+    """Return how finance reads what the books or Stripe call something; of `payout po_1abc`, what kind of thing it is."""
+    return gettext(HEADINGS.get(name.partition(" ")[0], name.replace("_", " ")))
 
 
 def written(field: str, value: object) -> str:
-    """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books."""
+    """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books.
+
+    A field of several words is a part of a bank line, and its value what that part is over.
+    """
     if value is None:
         return "–"
-    return money(value, "EUR") if field.endswith("_minor") and isinstance(value, int) else str(value)
+    is_amount = field.endswith("_minor") or " " in field
+    return money(value, "EUR") if is_amount and isinstance(value, int) else str(value)
 
 
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)

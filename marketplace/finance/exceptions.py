@@ -1,12 +1,15 @@
 """What does not add up, four ways: orders, Stripe's transactions, payouts and bank lines; and rights without money.
 
 One statement names everything, each with its reason: an exception is (why, subject) and is computed, never stored, so
-it goes when its cause goes. What two people agreed to let go is left out, for as long as it is about the same amount.
+it goes when its cause goes. What two people agreed to let go is left out, for as long as it is about the same amount;
+should it come after all, or change, the entry that let it go is what no longer adds up.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
 from marketplace.database import fetch, fetch_one, fetch_value
@@ -19,6 +22,7 @@ from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -85,7 +89,7 @@ WITH {_BOOK}, posted AS MATERIALIZED (
                                 ELSE 0 END)::bigint AS net_minor
     FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
     WHERE kind LIKE 'stripe\\_%' GROUP BY journal_entry.id
-), found AS (
+), found AS NOT MATERIALIZED (
 SELECT CASE WHEN movement.currency <> 'EUR' THEN 'other_currency' WHEN category <> ALL ($1) THEN 'unknown_category'
             WHEN posted.source_id IS NULL THEN 'not_posted' ELSE 'entry_differs' END AS why,
        CASE WHEN movement.currency <> 'EUR' THEN movement.currency WHEN posted.source_id IS NULL THEN category
@@ -171,13 +175,16 @@ SELECT 'payout_kept', '', id, id, '/finance/payout-runs/' || run, amount_minor, 
 FROM ({KEPT_BY_THE_BANK}) AS kept WHERE at < $2::timestamptz - interval '{RUN_IS_LATE_AFTER}'
 
 UNION ALL
-SELECT 'transfer_unasked', '', id, coalesce(source_id, id), '/finance/transactions/' || id, amount_minor, created_at
-FROM balance_transaction AS movement
-WHERE category IN ('transfer', 'transfer_reversal') AND currency = 'EUR' AND NOT EXISTS (
-    SELECT FROM stripe_command AS command JOIN payout ON payout.id = command.id
-    WHERE verb = 'transfer' AND payout.amount_minor = abs(movement.amount_minor)
-      AND command.object_id = CASE category WHEN 'transfer' THEN source_id ELSE charge_id END
-      AND (category = 'transfer' OR payout.state = 'failed'))
+SELECT 'transfer_unasked', '', moved.id, moved.transfer, '/finance/transactions/' || moved.id,
+       moved.amount_minor + coalesce(paid.amount_minor, 0), moved.created_at
+FROM (
+    SELECT coalesce(CASE category WHEN 'transfer' THEN source_id ELSE charge_id END, id) AS transfer, sum(amount_minor)::bigint AS amount_minor,
+           (array_agg(id ORDER BY created_at, id))[1] AS id, max(created_at) AS created_at
+    FROM balance_transaction WHERE category IN ('transfer', 'transfer_reversal') AND currency = 'EUR' GROUP BY 1
+) AS moved
+LEFT JOIN stripe_command AS command ON command.object_id = moved.transfer AND verb = 'transfer'
+LEFT JOIN payout AS paid ON paid.id = command.id AND paid.state <> 'failed'
+WHERE moved.amount_minor + coalesce(paid.amount_minor, 0) <> 0
 
 UNION ALL
 SELECT 'line_unexplained', coalesce(nullif(counterparty, ''), nullif(left(remittance, 80), ''), code), bank_line.id::text,
@@ -197,17 +204,24 @@ SELECT 'command_failed', coalesce(error, ''), command.id::text, coalesce(purchas
        '/finance/orders/' || purchase_order.id, NULL, command.created_at
 FROM stripe_command AS command LEFT JOIN purchase_order ON purchase_order.id = command.subject
 WHERE command.state = 'failed' AND command.settled_at IS NULL
+), let_go AS (
+    SELECT write_off.*, gone.id AS entry
+    FROM write_off LEFT JOIN journal_entry AS gone ON gone.kind = 'write_off' AND gone.source_id = write_off.id::text
+    WHERE approved AND NOT EXISTS (SELECT FROM journal_entry AS back WHERE back.reverses = gone.id)
+), open AS (
+SELECT * FROM found WHERE NOT EXISTS (
+    SELECT FROM let_go WHERE let_go.why = found.why AND let_go.subject = found.subject
+    AND let_go.amount_minor IS NOT DISTINCT FROM found.amount_minor)
+
+UNION ALL
+SELECT 'let_go_and_came', '', entry::text, reference, '/finance/journal/' || entry, amount_minor, decided_at
+FROM let_go WHERE entry IS NOT NULL AND NOT EXISTS (
+    SELECT FROM found WHERE found.why = let_go.why AND found.subject = let_go.subject AND found.amount_minor = let_go.amount_minor)
 )
-SELECT found.*, pending.id AS proposal,
-       (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(found.amount_minor), 100))::numeric AS weight
-FROM found LEFT JOIN write_off AS pending
-  ON pending.why = found.why AND pending.subject = found.subject AND pending.approved IS NULL
-WHERE NOT EXISTS (
-    SELECT FROM write_off AS done WHERE done.approved AND done.why = found.why AND done.subject = found.subject
-    AND done.amount_minor IS NOT DISTINCT FROM found.amount_minor
-    AND NOT EXISTS (
-        SELECT FROM journal_entry AS gone JOIN journal_entry AS back ON back.reverses = gone.id
-        WHERE gone.kind = 'write_off' AND gone.source_id = done.id::text))
+SELECT open.*, pending.id AS proposal,
+       (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(open.amount_minor), 100))::numeric AS weight
+FROM open LEFT JOIN write_off AS pending
+  ON pending.why = open.why AND pending.subject = open.subject AND pending.approved IS NULL
 """
 """SQL: everything unmatched. $1: the categories that have an account; $2: now."""
 
@@ -233,13 +247,45 @@ async def count_exceptions() -> int:
     return int(await fetch_value(f"SELECT count(*) FROM ({EXCEPTIONS}) AS exception", *_given()))
 
 
-async def list_exceptions(page: int = 1, why: str = "") -> Paged:
-    """Return what is unmatched and why, by age × amount, largest first; `why` narrows to one reason."""
-    rows = await fetch(
-        f"{_ALL} WHERE $3 = '' OR why = $3 ORDER BY weight DESC, at, why, subject LIMIT $4 OFFSET $5",
-        *_given(), why, PAGE_SIZE + 1, offset(page),
+@dataclass(frozen=True, slots=True)
+class Queue(Paged):
+    """A page of what is unmatched, and how much there is of all."""
+
+    reasons: Sequence[tuple[str, int]]
+    """The reasons there are, and how many of each, most first."""
+    ages: Sequence[dict[str, int]]
+    """For each age of the chart in order, how many `exceptions` are that old and their `amount_minor` in cents."""
+
+
+async def list_exceptions(page: int = 1, why: str = "") -> Queue:
+    """Return what is unmatched and why, by age × amount, largest first; `why` narrows the page to one reason.
+
+    One statement tells the page and the sums of all, for at size each look takes a while.
+    """
+    found = await fetch(
+        f"""WITH everything AS MATERIALIZED ({_ALL}), shown AS (
+                SELECT * FROM everything WHERE $3 = '' OR why = $3 ORDER BY weight DESC, at, why, subject LIMIT $4 OFFSET $5
+            ), told AS (
+                SELECT why, width_bucket(extract(epoch FROM $2::timestamptz - at) / 86400, $6::numeric[]) AS age,
+                       count(*) AS exceptions, coalesce(sum(abs(amount_minor)), 0)::bigint AS whole_minor
+                FROM everything GROUP BY 1, 2
+            )
+            SELECT shown.*, NULL::int AS age, NULL::bigint AS exceptions, NULL::bigint AS whole_minor FROM shown
+            UNION ALL
+            SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM told
+            ORDER BY weight DESC NULLS LAST, at, why, subject""",
+        *_given(), why, PAGE_SIZE + 1, offset(page), list(AGES),
     )  # fmt: skip
-    return paged(rows, page)
+    reasons: Counter[str] = Counter()
+    ages = [{"exceptions": 0, "amount_minor": 0} for _ in range(len(AGES) + 1)]
+    for row in found:
+        if row["exceptions"] is not None:
+            reasons[row["why"]] += row["exceptions"]
+            if row["age"] is not None:
+                ages[row["age"]]["exceptions"] += row["exceptions"]
+                ages[row["age"]]["amount_minor"] += row["whole_minor"]
+    rows = paged([row for row in found if row["exceptions"] is None], page)
+    return Queue(rows.rows, rows.number, rows.more, sorted(reasons.items(), key=lambda item: (-item[1], item[0])), ages)
 
 
 async def get_exception(why: str, subject: str) -> asyncpg.Record:
@@ -260,29 +306,6 @@ async def next_after(why: str, subject: str) -> asyncpg.Record | None:
             WHERE why = $3 AND subject = $4 AND next_why IS NOT NULL""",
         *_given(), why, subject,
     )  # fmt: skip
-
-
-async def summarise() -> list[dict[str, Any]]:
-    """Return, for each age of the chart in order, how many exceptions are that old and what they add up to, in cents."""
-    rows = await fetch(
-        f"""SELECT width_bucket(extract(epoch FROM $2::timestamptz - at) / 86400, $3::numeric[]) AS age, count(*) AS exceptions,
-                   coalesce(sum(abs(amount_minor)), 0)::bigint AS amount_minor
-            FROM ({_ALL}) AS everything GROUP BY 1""",
-        *_given(), list(AGES),
-    )  # fmt: skip
-    found = {row["age"]: row for row in rows}
-    return [
-        {"exceptions": found[age]["exceptions"] if age in found else 0, "amount_minor": found[age]["amount_minor"] if age in found else 0}
-        for age in range(len(AGES) + 1)
-    ]  # fmt: skip
-
-
-async def list_reasons() -> list[tuple[str, int]]:
-    """Return the reasons there are now, and how many of each."""
-    rows = await fetch(
-        f"SELECT why, count(*) AS n FROM ({_ALL}) AS everything GROUP BY why ORDER BY n DESC, why", *_given()
-    )
-    return [(row["why"], row["n"]) for row in rows]
 
 
 async def stops_of(ends_at: dt.datetime) -> list[asyncpg.Record]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
-from marketplace.database import execute, fetch, transaction
+from marketplace.database import execute, fetch, lock, transaction
+from marketplace.earnings.payouts import LOCK
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.bank import day_in_books
 from marketplace.ledger import chart
@@ -191,6 +192,7 @@ async def match_stripe_payouts() -> int:
     Return how many were matched. Two that could be each other's are left to a person.
     """
     async with transaction():
+        await lock(LOCK)
         rows = await fetch(_PAIRS)
         found = [
             Match(

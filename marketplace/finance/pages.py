@@ -29,7 +29,15 @@ from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, f
 from marketplace.finance.rules import source_path
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.periods import list_open
-from marketplace.ledger.queries import balance, get_account, get_entry, list_entries, list_kinds, trial_balance
+from marketplace.ledger.queries import (
+    balance,
+    get_account,
+    get_entry,
+    list_accounts,
+    list_entries,
+    list_kinds,
+    trial_balance,
+)
 from marketplace.payments.stripe_port import SilentError
 from marketplace.web import formats
 from marketplace.web.pages import see
@@ -47,12 +55,11 @@ class RefundForm(Struct):
 @get("/finance", guards=READERS)
 async def overview(request: Asked) -> Template:
     """Show what needs doing, how old it is, and where the money stands."""
-    waiting = await write_offs.list_write_offs(waiting=True)
+    waiting, unmatched = await write_offs.list_write_offs(waiting=True), await exceptions.list_exceptions()
     return finance_page(
         "overview.html", figures=await queries.get_figures(), last=await queries.last_run(),
         cash=await queries.list_cash(clock.now()), month=formats.month,
-        reasons=await exceptions.list_reasons(), ages=await exceptions.summarise(), days=exceptions.AGES,
-        worst=(await exceptions.list_exceptions()).rows[:5], path_of=queue_pages.path_of,
+        reasons=unmatched.reasons, ages=unmatched.ages, days=exceptions.AGES, worst=unmatched.rows[:5], path_of=queue_pages.path_of,
         to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await bank.list_accounts(),
         gaps=await bank.list_gaps(), months=await list_open(clock.now()), may_act=request.user.role == "finance",
     )  # fmt: skip
@@ -106,7 +113,7 @@ async def journal(
         since=midnight(since), until=midnight(until, after=1),
     )  # fmt: skip
     return finance_page(
-        "journal.html", entries=entries, kinds=await list_kinds(), accounts=await trial_balance(),
+        "journal.html", entries=entries, kinds=await list_kinds(), accounts=await list_accounts(),
         chosen={"account": account, "kind": kind, "since": since, "until": until},
     )  # fmt: skip
 

@@ -69,20 +69,24 @@ async def get_figures() -> dict[str, int]:
 async def list_cash(now: dt.datetime) -> list[asyncpg.Record]:
     """Return a row for each of the last twelve months in Paris: what came to Stripe or the bank, and what left, in cents.
 
-    What moves between the two is neither, and an account's opening balance came before the books.
+    What moves between the two is neither, and an account's opening balance came before the books. A bank line counts
+    once it is explained: until then it may be either.
     """
     return await fetch(
-        """WITH flow AS (
+        """WITH span AS (
+               SELECT date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months' AS first,
+                      date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') AS last
+           ), flow AS (
                SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris') AS month, debit = ANY($1) AS is_in, amount_minor
                FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
                WHERE (debit = ANY($1)) <> (credit = ANY($1)) AND kind <> 'bank_opening'
+                 AND at >= (SELECT first AT TIME ZONE 'Europe/Paris' FROM span)
            )
            SELECT month::date AS month, coalesce(sum(amount_minor) FILTER (WHERE is_in), 0)::bigint AS in_minor,
                   coalesce(sum(amount_minor) FILTER (WHERE NOT is_in), 0)::bigint AS out_minor
-           FROM generate_series(date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months',
-                                date_trunc('month', $2 AT TIME ZONE 'Europe/Paris'), interval '1 month') AS month
+           FROM span CROSS JOIN generate_series(first, last, interval '1 month') AS month
            LEFT JOIN flow USING (month) GROUP BY month ORDER BY month""",
-        [chart.STRIPE, chart.TRANSFERS, chart.BANK], now,
+        [chart.STRIPE, chart.TRANSFERS, chart.BANK, chart.SUSPENSE], now,
     )  # fmt: skip
 
 

@@ -58,9 +58,9 @@ def path_of(why: str, subject: str) -> str:
 @get("/finance/exceptions", guards=READERS)
 async def queue(why: Text = "", page_number: Page = 1) -> Template:
     """Show what is unmatched, by age × amount; `why` narrows to one reason."""
+    found = await exceptions.list_exceptions(page_number, why)
     return finance_page(
-        "exceptions.html", rows=await exceptions.list_exceptions(page_number, why), chosen=why,
-        reasons=await exceptions.list_reasons(), ages=await exceptions.summarise(), days=exceptions.AGES, path_of=path_of,
+        "exceptions.html", rows=found, chosen=why, reasons=found.reasons, ages=found.ages, days=exceptions.AGES, path_of=path_of,
         now=clock.now(), kinds=SENTENCES,
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ async def exception_page(request: Asked, why: Subject, subject: Subject) -> Temp
     return finance_page(
         "exception.html", exception=found, candidates=await list_candidates(found), waiting=waiting,
         next_path=path_of(following["why"], following["subject"]) if following else None,
-        may_act=request.user.role == "finance", may_write_off=may_write_off(why), matchable=why in MATCHED_WITH_LINES,
+        may_act=request.user.role == "finance", may_write_off=may_write_off(why, found["amount_minor"]), matchable=why in MATCHED_WITH_LINES,
         postings=write_off_postings(why, found["amount_minor"]), is_mine=bool(waiting and waiting["proposed_by"] == request.user.person),
         now=clock.now(),
     )  # fmt: skip

@@ -37,8 +37,13 @@ ACKNOWLEDGED: Final = (
 LOST_TO: Final = {chart.PARTNERS: chart.LOSSES, chart.DISPUTES: chart.LOSSES}
 
 
-def may_write_off(why: str) -> bool:
-    """Tell whether two people may let an exception of this reason go; what must be mended at its source may not."""
+def may_write_off(why: str, amount_minor: int | None = None) -> bool:
+    """Tell whether two people may let an exception go; what must be mended at its source may not.
+
+    Nor may what was taken back from a subscriber's account: it is theirs, and no gain of ours.
+    """
+    if why == "transfer_unasked" and (amount_minor or 0) > 0:
+        return False
     return why in HANGS_ON or why in ACKNOWLEDGED or why == "line_unexplained"
 
 

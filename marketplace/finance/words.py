@@ -30,6 +30,7 @@ SENTENCES = {
     "download_without_money": "Read after the money went back: %(detail)s downloads.",
     "event_amiss": "An event could not be put to use: %(detail)s",
     "command_failed": "Stripe refused what we asked: %(detail)s",
+    "let_go_and_came": "Two people wrote this off, and it came, changed or was settled since: the books count it twice.",
     "balance_differs": "Stripe’s balance and the books differ: %(detail)s cents in the books.",
 }
 """Why something is unmatched → the sentence that finance reads."""
@@ -52,7 +53,7 @@ ADVICE = {
     "payout_differs": "Ask Stripe for the payout’s report: a transaction of it is not ours.",
     "payout_without_line": "Import the bank’s latest statement, then match the line.",
     "payout_kept": "Ask the bank to bring it back, then match the line. If it says that it did pay, two people write it off.",
-    "transfer_unasked": "Find out who moved it at Stripe, and have it moved back; what stays missing, two people write off.",
+    "transfer_unasked": "Find out who moved it at Stripe, and have it moved back; what stays missing, two people write off. What was taken back from a subscriber is theirs: take the rest back too, and all of it returns to them.",
     "run_undecided": "One person looks through it, a second approves it, or either cancels it.",
     "run_unanswered": "Fetch the bank’s report and its statement. A file the bank lost may be sent again: it has the same name and is paid once.",
     "line_unexplained": "Match it with a candidate, split it, or let two people write it off.",
@@ -62,6 +63,7 @@ ADVICE = {
     "download_without_money": "Speak with the partner; two people acknowledge it.",
     "event_amiss": "Look at the object in Stripe’s dashboard; two people acknowledge it.",
     "command_failed": "Ask again or give up, on the page of what is stuck.",
+    "let_go_and_came": "Reverse the entry that wrote it off, on the entry’s page; whatever is still open then names itself.",
     "balance_differs": "The other exceptions say what it is made of; compare again once they are settled.",
 }
 """Why something is unmatched → what finance does about it."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, transaction
+from marketplace.database import execute, fetch, fetch_one, lock, transaction
+from marketplace.earnings import payouts
 from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exceptions import get_exception
 from marketplace.finance.matching import Match, match_lines
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
 async def propose_write_off(why: str, subject: str, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
     """Propose to let an exception go; once a form, and one proposal an exception at a time."""
     reason = check_reason(reason)
-    if not may_write_off(why):
-        raise Conflict("That cannot be written off: it must be mended where it comes from.")
     async with transaction():
         if await fetch_one("SELECT 1 FROM write_off WHERE id = $1", form_id):
             return
-        row = await get_exception(why, subject)
+        row = await _get_what_may_go(why, subject)
         try:
             await execute(
                 """INSERT INTO write_off (id, why, subject, reference, amount_minor, happened_at, reason, proposed_by, proposed_at)
@@ -56,6 +55,9 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
     Refuses who proposed it, what was decided before, and what is no longer the amount it was proposed over.
     """
     async with transaction():
+        await lock(
+            payouts.LOCK
+        )  # Whatever explains a bank line takes turns, and this lets go of what a line may settle.
         row = await fetch_one("SELECT * FROM write_off WHERE id = $1 FOR UPDATE", write_off)
         if row is None:
             raise NotFound("There is no such write-off.")
@@ -64,7 +66,7 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
         if row["proposed_by"] == actor.person:
             raise NotAllowed("You proposed it: someone else must decide.")
         if approve:
-            there = await get_exception(row["why"], row["subject"])
+            there = await _get_what_may_go(row["why"], row["subject"])
             if there["amount_minor"] != row["amount_minor"]:
                 raise Conflict("It is about another amount by now: refuse it, and propose it again.")
         await execute(
@@ -77,6 +79,13 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
             actor, "write_off_approved" if approve else "write_off_refused", f"{row['why']} {row['reference']}",
             reason=row["reason"], before={"approved": None}, after={"approved": approve, "amount_minor": row["amount_minor"]},
         )  # fmt: skip
+
+
+async def _get_what_may_go(why: str, subject: str) -> asyncpg.Record:
+    row = await get_exception(why, subject)
+    if not may_write_off(why, row["amount_minor"]):
+        raise Conflict("That cannot be written off: it must be mended where it comes from.")
+    return row
 
 
 async def _post(row: asyncpg.Record) -> None:

@@ -63,6 +63,11 @@ async def get_account(code: str) -> asyncpg.Record:
     return row
 
 
+async def list_accounts() -> list[asyncpg.Record]:
+    """Return the chart of accounts: codes and titles."""
+    return await fetch("SELECT code, title_fr, title_en FROM account ORDER BY code")
+
+
 async def list_kinds() -> Sequence[str]:
     """Return the kinds of entry the journal has."""
     return [

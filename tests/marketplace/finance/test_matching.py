@@ -17,6 +17,7 @@ from marketplace.finance.bank import import_bank_statement
 from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
 from marketplace.finance.exceptions import get_exception, list_exceptions, next_after
 from marketplace.finance.matching import Match, match_lines, match_stripe_payouts, undo_matches
+from marketplace.finance.queries import list_cash
 from marketplace.finance.rules import EQUAL, NAMED, Clue, likeness, score
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
@@ -92,6 +93,23 @@ def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure(run: Run) -> 
             ("line_unexplained", 700), ("line_unexplained", 900), ("line_unexplained", 901),
             ("payout_without_line", 900), ("payout_without_line", 700), ("payout_without_line", 700),
         ]  # fmt: skip
+
+    run(story)
+
+
+def test_cash_in_and_out_counts_a_payout_on_its_way_to_the_bank_nowhere(run: Run) -> None:
+    async def story() -> None:
+        await pay_out("po_a", 900)
+        _, other = await bank_says(Entry(900, "B1", "STRIPE po_a"), Entry(70, "B2", "?"))
+        assert await cash() == (0, 0), "not explained yet"
+        assert await match_stripe_payouts() == 1
+        assert await cash() == (0, 0), "from Stripe to the bank"
+        await settle_line(other, [("fee", chart.ADVANCES, 70)], await hire("Ada"))
+        assert await cash() == (70, 0)
+
+    async def cash() -> tuple[int, int]:
+        rows = await list_cash(clock.now())
+        return sum(row["in_minor"] for row in rows), sum(row["out_minor"] for row in rows)
 
     run(story)
 

@@ -12,7 +12,9 @@ import httpx
 from marketplace import clock
 from marketplace.app import create_app
 from marketplace.database import execute, fetch_value
+from marketplace.finance.base_pages import named, written
 from marketplace.identity.sessions import begin_session
+from marketplace.web.i18n import language
 from tests.marketplace.finance import sales
 
 if TYPE_CHECKING:
@@ -181,3 +183,17 @@ def test_clerks_who_refund_at_once_refund_once(run: Run) -> None:
         assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
 
     run(story)
+
+
+def test_the_trail_tells_the_parts_of_a_bank_line_in_words_and_euros() -> None:
+    before = language.set("en")
+    try:
+        part = f"order {uuid.UUID(int=7)}"
+        told = {
+            named(field): written(field, value)
+            for field, value in {"payout po_1abc": 1_250, part: -7, "lines": 3}.items()
+        }
+        assert told == {"Payout": "€12.50", "Order": "\N{MINUS SIGN}€0.07", "Lines": "3"}
+        assert (named("write_off_proposed"), named("anything_else")) == ("Write-off proposed", "anything else")
+    finally:
+        language.reset(before)

@@ -13,6 +13,7 @@ from marketplace.database import fetch_one, fetch_value
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
+from marketplace.finance.actions import reverse_entry
 from marketplace.finance.bank import import_bank_statement
 from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
 from marketplace.finance.closing import checks_of
@@ -144,6 +145,18 @@ def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(run: R
             assert await list_exceptions_of("payout_kept") == []
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
         assert await balance(DIFFERENCES_LOST) == (0 if brought_back else 3_333)
+        if not brought_back:
+            day = (clock.now() + 7 * DAY).date()
+            told = Statement(
+                [Entry(3_333, "B9", end_to_end=reference, day=day)], opening=bank.balance_cents, message="late", day=day
+            )
+            await import_bank_statement(told.xml(), person=nora.person)
+            await match_payouts()
+            [(entry, amount)] = await list_exceptions_of("let_go_and_came")
+            assert amount == 3_333, "written off, and brought back all the same"
+            await reverse_entry(int(entry), nora, reason="The bank brought it back.")
+            assert await list_exceptions_of("let_go_and_came") == []
+            assert await balance(SUBSCRIBERS_IN_TRANSIT) == await balance(DIFFERENCES_LOST) == 0
 
     paying(run, story)
 

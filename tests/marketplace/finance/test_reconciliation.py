@@ -189,6 +189,10 @@ def test_exceptions_are_paged(run: Run) -> None:
         assert [len(page.rows) for page in pages] == [25, 25, 10]
         assert pages[0].rows[0]["reference"] == "txn_60"
         assert [page.more for page in pages] == [True, True, False]
+        assert [page.reasons for page in pages] == [[("unknown_category", 60)]] * 3
+        ages = [(age["exceptions"], age["amount_minor"]) for age in pages[2].ages]
+        assert ages == [(0, 0), (0, 0), (60, 60 * 61 // 2), (0, 0), (0, 0)]
+        assert (await list_exceptions(why="not_posted")).rows == []
         assert await fetch("SELECT 1 FROM journal_entry") == []
 
     run(story)

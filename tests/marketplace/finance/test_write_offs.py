@@ -12,6 +12,7 @@ from marketplace.database import execute, fetch_value
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.finance.actions import reverse_entry
 from marketplace.finance.exceptions import get_exception, list_exceptions
+from marketplace.finance.matching import match_stripe_payouts
 from marketplace.finance.rules import ACKNOWLEDGED, HANGS_ON, may_write_off, write_off_postings
 from marketplace.finance.words import SENTENCES
 from marketplace.finance.write_offs import decide_write_off, find_waiting, list_write_offs, propose_write_off
@@ -21,7 +22,7 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.staff import hire
 from tests.marketplace.finance.statements import Entry
-from tests.marketplace.finance.test_matching import bank_says, open_
+from tests.marketplace.finance.test_matching import bank_says, open_, pay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +124,85 @@ def test_a_changed_amount_is_open_again(run: Run) -> None:
             await reverse_entry(sale, ada, reason="No.")
         [again] = await open_()
         assert again[0] == "sale_without_charge", "taken back: it is open again"
+
+    run(story)
+
+
+async def let_go(why: str, subject: str) -> int:
+    """Have two people write an exception off; return the entry that does."""
+    form = uuid.uuid4()
+    await propose_write_off(why, subject, await hire("Ada"), reason="It will not come.", form_id=form)
+    await decide_write_off(form, await hire("Bob"), approve=True)
+    entry: int = await fetch_value(
+        "SELECT id FROM journal_entry WHERE kind = 'write_off' AND source_id = $1", str(form)
+    )
+    return entry
+
+
+async def undo(entry: int) -> None:
+    """Hold that finance is told of an entry that wrote off what came after all, and reverse it."""
+    row = await get_exception("let_go_and_came", str(entry))
+    assert row["path"] == f"/finance/journal/{entry}"
+    with pytest.raises(Conflict, match="cannot be written off"):
+        await propose_write_off("let_go_and_came", str(entry), await hire("Ada"), reason="Again.", form_id=uuid.uuid4())
+    await reverse_entry(entry, await hire("Ada"), reason="It came after all.")
+
+
+def test_a_partner_who_pays_what_was_written_off(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await sales.settle(order)
+        entry = await let_go("sale_without_charge", str(order))
+        assert await open_() == []
+        await sales.mirror(order)
+        assert await balance(chart.PARTNERS) == -(sales.NET + sales.VAT)
+        assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
+        await undo(entry)
+        assert await open_() == []
+        assert await balance(chart.PARTNERS) == await balance(chart.LOSSES) == 0
+
+    run(story)
+
+
+def test_a_bank_line_that_comes_after_its_payout_was_written_off(run: Run) -> None:
+    async def story() -> None:
+        await pay_out("po_late", 900)
+        entry = await let_go("payout_without_line", "po_late")
+        assert await balance(chart.TRANSFERS) == 0
+        await bank_says(Entry(900, "B1", "STRIPE po_late"))
+        assert await match_stripe_payouts() == 1
+        assert await balance(chart.TRANSFERS) == -900
+        assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
+        await undo(entry)
+        assert await open_() == []
+        assert await balance(chart.TRANSFERS) == await balance(chart.DIFFERENCES_LOST) == 0
+
+    run(story)
+
+
+def test_a_difference_that_is_written_off_and_changes_is_not_written_off_twice(run: Run) -> None:
+    async def story() -> None:
+        await sales.open_shop()
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        await sales.settle(order)
+        await sales.mirror(order)
+        entries = []
+        for missing in (1, 3):
+            await comes(sales.NET + sales.VAT - missing)
+            entries.append(await let_go("charge_differs", str(order)))
+        assert await balance(chart.LOSSES) == 1 + 3
+        await undo(entries[0])
+        assert "let_go_and_came" not in [why for why, _, _ in await open_()]
+        await comes(sales.NET + sales.VAT)
+        await undo(entries[1])
+        assert await open_() == []
+        assert await balance(chart.LOSSES) == 0
+
+    async def comes(amount: int) -> None:
+        await execute("UPDATE balance_transaction SET amount_minor = $1, net_minor = $1::bigint - fee_minor", amount)
 
     run(story)
 
