@@ -2,7 +2,7 @@
 
 An IBAN that replaces another is paid some days later only, and says so to the subscriber on every page of theirs
 meanwhile: whoever takes a line over cannot be quicker than its holder. A payout that is already drafted goes where it
-was drafted for.
+was drafted for. What a former holder wrote ends with them: whoever claims a line anew inherits no account.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
     """Have a line's payouts go to this account; `details` is the form's id, so that a click counts once.
 
     The same holder and IBAN again change nothing. Another IBAN is used after IBAN_HOLD_DAYS, whatever became of the one
-    before it; so is the first, where the line could be paid through Stripe before.
+    before it; so is the first, where a holder of the line ever began to be paid through Stripe.
     """
     name, number = sepa.check_holder(holder), sepa.check_iban(iban)
     now = clock.now()
@@ -40,6 +40,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         await lock(f"bank details {line}")
         if await fetch_one("SELECT 1 FROM bank_details WHERE id = $1", details):
             return
+        await end_former(line)
         last = await fetch_one(
             "SELECT * FROM bank_details WHERE subscriber = $1 ORDER BY added_at DESC, id LIMIT 1", line
         )
@@ -60,6 +61,21 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
         )  # fmt: skip
 
 
+async def end_former(line: int | None = None) -> int:
+    """End what a former holder of a line, or of any, chose about being paid; return how many bank details were theirs."""
+    await execute(
+        """DELETE FROM payout_choice USING subscriber
+           WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1) AND (claimed_at IS NULL OR claimed_at > chosen_at)""",
+        line,
+    )
+    return await execute(
+        """UPDATE bank_details SET ended_at = $2 FROM subscriber
+           WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1) AND ended_at IS NULL
+             AND (claimed_at IS NULL OR claimed_at > added_at)""",
+        line, clock.now(),
+    )  # fmt: skip
+
+
 async def remove_details(line: int) -> None:
     """Take a line's bank details away: its earnings wait until there are new ones."""
     async with transaction():
@@ -77,12 +93,14 @@ async def choose_threshold(line: int, threshold_minor: int) -> None:
             "Choose an amount from {lowest} to {highest} euros.",
             lowest=f"{lowest / 100:.2f}", highest=f"{max(lowest, HIGHEST_THRESHOLD_MINOR) / 100:.2f}",
         )  # fmt: skip
-    await execute(
-        """INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at) VALUES ($1, $2, $3)
-           ON CONFLICT (subscriber) DO UPDATE
-           SET threshold_minor = excluded.threshold_minor, chosen_at = excluded.chosen_at""",
-        line, threshold_minor, clock.now(),
-    )  # fmt: skip
+    async with transaction():
+        await end_former(line)
+        await execute(
+            """INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at) VALUES ($1, $2, $3)
+               ON CONFLICT (subscriber) DO UPDATE
+               SET threshold_minor = excluded.threshold_minor, chosen_at = excluded.chosen_at""",
+            line, threshold_minor, clock.now(),
+        )  # fmt: skip
 
 
 async def begin_at_stripe(line: int, *, return_url: str) -> str:
@@ -98,6 +116,7 @@ async def choose_stripe(line: int) -> bool:
     now = clock.now()
     async with transaction():
         await lock(f"bank details {line}")
+        await end_former(line)
         is_change = await fetch_one("SELECT 1 FROM bank_details WHERE subscriber = $1 LIMIT 1", line)
         stripe_from = now + dt.timedelta(days=settings().iban_hold_days if is_change else 0)
         await execute(
@@ -126,11 +145,12 @@ def _opened(row: asyncpg.Record) -> dict[str, str]:
 
 
 async def keep_details() -> int:
-    """Seal anew what an older key sealed, forget what ended long ago, and return how many rows were touched.
+    """End what former holders chose, seal anew what an older key sealed, forget what ended long ago; return how many rows.
 
     What cannot be opened is named in the log and left as it is.
     """
-    touched = await execute(
+    touched = await end_former()
+    touched += await execute(
         """UPDATE bank_details SET sealed = NULL, fingerprint = '' WHERE sealed IS NOT NULL AND ended_at < $1
            AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open')""",
         clock.now() - KEPT,

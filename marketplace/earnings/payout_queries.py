@@ -57,7 +57,10 @@ def in_words(code: str | None) -> str:
 # ------------------------------------------------------------------ a subscriber's own
 async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> dict[str, Any]:
     """Return when and how a line is paid next: its threshold, how far it is, its bank details, what is under way."""
-    choice = await fetch_one("SELECT * FROM payout_choice WHERE subscriber = $1", line)
+    choice = await fetch_one(
+        "SELECT payout_choice.* FROM payout_choice JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at WHERE subscriber = $1",
+        line,
+    )
     lowest = settings().payout_threshold_minor
     threshold = max(lowest, choice["threshold_minor"] if choice else 0)
     under_way = await fetch_one(
@@ -70,7 +73,11 @@ async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> dict[s
     kept_micro = payable_micro
     if under_way and under_way["run_state"] in ("draft", "approved"):
         kept_micro -= under_way["amount_minor"] * 10_000
-    details = await fetch_one("SELECT * FROM bank_details WHERE subscriber = $1 AND ended_at IS NULL", line)
+    details = await fetch_one(
+        """SELECT bank_details.* FROM bank_details JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+           WHERE subscriber = $1 AND ended_at IS NULL""",
+        line,
+    )
     return {
         "lowest_minor": lowest,
         "threshold_minor": threshold,
@@ -104,9 +111,10 @@ async def list_payouts(line: int, page: int = 1) -> Paged:
 
 
 async def list_details(line: int) -> list[asyncpg.Record]:
-    """Return the latest changes of a line's bank details, as far as they are ever shown."""
+    """Return the latest changes of its holder's bank details, as far as they are ever shown."""
     return await fetch(
-        """SELECT last_four, country, added_at, usable_from, ended_at, refused_at, refused_reason FROM bank_details
+        """SELECT last_four, country, added_at, usable_from, ended_at, refused_at, refused_reason
+           FROM bank_details JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
            WHERE subscriber = $1 ORDER BY added_at DESC LIMIT 10""",
         line,
     )

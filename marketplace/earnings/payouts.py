@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.earnings import sepa
+from marketplace.earnings.bank_details import end_former
 from marketplace.earnings.payout_file import make_file
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.ledger.actions import record
@@ -105,6 +106,7 @@ async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID
     now, run = clock.now(), uuid.uuid4()
     async with transaction():
         await lock(LOCK)
+        await end_former()
         if await find_unsent(route):
             raise Conflict("A run is already drafted; approve, send or cancel it first.")
         people = await execute(
@@ -308,7 +310,7 @@ async def give_back(returned: Mapping[uuid.UUID, str], at: dt.datetime) -> int:
 
 
 async def follow_transfers() -> int:
-    """Settle the payouts that Stripe has transferred, give back those it refused or took back whole; return how many."""
+    """Settle the payouts that Stripe has transferred, give back those it refused or took back whole, at once or in pieces."""
     now = clock.now()
     async with transaction():
         await lock(LOCK)
@@ -325,7 +327,8 @@ async def follow_transfers() -> int:
             """SELECT payout.id FROM balance_transaction AS back
                JOIN stripe_command ON object_id = back.charge_id AND verb = 'transfer'
                JOIN payout ON payout.id = stripe_command.id AND payout.state = 'settled'
-               WHERE category = 'transfer_reversal' AND back.amount_minor = payout.amount_minor"""
+               WHERE category = 'transfer_reversal'
+               GROUP BY payout.id HAVING sum(back.amount_minor) = payout.amount_minor"""
         )
         await give_back({row["id"]: CALLED_BACK for row in taken_back}, now)
     return len(rows) + len(taken_back)

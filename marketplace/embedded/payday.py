@@ -14,7 +14,7 @@ import structlog
 from stdnum import iban
 
 from marketplace import clock
-from marketplace.database import fetch, fetch_one, fetch_value
+from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.payout_file import open_file
 from marketplace.embedded.bank import Bank
@@ -116,6 +116,9 @@ def _name(line: int) -> str:
 
 
 async def _give_details(line: int, holder: str, number: str) -> None:
+    await execute(
+        "UPDATE subscriber SET claimed_at = $2 WHERE reference = $1 AND claimed_at IS NULL", line, clock.now()
+    )
     await bank_details.write_details(line, holder=holder, iban=number, details=uuid.uuid5(NAMESPACE, str(line)))
 
 

@@ -58,7 +58,10 @@ async def _mirror(page: list[Movement]) -> int:
                         $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[])
                  AS given (id, category, amount_minor, fee_minor, net_minor, currency, source_id, charge_id,
                            status, created_at, available_on, subject)
-            ON CONFLICT (id) DO UPDATE SET status = excluded.status WHERE balance_transaction.status <> excluded.status
+            ON CONFLICT (id) DO UPDATE
+            SET status = excluded.status, charge_id = coalesce(balance_transaction.charge_id, excluded.charge_id)
+            WHERE balance_transaction.status <> excluded.status
+               OR balance_transaction.charge_id IS NULL AND excluded.charge_id IS NOT NULL
             RETURNING id, xmax = 0 AS is_new
             """,
             *([getattr(movement, column) for movement in page] for column in Movement.__slots__),

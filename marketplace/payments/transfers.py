@@ -17,25 +17,36 @@ from marketplace.payments.intents import intend
 from marketplace.payments.stripe_port import SilentError, StripePort
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
 NAMESPACE: Final = uuid.UUID("c2f0a9a4-6a5e-4e0e-9a55-0a8d3c1f5e21")
 SILENT: Final = "Stripe does not answer just now; try again in a minute."
 
 
-def _account_of(line: int) -> uuid.UUID:
-    """Return the id of the command that makes a line's connected account."""
+def _first_account_of(line: int) -> uuid.UUID:
+    """Return the id of the command that makes the connected account of a line's first holder."""
     return uuid.uuid5(NAMESPACE, str(line))
 
 
+async def _account_of(line: int) -> uuid.UUID:
+    """Return the id of the command that makes the connected account of a line's holder: whoever claims it anew has another."""
+    claimed_at: dt.datetime | None = await fetch_value(
+        """SELECT claimed_at FROM subscriber JOIN stripe_command ON stripe_command.id = $2 AND created_at < claimed_at
+           WHERE reference = $1""",
+        line, _first_account_of(line),
+    )  # fmt: skip
+    return uuid.uuid5(NAMESPACE, f"{line} {claimed_at.isoformat()}") if claimed_at else _first_account_of(line)
+
+
 async def has_connected_account(line: int) -> bool:
-    """Tell whether a line's holder ever began to be paid through Stripe."""
-    return bool(await fetch_value("SELECT true FROM stripe_command WHERE id = $1", _account_of(line)))
+    """Tell whether a holder of a line ever began to be paid through Stripe."""
+    return bool(await fetch_value("SELECT true FROM stripe_command WHERE id = $1", _first_account_of(line)))
 
 
 async def connected_account(line: int) -> str:
     """Return the connected account of a line's holder, made at Stripe the first time."""
-    command = _account_of(line)
+    command = await _account_of(line)
     async with transaction():
         parameters = {
             "type": "express", "country": "FR", "capabilities": {"transfers": {"requested": True}},

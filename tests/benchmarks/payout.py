@@ -49,6 +49,7 @@ async def payees(people: int) -> None:
     everyone, now = np.arange(1, people + 1, dtype=np.int64), clock.now()
     await sales.open_shop(range(0))
     await copy_columns("subscriber", {"reference": everyone})
+    await execute("UPDATE subscriber SET claimed_at = $1", now)
     weights = np.random.default_rng(1).integers(1, 13, people)
     release = await sales.seal(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
     await sales.sell(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))

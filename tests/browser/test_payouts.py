@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 async def small_world(market: Market) -> None:
     """Let forty lines earn different amounts, two people of finance in, and the holders of two lines."""
-    await sales.open_shop(range(1, 41))
+    await sales.open_shop(range(1, 41), unclaimed=(40, 2))
+    for line in (40, 2):
+        await claim(market, line, f"line-{line}@people.example")
     await payees.earn({line: line for line in range(1, 41)}, 200_000)
     await payees.give_details(*range(3, 41))
     for name in ("nora", "paul"):
         await identity.add_staff(f"{name}@people.example", name.title(), "finance", PASSWORD)
-    for line in (40, 2):
-        await claim(market, line, f"line-{line}@people.example")
 
 
 async def picture(guest: Guest, name: str) -> None:

@@ -60,7 +60,17 @@ async def earn(weights: Mapping[int, int], net: int = 20_000) -> None:
     assert await release_shares() == 1
 
 
+async def claim(*lines: int) -> None:
+    """Have lines that nobody has claimed be somebody's."""
+    await execute(
+        "UPDATE subscriber SET claimed_at = $2 WHERE reference = ANY ($1) AND claimed_at IS NULL",
+        list(lines),
+        clock.now(),
+    )
+
+
 async def give_details(*lines: int) -> None:
+    await claim(*lines)
     for line in lines:
         await bank_details.write_details(line, holder=f"Zoé Lefèvre {line}", iban=iban_of(line), details=uuid.uuid4())
 

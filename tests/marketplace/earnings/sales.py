@@ -26,17 +26,21 @@ from marketplace.purchases.invoices import write_papers
 from marketplace.purchases.tables import Entitlement, Licence, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 PURPOSE = "presence.statistics"
 MONTH = dt.timedelta(days=30)
 RATES = 5000, 3500
 
 
-async def open_shop(people: Iterable[int] = range(1, 6)) -> None:
-    """Make lines of `people`, a purpose with its notice, one dataset, one vetted partner and one offer."""
+async def open_shop(people: Iterable[int] = range(1, 6), *, unclaimed: Container[int] = ()) -> None:
+    """Make lines of `people`, claimed but for some, a purpose with its notice, one dataset, one vetted partner and one offer."""
     now = clock.now()
-    await copy_in("subscriber", ["reference"], [(who,) for who in people])
+    await copy_in(
+        "subscriber",
+        ["reference", "claimed_at"],
+        [(who, None if who in unclaimed else now - 12 * MONTH) for who in people],
+    )
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(
         PURPOSE, text_fr="On compte les passages.", text_en="We count passing by.", at=now - 12 * MONTH

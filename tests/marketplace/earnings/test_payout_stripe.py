@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.earnings import bank_details, payouts
+from marketplace.earnings import bank_details, payout_queries, payouts
 from marketplace.errors import Conflict
 from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.rules import may_write_off
+from marketplace.finance.write_offs import propose_write_off
+from marketplace.identity.actions import erase_person
 from marketplace.ledger.chart import STRIPE, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
@@ -153,20 +158,24 @@ def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(run: Run, 
     paying(run, stripe, story)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe: Any, whole: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("pieces", [(3_333,), (1_000, 2_333), (60, 40)])
+def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe: Any, pieces: tuple[int, ...]) -> None:
     """Somebody takes a transfer back in Stripe's dashboard, and makes another that no run asked for."""
 
     async def story() -> None:
+        whole = sum(pieces) == 3_333
         await sent()
         await run_commands()
         assert await payouts.follow_transfers() == 2
         transfer = await fetch_value("SELECT object_id FROM stripe_command JOIN payout USING (id) WHERE subscriber = 1")
         await mirror_balance()
         assert await named() == []
-        stripe.post(f"transfers/{transfer}/reversals", **({} if whole else {"amount": 100}))
+        for piece in pieces:
+            stripe.post(f"transfers/{transfer}/reversals", amount=piece)
         strange = stripe.post("transfers", amount=250, currency="eur", destination=await connected_account(2))
         await mirror_balance()
+        await execute("UPDATE balance_transaction SET charge_id = NULL WHERE category = 'transfer_reversal'")
+        await mirror_balance()  # a row mirrored before reversals told their transfer learns it
         assert await payouts.follow_transfers() == int(whole)
         assert await payouts.follow_transfers() == 0
         states = [tuple(row) for row in await fetch("SELECT state, reason FROM payout ORDER BY subscriber")]
@@ -176,6 +185,16 @@ def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe:
         assert [one for one in await named() if one[1] < 0] == found
         assert [amount for _, amount in await named() if amount > 0] == ([] if whole else [100])
         assert -await balance(SUBSCRIBERS_IN_TRANSIT) == sum(amount for _, amount in await named())
+        for row in (await list_exceptions(why="transfer_unasked")).rows:
+            assert may_write_off(row["why"], row["amount_minor"]) == (row["reference"] == strange["id"])
+            if row["amount_minor"] > 0:
+                with pytest.raises(Conflict, match="cannot be written off"):
+                    await propose_write_off(
+                        row["why"], row["subject"], await payees.clerk("Nora"), reason="Ours now.", form_id=uuid4()
+                    )
+        stripe.post(f"transfers/{strange['id']}/reversals")
+        await mirror_balance()
+        assert [one for one in await named() if one[0] == strange["id"]] == [], "both ways: nothing moved"
 
     async def named() -> list[tuple[str, int]]:
         rows = (await list_exceptions(why="transfer_unasked")).rows
@@ -195,5 +214,38 @@ def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(ru
         account = await connected_account(3)
         assert {one["id"] for one in stripe.list("accounts")} >= {account}
         assert len(stripe.list("accounts")) == 3, "one a line"
+
+    paying(run, stripe, story)
+
+
+def test_whoever_claims_a_line_anew_inherits_no_account(run: Run, stripe: Any) -> None:
+    """An erased holder's IBAN and Stripe account are paid no more, and are not the next holder's."""
+
+    async def story() -> None:
+        await payees.give_details(3)
+        before = await connected_account(1)
+        for line in (1, 3):
+            person = await fetch_value(
+                """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
+                   VALUES (gen_random_uuid(), $1, '', 'x', 'en', $2, now()) RETURNING id""",
+                f"{line}@example.org",
+                line,
+            )
+            await erase_person(person)
+        assert await payouts.draft() is None
+        assert await payouts.draft(route="stripe")
+        assert [row["subscriber"] for row in await fetch("SELECT subscriber FROM payout")] == [2]
+        assert await fetch_value("SELECT ended_at IS NOT NULL FROM bank_details")
+        await payees.claim(1, 3)
+        assert await payouts.draft() is None
+        seen = [await payout_queries.get_outlook(line, 0, clock.now()) for line in (1, 3)]
+        assert [(one["at_stripe"], one["details"]) for one in seen] == [(False, None)] * 2
+        assert await payout_queries.list_details(3) == []
+        assert await connected_account(1) != before
+        assert await connected_account(1) == await connected_account(1)
+        await payees.give_details(3)
+        assert await payouts.draft() is None, "another holder's first IBAN replaces one, and waits"
+        with clock.shifted(dt.timedelta(days=8)):
+            assert await payouts.draft()
 
     paying(run, stripe, story)

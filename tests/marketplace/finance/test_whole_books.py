@@ -103,6 +103,7 @@ async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
 async def pay_subscribers(stripe: Any) -> None:
     """Pay two by bank, of whom one's account is closed, and one through Stripe."""
     await payees.give_details(1, 2)
+    await payees.claim(3)
     await asyncio.to_thread(stripe.test, "onboard", account=await connected_account(3))
     assert await bank_details.choose_stripe(3)
     nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
