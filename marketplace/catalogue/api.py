@@ -16,8 +16,10 @@ from msgspec import Meta, Struct
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
+from marketplace.datasets.geography import H3
 from marketplace.datasets.queries import get_release, key_zones, list_editions
 from marketplace.datasets.zone_tables import get_geography
+from marketplace.errors import Conflict
 from marketplace.identity.actors import vetted_partner
 from marketplace.settings import settings
 
@@ -37,6 +39,9 @@ EDITION = ("level", "variance_multiple", "noise_variance_micro", "threshold", "r
 DESCRIBED = (
     "code", "title_fr", "title_en", "description_fr", "description_en", "area", "zone_table", "h3_resolution", "grain",
 )  # fmt: skip
+MOST_HEXAGONS = 20_000
+"""Outlines of H3's cells that are told: four megabytes of them."""
+MOST_KEPT_BYTES = 40_000_000
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
 
@@ -82,18 +87,32 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
 
 
 @get("/api/v1/datasets/{code:str}/zones.geojson")
-async def get_zones(code: FromPath[str]) -> Response[str]:
+async def get_zones(code: FromPath[str]) -> Response[bytes]:
     """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
     listing = await queries.get_listing(code)
-    geography = await get_geography(listing["zone_table"])
-    document = await asyncio.to_thread(_document, geography, await key_zones(code))
+    document = _documents().get(listing["offer"])
+    if document is None:
+        geography, zones = await get_geography(listing["zone_table"]), await key_zones(code)
+        if geography is H3 and len(zones) > MOST_HEXAGONS:
+            raise Conflict(
+                "This dataset has {zones} zones of H3; outlines are told of {most} at most, and follow from their codes.",
+                zones=len(zones), most=MOST_HEXAGONS,
+            )  # fmt: skip
+        document = _documents()[listing["offer"]] = await asyncio.to_thread(_document, geography, zones)
+        while sum(map(len, _documents().values())) > MOST_KEPT_BYTES:
+            _documents().pop(next(iter(_documents())))
     return Response(document, media_type="application/geo+json", headers={"Cache-Control": "public, max-age=3600"})
 
 
-@functools.lru_cache(maxsize=16)
-def _document(geography: Geography, zones: tuple[str, ...]) -> str:
-    """Return a dataset's zones as text; neither ever changes, and a country's take a second to write."""
-    return json.dumps(geography.geojson(zones), ensure_ascii=False)
+def _document(geography: Geography, zones: tuple[str, ...]) -> bytes:
+    """Return zones as text; a large table's take a second to write: in a thread."""
+    return json.dumps(geography.geojson(zones), ensure_ascii=False).encode()
+
+
+@functools.cache
+def _documents() -> dict[uuid.UUID, bytes]:
+    """Return the documents kept, by offer: neither its dataset's zones nor their outlines ever change."""
+    return {}
 
 
 @post("/api/v1/quotes", guards=[vetted_partner])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
@@ -14,6 +14,7 @@ from marketplace.datasets import objects
 from marketplace.datasets.queries import cells, get_dataset, key_zones
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import NotFound, Refusal
+from marketplace.web import maps
 from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import uuid
 
     import asyncpg
+
+    from marketplace.datasets.geography import Geography
+    from marketplace.web.maps import Outlines
 
 SAMPLE_ROWS = 10
 DAYS_SHOWN = 28
@@ -56,16 +60,18 @@ SOUGHT = "(to_tsquery('french', $1) || to_tsquery('english', $1) || to_tsquery('
 class Glance:
     """A release drawn in numbers, from its published cells alone."""
 
-    zones: dict[str, float | None]
-    """Average people over the times published, by zone; None where everything is withheld."""
+    zones: tuple[str, ...]
+    """Of the key set, ascending, published or withheld."""
+    busiest: dict[str, float | None]
+    """Average people over the times published, by zone, of the zones a map has room for; None: everything is withheld."""
+    outlines: Outlines
+    """Of the busiest."""
     series: list[tuple[dt.datetime, int]]
     """People in published cells, by time."""
     sample: list[dict[str, Any]]
     """The first rows, as sold."""
     published: dict[str, int]
     """How many figures of each zone are published; a zone with none is absent."""
-    shapes: dict[str, list[Any]] | None = None
-    """Outlines of the operator's own zones, as GeoJSON polygons; None: the zones are H3's cells."""
 
 
 async def list_listings(search: str, page: int) -> Paged:
@@ -132,12 +138,12 @@ async def glance(release: asyncpg.Record) -> Glance:
     known = _glances().get(release["id"])
     if known is None:
         dataset = await get_dataset(release["dataset"])
-        known = await asyncio.to_thread(_draw, await cells(release["id"]), await key_zones(release["dataset"]))
-        if dataset["zone_table"]:
-            geography = await get_geography(dataset["zone_table"])
-            known = replace(known, shapes={zone: geography.shape(zone) for zone in known.zones})
+        geography = await get_geography(dataset["zone_table"])
+        known = await asyncio.to_thread(
+            _draw, await cells(release["id"]), await key_zones(release["dataset"]), geography
+        )
         _glances()[release["id"]] = known
-        if len(_glances()) > 200:  # noqa: PLR2004 (a few megabytes)
+        if len(_glances()) > 200:  # noqa: PLR2004 (half a megabyte each at most, and the names of its zones)
             _glances().pop(next(iter(_glances())))
     return known
 
@@ -160,7 +166,7 @@ def _glances() -> dict[uuid.UUID, Glance]:
     return {}
 
 
-def _draw(table: Any, zones: tuple[str, ...]) -> Glance:  # noqa: ANN401 (pyarrow's table)
+def _draw(table: Any, zones: tuple[str, ...], geography: Geography) -> Glance:  # noqa: ANN401 (pyarrow's table)
     import pyarrow.compute as pc  # noqa: PLC0415
 
     by_zone = table.group_by(["zone", "starts_at"]).aggregate([("people", "sum")])
@@ -170,7 +176,9 @@ def _draw(table: Any, zones: tuple[str, ...]) -> Glance:  # noqa: ANN401 (pyarro
     series = list(zip(by_time["starts_at"].to_pylist(), by_time["people_sum"].to_pylist(), strict=True))
     rows = table.take(pc.sort_indices(table, [("starts_at", "ascending"), ("zone", "ascending")])[:SAMPLE_ROWS])
     figures = {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(table["zone"])}
-    return Glance({zone: means.get(zone) for zone in zones}, series, rows.to_pylist(), figures)
+    busiest = maps.busiest({zone: means.get(zone) for zone in zones})
+    outlines = maps.outline({zone: geography.shape(zone) for zone in busiest})
+    return Glance(zones, busiest, outlines, series, rows.to_pylist(), figures)
 
 
 async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> asyncpg.Record:

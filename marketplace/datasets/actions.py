@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,8 +85,7 @@ async def define(
     the noise variances of coarser accuracy levels, rising. A dataset of that code that says the same changes nothing;
     one that says otherwise is refused.
     """
-    if not re.fullmatch(rules.SLUG, code):
-        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
+    rules.check_code(code)
     if not 0 <= h3_resolution <= rules.FINEST:
         raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
     if grain not in rules.STEPS:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -264,20 +263,23 @@ class Aggregation:
             "partage.method": f"{rules.METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
             "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
             "partage.delta": f"{s.delta:g}",
-            "partage.bounds": f"{s.max_cells} cells a subscriber, {s.max_events} events a cell",
+            "partage.bounds": (
+                f"{s.max_cells} cells a subscriber in one {s.unit}, {s.max_events} events a cell; "
+                f"one {s.unit}'s events change {s.reach} cells at most"
+            ),
             "partage.threshold": str(s.threshold),
             "partage.specification": s.digest,
         } | self._about_zones()
 
     def _about_zones(self) -> dict[str, str]:
-        """Return what the file says of its zones: which they are and, of the operator's own, their names and outlines."""
+        """Return what the file says of its zones: which they are and, of the operator's own, where their outlines are."""
         s = self.specification
         if s.geography is H3:
             return {"partage.zones": f"H3, resolution {s.resolution}"}
         return {
             "partage.zones": f"{s.geography.code}, level {s.resolution}",
             "partage.zones.sha256": s.geography.digest,
-            "partage.zones.geojson": json.dumps(s.geography.geojson(s.zones), ensure_ascii=False),
+            "partage.zones.geojson": f"{settings().url}/api/v1/datasets/{s.dataset}/zones.geojson",
         }
 
     def _zone_of_places(self) -> NDArray[np.int32]:

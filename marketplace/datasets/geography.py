@@ -56,10 +56,16 @@ class Hexagons:
         return [str(cell) for cell in h3.cell_to_children(zone, level)]
 
     def find(self, names: Sequence[str], level: int) -> list[str | None]:
-        """Return in which zone of this level each named zone has its centre, None for a name that is no zone."""
-        return [
-            str(h3.latlng_to_cell(*h3.cell_to_latlng(name), level)) if _is_cell(name) else None for name in names
-        ]  # fmt: skip
+        """Return the zone of this level that holds each named zone, None for a name that is no zone.
+
+        Of a coarser one, the zone its centre is in.
+        """
+        return [self._find(name, level) if _is_cell(name) else None for name in names]
+
+    def _find(self, cell: str, level: int) -> str:
+        if h3.get_resolution(cell) >= level:
+            return self.above(cell, level)
+        return str(h3.cell_to_center_child(cell, level))
 
     def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
         """Return the zone of this level that each place on Earth is in."""
@@ -95,8 +101,8 @@ H3: Final = Hexagons()
 class OwnZones:
     """The operator's own zones: each with a code, a name, a parent perhaps, and an outline perhaps."""
 
-    code: str
-    """Of the table."""
+    code: str = field(compare=False)
+    """Of the table: what people call it, whatever another of the same zones is called."""
     digest: str
     """SHA-256 of the table's document: what names these very zones."""
     names: Mapping[str, str] = field(compare=False)

@@ -32,6 +32,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 (whatever JSON says)
 def geometries(document: Any, depth: int = 0) -> Iterator[dict[str, Any]]:  # noqa: ANN401
     """Yield the polygons of a GeoJSON document, whose positions are longitudes and latitudes in degrees."""
     kind = document.get("type") if isinstance(document, dict) and depth < NESTED_AT_MOST else None
+    kind = kind if isinstance(kind, str) else None
     if kind in POLYGONS:
         yield {"type": kind, "coordinates": _checked(document.get("coordinates"), POLYGONS[kind] + 1)}
     elif kind == "Feature":
@@ -49,8 +50,9 @@ def polygons(document: Any) -> list[list[Any]]:  # noqa: ANN401
     found: list[list[Any]] = []
     for geometry in geometries(document):
         found += [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-    if any(len(ring) < SHORTEST_RING or ring[0] != ring[-1] for polygon in found for ring in polygon):
-        raise Invalid("That GeoJSON has a polygon that cannot be read.")
+    for ring in (ring for polygon in found for ring in polygon):
+        if len(ring) < SHORTEST_RING or ring[0] != ring[-1] or all(position == ring[0] for position in ring):
+            raise Invalid("That GeoJSON has a polygon that cannot be read.")
     return found
 
 
@@ -60,8 +62,8 @@ def _checked(coordinates: Any, depth: int) -> list[Any]:  # noqa: ANN401
     if depth:
         return [_checked(inner, depth - 1) for inner in coordinates]
     position = coordinates[:2]
-    numbers = all(type(value) in (int, float) and math.isfinite(value) for value in position)
-    if len(position) < 2 or not numbers or abs(position[0]) > 180 or abs(position[1]) > 90:  # noqa: PLR2004
+    numbers = len(position) == 2 and all(type(value) in (int, float) for value in position)  # noqa: PLR2004
+    if not numbers or not (abs(position[0]) <= 180 and abs(position[1]) <= 90):  # noqa: PLR2004 (nor is NaN)
         raise Invalid("GeoJSON positions are longitude and latitude in degrees, in that order.")
     return position
 

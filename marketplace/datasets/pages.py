@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import uuid  # noqa: TC003 (msgspec and Litestar read annotations)
@@ -19,7 +20,7 @@ from marketplace.consent.rules import public_key
 from marketplace.datasets import actions, dossier, publishing, queries, requests, rules, zone_pages
 from marketplace.datasets.geography import OwnZones
 from marketplace.datasets.written_zones import names, read_area
-from marketplace.datasets.zone_tables import get_geography, list_zone_tables
+from marketplace.datasets.zone_tables import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor, staff
 from marketplace.settings import settings
@@ -258,14 +259,13 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
 
 
 async def _percent_by_zone(zone_table: str | None, coverage: Sequence[asyncpg.Record]) -> dict[str, Any]:
-    """Return the share who consent, in percent, by area, with the areas' names and shapes; nothing where none is drawn."""
+    """Return the share who consent, in percent, by area, with the areas' names and outlines; nothing where none is drawn."""
     told = [row for row in coverage if row["kind"] == "area"]
     shares = {row["name"]: 100 * row["consenting"] / row["population"] if row["population"] else None for row in told}
     geography = await get_geography(zone_table)
-    if not isinstance(geography, OwnZones):
-        return {"areas": shares, "names": None, "shapes": None}
-    shapes = {zone: shape for zone in shares if (shape := geography.shape(zone))}
-    return {"areas": shares if shapes else {}, "names": geography.names, "shapes": shapes}
+    drawn = await asyncio.to_thread(outlines, geography, tuple(shares))
+    called = geography.names if isinstance(geography, OwnZones) else None
+    return {"areas": shares if drawn.paths else {}, "names": called, "outlines": drawn}
 
 
 def _area(text: str, level: int, geography: Geography) -> list[str]:

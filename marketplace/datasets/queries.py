@@ -138,7 +138,8 @@ async def list_revocations(releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, asy
 async def key_zones(dataset: str) -> tuple[str, ...]:
     """Return the zones of a dataset's public key set, ascending, published or not."""
     row = await get_dataset(dataset)
-    return rules.key_zones(row["zones"], row["h3_resolution"], await get_geography(row["zone_table"]))
+    geography = await get_geography(row["zone_table"])
+    return await asyncio.to_thread(rules.key_zones, row["zones"], row["h3_resolution"], geography)
 
 
 async def specify(

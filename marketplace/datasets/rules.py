@@ -20,6 +20,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ MOST_AREAS = 64
 EXPECTED_FALSE_CELLS = 0.1
 """Empty cells that noise alone lifts over the threshold, on average in one release: one release in ten has one."""
 LARGEST_KEY_SET = 400_000_000
-MOST_ZONES = 2_000_000
+LARGEST_AREA = 2_000_000
+"""Zones of a key set."""
 LARGEST_DENSE_KEY_SET = 50_000_000
 """Where totals or roll-ups need the noise of every key."""
 SLUG = r"[a-z0-9][a-z0-9-]{1,62}"
@@ -325,6 +327,12 @@ def check_privacy(
         raise Invalid("Each edition must be coarser than the one before.")
 
 
+def check_code(code: str) -> None:
+    """Refuse what cannot be the code of a dataset or a zone table: it is part of an address."""
+    if not re.fullmatch(SLUG, code):
+        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
+
+
 def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
     """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once."""
     zones: set[str] = set()
@@ -337,8 +345,8 @@ def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tup
                     zone=zone, table=geography.code, level=level,
                 )  # fmt: skip
             raise Invalid("{zone} is not an H3 cell of resolution {level} or coarser.", zone=zone, level=level)
-        if len(zones) + geography.count_below(zone, level) > MOST_ZONES:
-            raise Invalid("That area has more than {most} zones; choose larger ones.", most=MOST_ZONES)
+        if len(zones) + geography.count_below(zone, level) > LARGEST_AREA:
+            raise Invalid("That area has more than {most} zones; choose larger ones.", most=LARGEST_AREA)
         zones.update(geography.below(zone, level))
     return tuple(sorted(zones))
 

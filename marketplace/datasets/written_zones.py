@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from marketplace.datasets.geography import Geography
 
 LONGEST_TEXT: Final = 500_000
-MOST_ZONES: Final = 200_000
+LARGEST_DRAWING: Final = 200_000
 """Zones a drawing may hold; a larger one is not somebody's own zones."""
 MOST_WORK: Final = 20_000_000
 """Zones of the box times positions: what drawing costs, a second or so. Detailed outlines are of small areas."""
@@ -58,7 +58,7 @@ def _named(text: str, level: int, geography: Geography) -> set[str]:
     for name in names(text):
         of = geography.level(name)
         if of is not None and of < level:
-            if geography.count_below(name, level) + len(zones) > MOST_ZONES:
+            if geography.count_below(name, level) + len(zones) > LARGEST_DRAWING:
                 raise Invalid("Those zones are too large for a preview; ask about a smaller area.")
             zones.update(geography.below(name, level))
         else:
@@ -72,7 +72,7 @@ def _drawn(text: str, level: int, geography: Geography) -> set[str]:
     work = 0.0
     for geometry in geojson.geometries(document):
         held = geography.count_drawn(geometry, level)
-        if len(zones) + held > MOST_ZONES:
+        if len(zones) + held > LARGEST_DRAWING:
             raise Invalid("Those zones are too large for a preview; ask about a smaller area.")
         work += held * sum(1 for _ in geojson.positions(geometry["coordinates"]))
         if work > MOST_WORK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request, get, post
@@ -17,13 +18,17 @@ from marketplace.datasets.zone_tables import (
     get_geography,
     get_zone_table,
     list_zone_tables,
+    outlines,
 )
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor, staff
+from marketplace.web import maps
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from marketplace.web.maps import Outlines
 
 Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
@@ -64,12 +69,18 @@ async def show_table(code: FromPath[str]) -> Template:
     """Show one table's zones, level by level, on maps where they have outlines."""
     table, geography = await get_zone_table(code), await get_geography(code)
     assert isinstance(geography, OwnZones)
-    levels = [
-        (level, {zone: float(max(1, len(geography.children.get(zone, ())))) for zone in geography.whole(level)})
-        for level in range(1, max(geography.levels.values()) + 1)
-    ]
-    shapes = {zone: geography.shape(zone) for zone in geography.levels}
-    return page("datasets/zone_table.html", table=table, geography=geography, levels=levels, shapes=shapes)
+    levels = await asyncio.to_thread(_levels, geography)
+    return page("datasets/zone_table.html", table=table, geography=geography, levels=levels)
+
+
+def _levels(geography: OwnZones) -> list[tuple[int, int, dict[str, float | None], Outlines]]:
+    """Return every level, how many zones it has, what is drawn of them with how many zones in each, and their outlines."""
+    levels = []
+    for level in range(1, max(geography.levels.values()) + 1):
+        zones = geography.whole(level)
+        drawn = maps.busiest({zone: float(max(1, len(geography.children.get(zone, ())))) for zone in zones})
+        levels.append((level, len(zones), drawn, outlines(geography, tuple(drawn))))
+    return levels
 
 
 ROUTES = [list_tables, define_table, show_table]

@@ -15,21 +15,23 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import h3
-
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one
 from marketplace.datasets import geojson, rules
 from marketplace.datasets.geography import H3, Geography, OwnZones
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.web import maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import asyncpg
 
+    from marketplace.web.maps import Outlines
+
 LARGEST_TABLE_BYTES: Final = 30_000_000
-MOST_ZONES: Final = 100_000
+LARGEST_TABLE: Final = 100_000
+"""Zones."""
 DEEPEST: Final = 15
 CODE: Final = r"[^\s,;>]{1,64}"
 """Lists of zones are separated by what a code has none of, and flows are written from>to."""
@@ -46,14 +48,13 @@ async def define_zones(code: str, text: str, *, by: str) -> str:
     text: GeoJSON features, each with `code`, `name` and perhaps `parent` among its properties and a polygon or no
     geometry; or CSV with those columns. Refuses what is malformed, and a table of that code that says otherwise.
     """
-    if not re.fullmatch(rules.SLUG, code):
-        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
-    document = await asyncio.to_thread(read, text)
+    rules.check_code(code)
+    document, zones = await asyncio.to_thread(read, text)
     digest = hashlib.sha256(document.encode()).hexdigest()
     await execute(
         """INSERT INTO zone_table (code, document, sha256, zone_count, defined_by, defined_at)
            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (code) DO NOTHING""",
-        code, document, digest, len(json.loads(document)["features"]), by, clock.now(),
+        code, document, digest, zones, by, clock.now(),
     )  # fmt: skip
     if (await get_zone_table(code))["sha256"] != digest:
         raise Conflict(
@@ -82,30 +83,39 @@ async def get_geography(table: str | None) -> Geography:
     if not table:
         return H3
     digest = (await get_zone_table(table))["sha256"]
-    known = _known().get(digest)
+    known = _known().get((table, digest))
     if known is None:
         row = await fetch_one("SELECT document FROM zone_table WHERE code = $1", table)
         assert row
         known = await asyncio.to_thread(OwnZones.of, table, digest, row["document"])
-        _known()[digest] = known
+        _known()[table, digest] = known
         if len(_known()) > KNOWN_TABLES:
             _known().pop(next(iter(_known())))
     return known
 
 
+@functools.lru_cache(maxsize=64)
+def outlines(geography: Geography, zones: tuple[str, ...]) -> Outlines:
+    """Return how a map draws these zones; of a large table that takes seconds the first time: call it in a thread."""
+    return maps.outline({zone: geography.shape(zone) for zone in zones})
+
+
 @functools.cache
-def _known() -> dict[str, OwnZones]:
+def _known() -> dict[tuple[str, str], OwnZones]:
     return {}
 
 
-def read(text: str) -> str:
-    """Return a table of zones as its one document: GeoJSON features, parents before their children, then by code."""
+def read(text: str) -> tuple[str, int]:
+    """Return a table of zones as its one document, and how many they are.
+
+    The document: GeoJSON features, parents before their children, then by code.
+    """
     zones = list(_from_geojson(text) if text.lstrip().startswith("{") else _from_csv(text))
-    if not zones or len(zones) > MOST_ZONES:
-        raise Invalid("A zone table has between 1 and {most} zones.", most=MOST_ZONES)
+    if not zones or len(zones) > LARGEST_TABLE:
+        raise Invalid("A zone table has between 1 and {most} zones.", most=LARGEST_TABLE)
     parents: dict[str, str] = {}
     for code, name, parent, _ in zones:
-        if not re.fullmatch(CODE, code) or not code.isprintable() or h3.is_valid_cell(code):
+        if not re.fullmatch(CODE, code) or not code.isprintable() or H3.level(code) is not None:
             raise Invalid(
                 "{code} cannot be a zone's code: 64 signs at most, without spaces, commas, semicolons or >, and no H3 cell.",
                 code=code or "''",
@@ -124,7 +134,8 @@ def read(text: str) -> str:
         }
         for code, name, parent, drawn in sorted(zones, key=lambda zone: (depth[zone[0]], zone[0]))
     ]
-    return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, separators=(",", ":"))
+    document = {"type": "FeatureCollection", "features": features}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")), len(features)
 
 
 def _depth(code: str, parents: dict[str, str]) -> int:
@@ -155,10 +166,10 @@ def _from_geojson(text: str) -> Iterable[Zone]:
 
 def _from_csv(text: str) -> Iterable[Zone]:
     lines = csv.reader(io.StringIO(text.lstrip("\ufeff")))
-    header = [name.strip() for name in next(lines, [])]
-    if header not in (["code", "name"], ["code", "name", "parent"]):
-        raise Invalid("A zone table in CSV has the columns code, name and perhaps parent.")
     try:
+        header = [name.strip() for name in next(lines, [])]
+        if header not in (["code", "name"], ["code", "name", "parent"]):
+            raise Invalid("A zone table in CSV has the columns code, name and perhaps parent.")
         for row, line in enumerate(lines, 1):
             if len(line) != len(header):
                 raise Invalid("Row {row} of the zone table has not as many columns as its header.", row=row)

@@ -1,16 +1,21 @@
 """Maps: pure functions from zones and their numbers to SVG markup, under the rule of charts.
 
-Coordinates are whole numbers, so that a thousand hexagons stay well below 100 KiB.
+Outlines are projected and simplified once, by `outline`, which takes seconds of a country's: in a thread, and kept.
+Drawing them is joining texts. Coordinates are whole numbers, so that a thousand hexagons stay well below 100 KiB, and a
+map has room for MOST_DRAWN zones and MOST_CORNERS corners: half a megabyte, whatever it is drawn of.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import math
 from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 from markupsafe import Markup
 
 from marketplace.web import formats
@@ -28,9 +33,44 @@ CLASSES = 7
 MAP_WIDTH = 2000
 MAP_TALLEST, MAP_FLATTEST = 1.1, 0.5
 MOST_TITLED_HEXES = 1500
+MOST_DRAWN, MOST_CORNERS = 5_000, 50_000
 THINNEST = 3
 """Corners closer than this, of MAP_WIDTH, are one to the eye."""
+NARROWEST = 1e-9
+"""Radians that a map shows at least, so that a single point can be drawn too."""
 HIGHEST_LATITUDE = 85.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """Zones of one map as SVG writes them; those too small to be seen, and those without an outline, are not there."""
+
+    paths: Mapping[str, str]
+    height: int
+    """Of a picture MAP_WIDTH wide."""
+
+
+def outline(shapes: Mapping[str, Polygons]) -> Outlines:
+    """Return the outlines of zones, simplified to what a map of them all can show."""
+    placed, height = _project(shapes)
+    corners, thinnest = MOST_CORNERS + 1, THINNEST
+    while corners > MOST_CORNERS:
+        rings = {zone: [thin for ring in of if len(thin := _thin(ring, thinnest)) > 1] for zone, of in placed.items()}
+        corners = sum(len(ring) for of in rings.values() for ring in of)
+        thinnest *= 2
+    return Outlines({zone: "".join(map(_path, of)) for zone, of in rings.items() if of}, height)
+
+
+def busiest(cells: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the zones that one map has room for: the busiest, and those withheld last."""
+    if len(cells) <= MOST_DRAWN:
+        return dict(cells)
+
+    def place(cell: str) -> tuple[bool, float, str]:
+        value = cells[cell]
+        return value is None, -(value or 0.0), cell
+
+    return {cell: cells[cell] for cell in heapq.nsmallest(MOST_DRAWN, cells, key=place)}
 
 
 def class_breaks(values: Iterable[float]) -> list[int]:
@@ -50,13 +90,13 @@ def class_breaks(values: Iterable[float]) -> list[int]:
 def zone_map(
     cells: Mapping[str, float | None], breaks: Sequence[int] = (), labels: Sequence[str] = (), *,
     title: str, description: str = "", unit: str = "", withheld_label: str = "",
-    names: Mapping[str, str] | None = None, shapes: Mapping[str, Polygons] | None = None,
+    names: Mapping[str, str] | None = None, outlines: Outlines | None = None, zones: int = 0,
 ) -> Markup:  # fmt: skip
     """Draw zones in up to seven classes; a zone whose value is None is withheld, and hatched.
 
     breaks: ascending lower bounds of the classes, `class_breaks` of the values when empty; labels: their names, ranges
-    when empty. Zones are H3 cells, unless they have names and shapes (GeoJSON polygons; one without any is in the table
-    alone). Nothing in the picture tells a withheld zone's value.
+    when empty. Zones are H3 cells, unless they have names; one that `outlines` has not is in the table alone. zones: how
+    many there are, where `cells` are only the busiest. Nothing in the picture tells a withheld zone's value.
     """
     shown = {cell: value for cell, value in cells.items() if value is not None}
     busiest = sorted(shown, key=lambda cell: (-shown[cell], cell))[:10]
@@ -66,13 +106,18 @@ def zone_map(
     names = names or {}
     rows = [(names.get(cell, cell), formats.number(shown[cell])) for cell in busiest]
     table = folded(title, (called[0], unit or title), rows, called[1])
-    if shapes is not None:
-        cells = {cell: value for cell, value in cells.items() if shapes.get(cell)}
+    outlines = outlines or outline(_hexagons(cells))
+    note = Markup()
+    if zones > len(cells):
+        note = Markup('<p class="muted">{}</p>').format(
+            gettext("Only the {drawn} busiest of {zones} zones are drawn.").format(
+                drawn=formats.number(len(cells)), zones=formats.number(zones)))  # fmt: skip
+    cells = {cell: value for cell, value in cells.items() if cell in outlines.paths}
     if not cells:
         return table if shown else nothing()
     bounds = list(breaks or class_breaks(value for value in cells.values() if value is not None))[:CLASSES]
     ranges = list(labels) or _ranges(bounds)
-    paths, size = _outlines(_hexagons(cells) if shapes is None else {cell: shapes[cell] for cell in cells})
+    paths, size = outlines.paths, outlines.height
     key = hashlib.sha256(f"{title}{min(cells)}{len(cells)}".encode()).hexdigest()[:8]
     shown = {cell: value for cell, value in cells.items() if value is not None}
     groups: dict[int, list[str]] = {}
@@ -108,19 +153,19 @@ def zone_map(
         shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
     )
     return Markup('<svg class="map" fill-rule="evenodd" viewBox="0 0 {} {}" role="img" aria-labelledby="map-{}-t map-{}-d"><title id="map-{}-t">{}</title>'
-                  '<desc id="map-{}-d">{}</desc>{}</svg><ul class="legend" aria-hidden="true">{}</ul>{}').format(
-        MAP_WIDTH, size, key, key, key, title, key, spoken, Markup("").join(body), Markup("").join(legend),
-        table,
+                  '<desc id="map-{}-d">{}</desc>{}</svg><ul class="legend" aria-hidden="true">{}</ul>{}{}').format(
+        MAP_WIDTH, size, key, key, key, title, key, spoken, Markup("").join(body), Markup("").join(legend), note, table,
     )  # fmt: skip
 
 
-def sketch(cells: Mapping[str, float | None], shapes: Mapping[str, Polygons] | None = None) -> Markup:
-    """Draw the map alone, without words, beside text that says what it shows; nothing where no zone has a shape."""
-    shown = {cell: value for cell, value in cells.items() if value is not None and (shapes is None or shapes.get(cell))}
+def sketch(cells: Mapping[str, float | None], outlines: Outlines | None = None) -> Markup:
+    """Draw the map alone, without words, beside text that says what it shows; nothing where no zone has an outline."""
+    outlines = outlines or outline(_hexagons(cells))
+    paths, size = outlines.paths, outlines.height
+    shown = {cell: value for cell, value in cells.items() if value is not None and cell in paths}
     if not shown:
         return Markup()
     bounds = class_breaks(shown.values())
-    paths, size = _outlines(_hexagons(cells) if shapes is None else {cell: shapes[cell] for cell in shown})
     spread = _spread(len(bounds))
     groups: dict[int, list[str]] = {}
     for cell, value in shown.items():
@@ -141,42 +186,26 @@ def _hexagons(cells: Iterable[str]) -> dict[str, Polygons]:
     return {cell: [[[(lng, lat) for lat, lng in h3.cell_to_boundary(cell)]]] for cell in cells}
 
 
-def _outlines(shapes: Mapping[str, Polygons]) -> tuple[dict[str, str], int]:
-    """Return each zone's outline as SVG writes it, without specks, and the picture's height."""
-    placed, height = _project(shapes)
-    paths = {
-        zone: "".join(_path(thin) for ring in rings if len(thin := _thin(ring)) > 1) for zone, rings in placed.items()
-    }
-    return paths, height
-
-
 def _project(shapes: Mapping[str, Polygons]) -> tuple[dict[str, list[Ring]], int]:
     """Return each zone's rings in whole Mercator units of a picture MAP_WIDTH wide, and the picture's height."""
-    outlines: dict[str, list[list[tuple[float, float]]]] = {}
-    middle: float | None = None
-    for zone, polygons in shapes.items():
-        rings = [ring for polygon in polygons for ring in polygon]
-        middle = rings[0][0][0] if middle is None else middle
-        outlines[zone] = [
-            [(math.radians((lng - middle + 180) % 360 - 180), _mercator(lat)) for lng, lat in ring] for ring in rings
-        ]
-    points = [point for rings in outlines.values() for ring in rings for point in ring]
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    wide, tall = max(xs) - min(xs), max(ys) - min(ys)
-    frame_wide = max(wide, tall / MAP_TALLEST) * 1.06
+    rings = [(zone, ring) for zone, polygons in shapes.items() for polygon in polygons for ring in polygon]
+    if not rings:
+        return {}, 0
+    places = np.array([place for _, ring in rings for place in ring], float)
+    x = np.radians((places[:, 0] - places[0, 0] + 180) % 360 - 180)
+    y = -np.log(np.tan(np.pi / 4 + np.radians(places[:, 1].clip(-HIGHEST_LATITUDE, HIGHEST_LATITUDE)) / 2))
+    wide, tall = float(np.ptp(x)), float(np.ptp(y))
+    frame_wide = max(wide, tall / MAP_TALLEST, NARROWEST) * 1.06
     frame_tall = max(tall * 1.06, frame_wide * MAP_FLATTEST)
     scale = MAP_WIDTH / frame_wide
-    left, top = min(xs) - (frame_wide - wide) / 2, min(ys) - (frame_tall - tall) / 2
-    placed = {
-        zone: [[(round((x - left) * scale), round((y - top) * scale)) for x, y in ring] for ring in rings]
-        for zone, rings in outlines.items()
-    }
+    left, top = x.min() - (frame_wide - wide) / 2, y.min() - (frame_tall - tall) / 2
+    points = np.rint(np.stack([x - left, y - top], axis=1) * scale).astype(int).tolist()
+    placed: dict[str, list[Ring]] = {zone: [] for zone in shapes}
+    first = 0
+    for zone, ring in rings:
+        placed[zone].append([(across, down) for across, down in points[first : first + len(ring)]])
+        first += len(ring)
     return placed, round(frame_tall * scale)
-
-
-def _mercator(latitude: float) -> float:
-    kept = max(min(latitude, HIGHEST_LATITUDE), -HIGHEST_LATITUDE)
-    return -math.log(math.tan(math.pi / 4 + math.radians(kept) / 2))
 
 
 def _path(ring: Ring) -> str:
@@ -185,13 +214,13 @@ def _path(ring: Ring) -> str:
     return f"M{ring[0][0]} {ring[0][1]}l{' '.join(steps)}z".replace(" -", "-")
 
 
-def _thin(ring: Ring) -> Ring:
-    """Leave out corners that lie closer than THINNEST to the one before."""
+def _thin(ring: Ring, thinnest: int) -> Ring:
+    """Leave out corners that lie closer than this to the one before, and a last one that is the first."""
     kept = ring[:1]
     for x, y in ring[1:]:
-        if max(abs(x - kept[-1][0]), abs(y - kept[-1][1])) >= THINNEST:
+        if max(abs(x - kept[-1][0]), abs(y - kept[-1][1])) >= thinnest:
             kept.append((x, y))
-    return kept
+    return kept[:-1] if len(kept) > 1 and kept[-1] == kept[0] else kept
 
 
 def _ranges(bounds: Sequence[int]) -> list[str]:

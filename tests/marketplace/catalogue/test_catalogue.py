@@ -12,7 +12,7 @@ import html5lib
 import obstore
 import pytest
 
-from marketplace.catalogue import rules
+from marketplace.catalogue import api, rules
 from marketplace.database import fetch_value
 from marketplace.datasets import objects
 from marketplace.identity import actions as identity
@@ -228,7 +228,7 @@ async def machine_key(partner: uuid.UUID) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def test_machines_list_quote_and_check(run: Run) -> None:
+def test_machines_list_quote_and_check(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         await open_shop()
         release = await seal()
@@ -242,6 +242,13 @@ def test_machines_list_quote_and_check(run: Run) -> None:
             shown = (await b.get("/api/v1/datasets/lyon", headers=keys)).json()
             assert shown["releases"][0]["id"] == str(release)
             assert not {"contributors", "total_weight", "manifest_sha256"} & set(shown["releases"][0])
+            monkeypatch.setattr(api, "MOST_HEXAGONS", len(ZONES) - 1)
+            assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).status_code == 409
+            monkeypatch.undo()
+            outlined = await b.get("/api/v1/datasets/lyon/zones.geojson")
+            assert {one["properties"]["code"] for one in outlined.json()["features"]} == set(ZONES)
+            monkeypatch.setattr(api, "key_zones", None)
+            assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).content == outlined.content, "made once"
             form = {"idempotency-key": str(uuid.uuid4())}
             url, ask = "/api/v1/quotes", {"release": str(release)}
             one = await b.client.post(url, json=ask, headers=keys | form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
@@ -67,6 +68,30 @@ def test_a_map_across_the_antimeridian_is_one_piece() -> None:
     assert min(ys) >= 0
     assert max(ys) <= height
     assert max(xs) - min(xs) > maps.MAP_WIDTH / 2
+
+
+def test_a_map_has_room_for_so_many_zones_and_corners_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "MOST_DRAWN", 40)
+    cells = {cell: float(number) or None for number, cell in enumerate(h3.grid_disk(PARIS, 4))}
+    busiest = maps.busiest(cells)
+    assert sorted(busiest.values(), key=lambda value: value or 0) == [float(number) for number in range(21, 61)]
+    assert maps.busiest({PARIS: None, **dict.fromkeys(h3.grid_ring(PARIS, 1), 2.0)})[PARIS] is None
+    markup = maps.zone_map(busiest, title="People", zones=len(cells))
+    assert len(picture(markup).findall("./g/path")) == 40
+    assert "Only the 40 busiest of 61 zones are drawn." in markup
+    coast = [(math.cos(turn / 500), math.sin(turn / 500) * (1 + turn % 2 / 20)) for turn in range(int(1000 * math.pi))]
+    shapes = {
+        "isle": [[[*coast, coast[0]]]],
+        "rock": [[[(0.0, 0.0), (1e-9, 0.0), (0.0, 1e-9), (0.0, 0.0)]]],
+        "none": [],
+    }
+    whole = maps.outline(shapes)
+    assert set(whole.paths) == {"isle"}, "a speck is not drawn"
+    monkeypatch.setattr(maps, "MOST_CORNERS", 100)
+    assert 20 < maps.outline(shapes).paths["isle"].count("l") + maps.outline(shapes).paths["isle"].count(" ") < 220
+    assert whole.paths["isle"].count(" ") > 1_000
+    assert maps.outline({"point": [[[(4.0, 45.0)] * 4]]}) == maps.Outlines({}, 1000)
+    assert "<svg" not in maps.zone_map({"point": 3.0}, title="People", outlines=maps.Outlines({}, 1000))
 
 
 @given(st.lists(st.integers(1, 10**7), min_size=1, max_size=50))
