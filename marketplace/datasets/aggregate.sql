@@ -13,7 +13,9 @@
 --         manifest       reference and weight of everyone who counts in a published cell: never leaves the operator
 --
 -- A person's rows decide that person's contribution alone: no window, rank or limit looks across people. Removing one
--- person therefore changes at most max_cells cells a unit, each by one person and at most max_events events.
+-- person therefore changes at most max_cells cells a unit, each by one person and at most max_events events. Where the
+-- unit is a day, removing one day of a person changes as many cells of presence, but of flows two more, and of stays
+-- four: the day's last zone begins the next day's first trip, and a day has the end of one night and the start of another.
 
 --: covered
 -- Consents that overlap are one; those that only touch are two, because a withdrawal lies between them.
@@ -23,14 +25,14 @@ ordered_consent AS (
         MAX(consent.valid_to_us) OVER (
             PARTITION BY consent.subscriber_id ORDER BY consent.valid_from_us, consent.valid_to_us
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS reach_us
+        ) AS covered_until_us
     FROM consent
     WHERE consent.valid_from_us < consent.valid_to_us
 ),
 numbered_consent AS (
     SELECT
         ordered_consent.subscriber_id, ordered_consent.valid_from_us, ordered_consent.valid_to_us,
-        SUM(CASE WHEN ordered_consent.reach_us IS NULL OR ordered_consent.valid_from_us >= ordered_consent.reach_us THEN 1 ELSE 0 END) OVER (
+        SUM(CASE WHEN ordered_consent.covered_until_us IS NULL OR ordered_consent.valid_from_us >= ordered_consent.covered_until_us THEN 1 ELSE 0 END) OVER (
             PARTITION BY ordered_consent.subscriber_id ORDER BY ordered_consent.valid_from_us, ordered_consent.valid_to_us
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS island

@@ -125,12 +125,16 @@ def _threshold(candidate: Candidate) -> Finding:
 def _bounds(candidate: Candidate) -> Finding:
     s = candidate.specification
     units = 1 if s.unit == "release" else (s.period_to - s.period_from) // rules.DAY
-    figures = {"max_cells": s.max_cells, "max_events": s.max_events, "units": units}
+    figures = {"max_cells": s.max_cells, "max_events": s.max_events, "units": units, "reach": s.reach}
     return Finding("singling out", "bounds", candidate.largest_weight <= s.max_cells * units, figures)
 
 
 def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
-    """Subtract published hours from days, finer zones from those that hold them, and published zones from their sums."""
+    """Subtract published hours from days, finer zones from those that hold them, and published zones from their sums.
+
+    Releases over zones of another table, or over H3 where these are the operator's own, lie over the same ground but
+    nest in no known way: they are counted, not compared.
+    """
     groups, exposed = 0, 0
     s = candidate.specification
     sources = [(s, candidate.cells), *((other.specification, other.cells) for other in held)]
@@ -144,7 +148,8 @@ def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
                 )  # fmt: skip
                 groups, exposed = groups + len(withheld), exposed + len(found)
     rolled, lonely = _rolled(candidate)
-    figures = {"totals_with_parts": groups + rolled, "exposed": exposed + lonely}
+    apart = sum(other.specification.geography != s.geography for other in held)
+    figures = {"totals_with_parts": groups + rolled, "exposed": exposed + lonely, "over_other_zones": apart}
     return Finding("singling out", "totals less parts", not exposed + lonely, figures)
 
 
@@ -175,29 +180,25 @@ def _parts(
         if of_totals.product == "flows"
         or zones[holder] == of_parts.geography.count_below(holder, of_parts.resolution)
     }  # fmt: skip
-    number = {name: place for place, name in enumerate([*of_totals.segments, *whole])}
-    of_part = {segment: number[segment] for segment in of_totals.segments}
-    of_part |= {zone: number[holder] for zone, holder in held_by.items() if holder in whole}
-    size = np.array([0] * len(of_totals.segments) + list(whole.values()), np.int64) * times
+    holders = {name: place for place, name in enumerate(whole)}
+    of_part = {zone: holders[holder] for zone, holder in held_by.items() if holder in whole}
+    segments = {name: place for place, name in enumerate(of_totals.segments)}
+    size = np.array(list(whole.values()), np.int64) * times
     at = totals["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
     first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
-    zone = _numbers(totals, "zone", number)
-    inside = np.flatnonzero((at >= first) & (at + step_us <= last) & (zone < len(number)))
+    zone = _numbers(totals, "zone", holders)
+    inside = np.flatnonzero((at >= first) & (at + step_us <= last) & (zone < len(holders)))
     told = parts.filter(_numbers(parts, "zone", of_part) < len(of_part))
-    shown, often = np.unique(_codes(told, of_part, step_us, len(number)), return_counts=True)
+    shown, often = np.unique(_codes(told, of_part, segments, step_us), return_counts=True)
     sizes = size[zone[inside]]
-    return sizes - _times(_codes(totals, number, step_us)[inside], shown, often), sizes
+    return sizes - _times(_codes(totals, holders, segments, step_us)[inside], shown, often), sizes
 
 
-def _codes(table: pa.Table, number: dict[str, int], step_us: int, width: int = 0) -> NDArray[np.int64]:
-    """Return a whole number for each row's zone, step and segment; a zone that has no number gets none of another's.
-
-    width: above every number, where some names share one.
-    """
-    zone, segment = (_numbers(table, name, number) for name in ("zone", "segment"))
+def _codes(table: pa.Table, zones: dict[str, int], segments: dict[str, int], step_us: int) -> NDArray[np.int64]:
+    """Return a whole number for each row's zone, step and segment; some zones may share one."""
+    zone, segment = _numbers(table, "zone", zones), _numbers(table, "segment", segments)
     time = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64) // step_us
-    width = (width or len(number)) + 1
-    return (zone * width + segment) * MOST_STEPS + time
+    return (zone * (len(segments) + 1) + segment) * MOST_STEPS + time
 
 
 def _numbers(table: pa.Table, name: str, number: dict[str, int]) -> NDArray[np.int64]:
@@ -222,15 +223,14 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
         return 0, 0
     names, parent = rules.parents(s.zones, s.parent_resolution, s.geography)
     size = np.bincount(parent, minlength=len(names))
-    number = {name: place for place, name in enumerate([*s.segments, *names])}
-    place = {zone: len(s.segments) + int(at) for zone, at in zip(s.zones, parent, strict=True)}
-    number |= place
+    segments, holders = ({name: at for at, name in enumerate(of)} for of in (s.segments, names))
+    place = dict(zip(s.zones, parent.tolist(), strict=True))
     is_sum = _numbers(candidate.cells, "zone", dict.fromkeys(place, 0)) > 0
     step_us = int(s.step.total_seconds() * 1e6)
-    sums = _codes(candidate.cells.filter(is_sum), number, step_us)
-    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), number, step_us), return_counts=True)
-    of = _numbers(candidate.cells.filter(is_sum), "zone", number)
-    left = size[of - len(s.segments)] - _times(sums, shown, times)
+    sums = _codes(candidate.cells.filter(is_sum), holders, segments, step_us)
+    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place, segments, step_us), return_counts=True)
+    of = _numbers(candidate.cells.filter(is_sum), "zone", holders)
+    left = size[of] - _times(sums, shown, times)
     return len(sums), int((left < 2).sum())  # noqa: PLR2004
 
 

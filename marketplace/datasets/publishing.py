@@ -88,6 +88,10 @@ async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
     data = await _kept(row)
     dataset = await queries.get_dataset(row["dataset"])
     specification = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+    if specification.digest != row["specification"]:
+        raise Conflict(
+            "This release was made by another method than today's: build the period's next revision instead."
+        )
     levels = []
     base = specification.law("people").half_width(_outside(specification, _table(data)))
     scaled = max(1.0, row["error_people"] / max(base, 1))

@@ -140,13 +140,13 @@ def merged(question: Question, numbers: NDArray[np.int32]) -> tuple[NDArray[np.i
         groups: list[tuple[int, int, int]] = []
         for one in np.flatnonzero(np.bincount(line) > 1).tolist():
             low, high = np.searchsorted(line, [one, one + 1])
-            reach = None
+            until = None
             for a, b in zip(begins[low:high].tolist(), ends[low:high].tolist(), strict=True):
-                if reach is None or a >= reach:
+                if until is None or a >= until:
                     groups.append((one, a, b))
                 else:
                     groups[-1] = (one, groups[-1][1], max(groups[-1][2], b))
-                reach = groups[-1][2]
+                until = groups[-1][2]
         once = np.bincount(line)[line] == 1
         line = np.concatenate([line[once], np.array([g[0] for g in groups], line.dtype)])
         begins = np.concatenate([begins[once], np.array([g[1] for g in groups], np.int64)])

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h3
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from marketplace.datasets import budget, dossier, drawing, gate, rules
+from marketplace.datasets import budget, dossier, drawing, gate, noise, rules, zone_tables
+from marketplace.datasets.aggregation import Aggregation
+from marketplace.datasets.geography import OwnZones
 from marketplace.settings import settings
 from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification, zones
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 YEAR = 100_000_000
 
@@ -157,6 +162,33 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
     assert failed(one, [other]) == []
     found = next(f for f in gate.findings(one, [other], YEAR) if f.test == "totals less parts")
     assert found.figures["totals_with_parts"] == small.times * len(small.segments)
+
+
+def test_a_zone_that_is_called_as_a_segment_is_not_taken_for_it() -> None:
+    rows = "p,P,\n18-24,A,p\n25-39,B,p\nc,C,p\n"
+    table = OwnZones.of("own", "digest", zone_tables.read("code,name,parent\n" + rows)[0])
+    bands = ("18-24", "25-39")
+    s = specification(
+        1, hours=1, zones=(*bands, "c"), age_bands=bands, resolution=2, parent_resolution=1, geography=table
+    )
+    when = s.period_from
+    sums, parts = [("p", when, "18-24")], [(zone, when, "25-39") for zone in bands]
+    assert gate._rolled(candidate(s, cells=cells_of(sums + parts))) == (1, 0), "the parts are of the other band"
+    large = dataclasses.replace(s, zones=("p",), resolution=1)
+    assert gate._parts(large, cells_of(sums), s, cells_of(parts))[0].tolist() == [3]
+    found = {one.test: one.figures for one in gate.findings(candidate(s), [held(candidate(specification(20)))], YEAR)}
+    assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is said"
+
+
+def test_a_day_is_said_to_reach_beyond_its_bound(tmp_path: Path) -> None:
+    """Whoever has the file or the dossier can compute the noise: cells one unit changes, over its part of epsilon."""
+    s = specification(3, hours=48, product="flows", unit="day", grain="day")
+    assert (s.reach, gate._bounds(candidate(s)).figures["reach"]) == (s.max_cells + 2, s.max_cells + 2)
+    assert (
+        f"one day's events change {s.max_cells + 2} cells at most"
+        in Aggregation(s, tmp_path)._about()["partage.bounds"]
+    )
+    assert s.law("people") == noise.Law("laplace", noise.scale(s.max_cells + 2, s.epsilon_of("people")))
 
 
 class Halved(drawing.Source):

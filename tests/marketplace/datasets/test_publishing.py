@@ -14,7 +14,7 @@ import pytest
 from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.datasets import actions, dossier, objects, publishing, queries
+from marketplace.datasets import actions, dossier, objects, publishing, queries, rules
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
@@ -58,6 +58,10 @@ def test_what_passed_waits_for_a_person_where_it_should(run: Callable[..., Any],
         said = dossier.read(written["document"])
         assert said["cells_sha256"] == row["cells_sha256"]
         assert said["promise"]["rho_nano"] == row["rho_nano"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rules, "METHOD", "another")
+            with pytest.raises(Conflict, match="another method"):
+                await publishing.publish(release, by="Ada")
         await publishing.publish(release, by="Ada")
         await publishing.publish(release, by="Bob")
         row = await queries.get_release(release)
