@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TOLD_EVERY_SECONDS = 0.5
 ASKED_AGAIN_AFTER = dt.timedelta(hours=6)
 """When a scheduled build that was refused, say for want of a table of subscribers, is asked for again."""
+LATE_AFTER = dt.timedelta(hours=12)
+"""When a period whose days have not all come is told as late, beside the requests."""
 
 
 async def ask_for_build(
@@ -86,7 +88,8 @@ async def set_cadence(dataset: str, cadence: str) -> None:
 async def refresh_datasets() -> None:
     """Ask for the latest period that is over of every dataset with a cadence, once, when its days have come; a job.
 
-    The last day's files come after the day: whoever built at midnight would spend the budget on a hole.
+    The last day's files come after the day: whoever built at midnight would spend the budget on a hole. A day that has
+    not come half a day later is told once, as a request that was refused; should it still come, the period is asked for.
     """
     now = clock.now()
     store = await asyncio.to_thread(lambda: Store(objects.store()))
@@ -94,7 +97,10 @@ async def refresh_datasets() -> None:
         if not cadence:
             continue
         period_from, period_to = rules.latest_period(cadence, now)
-        if len(store.days(period_from.date(), period_to.date())) < (period_to - period_from).days:
+        period = [period_from.date() + dt.timedelta(days=day) for day in range((period_to - period_from).days)]
+        if missing := sorted({*period} - {*store.days(period_from.date(), period_to.date())}):
+            if now - period_to >= LATE_AFTER:
+                await _tell_late(cadence, period_from, period_to, missing)
             continue
         await execute(
             """INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
@@ -104,10 +110,33 @@ async def refresh_datasets() -> None:
                                  AND release.period_from = $2 AND release.period_to = $3)
                  AND NOT EXISTS (SELECT FROM build_request AS asked WHERE asked.dataset = code
                                  AND asked.period_from = $2 AND asked.period_to = $3
-                                 AND (asked.ended_at IS NULL OR asked.asked_at > $6))
+                                 AND (asked.ended_at IS NULL OR (asked.started_at IS NOT NULL AND asked.asked_at > $6)))
                ON CONFLICT DO NOTHING""",
             cadence, period_from, period_to, BY_CADENCE, now, now - ASKED_AGAIN_AFTER,
         )  # fmt: skip
+
+
+async def _tell_late(cadence: str, period_from: dt.datetime, period_to: dt.datetime, missing: list[dt.date]) -> None:
+    """Write a refused request for a period that waits for its days, beside every dataset of the cadence that has none."""
+    late = Conflict(
+        "The cadence waits: {missing} of the period's days were not ingested, {first} the first of them.",
+        missing=len(missing), first=missing[0],
+    )  # fmt: skip
+    await execute(
+        """INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at, ended_at, refusal)
+           SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6 FROM dataset
+           WHERE cadence = $1 AND spent_micro + epsilon_micro <= budget_micro
+             AND NOT EXISTS (SELECT FROM release WHERE release.dataset = code
+                             AND release.period_from = $2 AND release.period_to = $3)
+             AND NOT EXISTS (SELECT FROM build_request AS asked WHERE asked.dataset = code
+                             AND asked.period_from = $2 AND asked.period_to = $3)""",
+        cadence, period_from, period_to, BY_CADENCE, clock.now(), _kept(late),
+    )  # fmt: skip
+
+
+def _kept(refusal: Refusal) -> str:
+    """Return a refusal as a request's row keeps it, to be read in any language."""
+    return json.dumps({"sentence": refusal.sentence, "fields": {k: str(v) for k, v in refusal.fields.items()}})
 
 
 BY_CADENCE = "cadence"
@@ -135,7 +164,7 @@ async def _run(request: asyncpg.Record) -> None:
                 publish=request["publish"], progress=say,
             )  # fmt: skip
     except Refusal as refused:
-        refusal = json.dumps({"sentence": refused.sentence, "fields": {k: str(v) for k, v in refused.fields.items()}})
+        refusal = _kept(refused)
     await execute(
         """UPDATE build_request SET ended_at = $2, release = $3, refusal = $4,
                share_micro = CASE WHEN $3::uuid IS NULL THEN share_micro ELSE 1000000 END WHERE id = $1""",

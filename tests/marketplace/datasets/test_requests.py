@@ -145,7 +145,12 @@ def test_what_a_build_refuses_is_read_beside_the_request(run: Run) -> None:
     run(story)
 
 
-def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hours", [1, 13])
+def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
+    run: Run, tmp_path: Path, hours: int
+) -> None:
+    """So many hours after midnight; from noon on, a day that has not come is told once, and is asked for if it comes."""
+
     async def story() -> None:
         await declare(grain="day")
         await requests.refresh_datasets()
@@ -155,25 +160,32 @@ def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(r
             await requests.set_cadence("lyon", "hour")
         period = rules.latest_period("day", clock.now())
         for days_before in (1, 0):
-            await requests.refresh_datasets()
-            assert await fetch_value("SELECT count(*) FROM build_request") == 0, "its last day's events have not come"
+            for _ in range(2):
+                await requests.refresh_datasets()
+            told = await fetch("SELECT refusal, release FROM build_request")
+            assert len(told) == (hours > 12), "its last day's events have not come"
+            for row in told:
+                assert json.loads(row["refusal"])["fields"] == {"missing": "1", "first": period[0].date().isoformat()}
             noon = period[0] + dt.timedelta(hours=12) - dt.timedelta(days=days_before)
             files = write(tmp_path / str(days_before), [(1, noon, ZONES[0])], [1])
             await ingest_events(events=files["events"])
+        before = len(told)
         for _ in range(3):
             await requests.refresh_datasets()
-        row = await fetch_one("SELECT * FROM build_request")
+        row = await fetch_one("SELECT * FROM build_request WHERE ended_at IS NULL")
         assert row
         assert row["publish"]
         assert (row["period_from"], row["period_to"]) == period
         await requests.run_requests()  # refused: no table of subscribers has come
         await requests.refresh_datasets()
-        assert await fetch_value("SELECT count(*) FROM build_request") == 1
+        assert await fetch_value("SELECT count(*) FROM build_request") == before + 1
         await execute("UPDATE build_request SET asked_at = asked_at - interval '7 hours'")
         await requests.refresh_datasets()
-        assert await fetch_value("SELECT count(*) FROM build_request") == 2
+        assert await fetch_value("SELECT count(*) FROM build_request") == before + 2
 
-    run(story)
+    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
+    with clock.shifted(midnight + dt.timedelta(hours=hours) - clock.now()):
+        run(story)
 
 
 def strict(page: Any) -> str:
