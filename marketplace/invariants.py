@@ -35,6 +35,16 @@ _always(
        WHERE NOT EXISTS (SELECT FROM posting WHERE posting.entry = journal_entry.id)""",
 )
 _always(
+    "what the last closed month ended with is what its postings and those before add up to",
+    """SELECT month, account FROM period_balance AS kept JOIN period USING (month) CROSS JOIN LATERAL (
+           SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = account), 0) AS debit_minor,
+                  coalesce(sum(amount_minor) FILTER (WHERE credit = account), 0) AS credit_minor
+           FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+           WHERE account IN (debit, credit) AND at < ends_at) AS books
+       WHERE month = (SELECT max(month) FROM period_balance)
+         AND (books.debit_minor, books.credit_minor) <> (kept.debit_minor, kept.credit_minor)""",
+)
+_always(
     "a sale is entered for what its order says",
     """SELECT purchase_order.id AS "order", journal_entry.id AS entry
        FROM journal_entry JOIN purchase_order ON purchase_order.id::text = journal_entry.source_id

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value, lock
 from marketplace.errors import Conflict
+from marketplace.ledger.queries import TRIAL_BALANCE
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ async def hold_periods() -> None:
 
 
 async def close_period(month: dt.date, person: uuid.UUID, checks: Sequence[Mapping[str, object]]) -> None:
-    """Close a month for ever, inside the transaction that holds the periods; refuse one that is closed or not over."""
+    """Close a month for ever, inside the transaction that holds the periods; refuse one that is closed or not over.
+
+    What every account adds up to by its end is written with it: nothing dated before can change that any more.
+    """
     starts_at, ends_at = bounds(month)
     now = clock.now()
     if ends_at > now:
@@ -80,4 +84,9 @@ async def close_period(month: dt.date, person: uuid.UUID, checks: Sequence[Mappi
         """INSERT INTO period (month, starts_at, ends_at, closed_at, closed_by, checks)
            VALUES ($1, $2, $3, $4, $5, $6)""",
         month, starts_at, ends_at, now, person, json.dumps(list(checks), default=str),
+    )  # fmt: skip
+    await execute(
+        f"""INSERT INTO period_balance (month, account, debit_minor, credit_minor)
+            SELECT $3, code, debit_minor, credit_minor FROM ({TRIAL_BALANCE}) AS told""",
+        ends_at - dt.timedelta(microseconds=1), False, month,  # noqa: FBT003 (by the books' date)
     )  # fmt: skip

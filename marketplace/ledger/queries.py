@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import NotFound
@@ -29,30 +29,38 @@ async def balance(account: str, at: dt.datetime | None = None) -> int:
     )  # fmt: skip
 
 
+TRIAL_BALANCE: Final = """
+WITH base AS (
+    SELECT month, ends_at FROM period
+    WHERE NOT $2 AND ($1::timestamptz IS NULL OR ends_at <= $1 + interval '1 microsecond')
+      AND EXISTS (SELECT FROM period_balance WHERE period_balance.month = period.month)
+    ORDER BY month DESC LIMIT 1
+), moved AS (
+    SELECT posting.debit, posting.credit, posting.amount_minor
+    FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)
+      AND at >= coalesce((SELECT ends_at FROM base), '-infinity')
+), side AS (
+    SELECT account AS code, debit_minor, credit_minor FROM period_balance WHERE month = (SELECT month FROM base)
+    UNION ALL SELECT debit, amount_minor, 0::bigint FROM moved
+    UNION ALL SELECT credit, 0::bigint, amount_minor FROM moved
+)
+SELECT account.code, left(account.code, 1) AS class, account.title_fr, account.title_en,
+       coalesce(sum(side.debit_minor), 0)::bigint AS debit_minor,
+       coalesce(sum(side.credit_minor), 0)::bigint AS credit_minor,
+       coalesce(sum(side.debit_minor - side.credit_minor), 0)::bigint AS balance_minor
+FROM account LEFT JOIN side ON side.code = account.code
+GROUP BY account.code ORDER BY account.code
+"""
+"""SQL: every account by $1 (included; null: by now), by date or, where $2, by recording; by date, from the last closed month on."""
+
+
 async def trial_balance(at: dt.datetime | None = None, *, recorded: bool = False) -> list[asyncpg.Record]:
     """Return every account with its debits and credits until `at` (included); all balances add up to zero.
 
     By the books' date; `recorded`: by when it was entered, that is, what the books said at that instant.
     """
-    return await fetch(
-        """
-        WITH moved AS (
-            SELECT posting.debit, posting.credit, posting.amount_minor
-            FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
-            WHERE $1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1
-        ), side AS (
-            SELECT debit AS code, amount_minor AS debit_minor, 0::bigint AS credit_minor FROM moved
-            UNION ALL SELECT credit, 0, amount_minor FROM moved
-        )
-        SELECT account.code, left(account.code, 1) AS class, account.title_fr, account.title_en,
-               coalesce(sum(side.debit_minor), 0)::bigint AS debit_minor,
-               coalesce(sum(side.credit_minor), 0)::bigint AS credit_minor,
-               coalesce(sum(side.debit_minor - side.credit_minor), 0)::bigint AS balance_minor
-        FROM account LEFT JOIN side ON side.code = account.code
-        GROUP BY account.code ORDER BY account.code
-        """,
-        at, recorded,
-    )  # fmt: skip
+    return await fetch(TRIAL_BALANCE, at, recorded)
 
 
 async def get_account(code: str) -> asyncpg.Record:

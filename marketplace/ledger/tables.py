@@ -65,6 +65,18 @@ class Period(Table, db=DB, tablename="period"):
     is_a_month = Check("extract(day FROM month) = 1 AND starts_at < ends_at AND ends_at <= closed_at")
 
 
+class PeriodBalance(Table, db=DB, tablename="period_balance"):
+    """What an account adds up to by the end of a closed month, from the first entry on; append-only, like what it sums."""
+
+    id = BigSerial(primary_key=True)
+    month = ForeignKey(Period, null=False, on_delete=OnDelete.restrict, target_column="month")
+    account = ForeignKey(Account, null=False, on_delete=OnDelete.restrict, target_column="code")
+    debit_minor = BigInt()
+    credit_minor = BigInt()
+    one_sum_an_account = Unique([month, account])
+    sums_are_not_negative = Check("debit_minor >= 0 AND credit_minor >= 0")
+
+
 class StaffAction(Table, db=DB, tablename="staff_action"):
     """Who did what, when and why, with what it changed; append-only."""
 

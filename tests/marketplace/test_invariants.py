@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OFFENCES = {
+    "what the last closed month ended with is what its postings and those before add up to": (
+        "INSERT INTO period_balance (month, account, debit_minor, credit_minor) SELECT max(month), '411000', 1, 0 FROM period"
+    ),
     "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are": (
         "UPDATE auction_lead SET bid_count = bid_count + 1"
     ),

@@ -16,11 +16,12 @@ from marketplace.finance.bank import import_bank_statement
 from marketplace.finance.candidates import settle_line
 from marketplace.finance.closing import HEADINGS, checks_of, close_month
 from marketplace.finance.matching import undo_matches
+from marketplace.invariants import broken
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.audit import list_actions
 from marketplace.ledger.periods import bounds, closed_until, list_closed, list_open, month_of, next_month
-from marketplace.ledger.queries import balance
+from marketplace.ledger.queries import balance, trial_balance
 from tests.marketplace.finance.staff import hire
 from tests.marketplace.finance.statements import Entry, Statement
 
@@ -92,12 +93,50 @@ def test_a_month_closes_and_then_refuses(run: Run) -> None:
         for change in (
             "DELETE FROM period",
             "UPDATE period SET ends_at = starts_at + interval '1 s'",
-            "TRUNCATE period",
+            "TRUNCATE period CASCADE",
         ):
             with pytest.raises(asyncpg.RestrictViolationError):
                 await execute(change)
         with pytest.raises(Conflict, match="never opens again"):
             await close_month(month, ada)
+
+    run(story)
+
+
+def test_a_trial_balance_starts_where_the_last_closed_month_ended(run: Run) -> None:
+    async def story() -> None:
+        ada, months = await hire("Ada"), [months_ago(2), months_ago(1)]
+        for month in months:
+            await sell(bounds(month)[0], f"first of {month}")
+            await sell(bounds(month)[1] - dt.timedelta(microseconds=1), f"last of {month}")
+        await sell(bounds(months[1])[1], "the open month's")
+        await compare()
+        edges = [edge for month in months for edge in bounds(month)]
+        instants = [None, *edges, *[edge - dt.timedelta(microseconds=1) for edge in edges]]
+        before = [await partners(at) for at in instants]
+        for month in months:
+            await close_month(month, ada)
+        assert [await partners(at) for at in instants] == before
+        assert before[0] == 500
+        await tamper(7)
+        assert await partners(None) == 507, "the closed months are not added up again"
+        [offender] = await broken()
+        assert offender.startswith("what the last closed month ended with")
+        await tamper(-7)
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute("UPDATE period_balance SET debit_minor = 0")
+
+    async def tamper(by: int) -> None:
+        await execute("ALTER TABLE period_balance DISABLE TRIGGER append_only")
+        await execute(
+            "UPDATE period_balance SET debit_minor = debit_minor + $1 WHERE account = $2 AND month = $3",
+            by, chart.PARTNERS, months_ago(1),
+        )  # fmt: skip
+        await execute("ALTER TABLE period_balance ENABLE TRIGGER append_only")
+
+    async def partners(at: dt.datetime | None) -> int:
+        [row] = [row for row in await trial_balance(at) if row["code"] == chart.PARTNERS]
+        return int(row["debit_minor"])
 
     run(story)
 
