@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 FLOORS = [
     {"pricing"},
     {"errors"},
-    {"clock", "settings"},
+    {"clock", "settings", "statements"},
     {"database", "web"},
     {"identity"},
     {"ledger", "consent"},
