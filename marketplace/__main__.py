@@ -71,7 +71,7 @@ def serve(_: argparse.Namespace) -> int:
 
 def jobs(_: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
-    from marketplace.jobs import work_until_stopped
+    from marketplace.jobs.scheduler import work_until_stopped
     from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
 
     refuse_demo_settings(settings())
@@ -117,7 +117,7 @@ def build(arguments: argparse.Namespace) -> int:
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
         from marketplace.datasets.queries import get_release
-        from marketplace.embedded.progress import Progress
+        from marketplace.progress import Progress
 
         with Progress() as progress:
             release = await build_release(
@@ -142,7 +142,7 @@ def ingest(arguments: argparse.Namespace) -> int:
 
     async def story() -> int:
         from marketplace.datasets.ingestion import ingest_events
-        from marketplace.embedded.progress import Progress
+        from marketplace.progress import Progress
 
         with Progress() as progress:
             days = await ingest_events(arguments.events, arguments.subscribers, arguments.sites, progress=progress)

@@ -7,7 +7,7 @@ import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 import asyncpg
@@ -24,10 +24,23 @@ from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
-from marketplace import database
+from marketplace import database, metrics, webhooks
+from marketplace.auctions import api as auctions_api
+from marketplace.auctions import pages as auctions_pages
+from marketplace.catalogue import api as catalogue_api
+from marketplace.catalogue import pages as catalogue_pages
+from marketplace.datasets import pages as datasets_pages
+from marketplace.delivery import api as delivery_api
+from marketplace.delivery import pages as delivery_pages
+from marketplace.earnings import pages as earnings_pages
 from marketplace.errors import Refusal
+from marketplace.finance import pages as finance_pages
+from marketplace.identity import api as identity_api
+from marketplace.identity import pages as identity_pages
 from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import Identify
+from marketplace.purchases import api as purchases_api
+from marketplace.purchases import pages as purchases_pages
 from marketplace.settings import settings
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, page, sign_in_url
@@ -35,6 +48,7 @@ from marketplace.web.pages import engine, page, sign_in_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from litestar.handlers import HTTPRouteHandler
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
     from marketplace.settings import Settings
@@ -280,7 +294,7 @@ def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIA
                 [Path(__file__).parent / "web" / "static"],
                 cache_control=CacheControlHeader(max_age=86400, public=True),
             ),
-            *_slices(),
+            *routes(),
             *doors,
         ],
         lifespan=[_lifespan] if manages_pool else [],
@@ -302,21 +316,32 @@ def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIA
     return Calm(Languages(Identify(app)))
 
 
-def _slices() -> list[Any]:
-    """Return the route handlers of every slice: each slice's `pages.py` and `api.py` end with a list `ROUTES`."""
-    import importlib  # noqa: PLC0415
-    import importlib.util  # noqa: PLC0415
+ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
+    identity_pages.ROUTES,
+    identity_api.ROUTES,
+    datasets_pages.ROUTES,
+    catalogue_pages.ROUTES,
+    catalogue_api.ROUTES,
+    purchases_pages.ROUTES,
+    purchases_api.ROUTES,
+    auctions_pages.ROUTES,
+    auctions_api.ROUTES,
+    delivery_pages.ROUTES,
+    delivery_api.ROUTES,
+    earnings_pages.ROUTES,
+    finance_pages.ROUTES,
+    webhooks.ROUTES,
+    metrics.ROUTES,
+)
+"""What the site answers, one line a file: people's pages and machines' API of each slice."""
 
-    names = ("identity", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings", "finance")
-    routes: list[Any] = []
-    for module in [f"marketplace.{name}.{file}" for name in names for file in ("pages", "api")] + [
-        "marketplace.webhooks", "marketplace.metrics",
-    ]:  # fmt: skip
-        if importlib.util.find_spec(module):
-            routes += importlib.import_module(module).ROUTES
-    heads = {path for handler in routes if "HEAD" in handler.http_methods for path in handler.paths}
-    for handler in routes:
+
+def routes() -> list[HTTPRouteHandler]:
+    """Return every slice's route handlers; each GET answers HEAD too, and only the API is in its OpenAPI document."""
+    handlers = [handler for part in ROUTES for handler in part]
+    heads = {path for handler in handlers if "HEAD" in handler.http_methods for path in handler.paths}
+    for handler in handlers:
         if "GET" in handler.http_methods and not handler.paths & heads:
             handler.http_methods = {*handler.http_methods, "HEAD"}  # the server drops the body
         handler.include_in_schema = any(path.startswith("/api/") for path in handler.paths)
-    return routes
+    return handlers

@@ -7,8 +7,9 @@ no-op (here it is a savepoint), and a child task silently shares its parent's tr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
 from marketplace.errors import Invalid
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     import asyncpg
     import numpy as np
     from numpy.typing import NDArray
+    from piccolo.query import Query, Select
+    from piccolo.table import Table
 
+Row = TypeVar("Row", bound=Struct)
+Scalar = TypeVar("Scalar")
+row_check: Callable[[type[Struct], Any, str, Sequence[object]], Awaitable[None]] | None = None
+"""What compares a row's fields with its statement's columns before it runs; set by tests, None in production."""
 
 OLDEST_SERVER = 170_000
 ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
@@ -140,6 +147,45 @@ def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncp
         return DB.pool
     assert current.task is asyncio.current_task(), "a child task must not join its parent's transaction"
     return current.connection
+
+
+def select(row: type[Struct], table: type[Table]) -> Select[Any]:
+    """Return Piccolo's query of just the columns of `table` that `row` has fields for, in the fields' order."""
+    return table.select(*(table._meta.get_column_by_name(name) for name in row.__struct_fields__))  # noqa: SLF001 (Piccolo offers no other way)
+
+
+async def fetch_rows(row: type[Row], source: str | Query[Any, Any], *values: object) -> list[Row]:
+    """Return all rows of `source`, SQL with parameters $1, $2, … or a Piccolo query, as `row`: its fields are the columns."""
+    sql, given = _statement(source, values)
+    if row_check is not None:
+        await row_check(row, _joined(), sql, given)
+    return [row(*record) for record in await _joined().fetch(sql, *given)]
+
+
+async def fetch_row(row: type[Row], source: str | Query[Any, Any], *values: object) -> Row | None:
+    """Return the first row of `source` as `row`, or None."""
+    sql, given = _statement(source, values)
+    if row_check is not None:
+        await row_check(row, _joined(), sql, given)
+    record = await _joined().fetchrow(sql, *given)
+    return None if record is None else row(*record)
+
+
+async def fetch_scalar(kind: type[Scalar], source: str | Query[Any, Any], *values: object) -> Scalar | None:
+    """Return the first column of the first row of `source`, or None where there is no row or the column is null."""
+    sql, given = _statement(source, values)
+    value = await _joined().fetchval(sql, *given)
+    assert value is None or isinstance(value, kind), f"{sql} returns {type(value).__name__}, not {kind.__name__}"
+    return value
+
+
+def _statement(source: str | Query[Any, Any], values: tuple[object, ...]) -> tuple[str, Sequence[object]]:
+    if isinstance(source, str):
+        return source, values
+    assert not values, "a Piccolo query carries its own values"
+    (querystring,) = source.querystrings
+    sql, given = querystring.compile_string()
+    return sql, given
 
 
 async def fetch(sql: str, *values: object) -> list[asyncpg.Record]:

@@ -16,7 +16,8 @@ from prometheus_client.core import GaugeMetricFamily
 from marketplace import clock
 from marketplace.errors import NotAllowed
 from marketplace.finance.queries import last_run
-from marketplace.jobs import jobs, list_last_runs
+from marketplace.jobs.scheduler import list_last_runs
+from marketplace.jobs.timetable import jobs
 from marketplace.payments.queries import count_amiss
 from marketplace.settings import settings
 

@@ -10,14 +10,14 @@ from piccolo.table import Table
 
 SLICES = (
     "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
-    "finance",
+    "finance", "jobs",
 )  # fmt: skip
 
 
 def tables() -> list[type[Table]]:
     """Return every table of every slice, lower floors first."""
     found: list[type[Table]] = []
-    for name in (*(f"{slice_}.tables" for slice_ in SLICES), "jobs"):
+    for name in (f"{slice_}.tables" for slice_ in SLICES):
         module = importlib.import_module(f"marketplace.{name}")
         found += [
             item

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace.auctions.contributors import FEWEST_TOLD
 from marketplace.database import fetch
 from marketplace.errors import NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -34,7 +34,7 @@ MINE = """LEFT JOIN contributor_ask AS mine
     ON mine.call = call.id AND mine.subscriber = $2 AND mine.withdrawn_at IS NULL"""
 
 
-async def list_calls(subscriber: int, page: int) -> Paged:
+async def list_calls(subscriber: int, page: int) -> Paged[Any]:
     """List calls with their groups, the subscriber's own statement and outcome, and whether they consent to the purpose."""
     rows = await fetch(
         CALL.format(
@@ -63,7 +63,7 @@ async def get_call(subscriber: int, call: uuid.UUID) -> dict[str, Any]:
     return (await _with_strata(rows))[0]
 
 
-async def list_all_calls(page: int) -> Paged:
+async def list_all_calls(page: int) -> Paged[Any]:
     """List every call for a steward: its groups with what was wanted and what came of it, in rough numbers."""
     found = paged(await fetch(CALL.format(limit=PAGE_SIZE + 1, more="", join=""), offset(page)), page)
     return Paged(await _with_strata(found.rows), found.number, found.more)

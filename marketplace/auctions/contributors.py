@@ -23,8 +23,8 @@ import structlog
 
 from marketplace import clock
 from marketplace.auctions import sealing
+from marketplace.builds.registry import Registry, refuse_without_table
 from marketplace.database import copy_columns, execute, fetch, fetch_one, fetch_value, transaction
-from marketplace.datasets.registry import Registry, refuse_without_table
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.auctions.award import Reason

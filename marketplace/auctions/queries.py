@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace.auctions import rules
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -40,7 +40,7 @@ async def get_auction(auction: uuid.UUID) -> asyncpg.Record:
     return row
 
 
-async def list_auctions(page: int) -> Paged:
+async def list_auctions(page: int) -> Paged[Any]:
     """List auctions, those that can still be bid in first, by their end."""
     rows = await fetch(
         f"""SELECT * FROM ({AUCTION}) AS auction
@@ -76,7 +76,7 @@ async def list_log(auction: uuid.UUID, *, after: int = 0, upto: int | None = Non
     )  # fmt: skip
 
 
-async def list_latest(auction: uuid.UUID, page: int) -> Paged:
+async def list_latest(auction: uuid.UUID, page: int) -> Paged[Any]:
     """List accepted bids, the latest first."""
     rows = await fetch(
         f"""SELECT position, pseudonym, received_at, price_minor, answer FROM bid

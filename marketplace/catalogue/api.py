@@ -16,11 +16,11 @@ from msgspec import Meta, Struct
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
-from marketplace.datasets.geography import H3
 from marketplace.datasets.queries import get_release, key_zones, list_editions
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.actors import vetted_partner
+from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
 
 PUBLISHED = (
     "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",

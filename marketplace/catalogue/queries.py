@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.catalogue import rules
 from marketplace.database import fetch, fetch_one
-from marketplace.datasets import objects
 from marketplace.datasets.queries import cells, get_dataset, key_zones
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import NotFound, Refusal
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.web import maps
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Outlines
 
 SAMPLE_ROWS = 10
@@ -74,7 +74,7 @@ class Glance:
     """How many figures of each zone are published; a zone with none is absent."""
 
 
-async def list_listings(search: str, page: int) -> Paged:
+async def list_listings(search: str, page: int) -> Paged[Any]:
     """Return one page of what is for sale, freshest first; `search` takes words of both languages, or their beginnings."""
     words = rules.search_words(search)
     rows = await fetch(
@@ -123,7 +123,7 @@ async def get_listed_release(code: str, release: uuid.UUID) -> asyncpg.Record:
     return row
 
 
-async def list_listed_releases(code: str, page: int) -> Paged:
+async def list_listed_releases(code: str, page: int) -> Paged[Any]:
     """Return one page of a dataset's sealed releases, latest period first; `revoked_at` is that of one called back."""
     rows = await fetch(
         """SELECT release.*, revocation.revoked_at FROM release LEFT JOIN revocation ON revocation.release = release.id

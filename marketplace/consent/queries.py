@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketplace.consent import rules
 from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.settings import settings
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,7 +90,7 @@ async def standing(subscriber: int) -> list[asyncpg.Record]:
     )
 
 
-async def receipts(subscriber: int, page: int = 1) -> Paged:
+async def receipts(subscriber: int, page: int = 1) -> Paged[Any]:
     """Return one page of a subscriber's receipts, the latest first."""
     rows = await fetch(
         """SELECT consent_record.receipt, consent_record.given, consent_record.at, consent_record.purpose,

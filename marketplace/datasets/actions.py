@@ -29,13 +29,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from marketplace import clock
+from marketplace import object_store as objects
+from marketplace.builds.aggregation import Aggregation, Outcome
 from marketplace.consent.queries import intervals_around
 from marketplace.database import execute, fetch_one, fetch_value, transaction
-from marketplace.datasets import budget, objects, publishing, queries, rules
-from marketplace.datasets.aggregation import Aggregation, Outcome
-from marketplace.datasets.turns import alone
+from marketplace.datasets import publishing, queries
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.locks import alone
+from marketplace.privacy import budget
+from marketplace.privacy import specification as rules
 from marketplace.settings import settings
 
 if TYPE_CHECKING:

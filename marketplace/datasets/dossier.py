@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import rfc8785
 
 from marketplace.consent.rules import public_key, sign, verify
-from marketplace.datasets import gate, rules
+from marketplace.privacy import gate
+from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
 VERSION: Final = 1
 SAMPLERS: Final = {

@@ -6,11 +6,12 @@ import asyncio
 import io
 from typing import TYPE_CHECKING
 
-from marketplace.datasets import inputs, objects
-from marketplace.datasets.ingest import ingest
-from marketplace.datasets.store import Store
-from marketplace.datasets.turns import alone
+from marketplace import object_store as objects
+from marketplace.builds import inputs
+from marketplace.builds.ingest import ingest
+from marketplace.builds.store import Store
 from marketplace.errors import Conflict, Invalid
+from marketplace.locks import alone
 from marketplace.settings import settings
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
 from marketplace.consent.rules import public_key
-from marketplace.datasets import actions, dossier, publishing, queries, requests, rules, zone_pages
-from marketplace.datasets.geography import OwnZones
+from marketplace.datasets import actions, dossier, publishing, queries, requests, zone_pages
 from marketplace.datasets.written_zones import names, read_area
 from marketplace.datasets.zone_tables import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor, staff
+from marketplace.privacy import specification as rules
+from marketplace.privacy.geography import OwnZones
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, localised, page, see
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
 
 MICRO = 1_000_000
 LARGEST_EPSILON = 1_000

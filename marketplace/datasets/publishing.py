@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.database import execute, fetch, fetch_one, transaction
-from marketplace.datasets import dossier, editions, finishing, gate, noise, objects, queries
-from marketplace.datasets.turns import alone
+from marketplace.datasets import dossier, queries
 from marketplace.errors import Conflict, Invalid
+from marketplace.locks import alone
+from marketplace.privacy import editions, finishing, gate, noise
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import asyncpg
     import pyarrow as pa
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
     Say = Callable[[str, float], None]
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marketplace import object_store as objects
 from marketplace.database import fetch, fetch_one
-from marketplace.datasets import objects, rules
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,7 +53,7 @@ async def get_dataset(code: str) -> asyncpg.Record:
     return row
 
 
-async def list_datasets(page: int = 1) -> Paged:
+async def list_datasets(page: int = 1) -> Paged[Any]:
     """Return one page of datasets with their purpose, how many releases are sealed and refused, and the latest end."""
     rows = await fetch(
         """SELECT dataset.*, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en,
@@ -75,7 +76,7 @@ async def get_release(release: uuid.UUID) -> asyncpg.Record:
     return row
 
 
-async def list_releases(dataset: str, page: int = 1) -> Paged:
+async def list_releases(dataset: str, page: int = 1) -> Paged[Any]:
     """Return one page of a dataset's releases in every state, the latest period first."""
     rows = await fetch(
         "SELECT * FROM release WHERE dataset = $1 ORDER BY period_to DESC, started_at DESC LIMIT $2 OFFSET $3",

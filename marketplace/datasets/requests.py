@@ -13,11 +13,13 @@ import json
 from typing import TYPE_CHECKING
 
 from marketplace import clock
+from marketplace import object_store as objects
+from marketplace.builds.store import Store
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
-from marketplace.datasets import objects, queries, rules
+from marketplace.datasets import queries
 from marketplace.datasets.actions import build
-from marketplace.datasets.store import Store
 from marketplace.errors import Conflict, Invalid, Refusal
+from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     import uuid

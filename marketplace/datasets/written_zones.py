@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import h3
 
-from marketplace.datasets import geojson
-from marketplace.datasets.geography import H3
 from marketplace.errors import Invalid
+from marketplace.privacy import geojson
+from marketplace.privacy.geography import H3
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
 
 LONGEST_TEXT: Final = 500_000
 LARGEST_DRAWING: Final = 200_000

@@ -11,7 +11,6 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads annotations)
 from litestar.response import Redirect, Template  # noqa: TC002
 
-from marketplace.datasets.geography import OwnZones
 from marketplace.datasets.zone_tables import (
     LARGEST_TABLE_BYTES,
     define_zones,
@@ -22,6 +21,7 @@ from marketplace.datasets.zone_tables import (
 )
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor, staff
+from marketplace.privacy.geography import OwnZones
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see
 

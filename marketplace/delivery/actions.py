@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.database import execute, fetch_one, lock, transaction
-from marketplace.datasets import objects
 from marketplace.delivery import rules
 from marketplace.delivery.queries import get_entitlement
 from marketplace.errors import NotFound

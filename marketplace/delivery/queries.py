@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -28,7 +28,7 @@ WHOLE = """
 """
 
 
-async def list_entitlements(partner: uuid.UUID, page: int) -> Paged:
+async def list_entitlements(partner: uuid.UUID, page: int) -> Paged[Any]:
     """Return one page of a partner's entitlements, the latest first, ended and revoked ones too."""
     rows = await fetch(
         f"{WHOLE} WHERE entitlement.partner = $1 ORDER BY starts_at DESC, entitlement.id LIMIT $2 OFFSET $3",

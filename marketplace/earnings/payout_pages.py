@@ -22,7 +22,7 @@ from marketplace.earnings.payout_file import open_file
 from marketplace.earnings.queries import get_balance
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor, staff, subscriber
-from marketplace.ledger.audit import note_action
+from marketplace.identity.audit_trail import note_action
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import gettext

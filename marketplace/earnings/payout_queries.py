@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from marketplace.database import fetch, fetch_one
 from marketplace.earnings.payouts import DUE, DUE_AT_STRIPE
 from marketplace.errors import NotFound
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.settings import settings
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -96,7 +96,7 @@ async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> dict[s
     }
 
 
-async def list_payouts(line: int, page: int = 1) -> Paged:
+async def list_payouts(line: int, page: int = 1) -> Paged[Any]:
     """Return one page of a line's payouts, the latest first; what was given up before it was sent is none."""
     rows = await fetch(
         """SELECT payout.*, payout_run.state AS run_state, payout_run.sent_at, payout_run.execute_on, payout_run.drafted_at,
@@ -130,7 +130,7 @@ LEFT JOIN person AS cancelled ON cancelled.id = cancelled_by
 """
 
 
-async def list_runs(page: int = 1) -> Paged:
+async def list_runs(page: int = 1) -> Paged[Any]:
     """Return one page of payout runs, the latest first."""
     rows = await fetch(f"{RUNS} ORDER BY drafted_at DESC, id LIMIT $1 OFFSET $2", PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
@@ -176,7 +176,7 @@ async def get_run_page(run: uuid.UUID) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "") -> Paged:
+async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "") -> Paged[Any]:
     """Return one page of a run's payouts: lines and the last four characters, never a name."""
     rows = await fetch(
         """SELECT payout.*, last_four, bank_details.country FROM payout

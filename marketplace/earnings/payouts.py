@@ -16,8 +16,8 @@ from marketplace.earnings import sepa
 from marketplace.earnings.bank_details import end_former
 from marketplace.earnings.payout_file import make_file
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
+from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import check_reason, note_action
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.payments.transfers import request_transfers
 from marketplace.settings import settings

@@ -12,7 +12,7 @@ from marketplace.datasets.queries import find_contribution
 from marketplace.earnings.promises import promises_to, top_up_of
 from marketplace.earnings.rules import MICRO_PER_MINOR, expected_after, people_about
 from marketplace.errors import NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from pricing.promises import added_to
 from pricing.revenue_share import Split, share_of
 
@@ -101,7 +101,9 @@ LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
 """
 
 
-async def list_shares(subscriber: int, page: int = 1, among: Mapping[uuid.UUID, Contribution] | None = None) -> Paged:
+async def list_shares(
+    subscriber: int, page: int = 1, among: Mapping[uuid.UUID, Contribution] | None = None
+) -> Paged[Any]:
     """Return one page of what each licence earned a subscriber, the latest sale first; `share_micro` is theirs."""
     mine = await contributions(subscriber) if among is None else among
     rows = await fetch(

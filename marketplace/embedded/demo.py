@@ -23,11 +23,11 @@ from marketplace import database
 from marketplace.app import create_app
 from marketplace.embedded.payday import OUR_IBAN, bank_open
 from marketplace.embedded.postgres import EmbeddedPostgres
-from marketplace.embedded.progress import Progress
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.embedded.world import PEOPLE, make_world
 from marketplace.errors import Conflict
-from marketplace.jobs import ticking
+from marketplace.jobs.scheduler import ticking
+from marketplace.progress import Progress
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
 

@@ -9,8 +9,8 @@ from marketplace.database import execute, fetch_value, transaction
 from marketplace.errors import Conflict
 from marketplace.finance.exceptions import count_exceptions
 from marketplace.finance.matching import match_stripe_payouts
+from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import reverse
-from marketplace.ledger.audit import check_reason, note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance, get_entry
 from marketplace.payments.balance import mirror_balance, read_balance

@@ -15,11 +15,11 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.camt import Line, Statement, read_statements
+from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record, record_all
-from marketplace.ledger.audit import note_action
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.web.formats import PARIS
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -206,7 +206,7 @@ async def list_accounts() -> list[asyncpg.Record]:
     )
 
 
-async def list_statements(page: int = 1) -> Paged:
+async def list_statements(page: int = 1) -> Paged[Any]:
     """Return imported statements, newest first, with how many of their lines are explained."""
     rows = await fetch(
         """SELECT bank_statement.*, person.name AS by_name, (
@@ -232,7 +232,7 @@ async def get_statement(statement_id: int) -> asyncpg.Record:
     return row
 
 
-async def list_lines(statement_id: int, page: int = 1) -> Paged:
+async def list_lines(statement_id: int, page: int = 1) -> Paged[Any]:
     """Return a statement's lines in its order, each with what explains it."""
     rows = await fetch(
         """SELECT bank_line.*, coalesce(string_agg(target_kind, ',' ORDER BY bank_match.amount_minor, bank_match.id), '') AS kinds

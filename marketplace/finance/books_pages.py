@@ -17,7 +17,7 @@ from marketplace.errors import Invalid
 from marketplace.finance.actions import reverse_entry
 from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, midnight
 from marketplace.finance.closing import HEADINGS, checks_of, close_month
-from marketplace.ledger.audit import list_actions, list_staff, list_verbs
+from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.web.pages import see
 

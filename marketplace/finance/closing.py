@@ -11,8 +11,8 @@ from marketplace.database import fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.bank import GAPS
 from marketplace.finance.exceptions import stops_of
+from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
-from marketplace.ledger.audit import note_action
 from marketplace.ledger.periods import bounds, close_period, closed_until, hold_periods, list_open, next_month
 from marketplace.ledger.queries import balance, trial_balance
 from marketplace.web.i18n import gettext

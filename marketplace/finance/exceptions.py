@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
 from marketplace.database import fetch, fetch_one, fetch_value
@@ -17,8 +17,8 @@ from marketplace.errors import NotFound
 from marketplace.finance.bank import GAPS
 from marketplace.finance.matching import OPEN_PAYOUTS
 from marketplace.finance.payout_lines import KEPT_BY_THE_BANK
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payments.rules import COUNTERPARTS
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -248,7 +248,7 @@ async def count_exceptions() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue(Paged):
+class Queue(Paged[Any]):
     """A page of what is unmatched, and how much there is of all."""
 
     reasons: Sequence[tuple[str, int]]

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.database import copy_out, execute, fetch, fetch_one, fetch_value, transaction
-from marketplace.datasets import objects
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance import export_sql as sql
 from marketplace.finance import fec
-from marketplace.ledger.audit import note_action
+from marketplace.identity.audit_trail import note_action
 from marketplace.settings import settings
 from marketplace.web.formats import PARIS
 

@@ -15,9 +15,9 @@ from marketplace.database import execute, fetch, lock, transaction
 from marketplace.earnings.payouts import LOCK
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.bank import day_in_books
+from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all, reverse_all
-from marketplace.ledger.audit import check_reason, note_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.queries import list_entries_of, trial_balance
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payments.queries import list_commands, list_movements_of, list_stuck_commands
 from marketplace.purchases.invoices import list_papers
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-async def list_movements(page: int = 1) -> Paged:
+async def list_movements(page: int = 1) -> Paged[Any]:
     """Return Stripe's balance transactions with the entry that posts each and the order it belongs to, newest first."""
     rows = await fetch(
         """SELECT movement.*, journal_entry.id AS entry, purchase_order.id AS order_id, purchase_order.number
@@ -32,7 +32,7 @@ async def list_movements(page: int = 1) -> Paged:
     return paged(rows, page)
 
 
-async def list_runs(page: int = 1) -> Paged:
+async def list_runs(page: int = 1) -> Paged[Any]:
     """Return past comparisons, newest first."""
     return paged(
         await fetch("SELECT * FROM reconciliation ORDER BY id DESC LIMIT $1 OFFSET $2", PAGE_SIZE + 1, offset(page)),
@@ -103,7 +103,7 @@ async def get_movement(movement_id: str) -> dict[str, Any]:
     return {**row, "entries": await list_entries_of([(f"stripe_{row['category']}", movement_id)])}
 
 
-async def list_orders(page: int = 1, number: str = "") -> Paged:
+async def list_orders(page: int = 1, number: str = "") -> Paged[Any]:
     """Return orders, newest first; `number` narrows to those whose number contains it."""
     rows = await fetch(
         """SELECT purchase_order.id, number, company, total_minor, currency, state, ordered_at

@@ -13,10 +13,10 @@ from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exceptions import get_exception
 from marketplace.finance.matching import Match, match_lines
 from marketplace.finance.rules import may_write_off, write_off_postings
+from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import check_reason, note_action
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -103,7 +103,7 @@ async def _post(row: asyncpg.Record) -> None:
         )  # fmt: skip
 
 
-async def list_write_offs(page: int = 1, *, waiting: bool = False) -> Paged:
+async def list_write_offs(page: int = 1, *, waiting: bool = False) -> Paged[Any]:
     """Return write-offs, those that wait first, then the newest."""
     rows = await fetch(
         """SELECT write_off.*, proposer.name AS proposer, decider.name AS decider

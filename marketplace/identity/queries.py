@@ -9,7 +9,7 @@ from marketplace.errors import NotFound
 from marketplace.identity.actions import digest
 from marketplace.identity.names import stored_as, unseal
 from marketplace.identity.rules import ONE_CLICK_DOMAIN
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -39,7 +39,7 @@ async def find_one_click_person(email: str) -> uuid.UUID | None:
     return row["id"] if row else None
 
 
-async def list_partners(page: int) -> Paged:
+async def list_partners(page: int) -> Paged[Any]:
     """List partners: those waiting for a decision first, the latest first within."""
     return paged(
         await fetch(
@@ -63,7 +63,7 @@ async def get_partner(partner: uuid.UUID) -> asyncpg.Record:
     return row
 
 
-async def list_people(partner: uuid.UUID, page: int) -> Paged:
+async def list_people(partner: uuid.UUID, page: int) -> Paged[Any]:
     """List a partner's people, the first to join first."""
     return paged(
         await fetch(
@@ -74,7 +74,7 @@ async def list_people(partner: uuid.UUID, page: int) -> Paged:
     )  # fmt: skip
 
 
-async def list_keys(partner: uuid.UUID, page: int) -> Paged:
+async def list_keys(partner: uuid.UUID, page: int) -> Paged[Any]:
     """List a partner's API keys: those in force first, the latest first within."""
     return paged(
         await fetch(

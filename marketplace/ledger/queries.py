@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -94,7 +94,7 @@ async def list_kinds() -> Sequence[str]:
 async def list_entries(
     page: int = 1, *, account: str | None = None, kind: str | None = None,
     since: dt.datetime | None = None, until: dt.datetime | None = None,
-) -> Paged:  # fmt: skip
+) -> Paged[Any]:  # fmt: skip
     """Return one page of the journal, newest first; `since` is included, `until` excluded.
 
     With an account, its entries alone and its debit and credit in each; without, both are the entry's total.

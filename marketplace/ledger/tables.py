@@ -75,19 +75,3 @@ class PeriodBalance(Table, db=DB, tablename="period_balance"):
     credit_minor = BigInt()
     one_sum_an_account = Unique([month, account])
     sums_are_not_negative = Check("debit_minor >= 0 AND credit_minor >= 0")
-
-
-class StaffAction(Table, db=DB, tablename="staff_action"):
-    """Who did what, when and why, with what it changed; append-only."""
-
-    id = BigSerial(primary_key=True)
-    at = Timestamptz()
-    person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
-    """None: a job."""
-    verb = Text()
-    subject = Text()
-    """Id of what it was done to."""
-    reason = Text()
-    before = JSONB()
-    after = JSONB()
-    verb_is_named = Check("verb ~ '^[a-z_]{3,60}$'")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, NotFound
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import uuid
@@ -31,7 +31,7 @@ WHOLE = """
 """
 
 
-async def list_orders(partner: uuid.UUID, page: int) -> Paged:
+async def list_orders(partner: uuid.UUID, page: int) -> Paged[Any]:
     """Return one page of a partner's orders, the latest first."""
     rows = await fetch(
         f"{WHOLE} WHERE purchase_order.partner = $1 ORDER BY ordered_at DESC, purchase_order.id LIMIT $2 OFFSET $3",

@@ -20,11 +20,9 @@ from marketplace.web import charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from marketplace.errors import Refusal
-
-PAGE_SIZE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +37,6 @@ class Visit:
 
 
 visit: ContextVar[Visit] = ContextVar("visit", default=Visit())  # noqa: B039 (a Visit is frozen)
-
-
-@dataclass(frozen=True, slots=True)
-class Paged:
-    """One page of a list: its rows, its number from 1, and whether more follow."""
-
-    rows: Sequence[Any]
-    number: int
-    more: bool
-
-
-def offset(page: int) -> int:
-    """Return how many rows precede page `page`."""
-    return (max(page, 1) - 1) * PAGE_SIZE
-
-
-def paged(rows: Sequence[Any], page: int) -> Paged:
-    """Cut the one row too many that a query with LIMIT PAGE_SIZE + 1 fetches."""
-    return Paged(rows[:PAGE_SIZE], max(page, 1), len(rows) > PAGE_SIZE)
 
 
 def url(path: str, in_language: str | None = None) -> str:

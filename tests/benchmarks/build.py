@@ -29,7 +29,7 @@ from tests.benchmarks import _events  # noqa: E402 (run as a script too)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
 EVENTS = int(os.environ.get("PARTAGE_BENCH_EVENTS", "100000000"))
 COUNTRY = _events.World(EVENTS, EVENTS // 50)
@@ -53,7 +53,7 @@ def zones() -> list[str]:
 
 def specification() -> Specification:
     """Return what is asked for: presence by zone, hour and band, with Gaussian noise."""
-    from marketplace.datasets import rules
+    from marketplace.privacy import specification as rules
 
     return rules.Specification(
         dataset="country", purpose="p", zones=tuple(zones()), age_bands=_events.BANDS, resolution=RESOLUTION,
@@ -97,10 +97,10 @@ def bare(folder: Path) -> dict[str, float]:
 
 def ingested(folder: Path) -> dict[str, float]:
     """Ingest everything into an empty store."""
-    from marketplace.datasets import objects
-    from marketplace.datasets.ingest import ingest
+    from marketplace import object_store as objects
+    from marketplace.builds.ingest import ingest
+    from marketplace.builds.store import Store
     from marketplace.datasets.ingestion import _table
-    from marketplace.datasets.store import Store
 
     shutil.rmtree(folder / "objects", ignore_errors=True)
     start = perf_counter()
@@ -120,8 +120,9 @@ def released(folder: Path, engine: str) -> dict[str, float]:
     import dp_accounting  # noqa: F401 (a build loads it when it first asks what a loss composes to)
     import pyarrow.parquet as pq
 
-    from marketplace.datasets import drawing, rules
-    from marketplace.datasets.aggregation import Aggregation
+    from marketplace.builds.aggregation import Aggregation
+    from marketplace.privacy import drawing
+    from marketplace.privacy import specification as rules
 
     started = _events.START + dt.timedelta(days=COUNTRY.days, hours=1)
     took: dict[str, float] = {}
@@ -153,7 +154,7 @@ def released(folder: Path, engine: str) -> dict[str, float]:
 
 def noisy() -> dict[str, float]:
     """Draw one noise for every key of the release, on one core; its own processor time counts."""
-    from marketplace.datasets import sampler
+    from marketplace.privacy import sampler
 
     s = specification()
     law = s.law("people")

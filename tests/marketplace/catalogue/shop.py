@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.catalogue import actions
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch_value
 from marketplace.datasets import actions as datasets
-from marketplace.datasets import objects
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from tests.marketplace.datasets.worlds import BANDS, LONG_AGO, PURPOSE, RESOLUTION, ZONES

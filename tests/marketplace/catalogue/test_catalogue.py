@@ -12,9 +12,9 @@ import html5lib
 import obstore
 import pytest
 
+from marketplace import object_store as objects
 from marketplace.catalogue import api, rules
 from marketplace.database import fetch_value
-from marketplace.datasets import objects
 from marketplace.identity import actions as identity
 from marketplace.settings import settings
 from marketplace.web.i18n import french

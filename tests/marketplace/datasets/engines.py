@@ -15,17 +15,19 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 
-from marketplace.datasets import definition, inputs, rules
-from marketplace.datasets.ingest import ingest
-from marketplace.datasets.kernel import Kernel
-from marketplace.datasets.question import Question
-from marketplace.datasets.store import Store
+from marketplace.builds import inputs
+from marketplace.builds import reference_sql as definition
+from marketplace.builds.counting_query import Question
+from marketplace.builds.ingest import ingest
+from marketplace.builds.kernel import Kernel
+from marketplace.builds.store import Store
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets.worlds import END, START, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.datasets.question import Answer
+    from marketplace.builds.counting_query import Answer
 
 Event = tuple[int, dt.datetime, str, str]
 """Who, when, at which site, of which kind."""

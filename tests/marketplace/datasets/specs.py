@@ -8,7 +8,8 @@ from typing import Any
 import h3
 import numpy as np
 
-from marketplace.datasets import drawing, rules
+from marketplace.privacy import drawing
+from marketplace.privacy import specification as rules
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 SECRET = b"a secret of tests"

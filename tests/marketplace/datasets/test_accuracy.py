@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from marketplace.datasets import drawing, finishing, rules
+from marketplace.privacy import drawing, finishing
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets.specs import SECRET, specification
 
 SIDE, PEOPLE, SEEN = 25, 500_000, 10

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.datasets import definition, rules
-from marketplace.datasets.kernel import _below_prime
+from marketplace.builds import reference_sql as definition
+from marketplace.builds.kernel import _below_prime
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets import engines
 from tests.marketplace.datasets.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
 from tests.marketplace.datasets.specs import specification
@@ -22,7 +23,7 @@ from tests.marketplace.datasets.worlds import at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.datasets.question import Question
+    from marketplace.builds.counting_query import Question
 
 ASKED = (
     ("presence", {}),

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace.datasets import attacks, noise, rules, sampler
+from marketplace.privacy import attacks, noise, sampler
+from marketplace.privacy import specification as rules
 from marketplace.settings import settings
 from tests.marketplace.datasets.specs import gaussian, specification
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from marketplace.datasets import audit, definition, drawing, noise, rules
+from marketplace.builds import reference_sql as definition
+from marketplace.privacy import audit, drawing, noise
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets import engines
 from tests.marketplace.datasets.specs import gaussian, specification
 

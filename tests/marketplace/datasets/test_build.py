@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.datasets import actions, objects, queries
+from marketplace.datasets import actions, queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.sessions import begin_session
 from tests.marketplace.datasets import worlds

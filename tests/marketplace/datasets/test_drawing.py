@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from marketplace.datasets import budget, drawing, finishing, noise, rules, sampler
+from marketplace.privacy import budget, drawing, finishing, noise, sampler
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets.goodness import differ, differs_from
 from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification
 

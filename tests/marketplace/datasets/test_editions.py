@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from marketplace.datasets import drawing, editions, finishing, noise, publishing, rules, sampler
+from marketplace.datasets import publishing
+from marketplace.privacy import drawing, editions, finishing, noise, sampler
+from marketplace.privacy import specification as rules
 from pricing.editions import find_arbitrage
 from pricing.refusals import Mismatched
 from tests.marketplace.datasets.goodness import differs_from

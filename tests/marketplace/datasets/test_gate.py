@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from marketplace.datasets import budget, dossier, drawing, gate, noise, rules, zone_tables
-from marketplace.datasets.aggregation import Aggregation
-from marketplace.datasets.geography import OwnZones
+from marketplace.builds.aggregation import Aggregation
+from marketplace.datasets import dossier, zone_tables
+from marketplace.privacy import budget, drawing, gate, noise
+from marketplace.privacy import specification as rules
+from marketplace.privacy.geography import OwnZones
 from marketplace.settings import settings
 from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification, zones
 

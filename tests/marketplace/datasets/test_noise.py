@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.datasets import noise
+from marketplace.privacy import noise
 
 DRAWS = 200_000
 

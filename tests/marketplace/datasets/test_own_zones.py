@@ -22,12 +22,14 @@ from hypothesis import strategies as st
 from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, fetch_one, fetch_value
-from marketplace.datasets import actions, drawing, finishing, geography, queries, rules, zone_tables
-from marketplace.datasets.geography import H3, NOWHERE, OwnZones
+from marketplace.datasets import actions, queries, zone_tables
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.datasets.written_zones import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions as identity
+from marketplace.privacy import drawing, finishing, geography
+from marketplace.privacy import specification as rules
+from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.web import maps
 from tests.marketplace.catalogue.shop import TERMS, vetted
 from tests.marketplace.datasets.specs import SECRET, counts, specification

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.datasets import actions, dossier, objects, publishing, queries, rules
+from marketplace.datasets import actions, dossier, publishing, queries
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.privacy import specification as rules
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD

@@ -15,10 +15,11 @@ from marketplace import clock
 from marketplace.consent.actions import give_many
 from marketplace.consent.rules import verify
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value
-from marketplace.datasets import requests, rules
+from marketplace.datasets import requests
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
+from marketplace.privacy import specification as rules
 from tests.marketplace.datasets.worlds import (
     BANDS,
     END,

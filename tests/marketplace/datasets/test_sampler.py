@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from marketplace.datasets import noise, sampler
+from marketplace.privacy import noise, sampler
 from tests.marketplace.datasets.goodness import ALARM, differ, differs_from
 
 KEY = b"k" * 32

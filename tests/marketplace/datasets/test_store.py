@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 
-from marketplace.datasets.ingest import ingest
-from marketplace.datasets.people import Numbers
-from marketplace.datasets.store import HOUR_US, MOST_PLACES, PLACE_BITS, Rows, Store
-from marketplace.datasets.writer import Writer
+from marketplace.builds.ingest import ingest
+from marketplace.builds.line_index import Numbers
+from marketplace.builds.store import HOUR_US, MOST_PLACES, PLACE_BITS, Rows, Store
+from marketplace.builds.writer import Writer
 from marketplace.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -171,8 +171,9 @@ import json, os, signal, sys
 from pathlib import Path
 import obstore
 from obstore.store import LocalStore
-from marketplace.datasets import store, writer
-from marketplace.datasets.ingest import ingest
+from marketplace.builds import store
+from marketplace.builds import writer
+from marketplace.builds.ingest import ingest
 
 folder, dies_at = Path(sys.argv[1]), int(sys.argv[2])
 done = [0]
@@ -227,7 +228,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from obstore.store import LocalStore
-from marketplace.datasets import ingestion, store
+from marketplace.datasets import ingestion
+from marketplace.builds import store
 from marketplace.errors import Conflict
 
 folder, most = Path(sys.argv[1]), int(sys.argv[2])

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marketplace import object_store as objects
 from marketplace.database import fetch_value
-from marketplace.datasets import actions, objects, publishing, queries
+from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import Conflict, NotFound
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, enlist, write

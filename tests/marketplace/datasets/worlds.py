@@ -10,9 +10,10 @@ import h3
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marketplace import object_store as objects
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
-from marketplace.datasets import actions, objects
+from marketplace.datasets import actions
 
 if TYPE_CHECKING:
     import uuid

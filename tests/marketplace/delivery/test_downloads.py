@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.app import create_app
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.datasets import objects
 from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
 from marketplace.identity.actions import create_key
 from marketplace.purchases.money_back import request_order_refund

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_quote
 from marketplace.database import execute, fetch_one, fetch_value
-from marketplace.datasets import objects
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.actions import create_key

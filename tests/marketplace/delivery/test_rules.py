@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from marketplace.datasets.objects import public_object
 from marketplace.delivery.rules import Part, entity_tag, file_name, http_date, is_known, may_send_part, wanted_part
 from marketplace.errors import NotFound
+from marketplace.object_store import public_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

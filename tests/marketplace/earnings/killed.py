@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SHARES = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
 PAYOUTS = (
-    "earnings/payouts.py", "earnings/payout_file.py", "finance/payout_lines.py", "finance/matching.py", "ledger/actions.py", "ledger/audit.py",
+    "earnings/payouts.py", "earnings/payout_file.py", "finance/payout_lines.py", "finance/matching.py", "ledger/actions.py", "identity/audit_trail.py",
 )  # fmt: skip
 BANKS_ANSWER = "BANKS_ANSWER"
 """The variable that names the file of the bank's answer."""

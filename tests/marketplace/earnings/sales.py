@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, fetch, fetch_one, transaction
-from marketplace.datasets import objects
 from marketplace.datasets.tables import ContributorTerm, Dataset, Release
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner

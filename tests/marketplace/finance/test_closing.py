@@ -16,10 +16,10 @@ from marketplace.finance.bank import import_bank_statement
 from marketplace.finance.candidates import settle_line
 from marketplace.finance.closing import HEADINGS, checks_of, close_month
 from marketplace.finance.matching import undo_matches
+from marketplace.identity.audit_trail import list_actions
 from marketplace.invariants import broken
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import list_actions
 from marketplace.ledger.periods import bounds, closed_until, list_closed, list_open, month_of, next_month
 from marketplace.ledger.queries import balance, trial_balance
 from tests.marketplace.finance.staff import hire

@@ -11,7 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.ledger.audit import list_actions
+from marketplace.identity.audit_trail import list_actions
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import sweep_events
 from marketplace.payments.queries import get_payment

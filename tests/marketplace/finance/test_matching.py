@@ -19,9 +19,9 @@ from marketplace.finance.exceptions import get_exception, list_exceptions, next_
 from marketplace.finance.matching import Match, match_lines, match_stripe_payouts, undo_matches
 from marketplace.finance.queries import list_cash
 from marketplace.finance.rules import EQUAL, NAMED, Clue, likeness, score
+from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
-from marketplace.ledger.audit import list_actions
 from marketplace.ledger.queries import balance
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.staff import hire

@@ -16,8 +16,8 @@ from marketplace.finance.matching import match_stripe_payouts
 from marketplace.finance.rules import ACKNOWLEDGED, HANGS_ON, may_write_off, write_off_postings
 from marketplace.finance.words import SENTENCES
 from marketplace.finance.write_offs import decide_write_off, find_waiting, list_write_offs, propose_write_off
+from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
-from marketplace.ledger.audit import list_actions
 from marketplace.ledger.queries import balance
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.staff import hire

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.jobs import Turns, jobs, run_due, slot_of
+from marketplace.jobs.scheduler import Turns, run_due, slot_of
+from marketplace.jobs.timetable import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 WORKER = """
 import asyncio, os, sys
 from marketplace import database
-from marketplace.jobs import Turns, run_due
+from marketplace.jobs.scheduler import Turns, run_due
 
 async def work():
     await database.execute("INSERT INTO seen (worker) VALUES ($1)", os.getpid())

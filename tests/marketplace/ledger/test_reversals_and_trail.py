@@ -12,9 +12,9 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.errors import Conflict
+from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record, reverse, reverse_all
-from marketplace.ledger.audit import list_actions, list_staff, list_verbs, note_action
 from marketplace.ledger.queries import get_entry, trial_balance
 from tests.marketplace.finance.staff import hire
 

@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock, invariants
+from marketplace import object_store as objects
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
-from marketplace.datasets import objects
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.ledger import chart

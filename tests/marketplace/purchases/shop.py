@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketplace import clock
+from marketplace import object_store as objects
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one
-from marketplace.datasets import objects
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from marketplace.payments.commands import run_commands

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from marketplace import clock, invariants
 from marketplace.app import create_app
 from marketplace.database import execute
-from marketplace.jobs import Turns, run_due, sweep_invariants
+from marketplace.jobs.scheduler import Turns, run_due
+from marketplace.jobs.timetable import sweep_invariants
 from marketplace.settings import settings
 
 if TYPE_CHECKING:

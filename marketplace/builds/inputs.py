@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from marketplace.datasets.geography import H3
 from marketplace.errors import Invalid
+from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
 
 SUFFIXES = (".parquet", ".csv")
 INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "HUGEINT")

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.datasets import noise, rules
+from marketplace.privacy import noise
+from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
 OUTSIDE: Final = 0.05
 """Of the published counts, this share may lie outside its interval."""

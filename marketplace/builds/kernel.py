@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.datasets.people import Numbers
-from marketplace.datasets.question import (
+from marketplace.builds.counting_query import (
     LONGEST_TRIP_US,
     NIGHT_FROM_US,
     NIGHT_US,
@@ -23,8 +22,9 @@ from marketplace.datasets.question import (
     Question,
     merged,
 )
-from marketplace.datasets.rules import HASH_PRIME
-from marketplace.datasets.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS, Bucket, Moments
+from marketplace.builds.line_index import Numbers
+from marketplace.builds.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS, Bucket, Moments
+from marketplace.privacy.specification import HASH_PRIME
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from marketplace.datasets.question import Say
+    from marketplace.builds.counting_query import Say
 
 THREADS = 2
 PRIME = np.int64(HASH_PRIME)

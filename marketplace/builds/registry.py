@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.datasets import objects
-from marketplace.datasets.store import Store
+from marketplace import object_store as objects
+from marketplace.builds.store import Store
 from marketplace.errors import Conflict
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rfc8785
 
-from marketplace.datasets import budget, noise
-from marketplace.datasets.geography import H3
 from marketplace.errors import Invalid
+from marketplace.privacy import budget, noise
+from marketplace.privacy.geography import H3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import asyncpg
     from numpy.typing import NDArray
 
-    from marketplace.datasets.geography import Geography
+    from marketplace.privacy.geography import Geography
 
 METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from marketplace.datasets.store import Store
+    from marketplace.builds.store import Store
 
     Say = Callable[[str, float], None]
 

@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from obstore.store import LocalStore
 
-from marketplace.datasets import definition, drawing, inputs, noise, objects, rules
-from marketplace.datasets.geography import H3
-from marketplace.datasets.ingest import ingest
-from marketplace.datasets.kernel import Kernel
-from marketplace.datasets.people import Numbers
-from marketplace.datasets.question import Answer, Question
-from marketplace.datasets.store import Store
+from marketplace import object_store as objects
+from marketplace.builds import inputs
+from marketplace.builds import reference_sql as definition
+from marketplace.builds.counting_query import Answer, Question
+from marketplace.builds.ingest import ingest
+from marketplace.builds.kernel import Kernel
+from marketplace.builds.line_index import Numbers
+from marketplace.builds.store import Store
 from marketplace.errors import Conflict, Invalid
+from marketplace.privacy import drawing, noise
+from marketplace.privacy import specification as rules
+from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.datasets import finishing, noise, rules, sampler
+from marketplace.privacy import finishing, noise, sampler
+from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
     Say = Callable[[str, float], None]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.datasets import inputs
-from marketplace.datasets.writer import Writer
+from marketplace.builds import inputs
+from marketplace.builds.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.datasets.store import Store
+    from marketplace.builds.store import Store
 
     Say = Callable[[str, float], None]
 

@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.datasets.noise import Law
+    from marketplace.privacy.noise import Law
 
 DAY_HOURS: Final = 24
 REACH, NEAR, GOES_OUT = 5, 2, 0.3

@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marketplace.datasets.noise import Law
+    from marketplace.privacy.noise import Law
 
 FALSE_ALARM: Final = 1e-6
 TRIED: Final = 60

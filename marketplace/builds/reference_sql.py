@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.datasets import inputs
-from marketplace.datasets.people import Numbers
-from marketplace.datasets.question import (
+from marketplace.builds import inputs
+from marketplace.builds.counting_query import (
     LONGEST_TRIP_US,
     NIGHT_FROM_US,
     NIGHT_US,
@@ -26,7 +25,8 @@ from marketplace.datasets.question import (
     Contributions,
     Question,
 )
-from marketplace.datasets.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
+from marketplace.builds.line_index import Numbers
+from marketplace.builds.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
 from marketplace.errors import Conflict
 from marketplace.settings import settings
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.datasets.question import Say
+    from marketplace.builds.counting_query import Say
 
 AGGREGATE = Path(__file__).with_name("aggregate.sql")
 CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
-from marketplace.datasets.inputs import DISK_FULL
+from marketplace.builds.inputs import DISK_FULL
 from marketplace.errors import Conflict
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from marketplace import clock
 from marketplace.database import execute, fetch
 from marketplace.errors import Invalid
-from marketplace.web.pages import PAGE_SIZE, Paged, offset, paged
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -47,7 +47,7 @@ async def note_action(
 async def list_actions(
     page: int = 1, *, person: uuid.UUID | None = None, verb: str = "", text: str = "",
     since: dt.datetime | None = None, until: dt.datetime | None = None,
-) -> Paged:  # fmt: skip
+) -> Paged[Any]:  # fmt: skip
     """Return the trail, newest first; `since` is included, `until` excluded; `text` is in the subject or the reason."""
     rows = await fetch(
         """SELECT staff_action.*, person.name FROM staff_action LEFT JOIN person ON person.id = person

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import h3
 import numpy as np
 
-from marketplace.datasets import geojson
+from marketplace.privacy import geojson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
-from marketplace.datasets import store as stores
-from marketplace.datasets.people import Numbers
-from marketplace.datasets.store import DAY_US, HOUR_US, KIND_BITS, MOST_PLACES, PLACE_BITS, UNITS_US, Rows, Store
+from marketplace.builds import store as stores
+from marketplace.builds.line_index import Numbers
+from marketplace.builds.store import DAY_US, HOUR_US, KIND_BITS, MOST_PLACES, PLACE_BITS, UNITS_US, Rows, Store
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:

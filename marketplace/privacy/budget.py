@@ -18,7 +18,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from marketplace.datasets.noise import MICRO, NANO
+from marketplace.privacy.noise import MICRO, NANO
 
 YEAR_DELTA_EXPONENT: Final = 9
 """A subscriber's year is stated at delta = 10^-9."""

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.datasets import noise, sampler
+from marketplace.privacy import noise, sampler
 from pricing.editions import Offer, listable
 
 if TYPE_CHECKING:

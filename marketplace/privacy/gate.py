@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.datasets import attacks, audit, budget, noise, rules, sampler
-from marketplace.datasets.drawing import Source
+from marketplace.privacy import attacks, audit, budget, noise, sampler
+from marketplace.privacy import specification as rules
+from marketplace.privacy.drawing import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.datasets.rules import Specification
+    from marketplace.privacy.specification import Specification
 
 CRITERIA: Final = ("singling out", "linkability", "inference")
 CITY_SEED, CITY_SIDE, CITY_PEOPLE, CITY_DAYS = 20_241, 40, 100, 2

@@ -1,0 +1,1 @@
+"""Scheduled jobs: the timetable, the scheduler that runs each slot once, and the record of runs."""

@@ -1,0 +1,25 @@
+"""The table of job runs: whether a slot of a job ran."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigInt, BigSerial, Integer, Text, Timestamptz
+from piccolo.constraints import Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+
+
+class JobRun(Table, db=DB, tablename="job_run"):
+    """One slot of one job: started, and finished or failed with an error to be tried again."""
+
+    id = BigSerial(primary_key=True)
+    job = Text()
+    slot = Timestamptz()
+    missed = Integer(default=0)
+    """Earlier slots this run answers for."""
+    started_at = Timestamptz()
+    finished_at = Timestamptz(null=True, default=None)
+    error = Text(null=True, default=None)
+    found = BigInt(null=True, default=None)
+    """How many the job says it found or moved, where it counts."""
+    runs_once = Unique([job, slot])

@@ -1,0 +1,80 @@
+"""Every scheduled job on one screen: its name, its interval, what it does. Jobs pull whatever is due."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from marketplace import invariants
+from marketplace.auctions.award import close_auctions, settle_sales
+from marketplace.auctions.contributors import award_calls, tell_supply
+from marketplace.catalogue.actions import refresh_demand
+from marketplace.datasets.ingestion import ingest_new
+from marketplace.datasets.requests import refresh_datasets, run_requests
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.bank_details import keep_details
+from marketplace.earnings.payouts import draft_on_time, follow_transfers
+from marketplace.finance.actions import reconcile
+from marketplace.finance.exports import write_exports
+from marketplace.finance.payout_lines import match_payouts
+from marketplace.identity.actions import confirm_pending_vat, forget_old
+from marketplace.identity.names import keep_names
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.commands import run_commands
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.purchases.actions import lapse_unpaid, settle_paid
+from marketplace.purchases.invoices import work_on_papers
+from marketplace.purchases.money_back import follow_disputes, record_refunds
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+log = structlog.get_logger(__name__)
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+async def sweep_invariants() -> int:
+    """Name whatever must always be true and is not; return how many offenders there are."""
+    offenders = await invariants.broken()
+    for line in offenders:
+        log.error("invariant broken", offender=line)
+    return len(offenders)
+
+
+def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
+    """Return every job: its name, its interval in seconds, what it does."""
+    shares = settings().shares_every_seconds
+    return {
+        "stripe-commands": (2, run_commands),
+        "stripe-events": (2, handle_events),
+        "stripe-sweep": (5 * MINUTE, sweep_events),
+        "stripe-balance": (min(shares, 10 * MINUTE), mirror_balance),
+        "settle-orders": (2, settle_paid),
+        "lapse-orders": (MINUTE, lapse_unpaid),
+        "close-auctions": (1, close_auctions),
+        "settle-auctions": (10, settle_sales),
+        "award-calls": (10, award_calls),
+        "tell-supply": (10 * MINUTE, tell_supply),
+        "record-refunds": (10, record_refunds),
+        "follow-disputes": (10, follow_disputes),
+        "papers": (10, work_on_papers),
+        "hold-shares": (shares, hold_shares),
+        "cancel-shares": (shares, cancel_shares),
+        "release-shares": (shares, release_shares),
+        "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
+        "match-payouts": (MINUTE, match_payouts),
+        "follow-transfers": (10, follow_transfers),
+        "keep-details": (DAY, keep_details),
+        "keep-names": (DAY, keep_names),
+        "exports": (2, write_exports),
+        "reconcile": (min(shares, HOUR), reconcile),
+        "refresh-demand": (HOUR, refresh_demand),
+        "ingest-events": (HOUR, ingest_new),
+        "refresh-datasets": (10 * MINUTE, refresh_datasets),
+        "build-releases": (2, run_requests),
+        "confirm-vat": (HOUR, confirm_pending_vat),
+        "forget-old": (DAY, forget_old),
+        "sweep-invariants": (HOUR, sweep_invariants),
+    }
