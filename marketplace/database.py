@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Struct)
 Scalar = TypeVar("Scalar")
-row_check: Callable[[type[Struct], Any, str, Sequence[object]], Awaitable[None]] | None = None
-"""What compares a row's fields with its statement's columns before it runs; set by tests, None in production."""
+row_check: Callable[[type[Struct], Any, str, Sequence[asyncpg.Record]], Awaitable[None]] | None = None
+"""Compares a row's fields with the columns and values that its statement returned; set by tests, None in production."""
 
 OLDEST_SERVER = 170_000
 ROWS_A_COPY, ROWS_A_PIECE = 1_000_000, 65_536
@@ -157,17 +157,18 @@ def select(row: type[Struct], table: type[Table]) -> Select[Any]:
 async def fetch_rows(row: type[Row], source: str | Query[Any, Any], *values: object) -> list[Row]:
     """Return all rows of `source`, SQL with parameters $1, $2, … or a Piccolo query, as `row`: its fields are the columns."""
     sql, given = _statement(source, values)
+    records = await _joined().fetch(sql, *given)
     if row_check is not None:
-        await row_check(row, _joined(), sql, given)
-    return [row(*record) for record in await _joined().fetch(sql, *given)]
+        await row_check(row, _joined(), sql, records)
+    return [row(*record) for record in records]
 
 
 async def fetch_row(row: type[Row], source: str | Query[Any, Any], *values: object) -> Row | None:
     """Return the first row of `source` as `row`, or None."""
     sql, given = _statement(source, values)
-    if row_check is not None:
-        await row_check(row, _joined(), sql, given)
     record = await _joined().fetchrow(sql, *given)
+    if row_check is not None:
+        await row_check(row, _joined(), sql, [] if record is None else [record])
     return None if record is None else row(*record)
 
 
