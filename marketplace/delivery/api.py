@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 (msgspec reads a struct's annotations)
-import uuid  # noqa: TC003 (the same)
+import datetime as dt
+import uuid
 from typing import Annotated, Any
 
 from litestar import Request, Response, get

@@ -5,7 +5,7 @@ Finance's pages are here, below finance, because they show what only this slice 
 
 from __future__ import annotations
 
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from dataclasses import dataclass
 from typing import Annotated, Any
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+import uuid
 from typing import Annotated, Any
 from urllib.parse import quote
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 (msgspec reads a struct's annotations)
+import datetime as dt
 import uuid
 from typing import Annotated, Any
 
