@@ -10,11 +10,13 @@ A larger pool may lower one share (the Alabama paradox, ibid. ch. 5), so nobody 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from pricing.refusals import Empty, Mismatched, MixedCurrencies, Negative, NotWhole, TooLarge, ZeroTotalWeight
 
-MINOR_LIMIT = 10**18
+EUR: Final = "EUR"
+"""The one currency that this marketplace sells and pays in; `pricing` itself computes in any."""
+MINOR_LIMIT: Final = 10**18
 """Amounts are below this in absolute value: they fit BIGINT with room to add nine of them."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
