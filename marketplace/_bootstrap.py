@@ -21,6 +21,8 @@ def ensure(module: str, lock: str = "requirements.lock") -> None:
     """Return when already inside an environment that has what `lock` names; otherwise make one and run `module` in it."""
     if sys.version_info < OLDEST_PYTHON:
         sys.exit(f"Partage needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    if not (ROOT / lock).exists():
+        return  # an installed package, not a checkout: pip has installed what it needs
     venv = Path(os.environ.get("PARTAGE_VENV", ROOT / ".venv"))
     python = venv / "bin" / "python"
     wanted = hashlib.sha256((ROOT / lock).read_bytes() + sys.version.encode()).hexdigest()

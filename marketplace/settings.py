@@ -13,7 +13,6 @@ from stdnum.fr import siren
 
 from marketplace.errors import Invalid
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCAL_STRIPE_KEY = "sk_test_local_counterpart"
 DEMO_SIGNING_KEY = "00" * 31 + "01"
 DEMO_BID_KEY = "00" * 31 + "02"
@@ -34,9 +33,9 @@ class Settings:
     """What an operator may choose; see README's table of settings."""
 
     database_url: str = _setting("DATABASE_URL", "", "PostgreSQL 17 or newer; empty: the embedded one")
-    state: Path = _setting("PARTAGE_STATE", str(ROOT / ".data"), "folder of the embedded database, objects and demo")
+    state: Path = _setting("PARTAGE_STATE", "./.data", "folder of the embedded database, objects and demo")
     objects_url: str = _setting("PARTAGE_OBJECTS", "", "object store (file:///…, s3://…); empty: a folder of the state")
-    shared: Path = _setting("PARTAGE_SHARED", str(ROOT.parent / "shared"), "real inputs for the demo and tests")
+    shared: Path = _setting("PARTAGE_SHARED", "../shared", "real inputs for the demo and tests")
     host: str = _setting("HOST", "127.0.0.1", "address the site listens on")
     port: int = _setting("PORT", "8000", "port the site listens on; `demo` takes the next free one when busy")
     public_url: str = _setting("PARTAGE_URL", "", "the site's public address; empty: http://HOST:PORT")
@@ -175,7 +174,12 @@ def read(environment: dict[str, str]) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]
 
 
-_PARSERS: dict[str, Any] = {"str": str, "int": int, "Path": Path, "bool": lambda text: bool(int(text or 0))}
+_PARSERS: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "Path": lambda text: Path(text).absolute(),  # of the folder that the command was started in, wherever we go later
+    "bool": lambda text: bool(int(text or 0)),
+}
 
 
 def refuse_demo_settings(chosen: Settings) -> None:
