@@ -44,7 +44,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
         asyncio.run(prepare())
         yield server
-    shutil.rmtree(folder, ignore_errors=True)
+    for left in {folder, server.folder}:  # two where the first cannot be reached by the account that runs PostgreSQL
+        shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.fixture

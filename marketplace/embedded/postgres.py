@@ -7,6 +7,7 @@ kill -9. PostgreSQL refuses to run as root: then it runs as an unprivileged acco
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 ROOT_STATE = Path("/var/lib/partage")
+OWN_ACCOUNT = "partage-db"
 SUPERUSER, ROLE = "postgres", "partage"
 LONGEST_SOCKET_PATH = 85
 READY_LINE = 7
@@ -64,7 +67,7 @@ class EmbeddedPostgres:
 
     def __enter__(self) -> Self:
         """Start the server, or attach to the one another process runs."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(self.folder)
         self._lock = (self.folder / "postgres.lock").open("a+")
         privileges = self._privileges()
         try:
@@ -119,7 +122,7 @@ class EmbeddedPostgres:
         try:
             subprocess.run([self.bin / "postgres", "--version"], check=True, capture_output=True, **privileges)
         except PermissionError:  # an environment below a closed home: copy the binaries once, never open the home
-            self.bin = _copied_installation() / "bin"
+            self.bin = copy_installation(_installation(), ROOT_STATE) / "bin"
         return privileges
 
     def _initialise(self, privileges: dict[str, Any]) -> None:
@@ -183,20 +186,58 @@ def _installation() -> Path:
     return max(home.glob("pginstall*"), key=lambda folder: int(folder.name.removeprefix("pginstall") or 0))
 
 
-def _copied_installation() -> Path:
-    source = _installation()
-    stat = (source / "bin" / "postgres").stat()
-    target = ROOT_STATE / f"{source.name}-{stat.st_size}-{stat.st_mtime_ns}"
-    if not target.exists():
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copytree(
-            source.parent, draft / source.parent.name, symlinks=True, ignore=shutil.ignore_patterns("include")
-        )
-        libraries = source.parent.parent / f"{source.parent.name}.libs"
-        if libraries.exists():
-            shutil.copytree(libraries, draft / libraries.name)
-        draft.rename(target)
+def copy_installation(source: Path, state: Path) -> Path:
+    """Return a copy of the PostgreSQL installation `source` that every account may run, made in `state` at first need.
+
+    Processes that need it at once take turns. A copy is complete when it has its stamp; what a killed process has left
+    is removed.
+    """
+    binary = (source / "bin" / "postgres").stat()
+    target = state / f"{source.name}-{binary.st_size}-{binary.st_mtime_ns}"
+    stamp = target / "complete"
+    with _lock_of(state):
+        for draft in state.glob(".pginstall*"):
+            shutil.rmtree(draft)
+        if not stamp.exists():
+            draft = target.with_name(f".{target.name}")
+            if target.exists():
+                target.rename(draft)
+                shutil.rmtree(draft)
+            package, libraries = source.parent, source.parent.with_name(f"{source.parent.name}.libs")
+            shutil.copytree(
+                package, draft / package.name, symlinks=True, ignore=shutil.ignore_patterns("include", "__pycache__")
+            )
+            if libraries.exists():
+                shutil.copytree(libraries, draft / libraries.name)
+            _let_others_read(draft)
+            (draft / stamp.name).touch()
+            draft.rename(target)
     return target / source.parent.name / source.name
+
+
+@contextlib.contextmanager
+def _lock_of(state: Path) -> Iterator[None]:
+    """Lock the folder of root's state against other processes; it is made when absent."""
+    _make_folder(state)
+    with (state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents; the account that runs PostgreSQL for root may pass through, whatever the umask."""
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        for part in missing:
+            part.chmod(part.stat().st_mode | 0o011)
+
+
+def _let_others_read(folder: Path) -> None:
+    """Let every account read the folder's files, and run those that the owner may run, whatever the umask was."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _reachable_by_others(path: Path) -> bool:
@@ -204,16 +245,23 @@ def _reachable_by_others(path: Path) -> bool:
 
 
 def _unprivileged_account() -> str:
-    for name in ("postgres", "partage-db"):
-        try:
+    if account := _find_account():
+        return account
+    with _lock_of(ROOT_STATE):
+        if account := _find_account():
+            return account
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OWN_ACCOUNT],  # noqa: S607 (root's PATH)
+            check=True,
+        )
+    return OWN_ACCOUNT
+
+
+def _find_account() -> str | None:
+    for name in ("postgres", OWN_ACCOUNT):
+        with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    subprocess.run(
-        ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "partage-db"],  # noqa: S607 (root's PATH)
-        check=True,
-    )
-    return "partage-db"
+    return None
 
 
 def _privileges_of(account: str) -> dict[str, Any]:
