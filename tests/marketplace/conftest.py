@@ -100,6 +100,6 @@ async def _serving(stripe: Stripe) -> AsyncIterator[str]:
     try:
         yield address
     finally:
-        await asyncio.to_thread(stripe.test, "fault", kind="webhooks", hold=True)
+        await asyncio.to_thread(stripe.test, "fault", kind="webhooks", pause=True)
         server.should_exit = True
         await serving

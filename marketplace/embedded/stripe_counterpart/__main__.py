@@ -10,7 +10,7 @@ from marketplace.embedded.stripe_counterpart.app import create_counterpart
 
 
 def main() -> None:
-    """Serve on 127.0.0.1 until interrupted, and say where; port 0 takes a free one."""
+    """Serve on 127.0.0.1 until interrupted, and print the address; port 0 chooses a free port."""
     arguments = _read_arguments()
     # The protocol must be named: asyncio then sends small answers at once instead of 40 ms later.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -30,9 +30,9 @@ def main() -> None:
 
 def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A local counterpart of Stripe. No real money moves.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--state", type=Path, default=None, help="SQLite file of its world; in memory when left out")
-    parser.add_argument("--control", action="store_true", help="let tests steer it under /_test/")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 chooses a free one")
+    parser.add_argument("--state", type=Path, default=None, help="SQLite file of its state; in memory when left out")
+    parser.add_argument("--control", action="store_true", help="serve the control plane under /_test/")
     parser.add_argument("--seed", default=None, help="make ids and secrets the same in every run")
     parser.add_argument("--daily-payouts", action="store_true", help="pay out by itself every midnight (UTC)")
     return parser.parse_args()

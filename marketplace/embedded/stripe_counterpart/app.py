@@ -8,12 +8,12 @@ from typing import Any
 
 from marketplace.embedded.stripe_counterpart.api import Api, Crash
 from marketplace.embedded.stripe_counterpart.control import PREFIX, Control
-from marketplace.embedded.stripe_counterpart.messages import LARGEST_BODY, Request, Response, json_response
+from marketplace.embedded.stripe_counterpart.errors import ApiError
+from marketplace.embedded.stripe_counterpart.http_messages import MAX_BODY, Request, Response, json_response
 from marketplace.embedded.stripe_counterpart.pages import handle_page
-from marketplace.embedded.stripe_counterpart.passing_time import start_daily_payouts
-from marketplace.embedded.stripe_counterpart.refusals import Refused
-from marketplace.embedded.stripe_counterpart.webhooks import Courier
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.scheduled_actions import start_daily_payouts
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.webhook_sender import WebhookSender
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -23,64 +23,64 @@ _Send = Callable[[_Message], Awaitable[None]]
 def create_counterpart(
     path: Path | None, *, control: bool = False, seed: str | None = None, daily_payouts: bool = False
 ) -> "Counterpart":
-    """Return a counterpart of Stripe whose world lives in a file, or in memory when path is None.
+    """Return a counterpart of Stripe whose state lives in a file, or in memory when path is None.
 
-    control: whether tests may steer it under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
+    control: whether the control plane is served under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
     whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts.
     """
-    world = World(path, seed)
+    state = StripeState(path, seed)
     if daily_payouts:
-        with world.transaction():
-            start_daily_payouts(world)
-    return Counterpart(world, has_control=control)
+        with state.transaction():
+            start_daily_payouts(state)
+    return Counterpart(state, has_control=control)
 
 
 class Counterpart:
-    """An ASGI application; webhooks leave while its lifespan runs."""
+    """An ASGI application; webhooks are sent while its lifespan runs."""
 
-    def __init__(self, world: World, *, has_control: bool) -> None:
-        """Put the doors around a world."""
-        self._world = world
-        self._api = Api(world)
-        self._courier = Courier(world)
-        self._control = Control(world, self._courier) if has_control else None
+    def __init__(self, state: StripeState, *, has_control: bool) -> None:
+        """Serve a state over HTTP."""
+        self._state = state
+        self._api = Api(state)
+        self._sender = WebhookSender(state)
+        self._control = Control(state, self._sender) if has_control else None
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Serve one lifespan or one request."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             response = await self._respond(await _read_request(scope, receive))
-            self._courier.wake()
+            self._sender.wake()
             await _send_response(response, send)
 
-    async def _live(self, receive: _Receive, send: _Send) -> None:
+    async def _run_lifespan(self, receive: _Receive, send: _Send) -> None:
         await receive()
-        courier = asyncio.create_task(self._courier.run())
+        sender = asyncio.create_task(self._sender.run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        courier.cancel()
+        sender.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await courier
-        self._world.close()
+            await sender
+        self._state.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _respond(self, request: Request) -> Response | None:
         """Return the answer, or None when the network loses it."""
-        if len(request.body) > LARGEST_BODY:
+        if len(request.body) > MAX_BODY:
             return json_response(413, {"error": {"type": "invalid_request_error", "message": "Request too large."}})
         if request.path == "/":
             return Response(200, b"Local counterpart of Stripe. No real money moves here.\n", "text/plain")
         if request.path.startswith("/c/"):
-            return handle_page(self._world, request)
+            return handle_page(self._state, request)
         if request.path.startswith(PREFIX) and self._control is not None:
             return self._control.handle(request)
         return await self._respond_as_api(request)
 
     async def _respond_as_api(self, request: Request) -> Response | None:
-        fault = None if self._control is None else self._control.take_fault(request.method, request.path)
+        fault = None if self._control is None else self._control.next_fault(request.method, request.path)
         if fault is None:
-            return await self._play(request)
+            return await self._execute(request)
         if fault.kind == "drop_before":
             return None
         if fault.kind == "status":
@@ -88,25 +88,25 @@ class Counterpart:
             kind = "rate_limit_error" if fault.status == 429 else "api_error"  # noqa: PLR2004  the meaning of HTTP status codes
             return json_response(fault.status, {"error": {"type": kind, "message": "A planned fault."}}, headers)
         crash = Crash(executed=fault.executed) if fault.kind == "saved500" else None
-        response = await self._play(request, crash, fault.seconds if fault.kind == "delay" else 0)
+        response = await self._execute(request, crash, fault.seconds if fault.kind == "delay" else 0)
         return None if fault.kind == "drop_after" else response
 
-    async def _play(self, request: Request, crash: Crash | None = None, delay: float = 0) -> Response:
+    async def _execute(self, request: Request, crash: Crash | None = None, delay: float = 0) -> Response:
         try:
-            with self._api.reserved(request):
+            with self._api.reserve_key(request):
                 if delay:
                     await asyncio.sleep(delay)
-                return self._api.play(request, crash)
-        except Refused as refused:
+                return self._api.execute(request, crash)
+        except ApiError as refused:
             return json_response(refused.status, refused.body)
 
 
 async def _read_request(scope: _Message, receive: _Receive) -> Request:
-    """Read a request whole, giving up on a body past the limit."""
+    """Read a request whole; stop reading a body past the limit."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = b""
     more = True
-    while more and len(body) <= LARGEST_BODY:
+    while more and len(body) <= MAX_BODY:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
@@ -122,7 +122,7 @@ async def _read_request(scope: _Message, receive: _Receive) -> Request:
 
 
 async def _send_response(response: Response | None, send: _Send) -> None:
-    """Send a response; a lost one promises more than it sends, so that the server cuts the connection."""
+    """Send a response; a lost one (None) announces a body that is never sent, so the server closes the connection."""
     if response is None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         return

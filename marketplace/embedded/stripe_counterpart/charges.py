@@ -1,28 +1,29 @@
-"""Charges: one attempt to take money, authorised, taken, pending or failed, with its movements on the balance."""
+"""Charges: one attempt to pay, authorised, captured, pending or failed, with its balance transactions."""
 
 import stripe
 
 from marketplace.embedded.stripe_counterpart.balance import (
     CARD_DELAY_DAYS,
     SEPA_DELAY_DAYS,
-    Movement,
+    NewTransaction,
+    add_balance_transaction,
     charge_fee,
     fee_for,
-    move,
 )
-from marketplace.embedded.stripe_counterpart.contract import Json, blank
 from marketplace.embedded.stripe_counterpart.events import emit
 from marketplace.embedded.stripe_counterpart.payment_methods import IBAN_THAT_FAILS, card_of
-from marketplace.embedded.stripe_counterpart.world import DAY, World
+from marketplace.embedded.stripe_counterpart.responses import blank
+from marketplace.embedded.stripe_counterpart.state import DAY, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 AUTHORIZATION_DAYS = 7
 DEBIT_SETTLES_AFTER_DAYS = 5
 _FAILED_DEBIT_FEE = 350
 
 
-def add_charge(world: World, intent: Json, method: Json) -> Json:
+def add_charge(state: StripeState, intent: Json, method: Json) -> Json:
     """Create the pending charge of an intent's attempt with a payment method."""
-    charge = world.add(
+    charge = state.add(
         "charge",
         prefix="ch" if method["type"] == "card" else "py",
         amount=intent["amount"],
@@ -39,11 +40,11 @@ def add_charge(world: World, intent: Json, method: Json) -> Json:
         transfer_group=intent["transfer_group"],
     )
     if method["type"] == "card" and intent["capture_method"] == "manual":
-        capture_before = world.now() + AUTHORIZATION_DAYS * DAY
+        capture_before = state.now() + AUTHORIZATION_DAYS * DAY
         charge["payment_method_details"]["card"].update(
             amount_authorized=intent["amount"], capture_before=capture_before
         )
-        world.set_alarm(capture_before, "expire_authorization", intent["id"])
+        state.schedule(capture_before, "expire_authorization", intent["id"])
     intent["latest_charge"] = charge["id"]
     return charge
 
@@ -66,22 +67,22 @@ _SHARED_SEPA_FIELDS = ("bank_code", "branch_code", "country", "fingerprint", "la
 
 
 def authorize_charge(charge: Json) -> None:
-    """Let the card's bank agree, without taking the money yet."""
+    """Authorise a charge without capturing it."""
     charge.update(status="succeeded", paid=True, outcome=_outcome("authorized", "Payment complete."))
 
 
-def decline_charge(world: World, charge: Json, decline_code: str) -> None:
-    """Let the card's bank refuse."""
+def decline_charge(state: StripeState, charge: Json, decline_code: str) -> None:
+    """Decline a charge, as the card's bank does."""
     outcome = _outcome("issuer_declined", "The bank refused the payment.")
     outcome.update(network_status="declined_by_network", reason=decline_code)
     charge.update(
         status="failed", failure_code="card_declined", failure_message=decline_message(decline_code), outcome=outcome
     )
-    emit(world, "charge.failed", charge)
+    emit(state, "charge.failed", charge)
 
 
 def decline_message(decline_code: str) -> str:
-    """Return what Stripe tells the payer."""
+    """Return Stripe's message for the payer."""
     if decline_code == "insufficient_funds":
         return "Your card has insufficient funds."
     return "Your card was declined."
@@ -95,10 +96,10 @@ def _outcome(kind: str, message: str) -> Json:
     return outcome
 
 
-def capture_charge(world: World, charge: Json, method: Json, amount: int) -> None:
-    """Take the money of an authorised charge: the whole amount moves, then what is not captured moves back."""
+def capture_charge(state: StripeState, charge: Json, method: Json, amount: int) -> None:
+    """Capture an authorised charge. Its whole amount is added to the balance, then the part not captured is reversed."""
     days = 0 if card_of(method).instantly_available else CARD_DELAY_DAYS
-    movement = Movement(
+    transaction = NewTransaction(
         "charge" if method["type"] == "card" else "payment",
         "charge",
         charge["amount"],
@@ -108,27 +109,27 @@ def capture_charge(world: World, charge: Json, method: Json, amount: int) -> Non
         days=days,
         description=charge["description"],
     )
-    charge["balance_transaction"] = move(world, movement)["id"]
+    charge["balance_transaction"] = add_balance_transaction(state, transaction)["id"]
     if amount < charge["amount"]:
         rest = charge["amount"] - amount
-        move(
-            world,
-            Movement("refund", "partial_capture_reversal", -rest, charge["currency"], charge["id"], days=days),
+        add_balance_transaction(
+            state,
+            NewTransaction("refund", "partial_capture_reversal", -rest, charge["currency"], charge["id"], days=days),
         )
         charge["amount_refunded"] = rest
     charge.update(captured=True, amount_captured=amount)
 
 
-def release_authorization(world: World, charge: Json, event_type: str) -> None:
-    """Give an uncaptured authorisation back to the card holder; nothing ever moved on the balance."""
+def release_authorization(state: StripeState, charge: Json, event_type: str) -> None:
+    """Release an uncaptured authorisation; the balance does not change."""
     charge.update(refunded=True, amount_refunded=charge["amount"])
-    emit(world, event_type, charge)
+    emit(state, event_type, charge)
 
 
-# ------------------------------------------------------------------ SEPA debit, which settles days later
-def book_pending_debit(world: World, charge: Json, method: Json) -> None:
-    """Book a debit that its bank has yet to honour: a pending movement now, an answer in some days."""
-    movement = Movement(
+# ------------------------------------------------------------------ SEPA debits settle days later
+def book_pending_debit(state: StripeState, charge: Json, method: Json) -> None:
+    """Add a debit's pending transaction, and schedule the bank's answer."""
+    transaction = NewTransaction(
         "payment",
         "charge",
         charge["amount"],
@@ -138,30 +139,32 @@ def book_pending_debit(world: World, charge: Json, method: Json) -> None:
         days=SEPA_DELAY_DAYS,
         description=charge["description"],
     )
-    charge["balance_transaction"] = move(world, movement)["id"]
+    charge["balance_transaction"] = add_balance_transaction(state, transaction)["id"]
     charge["_fails"] = method["_iban"] == IBAN_THAT_FAILS
-    world.set_alarm(world.now() + DEBIT_SETTLES_AFTER_DAYS * DAY, "settle_debit", charge["id"])
-    emit(world, "charge.pending", charge)
+    state.schedule(state.now() + DEBIT_SETTLES_AFTER_DAYS * DAY, "settle_debit", charge["id"])
+    emit(state, "charge.pending", charge)
 
 
-def settle_debit(world: World, charge: Json) -> None:
-    """Let the bank honour a debit: its money is available."""
-    transaction = world.get("balance_transaction", charge["balance_transaction"])
-    transaction.update(available_on=world.now(), status="available")
+def settle_debit(state: StripeState, charge: Json) -> None:
+    """Settle a debit: its money is available."""
+    transaction = state.get("balance_transaction", charge["balance_transaction"])
+    transaction.update(available_on=state.now(), status="available")
     charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
-    emit(world, "charge.succeeded", charge)
+    emit(state, "charge.succeeded", charge)
 
 
-def fail_debit(world: World, charge: Json) -> None:
-    """Let the bank refuse a debit: the movement is reversed by another, and Stripe takes its fee for the failure."""
-    transaction = world.get("balance_transaction", charge["balance_transaction"])
-    transaction.update(available_on=world.now(), status="available")
-    reversal = Movement("payment_failure_refund", "charge_failure", -charge["amount"], charge["currency"], charge["id"])
+def fail_debit(state: StripeState, charge: Json) -> None:
+    """Fail a debit: its transaction is reversed by another, and Stripe charges its fee for the failure."""
+    transaction = state.get("balance_transaction", charge["balance_transaction"])
+    transaction.update(available_on=state.now(), status="available")
+    reversal = NewTransaction(
+        "payment_failure_refund", "charge_failure", -charge["amount"], charge["currency"], charge["id"]
+    )
     charge.update(
         status="failed",
-        failure_balance_transaction=move(world, reversal)["id"],
+        failure_balance_transaction=add_balance_transaction(state, reversal)["id"],
         failure_code="insufficient_funds",
         failure_message="The customer's bank account has insufficient funds.",
     )
-    charge_fee(world, _FAILED_DEBIT_FEE, "SEPA Direct Debit failed payment fee", charge["currency"])
-    emit(world, "charge.failed", charge)
+    charge_fee(state, _FAILED_DEBIT_FEE, "SEPA Direct Debit failed payment fee", charge["currency"])
+    emit(state, "charge.failed", charge)

@@ -1,14 +1,13 @@
-"""Checkout Sessions: a hosted page where one thing is paid once, or never.
+"""Checkout Sessions: a hosted page where one order is paid at most once.
 
-A session is open until it is paid (complete) or its time is over (expired). Fulfilment follows `payment_status`,
-never the page's redirect: a debit or a bank transfer completes the session unpaid and is told days later.
+A session is open until it is complete or expired. Fulfilment follows `payment_status`, never the page's redirect: a
+debit or a bank transfer completes the session unpaid, and its payment succeeds or fails days later.
 """
 
 import stripe
 
-from marketplace.embedded.stripe_counterpart.changes import merged_metadata
-from marketplace.embedded.stripe_counterpart.contract import Json, blank, shown
 from marketplace.embedded.stripe_counterpart.customers import create_customer
+from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.events import emit
 from marketplace.embedded.stripe_counterpart.payment_intents import (
     Confirmation,
@@ -18,15 +17,17 @@ from marketplace.embedded.stripe_counterpart.payment_intents import (
     create_payment_intent,
     fund_customer,
     method_types,
-    played_method_options,
+    supported_method_options,
 )
 from marketplace.embedded.stripe_counterpart.payment_methods import create_payment_method
-from marketplace.embedded.stripe_counterpart.refusals import Refused
+from marketplace.embedded.stripe_counterpart.responses import blank, to_public
 from marketplace.embedded.stripe_counterpart.setup_intents import confirm_setup, create_setup_intent
-from marketplace.embedded.stripe_counterpart.world import DAY, MINUTE, World
+from marketplace.embedded.stripe_counterpart.state import DAY, MINUTE, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
+from marketplace.embedded.stripe_counterpart.updates import merge_metadata
 
-SHORTEST_LIFE, LONGEST_LIFE = 30 * MINUTE, DAY
-_KEPT_FROM_REQUEST = (
+MIN_LIFE, MAX_LIFE = 30 * MINUTE, DAY
+_COPIED_FROM_REQUEST = (
     "allowed_payment_method_types",
     "billing_address_collection",
     "cancel_url",
@@ -40,7 +41,7 @@ _KEPT_FROM_REQUEST = (
     "submit_type",
     "success_url",
 )
-_INTENT_DATA_PLAYED = (
+_SUPPORTED_INTENT_DATA = (
     "capture_method",
     "description",
     "metadata",
@@ -50,26 +51,28 @@ _INTENT_DATA_PLAYED = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-_ON_THE_PAGE_NOBODY_ANSWERS = {"email": "payer@example.test", "name": "Local Payer"}
+_DEFAULT_PAYER = {"email": "payer@example.test", "name": "Local Payer"}
 
 
 # ------------------------------------------------------------------ by the merchant
-def create_session(world: World, params: Json) -> Json:
-    """Open a session with its page; refuse what Stripe would refuse before anyone sees it."""
+def create_session(state: StripeState, params: Json) -> Json:
+    """Open a session with its page; refuse what Stripe would refuse."""
     mode = params.get("mode", "payment")
     if mode == "subscription":
-        raise Refused(400, "The local counterpart does not play subscriptions.", param="mode")
+        raise ApiError(400, "The local counterpart does not support subscriptions.", param="mode")
     if not params.get("success_url"):
-        raise Refused(400, "Missing required param: success_url.", code="parameter_missing", param="success_url")
-    unplayed = set(params.get("payment_intent_data", {})) - set(_INTENT_DATA_PLAYED)
-    if unplayed:
-        raise Refused(400, f"The local counterpart does not play payment_intent_data: {', '.join(sorted(unplayed))}.")
+        raise ApiError(400, "Missing required param: success_url.", code="parameter_missing", param="success_url")
+    unsupported = set(params.get("payment_intent_data", {})) - set(_SUPPORTED_INTENT_DATA)
+    if unsupported:
+        raise ApiError(
+            400, f"The local counterpart does not support payment_intent_data: {', '.join(sorted(unsupported))}."
+        )
     if params.get("customer"):
-        world.get("customer", params["customer"], "customer")
-    session = world.add(
+        state.get("customer", params["customer"], "customer")
+    session = state.add(
         "checkout.session",
         adaptive_pricing={"enabled": False},
-        expires_at=_expiry(world, params),
+        expires_at=_expiry(state, params),
         mode=mode,
         payment_method_collection="if_required" if mode == "payment" else "always",
         payment_method_types=method_types(params),
@@ -79,40 +82,40 @@ def create_session(world: World, params: Json) -> Json:
         _intent_data=params.get("payment_intent_data", {}),
         _setup_data=params.get("setup_intent_data", {}),
     )
-    session.update({name: params[name] for name in _KEPT_FROM_REQUEST if name in params})
+    session.update({name: params[name] for name in _COPIED_FROM_REQUEST if name in params})
     if mode == "payment":
         session["customer_creation"] = None if session["customer"] else params.get("customer_creation", "if_required")
-        _add_lines(world, session, params)
+        _add_lines(state, session, params)
     else:
         session["currency"] = params.get("currency")
     if "customer_balance" in session["payment_method_types"] and not session["customer"]:
-        raise Refused(400, "Bank transfers need a customer.", code="parameter_missing", param="customer")
+        raise ApiError(400, "Bank transfers need a customer.", code="parameter_missing", param="customer")
     if "payment_method_options" in params:
-        session["payment_method_options"] = played_method_options(params["payment_method_options"])
-    world.set_alarm(session["expires_at"], "expire_session", session["id"])
-    return with_url(world, session)
+        session["payment_method_options"] = supported_method_options(params["payment_method_options"])
+    state.schedule(session["expires_at"], "expire_session", session["id"])
+    return with_url(state, session)
 
 
-def _expiry(world: World, params: Json) -> int:
-    now = world.now()
-    expires_at: int = params.get("expires_at", now + LONGEST_LIFE)
-    if not now + SHORTEST_LIFE <= expires_at <= now + LONGEST_LIFE:
+def _expiry(state: StripeState, params: Json) -> int:
+    now = state.now()
+    expires_at: int = params.get("expires_at", now + MAX_LIFE)
+    if not now + MIN_LIFE <= expires_at <= now + MAX_LIFE:
         message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation."
-        raise Refused(400, message, param="expires_at")
+        raise ApiError(400, message, param="expires_at")
     return expires_at
 
 
-def _add_lines(world: World, session: Json, params: Json) -> None:
-    """Write what is to be paid, line by line, and its total."""
+def _add_lines(state: StripeState, session: Json, params: Json) -> None:
+    """Add the line items and their total."""
     lines = params.get("line_items", [])
     if not lines:
         message = "You must specify at least one line item in `payment` mode."
-        raise Refused(400, message, code="parameter_missing", param="line_items")
+        raise ApiError(400, message, code="parameter_missing", param="line_items")
     currencies = {_price_data(line, index)["currency"].lower() for index, line in enumerate(lines)}
     if len(currencies) > 1:
-        raise Refused(400, "All line items must have the same currency.", param="line_items")
+        raise ApiError(400, "All line items must have the same currency.", param="line_items")
     currency = currencies.pop()
-    items = [_add_line(world, session, line, index) for index, line in enumerate(lines)]
+    items = [_add_line(state, session, line, index) for index, line in enumerate(lines)]
     total = sum(item["amount_total"] for item in items)
     check_amount(total, currency, "line_items")
     session.update(
@@ -126,92 +129,92 @@ def _add_lines(world: World, session: Json, params: Json) -> None:
 def _price_data(line: Json, index: int) -> Json:
     if "price_data" not in line:
         message = "The local counterpart keeps no catalogue of prices: send `price_data`."
-        raise Refused(400, message, code="parameter_missing", param=f"line_items[{index}][price_data]")
+        raise ApiError(400, message, code="parameter_missing", param=f"line_items[{index}][price_data]")
     price: Json = line["price_data"]
     return price
 
 
-def _add_line(world: World, session: Json, line: Json, index: int) -> Json:
+def _add_line(state: StripeState, session: Json, line: Json, index: int) -> Json:
     sent = _price_data(line, index)
     place = f"line_items[{index}]"
     if "product_data" not in sent or "unit_amount" not in sent:
         message = "The local counterpart needs `product_data` and `unit_amount` in `price_data`."
-        raise Refused(400, message, code="parameter_missing", param=f"{place}[price_data]")
+        raise ApiError(400, message, code="parameter_missing", param=f"{place}[price_data]")
     if "quantity" not in line:
-        raise Refused(400, "Quantity is required.", code="parameter_missing", param=f"{place}[quantity]")
+        raise ApiError(400, "Quantity is required.", code="parameter_missing", param=f"{place}[quantity]")
     if sent["unit_amount"] < 0 or line["quantity"] < 1:
-        raise Refused(400, "Invalid non-negative integer", code="parameter_invalid_integer", param=place)
+        raise ApiError(400, "Invalid non-negative integer", code="parameter_invalid_integer", param=place)
     if "tax_rates" in line or "adjustable_quantity" in line:
-        message = "The local counterpart plays neither tax rates nor adjustable quantities."
-        raise Refused(400, message, param=place)
+        message = "The local counterpart supports neither tax rates nor adjustable quantities."
+        raise ApiError(400, message, param=place)
     price = blank(stripe.Price)
     price.update(
-        id=f"price_{world.new_token()}",
+        id=f"price_{state.new_token()}",
         billing_scheme="per_unit",
-        created=world.now(),
+        created=state.now(),
         currency=sent["currency"].lower(),
-        product=f"prod_{world.new_token()}",
+        product=f"prod_{state.new_token()}",
         tax_behavior=sent.get("tax_behavior", "unspecified"),
         type="one_time",
         unit_amount=sent["unit_amount"],
         unit_amount_decimal=str(sent["unit_amount"]),
     )
     amount = sent["unit_amount"] * line["quantity"]
-    return world.add(
+    return state.add(
         "item",
         amount_subtotal=amount,
         amount_total=amount,
         currency=price["currency"],
         description=sent["product_data"]["name"],
         metadata=line.get("metadata", {}),
-        price=shown(price),
+        price=to_public(price),
         quantity=line["quantity"],
         _details=sent["product_data"].get("description"),
         _session=session["id"],
     )
 
 
-def lines_of(world: World, session: Json) -> list[Json]:
-    """Return what a session is about, line by line."""
-    return world.select("item", "json_extract(body, '$._session') = ? ORDER BY sequence", (session["id"],))
+def lines_of(state: StripeState, session: Json) -> list[Json]:
+    """Return the line items of a session."""
+    return state.select("item", "json_extract(body, '$._session') = ? ORDER BY sequence", (session["id"],))
 
 
-def with_url(world: World, session: Json) -> Json:
-    """Give an open session the address of its page, at the address by which the counterpart was reached."""
-    session["url"] = f"{world.origin.base}/c/pay/{session['id']}" if session["status"] == "open" else None
+def with_url(state: StripeState, session: Json) -> Json:
+    """Set the address of an open session's page, under the address at which the counterpart was reached."""
+    session["url"] = f"{state.origin.base}/c/pay/{session['id']}" if session["status"] == "open" else None
     return session
 
 
 def update_session(session: Json, params: Json) -> Json:
     """Change a session's metadata."""
-    session["metadata"] = merged_metadata(session["metadata"], params.get("metadata", {}))
+    session["metadata"] = merge_metadata(session["metadata"], params.get("metadata", {}))
     return session
 
 
-def expire_session(world: World, session: Json) -> Json:
-    """Close an open session for good, with whatever payment was begun in it."""
+def expire_session(state: StripeState, session: Json) -> Json:
+    """Expire an open session and cancel its payment intent, if any."""
     if session["status"] != "open":
         message = (
             'Only Checkout Sessions with a status in ["open"] can be expired.'
             f" This Checkout Session has a status of {session['status']}."
         )
-        raise Refused(400, message)
+        raise ApiError(400, message)
     session.update(status="expired", url=None)
     if session["payment_intent"]:
-        cancel(world, world.get("payment_intent", session["payment_intent"]), "abandoned")
-    emit(world, "checkout.session.expired", session)
+        cancel(state, state.get("payment_intent", session["payment_intent"]), "abandoned")
+    emit(state, "checkout.session.expired", session)
     return session
 
 
-def expire_if_due(world: World, session_id: str) -> None:
-    """Expire a session whose time is over, unless it was paid or expired before."""
-    session = world.get("checkout.session", session_id)
+def expire_if_due(state: StripeState, session_id: str) -> None:
+    """Expire a session if it is still open."""
+    session = state.get("checkout.session", session_id)
     if session["status"] == "open":
-        expire_session(world, session)
+        expire_session(state, session)
 
 
 # ------------------------------------------------------------------ by the payer
-def pay_session(world: World, session: Json, method: Json) -> Json:
+def pay_session(state: StripeState, session: Json, method: Json) -> Json:
     """Pay an open session with a payment method described as in `POST /v1/payment_methods`.
 
     Paying a complete session changes nothing: a double click pays once. The payer may have to authenticate first; the
@@ -220,90 +223,88 @@ def pay_session(world: World, session: Json, method: Json) -> Json:
     if session["status"] == "complete":
         return session
     if session["status"] == "expired":
-        raise Refused(400, "This Checkout Session has expired.")
-    payer = {"name": _ON_THE_PAGE_NOBODY_ANSWERS["name"], "email": _payer_email(world, session)}
-    made = create_payment_method(world, {**method, "billing_details": payer})
+        raise ApiError(400, "This Checkout Session has expired.")
+    payer = {"name": _DEFAULT_PAYER["name"], "email": _payer_email(state, session)}
+    made = create_payment_method(state, {**method, "billing_details": payer})
     if session["mode"] == "setup":
-        return _complete_setup(world, session, made)
-    intent = _intent_of(world, session)
+        return _complete_setup(state, session, made)
+    intent = _intent_of(state, session)
     intent["payment_method"] = made["id"]
-    return_url = f"{world.origin.base}/c/pay/{session['id']}"
-    confirm(world, intent, Confirmation(return_url=return_url))
+    return_url = f"{state.origin.base}/c/pay/{session['id']}"
+    confirm(state, intent, Confirmation(return_url=return_url))
     if made["type"] == "customer_balance" and intent["status"] == "requires_action":
-        return _complete(world, session)
-    return complete_if_paid(world, session, intent)
+        return _complete(state, session)
+    return complete_if_paid(state, session, intent)
 
 
-def _payer_email(world: World, session: Json) -> str:
-    customer = world.find(session["customer"]) if session["customer"] else None
+def _payer_email(state: StripeState, session: Json) -> str:
+    customer = state.find(session["customer"]) if session["customer"] else None
     known = session["customer_email"] or (customer["email"] if customer else None)
-    return str(known or _ON_THE_PAGE_NOBODY_ANSWERS["email"])
+    return str(known or _DEFAULT_PAYER["email"])
 
 
-def _intent_of(world: World, session: Json) -> Json:
-    """Return the session's payment intent, made at the first attempt to pay."""
+def _intent_of(state: StripeState, session: Json) -> Json:
+    """Return the session's payment intent, created at the first attempt to pay."""
     if session["payment_intent"]:
-        return world.get("payment_intent", session["payment_intent"])
+        return state.get("payment_intent", session["payment_intent"])
     if session["customer_creation"] == "always":
-        session["customer"] = create_customer(world, {"email": _payer_email(world, session)})["id"]
-    asked = {"amount": session["amount_total"], "currency": session["currency"], **session["_intent_data"]}
+        session["customer"] = create_customer(state, {"email": _payer_email(state, session)})["id"]
+    intent_params = {"amount": session["amount_total"], "currency": session["currency"], **session["_intent_data"]}
     if session["customer"]:
-        asked["customer"] = session["customer"]
-    asked["allowed_payment_method_types"] = session["payment_method_types"]
+        intent_params["customer"] = session["customer"]
+    intent_params["allowed_payment_method_types"] = session["payment_method_types"]
     if session["payment_method_options"]:
-        asked["payment_method_options"] = session["payment_method_options"]
-    intent = create_payment_intent(world, asked)
+        intent_params["payment_method_options"] = session["payment_method_options"]
+    intent = create_payment_intent(state, intent_params)
     session["payment_intent"] = intent["id"]
     return intent
 
 
-def complete_if_paid(world: World, session: Json, intent: Json) -> Json:
-    """Complete an open session once its payment is made or on its way."""
+def complete_if_paid(state: StripeState, session: Json, intent: Json) -> Json:
+    """Complete an open session whose payment succeeded, is processing or is authorised."""
     if session["status"] != "open" or intent["status"] not in ("succeeded", "processing", "requires_capture"):
         return session
     session["payment_status"] = "paid" if intent["status"] == "succeeded" else "unpaid"
-    return _complete(world, session)
+    return _complete(state, session)
 
 
-def _complete_setup(world: World, session: Json, method: Json) -> Json:
-    asked = {"customer": session["customer"], "usage": "off_session", **session["_setup_data"]}
-    intent = create_setup_intent(world, {name: value for name, value in asked.items() if value is not None})
+def _complete_setup(state: StripeState, session: Json, method: Json) -> Json:
+    intent_params = {"customer": session["customer"], "usage": "off_session", **session["_setup_data"]}
+    intent = create_setup_intent(state, {name: value for name, value in intent_params.items() if value is not None})
     session["setup_intent"] = intent["id"]
-    confirm_setup(world, intent, {"payment_method": method["id"]})
-    return _complete(world, session)
+    confirm_setup(state, intent, {"payment_method": method["id"]})
+    return _complete(state, session)
 
 
-def _complete(world: World, session: Json) -> Json:
+def _complete(state: StripeState, session: Json) -> Json:
     details = blank(stripe.checkout.Session.CustomerDetails)
-    details.update(
-        email=_payer_email(world, session), name=_ON_THE_PAGE_NOBODY_ANSWERS["name"], tax_exempt="none", tax_ids=[]
-    )
+    details.update(email=_payer_email(state, session), name=_DEFAULT_PAYER["name"], tax_exempt="none", tax_ids=[])
     session.update(status="complete", url=None, customer_details=details)
-    emit(world, "checkout.session.completed", session)
+    emit(state, "checkout.session.completed", session)
     return session
 
 
-def session_of_intent(world: World, intent_id: str) -> Json | None:
+def session_of_intent(state: StripeState, intent_id: str) -> Json | None:
     """Return the session that an intent pays, if any."""
-    found = world.select("checkout.session", "json_extract(body, '$.payment_intent') = ?", (intent_id,), limit=1)
+    found = state.select("checkout.session", "json_extract(body, '$.payment_intent') = ?", (intent_id,), limit=1)
     return found[0] if found else None
 
 
-def receive_funds(world: World, customer: Json, params: Json) -> Json:
-    """Receive a customer's bank transfer, and tell the sessions that it pays."""
-    transaction, paid = fund_customer(world, customer, params)
+def receive_funds(state: StripeState, customer: Json, params: Json) -> Json:
+    """Receive a customer's bank transfer, and record it in the sessions that it pays."""
+    transaction, paid = fund_customer(state, customer, params)
     for intent in paid:
-        tell_settlement(world, intent)
+        record_settlement(state, intent)
     return transaction
 
 
-def tell_settlement(world: World, intent: Json) -> None:
-    """Tell a complete session that the bank has answered."""
-    session = session_of_intent(world, intent["id"])
+def record_settlement(state: StripeState, intent: Json) -> None:
+    """Record in a complete session how its payment ended."""
+    session = session_of_intent(state, intent["id"])
     if session is None or session["status"] != "complete" or session["payment_status"] == "paid":
         return
     if intent["status"] == "succeeded":
         session["payment_status"] = "paid"
-        emit(world, "checkout.session.async_payment_succeeded", session)
+        emit(state, "checkout.session.async_payment_succeeded", session)
     else:
-        emit(world, "checkout.session.async_payment_failed", session)
+        emit(state, "checkout.session.async_payment_failed", session)

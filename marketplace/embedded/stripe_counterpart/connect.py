@@ -1,18 +1,19 @@
-"""Connected accounts and the transfers that pay them: the optional way to pay subscribers."""
+"""Connected accounts and the transfers to them: the optional way to pay subscribers."""
 
 import stripe
 
-from marketplace.embedded.stripe_counterpart.balance import Movement, available_amount, move
-from marketplace.embedded.stripe_counterpart.contract import Json, blank, shown
+from marketplace.embedded.stripe_counterpart.balance import NewTransaction, add_balance_transaction, available_amount
+from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.refusals import Refused
-from marketplace.embedded.stripe_counterpart.world import MINUTE, World
+from marketplace.embedded.stripe_counterpart.responses import blank, to_public
+from marketplace.embedded.stripe_counterpart.state import MINUTE, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 _LINK_LIFE = 5 * MINUTE
 _NEEDED_TO_ONBOARD = ["external_account", "individual.verification.document"]
 
 
-def create_account(world: World, params: Json) -> Json:
+def create_account(state: StripeState, params: Json) -> Json:
     """Create a connected account that can be paid once it has been onboarded."""
     wanted = params.get("capabilities", {})
     requirements = blank(stripe.Account.Requirements)
@@ -22,7 +23,7 @@ def create_account(world: World, params: Json) -> Json:
         disabled_reason="requirements.past_due",
     )
     agreement = params.get("tos_acceptance", {}).get("service_agreement", "full")
-    return world.add(
+    return state.add(
         "account",
         business_type=params.get("business_type"),
         capabilities={name: "inactive" for name, capability in wanted.items() if capability.get("requested")},
@@ -39,41 +40,43 @@ def create_account(world: World, params: Json) -> Json:
     )
 
 
-def create_account_link(world: World, params: Json) -> Json:
+def create_account_link(state: StripeState, params: Json) -> Json:
     """Return the address of the page where the account's owner onboards."""
-    account = world.get("account", params["account"], "account")
+    account = state.get("account", params["account"], "account")
     account["_return_url"] = params.get("return_url")
-    url = f"{world.origin.base}/c/onboard/{account['id']}"
-    return {"object": "account_link", "created": world.now(), "expires_at": world.now() + _LINK_LIFE, "url": url}
+    url = f"{state.origin.base}/c/onboard/{account['id']}"
+    return {"object": "account_link", "created": state.now(), "expires_at": state.now() + _LINK_LIFE, "url": url}
 
 
-def onboard(world: World, account: Json) -> Json:
-    """Let the account's owner give everything that is asked of them."""
+def onboard(state: StripeState, account: Json) -> Json:
+    """Complete the onboarding of an account."""
     account.update(
         capabilities=dict.fromkeys(account["capabilities"], "active"),
         details_submitted=True,
         payouts_enabled=True,
         requirements=blank(stripe.Account.Requirements),
     )
-    emit(world, "account.updated", account, account=account["id"])
+    emit(state, "account.updated", account, account=account["id"])
     return account
 
 
-def create_transfer(world: World, params: Json) -> Json:
+def create_transfer(state: StripeState, params: Json) -> Json:
     """Move available money to a connected account."""
-    account = world.get("account", params["destination"], "destination")
+    account = state.get("account", params["destination"], "destination")
     if account["capabilities"].get("transfers") != "active":
         message = (
             "Your destination account needs to have at least one of the following capabilities enabled:"
             " transfers, crypto_transfers, legacy_payments"
         )
-        raise Refused(400, message, code="insufficient_capabilities_for_transfer", param="destination")
+        raise ApiError(400, message, code="insufficient_capabilities_for_transfer", param="destination")
     amount, currency = params.get("amount", 0), params["currency"].lower()
     if amount <= 0:
-        raise Refused(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
-    if amount > available_amount(world, currency):
-        raise Refused(400, "You have insufficient available funds in your Stripe account.", code="balance_insufficient")
-    transfer = world.add(
+        raise ApiError(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
+    if amount > available_amount(state, currency):
+        raise ApiError(
+            400, "You have insufficient available funds in your Stripe account.", code="balance_insufficient"
+        )
+    transfer = state.add(
         "transfer",
         amount=amount,
         currency=currency,
@@ -84,16 +87,18 @@ def create_transfer(world: World, params: Json) -> Json:
         transfer_group=params.get("transfer_group"),
     )
     transfer["reversals"]["url"] = f"/v1/transfers/{transfer['id']}/reversals"
-    out = Movement("transfer", "transfer", -amount, currency, transfer["id"], description=params.get("description"))
-    transfer["balance_transaction"] = move(world, out)["id"]
-    transfer["destination_payment"] = _receive(world, account["id"], transfer)["id"]
-    emit(world, "transfer.created", transfer)
+    outgoing = NewTransaction(
+        "transfer", "transfer", -amount, currency, transfer["id"], description=params.get("description")
+    )
+    transfer["balance_transaction"] = add_balance_transaction(state, outgoing)["id"]
+    transfer["destination_payment"] = _add_destination_payment(state, account["id"], transfer)["id"]
+    emit(state, "transfer.created", transfer)
     return transfer
 
 
-def _receive(world: World, account: str, transfer: Json) -> Json:
-    """Book a transfer on the side of the connected account."""
-    payment = world.add(
+def _add_destination_payment(state: StripeState, account: str, transfer: Json) -> Json:
+    """Add the payment that the connected account receives."""
+    payment = state.add(
         "charge",
         account=account,
         prefix="py",
@@ -105,30 +110,32 @@ def _receive(world: World, account: str, transfer: Json) -> Json:
         source_transfer=transfer["id"],
         status="succeeded",
     )
-    received = Movement("payment", "charge", transfer["amount"], transfer["currency"], payment["id"], days=1)
-    payment["balance_transaction"] = move(world, received, account)["id"]
+    received = NewTransaction("payment", "charge", transfer["amount"], transfer["currency"], payment["id"], days=1)
+    payment["balance_transaction"] = add_balance_transaction(state, received, account)["id"]
     return payment
 
 
-def reverse_transfer(world: World, transfer: Json, params: Json) -> Json:
-    """Take back the rest of a transfer, or an amount in cents of it."""
+def reverse_transfer(state: StripeState, transfer: Json, params: Json) -> Json:
+    """Reverse the rest of a transfer, or an amount in cents of it."""
     left = transfer["amount"] - transfer["amount_reversed"]
     amount = params.get("amount", left)
     if not 0 < amount <= left:
-        raise Refused(400, f"Cannot reverse {amount}: {left} of the transfer is left.", param="amount")
-    reversal = world.add(
+        raise ApiError(400, f"Cannot reverse {amount}: {left} of the transfer is left.", param="amount")
+    reversal = state.add(
         "transfer_reversal",
         amount=amount,
         currency=transfer["currency"],
         metadata=params.get("metadata", {}),
         transfer=transfer["id"],
     )
-    back = Movement("transfer_refund", "transfer_reversal", amount, transfer["currency"], reversal["id"])
-    given = Movement("payment_refund", "refund", -amount, transfer["currency"], transfer["destination_payment"])
-    reversal["balance_transaction"] = move(world, back)["id"]
-    move(world, given, transfer["destination"])
+    returned = NewTransaction("transfer_refund", "transfer_reversal", amount, transfer["currency"], reversal["id"])
+    reclaimed = NewTransaction(
+        "payment_refund", "refund", -amount, transfer["currency"], transfer["destination_payment"]
+    )
+    reversal["balance_transaction"] = add_balance_transaction(state, returned)["id"]
+    add_balance_transaction(state, reclaimed, transfer["destination"])
     transfer["amount_reversed"] += amount
     transfer["reversed"] = amount == left
-    transfer["reversals"]["data"].insert(0, shown(reversal))
-    emit(world, "transfer.reversed", transfer)
+    transfer["reversals"]["data"].insert(0, to_public(reversal))
+    emit(state, "transfer.reversed", transfer)
     return reversal

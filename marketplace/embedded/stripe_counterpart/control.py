@@ -1,7 +1,7 @@
-"""The control plane: what only tests and the demo's seeding may do, by POST /_test/NAME with a JSON object.
+"""The control plane: actions of tests and of the demo's seed, by POST /_test/NAME with a JSON object.
 
-Product code never calls it. It moves time, lets banks answer, makes payouts and disputes, and breaks the network
-between the marketplace and Stripe.
+Product code never calls it. It moves the clock, lets banks answer, makes payouts and disputes, payouts, and plans faults of the
+network between the marketplace and Stripe.
 """
 
 import re
@@ -12,14 +12,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from marketplace.embedded.stripe_counterpart import balance, checkout, connect, disputes, passing_time, refunds
-from marketplace.embedded.stripe_counterpart.contract import Json, shown
-from marketplace.embedded.stripe_counterpart.events import owe_delivery
-from marketplace.embedded.stripe_counterpart.messages import Request, Response, json_response
-from marketplace.embedded.stripe_counterpart.payment_intents import authenticate, fail_late
-from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
-from marketplace.embedded.stripe_counterpart.webhooks import Courier, Weather
-from marketplace.embedded.stripe_counterpart.world import Origin, World
+from marketplace.embedded.stripe_counterpart import (
+    balance,
+    checkout,
+    connect,
+    disputes,
+    payouts,
+    refunds,
+    scheduled_actions,
+)
+from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
+from marketplace.embedded.stripe_counterpart.events import queue_delivery
+from marketplace.embedded.stripe_counterpart.http_messages import Request, Response, json_response
+from marketplace.embedded.stripe_counterpart.payment_intents import authenticate, fail_after_success
+from marketplace.embedded.stripe_counterpart.responses import to_public
+from marketplace.embedded.stripe_counterpart.state import Delivery, Origin, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
+from marketplace.embedded.stripe_counterpart.webhook_sender import NetworkConditions, WebhookSender
 
 PREFIX = "/_test/"
 
@@ -27,28 +36,28 @@ PREFIX = "/_test/"
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """What an action is asked, as JSON; strict about names and types."""
+class _Parameters(msgspec.Struct, forbid_unknown_fields=True):
+    """Parameters of an action, as JSON; names and types are strict."""
 
 
-class Nothing(_Asked):
+class Nothing(_Parameters):
     """No parameters."""
 
 
-class Clock(_Asked):
-    """How far to move the world's time forward."""
+class Clock(_Parameters):
+    """How far to move the clock forward."""
 
     days: float = 0
     seconds: int = 0
 
 
-class Fault(_Asked):
-    """What goes wrong with the next `times` API calls whose path fully matches the pattern.
+class Fault(_Parameters):
+    """A fault of the next `times` API calls whose path fully matches the pattern.
 
     drop_before: the request never arrives. drop_after: it is executed and its answer is lost. status: it is answered
-    with that error without being executed. saved500: Stripe crashes and saves the 500 under the key; executed tells
-    whether the effect is kept. delay: the key is held for some seconds before the call is executed. webhooks: how
-    deliveries fare, until `nofault`.
+    with that error and not executed. saved500: Stripe crashes and saves the 500 under the key; `executed` says whether
+    the effect is kept. delay: the key is reserved for some seconds before the call is executed. webhooks: what happens
+    to deliveries until `nofault`.
     """
 
     kind: Literal["drop_before", "drop_after", "status", "saved500", "delay", "webhooks"]
@@ -59,41 +68,41 @@ class Fault(_Asked):
     retry: bool = True
     executed: bool = False
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-    hold: bool = False
+    pause: bool = False
     lose: bool = False
     duplicate: bool = False
     shuffle: bool = False
 
-    def strikes(self, method: str, path: str) -> bool:
-        """Whether this fault meets a call."""
+    def matches(self, method: str, path: str) -> bool:
+        """Whether this fault applies to a call."""
         return self.method in (None, method) and re.fullmatch(self.path, path) is not None
 
 
-class Currency(_Asked):
+class Currency(_Parameters):
     """A currency."""
 
     currency: str = "eur"
 
 
-class PayoutName(_Asked):
+class PayoutId(_Parameters):
     """A payout."""
 
     payout: str
 
 
-class RefundName(_Asked):
+class RefundId(_Parameters):
     """A refund."""
 
     refund: str
 
 
-class AccountName(_Asked):
+class AccountId(_Parameters):
     """A connected account."""
 
     account: str
 
 
-class DisputeAsked(_Asked):
+class NewDispute(_Parameters):
     """Which charge is disputed, directly or by its intent, and how."""
 
     payment_intent: str | None = None
@@ -102,21 +111,21 @@ class DisputeAsked(_Asked):
     reason: str | None = None
 
 
-class ChargeName(_Asked):
+class ChargeId(_Parameters):
     """A charge, directly or by its intent."""
 
     payment_intent: str | None = None
     charge: str | None = None
 
 
-class Verdict(_Asked):
-    """How a dispute ends."""
+class DisputeOutcome(_Parameters):
+    """How a dispute is closed."""
 
     dispute: str
     won: bool
 
 
-class Payment(_Asked):
+class Payment(_Parameters):
     """A session paid without its page, by a card token (`tok_visa`) or an IBAN."""
 
     session: str
@@ -124,14 +133,14 @@ class Payment(_Asked):
     iban: str | None = None
 
 
-class Authentication(_Asked):
-    """What the payer answers to their bank."""
+class Authentication(_Parameters):
+    """The payer's answer to their bank."""
 
     payment_intent: str
     agreed: bool
 
 
-class Fee(_Asked):
+class Fee(_Parameters):
     """One of Stripe's own fees, in cents."""
 
     amount: _Positive
@@ -139,8 +148,8 @@ class Fee(_Asked):
     currency: str = "eur"
 
 
-class Redelivery(_Asked):
-    """Which events are owed again: one, or all; neither releases what is only waiting for its next attempt."""
+class Redelivery(_Parameters):
+    """Which events to deliver again: one, or all. Every pending delivery becomes due."""
 
     event: str | None = None
     all: bool = False
@@ -148,15 +157,15 @@ class Redelivery(_Asked):
 
 @dataclass
 class Control:
-    """The control plane of one world."""
+    """The control plane of one state."""
 
-    world: World
-    courier: Courier
+    state: StripeState
+    sender: WebhookSender
     _faults: list[Fault] = field(default_factory=list)
 
-    def take_fault(self, method: str, path: str) -> Fault | None:
-        """Return the fault that meets this call and count it, or None."""
-        struck = next((fault for fault in self._faults if fault.strikes(method, path)), None)
+    def next_fault(self, method: str, path: str) -> Fault | None:
+        """Return the fault that applies to this call and count it, or None."""
+        struck = next((fault for fault in self._faults if fault.matches(method, path)), None)
         if struck is not None:
             struck.times -= 1
             if struck.times == 0:
@@ -164,157 +173,162 @@ class Control:
         return struck
 
     def handle(self, request: Request) -> Response:
-        """Do what is asked in one transaction."""
+        """Run one action in one transaction."""
         action = _ACTIONS.get(request.path.removeprefix(PREFIX))
         if action is None or request.method != "POST":
             return json_response(404, {"error": {"message": f"POST {PREFIX} one of: {', '.join(sorted(_ACTIONS))}"}})
         try:
-            with self.world.transaction(Origin(request.base)):
-                passing_time.catch_up(self.world)
+            with self.state.transaction(Origin(request.base)):
+                scheduled_actions.run_due_actions(self.state)
                 try:
                     answer = action(self, request.body or b"{}")
-                except Declined as declined:
+                except PaymentDeclinedError as declined:
                     return json_response(declined.status, declined.body)
         except msgspec.DecodeError as invalid:
             return json_response(400, {"error": {"message": str(invalid)}})
-        except Refused as refused:
+        except ApiError as refused:
             return json_response(refused.status, refused.body)
         return json_response(200, answer)
 
     # -------------------------------------------------------------- time and the network
-    def clock(self, asked: Clock) -> Json:
-        """Move time forward and let everything happen that is due by then."""
-        now = self.world.advance_clock(int(asked.days * 86_400) + asked.seconds)
-        passing_time.catch_up(self.world)
+    def clock(self, parameters: Clock) -> Json:
+        """Move the clock forward and run the actions that are due by then."""
+        now = self.state.advance_clock(int(parameters.days * 86_400) + parameters.seconds)
+        scheduled_actions.run_due_actions(self.state)
         return {"now": now}
 
-    def fault(self, asked: Fault) -> Json:
+    def fault(self, parameters: Fault) -> Json:
         """Plan a fault."""
-        if asked.kind == "webhooks":
-            self.courier.weather = Weather(asked.hold, asked.lose, asked.duplicate, asked.shuffle)
+        if parameters.kind == "webhooks":
+            self.sender.network = NetworkConditions(
+                parameters.pause, parameters.lose, parameters.duplicate, parameters.shuffle
+            )
         else:
-            self._faults.append(asked)
-        planned: Json = msgspec.to_builtins(asked)
+            self._faults.append(parameters)
+        planned: Json = msgspec.to_builtins(parameters)
         return planned
 
-    def nofault(self, _asked: Nothing) -> Json:
-        """End every fault; held deliveries leave."""
+    def nofault(self, _parameters: Nothing) -> Json:
+        """Clear every fault; paused deliveries are sent."""
         self._faults.clear()
-        self.courier.weather = Weather()
+        self.sender.network = NetworkConditions()
         return {}
 
-    def deliver(self, asked: Redelivery) -> Json:
-        """Owe events again, and end a hold."""
-        self.courier.weather.hold = False
-        again = self.world.select("event", "(? OR id = ?) ORDER BY sequence", (asked.all, asked.event))
-        endpoints = self.world.select("webhook_endpoint", "json_extract(body, '$.status') = 'enabled'")
+    def deliver(self, parameters: Redelivery) -> Json:
+        """Deliver events again, and end a pause."""
+        self.sender.network.pause = False
+        again = self.state.select("event", "(? OR id = ?) ORDER BY sequence", (parameters.all, parameters.event))
+        endpoints = self.state.select("webhook_endpoint", "json_extract(body, '$.status') = 'enabled'")
         for event in again:
             for endpoint in endpoints:
-                owe_delivery(self.world, event["id"], endpoint["id"])
-        self.world.query("UPDATE delivery SET due_at = ? WHERE outcome IS NULL", (time.time(),))
-        owed = self.world.query("SELECT count(*) FROM delivery WHERE outcome IS NULL")
-        return {"owed": owed[0][0]}
+                queue_delivery(self.state, event["id"], endpoint["id"])
+        self.state.execute("UPDATE delivery SET due_at = ? WHERE outcome IS NULL", (time.time(),))
+        [pending] = self.state.fetch_rows(int, "SELECT count(*) FROM delivery WHERE outcome IS NULL")
+        return {"owed": pending}
 
-    def log(self, _asked: Nothing) -> Json:
+    def log(self, _parameters: Nothing) -> Json:
         """Return every delivery with its attempts, outcome and last result."""
-        rows = self.world.query("SELECT event, endpoint, attempts, outcome, result FROM delivery ORDER BY id")
-        names = ("event", "endpoint", "attempts", "outcome", "result")
-        return {"deliveries": [dict(zip(names, row, strict=True)) for row in rows]}
+        deliveries = self.state.fetch_rows(
+            Delivery, "SELECT id, event, endpoint, attempts, outcome, result FROM delivery ORDER BY id"
+        )
+        return {"deliveries": msgspec.to_builtins(deliveries)}
 
-    def forget_keys(self, _asked: Nothing) -> Json:
-        """Prune every idempotency key, as Stripe does after a day."""
-        self.world.query("DELETE FROM answer")
+    def forget_keys(self, _parameters: Nothing) -> Json:
+        """Delete every saved answer, as Stripe does after a day."""
+        self.state.execute("DELETE FROM answer")
         return {}
 
-    def reset(self, _asked: Nothing) -> Json:
-        """Begin an empty world."""
+    def reset(self, _parameters: Nothing) -> Json:
+        """Delete everything and clear every fault."""
         self.nofault(Nothing())
-        self.world.reset()
+        self.state.reset()
         return {}
 
     # -------------------------------------------------------------- banks, payers and Stripe itself
-    def settle(self, _asked: Nothing) -> Json:
-        """Let the banks answer every pending debit."""
-        return {"settled": passing_time.settle_all_debits(self.world)}
+    def settle(self, _parameters: Nothing) -> Json:
+        """Settle or fail every pending debit."""
+        return {"settled": scheduled_actions.settle_all_debits(self.state)}
 
-    def payout(self, asked: Currency) -> Json:
+    def payout(self, parameters: Currency) -> Json:
         """Make Stripe's automatic payout of what is available."""
-        return shown(balance.pay_out_available(self.world, asked.currency))
+        return to_public(payouts.pay_out_available(self.state, parameters.currency))
 
-    def fail_payout(self, asked: PayoutName) -> Json:
+    def fail_payout(self, parameters: PayoutId) -> Json:
         """Let the bank return a payout."""
-        return shown(balance.fail_payout(self.world, asked.payout))
+        return to_public(payouts.fail_payout(self.state, parameters.payout))
 
-    def fail_refund(self, asked: RefundName) -> Json:
+    def fail_refund(self, parameters: RefundId) -> Json:
         """Let the holder's bank return a refund."""
-        return shown(refunds.fail_refund(self.world, asked.refund))
+        return to_public(refunds.fail_refund(self.state, parameters.refund))
 
-    def fee(self, asked: Fee) -> Json:
-        """Take one of Stripe's own fees."""
-        return shown(balance.charge_fee(self.world, asked.amount, asked.description, asked.currency))
+    def fee(self, parameters: Fee) -> Json:
+        """Charge one of Stripe's own fees."""
+        return to_public(balance.charge_fee(self.state, parameters.amount, parameters.description, parameters.currency))
 
-    def dispute(self, asked: DisputeAsked) -> Json:
+    def dispute(self, parameters: NewDispute) -> Json:
         """Dispute a charge."""
-        charge = self._charge(asked.charge, asked.payment_intent)
-        return shown(disputes.open_dispute(self.world, charge, asked.amount, asked.reason))
+        charge = self._charge(parameters.charge, parameters.payment_intent)
+        return to_public(disputes.open_dispute(self.state, charge, parameters.amount, parameters.reason))
 
-    def fail_charge(self, asked: ChargeName) -> Json:
-        """Let a charge fail whose money had come."""
-        return shown(fail_late(self.world, self._charge(asked.charge, asked.payment_intent)))
+    def fail_charge(self, parameters: ChargeId) -> Json:
+        """Fail a charge after it had succeeded."""
+        return to_public(fail_after_success(self.state, self._charge(parameters.charge, parameters.payment_intent)))
 
     def _charge(self, charge: str | None, intent: str | None) -> Json:
         if intent is not None:
-            charge = self.world.get("payment_intent", intent)["latest_charge"]
-        return self.world.get("charge", charge or "")
+            charge = self.state.get("payment_intent", intent)["latest_charge"]
+        return self.state.get("charge", charge or "")
 
-    def close_dispute(self, asked: Verdict) -> Json:
-        """End a dispute."""
-        dispute = self.world.get("dispute", asked.dispute)
-        return shown(disputes.close_dispute(self.world, dispute, won=asked.won))
+    def close_dispute(self, parameters: DisputeOutcome) -> Json:
+        """Close a dispute."""
+        dispute = self.state.get("dispute", parameters.dispute)
+        return to_public(disputes.close_dispute(self.state, dispute, won=parameters.won))
 
-    def pay(self, asked: Payment) -> Json:
+    def pay(self, parameters: Payment) -> Json:
         """Pay a session without its page."""
-        method: Json = {"type": "card", "card": {"token": asked.token or "tok_visa"}}
-        if asked.iban is not None:
-            method = {"type": "sepa_debit", "sepa_debit": {"iban": asked.iban}}
-        session = self.world.get("checkout.session", asked.session)
-        return shown(checkout.pay_session(self.world, session, method))
+        method: Json = {"type": "card", "card": {"token": parameters.token or "tok_visa"}}
+        if parameters.iban is not None:
+            method = {"type": "sepa_debit", "sepa_debit": {"iban": parameters.iban}}
+        session = self.state.get("checkout.session", parameters.session)
+        return to_public(checkout.pay_session(self.state, session, method))
 
-    def authenticate(self, asked: Authentication) -> Json:
-        """Let the payer answer their bank."""
-        intent = authenticate(self.world, self.world.get("payment_intent", asked.payment_intent), agreed=asked.agreed)
-        session = checkout.session_of_intent(self.world, intent["id"])
+    def authenticate(self, parameters: Authentication) -> Json:
+        """Give the payer's answer to their bank."""
+        intent = authenticate(
+            self.state, self.state.get("payment_intent", parameters.payment_intent), agreed=parameters.agreed
+        )
+        session = checkout.session_of_intent(self.state, intent["id"])
         if session is not None:
-            checkout.complete_if_paid(self.world, session, intent)
-        return shown(intent)
+            checkout.complete_if_paid(self.state, session, intent)
+        return to_public(intent)
 
-    def onboard(self, asked: AccountName) -> Json:
-        """Let an account's owner give everything that is asked of them."""
-        return shown(connect.onboard(self.world, self.world.get("account", asked.account)))
+    def onboard(self, parameters: AccountId) -> Json:
+        """Complete the onboarding of an account."""
+        return to_public(connect.onboard(self.state, self.state.get("account", parameters.account)))
 
 
 _Action = Callable[[Control, bytes], Json]
 
 
-def _action(play: Callable[[Control, Any], Json], asked: type[_Asked]) -> _Action:
-    return lambda control, body: play(control, msgspec.json.decode(body, type=asked))
+def _action(execute: Callable[[Control, Any], Json], parameters: type[_Parameters]) -> _Action:
+    return lambda control, body: execute(control, msgspec.json.decode(body, type=parameters))
 
 
 _ACTIONS: dict[str, _Action] = {
     "authenticate": _action(Control.authenticate, Authentication),
     "clock": _action(Control.clock, Clock),
-    "close_dispute": _action(Control.close_dispute, Verdict),
+    "close_dispute": _action(Control.close_dispute, DisputeOutcome),
     "deliver": _action(Control.deliver, Redelivery),
-    "dispute": _action(Control.dispute, DisputeAsked),
-    "fail_charge": _action(Control.fail_charge, ChargeName),
-    "fail_payout": _action(Control.fail_payout, PayoutName),
-    "fail_refund": _action(Control.fail_refund, RefundName),
+    "dispute": _action(Control.dispute, NewDispute),
+    "fail_charge": _action(Control.fail_charge, ChargeId),
+    "fail_payout": _action(Control.fail_payout, PayoutId),
+    "fail_refund": _action(Control.fail_refund, RefundId),
     "fault": _action(Control.fault, Fault),
     "fee": _action(Control.fee, Fee),
     "forget_keys": _action(Control.forget_keys, Nothing),
     "log": _action(Control.log, Nothing),
     "nofault": _action(Control.nofault, Nothing),
-    "onboard": _action(Control.onboard, AccountName),
+    "onboard": _action(Control.onboard, AccountId),
     "pay": _action(Control.pay, Payment),
     "payout": _action(Control.payout, Currency),
     "reset": _action(Control.reset, Nothing),

@@ -1,24 +1,25 @@
-"""Disputes: a holder takes a charge back; the money leaves at once with a fee and returns only if we win."""
+"""Disputes (chargebacks): the amount and a fee are withdrawn at once; the amount is reinstated only if we win."""
 
-from marketplace.embedded.stripe_counterpart.balance import Movement, move
-from marketplace.embedded.stripe_counterpart.contract import Json, shown
+from marketplace.embedded.stripe_counterpart.balance import NewTransaction, add_balance_transaction
+from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.refusals import Refused
-from marketplace.embedded.stripe_counterpart.world import DAY, World
+from marketplace.embedded.stripe_counterpart.responses import to_public
+from marketplace.embedded.stripe_counterpart.state import DAY, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 DISPUTE_FEE = 2000
 _DAYS_TO_ANSWER = 7
 _CLOSED = ("won", "lost", "warning_closed", "prevented")
 
 
-def open_dispute(world: World, charge: Json, amount: int | None = None, reason: str | None = None) -> Json:
-    """Dispute a charge, whole unless an amount in cents is given; a debit taken back by its bank is lost at once."""
+def open_dispute(state: StripeState, charge: Json, amount: int | None = None, reason: str | None = None) -> Json:
+    """Dispute a charge, whole unless an amount in cents is given; a disputed debit is lost at once."""
     if charge["disputed"]:
-        raise Refused(400, f"Charge {charge['id']} is already disputed.", code="charge_disputed")
+        raise ApiError(400, f"Charge {charge['id']} is already disputed.", code="charge_disputed")
     if not charge["captured"]:
-        raise Refused(400, f"Charge {charge['id']} has not been captured.")
+        raise ApiError(400, f"Charge {charge['id']} has not been captured.")
     is_debit = charge["payment_method_details"]["type"] == "sepa_debit"
-    dispute = world.add(
+    dispute = state.add(
         "dispute",
         amount=amount or charge["amount_captured"],
         charge=charge["id"],
@@ -28,8 +29,8 @@ def open_dispute(world: World, charge: Json, amount: int | None = None, reason: 
         reason=reason or ("insufficient_funds" if is_debit else "fraudulent"),
         status="needs_response",
     )
-    dispute["evidence_details"].update(due_by=world.now() + _DAYS_TO_ANSWER * DAY, submission_method="not_submitted")
-    withdrawal = Movement(
+    dispute["evidence_details"].update(due_by=state.now() + _DAYS_TO_ANSWER * DAY, submission_method="not_submitted")
+    withdrawal = NewTransaction(
         "adjustment",
         "dispute",
         -dispute["amount"],
@@ -39,14 +40,14 @@ def open_dispute(world: World, charge: Json, amount: int | None = None, reason: 
         description=f"Chargeback withdrawal for {charge['id']}",
         fee_description="Dispute fee",
     )
-    dispute["balance_transactions"] = [shown(move(world, withdrawal))]
+    dispute["balance_transactions"] = [to_public(add_balance_transaction(state, withdrawal))]
     charge["disputed"] = True
-    emit(world, "charge.dispute.created", dispute)
-    emit(world, "charge.dispute.funds_withdrawn", dispute)
-    return close_dispute(world, dispute, won=False) if is_debit else dispute
+    emit(state, "charge.dispute.created", dispute)
+    emit(state, "charge.dispute.funds_withdrawn", dispute)
+    return close_dispute(state, dispute, won=False) if is_debit else dispute
 
 
-def answer_dispute(world: World, dispute: Json, params: Json) -> Json:
+def answer_dispute(state: StripeState, dispute: Json, params: Json) -> Json:
     """Add evidence; `winning_evidence` and `losing_evidence` as uncategorized text decide it once submitted."""
     _refuse_closed(dispute)
     evidence = params.get("evidence", {})
@@ -54,23 +55,23 @@ def answer_dispute(world: World, dispute: Json, params: Json) -> Json:
     dispute["metadata"] = {**dispute["metadata"], **params.get("metadata", {})}
     dispute["evidence_details"]["has_evidence"] = bool(evidence) or dispute["evidence_details"]["has_evidence"]
     if not params.get("submit", bool(evidence)):
-        emit(world, "charge.dispute.updated", dispute, previous={})
+        emit(state, "charge.dispute.updated", dispute, previous={})
         return dispute
     dispute["evidence_details"].update(
         submission_count=dispute["evidence_details"]["submission_count"] + 1, submission_method="manual"
     )
     dispute["status"] = "under_review"
-    emit(world, "charge.dispute.updated", dispute, previous={"status": "needs_response"})
+    emit(state, "charge.dispute.updated", dispute, previous={"status": "needs_response"})
     verdict = {"winning_evidence": True, "losing_evidence": False}.get(evidence.get("uncategorized_text"))
-    return dispute if verdict is None else close_dispute(world, dispute, won=verdict)
+    return dispute if verdict is None else close_dispute(state, dispute, won=verdict)
 
 
-def close_dispute(world: World, dispute: Json, *, won: bool) -> Json:
-    """End a dispute; winning brings the amount back, though not the fee."""
+def close_dispute(state: StripeState, dispute: Json, *, won: bool) -> Json:
+    """Close a dispute; if won, the amount is reinstated, not the fee."""
     _refuse_closed(dispute)
     dispute["status"] = "won" if won else "lost"
     if won:
-        reversal = Movement(
+        reversal = NewTransaction(
             "adjustment",
             "dispute_reversal",
             dispute["amount"],
@@ -78,12 +79,12 @@ def close_dispute(world: World, dispute: Json, *, won: bool) -> Json:
             dispute["id"],
             description=f"Chargeback reversal for {dispute['charge']}",
         )
-        dispute["balance_transactions"].append(shown(move(world, reversal)))
-        emit(world, "charge.dispute.funds_reinstated", dispute)
-    emit(world, "charge.dispute.closed", dispute)
+        dispute["balance_transactions"].append(to_public(add_balance_transaction(state, reversal)))
+        emit(state, "charge.dispute.funds_reinstated", dispute)
+    emit(state, "charge.dispute.closed", dispute)
     return dispute
 
 
 def _refuse_closed(dispute: Json) -> None:
     if dispute["status"] in _CLOSED:
-        raise Refused(400, f"This dispute is already closed: {dispute['status']}.")
+        raise ApiError(400, f"This dispute is already closed: {dispute['status']}.")

@@ -1,35 +1,34 @@
-"""Webhook endpoints: where events are owed, and the secret that signs them, shown once."""
+"""Webhook endpoints: where events are delivered, and the secret that signs them, shown once."""
 
 from urllib.parse import urlsplit
 
-from marketplace.embedded.stripe_counterpart.changes import merged_metadata
-from marketplace.embedded.stripe_counterpart.contract import Json
-from marketplace.embedded.stripe_counterpart.refusals import Refused
-from marketplace.embedded.stripe_counterpart.shapes import API_VERSION
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.errors import ApiError
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import API_VERSION, Json
+from marketplace.embedded.stripe_counterpart.updates import merge_metadata
 
-_LARGEST_NUMBER = 16
+_MAX_ENDPOINTS = 16
 
 
-def create_endpoint(world: World, params: Json) -> Json:
-    """Register an address for some types of event, or `*` for all; this answer alone shows its secret."""
-    if len(world.select("webhook_endpoint")) >= _LARGEST_NUMBER:
-        raise Refused(400, f"You have reached the maximum of {_LARGEST_NUMBER} test webhook endpoints.")
-    endpoint = world.add(
+def create_endpoint(state: StripeState, params: Json) -> Json:
+    """Register an address for some event types, or `*` for all. Only this answer shows the secret."""
+    if len(state.select("webhook_endpoint")) >= _MAX_ENDPOINTS:
+        raise ApiError(400, f"You have reached the maximum of {_MAX_ENDPOINTS} test webhook endpoints.")
+    endpoint = state.add(
         "webhook_endpoint",
         api_version=params.get("api_version", API_VERSION),
         description=params.get("description") or None,
         enabled_events=params["enabled_events"],
-        metadata=merged_metadata({}, params.get("metadata", {})),
+        metadata=merge_metadata({}, params.get("metadata", {})),
         status="enabled",
         url=_checked_url(params["url"]),
-        _secret=f"whsec_{world.new_token(32)}",
+        _secret=f"whsec_{state.new_token(32)}",
     )
     return {**endpoint, "secret": endpoint["_secret"]}
 
 
 def update_endpoint(endpoint: Json, params: Json) -> Json:
-    """Change an endpoint's address, types or description, or switch it off and on."""
+    """Update an endpoint's address, event types or description, or disable and enable it."""
     if "url" in params:
         endpoint["url"] = _checked_url(params["url"])
     if "enabled_events" in params:
@@ -38,21 +37,21 @@ def update_endpoint(endpoint: Json, params: Json) -> Json:
         endpoint["description"] = params["description"] or None
     if "disabled" in params:
         endpoint["status"] = "disabled" if params["disabled"] else "enabled"
-    endpoint["metadata"] = merged_metadata(endpoint["metadata"], params.get("metadata", {}))
+    endpoint["metadata"] = merge_metadata(endpoint["metadata"], params.get("metadata", {}))
     return endpoint
 
 
-def delete_endpoint(world: World, endpoint: Json) -> Json:
-    """Forget an endpoint and what is still owed to it."""
-    world.query("DELETE FROM delivery WHERE endpoint = ? AND outcome IS NULL", (endpoint["id"],))
-    world.remove(endpoint["id"])
+def delete_endpoint(state: StripeState, endpoint: Json) -> Json:
+    """Delete an endpoint and its pending deliveries."""
+    state.execute("DELETE FROM delivery WHERE endpoint = ? AND outcome IS NULL", (endpoint["id"],))
+    state.remove(endpoint["id"])
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
 
 
 def _checked_url(url: str) -> str:
     address = urlsplit(url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise Refused(
+        raise ApiError(
             400, "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param="url"
         )
     return url

@@ -1,7 +1,6 @@
-"""The hosted pages: pay a session, confirm at the bank, open a payout account. Plain HTML, no script, nothing external.
+"""The hosted pages: pay a session, authenticate at the bank, onboard an account. Plain HTML, no script, nothing external.
 
-A page reads what is, a form does one thing and answers with a redirect, so that a refresh or a double click repeats
-nothing.
+A page only reads. A form does one thing and answers with a redirect, so a refresh or a double click repeats nothing.
 """
 
 import functools
@@ -12,8 +11,8 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from marketplace.embedded.stripe_counterpart import words
-from marketplace.embedded.stripe_counterpart.cash import instructions_of
+from marketplace.embedded.stripe_counterpart import page_texts
+from marketplace.embedded.stripe_counterpart.cash_balances import instructions_of
 from marketplace.embedded.stripe_counterpart.checkout import (
     complete_if_paid,
     lines_of,
@@ -21,13 +20,13 @@ from marketplace.embedded.stripe_counterpart.checkout import (
     session_of_intent,
 )
 from marketplace.embedded.stripe_counterpart.connect import onboard
-from marketplace.embedded.stripe_counterpart.contract import Json
-from marketplace.embedded.stripe_counterpart.messages import Request, Response
-from marketplace.embedded.stripe_counterpart.passing_time import catch_up
+from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
+from marketplace.embedded.stripe_counterpart.http_messages import Request, Response
 from marketplace.embedded.stripe_counterpart.payment_intents import authenticate
 from marketplace.embedded.stripe_counterpart.payment_methods import IBAN_THAT_FAILS, IBAN_THAT_PAYS
-from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
-from marketplace.embedded.stripe_counterpart.world import Origin, World
+from marketplace.embedded.stripe_counterpart.scheduled_actions import run_due_actions
+from marketplace.embedded.stripe_counterpart.state import Origin, StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HTML = "text/html; charset=utf-8"
@@ -35,7 +34,7 @@ _HTML = "text/html; charset=utf-8"
 
 @dataclass(frozen=True)
 class Choice:
-    """A test payment method offered on the page. name: its form value and its words' key; digits: its last four."""
+    """A test payment method offered on the page. name: its form value and the key of its text; digits: its last four."""
 
     name: str
     method: Json
@@ -62,48 +61,48 @@ CHOICES = (
 )
 
 
-def handle_page(world: World, request: Request) -> Response:
+def handle_page(state: StripeState, request: Request) -> Response:
     """Answer a request for a hosted page; the path begins with /c/."""
     if request.path == "/c/style.css":
         return Response(200, _style(), "text/css; charset=utf-8", {"cache-control": "max-age=300"})
     _, _, action, identifier = (*request.path.split("/", 3), "", "")[:4]
     page = _PAGES.get(action)
     if page is None or request.method not in ("GET", "HEAD", "POST"):
-        return _show(request, words.choose_language(None, _accepted(request)), 404, notice="unknown")
+        return _show(request, page_texts.choose_language(None, _accepted(request)), 404, notice="unknown")
     try:
-        with world.transaction(Origin(request.base)):
-            catch_up(world)
-            return page(world, request, identifier)
-    except Refused:
-        # Nothing happened; the page itself tells what can be done now.
+        with state.transaction(Origin(request.base)):
+            run_due_actions(state)
+            return page(state, request, identifier)
+    except ApiError:
+        # Nothing changed; the page shows what can be done now.
         return _redirect(request.path)
 
 
 # ------------------------------------------------------------------ paying
-def _pay(world: World, request: Request, session_id: str) -> Response:
-    session = world.find(session_id)
+def _pay(state: StripeState, request: Request, session_id: str) -> Response:
+    session = state.find(session_id)
     if session is None or session["object"] != "checkout.session":
-        return _show(request, words.choose_language(None, _accepted(request)), 404, notice="unknown")
+        return _show(request, page_texts.choose_language(None, _accepted(request)), 404, notice="unknown")
     if request.method == "POST" and session["status"] != "expired":
-        return _try_to_pay(world, request, session)
-    return _show_session(world, request, session)
+        return _try_to_pay(state, request, session)
+    return _show_session(state, request, session)
 
 
-def _try_to_pay(world: World, request: Request, session: Json) -> Response:
+def _try_to_pay(state: StripeState, request: Request, session: Json) -> Response:
     chosen = request.form().get("method")
     choice = next((choice for choice in _choices_for(session) if choice.name == chosen), None)
     if choice is None:
         return _redirect(f"/c/pay/{session['id']}")
     try:
-        pay_session(world, session, choice.method)
-    except Declined:
+        pay_session(state, session, choice.method)
+    except PaymentDeclinedError:
         return _redirect(f"/c/pay/{session['id']}")
-    return _after_attempt(world, session)
+    return _after_attempt(state, session)
 
 
-def _after_attempt(world: World, session: Json) -> Response:
-    """Send the payer where the attempt leads: back to the shop, to their bank, or to the page again."""
-    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
+def _after_attempt(state: StripeState, session: Json) -> Response:
+    """Redirect the payer after an attempt: to the shop, to their bank, or to the page again."""
+    intent = state.find(session["payment_intent"]) if session["payment_intent"] else None
     if intent is not None and _awaits_transfer(intent):
         return _redirect(f"/c/transfer/{intent['id']}")
     if session["status"] == "complete":
@@ -125,16 +124,16 @@ def _choices_for(session: Json) -> list[Choice]:
     return [choice for choice in CHOICES if choice.method["type"] in session["payment_method_types"]]
 
 
-def _show_session(world: World, request: Request, session: Json) -> Response:
-    language = words.choose_language(session["locale"], _accepted(request))
+def _show_session(state: StripeState, request: Request, session: Json) -> Response:
+    language = page_texts.choose_language(session["locale"], _accepted(request))
     if session["status"] == "expired":
-        return _show(request, language, 410, notice="expired", leave=session["cancel_url"], leave_words="back")
-    intent = world.find(session["payment_intent"]) if session["payment_intent"] else None
+        return _show(request, language, 410, notice="expired", link=session["cancel_url"], link_text="back")
+    intent = state.find(session["payment_intent"]) if session["payment_intent"] else None
     if intent is not None and _awaits_transfer(intent):
         return _redirect(f"/c/transfer/{intent['id']}")
     if session["status"] == "complete":
         notice = "pending" if session["payment_status"] == "unpaid" else "paid"
-        return _show(request, language, 200, notice=notice, leave=_success_url(session), leave_words="continue")
+        return _show(request, language, 200, notice=notice, link=_success_url(session), link_text="continue")
     error = intent["last_payment_error"] if intent else None
     return _show(
         request,
@@ -142,60 +141,60 @@ def _show_session(world: World, request: Request, session: Json) -> Response:
         200,
         template="pay.html",
         session=session,
-        lines=lines_of(world, session),
+        lines=lines_of(state, session),
         choices=_choices_for(session),
-        decline=words.explain_decline(error, language) if error else None,
+        decline=page_texts.explain_decline(error, language) if error else None,
         form_targets=[session["success_url"]],
     )
 
 
 # ------------------------------------------------------------------ the bank, and connected accounts
-def _authenticate(world: World, request: Request, intent_id: str) -> Response:
-    intent = world.find(intent_id)
+def _authenticate(state: StripeState, request: Request, intent_id: str) -> Response:
+    intent = state.find(intent_id)
     if intent is None or intent["object"] != "payment_intent":
-        return _show(request, words.choose_language(None, _accepted(request)), 404, notice="unknown")
-    session = session_of_intent(world, intent_id)
+        return _show(request, page_texts.choose_language(None, _accepted(request)), 404, notice="unknown")
+    session = session_of_intent(state, intent_id)
     action = intent["next_action"] or {}
     back = action.get("redirect_to_url", {}).get("return_url") or (f"/c/pay/{session['id']}" if session else "/c/")
-    language = words.choose_language(session["locale"] if session else None, _accepted(request))
+    language = page_texts.choose_language(session["locale"] if session else None, _accepted(request))
     if request.method == "POST":
         try:
-            authenticate(world, intent, agreed=request.form().get("answer") == "agree")
-        except Refused:
-            # Declined, or answered twice: the intent tells which to whoever asks.
+            authenticate(state, intent, agreed=request.form().get("answer") == "agree")
+        except ApiError:
+            # Declined, or answered twice: the intent shows which.
             return _redirect(back)
         if session is None:
             return _redirect(back)
-        complete_if_paid(world, session, intent)
-        return _after_attempt(world, session)
+        complete_if_paid(state, session, intent)
+        return _after_attempt(state, session)
     if intent["status"] != "requires_action":
         return _redirect(back)
-    amount = words.write_amount(intent["amount"], intent["currency"], language)
+    amount = page_texts.write_amount(intent["amount"], intent["currency"], language)
     targets = [back, session["success_url"] if session else back]
     return _show(request, language, 200, template="authenticate.html", amount=amount, form_targets=targets)
 
 
-def _transfer(world: World, request: Request, intent_id: str) -> Response:
-    intent = world.find(intent_id)
-    session = session_of_intent(world, intent_id)
-    language = words.choose_language(session["locale"] if session else None, _accepted(request))
+def _transfer(state: StripeState, request: Request, intent_id: str) -> Response:
+    intent = state.find(intent_id)
+    session = session_of_intent(state, intent_id)
+    language = page_texts.choose_language(session["locale"] if session else None, _accepted(request))
     if intent is None or not _awaits_transfer(intent):
         if session is not None:
             return _redirect(f"/c/pay/{session['id']}")
         return _show(request, language, 404, notice="unknown")
-    leave = _success_url(session) if session else None
+    link = _success_url(session) if session else None
     instructions = instructions_of(intent)
-    return _show(request, language, 200, template="transfer.html", instructions=instructions, leave=leave)
+    return _show(request, language, 200, template="transfer.html", instructions=instructions, link=link)
 
 
-def _onboard(world: World, request: Request, account_id: str) -> Response:
-    account = world.find(account_id)
-    language = words.choose_language(None, _accepted(request))
+def _onboard(state: StripeState, request: Request, account_id: str) -> Response:
+    account = state.find(account_id)
+    language = page_texts.choose_language(None, _accepted(request))
     if account is None or account["object"] != "account":
         return _show(request, language, 404, notice="unknown")
     back = account.get("_return_url") or "/c/"
     if request.method == "POST":
-        onboard(world, account)
+        onboard(state, account)
         return _redirect(back)
     return _show(request, language, 200, template="onboard.html", form_targets=[back])
 
@@ -219,19 +218,19 @@ def _show(
     *,
     template: str = "notice.html",
     form_targets: list[str] | None = None,
-    **shown: Any,  # noqa: ANN401  what the template needs
+    **values: Any,  # noqa: ANN401  what the template needs
 ) -> Response:
-    """Return a page that may load our style and post to us or be sent on to where a form leads, and nothing else."""
-    said = words.WORDS[language]
+    """Return a page that may load our style, post to us and be redirected to `form_targets`, and nothing else."""
+    texts = page_texts.TEXTS[language]
     html = (
         _environment()
         .get_template(template)
         .render(
             language=language,
-            said=said,
-            amount_of=lambda minor, currency: words.write_amount(minor, currency, language),
-            time_of=lambda moment: words.write_time(moment, language),
-            **{"notice": None, "leave": None, "leave_words": None, **shown},
+            texts=texts,
+            amount_of=lambda minor, currency: page_texts.write_amount(minor, currency, language),
+            time_of=lambda moment: page_texts.write_time(moment, language),
+            **{"notice": None, "link": None, "link_text": None, **values},
         )
     )
     origins = sorted({f"{at.scheme}://{at.netloc}" for at in map(urlsplit, form_targets or []) if at.netloc})

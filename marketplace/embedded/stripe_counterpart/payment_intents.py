@@ -1,12 +1,12 @@
-"""Payment intents: what is to be paid, and every way in which it comes to be paid or not."""
+"""Payment intents: an amount to be paid, from its creation to success, failure or cancellation."""
 
 from dataclasses import dataclass
 from typing import NoReturn
 
-from marketplace.embedded.stripe_counterpart.cash import (
+from marketplace.embedded.stripe_counterpart.cash_balances import (
     apply_cash,
-    give_instructions,
     receive_transfer,
+    request_transfer,
     waiting_intents,
 )
 from marketplace.embedded.stripe_counterpart.charges import (
@@ -20,22 +20,23 @@ from marketplace.embedded.stripe_counterpart.charges import (
     release_authorization,
     settle_debit,
 )
-from marketplace.embedded.stripe_counterpart.contract import Json, shown
 from marketplace.embedded.stripe_counterpart.disputes import open_dispute
+from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
 from marketplace.embedded.stripe_counterpart.events import emit
 from marketplace.embedded.stripe_counterpart.payment_methods import (
     card_of,
     create_payment_method,
     find_payment_method,
 )
-from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.responses import to_public
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
-SMALLEST_AMOUNT, LARGEST_AMOUNT = 50, 99_999_999
+MIN_AMOUNT, MAX_AMOUNT = 50, 99_999_999
 DEFAULT_METHOD_TYPES = ("card", "sepa_debit")
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")
-_KEPT_FROM_REQUEST = (
+_COPIED_FROM_REQUEST = (
     "allowed_payment_method_types",
     "capture_method",
     "customer",
@@ -52,7 +53,7 @@ _KEPT_FROM_REQUEST = (
 
 @dataclass(frozen=True)
 class Confirmation:
-    """How an intent is confirmed. off_session: nobody is there to authenticate. authenticated: they already have."""
+    """How an intent is confirmed. off_session: the payer is not there to authenticate. authenticated: they already have."""
 
     off_session: bool = False
     authenticated: bool = False
@@ -70,7 +71,7 @@ class _Decline:
 
     @property
     def message(self) -> str:
-        """What Stripe tells the payer."""
+        """Stripe's message for the payer."""
         if self.code == "authentication_required":
             return "Your card was declined. This transaction requires authentication."
         if self.code == "payment_intent_authentication_failure":
@@ -79,13 +80,13 @@ class _Decline:
 
 
 def check_amount(amount: int, currency: str, param: str) -> None:
-    """Refuse an amount that Stripe does not take, in cents."""
-    if amount < SMALLEST_AMOUNT:
+    """Refuse an amount (in cents) outside Stripe's limits."""
+    if amount < MIN_AMOUNT:
         message = f"Amount must be at least 0.50 {currency}."
-        raise Refused(400, message, code="amount_too_small", param=param)
-    if amount > LARGEST_AMOUNT:
+        raise ApiError(400, message, code="amount_too_small", param=param)
+    if amount > MAX_AMOUNT:
         message = f"Amount must be no more than 999,999.99 {currency}."
-        raise Refused(400, message, code="amount_too_large", param=param)
+        raise ApiError(400, message, code="amount_too_large", param=param)
 
 
 def method_types(params: Json) -> list[str]:
@@ -95,12 +96,12 @@ def method_types(params: Json) -> list[str]:
 
 
 # ------------------------------------------------------------------ create and confirm
-def create_payment_intent(world: World, params: Json) -> Json:
-    """Create an intent, and confirm it at once when asked."""
+def create_payment_intent(state: StripeState, params: Json) -> Json:
+    """Create an intent, and confirm it if the call asks for it."""
     check_amount(params["amount"], params["currency"], "amount")
     if params.get("customer"):
-        world.get("customer", params["customer"], "customer")
-    intent = world.add(
+        state.get("customer", params["customer"], "customer")
+    intent = state.add(
         "payment_intent",
         amount=params["amount"],
         capture_method="automatic_async",
@@ -109,38 +110,38 @@ def create_payment_intent(world: World, params: Json) -> Json:
         payment_method_types=method_types(params),
         status="requires_payment_method",
     )
-    intent.update({name: params[name] for name in _KEPT_FROM_REQUEST if name in params})
-    intent["client_secret"] = f"{intent['id']}_secret_{world.new_token()}"
+    intent.update({name: params[name] for name in _COPIED_FROM_REQUEST if name in params})
+    intent["client_secret"] = f"{intent['id']}_secret_{state.new_token()}"
     if "automatic_payment_methods" in params:
         intent["automatic_payment_methods"] = {"allow_redirects": None, **params["automatic_payment_methods"]}
     if "payment_method_options" in params:
-        intent["payment_method_options"] = played_method_options(params["payment_method_options"])
-    if chosen := _chosen_method(world, params):
+        intent["payment_method_options"] = supported_method_options(params["payment_method_options"])
+    if chosen := _chosen_method(state, params):
         intent.update(payment_method=chosen["id"], status="requires_confirmation")
-    emit(world, "payment_intent.created", intent)
-    return confirm_by_request(world, intent, params) if params.get("confirm") else intent
+    emit(state, "payment_intent.created", intent)
+    return confirm_by_request(state, intent, params) if params.get("confirm") else intent
 
 
-def played_method_options(options: Json) -> Json:
-    """Return the options of payment methods that have their effect here: EUR bank transfers; refuse any other."""
+def supported_method_options(options: Json) -> Json:
+    """Return the options of payment methods that are supported (EUR bank transfers); refuse any other."""
     for name in sorted(set(options) - {"customer_balance"}):
-        raise Refused(400, f"The local counterpart does not play payment_method_options[{name}].")
+        raise ApiError(400, f"The local counterpart does not support payment_method_options[{name}].")
     transfer = options.get("customer_balance", {}).get("bank_transfer", {})
     if transfer.get("type", "eu_bank_transfer") != "eu_bank_transfer":
-        raise Refused(400, "The local counterpart receives bank transfers in euros only.")
+        raise ApiError(400, "The local counterpart receives bank transfers in euros only.")
     return options
 
 
-def _chosen_method(world: World, params: Json) -> Json | None:
+def _chosen_method(state: StripeState, params: Json) -> Json | None:
     """Return the payment method that a call names or describes, if any."""
     if params.get("payment_method"):
-        return find_payment_method(world, params["payment_method"])
-    return create_payment_method(world, params["payment_method_data"]) if "payment_method_data" in params else None
+        return find_payment_method(state, params["payment_method"])
+    return create_payment_method(state, params["payment_method_data"]) if "payment_method_data" in params else None
 
 
-def confirm_by_request(world: World, intent: Json, params: Json) -> Json:
+def confirm_by_request(state: StripeState, intent: Json, params: Json) -> Json:
     """Confirm an intent as a call asks."""
-    if chosen := (_chosen_method(world, params) if not params.get("confirm") else None):
+    if chosen := (_chosen_method(state, params) if not params.get("confirm") else None):
         intent["payment_method"] = chosen["id"]
     if params.get("setup_future_usage"):
         intent["setup_future_usage"] = params["setup_future_usage"]
@@ -149,189 +150,191 @@ def confirm_by_request(world: World, intent: Json, params: Json) -> Json:
         error_on_requires_action=bool(params.get("error_on_requires_action")),
         return_url=params.get("return_url"),
     )
-    return confirm(world, intent, confirmation)
+    return confirm(state, intent, confirmation)
 
 
-def confirm(world: World, intent: Json, confirmation: Confirmation) -> Json:
-    """Try to take the money with the intent's payment method."""
-    method = _confirmable_method(world, intent)
+def confirm(state: StripeState, intent: Json, confirmation: Confirmation) -> Json:
+    """Attempt the payment with the intent's payment method."""
+    method = _confirmable_method(state, intent)
     card = card_of(method)
     if card.authenticates and not confirmation.authenticated:
-        return _require_authentication(world, intent, method, confirmation)
+        return _require_authentication(state, intent, method, confirmation)
     intent.update(next_action=None, last_payment_error=None)
     if method["type"] == "customer_balance":
-        give_instructions(world, intent)
-        _apply_waiting_cash(world, intent["customer"], None)
+        request_transfer(state, intent)
+        _apply_waiting_cash(state, intent["customer"], None)
         return intent
-    charge = add_charge(world, intent, method)
+    charge = add_charge(state, intent, method)
     if card.decline_code is not None:
-        decline_charge(world, charge, card.decline_code)
-        _decline(world, intent, method, _Decline("card_declined", card.decline_code, charge["id"]))
+        decline_charge(state, charge, card.decline_code)
+        _decline(state, intent, method, _Decline("card_declined", card.decline_code, charge["id"]))
     if intent["setup_future_usage"] and intent["customer"]:
         method["customer"] = intent["customer"]
     if method["type"] == "sepa_debit":
         intent["status"] = "processing"
-        emit(world, "payment_intent.processing", intent)
-        book_pending_debit(world, charge, method)
+        emit(state, "payment_intent.processing", intent)
+        book_pending_debit(state, charge, method)
         return intent
     authorize_charge(charge)
     if intent["capture_method"] == "manual":
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
-        emit(world, "charge.succeeded", charge)
-        emit(world, "payment_intent.amount_capturable_updated", intent)
+        emit(state, "charge.succeeded", charge)
+        emit(state, "payment_intent.amount_capturable_updated", intent)
         return intent
-    return _take(world, intent, charge, intent["amount"], "charge.succeeded")
+    return _capture(state, intent, charge, intent["amount"], "charge.succeeded")
 
 
-def _confirmable_method(world: World, intent: Json) -> Json:
+def _confirmable_method(state: StripeState, intent: Json) -> Json:
     """Return the intent's payment method, or refuse when it cannot be confirmed with it."""
     if intent["status"] not in _CONFIRMABLE:
         message = f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}."
-        raise Refused(400, message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
+        raise ApiError(400, message, code="payment_intent_unexpected_state", payment_intent=to_public(intent))
     if not intent["payment_method"]:
         message = "You cannot confirm this PaymentIntent because it's missing a payment method."
-        raise Refused(400, message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
-    method = world.get("payment_method", intent["payment_method"], "payment_method")
+        raise ApiError(400, message, code="payment_intent_unexpected_state", payment_intent=to_public(intent))
+    method = state.get("payment_method", intent["payment_method"], "payment_method")
     if method["customer"] and method["customer"] != intent["customer"]:
-        raise Refused(400, "The provided PaymentMethod belongs to another customer.", param="payment_method")
+        raise ApiError(400, "The provided PaymentMethod belongs to another customer.", param="payment_method")
     if method["type"] not in intent["payment_method_types"]:
         message = f"The PaymentMethod provided ({method['type']}) is not allowed for this PaymentIntent."
-        raise Refused(400, message, param="payment_method")
+        raise ApiError(400, message, param="payment_method")
     return method
 
 
-def _require_authentication(world: World, intent: Json, method: Json, confirmation: Confirmation) -> Json:
-    """Send the payer to their bank, or decline when nobody is there to go."""
+def _require_authentication(state: StripeState, intent: Json, method: Json, confirmation: Confirmation) -> Json:
+    """Redirect the payer to their bank, or decline if they are off session."""
     if confirmation.off_session or confirmation.error_on_requires_action:
-        _decline(world, intent, method, _Decline("authentication_required", "authentication_required"))
+        _decline(state, intent, method, _Decline("authentication_required", "authentication_required"))
     intent["status"] = "requires_action"
     if confirmation.return_url:
-        url = f"{world.origin.base}/c/authenticate/{intent['id']}"
+        url = f"{state.origin.base}/c/authenticate/{intent['id']}"
         intent["next_action"] = {
             "type": "redirect_to_url",
             "redirect_to_url": {"url": url, "return_url": confirmation.return_url},
         }
     else:
         intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
-    emit(world, "payment_intent.requires_action", intent)
+    emit(state, "payment_intent.requires_action", intent)
     return intent
 
 
-def authenticate(world: World, intent: Json, *, agreed: bool) -> Json:
-    """Let the payer agree or not at their bank; agreeing takes the money."""
+def authenticate(state: StripeState, intent: Json, *, agreed: bool) -> Json:
+    """Authenticate the payer at their bank, or fail to; an authenticated intent is confirmed."""
     if intent["status"] != "requires_action":
-        raise Refused(400, "There is nothing to authenticate.", code="payment_intent_unexpected_state")
-    method = world.get("payment_method", intent["payment_method"])
+        raise ApiError(400, "There is nothing to authenticate.", code="payment_intent_unexpected_state")
+    method = state.get("payment_method", intent["payment_method"])
     if not agreed:
-        _decline(world, intent, method, _Decline("payment_intent_authentication_failure"))
-    return confirm(world, intent, Confirmation(authenticated=True))
+        _decline(state, intent, method, _Decline("payment_intent_authentication_failure"))
+    return confirm(state, intent, Confirmation(authenticated=True))
 
 
-def _decline(world: World, intent: Json, method: Json, decline: _Decline) -> NoReturn:
-    """Give the intent back for another payment method, and tell why."""
-    reasons = {"charge": decline.charge, "decline_code": decline.decline_code, "payment_method": shown(method)}
+def _decline(state: StripeState, intent: Json, method: Json, decline: _Decline) -> NoReturn:
+    """Reset the intent for another payment method, record the error, and raise it."""
+    reasons = {"charge": decline.charge, "decline_code": decline.decline_code, "payment_method": to_public(method)}
     known: Json = {name: value for name, value in reasons.items() if value is not None}
     error = {"type": "card_error", "code": decline.code, "message": decline.message, **known}
     intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
-    emit(world, "payment_intent.payment_failed", intent)
-    raise Declined(402, decline.message, code=decline.code, kind="card_error", payment_intent=shown(intent), **known)
+    emit(state, "payment_intent.payment_failed", intent)
+    raise PaymentDeclinedError(
+        402, decline.message, code=decline.code, kind="card_error", payment_intent=to_public(intent), **known
+    )
 
 
 # ------------------------------------------------------------------ capture, cancel, settle
-def capture(world: World, intent: Json, params: Json) -> Json:
-    """Take all or part of an authorised amount; what is not taken is released."""
+def capture(state: StripeState, intent: Json, params: Json) -> Json:
+    """Capture all or part of an authorised amount; the rest is released."""
     if intent["status"] != "requires_capture":
         message = f"This PaymentIntent could not be captured because it has a status of {intent['status']}."
-        raise Refused(400, message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
+        raise ApiError(400, message, code="payment_intent_unexpected_state", payment_intent=to_public(intent))
     amount: int = params.get("amount_to_capture") or intent["amount_capturable"]
     if not 0 < amount <= intent["amount_capturable"]:
         message = f"The amount to capture, {amount}, must be between 1 and {intent['amount_capturable']}."
-        raise Refused(400, message, code="amount_too_large", param="amount_to_capture")
-    charge = world.get("charge", intent["latest_charge"])
-    return _take(world, intent, charge, amount, "charge.captured")
+        raise ApiError(400, message, code="amount_too_large", param="amount_to_capture")
+    charge = state.get("charge", intent["latest_charge"])
+    return _capture(state, intent, charge, amount, "charge.captured")
 
 
-def _take(world: World, intent: Json, charge: Json, amount: int, event_type: str) -> Json:
-    method = world.get("payment_method", charge["payment_method"])
-    capture_charge(world, charge, method, amount)
+def _capture(state: StripeState, intent: Json, charge: Json, amount: int, event_type: str) -> Json:
+    method = state.get("payment_method", charge["payment_method"])
+    capture_charge(state, charge, method, amount)
     intent.update(status="succeeded", amount_received=amount, amount_capturable=0)
-    emit(world, event_type, charge)
-    emit(world, "payment_intent.succeeded", intent)
+    emit(state, event_type, charge)
+    emit(state, "payment_intent.succeeded", intent)
     if card_of(method).disputed:
-        open_dispute(world, charge)
+        open_dispute(state, charge)
     return intent
 
 
-def cancel(world: World, intent: Json, reason: str | None, event_type: str = "charge.refunded") -> Json:
-    """Give up an intent; an authorisation behind it is released."""
+def cancel(state: StripeState, intent: Json, reason: str | None, event_type: str = "charge.refunded") -> Json:
+    """Cancel an intent and release its authorisation, if any."""
     if intent["status"] not in _CANCELABLE:
         message = f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}."
-        raise Refused(400, message, code="payment_intent_unexpected_state", payment_intent=shown(intent))
+        raise ApiError(400, message, code="payment_intent_unexpected_state", payment_intent=to_public(intent))
     if intent["status"] == "requires_capture":
-        release_authorization(world, world.get("charge", intent["latest_charge"]), event_type)
+        release_authorization(state, state.get("charge", intent["latest_charge"]), event_type)
     intent.update(
-        status="canceled", canceled_at=world.now(), cancellation_reason=reason, amount_capturable=0, next_action=None
+        status="canceled", canceled_at=state.now(), cancellation_reason=reason, amount_capturable=0, next_action=None
     )
-    emit(world, "payment_intent.canceled", intent)
+    emit(state, "payment_intent.canceled", intent)
     return intent
 
 
-def fund_customer(world: World, customer: Json, params: Json) -> tuple[Json, list[Json]]:
-    """Receive a bank transfer and use it for what its customer owes; returns it with the intents it paid in full."""
-    transaction = receive_transfer(world, customer, params)
-    return transaction, _apply_waiting_cash(world, customer["id"], params.get("reference"))
+def fund_customer(state: StripeState, customer: Json, params: Json) -> tuple[Json, list[Json]]:
+    """Receive a bank transfer and apply it to the customer's intents; return it with the intents it paid in full."""
+    transaction = receive_transfer(state, customer, params)
+    return transaction, _apply_waiting_cash(state, customer["id"], params.get("reference"))
 
 
-def _apply_waiting_cash(world: World, customer_id: str, reference: str | None) -> list[Json]:
-    customer = world.get("customer", customer_id)
-    waiting = waiting_intents(world, customer_id, reference)
-    paid = [intent for intent in waiting if apply_cash(world, customer, intent)]
+def _apply_waiting_cash(state: StripeState, customer_id: str, reference: str | None) -> list[Json]:
+    customer = state.get("customer", customer_id)
+    waiting = waiting_intents(state, customer_id, reference)
+    paid = [intent for intent in waiting if apply_cash(state, customer, intent)]
     for intent in paid:
         intent["next_action"] = None
-        method = world.get("payment_method", intent["payment_method"])
-        charge = add_charge(world, intent, method)
+        method = state.get("payment_method", intent["payment_method"])
+        charge = add_charge(state, intent, method)
         authorize_charge(charge)
-        _take(world, intent, charge, intent["amount"], "charge.succeeded")
+        _capture(state, intent, charge, intent["amount"], "charge.succeeded")
     return paid
 
 
-def expire_authorization(world: World, intent_id: str) -> None:
-    """Release an authorisation that nobody captured in time."""
-    intent = world.get("payment_intent", intent_id)
+def expire_authorization(state: StripeState, intent_id: str) -> None:
+    """Release an authorisation that was not captured in time."""
+    intent = state.get("payment_intent", intent_id)
     if intent["status"] == "requires_capture":
-        cancel(world, intent, "expired", "charge.expired")
+        cancel(state, intent, "expired", "charge.expired")
 
 
-def fail_late(world: World, charge: Json) -> Json:
-    """Let a charge fail that had succeeded; Stripe itself calls this a dispute for every method that we take."""
+def fail_after_success(state: StripeState, charge: Json) -> Json:
+    """Fail a charge that had succeeded; for every method that we accept Stripe reports this as a dispute instead."""
     if charge["status"] != "succeeded" or not charge["captured"]:
-        raise Refused(400, f"Charge {charge['id']} has taken no money.")
+        raise ApiError(400, f"Charge {charge['id']} has not been captured.")
     charge.update(paid=False)
-    return _fail(world, charge)
+    return _fail(state, charge)
 
 
-def _fail(world: World, charge: Json) -> Json:
-    fail_debit(world, charge)
-    intent = world.get("payment_intent", charge["payment_intent"])
+def _fail(state: StripeState, charge: Json) -> Json:
+    fail_debit(state, charge)
+    intent = state.get("payment_intent", charge["payment_intent"])
     message = charge["failure_message"]
     intent.update(
         status="requires_payment_method",
         payment_method=None,
         last_payment_error={"type": "card_error", "code": "payment_method_provider_decline", "message": message},
     )
-    emit(world, "payment_intent.payment_failed", intent)
+    emit(state, "payment_intent.payment_failed", intent)
     return intent
 
 
-def settle(world: World, charge: Json) -> Json | None:
-    """Let the bank answer a pending debit; returns its intent, or None when the charge is no longer pending."""
+def settle(state: StripeState, charge: Json) -> Json | None:
+    """Settle or fail a pending debit; return its intent, or None if the charge is no longer pending."""
     if charge["status"] != "pending":
         return None
-    intent = world.get("payment_intent", charge["payment_intent"])
+    intent = state.get("payment_intent", charge["payment_intent"])
     if charge["_fails"]:
-        _fail(world, charge)
+        _fail(state, charge)
     else:
-        settle_debit(world, charge)
+        settle_debit(state, charge)
         intent.update(status="succeeded", amount_received=charge["amount"])
-        emit(world, "payment_intent.succeeded", intent)
+        emit(state, "payment_intent.succeeded", intent)
     return intent

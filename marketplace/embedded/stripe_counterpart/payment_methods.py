@@ -1,14 +1,15 @@
-"""Payment methods: the test cards and test bank accounts that decide how a payment will go."""
+"""Payment methods: test cards and test bank accounts, each with a known behaviour."""
 
 import hashlib
 from dataclasses import dataclass
 
 import stripe
 
-from marketplace.embedded.stripe_counterpart.contract import Json, blank
+from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.refusals import Declined, Refused
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.responses import blank
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,19 @@ _IBAN_LENGTHS = range(15, 35)
 _NO_BILLING_DETAILS: Json = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
 
 
-def create_payment_method(world: World, params: Json) -> Json:
+def create_payment_method(state: StripeState, params: Json) -> Json:
     """Create a card (by test number or `tok_…`) or a SEPA debit account (by IBAN)."""
     details = {**_NO_BILLING_DETAILS, **params.get("billing_details", {})}
     metadata = params.get("metadata", {})
     if params["type"] == "card":
-        return _add_card(world, _card_asked_for(params.get("card", {})), params.get("card", {}), details, metadata)
+        return _add_card(state, _card_asked_for(params.get("card", {})), params.get("card", {}), details, metadata)
     if params["type"] == "sepa_debit":
-        return _add_sepa_account(world, params, details, metadata)
+        return _add_sepa_account(state, params, details, metadata)
     if params["type"] == "customer_balance":
-        return world.add(
+        return state.add(
             "payment_method", type="customer_balance", customer_balance={}, billing_details=details, metadata=metadata
         )
-    raise Refused(400, f"The local counterpart has no payment method of type {params['type']}.", param="type")
+    raise ApiError(400, f"The local counterpart has no payment method of type {params['type']}.", param="type")
 
 
 def _card_asked_for(card: Json) -> TestCard:
@@ -69,11 +70,11 @@ def _card_asked_for(card: Json) -> TestCard:
     found = CARDS_BY_TOKEN.get(token) or _CARDS_BY_NUMBER.get(card.get("number", "").replace(" ", ""))
     if found is None:
         message = "Your card number is incorrect."
-        raise Declined(402, message, code="incorrect_number", kind="card_error", param="number")
+        raise PaymentDeclinedError(402, message, code="incorrect_number", kind="card_error", param="number")
     return found
 
 
-def _add_card(world: World, card: TestCard, sent: Json, details: Json, metadata: Json) -> Json:
+def _add_card(state: StripeState, card: TestCard, sent: Json, details: Json, metadata: Json) -> Json:
     shape = blank(stripe.PaymentMethod.Card)
     shape.update(
         brand="visa",
@@ -87,19 +88,19 @@ def _add_card(world: World, card: TestCard, sent: Json, details: Json, metadata:
         networks={"available": ["visa"], "preferred": None},
         three_d_secure_usage={"supported": True},
     )
-    return world.add(
+    return state.add(
         "payment_method", type="card", card=shape, billing_details=details, metadata=metadata, _number=card.number
     )
 
 
-def _add_sepa_account(world: World, params: Json, details: Json, metadata: Json) -> Json:
+def _add_sepa_account(state: StripeState, params: Json, details: Json, metadata: Json) -> Json:
     iban = params.get("sepa_debit", {}).get("iban", "").replace(" ", "").upper()
     if not _has_valid_check_digits(iban):
-        raise Refused(
+        raise ApiError(
             400, "The IBAN you provided is invalid.", code="invalid_bank_account_iban", param="sepa_debit[iban]"
         )
     if not (details["name"] and details["email"]):
-        raise Refused(
+        raise ApiError(
             400,
             "SEPA debit needs billing_details[name] and billing_details[email].",
             code="parameter_missing",
@@ -113,7 +114,7 @@ def _add_sepa_account(world: World, params: Json, details: Json, metadata: Json)
         "generated_from": None,
         "last4": iban[-4:],
     }
-    return world.add(
+    return state.add(
         "payment_method", type="sepa_debit", sepa_debit=shape, billing_details=details, metadata=metadata, _iban=iban
     )
 
@@ -129,39 +130,41 @@ def _fingerprint(number: str) -> str:
     return hashlib.sha256(number.encode()).hexdigest()[:16]
 
 
-def find_payment_method(world: World, identifier: str) -> Json:
+def find_payment_method(state: StripeState, identifier: str) -> Json:
     """Return a payment method by id; `pm_card_visa` and the like make a fresh one, as in Stripe's test mode."""
-    if identifier.startswith("pm_card_") and world.find(identifier) is None:
+    if identifier.startswith("pm_card_") and state.find(identifier) is None:
         token = identifier.removeprefix("pm_card_")
-        return create_payment_method(world, {"type": "card", "card": {"token": f"tok_{token}"}})
-    return world.get("payment_method", identifier, "payment_method")
+        return create_payment_method(state, {"type": "card", "card": {"token": f"tok_{token}"}})
+    return state.get("payment_method", identifier, "payment_method")
 
 
 def card_of(method: Json) -> TestCard:
-    """Return how a payment method behaves; whatever is not a card behaves as an ordinary one."""
+    """Return the behaviour of a payment method; other methods behave as an ordinary card."""
     return _CARDS_BY_NUMBER.get(method.get("_number", ""), _ORDINARY)
 
 
-def attach(world: World, method: Json, customer: str) -> Json:
-    """Keep a payment method for a customer's later payments."""
-    world.get("customer", customer, "customer")
+def attach(state: StripeState, method: Json, customer: str) -> Json:
+    """Attach a payment method to a customer, for later payments."""
+    state.get("customer", customer, "customer")
     card = card_of(method)
     if not card.attachable:
-        raise Declined(
+        raise PaymentDeclinedError(
             402, "Your card was declined.", code="card_declined", kind="card_error", decline_code=card.decline_code
         )
     if method["customer"] not in (None, customer):
-        raise Refused(400, "The payment method you provided has already been attached to a customer.")
+        raise ApiError(400, "The payment method you provided has already been attached to a customer.")
     method["customer"] = customer
-    emit(world, "payment_method.attached", method)
+    emit(state, "payment_method.attached", method)
     return method
 
 
-def detach(world: World, method: Json) -> Json:
-    """Forget a payment method for a customer; it cannot be used again."""
+def detach(state: StripeState, method: Json) -> Json:
+    """Detach a payment method from its customer; it cannot be used again."""
     if method["customer"] is None:
-        raise Refused(400, "The payment method you provided is not attached to a customer so detachment is impossible.")
+        raise ApiError(
+            400, "The payment method you provided is not attached to a customer so detachment is impossible."
+        )
     previous = method["customer"]
     method["customer"] = None
-    emit(world, "payment_method.detached", method, previous={"customer": previous})
+    emit(state, "payment_method.detached", method, previous={"customer": previous})
     return method

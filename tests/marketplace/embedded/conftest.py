@@ -1,4 +1,4 @@
-"""What tests of the local Stripe counterpart share: one process a run, an empty world a test."""
+"""What tests of the local Stripe counterpart share: one process a run, an empty state a test."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def counterpart_process() -> Iterator[Running]:
 
 @pytest.fixture
 def counterpart(counterpart_process: Running) -> Running:
-    """Give a counterpart with an empty world."""
+    """Give a counterpart whose state is empty."""
     counterpart_process.control("reset")
     return counterpart_process
 
 
 @pytest.fixture
 def lasting(tmp_path: Path) -> Iterator[Running]:
-    """Give a counterpart whose world is a file."""
+    """Give a counterpart whose state is a file."""
     running = Running("--state", str(tmp_path / "stripe.db"))
     yield running
     running.stop()

@@ -45,7 +45,7 @@ _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 def send(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-    """Send one request and return the answer, whatever its status."""
+    """Send one request and return the answer of any status."""
     request = urllib.request.Request(url, body, headers or {}, method=method)  # noqa: S310  our own process
     try:
         with _OPENER.open(request, timeout=10) as answer:
@@ -85,7 +85,7 @@ class Running:
             self._process.stdout.close()
 
     def control(self, action: str, **asked: Any) -> Any:
-        """Steer the world through its control plane."""
+        """Run an action of the control plane."""
         answer = send("POST", f"{self.url}/_test/{action}", json.dumps(asked).encode())
         assert answer.status == 200, answer.text
         return answer.json()

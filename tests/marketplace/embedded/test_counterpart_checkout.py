@@ -55,11 +55,11 @@ def test_a_paid_session_tells_its_payment(counterpart: Running) -> None:
     session = counterpart.open_session(**more)
     paid = counterpart.submit(address(counterpart, session), method="visa")
     assert (paid.status, paid.headers["location"]) == (303, thanks(session))
-    told = again(counterpart, session)
-    assert (told.status, told.payment_status, told.url) == ("complete", "paid", None)
-    assert (told.payment_intent.status, told.payment_intent.amount) == ("succeeded", 12_000)
-    assert (told.payment_intent.metadata.order, told.payment_intent.description) == ("7", "Licence 7")
-    assert told.line_items.data[0].amount_total == 12_000
+    reread = again(counterpart, session)
+    assert (reread.status, reread.payment_status, reread.url) == ("complete", "paid", None)
+    assert (reread.payment_intent.status, reread.payment_intent.amount) == ("succeeded", 12_000)
+    assert (reread.payment_intent.metadata.order, reread.payment_intent.description) == ("7", "Licence 7")
+    assert reread.line_items.data[0].amount_total == 12_000
     types = [each.type for each in counterpart.client.events.list({"limit": 100}).data][::-1]
     assert types == [
         "payment_intent.created",
@@ -137,8 +137,8 @@ def test_a_declined_card_can_be_followed_by_another(counterpart: Running) -> Non
     shown = page(session).text
     assert 'role="alert"' in shown
     assert "insufficient funds" in shown
-    told = again(counterpart, session)
-    assert (told.status, told.payment_status, told.payment_intent.status) == (
+    reread = again(counterpart, session)
+    assert (reread.status, reread.payment_status, reread.payment_intent.status) == (
         "open",
         "unpaid",
         "requires_payment_method",
@@ -178,8 +178,8 @@ def test_an_expired_session_takes_nothing(counterpart: Running, ended: str) -> N
     assert refused.status == 410
     assert "expired" in refused.text
     assert CANCEL_URL in refused.text
-    told = again(counterpart, session)
-    assert (told.status, told.payment_status, told.url) == ("expired", "unpaid", None)
+    reread = again(counterpart, session)
+    assert (reread.status, reread.payment_status, reread.url) == ("expired", "unpaid", None)
     assert charges(counterpart) == []
     assert [each.type for each in counterpart.client.events.list().data] == ["checkout.session.expired"]
     with pytest.raises(stripe.InvalidRequestError, match="status of expired"):
@@ -248,8 +248,8 @@ def test_an_intent_sends_its_payer_to_the_bank_and_back(counterpart: Running) ->
 def test_a_debit_completes_the_session_unpaid(counterpart: Running, method: str, event: str, status: str) -> None:
     session = counterpart.open_session(locale="en")
     counterpart.submit(address(counterpart, session), method=method)
-    told = again(counterpart, session)
-    assert (told.status, told.payment_status, told.payment_intent.status) == ("complete", "unpaid", "processing")
+    reread = again(counterpart, session)
+    assert (reread.status, reread.payment_status, reread.payment_intent.status) == ("complete", "unpaid", "processing")
     assert "Payment on its way" in send("GET", address(counterpart, session)).text
     counterpart.control("settle")
     assert again(counterpart, session).payment_status == status
@@ -268,9 +268,9 @@ def test_a_session_offers_only_the_allowed_methods(counterpart: Running) -> None
 def test_a_session_may_only_hold_the_money(counterpart: Running) -> None:
     session = counterpart.open_session(payment_intent_data={"capture_method": "manual"})
     counterpart.submit(address(counterpart, session), method="visa")
-    told = again(counterpart, session)
-    assert (told.status, told.payment_status) == ("complete", "unpaid")
-    assert counterpart.client.payment_intents.capture(told.payment_intent.id).amount_received == 12_000
+    reread = again(counterpart, session)
+    assert (reread.status, reread.payment_status) == ("complete", "unpaid")
+    assert counterpart.client.payment_intents.capture(reread.payment_intent.id).amount_received == 12_000
 
 
 def test_a_session_may_save_a_card_for_later(counterpart: Running) -> None:
@@ -280,13 +280,13 @@ def test_a_session_may_save_a_card_for_later(counterpart: Running) -> None:
     assert page(session).status == 200
     assert counterpart.submit(address(counterpart, session), method="visa").headers["location"] == thanks(session)
     expand: Any = {"expand": ["setup_intent"]}
-    told: Any = counterpart.client.checkout.sessions.retrieve(session.id, expand)
-    assert (told.status, told.payment_status, told.setup_intent.status) == (
+    reread: Any = counterpart.client.checkout.sessions.retrieve(session.id, expand)
+    assert (reread.status, reread.payment_status, reread.setup_intent.status) == (
         "complete",
         "no_payment_required",
         "succeeded",
     )
-    intent = counterpart.charge(70_000, told.setup_intent.payment_method, customer=customer.id, off_session=True)
+    intent = counterpart.charge(70_000, reread.setup_intent.payment_method, customer=customer.id, off_session=True)
     assert intent.status == "succeeded"
 
 

@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import stripe
 
-from marketplace.embedded.stripe_counterpart.contract import (
-    ContractBroken,
-    Json,
-    blank,
-    problems,
-    read_params,
-    resource_named,
-)
 from marketplace.embedded.stripe_counterpart.events import emit
+from marketplace.embedded.stripe_counterpart.parameters import read_params
+from marketplace.embedded.stripe_counterpart.responses import ContractError, blank, list_differences, resource_named
 from marketplace.embedded.stripe_counterpart.routes import OPERATIONS
-from marketplace.embedded.stripe_counterpart.shapes import parameters_of
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json, parameters_of
 from tests.marketplace.embedded.counterpart_harness import SUCCESS_URL
 
 if TYPE_CHECKING:
@@ -51,13 +45,13 @@ class Tour:
         found: list[Json] = body["data"] if operation.lists else [body]
         assert found, f"{path} lists nothing, so its shape was not seen"
         for each in found:
-            assert problems(resource_named(operation.resource), each) == [], path
+            assert list_differences(resource_named(operation.resource), each) == [], path
         self.visited.add((method, path))
         return body
 
     def control(self, action: str, resource: str, **asked: Any) -> Json:
         body: Json = self.running.control(action, **asked)
-        assert problems(resource_named(resource), body) == [], action
+        assert list_differences(resource_named(resource), body) == [], action
         return body
 
 
@@ -182,7 +176,7 @@ def _walk_events(tour: Tour) -> None:
 
 # ------------------------------------------------------------------ the check itself
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"amount": "12"}, "amount: expected int, got '12'"),
         ({"amount": True}, "amount: expected int, got True"),
@@ -192,30 +186,30 @@ def _walk_events(tour: Tour) -> None:
         ({"charge": {"id": "ch_1"}}, "charge.amount: missing"),
     ],
 )
-def test_a_response_that_differs_is_named_place_by_place(change: Json, told: str) -> None:
+def test_a_response_that_differs_is_named_place_by_place(change: Json, expected: str) -> None:
     sound = {**blank(stripe.Refund), "object": "refund"}
-    assert problems(stripe.Refund, sound) == []
-    assert told in "; ".join(problems(stripe.Refund, {**sound, **change}))
+    assert list_differences(stripe.Refund, sound) == []
+    assert expected in "; ".join(list_differences(stripe.Refund, {**sound, **change}))
 
 
 def test_a_missing_field_is_named() -> None:
     short = blank(stripe.Refund)
     del short["currency"]
-    assert problems(stripe.Refund, short) == ["currency: missing"]
+    assert list_differences(stripe.Refund, short) == ["currency: missing"]
 
 
 def test_an_event_that_stripe_never_sends_is_a_fault_of_ours() -> None:
-    world = World(None)
-    with world.transaction():
-        refund = world.add("refund", amount=1, currency="eur", status="succeeded")
-        with pytest.raises(ContractBroken, match=r"'refund\.imagined' is not one of"):
-            emit(world, "refund.imagined", refund)
-    world.close()
+    state = StripeState(None)
+    with state.transaction():
+        refund = state.add("refund", amount=1, currency="eur", status="succeeded")
+        with pytest.raises(ContractError, match=r"'refund\.imagined' is not one of"):
+            emit(state, "refund.imagined", refund)
+    state.close()
 
 
 def test_played_parameters_are_documented() -> None:
     for operation in OPERATIONS:
-        assert set(operation.played.split()) <= set(parameters_of(operation.params_type())), operation.path
+        assert set(operation.supported.split()) <= set(parameters_of(operation.params_type())), operation.path
 
 
 def test_types_are_read_from_text() -> None:

@@ -112,12 +112,12 @@ def test_a_session_is_paid_once_the_transfer_has_arrived(counterpart: Running, p
         payment_method_options=OPTIONS,
     )
     page = f"{counterpart.url}/c/pay/{session.id}"
-    told = counterpart.submit(page, method="transfer").headers["location"]
-    assert told.startswith("/c/transfer/pi_")
-    shown = send("GET", counterpart.url + told)
+    address = counterpart.submit(page, method="transfer").headers["location"]
+    assert address.startswith("/c/transfer/pi_")
+    shown = send("GET", counterpart.url + address)
     assert "IBAN" in shown.text
     assert "20\u202f000,00" in shown.text
-    assert send("GET", page).headers["location"] == told
+    assert send("GET", page).headers["location"] == address
     after = counterpart.client.checkout.sessions.retrieve(session.id)
     assert (after.status, after.payment_status) == ("complete", "unpaid")
     transfer(counterpart, partner, 2_000_000)

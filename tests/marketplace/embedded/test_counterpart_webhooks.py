@@ -36,10 +36,10 @@ def test_every_event_is_delivered_and_signed(counterpart: Running, receiver: Rec
         stripe.Webhook.construct_event(body + b" ", signature, endpoint.secret)
     with pytest.raises(stripe.SignatureVerificationError):
         stripe.Webhook.construct_event(body, signature, "whsec_other")
-    told = next(json.loads(body) for body, _ in receiver.received if b"payment_intent.succeeded" in body)
-    assert told["data"]["object"]["id"] == intent.id
-    assert told["request"]["id"].startswith("req_")
-    wait_until(lambda: counterpart.client.events.retrieve(told["id"]).pending_webhooks == 0)
+    event = next(json.loads(body) for body, _ in receiver.received if b"payment_intent.succeeded" in body)
+    assert event["data"]["object"]["id"] == intent.id
+    assert event["request"]["id"].startswith("req_")
+    wait_until(lambda: counterpart.client.events.retrieve(event["id"]).pending_webhooks == 0)
 
 
 def test_an_endpoint_gets_only_what_it_asked_for(counterpart: Running, receiver: Receiver) -> None:
@@ -76,7 +76,7 @@ def test_an_endpoint_that_is_down_is_tried_again(counterpart: Running, receiver:
 
 def test_duplicates_and_shuffles(counterpart: Running, receiver: Receiver) -> None:
     listen(counterpart, receiver)
-    counterpart.control("fault", kind="webhooks", hold=True)
+    counterpart.control("fault", kind="webhooks", pause=True)
     for _ in range(5):
         counterpart.charge()
     counterpart.control("fault", kind="webhooks", duplicate=True, shuffle=True)
@@ -90,7 +90,7 @@ def test_duplicates_and_shuffles(counterpart: Running, receiver: Receiver) -> No
 
 def test_held_events_leave_when_the_hold_ends(counterpart: Running, receiver: Receiver) -> None:
     listen(counterpart, receiver)
-    counterpart.control("fault", kind="webhooks", hold=True)
+    counterpart.control("fault", kind="webhooks", pause=True)
     counterpart.charge()
     time.sleep(0.15)
     assert receiver.received == []

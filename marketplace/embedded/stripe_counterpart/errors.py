@@ -1,14 +1,14 @@
-"""The two ways a call is refused.
+"""The errors of a call; each carries the body that Stripe would send.
 
-`Refused` leaves nothing behind. `Declined` keeps what happened until then: a declined card leaves a failed charge and
-its events. Both carry the error body that Stripe would send.
+An `ApiError` undoes the call's effect. A `PaymentDeclinedError` keeps it: a declined card leaves a failed charge and
+its events.
 """
 
 from typing import Any
 
 
-class Refused(Exception):  # noqa: N818  named by what happened, as in the rest of the house
-    """A call that ends in an error answer.
+class ApiError(Exception):
+    """Raised for a call that is answered with an error.
 
     executed: whether the endpoint had begun to execute; only then is the answer saved under the idempotency key.
     """
@@ -24,7 +24,7 @@ class Refused(Exception):  # noqa: N818  named by what happened, as in the rest 
         executed: bool = True,
         **details: Any,  # noqa: ANN401  objects attached to the error, as JSON
     ) -> None:
-        """Make Stripe's error object; what is None is left out of it."""
+        """Build Stripe's error object; it leaves out what is None."""
         super().__init__(message)
         self.status = status
         self.executed = executed
@@ -37,11 +37,11 @@ class Refused(Exception):  # noqa: N818  named by what happened, as in the rest 
         self.body: dict[str, Any] = {"error": error}
 
 
-class Declined(Refused):
-    """A payment that the card or its bank refused: what was attempted stays on record."""
+class PaymentDeclinedError(ApiError):
+    """Raised when the card or its bank declines a payment; the attempt stays on record."""
 
 
-def missing(kind: str, identifier: str, param: str = "id") -> Refused:
-    """Return the refusal for an object that does not exist."""
+def no_such_object(kind: str, identifier: str, param: str = "id") -> ApiError:
+    """Return the error for an object that does not exist."""
     noun = kind.replace("checkout.session", "checkout session").replace("_", "")
-    return Refused(404, f"No such {noun}: '{identifier}'", code="resource_missing", param=param)
+    return ApiError(404, f"No such {noun}: '{identifier}'", code="resource_missing", param=param)

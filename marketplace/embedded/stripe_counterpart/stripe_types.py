@@ -2,6 +2,11 @@
 
 The package's annotations name classes that it imports for type checkers only; they are resolved here the way a type
 checker would. Stripe generates these types from the very API version that the package speaks.
+
+Stripe's objects travel through the counterpart as JSON dictionaries (`Json`): the package documents about fifty classes
+with thousands of fields, and a second copy of them as structs would drift. Every answer and every event is checked
+against the documented types instead. The counterpart's own rows (saved answers, deliveries, scheduled actions) are
+structs, in `state`.
 """
 
 import ast
@@ -19,6 +24,9 @@ import stripe
 import typing_extensions
 from stripe._stripe_object import UntypedStripeObject
 
+Json = dict[str, Any]
+"""An object of Stripe: its fields are documented by the package's types and checked on every call."""
+
 API_VERSION: str = stripe.api_version
 _REQUEST_OPTIONS = frozenset(stripe.RequestOptions.__annotations__)
 _UNIONS = (Union, types.UnionType)
@@ -31,7 +39,7 @@ _COMMON_NAMES: dict[str, Any] = {
 
 
 class _Names(dict[str, Any]):
-    """Names an annotation may use: those given, the module's type-checking imports, the package's public ones."""
+    """The names of an annotation: those given, the module's type-checking imports, the package's public names."""
 
     def __init__(self, known: Mapping[str, Any], module: str) -> None:
         """Start from known names, for annotations of a module."""

@@ -1,4 +1,4 @@
-"""The world survives kill -9 at any moment, and a seeded world is always the same one."""
+"""The state survives kill -9 at any moment, and a seeded counterpart gives the same ids in every run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_everything_answered_before_a_kill_is_there_after_it(lasting: Running, r
 
 def test_events_owed_before_a_kill_are_delivered_after_it(lasting: Running, receiver: Receiver) -> None:
     lasting.client.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
-    lasting.control("fault", kind="webhooks", hold=True)
+    lasting.control("fault", kind="webhooks", pause=True)
     lasting.charge()
     lasting.kill()
     assert receiver.received == []
@@ -82,7 +82,7 @@ def test_a_kill_in_the_middle_of_work_leaves_whole_payments(lasting: Running) ->
     assert sum(each.net for each in movements) == lasting.total_balance()
 
 
-def test_a_seeded_world_is_always_the_same(tmp_path: Path) -> None:
+def test_a_seeded_counterpart_gives_the_same_ids(tmp_path: Path) -> None:
     def build(seed: str, name: str, *, killed: bool = False) -> list[str]:
         running = Running("--seed", seed, "--state", str(tmp_path / name))
         secret = running.client.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["*"]}).secret

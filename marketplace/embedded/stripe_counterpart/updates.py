@@ -1,16 +1,16 @@
-"""Updates by a call: named fields replaced, metadata merged, and what changed told in an event."""
+"""Updates by a call: named fields replaced, metadata merged, and an event emitted."""
 
 from collections.abc import Iterable
 
-from marketplace.embedded.stripe_counterpart.contract import Json
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 
-def update(world: World, target: Json, params: Json, names: Iterable[str], event_type: str | None) -> Json:
+def update(state: StripeState, target: Json, params: Json, names: Iterable[str], event_type: str | None) -> Json:
     """Replace the named fields that a call sends (an empty text clears one) and merge its metadata.
 
-    event_type: the event that tells it; Stripe has none for some objects.
+    event_type: the event to emit; Stripe has none for some objects.
     """
     previous = {}
     for name in names:
@@ -21,14 +21,14 @@ def update(world: World, target: Json, params: Json, names: Iterable[str], event
             target[name] = value
     if "metadata" in params:
         previous["metadata"] = target["metadata"]
-        target["metadata"] = merged_metadata(target["metadata"], params["metadata"])
+        target["metadata"] = merge_metadata(target["metadata"], params["metadata"])
     if event_type is not None:
-        emit(world, event_type, target, previous=previous)
+        emit(state, event_type, target, previous=previous)
     return target
 
 
-def merged_metadata(kept: Json, sent: Json | str) -> Json:
+def merge_metadata(stored: Json, sent: Json | str) -> Json:
     """Merge metadata as Stripe does: an empty value removes its key, an empty text removes all."""
     if isinstance(sent, str):
         return {}
-    return {key: value for key, value in {**kept, **sent}.items() if value != ""}
+    return {key: value for key, value in {**stored, **sent}.items() if value != ""}

@@ -1,4 +1,4 @@
-"""HTTP as this counterpart sees it: a request read whole, a response, and Stripe's nested forms."""
+"""HTTP messages: a request read whole, a response, and Stripe's nested forms."""
 
 import json
 import re
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from marketplace.embedded.stripe_counterpart.contract import Json
-from marketplace.embedded.stripe_counterpart.refusals import Refused
+from marketplace.embedded.stripe_counterpart.errors import ApiError
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
-LARGEST_BODY = 1_000_000
+MAX_BODY = 1_000_000
 _NAMES_IN_KEY = re.compile(r"[^\[\]]+|(?<=\[)(?=\])")
 
 
@@ -30,7 +30,7 @@ class Request:
         try:
             text = self.body.decode() if self.method == "POST" else self.query
         except UnicodeDecodeError:
-            raise Refused(400, "The request body is not UTF-8 text.", executed=False) from None
+            raise ApiError(400, "The request body is not UTF-8 text.", executed=False) from None
         return decode_form(text)
 
 
@@ -55,7 +55,7 @@ def decode_form(text: str) -> Json:
     for key, value in parse_qsl(text, keep_blank_values=True):
         names = _NAMES_IN_KEY.findall(key)
         if not names:
-            raise Refused(400, f"Invalid parameter name: {key!r}", executed=False)
+            raise ApiError(400, f"Invalid parameter name: {key!r}", executed=False)
         branch = tree
         for name in names[:-1]:
             branch = _branch(branch, name or str(len(branch)), key)
@@ -66,5 +66,5 @@ def decode_form(text: str) -> Json:
 def _branch(parent: Json, name: str, key: str) -> Json:
     child: Any = parent.setdefault(name, {})
     if not isinstance(child, dict):
-        raise Refused(400, f"Invalid parameter: {key} is both a value and an object.", param=key, executed=False)
+        raise ApiError(400, f"Invalid parameter: {key} is both a value and an object.", param=key, executed=False)
     return child

@@ -1,17 +1,18 @@
-"""Bank transfers: a customer sends money to an account number of their own, and it is applied to what they owe.
+"""Cash balances: bank transfers of a customer to an IBAN of their own, applied to the payment intents that wait for them.
 
-A transfer that names a payment's reference pays that one, any other pays the oldest first; what is left stays in the
-customer's cash balance and pays the next.
+A transfer that names the reference of an intent pays that one. Any other pays the oldest first. The rest stays in the
+customer's cash balance and pays the next intent.
 """
 
 import hashlib
 
 import stripe
 
-from marketplace.embedded.stripe_counterpart.contract import Json, blank
+from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.refusals import Refused
-from marketplace.embedded.stripe_counterpart.world import World
+from marketplace.embedded.stripe_counterpart.responses import blank
+from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 _WAITING = (
     "json_extract(body, '$.customer') = ? AND json_extract(body, '$.status') = 'requires_action'"
@@ -20,11 +21,11 @@ _WAITING = (
 _BANK_CODE, _BIC = "9999900001", "LOCLFRPPXXX"
 
 
-def give_instructions(world: World, intent: Json) -> None:
-    """Tell the payer where to send the money of an intent; nothing is taken until it arrives."""
+def request_transfer(state: StripeState, intent: Json) -> None:
+    """Show the payer where to transfer the money of an intent; nothing is charged until it arrives."""
     if not intent["customer"]:
         message = "A PaymentIntent paid from a customer balance needs a customer."
-        raise Refused(400, message, code="parameter_missing", param="customer")
+        raise ApiError(400, message, code="parameter_missing", param="customer")
     shapes = stripe.PaymentIntent.NextAction.DisplayBankTransferInstructions
     iban = blank(shapes.FinancialAddress.Iban)
     iban.update(account_holder_name="Local Counterpart", bic=_BIC, country="FR", iban=_iban_of(intent["customer"]))
@@ -36,34 +37,34 @@ def give_instructions(world: World, intent: Json) -> None:
             "amount_remaining": intent["amount"],
             "currency": intent["currency"],
             "financial_addresses": [address],
-            "hosted_instructions_url": f"{world.origin.base}/c/transfer/{intent['id']}",
-            "reference": world.new_token(12).upper(),
+            "hosted_instructions_url": f"{state.origin.base}/c/transfer/{intent['id']}",
+            "reference": state.new_token(12).upper(),
             "type": "eu_bank_transfer",
         },
     }
-    emit(world, "payment_intent.requires_action", intent)
+    emit(state, "payment_intent.requires_action", intent)
 
 
 def _iban_of(customer: str) -> str:
-    """Return the customer's own account number: French, with check digits that verify."""
+    """Return the customer's own IBAN: French, with valid check digits."""
     account = int(hashlib.sha256(customer.encode()).hexdigest(), 16) % 10**11
     number = f"{_BANK_CODE}{account:011d}00"
     check = 98 - int(f"{number}152700") % 97
     return f"FR{check:02d}{number}"
 
 
-def receive_transfer(world: World, customer: Json, params: Json) -> Json:
+def receive_transfer(state: StripeState, customer: Json, params: Json) -> Json:
     """Add a transfer to a customer's cash balance."""
     currency, amount = params["currency"].lower(), params["amount"]
     if amount <= 0:
-        raise Refused(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
+        raise ApiError(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
     transfer = blank(stripe.CustomerCashBalanceTransaction.Funded.BankTransfer)
     transfer.update(
         type="eu_bank_transfer",
         reference=params.get("reference"),
         eu_bank_transfer={"bic": _BIC, "iban_last4": "3000", "sender_name": customer["name"]},
     )
-    return _move_cash(world, customer, currency, amount, {"type": "funded", "funded": {"bank_transfer": transfer}})
+    return _add_cash(state, customer, currency, amount, {"type": "funded", "funded": {"bank_transfer": transfer}})
 
 
 def cash_of(customer: Json, currency: str) -> int:
@@ -71,37 +72,37 @@ def cash_of(customer: Json, currency: str) -> int:
     return int(customer.get("_cash", {}).get(currency, 0))
 
 
-def waiting_intents(world: World, customer: str, reference: str | None) -> list[Json]:
+def waiting_intents(state: StripeState, customer: str, reference: str | None) -> list[Json]:
     """Return the intents that wait for a customer's transfer: that of the reference first, then the oldest."""
-    waiting = world.select("payment_intent", _WAITING, (customer,))
+    waiting = state.select("payment_intent", _WAITING, (customer,))
     return sorted(waiting, key=lambda intent: instructions_of(intent)["reference"] != reference)
 
 
 def instructions_of(intent: Json) -> Json:
-    """Return where an intent's payer is to send its money."""
+    """Return the transfer instructions of an intent."""
     instructions: Json = intent["next_action"]["display_bank_transfer_instructions"]
     return instructions
 
 
-def apply_cash(world: World, customer: Json, intent: Json) -> bool:
-    """Use a customer's cash for an intent, and return whether it is now paid in full."""
+def apply_cash(state: StripeState, customer: Json, intent: Json) -> bool:
+    """Apply a customer's cash to an intent, and return whether it is now paid in full."""
     instructions = instructions_of(intent)
     used = min(cash_of(customer, intent["currency"]), instructions["amount_remaining"])
     if used == 0:
         return False
     applied = {"type": "applied_to_payment", "applied_to_payment": {"payment_intent": intent["id"]}}
-    _move_cash(world, customer, intent["currency"], -used, applied)
+    _add_cash(state, customer, intent["currency"], -used, applied)
     instructions["amount_remaining"] -= used
     if instructions["amount_remaining"] == 0:
         return True
-    emit(world, "payment_intent.partially_funded", intent)
+    emit(state, "payment_intent.partially_funded", intent)
     return False
 
 
-def _move_cash(world: World, customer: Json, currency: str, amount: int, details: Json) -> Json:
+def _add_cash(state: StripeState, customer: Json, currency: str, amount: int, details: Json) -> Json:
     """Change a customer's cash by an amount in cents. details: the type of the transaction and what goes with it."""
     customer["_cash"] = {**customer.get("_cash", {}), currency: cash_of(customer, currency) + amount}
-    transaction = world.add(
+    transaction = state.add(
         "customer_cash_balance_transaction",
         currency=currency,
         customer=customer["id"],
@@ -109,7 +110,7 @@ def _move_cash(world: World, customer: Json, currency: str, amount: int, details
         net_amount=amount,
         **details,
     )
-    emit(world, "customer_cash_balance_transaction.created", transaction)
+    emit(state, "customer_cash_balance_transaction.created", transaction)
     return transaction
 
 

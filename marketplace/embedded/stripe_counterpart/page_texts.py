@@ -1,9 +1,9 @@
-"""The words of the hosted pages, in French and English, and how each language writes an amount and a time."""
+"""The texts of the hosted pages in French and English, and the formats of amounts and times."""
 
 from datetime import UTC, datetime
 
 NO_BREAK, NARROW_NO_BREAK = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
-WORDS: dict[str, dict[str, str]] = {
+TEXTS: dict[str, dict[str, str]] = {
     "en": {
         "title": "Pay {amount}",
         "setup_title": "Save a payment method",
@@ -37,7 +37,7 @@ WORDS: dict[str, dict[str, str]] = {
         "refuse": "Refuse",
         "onboard_title": "Open your payout account",
         "onboard": "In real life Stripe asks for an identity document and a bank account here.",
-        "onboard_done": "Give everything that is asked",
+        "onboard_done": "Submit the information",
         "visa": "Card that works",
         "declined_card": "Card without enough money",
         "refused_card": "Card that is refused",
@@ -47,7 +47,7 @@ WORDS: dict[str, dict[str, str]] = {
         "sepa_fails": "SEPA debit that fails",
         "transfer": "Bank transfer",
         "transfer_title": "Send the money by bank transfer",
-        "transfer_told": "The payment is complete once the money has arrived with its reference.",
+        "transfer_note": "The payment is complete once the money has arrived with its reference.",
         "to_send": "Amount still to send",
         "ends": "ends in",
     },
@@ -94,7 +94,7 @@ WORDS: dict[str, dict[str, str]] = {
         "sepa_fails": "SEPA, rejeté",
         "transfer": "Virement bancaire",
         "transfer_title": "Envoyez l’argent par virement",
-        "transfer_told": "Le paiement est terminé une fois l’argent arrivé avec sa référence.",
+        "transfer_note": "Le paiement est terminé une fois l’argent arrivé avec sa référence.",
         "to_send": "Montant à envoyer",
         "ends": "finit par",
     },
@@ -113,10 +113,10 @@ _ORDINARY_DECLINE = {"en": "The card was declined.", "fr": "La carte a été ref
 _SYMBOLS = {"eur": "€", "gbp": "£", "usd": "$"}
 
 
-def choose_language(asked: str | None, accepted: str) -> str:
+def choose_language(wanted: str | None, accepted: str) -> str:
     """Return "fr" or "en": the session's locale, or what the browser accepts when the session leaves it open."""
-    wanted = asked if asked not in (None, "auto") else accepted
-    return "fr" if (wanted or "").strip().lower().startswith("fr") else "en"
+    chosen = wanted if wanted not in (None, "auto") else accepted
+    return "fr" if (chosen or "").strip().lower().startswith("fr") else "en"
 
 
 def write_amount(minor: int, currency: str, language: str) -> str:
@@ -140,6 +140,6 @@ def write_time(moment: int, language: str) -> str:
 
 
 def explain_decline(error: dict[str, object], language: str) -> str:
-    """Return why a payment was declined, in words for the payer."""
+    """Return the reason for a decline, as a sentence for the payer."""
     reason = str(error.get("decline_code") or error.get("code"))
     return _DECLINES[language].get(reason, _ORDINARY_DECLINE[language])

@@ -1,7 +1,7 @@
-"""The counterpart's whole state: objects, saved answers, webhook deliveries and alarms, in one SQLite file.
+"""The counterpart's state: objects, saved answers, webhook deliveries and scheduled actions, in one SQLite file.
 
-Every call is one transaction, so a process killed at any instant leaves either the whole effect of a call or nothing
-of it. Objects are JSON as Stripe shows them; names that begin with an underscore are ours and never leave.
+Every call is one transaction. A process killed at any instant leaves either the whole effect of a call or nothing of
+it. Objects are JSON as Stripe shows them; fields whose names begin with an underscore are ours and are never shown.
 """
 
 import hashlib
@@ -9,16 +9,19 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from marketplace.embedded.stripe_counterpart.contract import Json, blank, resource_named
-from marketplace.embedded.stripe_counterpart.refusals import missing
+from msgspec import Struct
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+from marketplace.embedded.stripe_counterpart.errors import no_such_object
+from marketplace.embedded.stripe_counterpart.responses import blank, resource_named
+from marketplace.embedded.stripe_counterpart.stripe_types import Json
+
+MINUTE, DAY = 60, 86_400
+Row = TypeVar("Row")
 _ID_LENGTH = 24
 _PREFIXES = {
     "account": "acct",
@@ -72,21 +75,25 @@ CREATE TABLE IF NOT EXISTS delivery (
     result TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due_at) WHERE outcome IS NULL;
-CREATE TABLE IF NOT EXISTS alarm (
+CREATE TABLE IF NOT EXISTS scheduled_action (
     id INTEGER PRIMARY KEY,
     due_at INTEGER NOT NULL,
     action TEXT NOT NULL,
     subject TEXT NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS alarm_due ON alarm (due_at);
+CREATE INDEX IF NOT EXISTS scheduled_action_due ON scheduled_action (due_at);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-_TABLES = ("object", "answer", "delivery", "alarm", "setting")
+_POP_DUE_ACTION = """
+DELETE FROM scheduled_action
+WHERE id = (SELECT id FROM scheduled_action WHERE due_at <= ? ORDER BY due_at, id LIMIT 1)
+RETURNING action, subject
+"""
+_TABLES = ("object", "answer", "delivery", "scheduled_action", "setting")
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Who caused a change: an API call, or nobody (the passing of time, the payment page).
+class Origin(Struct, frozen=True):
+    """What caused a change: an API call, or none (a scheduled action, a hosted page).
 
     base: the address at which the caller reached the counterpart; links to hosted pages start with it.
     """
@@ -96,22 +103,44 @@ class Origin:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """Something that happens by itself once its time has come."""
+NO_ORIGIN = Origin()
+
+
+class ScheduledAction(Struct, frozen=True):
+    """An action of `scheduled_actions` on one object, due at a time."""
 
     action: str
     subject: str
 
 
-class World:
-    """One Stripe account's world and its connected accounts', used by one event loop, never by two threads at once.
+class SavedAnswer(Struct, frozen=True):
+    """The answer saved under an idempotency key. request: the call's fingerprint; body: JSON."""
 
-    path: the SQLite file, or None for a world in memory. seed: makes ids and secrets the same in every run.
+    request: str
+    request_id: str
+    status: int
+    body: str
+
+
+class Delivery(Struct, frozen=True):
+    """An event queued for a webhook endpoint, and how its delivery went. outcome: None while it is pending."""
+
+    id: int
+    event: str
+    endpoint: str
+    attempts: int
+    outcome: str | None
+    result: str | None
+
+
+class StripeState:
+    """The state of one Stripe account and its connected accounts. Used by one event loop, never by two threads at once.
+
+    path: the SQLite file, or None for a state in memory. seed: makes ids and secrets the same in every run.
     """
 
     def __init__(self, path: Path | None, seed: str | None = None) -> None:
-        """Open the file, made if absent."""
+        """Open the file, or create it."""
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
         # NORMAL survives the death of the process at any instant; only a power cut may lose the last calls.
@@ -120,7 +149,7 @@ class World:
         self._seed = seed
         self._loaded: dict[str, tuple[Json, str]] = {}
         self._instant: int | None = None
-        self.origin = Origin()
+        self.origin = NO_ORIGIN
 
     def close(self) -> None:
         """Close the file."""
@@ -128,8 +157,8 @@ class World:
 
     # -------------------------------------------------------------- transactions
     @contextmanager
-    def transaction(self, origin: Origin = Origin()) -> Iterator[None]:
-        """Make everything inside happen or nothing of it; objects changed inside are written at its end."""
+    def transaction(self, origin: Origin = NO_ORIGIN) -> Iterator[None]:
+        """Commit everything inside or nothing of it; objects changed inside are written at its end."""
         self._database.execute("BEGIN IMMEDIATE")
         self.origin = origin
         self._instant = self._read_clock()
@@ -144,11 +173,11 @@ class World:
         finally:
             self._loaded.clear()
             self._instant = None
-            self.origin = Origin()
+            self.origin = NO_ORIGIN
 
     @contextmanager
-    def attempt(self, *, keep: bool = True) -> Iterator[None]:
-        """Undo what happens inside, and only that, when it raises or is not to be kept; within a transaction."""
+    def savepoint(self, *, keep: bool = True) -> Iterator[None]:
+        """Undo what happens inside, and only that, when it raises or `keep` is false; within a transaction."""
         self.flush()
         self._database.execute("SAVEPOINT attempt")
         done = False
@@ -171,28 +200,32 @@ class World:
                 self._loaded[identifier] = (body, text)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._loaded.clear()
         for table in _TABLES:
             self._database.execute(f"DELETE FROM {table}")
 
-    # -------------------------------------------------------------- time and names
+    # -------------------------------------------------------------- clock, tokens, settings
     def now(self) -> int:
-        """Return the world's time in Unix seconds; it stands still within a transaction."""
+        """Return the counterpart's time in Unix seconds; it is constant within a transaction."""
         return self._read_clock() if self._instant is None else self._instant
 
     def _read_clock(self) -> int:
-        """Return the machine's time, moved forward as the control plane asked."""
+        """Return the machine's time plus the clock's offset."""
         return int(time.time()) + int(self.setting("clock_offset", "0"))
 
     def advance_clock(self, seconds: int) -> int:
-        """Move the world's time forward and return the new time."""
-        self.set_setting("clock_offset", str(int(self.setting("clock_offset", "0")) + seconds))
+        """Move the clock forward and return the new time; within a transaction."""
+        return self.set_clock_offset(int(self.setting("clock_offset", "0")) + seconds)
+
+    def set_clock_offset(self, seconds: int) -> int:
+        """Set how far the clock is ahead of the machine's (negative: behind) and return the new time."""
+        self.set_setting("clock_offset", str(seconds))
         self._instant = self._read_clock()
         return self._instant
 
     def new_token(self, length: int = _ID_LENGTH) -> str:
-        """Return a fresh random text, or the next one of the seed."""
+        """Return a random token, or the next one of the seed."""
         if self._seed is None:
             return secrets.token_hex(length)[:length]
         made = int(self.setting("tokens_made", "0")) + 1
@@ -200,19 +233,19 @@ class World:
         return hashlib.sha256(f"{self._seed}:{made}".encode()).hexdigest()[:length]
 
     def setting(self, name: str, default: str) -> str:
-        """Return a remembered value."""
+        """Return a setting's value."""
         row = self._database.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return default if row is None else str(row[0])
 
     def set_setting(self, name: str, value: str) -> None:
-        """Remember a value."""
+        """Save a setting."""
         self._database.execute(
             "INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
         )
 
     # -------------------------------------------------------------- objects
     def add(self, kind: str, *, account: str = "", prefix: str | None = None, **fields: Any) -> Json:  # noqa: ANN401
-        """Create an object: its documented skeleton, an id, the time, and these fields."""
+        """Create an object: its documented skeleton, an id, the creation time, and these fields."""
         body = blank(resource_named(kind))
         body["id"] = f"{prefix or _PREFIXES[kind]}_{self.new_token()}"
         body["object"] = kind
@@ -229,17 +262,17 @@ class World:
         return body
 
     def find(self, identifier: str) -> Json | None:
-        """Return any object by its id; changes made to it are written at the end of the transaction."""
+        """Return an object by its id; changes made to it are written at the end of the transaction."""
         if identifier in self._loaded:
             return self._loaded[identifier][0]
         row = self._database.execute("SELECT body FROM object WHERE id = ?", (identifier,)).fetchone()
-        return None if row is None else self._remember(identifier, row[0])
+        return None if row is None else self._load(identifier, row[0])
 
     def get(self, kind: str, identifier: str, param: str = "id") -> Json:
         """Return an object of one kind, or refuse as Stripe does when there is none."""
         body = self.find(identifier)
         if body is None or body["object"] != kind:
-            raise missing(kind, identifier, param)
+            raise no_such_object(kind, identifier, param)
         return body
 
     def account_of(self, identifier: str) -> str | None:
@@ -248,7 +281,7 @@ class World:
         return None if row is None else str(row[0])
 
     def sequence_of(self, identifier: str) -> int | None:
-        """Return an object's place in the order of creation."""
+        """Return an object's sequence number: the order of creation."""
         row = self._database.execute("SELECT sequence FROM object WHERE id = ?", (identifier,)).fetchone()
         return None if row is None else int(row[0])
 
@@ -264,30 +297,31 @@ class World:
             f"SELECT id, body FROM object WHERE kind = ? AND {where} LIMIT ?",
             (kind, *values, limit),
         )
-        return [self._remember(identifier, text) for identifier, text in rows.fetchall()]
+        return [self._load(identifier, text) for identifier, text in rows.fetchall()]
 
-    def query(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        """Run a statement on the tables and return its rows."""
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> None:
+        """Run a statement on the tables."""
         self.flush()
-        return self._database.execute(sql, values).fetchall()
+        self._database.execute(sql, values)
 
-    def _remember(self, identifier: str, text: str) -> Json:
+    def fetch_rows(self, row: Callable[..., Row], sql: str, values: tuple[Any, ...] = ()) -> list[Row]:
+        """Return a query's rows; `row` is called with the columns, in order."""
+        self.flush()
+        return [row(*columns) for columns in self._database.execute(sql, values).fetchall()]
+
+    def _load(self, identifier: str, text: str) -> Json:
         if identifier not in self._loaded:
             self._loaded[identifier] = (json.loads(text), text)
         return self._loaded[identifier][0]
 
-    # -------------------------------------------------------------- alarms
-    def set_alarm(self, due_at: int, action: str, subject: str) -> None:
-        """Have an action happen to an object by itself at a time."""
+    # -------------------------------------------------------------- scheduled actions
+    def schedule(self, due_at: int, action: str, subject: str) -> None:
+        """Schedule an action of `scheduled_actions` on an object."""
         self._database.execute(
-            "INSERT INTO alarm (due_at, action, subject) VALUES (?, ?, ?)", (due_at, action, subject)
+            "INSERT INTO scheduled_action (due_at, action, subject) VALUES (?, ?, ?)", (due_at, action, subject)
         )
 
-    def take_alarm(self) -> Alarm | None:
-        """Return and forget the earliest alarm whose time has come."""
-        row = self._database.execute(
-            "DELETE FROM alarm WHERE id = (SELECT id FROM alarm WHERE due_at <= ? ORDER BY due_at, id LIMIT 1)"
-            " RETURNING action, subject",
-            (self.now(),),
-        ).fetchone()
-        return None if row is None else Alarm(*row)
+    def pop_due_action(self) -> ScheduledAction | None:
+        """Delete and return the earliest scheduled action that is due, or None."""
+        row = self._database.execute(_POP_DUE_ACTION, (self.now(),)).fetchone()
+        return None if row is None else ScheduledAction(*row)
