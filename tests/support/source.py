@@ -1,0 +1,79 @@
+"""The repository as the tests of structure see it: its files, their areas, and the findings of a rule."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("marketplace", "pricing", "migrations")
+
+
+class Finding(Struct, frozen=True, order=True):
+    """One place where a rule is broken; as text it is the sentence a test fails with."""
+
+    path: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} {self.sentence}"
+
+    @property
+    def area(self) -> str:
+        return area_of(self.path)
+
+
+@cache
+def tracked(*patterns: str) -> tuple[str, ...]:
+    """List the files of the repository, or of the working tree where there is no git, as paths from its root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        found = {path for pattern in patterns for path in ROOT.rglob(pattern) if ".venv" not in path.parts}
+        return tuple(sorted(str(path.relative_to(ROOT)) for path in found if path.is_file()))
+    return tuple(sorted({line for line in listed.stdout.splitlines() if (ROOT / line).is_file()}))
+
+
+@cache
+def text_of(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
+
+
+@cache
+def tree_of(path: str) -> ast.Module:
+    return ast.parse(text_of(path), path)
+
+
+@cache
+def nodes_of(path: str) -> tuple[ast.AST, ...]:
+    """Return every node of a Python file, outer ones first."""
+    return tuple(ast.walk(tree_of(path)))
+
+
+@cache
+def product_files() -> tuple[str, ...]:
+    """List the Python files of the product: everything but tests."""
+    return tuple(path for path in tracked("*.py") if path.split("/")[0] in PRODUCT)
+
+
+def slice_of(path: str) -> str:
+    """Return the slice or single file of the marketplace that a path belongs to; else its top-level name."""
+    parts = path.split("/")
+    return parts[1].removesuffix(".py") if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
+
+
+def area_of(path: str) -> str:
+    """Return what a person works on at a time: a slice, a slice's tests, a top-level package or file."""
+    parts = path.split("/")
+    depth = {"marketplace": 2, "tests": 3 if parts[:2] == ["tests", "marketplace"] else 2}.get(parts[0], 1)
+    return "/".join(parts[:depth])
