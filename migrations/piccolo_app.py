@@ -1,4 +1,4 @@
-"""The Piccolo app whose migrations make the whole schema."""
+"""The Piccolo app of the whole schema: the slices' tables, their `functions.sql`, and the folder of migrations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pathlib import Path
 from piccolo.conf.apps import AppConfig
 from piccolo.table import Table
 
+import marketplace
+
+APP_NAME = "partage"
+HISTORY = Path(__file__).parent / "history"
 SLICES = (
     "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
     "finance", "jobs",
@@ -27,6 +31,11 @@ def tables() -> list[type[Table]]:
     return found
 
 
-APP_CONFIG = AppConfig(
-    app_name="partage", migrations_folder_path=str(Path(__file__).parent / "history"), table_classes=tables()
-)
+def function_files() -> list[Path]:
+    """Return the files of functions, triggers and indexes: what all slices share, then the slices', lower floors first."""
+    (root,) = marketplace.__path__
+    folders = [Path(root), *(Path(root) / slice_ for slice_ in SLICES)]
+    return [path for folder in folders if (path := folder / "functions.sql").is_file()]
+
+
+APP_CONFIG = AppConfig(app_name=APP_NAME, migrations_folder_path=str(HISTORY), table_classes=tables())

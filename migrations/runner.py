@@ -1,31 +1,93 @@
-"""Bring a database up to date: every pending migration and its record in one transaction, under one lock.
+"""Bring a database up to date: the pending migrations, the functions and the chart of accounts, in one transaction.
 
-Safe with any number of processes starting at once; a statement that cannot get its table lock in ten seconds fails the
-whole run rather than queueing the site behind it.
+A database lock lets any number of processes start at once. A statement waits for a table's lock for one second at most,
+because everyone who comes later queues behind it; then the whole run is rolled back and tried again. The functions,
+triggers and indexes in `functions.sql` are applied only after a migration or a change of the files, for each statement
+locks its table. An index on a table that is large in production is created there by hand first (CREATE INDEX
+CONCURRENTLY); the file then finds it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import io
 import os
+from typing import TYPE_CHECKING, Final
 
-from marketplace.database import execute, lock, transaction
+from asyncpg.exceptions import LockNotAvailableError
+from piccolo.conf.apps import AppConfig
 
-LOCK_TIMEOUT = "10s"
+from marketplace.database import execute, fetch_scalar, lock, transaction
+from marketplace.errors import Conflict
+from marketplace.ledger.actions import write_chart
+from migrations.history import m0001_initial
+from migrations.piccolo_app import APP_NAME, HISTORY, function_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_TIMEOUT: Final = "1s"
+ATTEMPTS: Final = 10
+PAUSE_SECONDS: Final = 1.0
 
 
-async def migrate() -> str:
-    """Run what is pending and return the runner's words; the pool must be open."""
-    os.environ["PICCOLO_CONF"] = "migrations.piccolo_conf"
-    from piccolo.apps.migrations.commands.forwards import run_forwards  # noqa: PLC0415 (reads PICCOLO_CONF at import)
+async def migrate(history: Path = HISTORY, *, attempts: int = ATTEMPTS, lock_timeout: str = LOCK_TIMEOUT) -> str:
+    """Run what is pending in the folder `history` and return the runner's words; the pool must be open.
 
-    said = io.StringIO()
+    Refuses, and changes nothing, when a table stays locked in every attempt.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return await _migrate_once(history, lock_timeout)
+        except LockNotAvailableError:
+            if attempt < attempts:
+                await asyncio.sleep(PAUSE_SECONDS)
+    raise Conflict("A table stayed in use, so the migration was rolled back. Run it again when the site is quieter.")
+
+
+async def _migrate_once(history: Path, lock_timeout: str) -> str:
     async with transaction():
         await lock("migrations")
-        await execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        with contextlib.redirect_stdout(said):
-            result = await run_forwards("partage")
-        if not result.success:
-            raise RuntimeError(result.message)
+        await execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
+        await _refuse_unreleased_schema()
+        said = await _run_pending(history)
+        await _apply_functions()
+        await write_chart()
+    return said
+
+
+async def _run_pending(history: Path) -> str:
+    os.environ["PICCOLO_CONF"] = "migrations.piccolo_conf"
+    from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager  # noqa: PLC0415 (reads PICCOLO_CONF)
+
+    said = io.StringIO()
+    manager = ForwardsMigrationManager(app_name=APP_NAME)
+    await manager.create_migration_table()
+    with contextlib.redirect_stdout(said):
+        result = await manager.run_migrations(AppConfig(app_name=APP_NAME, migrations_folder_path=str(history)))
+    if not result.success:
+        raise RuntimeError(result.message)
     return said.getvalue()
+
+
+async def _apply_functions() -> None:
+    """Apply every slice's `functions.sql` unless this text was applied after the newest migration.
+
+    The text's hash is kept with the newest migration's name, as the comment of the table of migrations.
+    """
+    text = "\n".join(path.read_text() for path in function_files())
+    newest = await fetch_scalar(str, "SELECT max(name) FROM migration")
+    applied = f"functions {hashlib.sha256(text.encode()).hexdigest()} after {newest}"
+    if await fetch_scalar(str, "SELECT obj_description('migration'::regclass, 'pg_class')") != applied:
+        await execute(text)
+        await execute(f"COMMENT ON TABLE migration IS '{applied}'")
+
+
+async def _refuse_unreleased_schema() -> None:
+    """Refuse a database whose schema was made before the first release: nothing migrates from there."""
+    if await fetch_scalar(bool, "SELECT to_regclass('migration') IS NULL"):
+        return
+    if await fetch_scalar(bool, "SELECT EXISTS (SELECT FROM migration WHERE name < $1)", m0001_initial.ID):
+        raise Conflict("This database was made before the first release and cannot be brought up to date: start anew.")

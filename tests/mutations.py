@@ -222,7 +222,7 @@ FAULTS = (
         (f"{EARNINGS}/test_bank_details.py::test_each_mistake_has_its_sentence",),
     ),
     Fault(
-        "a closed month takes entries", "migrations/history/m0012_finance.py",
+        "a closed month takes entries", "marketplace/ledger/functions.sql",
         "SELECT max(ends_at) INTO closed_until FROM period;", "closed_until := NULL;",
         (f"{FINANCE}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),

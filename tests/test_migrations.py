@@ -1,91 +1,250 @@
-"""Migrations make exactly what the slices' tables say, and can be run by any number of processes at once."""
+"""The migrated database is what the slices' tables and functions say; migrations never stop the version that is running."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
 from marketplace import database
-from marketplace.database import execute, fetch, fetch_value
-from tests.marketplace.finance import sales
+from marketplace.database import execute, fetch, fetch_scalar, transaction
+from marketplace.errors import Conflict
+from migrations.generate import INITIAL, initial_sql
+from migrations.piccolo_app import HISTORY, function_files
+from migrations.runner import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from marketplace.embedded.postgres import EmbeddedPostgres
 
-COLUMNS = """SELECT table_name, column_name, data_type, is_nullable, character_maximum_length
-             FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"""
-CONSTRAINTS = """SELECT conrelid::regclass::text AS table, contype, pg_get_constraintdef(oid) AS definition
-                 FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2, 3"""
+CATALOGUE = {
+    "column": """SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid), attstorage
+                 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+                               LEFT JOIN pg_attrdef ON adrelid = pg_class.oid AND adnum = attnum
+                 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migration'""",
+    "option": """SELECT relname, reloptions FROM pg_class
+                 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migration'""",
+    "constraint": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint
+                     WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'migration'""",
+    "index": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'migration'",
+    "function": "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+    "trigger": "SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE NOT tgisinternal",
+    "sequence": """SELECT sequencename, data_type::text, start_value, increment_by FROM pg_sequences
+                   WHERE schemaname = 'public' AND sequencename <> 'migration_id_seq'""",
+}
+BREAKING = {
+    "renames": r"\bRENAME\b",
+    "drops a table": r"\bDROP\s+TABLE\b",
+    "drops a column": r"\bDROP\s+COLUMN\b",
+    "changes a column's type": r"\bALTER\s+COLUMN\s+\S+\s+(SET\s+DATA\s+)?TYPE\b",
+    "requires a value": r"\bSET\s+NOT\s+NULL\b|\bADD\s+COLUMN\b(?![^,;]*\bDEFAULT\b)[^,;]*\bNOT\s+NULL\b",
+    "sets its own lock timeout": r"\block_timeout\b",
+}
+"""What a migration may not do while the version before it serves → where its SQL does so."""
+TOY = """
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from marketplace.database import execute
+
+ID, VERSION, DESCRIPTION = "2999-01-01T00:00:02", "1.38.0", "toy"
+SQL = "ALTER TABLE job_run ADD COLUMN note TEXT NOT NULL DEFAULT ''"
+
+async def forwards():
+    manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
+    async def alter():
+        await execute(SQL)
+    manager.add_raw(alter)
+    return manager
+"""
+RUN = "INSERT INTO job_run (job, slot, missed, started_at) VALUES ($1, now() + $2 * interval '1 second', 0, now())"
+"""What the version before the toy migration writes."""
 
 
-def test_the_migrations_make_what_the_tables_say(run: Callable[..., Any], postgres: EmbeddedPostgres) -> None:
-    from migrations.piccolo_app import tables  # noqa: PLC0415
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a history that adds one column to the table of the jobs' runs."""
+    (tmp_path / "history").mkdir()
+    (tmp_path / "history" / "m0002_toy.py").write_text(TOY)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # Piccolo adds the folder
+    yield tmp_path / "history"
+    sys.modules.pop("m0002_toy", None)
 
-    async def shape() -> list[list[tuple[object, ...]]]:
-        rows = [[tuple(row.values()) for row in await fetch(sql)] for sql in (COLUMNS, CONSTRAINTS)]
-        return [
-            [
-                tuple(str(v).replace(" ON UPDATE CASCADE", "") for v in row)
-                for row in part
-                if "migration" not in str(row[0])
-            ]
-            for part in rows
-        ]
 
-    migrated = run(shape)
-    postgres.run_sql("CREATE DATABASE from_tables OWNER partage")
+async def catalogue() -> set[tuple[object, ...]]:
+    """Return all that the schema holds, by name and definition."""
+    return {(kind, *map(str, row.values())) for kind, sql in CATALOGUE.items() for row in await fetch(sql)}
 
-    async def from_tables() -> list[list[tuple[object, ...]]]:
-        await database.open_pool(postgres.url("from_tables"))
+
+def in_new_database(postgres: EmbeddedPostgres, name: str, story: Callable[[], Any]) -> Any:
+    postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
+
+    async def whole() -> Any:
+        await database.open_pool(postgres.url(name))
         try:
-            for table in tables():
-                for statement in table.create_table().ddl:
-                    await execute(statement)
-            return await shape()
+            return await story()
         finally:
             await database.close_pool()
 
-    assert migrated == asyncio.run(from_tables())
+    try:
+        return asyncio.run(whole())
+    finally:
+        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_migrations_make_what_tables_and_functions_say(run: Callable[..., Any], postgres: EmbeddedPostgres) -> None:
+    async def from_tables() -> set[tuple[object, ...]]:
+        await execute(initial_sql())
+        for path in function_files():
+            await execute(path.read_text())
+        return await catalogue()
+
+    stated = in_new_database(postgres, "from_tables", from_tables)
+    migrated = run(catalogue)
+    assert len(migrated) > 1000
+    assert sorted(stated - migrated) == sorted(migrated - stated) == []
+
+
+def test_the_initial_schema_is_generated_as_long_as_it_is_the_only_migration() -> None:
+    if [path.name for path in HISTORY.glob("m*.py")] == ["m0001_initial.py"]:
+        assert INITIAL.read_text() == initial_sql(), "tables.py has changed: run python -m migrations.generate"
+
+
+def test_functions_can_be_applied_again_and_have_one_address(run: Callable[..., Any]) -> None:
+    files = function_files()
+    assert sorted(files) == sorted(files[0].parent.rglob("functions.sql"))
+    for path in files:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            repeatable = r"CREATE (OR REPLACE (FUNCTION|TRIGGER)|(UNIQUE )?INDEX IF NOT EXISTS|SEQUENCE IF NOT EXISTS) "
+            assert not line.startswith("CREATE") or re.match(repeatable, line), (
+                f"{path}:{number} cannot be applied again"
+            )
+    text = "\n".join(path.read_text() for path in files)
+    names = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)", text, re.MULTILINE)
+    assert len(names) == len(set(names)) > 10
+    described = re.findall(r"^--.*\nCREATE OR REPLACE FUNCTION (\w+)", text, re.MULTILINE)
+    assert set(names) == set(described), "a comment above each function says what it is for"
+
+    async def story() -> None:
+        before = await catalogue()
+        await execute(text)
+        assert await catalogue() == before
+
+    run(story)
 
 
 def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
-    from migrations.runner import migrate  # noqa: PLC0415
-
-    postgres.run_sql("CREATE DATABASE raced OWNER partage")
-
     async def story() -> list[str]:
-        await database.open_pool(postgres.url("raced"))
-        try:
-            return await asyncio.gather(*(asyncio.create_task(migrate()) for _ in range(4)))
-        finally:
-            await database.close_pool()
+        return await asyncio.gather(*(asyncio.create_task(migrate()) for _ in range(4)))
 
-    said = asyncio.run(story())
+    said = in_new_database(postgres, "raced", story)
     assert sum("not yet run" in words for words in said) == 1
 
 
-def test_a_quote_sold_before_quotes_kept_their_terms_has_those_that_were_sold(run: Callable[..., Any]) -> None:
-    """Migration 46 could only write what was offered by then; what a partner holds a licence under is known."""
-    from migrations.history.m0047_terms_sold import SQL  # noqa: PLC0415
-
+def test_migrating_again_waits_for_nobody_and_keeps_the_chart_up_to_date(
+    run: Callable[..., Any], database_url: str
+) -> None:
     async def story() -> None:
-        await sales.open_shop()
-        await execute(
-            "INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('offered-now', 'x', 'x', 6)"
-        )
-        sold, unsold = await sales.order(), await sales.order()
-        await sales.pay_unseen(sold)
-        await sales.settle(sold)
-        await execute("ALTER TABLE quote DISABLE TRIGGER append_only; UPDATE quote SET terms = 'offered-now'; ALTER TABLE quote ENABLE TRIGGER append_only")  # fmt: skip
-        await execute(SQL)
-        terms = "SELECT terms FROM quote JOIN purchase_order ON quote = quote.id WHERE purchase_order.id = $1"
-        assert [await fetch_value(terms, order) for order in (sold, unsold)] == ["standard-1", "offered-now"]
-        with pytest.raises(asyncpg.RestrictViolationError):
-            await execute("UPDATE quote SET terms = 'standard-1'")
+        await execute("UPDATE account SET title_en = 'Bank account' WHERE code = '512100'")
+        await execute("DELETE FROM account WHERE code = '890000'")
+        site = await asyncpg.connect(database_url)
+        async with site.transaction():
+            await site.execute("LOCK TABLE partner, journal_entry, accrual IN SHARE UPDATE EXCLUSIVE MODE")
+            await migrate(attempts=1, lock_timeout="1ms")
+        await site.close()
+        assert await fetch_scalar(str, "SELECT title_en FROM account WHERE code = '512100'") == "Bank – current account"
+        assert await fetch_scalar(int, "SELECT count(*) FROM account WHERE code = '890000'") == 1
+
+    run(story)
+
+
+def test_a_schema_from_before_the_first_release_is_refused(run: Callable[..., Any]) -> None:
+    async def story() -> None:
+        await execute("UPDATE migration SET name = '2026-11-24T00:00:01'")
+        with pytest.raises(Conflict, match="start anew"):
+            await migrate()
+
+    run(story)
+
+
+def test_migrations_keep_the_version_before_them_working() -> None:
+    """What breaks the version that is running waits for a later one, which says since when nothing uses it."""
+    for path in sorted(HISTORY.glob("m*.py"))[1:]:
+        text = path.read_text()
+        assert re.search(r"^UNUSED_SINCE = ", text, re.MULTILINE) or not breaks(text), path.name
+
+
+@pytest.mark.parametrize(
+    ("sql", "broken"),
+    [
+        (
+            "ALTER TABLE t ADD COLUMN a TEXT NOT NULL DEFAULT '', ADD COLUMN b TEXT; CREATE TABLE u (a TEXT NOT NULL)",
+            [],
+        ),
+        ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0)", []),
+        ("ALTER TABLE t ADD COLUMN a TEXT NOT NULL, ADD COLUMN b TEXT DEFAULT ''", ["requires a value"]),
+        ("ALTER TABLE t ALTER COLUMN a SET NOT NULL", ["requires a value"]),
+        ("ALTER TABLE t RENAME COLUMN a TO b", ["renames"]),
+        ("ALTER TABLE t\n    DROP COLUMN a", ["drops a column"]),
+        ("DROP TABLE t", ["drops a table"]),
+        ("ALTER TABLE t ALTER COLUMN a TYPE BIGINT", ["changes a column's type"]),
+        ("SET LOCAL lock_timeout = 0", ["sets its own lock timeout"]),
+    ],
+)
+def test_what_breaks_the_version_before_is_recognised(sql: str, broken: list[str]) -> None:
+    assert breaks(sql) == broken
+
+
+def breaks(text: str) -> list[str]:
+    return [name for name, pattern in BREAKING.items() if re.search(pattern, text, re.IGNORECASE)]
+
+
+def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays_queued(
+    run: Callable[..., Any], database_url: str, toy: Path
+) -> None:
+    async def story() -> None:
+        before = await catalogue()
+        site = await asyncpg.connect(database_url)
+        async with site.transaction():
+            await site.execute(RUN, "long", 0)
+            migration = asyncio.create_task(migrate(toy, attempts=2, lock_timeout="200ms"))
+            waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'job_run'::regclass)"
+            while not await fetch_scalar(bool, waits):
+                pass
+            assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 0  # queued behind it, and then served
+            with pytest.raises(Conflict, match="rolled back"):
+                await migration
+            await site.execute(RUN, "long", 1)
+        await site.close()
+        assert await catalogue() == before
+        assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 2
+        assert "1 migration not yet run" in await migrate(toy)
+
+    run(story)
+
+
+def test_the_version_before_reads_and_writes_while_a_migration_runs(run: Callable[..., Any], toy: Path) -> None:
+    async def story() -> None:
+        migration = asyncio.create_task(migrate(toy))
+
+        async def site(number: int) -> int:
+            written = 0
+            while not migration.done() or not written:
+                async with transaction():
+                    await execute(RUN, f"job-{number}", written)
+                    written += 1
+                    of_this = (
+                        "SELECT count(*) FROM (SELECT job, slot, missed, started_at FROM job_run WHERE job = $1) AS run"
+                    )
+                    assert await fetch_scalar(int, of_this, f"job-{number}") == written
+            return written
+
+        written = await asyncio.gather(*(asyncio.create_task(site(number)) for number in range(4)))
+        assert "ok!" in await migration
+        assert await fetch_scalar(int, "SELECT count(*) FROM job_run WHERE note = ''") == sum(written)
 
     run(story)

@@ -43,7 +43,7 @@ class ConsentRecord(Table, db=DB, tablename="consent_record"):
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
     purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
     notice = ForeignKey(Notice, null=False, on_delete=OnDelete.restrict)
-    given = Boolean(default=False)
+    given = Boolean()
     """True: consents from `at` on; false: withdraws from `at` on."""
     at = Timestamptz()
     receipt = UUID(unique=True)

@@ -51,10 +51,10 @@ class Dataset(Table, db=DB, tablename="dataset"):
     """Where, in words both languages share, such as `New York`."""
     zone_table = ForeignKey(ZoneTable, null=True, default=None, on_delete=OnDelete.restrict, target_column="code")
     """The operator's own zones, where they are counted by; otherwise H3's cells are."""
-    zones = Array(base_column=Text())
+    zones = Array(base_column=Text(), default=list)
     """The area, declared: zones of the dataset's resolution or coarser, which stand for all they hold. With the age
     bands and a period's times it makes the public key set, which no person's data can change."""
-    age_bands = Array(base_column=Text())
+    age_bands = Array(base_column=Text(), default=list)
     """The segments, declared, in the order they are shown."""
     h3_resolution = Integer()
     """H3's resolution; of the operator's own zones their level: 1 for those without a parent, 2 for those in one."""

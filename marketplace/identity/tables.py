@@ -16,7 +16,7 @@ class Partner(Table, db=DB, tablename="partner"):
     company = Text()
     country = Text()
     """ISO 3166-1 alpha-2."""
-    vat_number = Text()
+    vat_number = Text(default="")
     """Compact, with its country prefix; empty outside the EU."""
     vat_confirmed_at = Timestamptz(null=True, default=None)
     """When VIES confirmed the number; null: unverified, and VAT is due."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from marketplace import clock
-from marketplace.database import fetch, fetch_value
+from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import Conflict, Invalid
+from marketplace.ledger.chart import TITLES
 from marketplace.ledger.periods import closed_until
 from marketplace.web.formats import date
 
@@ -153,3 +154,15 @@ async def _closed_day() -> str:
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
     return [[row[column] for row in rows] for column in range(width)]
+
+
+async def write_chart() -> None:
+    """Open the accounts of the chart that the books lack, and update titles that changed. Run by every `migrate`."""
+    await execute(
+        """INSERT INTO account AS old (code, title_fr, title_en) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+           ON CONFLICT (code) DO UPDATE SET title_fr = excluded.title_fr, title_en = excluded.title_en
+           WHERE (old.title_fr, old.title_en) <> (excluded.title_fr, excluded.title_en)""",
+        list(TITLES),
+        [french for french, _ in TITLES.values()],
+        [english for _, english in TITLES.values()],
+    )

@@ -1,4 +1,4 @@
-"""The chart of accounts: the codes our postings name, with their titles; a migration writes it into the books.
+"""The chart of accounts: the codes our postings name, with their titles; every `migrate` writes it into the books.
 
 Source: the French plan comptable général (ANC 2014-03), classes 4 to 8.
 """

@@ -1,0 +1,10 @@
+-- What a price was and what it was drawn from is never edited: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON quote
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON demand_draw
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX IF NOT EXISTS exclusive_window_by_offer ON exclusive_window (offer, starts_at);
+CREATE INDEX IF NOT EXISTS quote_by_partner ON quote (partner, quoted_at DESC);
+CREATE INDEX IF NOT EXISTS zone_preview_by_partner ON zone_preview (partner, asked_at);
+CREATE INDEX IF NOT EXISTS zone_preview_by_release ON zone_preview (partner, release);

@@ -1,0 +1,25 @@
+-- What was published, spent, promised or signed is never edited: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON zone_table
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON privacy_spend
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON coverage
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON dossier
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON edition
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON revocation
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON contributor_term
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON contributor_promise
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- A release is built in steps, and immutable from its end on.
+CREATE OR REPLACE TRIGGER sealed_for_ever BEFORE UPDATE OR DELETE ON release FOR EACH ROW
+    WHEN (OLD.state IN ('sealed', 'refused', 'blocked')) EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX IF NOT EXISTS release_by_dataset ON release (dataset, period_to DESC);
+CREATE INDEX IF NOT EXISTS contributor_term_in_force ON contributor_term (dataset, starts_at);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_build_a_period
+    ON build_request (dataset, period_from, period_to, revision) WHERE ended_at IS NULL;

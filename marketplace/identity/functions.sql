@@ -1,0 +1,15 @@
+-- The audit trail: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON staff_action
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX IF NOT EXISTS partner_by_decision
+    ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);
+CREATE INDEX IF NOT EXISTS person_by_partner ON person (partner);
+CREATE INDEX IF NOT EXISTS session_by_person ON session (person);
+CREATE INDEX IF NOT EXISTS session_by_expiry ON session (expires_at);
+CREATE INDEX IF NOT EXISTS attempt_by_subject ON sign_in_attempt (subject, at);
+CREATE INDEX IF NOT EXISTS attempt_by_date ON sign_in_attempt (at);
+CREATE INDEX IF NOT EXISTS invitation_by_email ON invitation (email);
+CREATE INDEX IF NOT EXISTS api_key_by_partner ON api_key (partner);
+CREATE INDEX IF NOT EXISTS staff_action_by_person ON staff_action (person, id);
+CREATE INDEX IF NOT EXISTS staff_action_by_verb ON staff_action (verb, id);

@@ -1,0 +1,56 @@
+-- UPDATE, DELETE and TRUNCATE are refused: a correction is a new row.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON period
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON period_balance
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Refuse entries and postings that are dated in a closed period. A writer shares the advisory lock that a close holds alone,
+-- so that no entry slips in while a month closes.
+CREATE OR REPLACE FUNCTION refuse_closed_period() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    closed_until timestamptz;
+    offender text;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('periods', 0));
+    SELECT max(ends_at) INTO closed_until FROM period;
+    IF closed_until IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF TG_TABLE_NAME = 'journal_entry' THEN
+        SELECT kind || ' ' || source_id INTO offender FROM fresh WHERE at < closed_until LIMIT 1;
+    ELSE
+        SELECT kind || ' ' || source_id INTO offender
+        FROM fresh JOIN journal_entry ON journal_entry.id = fresh.entry WHERE at < closed_until LIMIT 1;
+    END IF;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the entry % is dated in a closed period', offender
+            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'period_is_open';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER period_is_open AFTER INSERT ON journal_entry
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_period();
+CREATE OR REPLACE TRIGGER period_is_open AFTER INSERT ON posting
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_period();
+
+-- Months close in order, each once.
+CREATE OR REPLACE FUNCTION refuse_period_out_of_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM period WHERE month > NEW.month) OR EXISTS (
+        SELECT FROM period HAVING max(ends_at) <> NEW.starts_at
+    ) THEN
+        RAISE EXCEPTION 'months close one after the other' USING ERRCODE = 'restrict_violation', CONSTRAINT = 'in_order';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER in_order BEFORE INSERT ON period FOR EACH ROW EXECUTE FUNCTION refuse_period_out_of_order();
+
+CREATE INDEX IF NOT EXISTS entry_by_date ON journal_entry (at, id);
+CREATE INDEX IF NOT EXISTS entry_by_recording ON journal_entry (recorded_at, id);
+CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);
+CREATE INDEX IF NOT EXISTS posting_by_debit ON posting (debit, entry);
+CREATE INDEX IF NOT EXISTS posting_by_credit ON posting (credit, entry);

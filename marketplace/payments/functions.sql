@@ -1,0 +1,22 @@
+-- Numbers the reads of objects at Stripe, so that an older read never overwrites a newer one.
+CREATE SEQUENCE IF NOT EXISTS stripe_reading;
+
+CREATE INDEX IF NOT EXISTS payment_by_state ON payment (state, requested_at);
+CREATE INDEX IF NOT EXISTS saved_method_by_payer ON saved_method (payer, saved_at);
+CREATE INDEX IF NOT EXISTS command_due ON stripe_command (next_at) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS command_failed ON stripe_command (created_at) WHERE state = 'failed';
+CREATE INDEX IF NOT EXISTS command_by_subject ON stripe_command (subject);
+CREATE INDEX IF NOT EXISTS command_by_transfer ON stripe_command (object_id) WHERE verb = 'transfer';
+CREATE INDEX IF NOT EXISTS event_waiting ON stripe_event (received_at) WHERE handled_at IS NULL;
+CREATE INDEX IF NOT EXISTS event_amiss ON stripe_event (received_at) WHERE error IS NOT NULL;
+CREATE INDEX IF NOT EXISTS event_lost ON stripe_event (lost_at) WHERE lost_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS event_not_yet_brought ON stripe_event (created_at) WHERE webhook_at IS NULL AND lost_at IS NULL;
+CREATE INDEX IF NOT EXISTS dispute_by_payment ON dispute (payment_subject);
+CREATE INDEX IF NOT EXISTS dispute_open ON dispute (payment_subject) WHERE stands = 'open';
+CREATE INDEX IF NOT EXISTS balance_transaction_by_payment ON balance_transaction (payment_subject);
+CREATE INDEX IF NOT EXISTS balance_transaction_by_source ON balance_transaction (source_id);
+CREATE INDEX IF NOT EXISTS balance_transaction_by_charge ON balance_transaction (charge_id) WHERE payment_subject IS NULL;
+CREATE INDEX IF NOT EXISTS balance_transaction_failed ON balance_transaction (charge_id) WHERE category = 'charge_failure';
+CREATE INDEX IF NOT EXISTS balance_transaction_by_payout ON balance_transaction (payout_id);
+CREATE INDEX IF NOT EXISTS balance_transaction_by_category ON balance_transaction (category, created_at);
+CREATE INDEX IF NOT EXISTS balance_transaction_by_date ON balance_transaction (created_at, id);
