@@ -15,12 +15,14 @@ import pytest
 from marketplace import database
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.settings import settings
+from tests.support.entry_kinds import register_test_kinds
 from tests.support.rows import check_rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 database.row_check = check_rows
+register_test_kinds()
 _numbers = itertools.count(1)
 IN_MEMORY, ROOMY = Path("/dev/shm"), 4 << 30  # noqa: S108 (a folder of our own in it, made by mkdtemp)
 """Copying the template's nine hundred files takes a disk up to a second, and memory a fiftieth of one."""

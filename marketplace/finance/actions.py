@@ -98,8 +98,8 @@ async def give_up(command_id: uuid.UUID, actor: Actor, *, reason: str) -> None:
 async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
     """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
     reason = check_reason(reason)
-    entry = await get_entry(entry_id)
-    if entry["kind"] not in REVERSIBLE:
+    whole = await get_entry(entry_id)
+    if whole.entry.kind not in REVERSIBLE:
         raise Conflict("That entry follows something else, which must be undone where it happened.")
     async with transaction():
         made = await reverse(entry_id, text=f"Reversal: {reason[:200]}")

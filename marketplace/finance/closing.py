@@ -13,7 +13,7 @@ from marketplace.finance.bank import GAPS
 from marketplace.finance.exceptions import stops_of
 from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
-from marketplace.ledger.periods import bounds, close_period, closed_until, hold_periods, list_open, next_month
+from marketplace.ledger.periods import bounds, close_period, closed_until, list_open, lock_periods, next_month
 from marketplace.ledger.queries import balance, trial_balance
 from marketplace.web.i18n import gettext
 
@@ -57,7 +57,7 @@ async def checks_of(month: dt.date) -> list[Check]:
     unknown = [row for row in open_ if row["why"] in ("unknown_category", "other_currency")]
     others = [row for row in open_ if row["why"] not in ("unknown_category", "other_currency", "balance_differs")]
     suspense = await balance(chart.SUSPENSE, _last(ends_at))
-    total = sum(row["balance_minor"] for row in await trial_balance(_last(ends_at)))
+    total = sum(row.balance_minor for row in await trial_balance(_last(ends_at)))
     return [
         _check("in_order", await _out_of_order(month, ends_at)),
         _check("stripe_agrees", await _stripe(ends_at)),
@@ -76,7 +76,7 @@ async def close_month(month: dt.date, actor: Actor) -> None:
     if month.day != 1 or actor.person is None:
         raise Invalid("Say which month by its first day.")
     async with transaction():
-        await hold_periods()
+        await lock_periods()
         until = await closed_until()
         if until is not None and bounds(month)[1] <= until:
             raise Conflict("That month is closed, and a closed month never opens again.")

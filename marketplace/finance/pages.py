@@ -121,10 +121,16 @@ async def journal(
 @get("/finance/journal/{entry_id:int}", guards=READERS)
 async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
     """Show one entry, its postings and what it records."""
-    entry = await get_entry(entry_id)
-    may_reverse = request.user.role == "finance" and entry["kind"] in REVERSIBLE and not entry["reversed_by"]
+    whole = await get_entry(entry_id)
+    entry = whole.entry
+    may_reverse = request.user.role == "finance" and entry.kind in REVERSIBLE and not whole.reversed_by
     return finance_page(
-        "entry.html", entry=entry, source=source_path(entry["kind"], entry["source_id"]), may_reverse=may_reverse
+        "entry.html",
+        entry=entry,
+        postings=whole.postings,
+        reversed_by=whole.reversed_by,
+        source=source_path(entry.kind, entry.source_id),
+        may_reverse=may_reverse,
     )
 
 

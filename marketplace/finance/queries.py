@@ -47,13 +47,13 @@ async def last_run() -> asyncpg.Record | None:
 
 async def get_figures() -> dict[str, int]:
     """Return the figures of the overview, in cents: what is owed to whom reads as positive."""
-    moved = {row["code"]: row for row in await trial_balance()}
-    balances = {code: row["balance_minor"] for code, row in moved.items()}
+    moved = {row.code: row for row in await trial_balance()}
+    balances = {code: row.balance_minor for code, row in moved.items()}
     return {
-        "asked": moved[chart.PARTNERS]["debit_minor"],
-        "collected": moved[chart.PARTNERS]["credit_minor"],
-        "sent": moved[chart.SUBSCRIBERS_IN_TRANSIT]["credit_minor"],
-        "arrived": moved[chart.SUBSCRIBERS_IN_TRANSIT]["debit_minor"],
+        "asked": moved[chart.PARTNERS].debit_minor,
+        "collected": moved[chart.PARTNERS].credit_minor,
+        "sent": moved[chart.SUBSCRIBERS_IN_TRANSIT].credit_minor,
+        "arrived": moved[chart.SUBSCRIBERS_IN_TRANSIT].debit_minor,
         "stripe": balances[chart.STRIPE],
         "transfers": balances[chart.TRANSFERS],
         "bank": balances[chart.BANK],

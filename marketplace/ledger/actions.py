@@ -6,21 +6,41 @@ A posting is (debit, credit, amount > 0), so no entry can be out of balance; a c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute, fetch_row, fetch_rows, select
 from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import TITLES
+from marketplace.ledger.entry_kinds import check_moves
 from marketplace.ledger.periods import closed_until
+from marketplace.ledger.queries import SQL, find_reversal
+from marketplace.ledger.tables import JournalEntry
 from marketplace.web.formats import date
 
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
     from collections.abc import Sequence
+
+
+Row = TypeVar("Row", bound=Struct)
+
+
+class Recorded(Struct, frozen=True):
+    """The fact that an entry records."""
+
+    kind: str
+    source_id: str
+
+
+class Reversed(Struct, frozen=True):
+    """A new entry that reverses another."""
+
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +59,17 @@ class Entry:
     """The fact may have come too late for its own month: then it is entered at the first instant still open."""
 
     def moves(self) -> list[tuple[str, str, int]]:
-        """Return the postings that move something; refuse a negative amount and an entry that moves nothing."""
+        """Return the postings that move something.
+
+        Refuses a negative amount and an entry that moves nothing; fails on a kind of entry that is not registered and
+        on accounts that its kind does not move.
+        """
         if any(amount < 0 for _, _, amount in self.postings):
             raise Invalid(
                 "The entry {kind} {source_id} has a negative amount.", kind=self.kind, source_id=self.source_id
             )
         moved = [posting for posting in self.postings if posting[2]]
+        check_moves(self.kind, [(debit, credit) for debit, credit, _ in moved])
         if not moved:
             raise Invalid("The entry {kind} {source_id} moves nothing.", kind=self.kind, source_id=self.source_id)
         return moved
@@ -65,77 +90,40 @@ async def record_all(entries: Sequence[Entry]) -> set[tuple[str, str]]:
     """
     moves = [(entry.kind, entry.source_id, *posting) for entry in entries for posting in entry.moves()]
     rows = await _write(
-        """
-        WITH closed AS MATERIALIZED (SELECT max(ends_at) AS until FROM period), new AS (
-            INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
-            SELECT kind, source_id, CASE WHEN late THEN greatest(at, until) ELSE at END, $1, currency,
-                   CASE WHEN late AND at < until
-                        THEN text || to_char(at AT TIME ZONE 'Europe/Paris', ' (YYYY-MM-DD)') ELSE text END
-            FROM closed, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $12::boolean[])
-                 AS given (kind, source_id, at, currency, text, late)
-            ORDER BY kind, source_id
-            ON CONFLICT (kind, source_id) DO NOTHING
-            RETURNING id, kind, source_id
-        ), posted AS (
-            INSERT INTO posting (entry, debit, credit, amount_minor)
-            SELECT new.id, move.debit, move.credit, move.amount_minor
-            FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[]) WITH ORDINALITY
-                 AS move (kind, source_id, debit, credit, amount_minor, position)
-            JOIN new USING (kind, source_id)
-            ORDER BY new.id, move.position
-        )
-        SELECT kind, source_id FROM new
-        """,
+        Recorded,
+        SQL["record_entries"],
         clock.now(),
         *_columns([(entry.kind, entry.source_id, entry.at, entry.currency, entry.text) for entry in entries], 5),
         *_columns(moves, 5),
         [entry.late for entry in entries],
     )
-    return {(row["kind"], row["source_id"]) for row in rows}
+    return {(row.kind, row.source_id) for row in rows}
 
 
 async def reverse_all(sources: Sequence[tuple[str, str]], *, text: str) -> int:
-    """Take entries back, each by a new entry that points to it and moves the same the other way; return how many.
+    """Reverse entries, each by a new one that points to it and moves the same the other way; return how many.
 
-    sources: (kind, source id) of what was recorded. A new one bears the day of what it takes back, so that a month that
-    is still open shows neither; where that month is closed, the first instant still open.
+    sources: (kind, source id) of what was recorded. A new entry bears the day of the one it reverses, so that a month
+    that is still open shows neither; where that month is closed, the first instant still open.
     """
-    rows = await _write(
-        """
-        WITH wanted AS MATERIALIZED (
-            SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency FROM journal_entry
-            JOIN unnest($1::text[], $2::text[]) AS given (kind, source_id) USING (kind, source_id)
-            WHERE kind <> 'reversal'
-        ), new AS (
-            INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text, reverses)
-            SELECT 'reversal', wanted.id::text, at, $3, currency, $4, wanted.id FROM wanted ORDER BY wanted.id
-            ON CONFLICT (kind, source_id) DO NOTHING
-            RETURNING id, reverses
-        ), posted AS (
-            INSERT INTO posting (entry, debit, credit, amount_minor)
-            SELECT new.id, posting.credit, posting.debit, posting.amount_minor
-            FROM new JOIN posting ON posting.entry = new.reverses ORDER BY new.id, posting.id
-        )
-        SELECT id FROM new
-        """,
-        [kind for kind, _ in sources], [source for _, source in sources], clock.now(), text,
-    )  # fmt: skip
-    return len(rows)
+    kinds, source_ids = [kind for kind, _ in sources], [source for _, source in sources]
+    return len(await _write(Reversed, SQL["reverse_entries"], kinds, source_ids, clock.now(), text))
 
 
 async def reverse(entry_id: int, *, text: str) -> int:
-    """Take one entry back and return the new entry's id; refuse one that was, or that takes another back."""
-    entry = await fetch("SELECT kind, source_id FROM journal_entry WHERE id = $1", entry_id)
-    if not entry or not await reverse_all([(entry[0]["kind"], entry[0]["source_id"])], text=text):
+    """Reverse one entry and return the new entry's id; refuse one that was reversed, or that reverses another."""
+    entry = await fetch_row(Recorded, select(Recorded, JournalEntry).where(JournalEntry.id == entry_id))
+    if entry is None or not await reverse_all([(entry.kind, entry.source_id)], text=text):
         raise Conflict("That entry cannot be taken back, or was already.")
-    made: int = await fetch_value("SELECT id FROM journal_entry WHERE reverses = $1", entry_id)
+    made = await find_reversal(entry_id)
+    assert made is not None
     return made
 
 
-async def _write(sql: str, *values: object) -> list[asyncpg.Record]:
-    """Run what writes entries; say it in words when the period they are dated in is closed."""
+async def _write(row: type[Row], sql: str, *values: object) -> list[Row]:
+    """Run a statement that writes entries; refuse in words an entry dated in a closed period."""
     try:
-        return await fetch(sql, *values)
+        return await fetch_rows(row, sql, *values)
     except asyncpg.RestrictViolationError as refusal:
         if getattr(refusal, "constraint_name", "") != "period_is_open":
             raise

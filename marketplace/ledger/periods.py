@@ -1,7 +1,7 @@
 """Months that close: which are closed, where the open books begin, and the verb that closes one for ever.
 
-Whoever writes an entry shares the lock that a close holds alone, so no entry slips in behind one; a trigger refuses
-what is dated before the end of the last closed month.
+Every transaction that writes an entry shares the lock that a close has alone, so no entry slips in behind a close. A
+trigger refuses an entry dated before the end of the last closed month.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value, lock
+from marketplace.database import execute, fetch_rows, fetch_scalar, lock
 from marketplace.errors import Conflict
-from marketplace.ledger.queries import TRIAL_BALANCE
+from marketplace.ledger.queries import SQL
+from marketplace.ledger.tables import Period
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
@@ -39,23 +43,37 @@ def bounds(month: dt.date) -> tuple[dt.datetime, dt.datetime]:
     return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
 
 
+class ClosedMonth(Struct, frozen=True):
+    """A closed month, half-open, with the person who closed it and what was checked (`checks` is JSON)."""
+
+    month: dt.date
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    closed_at: dt.datetime
+    name: str
+    checks: str
+
+    @property
+    def checked(self) -> list[dict[str, str]]:
+        """Return what was checked, and what each check found."""
+        return msgspec.json.decode(self.checks, type=list[dict[str, Any]])
+
+
 async def closed_until() -> dt.datetime | None:
     """Return the first instant whose entries are still accepted; None while nothing is closed."""
-    at: dt.datetime | None = await fetch_value("SELECT max(ends_at) FROM period")
-    return at
+    return await fetch_scalar(dt.datetime, "SELECT max(ends_at) FROM period")
 
 
-async def list_closed() -> list[dict[str, Any]]:
-    """Return the closed months, newest first, with who closed each and what was checked."""
-    rows = await fetch(
-        """SELECT period.*, person.name FROM period JOIN person ON person.id = closed_by ORDER BY month DESC"""
-    )
-    return [{**row, "checks": json.loads(row["checks"])} for row in rows]
+async def list_closed() -> list[ClosedMonth]:
+    """Return the closed months, newest first."""
+    sql = """SELECT month, starts_at, ends_at, closed_at, person.name, checks
+             FROM period JOIN person ON person.id = closed_by ORDER BY month DESC"""
+    return await fetch_rows(ClosedMonth, sql)
 
 
 async def list_open(now: dt.datetime) -> list[dt.date]:
     """Return the months that have ended and are not closed, oldest first, from the first entry on."""
-    first: dt.datetime | None = await closed_until() or await fetch_value("SELECT min(at) FROM journal_entry")
+    first = await closed_until() or await fetch_scalar(dt.datetime, "SELECT min(at) FROM journal_entry")
     months, month = [], month_of(first) if first else month_of(now)
     while bounds(month)[1] <= now:
         months.append(month)
@@ -63,15 +81,15 @@ async def list_open(now: dt.datetime) -> list[dt.date]:
     return months
 
 
-async def hold_periods() -> None:
-    """Keep every writer of entries out until the open transaction ends."""
+async def lock_periods() -> None:
+    """Let no other transaction write entries until the open one ends."""
     await lock(PERIODS_LOCK)
 
 
 async def close_period(month: dt.date, person: uuid.UUID, checks: Sequence[Mapping[str, object]]) -> None:
-    """Close a month for ever, inside the transaction that holds the periods; refuse one that is closed or not over.
+    """Close a month for ever, inside the transaction that has locked the periods; refuse one that is closed or not over.
 
-    What every account adds up to by its end is written with it: nothing dated before can change that any more.
+    Each account's balance at its end is written with it: no entry dated before can change it any more.
     """
     starts_at, ends_at = bounds(month)
     now = clock.now()
@@ -80,13 +98,8 @@ async def close_period(month: dt.date, person: uuid.UUID, checks: Sequence[Mappi
     closed = await closed_until()
     if closed is not None and ends_at <= closed:
         raise Conflict("That month is closed, and a closed month never opens again.")
-    await execute(
-        """INSERT INTO period (month, starts_at, ends_at, closed_at, closed_by, checks)
-           VALUES ($1, $2, $3, $4, $5, $6)""",
-        month, starts_at, ends_at, now, person, json.dumps(list(checks), default=str),
-    )  # fmt: skip
-    await execute(
-        f"""INSERT INTO period_balance (month, account, debit_minor, credit_minor)
-            SELECT $3, code, debit_minor, credit_minor FROM ({TRIAL_BALANCE}) AS told""",
-        ends_at - dt.timedelta(microseconds=1), False, month,  # noqa: FBT003 (by the books' date)
-    )  # fmt: skip
+    found = json.dumps(list(checks), default=str)
+    period = Period(month=month, starts_at=starts_at, ends_at=ends_at, closed_at=now, closed_by=person, checks=found)
+    await Period.insert(period)
+    last_instant, by_recording = ends_at - dt.timedelta(microseconds=1), False
+    await execute(SQL["write_period_balances"], last_instant, by_recording, month)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,6 @@ from marketplace.web import charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from marketplace.errors import Refusal
 
 
@@ -125,9 +124,10 @@ def engine() -> JinjaTemplateEngine:
     return JinjaTemplateEngine.from_environment(environment)
 
 
-def localised(row: Mapping[str, Any], field: str) -> str:
+def localised(row: object, field: str) -> str:
     """Return the row's `field_fr` or `field_en`, by the page's language."""
-    return str(row[f"{field}_{language.get()}"])
+    name = f"{field}_{language.get()}"
+    return str(row[name] if isinstance(row, Mapping) else getattr(row, name))
 
 
 def _style() -> str:

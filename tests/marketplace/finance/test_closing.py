@@ -67,8 +67,8 @@ def test_a_month_closes_and_then_refuses(run: Run) -> None:
         assert await closed_until() == end
         assert await list_open(clock.now()) == []
         [closed] = await list_closed()
-        assert (closed["month"], closed["name"], len(closed["checks"])) == (month, "Ada", len(HEADINGS))
-        assert (await list_actions(verb="period_closed")).rows[0]["subject"] == month.isoformat()[:7]
+        assert (closed.month, closed.name, len(closed.checked)) == (month, "Ada", len(HEADINGS))
+        assert (await list_actions(verb="period_closed")).rows[0].subject == month.isoformat()[:7]
         for at in (start, end - dt.timedelta(microseconds=1), start - dt.timedelta(days=400)):
             with pytest.raises(Conflict, match="books are closed until"):
                 await sell(at, "late")
@@ -135,8 +135,8 @@ def test_a_trial_balance_starts_where_the_last_closed_month_ended(run: Run) -> N
         await execute("ALTER TABLE period_balance ENABLE TRIGGER append_only")
 
     async def partners(at: dt.datetime | None) -> int:
-        [row] = [row for row in await trial_balance(at) if row["code"] == chart.PARTNERS]
-        return int(row["debit_minor"])
+        [row] = [row for row in await trial_balance(at) if row.code == chart.PARTNERS]
+        return int(row.debit_minor)
 
     run(story)
 

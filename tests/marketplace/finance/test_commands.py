@@ -66,7 +66,7 @@ def test_a_stuck_command_is_seen_and_tried_again(run: Run, stripe: Any) -> None:
             assert (await get_payment(subject))["state"] == "open"
             assert "Nothing is stuck" in text_of(await clerk.get("/en/finance/commands"))
             assert (await sent_blind(clerk, command)).status_code == 409, "done is done"
-        assert [row["verb"] for row in (await list_actions()).rows] == ["command_retried"]
+        assert [row.verb for row in (await list_actions()).rows] == ["command_retried"]
 
     run(story)
 

@@ -138,7 +138,7 @@ def test_a_person_matches_by_candidate_both_ways(run: Run) -> None:
         with pytest.raises(NotFound):
             await settle_by_line("payout_without_line", "po_c", 10**6, clerk)
         trail = (await list_actions(verb="line_matched")).rows
-        assert [(row["name"], row["after"]) for row in trail] == [
+        assert [(row.name, row.became) for row in trail] == [
             ("Ada", {"payout po_b": 700}),
             ("Ada", {"payout po_a": 900}),
         ]
@@ -184,7 +184,7 @@ def test_a_line_is_split_exactly(run: Run) -> None:
         assert await balance(chart.SUSPENSE) == 0
         assert await balance(chart.PARTNERS) == 0
         assert await balance(chart.BANK_CHARGES) == 250
-        assert (await list_actions(verb="line_split")).rows[0]["after"][f"order {order}"] == owed
+        assert (await list_actions(verb="line_split")).rows[0].became[f"order {order}"] == owed
 
     run(story)
 

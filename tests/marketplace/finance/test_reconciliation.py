@@ -73,9 +73,9 @@ def test_an_honest_sale_matches_to_the_cent(run: Run, stripe: Any) -> None:
         assert [(row["in_minor"], row["out_minor"]) for row in cash] == [(0, 0)] * 11 + [(12_000, 205)]
         (movement,) = (await list_movements()).rows
         assert movement["order_id"] == order
-        assert [entry["id"] for entry in (await get_movement(movement["id"]))["entries"]] == [movement["entry"]]
+        assert [entry.id for entry in (await get_movement(movement["id"]))["entries"]] == [movement["entry"]]
         shown = await get_order(order)
-        assert {entry["kind"] for entry in shown["entries"]} == {"sale", "stripe_charge", "shares_held"}
+        assert {entry.kind for entry in shown["entries"]} == {"sale", "stripe_charge", "shares_held"}
         assert [row["number"] for row in (await list_orders(number=shown["number"][2:6].lower())).rows] == [
             shown["number"]
         ]

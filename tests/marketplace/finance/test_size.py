@@ -68,7 +68,7 @@ def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
         assert await balance(chart.DISPUTES) == 0
         paid = sum(row[6] for row in month.rows["bank_line"])
         assert await balance(chart.BANK) == OPENING_MINOR + paid
-        assert sum(row["balance_minor"] for row in await trial_balance()) == 0
+        assert sum(row.balance_minor for row in await trial_balance()) == 0
 
     async def wrong(plant: str) -> None:
         month = make_month(orders, plant=plant)

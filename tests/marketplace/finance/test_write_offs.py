@@ -51,7 +51,7 @@ def test_another_person_approves_and_the_books_follow(run: Run) -> None:
         assert await balance(chart.DIFFERENCES_LOST) == 37
         assert await balance(chart.SUSPENSE) == -12
         assert [amount for _, _, amount in await open_()] == [12]
-        assert [(row["verb"], row["name"]) for row in (await list_actions()).rows if row["name"]] == [
+        assert [(row.verb, row.name) for row in (await list_actions()).rows if row.name] == [
             ("write_off_approved", "Bob"), ("write_off_proposed", "Ada"),
         ]  # fmt: skip
         [row] = (await list_write_offs()).rows

@@ -38,9 +38,9 @@ def test_an_entry_is_taken_back_once_by_one_that_points_to_it(run: Run) -> None:
         first = await sell("s1")
         made = await reverse(first, text="Wrong partner")
         entry, back = await get_entry(first), await get_entry(made)
-        assert (back["reverses"], entry["reversed_by"], back["reversed_by"]) == (first, made, None)
-        assert [(p["debit"], p["credit"], p["amount_minor"]) for p in back["postings"]] == [
-            (p["credit"], p["debit"], p["amount_minor"]) for p in entry["postings"]
+        assert (back.entry.reverses, entry.reversed_by, back.reversed_by) == (first, made, None)
+        assert [(p.debit, p.credit, p.amount_minor) for p in back.postings] == [
+            (p.credit, p.debit, p.amount_minor) for p in entry.postings
         ]
         for again in (first, made, 10**6):
             with pytest.raises(Conflict):
@@ -56,7 +56,7 @@ def test_an_entry_is_taken_back_once_by_one_that_points_to_it(run: Run) -> None:
             *(asyncio.create_task(reverse_all([("fact", "s2"), ("fact", "s1")], text="Both")) for _ in range(3))
         )
         assert sorted(second) == [0, 0, 1]
-        assert sum(abs(row["balance_minor"]) for row in await trial_balance()) == 0
+        assert sum(abs(row.balance_minor) for row in await trial_balance()) == 0
 
     run(story)
 
@@ -67,7 +67,7 @@ def test_the_books_at_an_instant_by_date_and_by_recording(run: Run) -> None:
         await sell("s1", at=before - dt.timedelta(days=30))
 
         async def sold(at: dt.datetime, *, recorded: bool) -> int:
-            rows = {row["code"]: row["balance_minor"] for row in await trial_balance(at, recorded=recorded)}
+            rows = {row.code: row.balance_minor for row in await trial_balance(at, recorded=recorded)}
             return -int(rows[chart.LICENCES_SOLD])
 
         then = before - dt.timedelta(days=1)
@@ -75,7 +75,7 @@ def test_the_books_at_an_instant_by_date_and_by_recording(run: Run) -> None:
         assert await sold(then, recorded=True) == 0, "and nobody knew then"
         assert await sold(clock.now(), recorded=True) == 100
         assert await sold(before - dt.timedelta(days=31), recorded=False) == 0
-        assert {row["class"] for row in await trial_balance()} <= set(chart.HEADINGS)
+        assert {row.heading for row in await trial_balance()} <= set(chart.HEADINGS)
 
     run(story)
 
@@ -96,7 +96,7 @@ def test_the_trail_is_kept_with_its_transaction_and_is_filtered(run: Run) -> Non
                 _ = 1 // 0
 
         async def found(**wanted: Any) -> list[str]:
-            return [row["subject"] for row in (await list_actions(**wanted)).rows]
+            return [row.subject for row in (await list_actions(**wanted)).rows]
 
         assert await found() == ["thing 3", "thing 2", "thing 1"]
         assert await found(person=ada.person) == ["thing 1"]
@@ -105,7 +105,7 @@ def test_the_trail_is_kept_with_its_transaction_and_is_filtered(run: Run) -> Non
         assert await found(until=clock.now() - dt.timedelta(days=1)) == []
         assert await found(since=clock.now() - dt.timedelta(days=1)) == await found()
         [line] = (await list_actions(person=ada.person)).rows
-        assert (line["name"], line["reason"], line["before"], line["after"]) == (
+        assert (line.name, line.reason, line.was, line.became) == (
             "Ada", "Because.", {"state": "a"}, {"state": "b", "n": 1},
         )  # fmt: skip
         assert await list_verbs() == ["other_done", "thing_done"]

@@ -84,7 +84,7 @@ def test_every_cent(run: Run, stripe: Any) -> None:
         stripe.test("fail_payout", payout=payout["id"])
         await mirror_balance()
         assert await balance(chart.STRIPE) == await theirs() == 4321 - 90 + payout["amount"]
-        assert sum(row["balance_minor"] for row in await trial_balance()) == 0
+        assert sum(row.balance_minor for row in await trial_balance()) == 0
         assert await balance(chart.PARTNERS) == -sum(
             [
                 (await get_payment(s))["amount_minor"] - (await get_payment(s))["refunded_minor"]

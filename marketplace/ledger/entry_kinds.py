@@ -1,0 +1,146 @@
+"""The kinds of journal entry: what fact each records, which accounts it may move, and its label in both languages.
+
+`record` refuses a kind that is not here and a posting that its kind does not allow, so a new kind begins in this file.
+Entry texts are append-only and stay in the language they were written in; the label is what a reader is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.ledger import chart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ANY: Final = ""
+"""Stands for every account, where a person chooses it."""
+
+
+class EntryKind(Struct, frozen=True):
+    """A kind of entry. `moves` are the pairs (debit, credit) its postings may have."""
+
+    code: str
+    label_fr: str
+    label_en: str
+    source: str
+    """The table whose row the source id names; empty: a number of its own."""
+    moves: frozenset[tuple[str, str]]
+    exception: str = ""
+    """The exception that names a fact of this kind without its entry, or an entry without its fact; empty: an invariant holds it."""
+
+    def allows(self, debit: str, credit: str) -> bool:
+        """Return whether a posting of this kind may debit and credit these accounts."""
+        return not self.moves.isdisjoint({(debit, credit), (ANY, credit), (debit, ANY), (ANY, ANY)})
+
+
+def both_ways(*pairs: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    """Return the pairs of accounts, and the same with debit and credit exchanged."""
+    return frozenset(pairs) | {(credit, debit) for debit, credit in pairs}
+
+
+def _stripe(category: str, account: str, label_fr: str, label_en: str) -> EntryKind:
+    """Return the kind of a balance transaction of one of Stripe's reporting categories; its fee is part of the entry."""
+    moves = both_ways((chart.STRIPE, account), (chart.STRIPE, chart.STRIPE_FEES))
+    return EntryKind(f"stripe_{category}", label_fr, label_en, "balance_transaction", moves, "not_posted")
+
+
+_ALL: Final = (
+    EntryKind(
+        "sale", "Vente d’une licence", "Sale of a licence", "purchase_order",
+        frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
+        "charge_without_sale",
+    ),
+    EntryKind(
+        "refund", "Remboursement", "Refund", "money_back",
+        frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
+        "refund_without_entry",
+    ),
+    EntryKind(
+        "dispute_lost", "Litige perdu", "Lost dispute", "money_back",
+        frozenset({(chart.LICENCES_SOLD, chart.DISPUTES), (chart.VAT_COLLECTED, chart.DISPUTES)}),
+        "dispute_differs",
+    ),
+    EntryKind(
+        "deposit_forfeited", "Dépôt d’enchère conservé", "Forfeited auction deposit", "auction_deposit",
+        frozenset({(chart.PARTNERS, chart.FORFEITED_DEPOSITS)}),
+        "charge_without_order",
+    ),
+    EntryKind(
+        "shares_held", "Parts retenues", "Shares held", "revenue_split",
+        frozenset({
+            (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD), (chart.OPERATOR_SHARE, chart.SUBSCRIBERS_HELD),
+            (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE),
+        }),
+    ),
+    EntryKind(
+        "shares_released", "Parts acquises", "Shares released", "revenue_split",
+        frozenset({(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)}),
+    ),
+    EntryKind(
+        "shares_cancelled", "Parts annulées", "Shares cancelled", "revenue_split",
+        frozenset({
+            (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_SHARES), (chart.SUBSCRIBERS_HELD, chart.OPERATOR_SHARE),
+            (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
+        }),
+    ),
+    EntryKind(
+        "shares_lost", "Parts acquises malgré un remboursement", "Shares lost to a refund", "revenue_split",
+        frozenset({
+            (chart.LOSSES, chart.SUBSCRIBERS_SHARES), (chart.LOSSES, chart.OPERATOR_SHARE),
+            (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
+        }),
+    ),
+    EntryKind(
+        "payout_sent", "Versements aux abonnés", "Payouts sent", "payout_run",
+        frozenset({(chart.SUBSCRIBERS_PAYABLE, chart.SUBSCRIBERS_IN_TRANSIT)}),
+        "payout_without_line",
+    ),
+    EntryKind(
+        "payout_back", "Versements refusés ou retournés", "Payouts refused or returned", "",
+        frozenset({(chart.SUBSCRIBERS_IN_TRANSIT, chart.SUBSCRIBERS_PAYABLE)}),
+        "payout_kept",
+    ),
+    EntryKind(
+        "bank_opening", "Solde d’ouverture de la banque", "Opening balance at the bank", "bank_account",
+        both_ways((chart.BANK, chart.OPENING_BALANCES)),
+    ),
+    EntryKind(
+        "bank_line", "Ligne de relevé bancaire", "Bank line", "bank_line",
+        both_ways((chart.BANK, chart.SUSPENSE)),
+        "line_unexplained",
+    ),
+    EntryKind("bank_match", "Rapprochement bancaire", "Bank line explained", "bank_match", both_ways((chart.SUSPENSE, ANY))),
+    EntryKind(
+        "write_off", "Passage en pertes ou produits divers", "Write-off", "write_off",
+        frozenset({
+            (ANY, chart.DIFFERENCES_GAINED), (chart.DIFFERENCES_LOST, ANY), (chart.LOSSES, ANY),
+        }),
+    ),
+    EntryKind("reversal", "Contrepassation", "Reversal", "journal_entry", frozenset({(ANY, ANY)})),
+    _stripe("charge", chart.PARTNERS, "Stripe : paiement", "Stripe: charge"),
+    _stripe("charge_failure", chart.PARTNERS, "Stripe : paiement échoué", "Stripe: failed charge"),
+    _stripe("partial_capture_reversal", chart.PARTNERS, "Stripe : capture partielle annulée", "Stripe: partial capture reversal"),
+    _stripe("refund", chart.PARTNERS, "Stripe : remboursement", "Stripe: refund"),
+    _stripe("refund_failure", chart.PARTNERS, "Stripe : remboursement échoué", "Stripe: failed refund"),
+    _stripe("dispute", chart.DISPUTES, "Stripe : litige", "Stripe: dispute"),
+    _stripe("dispute_reversal", chart.DISPUTES, "Stripe : litige gagné", "Stripe: dispute reversal"),
+    _stripe("payout", chart.TRANSFERS, "Stripe : virement vers la banque", "Stripe: payout"),
+    _stripe("payout_reversal", chart.TRANSFERS, "Stripe : virement retourné", "Stripe: payout reversal"),
+    _stripe("transfer", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert à un abonné", "Stripe: transfer"),
+    _stripe("transfer_reversal", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert repris", "Stripe: transfer reversal"),
+    _stripe("topup", chart.TRANSFERS, "Stripe : approvisionnement", "Stripe: top-up"),
+    _stripe("topup_reversal", chart.TRANSFERS, "Stripe : approvisionnement annulé", "Stripe: top-up reversal"),
+    _stripe("fee", chart.STRIPE_FEES, "Stripe : frais", "Stripe: fee"),
+    _stripe("network_cost", chart.STRIPE_FEES, "Stripe : frais de réseau", "Stripe: network cost"),
+)  # fmt: skip
+ENTRY_KINDS: Final = {kind.code: kind for kind in _ALL}
+
+
+def check_moves(code: str, moves: Iterable[tuple[str, str]]) -> None:
+    """Fail (a programmer's error) on an unknown kind, or on a debit and credit that the kind does not move."""
+    assert code in ENTRY_KINDS, f"{code} is not a kind of entry: add it to entry_kinds.py"
+    wrong = [pair for pair in moves if not ENTRY_KINDS[code].allows(*pair)]
+    assert not wrong, f"an entry of kind {code} does not move {wrong}"

@@ -1,0 +1,180 @@
+-- fragment: balances
+-- Every account with its debits and credits until $1 (included; null: by now), by the books' date or, where $2, by the
+-- instant of recording. By the books' date it starts from the balances of the last closed month.
+WITH base AS (
+    SELECT month, ends_at
+    FROM period
+    WHERE NOT $2::boolean
+      AND ($1::timestamptz IS NULL OR ends_at <= $1 + interval '1 microsecond')
+      AND EXISTS (SELECT FROM period_balance WHERE period_balance.month = period.month)
+    ORDER BY month DESC
+    LIMIT 1
+), moved AS (
+    SELECT posting.debit, posting.credit, posting.amount_minor
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)
+      AND at >= coalesce((SELECT ends_at FROM base), '-infinity')
+), side AS (
+    SELECT account AS code, debit_minor, credit_minor
+    FROM period_balance
+    WHERE month = (SELECT month FROM base)
+    UNION ALL
+    SELECT debit, amount_minor, 0::bigint
+    FROM moved
+    UNION ALL
+    SELECT credit, 0::bigint, amount_minor
+    FROM moved
+)
+SELECT
+    account.code,
+    left(account.code, 1) AS heading,
+    account.title_fr,
+    account.title_en,
+    coalesce(sum(side.debit_minor), 0)::bigint AS debit_minor,
+    coalesce(sum(side.credit_minor), 0)::bigint AS credit_minor,
+    coalesce(sum(side.debit_minor - side.credit_minor), 0)::bigint AS balance_minor
+FROM account
+LEFT JOIN side ON side.code = account.code
+GROUP BY account.code
+ORDER BY account.code
+
+-- name: trial_balance
+-- See the fragment: $1 until when, $2 whether by the instant of recording.
+{balances};
+
+-- name: write_period_balances
+-- Writes what every account adds up to by the end of the month $3: $1 is its last microsecond, $2 false.
+INSERT INTO period_balance (month, account, debit_minor, credit_minor)
+SELECT $3::date, code, debit_minor, credit_minor
+FROM ({balances}) AS balances;
+
+-- name: list_kinds
+-- The kinds of entry the journal has, by skipping from one to the next in their index.
+WITH RECURSIVE known AS (
+    (SELECT kind FROM journal_entry ORDER BY kind LIMIT 1)
+    UNION ALL
+    SELECT (SELECT kind FROM journal_entry WHERE kind > known.kind ORDER BY kind LIMIT 1)
+    FROM known
+    WHERE known.kind IS NOT NULL
+)
+SELECT kind
+FROM known
+WHERE kind IS NOT NULL;
+
+-- name: list_entries
+-- One page of the journal, newest first. $1 account and $2 kind, or null; $3 since (included) and $4 until (excluded),
+-- or null; $5 rows, $6 rows to skip. With an account, debit and credit are that account's in each entry.
+SELECT journal_entry.id, kind, source_id, at, recorded_at, currency, text, debit_minor, credit_minor
+FROM journal_entry
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(sum(amount_minor) FILTER (WHERE $1::text IS NULL OR debit = $1), 0)::bigint AS debit_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE $1::text IS NULL OR credit = $1), 0)::bigint AS credit_minor
+    FROM posting
+    WHERE posting.entry = journal_entry.id
+) AS moved
+WHERE ($1::text IS NULL OR journal_entry.id IN (SELECT entry FROM posting WHERE debit = $1 OR credit = $1))
+  AND ($2::text IS NULL OR kind = $2)
+  AND ($3::timestamptz IS NULL OR at >= $3)
+  AND ($4::timestamptz IS NULL OR at < $4)
+ORDER BY at DESC, journal_entry.id DESC
+LIMIT $5
+OFFSET $6;
+
+-- name: list_postings
+-- The postings of the entry $1, each with both accounts' titles.
+SELECT
+    posting.id,
+    debit,
+    credit,
+    amount_minor,
+    debited.title_fr AS debit_fr,
+    debited.title_en AS debit_en,
+    credited.title_fr AS credit_fr,
+    credited.title_en AS credit_en
+FROM posting
+JOIN account AS debited ON debited.code = debit
+JOIN account AS credited ON credited.code = credit
+WHERE entry = $1
+ORDER BY posting.id;
+
+-- name: list_entries_of
+-- The entries that record the facts of kind $1[i] and source id $2[i], oldest first, with what each moves in all.
+SELECT
+    journal_entry.id,
+    kind,
+    source_id,
+    at,
+    currency,
+    text,
+    (SELECT coalesce(sum(amount_minor), 0)::bigint FROM posting WHERE entry = journal_entry.id) AS amount_minor
+FROM journal_entry
+JOIN unnest($1::text[], $2::text[]) AS wanted (kind, source_id) USING (kind, source_id)
+ORDER BY at, journal_entry.id;
+
+-- name: record_entries
+-- Writes entries with their postings and returns which are new. $1 now; of each entry: $2 kind, $3 source id, $4 instant,
+-- $5 currency, $6 text, $12 whether it may be late: then it is dated at the first open instant, its own day in the text.
+-- Of each posting: $7 kind, $8 source id, $9 debit, $10 credit, $11 amount.
+WITH closed AS MATERIALIZED (
+    SELECT max(ends_at) AS until FROM period
+), new AS (
+    INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
+    SELECT
+        kind,
+        source_id,
+        CASE WHEN late THEN greatest(at, until) ELSE at END,
+        $1,
+        currency,
+        CASE
+            WHEN late AND at < until THEN text || to_char(at AT TIME ZONE 'Europe/Paris', ' (YYYY-MM-DD)')
+            ELSE text
+        END
+    FROM closed, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $12::boolean[])
+        AS given (kind, source_id, at, currency, text, late)
+    ORDER BY kind, source_id
+    ON CONFLICT (kind, source_id) DO NOTHING
+    RETURNING id, kind, source_id
+), posted AS (
+    INSERT INTO posting (entry, debit, credit, amount_minor)
+    SELECT new.id, move.debit, move.credit, move.amount_minor
+    FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[]) WITH ORDINALITY
+        AS move (kind, source_id, debit, credit, amount_minor, position)
+    JOIN new USING (kind, source_id)
+    ORDER BY new.id, move.position
+)
+SELECT kind, source_id
+FROM new;
+
+-- name: reverse_entries
+-- Reverses the entries of kind $1[i] and source id $2[i], at $3, with the text $4, and returns the new entries' ids.
+-- A new entry bears the day of the one it reverses; where that month is closed, the first open instant.
+WITH wanted AS MATERIALIZED (
+    SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency
+    FROM journal_entry
+    JOIN unnest($1::text[], $2::text[]) AS given (kind, source_id) USING (kind, source_id)
+    WHERE kind <> 'reversal'
+), new AS (
+    INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text, reverses)
+    SELECT 'reversal', wanted.id::text, at, $3, currency, $4, wanted.id
+    FROM wanted
+    ORDER BY wanted.id
+    ON CONFLICT (kind, source_id) DO NOTHING
+    RETURNING id, reverses
+), posted AS (
+    INSERT INTO posting (entry, debit, credit, amount_minor)
+    SELECT new.id, posting.credit, posting.debit, posting.amount_minor
+    FROM new
+    JOIN posting ON posting.entry = new.reverses
+    ORDER BY new.id, posting.id
+)
+SELECT id
+FROM new;
+
+-- name: balance
+-- Debits minus credits of the account $1 until $2 (included; null: of everything).
+SELECT coalesce(sum(CASE WHEN debit = $1 THEN amount_minor ELSE -amount_minor END), 0)::bigint AS balance_minor
+FROM posting
+WHERE (debit = $1 OR credit = $1)
+  AND ($2::timestamptz IS NULL OR entry IN (SELECT id FROM journal_entry WHERE at <= $2));
