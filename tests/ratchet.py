@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import tests.test_table_owners
 import tests.words_not_used  # noqa: F401 (its rules register)
 from tests.not_yet import NOT_YET
 from tests.support.ratchet import RULES

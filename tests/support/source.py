@@ -61,6 +61,30 @@ def nodes_of(path: str) -> tuple[ast.AST, ...]:
 
 
 @cache
+def imports_of(path: str) -> tuple[tuple[str, int], ...]:
+    """Return every module that a file imports, with the line; inside functions and TYPE_CHECKING too.
+
+    `from marketplace.ledger import chart` imports `marketplace.ledger.chart`, a name of a module only the module.
+    """
+    found: list[tuple[str, int]] = []
+    for node in nodes_of(path):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.append((inner if file_of(inner) else node.module, node.lineno))
+    return tuple(found)
+
+
+@cache
+def file_of(module: str) -> str | None:
+    """Return the path of a module of ours; None for any other."""
+    path = module.replace(".", "/")
+    return next((found for found in (f"{path}.py", f"{path}/__init__.py") if (ROOT / found).is_file()), None)
+
+
+@cache
 def product_files() -> tuple[str, ...]:
     """List the Python files of the product: everything but tests."""
     return tuple(path for path in tracked("*.py") if path.split("/")[0] in PRODUCT)

@@ -1,0 +1,49 @@
+"""The floors of the code base, low to high: imports, foreign keys and SQL point down them, never up or sideways."""
+
+from __future__ import annotations
+
+from tests.support.source import product_files, slice_of
+
+FLOORS = (
+    {"pricing"},
+    {"errors"},
+    {"clock", "settings", "paging", "progress", "statements"},
+    {"database", "object_store", "web"},
+    {"locks", "privacy"},
+    {"messages", "log"},
+    {"identity"},
+    {"ledger", "consent"},
+    {"payments"},
+    {"builds"},
+    {"datasets"},
+    {"catalogue"},
+    {"purchases"},
+    {"subscriptions", "auctions", "reverse_auctions", "delivery"},
+    {"storefront"},
+    {"earnings"},
+    {"payouts"},
+    {"bank"},
+    {"bookkeeping"},
+    {"finance"},
+    {"transparency", "invariants"},
+    {"webhooks", "jobs"},
+    {"metrics"},
+    {"app"},
+    {"migrations"},
+    {"embedded"},
+    {"__main__"},
+)
+"""Some are still to be built. `metrics` reads jobs and is served by `app`; `migrations` calls slices' actions."""
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+OFF_THE_FLOORS = {"__init__", "_bootstrap", "docs"}
+"""What imports nothing of ours and is imported by none: the bootstrap runs before there are packages, `docs` is text."""
+
+
+def is_below(lower: str, upper: str) -> bool:
+    """Return whether `upper` may use `lower`, which may be the same slice."""
+    return lower == upper or FLOOR_OF[lower] < FLOOR_OF[upper]
+
+
+def without_floor() -> list[str]:
+    """Return the slices and single files that are on no floor."""
+    return sorted({slice_of(path) for path in product_files()} - FLOOR_OF.keys() - OFF_THE_FLOORS)
