@@ -27,6 +27,10 @@ from litestar.template.config import TemplateConfig
 from marketplace import database, metrics, webhooks
 from marketplace.auctions import api as auctions_api
 from marketplace.auctions import pages as auctions_pages
+from marketplace.bank import pages as bank_pages
+from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
+from marketplace.bookkeeping import pages as bookkeeping_pages
+from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
 from marketplace.datasets import pages as datasets_pages
@@ -34,7 +38,9 @@ from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.errors import Refusal
+from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
+from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.identity import api as identity_api
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.rules import own_path
@@ -329,7 +335,13 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
     earnings_pages.ROUTES,
+    bank_pages.ROUTES,
     finance_pages.ROUTES,
+    finance_queue_pages.ROUTES,
+    finance_command_pages.ROUTES,
+    bookkeeping_pages.ROUTES,
+    bookkeeping_period_pages.ROUTES,
+    bookkeeping_export_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,
 )

@@ -14,7 +14,7 @@ APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
     "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
-    "finance", "jobs",
+    "bank", "finance", "bookkeeping", "jobs",
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ PAYMENTS, PURCHASES, EARNINGS = (
     "tests/marketplace/purchases",
     "tests/marketplace/earnings",
 )
-FINANCE, LEDGER = "tests/marketplace/finance", "tests/marketplace/ledger"
+BANK, BOOKKEEPING, FINANCE = (f"tests/marketplace/{slice_}" for slice_ in ("bank", "bookkeeping", "finance"))
+LEDGER = "tests/marketplace/ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ FAULTS = (
         (f"{EARNINGS}/test_payouts.py::test_a_changed_iban_holds_the_next_payout",),
     ),
     Fault(
-        "a second debit for one batch is explained away", "marketplace/finance/payout_lines.py",
+        "a second debit for one batch is explained away", "marketplace/bank/payout_lines.py",
         "AND NOT EXISTS (SELECT FROM taken WHERE target_id = free.batch_id)", "AND true",
         (f"{EARNINGS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
     ),
@@ -164,14 +165,14 @@ FAULTS = (
         (f"{EARNINGS}/test_payout_stripe.py::test_what_stripe_refuses_goes_back_and_is_not_tried_again",),
     ),
     Fault(
-        "the parts of a bank line need not add up", "marketplace/finance/matching.py",
+        "the parts of a bank line need not add up", "marketplace/bank/matching.py",
         "_check_sums(matches, lines)", "pass",
-        (f"{FINANCE}/test_matching.py::test_a_line_is_split_exactly",),
+        (f"{BANK}/test_matching.py::test_a_line_is_split_exactly",),
     ),
     Fault(
-        "two bank lines at once pay one order", "marketplace/finance/candidates.py",
+        "two bank lines at once pay one order", "marketplace/bank/candidates.py",
         "await lock(payouts.LOCK)", "pass",
-        (f"{FINANCE}/test_matching.py::test_two_lines_at_once_pay_one_order_once",),
+        (f"{BANK}/test_matching.py::test_two_lines_at_once_pay_one_order_once",),
     ),
     Fault(
         "reading after the money failed is nobody's business", "marketplace/finance/exceptions.py",
@@ -183,7 +184,7 @@ FAULTS = (
         "what is taken back is dated in another month", "marketplace/ledger/actions.py",
         "SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency FROM journal_entry",
         "SELECT journal_entry.id, $3::timestamptz AS at, currency FROM journal_entry",
-        (f"{FINANCE}/test_closing.py::test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing",),
+        (f"{BOOKKEEPING}/test_closing.py::test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing",),
     ),
     Fault(
         "the first IBAN after Stripe is paid at once", "marketplace/earnings/bank_details.py",
@@ -198,7 +199,7 @@ FAULTS = (
     Fault(
         "a late fact is dated in a closed month", "marketplace/ledger/actions.py",
         "CASE WHEN late THEN greatest(at, until) ELSE at END", "at",
-        (f"{FINANCE}/test_closing.py::test_a_month_closes_and_then_refuses",),
+        (f"{BOOKKEEPING}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),
     Fault(
         "a webhook is believed unsigned", "marketplace/payments/stripe_port.py",
@@ -224,7 +225,7 @@ FAULTS = (
     Fault(
         "a closed month takes entries", "marketplace/ledger/functions.sql",
         "SELECT max(ends_at) INTO closed_until FROM period;", "closed_until := NULL;",
-        (f"{FINANCE}/test_closing.py::test_a_month_closes_and_then_refuses",),
+        (f"{BOOKKEEPING}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),
     Fault(
         "a trial balance overlooks reversals", "marketplace/ledger/queries.py",
@@ -238,9 +239,9 @@ FAULTS = (
         (f"{PURCHASES}/test_papers.py::test_money_given_back_part_by_part_has_a_credit_note_each",),
     ),
     Fault(
-        "an unknown category does not stop the close", "marketplace/finance/closing.py",
+        "an unknown category does not stop the close", "marketplace/bookkeeping/closing.py",
         'if row["why"] in ("unknown_category", "other_currency")]', 'if row["why"] == "other_currency"]',
-        (f"{FINANCE}/test_closing.py::test_every_check_stops_the_close_and_names_what_is_in_the_way",),
+        (f"{BOOKKEEPING}/test_closing.py::test_every_check_stops_the_close_and_names_what_is_in_the_way",),
     ),
 )  # fmt: skip
 

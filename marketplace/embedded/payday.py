@@ -14,12 +14,12 @@ import structlog
 from stdnum import iban
 
 from marketplace import clock
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.payout_file import open_file
 from marketplace.embedded.bank import Bank
-from marketplace.finance.bank import import_bank_statement
-from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 

@@ -1,1 +1,1 @@
-"""Reconciliation, exceptions, the trial balance and journal pages."""
+"""Reconciliation: exceptions, what settles them, write-offs, and the overview of all money."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from marketplace import clock
+from marketplace.bank.matching import match_stripe_payouts
 from marketplace.database import execute, fetch_value, transaction
-from marketplace.errors import Conflict
 from marketplace.finance.exceptions import count_exceptions
-from marketplace.finance.matching import match_stripe_payouts
 from marketplace.identity.audit_trail import check_reason, note_action
-from marketplace.ledger.actions import reverse
 from marketplace.ledger.chart import STRIPE
-from marketplace.ledger.queries import balance, get_entry
+from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.payments.commands import give_up_command, retry_command
 from marketplace.purchases.money_back import request_order_refund
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
 
 ATTEMPTS = 3
-REVERSIBLE: Final = ("write_off", "bank_opening")
-"""Kinds that a clerk may take back: no other table's state follows them. A match is undone on its bank line."""
 
 
 async def reconcile() -> int:
@@ -93,15 +89,3 @@ async def give_up(command_id: uuid.UUID, actor: Actor, *, reason: str) -> None:
     async with transaction():
         await give_up_command(command_id, actor.name, reason)
         await note_action(actor, "command_given_up", f"command {command_id}", reason=reason)
-
-
-async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
-    """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
-    reason = check_reason(reason)
-    whole = await get_entry(entry_id)
-    if whole.entry.kind not in REVERSIBLE:
-        raise Conflict("That entry follows something else, which must be undone where it happened.")
-    async with transaction():
-        made = await reverse(entry_id, text=f"Reversal: {reason[:200]}")
-        await note_action(actor, "entry_reversed", f"entry {entry_id}", reason=reason, after={"entry": made})
-    return made

@@ -1,52 +1,15 @@
-"""What finance's page files share: who may, how a page is shown with the words of the trade, days and months in addresses."""
+"""What finance's page files share: pages that know why something is unmatched, and what to do about it."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from litestar import Request
-from litestar.params import QueryParameter
-
-from marketplace.errors import Invalid
-from marketplace.finance.words import ADVICE, HEADINGS, SENTENCES
-from marketplace.identity.actors import Actor, staff
-from marketplace.web.formats import PARIS, money
+from marketplace.finance.words import ADVICE, SENTENCES
+from marketplace.ledger.base_pages import books_page
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import page
 
 if TYPE_CHECKING:
     from litestar.response import Template
-
-READERS = [staff("finance", "auditor")]
-CLERKS = [staff("finance")]
-Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
-Text = Annotated[str, QueryParameter(max_length=100)]
-Asked = Request[Actor, Any, Any]
-
-
-def midnight(day: str, *, after: int = 0) -> dt.datetime | None:
-    """Return when a day begins in Paris, `after` days later; None when no day is named."""
-    if not day:
-        return None
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(day) + dt.timedelta(days=after), dt.time(), PARIS)
-    except (ValueError, OverflowError):
-        raise Invalid("That is not a day: {day}.", day=day) from None
-
-
-def instant(text: str) -> dt.datetime | None:
-    """Return an instant written `2026-11-30T18:00` in Paris, or the last of a day; None when nothing is written."""
-    if not text:
-        return None
-    try:
-        if len(text) <= len("2026-11-30"):
-            end = dt.datetime.combine(dt.date.fromisoformat(text) + dt.timedelta(days=1), dt.time(), PARIS)
-            return end - dt.timedelta(microseconds=1)
-        at = dt.datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=PARIS)).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise Invalid("That is not a day: {day}.", day=text) from None
 
 
 def why(row: Any) -> str:  # noqa: ANN401 (a row)
@@ -59,22 +22,6 @@ def advice(row: Any) -> str:  # noqa: ANN401 (a row)
     return gettext(ADVICE[row["why"]])
 
 
-def named(name: str) -> str:
-    """Return how finance reads what the books or Stripe call something; of `payout po_1abc`, what kind of thing it is."""
-    return gettext(HEADINGS.get(name.partition(" ")[0], name.replace("_", " ")))
-
-
-def written(field: str, value: object) -> str:
-    """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books.
-
-    A field of several words is a part of a bank line, and its value what that part is over.
-    """
-    if value is None:
-        return "–"
-    is_amount = field.endswith("_minor") or " " in field
-    return money(value, "EUR") if is_amount and isinstance(value, int) else str(value)
-
-
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Answer with a page of finance's, which knows the words of the trade."""
-    return page(f"finance/{template}", named=named, written=written, why=why, advice=advice, **context)
+    return books_page(f"finance/{template}", why=why, advice=advice, **context)

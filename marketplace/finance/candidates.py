@@ -1,173 +1,37 @@
-"""What an exception may be: candidates from the other side, each with a score and its reasons, best first.
-
-One statement fetches the nearest two hundred by amount and those that are named; rules score them.
-"""
+"""What may settle an exception: candidates from the other side, and settling one by a bank line."""
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from marketplace.database import fetch, fetch_one, lock, transaction
-from marketplace.earnings import payouts
-from marketplace.errors import Invalid, NotFound
-from marketplace.finance.bank import get_line
+from marketplace.bank.candidates import Candidate, list_for_line, list_lines_for, list_lines_for_order, settle_line
+from marketplace.bank.queries import get_line
+from marketplace.bank.rules import Clue
+from marketplace.errors import Invalid
 from marketplace.finance.exceptions import get_exception
-from marketplace.finance.matching import FEE_ACCOUNTS, OPEN_PAYOUTS, Match, explain_line
-from marketplace.finance.payout_lines import AWAITED
-from marketplace.finance.rules import Clue, score
-from marketplace.ledger import chart
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     import asyncpg
 
     from marketplace.identity.actors import Actor
 
-NEAREST, SHOWN, LEAST = 200, 8, 30
-MOST_PARTS: Final = 12
-ACCOUNT_OF: Final = {"payout": chart.TRANSFERS, "payout_line": chart.SUBSCRIBERS_IN_TRANSIT, "order": chart.PARTNERS}
-WHOLE: Final = {"payout": OPEN_PAYOUTS, "payout_line": AWAITED}
-"""What comes on a bank line of its own or not at all: kind → those that are awaited."""
-
-_OWED = """
-SELECT purchase_order.id::text AS id, number, company, purchase_order.ordered_at AS at,
-       total_minor - coalesce((SELECT sum(amount_minor) FROM balance_transaction
-                               WHERE payment_subject = purchase_order.id AND category IN ('charge', 'charge_failure')), 0)
-                   - coalesce((SELECT sum(amount_minor) FROM bank_match
-                               WHERE target_kind = 'order' AND target_id = purchase_order.id::text AND undone_at IS NULL), 0)
-           AS amount_minor
-FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
-WHERE purchase_order.state IN ('awaiting_payment', 'paid')
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What one exception may be."""
-
-    kind: str
-    """payout, order, payout_line or line."""
-    id: str
-    text: str
-    path: str
-    amount_minor: int
-    at: dt.date
-    score: int
-    reasons: Sequence[str]
-    fits: bool
-    """Whether its amount is the exception's, so that one press settles it."""
-
 
 async def list_candidates(exception: Mapping[str, Any] | asyncpg.Record) -> list[Candidate]:
     """Return what may settle an exception, best first; none for what a bank line cannot settle."""
     why, subject = exception["why"], exception["subject"]
     if why == "line_unexplained":
-        return await _for_line(await get_line(int(subject)))
+        return await list_for_line(await get_line(int(subject)))
     if why in ("payout_without_line", "payout_kept"):
         at = exception["at"].astimezone(PARIS).date()
         payer = "Stripe" if why == "payout_without_line" else ""
-        return await _lines_for(Clue(exception["amount_minor"], at, [subject], subject, payer))
+        return await list_lines_for(Clue(exception["amount_minor"], at, [subject], subject, payer))
     if why == "sale_without_charge":
-        row = await fetch_one("SELECT * FROM (" + _OWED + ") AS owed WHERE id = $1", subject)
-        return await _lines_for(_clue_of_order(row)) if row else []
+        return await list_lines_for_order(subject)
     return []
-
-
-async def _for_line(line: Mapping[str, Any]) -> list[Candidate]:
-    """Return the payouts and the orders that a bank line may be, and what subscribers are being paid."""
-    mine, amount = _clue_of_line(line), line["amount_minor"]
-    awaited = await fetch(
-        f"""SELECT * FROM ({AWAITED}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)
-            ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-        amount, mine.words, NEAREST,
-    )  # fmt: skip
-    found = [
-        _candidate("payout_line", row["id"], row["id"], f"/finance/payout-runs/{row['run']}", mine,
-                   Clue(row["amount_minor"], row["at"].astimezone(PARIS).date(), [row["id"]], row["id"]))
-        for row in awaited
-    ]  # fmt: skip
-    if amount > 0:
-        rows = await fetch(
-            f"""SELECT * FROM ({OPEN_PAYOUTS}) AS payout
-                ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-            amount, mine.words, NEAREST,
-        )  # fmt: skip
-        for row in rows:
-            clue = Clue(row["amount_minor"], row["at"].astimezone(PARIS).date(), [row["id"]], row["id"], "Stripe")
-            found.append(_candidate("payout", row["id"], f"Stripe {row['id']}", "/finance/exceptions?why=payout_without_line", mine, clue))  # fmt: skip
-        owed = await fetch(
-            f"""SELECT * FROM ({_OWED}) AS owed WHERE amount_minor > 0
-                ORDER BY position(lower(number) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-            amount, mine.words, NEAREST,
-        )  # fmt: skip
-        found += [
-            _candidate("order", row["id"], f"{row['number']} · {row['company']}", f"/finance/orders/{row['id']}", mine, _clue_of_order(row))
-            for row in owed
-        ]  # fmt: skip
-    return _best(found)
-
-
-async def _lines_for(wanted: Clue) -> list[Candidate]:
-    """Return the unexplained bank lines that may be this."""
-    rows = await fetch(
-        """SELECT * FROM bank_line WHERE amount_minor > 0
-           AND NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)
-           ORDER BY abs(amount_minor - $1), id LIMIT $2""",
-        wanted.amount_minor, NEAREST,
-    )  # fmt: skip
-    return _best(
-        [
-            _candidate("line", str(row["id"]), f"{row['reference']} · {row['counterparty'] or row['remittance'][:60]}",
-                       f"/finance/bank/lines/{row['id']}", wanted, _clue_of_line(row))
-            for row in rows
-        ]
-    )  # fmt: skip
-
-
-def _best(found: list[Candidate]) -> list[Candidate]:
-    good = [candidate for candidate in found if candidate.score >= LEAST]
-    return sorted(good, key=lambda candidate: (-candidate.score, candidate.at, candidate.id))[:SHOWN]
-
-
-def _candidate(  # noqa: PLR0917 (what it is, then both sides)
-    kind: str, key: str, text: str, path: str, mine: Clue, other: Clue
-) -> Candidate:
-    points, reasons = score(mine, other)
-    return Candidate(
-        kind, key, text, path, other.amount_minor, other.day, points, reasons, mine.amount_minor == other.amount_minor
-    )
-
-
-def _clue_of_line(line: Mapping[str, Any] | asyncpg.Record) -> Clue:
-    words = " ".join(line[column] for column in ("remittance", "end_to_end_id", "transaction_id", "reference"))
-    return Clue(line["amount_minor"], line["booked_on"], (), words, line["counterparty"])
-
-
-def _clue_of_order(row: asyncpg.Record) -> Clue:
-    return Clue(
-        int(row["amount_minor"]), row["at"].astimezone(PARIS).date(), [row["number"]], row["number"], row["company"]
-    )
-
-
-# ------------------------------------------------------------------ settling by hand
-async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor: Actor, *, reason: str = "") -> None:
-    """Explain a bank line by (kind, id, signed cents) parts that people chose; each target is looked at first.
-
-    kind: payout (its whole amount), payout_line (a subscriber's payout or a batch of them, whole), order (its number or
-    id, at most what it owes) or fee (an account of the few).
-    """
-    if not 0 < len(parts) <= MOST_PARTS:
-        raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
-    async with transaction():
-        await lock(payouts.LOCK)  # Whatever explains a line takes turns: an order is not paid by two lines at once.
-        matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
-        await explain_line(line_id, matches, actor, reason=reason)
 
 
 async def settle_by_line(why: str, subject: str, line_id: int, actor: Actor) -> None:
@@ -180,41 +44,3 @@ async def settle_by_line(why: str, subject: str, line_id: int, actor: Actor) -> 
     if line["amount_minor"] != exception["amount_minor"]:
         raise Invalid("The bank line is of another amount: split it instead.")
     await settle_line(line_id, [(kind, subject, line["amount_minor"])], actor)
-
-
-async def _part(line: int, kind: str, target: str, amount: int) -> Match:
-    if not amount:
-        raise Invalid("A part of the line has no amount.")
-    if kind == "fee":
-        if target not in FEE_ACCOUNTS:
-            raise Invalid("That account cannot explain a bank line.")
-        return Match(line, "fee", f"{target}/{line}", amount, target, reasons=("chosen",))
-    if kind in WHOLE:
-        await _whole(WHOLE[kind], target, amount)
-        return Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))
-    if kind == "order":
-        order = await _find_order(target)
-        if not 0 < amount <= order["amount_minor"]:
-            raise Invalid("The order {number} owes {cents} cents, not more.", number=order["number"], cents=order["amount_minor"])  # fmt: skip
-        return Match(line, "order", order["id"], amount, chart.PARTNERS, reasons=("chosen",))
-    raise Invalid("A bank line is never that: {kind}.", kind=kind)
-
-
-async def _whole(awaited: str, target: str, amount: int) -> None:
-    """Refuse a payout that no bank line is awaited for, and any part of one."""
-    row = await fetch_one(f"SELECT * FROM ({awaited}) AS awaited WHERE id = $1", target)
-    if row is None:
-        raise NotFound("There is no payout {target} that waits for a bank line.", target=target[:60])
-    if row["amount_minor"] != amount:
-        raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=row["amount_minor"])  # fmt: skip
-
-
-async def _find_order(target: str) -> asyncpg.Record:
-    try:
-        key = str(uuid.UUID(target))
-    except ValueError:
-        key = ""
-    row = await fetch_one(f"SELECT * FROM ({_OWED}) AS owed WHERE id = $1 OR number = upper(btrim($2))", key, target)
-    if row is None:
-        raise NotFound("There is no order {target} that a bank line could pay.", target=target[:60])
-    return row

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.finance.actions import give_up, try_again
-from marketplace.finance.base_pages import CLERKS, READERS, Asked, finance_page
+from marketplace.finance.base_pages import finance_page
 from marketplace.finance.queries import list_stuck
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked
 from marketplace.payments.queries import list_lost_events
 from marketplace.web.pages import see
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
+from marketplace.bank.matching import OPEN_PAYOUTS
+from marketplace.bank.payout_lines import KEPT_BY_THE_BANK
+from marketplace.bank.queries import GAPS
 from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.errors import NotFound
-from marketplace.finance.bank import GAPS
-from marketplace.finance.matching import OPEN_PAYOUTS
-from marketplace.finance.payout_lines import KEPT_BY_THE_BANK
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payments.rules import COUNTERPARTS
 

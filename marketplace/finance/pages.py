@@ -1,4 +1,4 @@
-"""Finance's pages: figures, what is unmatched and why, the books with drill-down both ways, refunds."""
+"""Finance's pages: the overview of all money, comparisons with Stripe, orders and their refunds."""
 
 from __future__ import annotations
 
@@ -12,32 +12,14 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.bank.queries import list_accounts as list_bank_accounts
+from marketplace.bank.queries import list_gaps
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import (
-    bank,
-    bank_pages,
-    books_pages,
-    command_pages,
-    exceptions,
-    export_pages,
-    queries,
-    queue_pages,
-    write_offs,
-)
-from marketplace.finance.actions import REVERSIBLE, reconcile, refund_order
-from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page, instant, midnight
-from marketplace.finance.rules import source_path
-from marketplace.ledger.chart import HEADINGS
+from marketplace.finance import exceptions, queries, queue_pages, write_offs
+from marketplace.finance.actions import reconcile, refund_order
+from marketplace.finance.base_pages import finance_page
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.ledger.periods import list_open
-from marketplace.ledger.queries import (
-    balance,
-    get_account,
-    get_entry,
-    list_accounts,
-    list_entries,
-    list_kinds,
-    trial_balance,
-)
 from marketplace.payments.stripe_port import SilentError
 from marketplace.web import formats
 from marketplace.web.pages import see
@@ -60,8 +42,8 @@ async def overview(request: Asked) -> Template:
         "overview.html", figures=await queries.get_figures(), last=await queries.last_run(),
         cash=await queries.list_cash(clock.now()), month=formats.month,
         reasons=unmatched.reasons, ages=unmatched.ages, days=exceptions.AGES, worst=unmatched.rows[:5], path_of=queue_pages.path_of,
-        to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await bank.list_accounts(),
-        gaps=await bank.list_gaps(), months=await list_open(clock.now()), may_act=request.user.role == "finance",
+        to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await list_bank_accounts(),
+        gaps=await list_gaps(), months=await list_open(clock.now()), may_act=request.user.role == "finance",
     )  # fmt: skip
 
 
@@ -77,7 +59,7 @@ async def reconciliation(request: Asked, show: Text = "transactions", page_numbe
         rows=await lists[show](page_number),
         last=await queries.last_run(),
         figures=await queries.get_figures(),
-        accounts=await bank.list_accounts(),
+        accounts=await list_bank_accounts(),
         may_run=request.user.role == "finance",
     )
 
@@ -90,56 +72,6 @@ async def reconcile_now() -> Redirect:
     except SilentError:
         raise Conflict("Stripe does not answer just now; try again in a minute.") from None
     return see("/finance/reconciliation")
-
-
-@get("/finance/trial-balance", guards=READERS)
-async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
-    """Show every account's debits, credits and balance at an instant or now, by the books' date or by when it was entered."""
-    if by not in ("date", "recording"):
-        raise Invalid("A trial balance is by date or by recording.")
-    rows = await trial_balance(instant(at), recorded=by == "recording")
-    return finance_page("trial_balance.html", at=at, by=by, rows=rows, classes=HEADINGS, now=clock.now())
-
-
-@get("/finance/journal", guards=READERS)
-async def journal(
-    account: Text = "", kind: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
-) -> Template:
-    """Show the journal, newest first, narrowed by account, kind and days."""
-    if account:
-        await get_account(account)
-    entries = await list_entries(
-        page_number, account=account or None, kind=kind or None,
-        since=midnight(since), until=midnight(until, after=1),
-    )  # fmt: skip
-    return finance_page(
-        "journal.html", entries=entries, kinds=await list_kinds(), accounts=await list_accounts(),
-        chosen={"account": account, "kind": kind, "since": since, "until": until},
-    )  # fmt: skip
-
-
-@get("/finance/journal/{entry_id:int}", guards=READERS)
-async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
-    """Show one entry, its postings and what it records."""
-    whole = await get_entry(entry_id)
-    entry = whole.entry
-    may_reverse = request.user.role == "finance" and entry.kind in REVERSIBLE and not whole.reversed_by
-    return finance_page(
-        "entry.html",
-        entry=entry,
-        postings=whole.postings,
-        reversed_by=whole.reversed_by,
-        source=source_path(entry.kind, entry.source_id),
-        may_reverse=may_reverse,
-    )
-
-
-@get("/finance/accounts/{code:str}", guards=READERS)
-async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
-    """Show one account: its balance and its entries."""
-    account = await get_account(code)
-    entries = await list_entries(page_number, account=code)
-    return finance_page("account.html", account=account, balance_minor=await balance(code), entries=entries)
 
 
 @get("/finance/orders", guards=READERS)
@@ -183,8 +115,4 @@ async def transaction_page(movement_id: FromPath[str]) -> Template:
     return finance_page("transaction.html", movement=await queries.get_movement(movement_id))
 
 
-ROUTES = [
-    overview, reconciliation, reconcile_now, trial_balance_page, journal, journal_entry, account_page, orders,
-    order_page, refund, licence, transaction_page, *queue_pages.ROUTES, *bank_pages.ROUTES, *books_pages.ROUTES,
-    *export_pages.ROUTES, *command_pages.ROUTES,
-]  # fmt: skip
+ROUTES = [overview, reconciliation, reconcile_now, orders, order_page, refund, licence, transaction_page]

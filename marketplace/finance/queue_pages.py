@@ -13,11 +13,13 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.bank.candidates import settle_line
 from marketplace.finance import exceptions, write_offs
-from marketplace.finance.base_pages import CLERKS, READERS, Asked, Page, Text, finance_page
-from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
+from marketplace.finance.base_pages import finance_page
+from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.rules import MATCHED_WITH_LINES, may_write_off, write_off_postings
 from marketplace.finance.words import SENTENCES
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.web.pages import see
 
 Subject = Annotated[str, QueryParameter(max_length=300)]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from marketplace import clock
+from marketplace.bank.matching import Match, match_lines
 from marketplace.database import execute, fetch, fetch_one, lock, transaction
 from marketplace.earnings import payouts
 from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exceptions import get_exception
-from marketplace.finance.matching import Match, match_lines
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart

@@ -9,6 +9,8 @@ import structlog
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.auctions.contributors import award_calls, tell_supply
+from marketplace.bank.payout_lines import match_payouts
+from marketplace.bookkeeping.exports import write_exports
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.datasets.requests import refresh_datasets, run_requests
@@ -16,8 +18,6 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.earnings.bank_details import keep_details
 from marketplace.earnings.payouts import draft_on_time, follow_transfers
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exports import write_exports
-from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actions import confirm_pending_vat, forget_old
 from marketplace.identity.names import keep_names
 from marketplace.payments.balance import mirror_balance

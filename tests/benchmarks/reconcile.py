@@ -60,8 +60,8 @@ def main(*, peers: bool = False) -> None:
 async def _measure(url: str, orders: int, plant: str) -> str:
     """Load a month and reconcile it; return what to print of it, or stop when it is not what it must be."""
     from marketplace import database  # noqa: PLC0415
+    from marketplace.bank.matching import match_stripe_payouts  # noqa: PLC0415
     from marketplace.finance.exceptions import count_exceptions, list_exceptions  # noqa: PLC0415
-    from marketplace.finance.matching import match_stripe_payouts  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.support.month import load_month, make_month  # noqa: PLC0415
 

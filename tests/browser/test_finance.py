@@ -13,8 +13,8 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.periods import bounds, month_of, next_month
 from marketplace.ledger.queries import balance
+from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
-from tests.marketplace.finance.statements import Entry, Statement
 from tests.support.browsing import Guest, open_house
 from tests.support.market import PASSWORD, running
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from facturx import get_xml_from_pdf
 
 from marketplace import clock
+from marketplace.bookkeeping.exports import write_exports
 from marketplace.database import fetch_value
 from marketplace.earnings.actions import hold_shares
-from marketplace.finance.exports import write_exports
 from marketplace.identity import actions as identity
 from marketplace.purchases.invoices import write_papers
 from tests.marketplace.earnings import sales

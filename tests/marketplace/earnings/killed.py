@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset  # noqa: F401 (once here, or for a second in every child)
 
 from marketplace import clock
+from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch_one, fetch_value
 from marketplace.earnings import payouts
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-from marketplace.finance.payout_lines import match_payouts
 from marketplace.identity.actors import Actor
 from marketplace.invariants import broken
 from tests.marketplace.earnings.payees import DAYS_15
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SHARES = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
 PAYOUTS = (
-    "earnings/payouts.py", "earnings/payout_file.py", "finance/payout_lines.py", "finance/matching.py", "ledger/actions.py", "identity/audit_trail.py",
+    "earnings/payouts.py", "earnings/payout_file.py", "bank/payout_lines.py", "bank/matching.py", "ledger/actions.py", "identity/audit_trail.py",
 )  # fmt: skip
 BANKS_ANSWER = "BANKS_ANSWER"
 """The variable that names the file of the bank's answer."""

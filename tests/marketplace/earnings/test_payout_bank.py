@@ -10,13 +10,13 @@ from lxml import etree
 from sepaxml import SepaTransfer
 
 from marketplace import clock
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bank.matching import Match, match_lines
+from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch, fetch_value
 from marketplace.earnings import payouts, sepa
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance.bank import import_bank_statement
-from marketplace.finance.matching import Match, match_lines
-from marketplace.finance.payout_lines import match_payouts
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marketplace.bank.actions import import_bank_statement
 from marketplace.database import fetch, fetch_value
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
-from marketplace.finance.bank import import_bank_statement
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales

@@ -14,9 +14,9 @@ from marketplace.database import execute, fetch_value
 from marketplace.earnings import payouts, sepa
 from marketplace.identity import actions as identity
 from marketplace.identity.sessions import begin_session
+from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_payout_pages import visiting
-from tests.marketplace.finance.statements import Entry, Statement
 from tests.marketplace.identity.site import PASSWORD, text_of
 
 if TYPE_CHECKING:

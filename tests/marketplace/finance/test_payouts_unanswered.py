@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bank.candidates import settle_line
+from marketplace.bank.payout_lines import match_payouts
+from marketplace.bookkeeping.actions import reverse_entry
+from marketplace.bookkeeping.closing import checks_of
 from marketplace.database import fetch_one, fetch_value
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
-from marketplace.finance.actions import reverse_entry
-from marketplace.finance.bank import import_bank_statement
-from marketplace.finance.candidates import list_candidates, settle_by_line, settle_line
-from marketplace.finance.closing import checks_of
+from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions import get_exception, list_exceptions
-from marketplace.finance.payout_lines import match_payouts
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
+from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
-from tests.marketplace.finance.statements import Entry, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import database
+from marketplace.bank.matching import match_stripe_payouts
+from marketplace.bookkeeping.closing import checks_of
 from marketplace.finance.candidates import list_candidates
-from marketplace.finance.closing import checks_of
 from marketplace.finance.exceptions import count_exceptions, list_exceptions
-from marketplace.finance.matching import match_stripe_payouts
 from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.ledger.queries import balance, trial_balance

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from marketplace.bank.matching import match_stripe_payouts
+from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.database import execute, fetch_value
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
-from marketplace.finance.actions import reverse_entry
 from marketplace.finance.exceptions import get_exception, list_exceptions
-from marketplace.finance.matching import match_stripe_payouts
 from marketplace.finance.rules import ACKNOWLEDGED, HANGS_ON, may_write_off, write_off_postings
 from marketplace.finance.words import SENTENCES
 from marketplace.finance.write_offs import decide_write_off, find_waiting, list_write_offs, propose_write_off
 from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
+from tests.marketplace.bank.statements import Entry
+from tests.marketplace.bank.test_matching import bank_says, open_, pay_out
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.staff import hire
-from tests.marketplace.finance.statements import Entry
-from tests.marketplace.finance.test_matching import bank_says, open_, pay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable

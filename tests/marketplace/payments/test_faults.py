@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock, database
+from marketplace.bank.actions import import_bank_statement
 from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.errors import Invalid
-from marketplace.finance.bank import import_bank_statement
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
 from marketplace.payments.actions import capture_deposit, release_deposit, request_charge, request_deposit

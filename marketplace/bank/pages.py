@@ -1,0 +1,122 @@
+"""The bank: import of statements, their lines, and one line's page, where it is matched, split or opened again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.bank import queries
+from marketplace.bank.actions import LARGEST_FILE_BYTES, import_bank_statement
+from marketplace.bank.candidates import MOST_PARTS, list_for_line, settle_line
+from marketplace.bank.matching import FEE_ACCOUNTS, match_stripe_payouts, undo_matches
+from marketplace.errors import Invalid
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
+from marketplace.ledger.chart import TITLES
+from marketplace.ledger.queries import list_entries_of
+from marketplace.web.formats import read_cents
+from marketplace.web.pages import see
+
+PARTS = 4
+"""Parts that the form of a split shows."""
+
+
+class UndoForm(Struct):
+    """Why a match is wrong."""
+
+    reason: str
+    form_id: uuid.UUID
+
+
+@get("/finance/bank", guards=READERS)
+async def bank_page(
+    request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = ""
+) -> Template:
+    """Show our bank accounts, imported statements and what is missing between them; after an import, what it brought."""
+    told = (new, lines, known)
+    return books_page(
+        "bank/bank.html", accounts=await queries.list_accounts(), statements=await queries.list_statements(page_number),
+        gaps=await queries.list_gaps(), imported=[int(n) for n in told] if all(n.isascii() and n.isdigit() for n in told) else None, may_act=request.user.role == "finance",
+    )  # fmt: skip
+
+
+@post("/finance/bank", guards=CLERKS, request_max_body_size=LARGEST_FILE_BYTES + 10_000)
+async def import_statement(request: Asked) -> Redirect:
+    """Import a file, and match what leaves no doubt."""
+    try:
+        form: Any = await request.form()
+    except (ClientException, ValueError):
+        raise Invalid("The file could not be read; send it again.") from None
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise Invalid("Choose the bank's file first.")
+    imported = await import_bank_statement(
+        await file.read(), person=request.user.person, new_account=form.get("new_account") == "yes"
+    )
+    await match_stripe_payouts()
+    return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
+
+
+@get("/finance/bank/statements/{statement_id:int}", guards=READERS)
+async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> Template:
+    """Show one statement and its lines."""
+    statement = await queries.get_statement(statement_id)
+    return books_page(
+        "bank/statement.html", statement=statement, lines=await queries.list_lines(statement["id"], page_number)
+    )
+
+
+@get("/finance/bank/lines/{line_id:int}", guards=READERS)
+async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
+    """Show one line: what it is, or what it may be, with forms to match, split and undo."""
+    line = await queries.get_line(line_id)
+    sources = [("bank_line", str(line_id))] + [("bank_match", str(match["id"])) for match in line["matches"]]
+    return books_page(
+        "bank/line.html", line=line, candidates=[] if line["is_explained"] else await list_for_line(line),
+        entries=await list_entries_of(sources), parts=PARTS, accounts=[(code, TITLES[code]) for code in FEE_ACCOUNTS],
+        may_act=request.user.role == "finance", exception_path=f"/finance/exception?why=line_unexplained&subject={line_id}",
+    )  # fmt: skip
+
+
+@post("/finance/bank/lines/{line_id:int}/split", guards=CLERKS)
+async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
+    """Explain a line by several parts that make it exactly; what is left of a part's amount empty takes the rest."""
+    form: Any = await request.form()
+    line = await queries.get_line(line_id)
+    parts: list[tuple[str, str, int]] = []
+    rest: int | None = None
+    for number in range(1, MOST_PARTS + 1):
+        what, target = str(form.get(f"kind{number}", "")), str(form.get(f"target{number}", "")).strip()
+        amount = str(form.get(f"amount{number}", "")).strip()
+        if not what or (what in ("order", "payout") and not target):
+            continue
+        kind, key = ("fee", what) if what.isdigit() else (what, target)
+        if not amount and rest is not None:
+            raise Invalid("Only one part may leave its amount to what is left.")
+        if not amount:
+            rest = len(parts)
+        parts.append((kind, key, read_cents(amount, signed=True) if amount else 0))
+    if rest is not None:
+        kind, key, _ = parts[rest]
+        parts[rest] = (kind, key, line["amount_minor"] - sum(part[2] for part in parts))
+    await settle_line(line_id, parts, request.user, reason=str(form.get("reason", ""))[:2000])
+    return see(f"/finance/bank/lines/{line_id}")
+
+
+@post("/finance/bank/lines/{line_id:int}/undo", guards=CLERKS)
+async def undo(
+    request: Asked, line_id: FromPath[int], data: Annotated[UndoForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Open a line again."""
+    await undo_matches((await queries.get_line(line_id))["id"], request.user, reason=data.reason)
+    return see(f"/finance/bank/lines/{line_id}")
+
+
+ROUTES = [bank_page, import_statement, statement_page, line_page, split, undo]

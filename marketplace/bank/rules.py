@@ -1,0 +1,74 @@
+"""How likely two things are the same money: a score from 0 to 100, with its reasons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """What is known of one side of a possible match."""
+
+    amount_minor: int
+    day: dt.date
+    references: Sequence[str] = ()
+    """What names it: numbers and ids."""
+    words: str = ""
+    """Everything written on it, where a reference of the other side may be found."""
+    name: str = ""
+
+
+EQUAL, CLOSE, NAMED, SOON, LATER, ALIKE = 50, 20, 30, 10, 5, 10
+CLOSE_BY, SOON_DAYS, LATER_DAYS, LIKENESS = 50, 3, 10, 0.75
+SHORTEST_REFERENCE: Final = 4
+
+
+def score(one: Clue, other: Clue) -> tuple[int, list[str]]:
+    """Return how likely two things are the same money, from 0 to 100, and why."""
+    points, reasons = 0, []
+    difference = abs(one.amount_minor - other.amount_minor)
+    if not difference:
+        points, reasons = EQUAL, ["amount_equal"]
+    elif difference * CLOSE_BY <= abs(one.amount_minor):
+        points, reasons = CLOSE, ["amount_close"]
+    if _names(one, other) or _names(other, one):
+        points, reasons = points + NAMED, [*reasons, "reference_found"]
+    days = abs((one.day - other.day).days)
+    if days <= LATER_DAYS:
+        points += SOON if days <= SOON_DAYS else LATER
+        reasons.append("same_days" if days <= SOON_DAYS else "near_days")
+    if one.name and other.name and likeness(one.name, other.name) >= LIKENESS:
+        points, reasons = points + ALIKE, [*reasons, "name_alike"]
+    return points, reasons
+
+
+def _names(one: Clue, other: Clue) -> bool:
+    words = _plain(other.words)
+    return any(len(_plain(name)) >= SHORTEST_REFERENCE and _plain(name) in words for name in one.references)
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two names are, from 0 to 1, whatever their case, marks and legal form."""
+    first, second = _name(one), _name(other)
+    if first and second and (first in second or second in first):
+        return 1.0
+    return SequenceMatcher(None, first, second).ratio()
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _name(text: str) -> str:
+    return " ".join(
+        word
+        for word in re.sub(r"[^\w ]", " ", text.lower()).split()
+        if word not in {"sas", "sa", "sarl", "ltd", "gmbh", "inc"}
+    )

@@ -1,0 +1,1 @@
+"""The books for those who close and check them: journal, trial balance, months, exports."""

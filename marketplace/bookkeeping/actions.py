@@ -1,0 +1,27 @@
+"""Bookkeeping's verb: take an entry back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.bookkeeping.rules import REVERSIBLE
+from marketplace.database import transaction
+from marketplace.errors import Conflict
+from marketplace.identity.audit_trail import check_reason, note_action
+from marketplace.ledger.actions import reverse
+from marketplace.ledger.queries import get_entry
+
+if TYPE_CHECKING:
+    from marketplace.identity.actors import Actor
+
+
+async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
+    """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
+    reason = check_reason(reason)
+    whole = await get_entry(entry_id)
+    if whole.entry.kind not in REVERSIBLE:
+        raise Conflict("That entry follows something else, which must be undone where it happened.")
+    async with transaction():
+        made = await reverse(entry_id, text=f"Reversal: {reason[:200]}")
+        await note_action(actor, "entry_reversed", f"entry {entry_id}", reason=reason, after={"entry": made})
+    return made

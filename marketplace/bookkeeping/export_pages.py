@@ -1,0 +1,86 @@
+"""Finance's pages of papers: files of the books to ask for and to fetch, and any partner's invoices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Annotated
+
+from litestar import Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Stream, Template
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.bookkeeping import exports
+from marketplace.errors import Invalid
+from marketplace.ledger.base_pages import READERS, Asked
+from marketplace.purchases.invoices import get_paper
+from marketplace.web.formats import paris_day
+from marketplace.web.pages import download, page, see
+
+LOOK_AGAIN_SECONDS = "2"
+
+
+class ExportForm(Struct):
+    """Which books, as what; the form's id is the file's, so that a double click is one file."""
+
+    format: str
+    first_day: str
+    last_day: str
+    form_id: uuid.UUID
+
+
+@get("/finance/exports", guards=READERS)
+async def show_exports() -> Template:
+    """Show the files asked for, how far each has come, and the form that asks for another."""
+    today = paris_day(clock.now())
+    rows = await exports.list_exports()
+    answer = page(
+        "bookkeeping/exports.html", exports=rows, formats=list(exports.FORMATS.items()),
+        first_day=today.replace(month=1, day=1), last_day=today.replace(month=12, day=31),
+    )  # fmt: skip
+    if any(row["state"] == "waiting" for row in rows):
+        answer.headers["refresh"] = LOOK_AGAIN_SECONDS
+    return answer
+
+
+@post("/finance/exports", guards=READERS, status_code=303)
+async def ask_for_export(
+    request: Asked, data: Annotated[ExportForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Ask for a file of the books."""
+    await exports.request_export(
+        data.form_id,
+        request.user,
+        file_format=data.format,
+        first_day=_day(data.first_day),
+        last_day=_day(data.last_day),
+    )
+    return see("/finance/exports")
+
+
+@get("/finance/exports/{export:uuid}", guards=READERS)
+async def export_file(export: FromPath[uuid.UUID]) -> Stream:
+    """Hand out a finished file, a piece at a time."""
+    name, _, pieces = await exports.open_export(export)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Stream(pieces, headers=headers, media_type="text/plain")
+
+
+@get("/finance/invoices/{invoice:uuid}", guards=READERS)
+async def invoice_file(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Hand out any partner's invoice or credit note."""
+    number, pdf = await get_paper(invoice)
+    return download(f"{number}.pdf", pdf)
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise Invalid("That is not a day: {day}.", day=text) from None
+
+
+ROUTES = [show_exports, ask_for_export, export_file, invoice_file]

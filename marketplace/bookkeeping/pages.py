@@ -1,0 +1,99 @@
+"""The books' pages: trial balance, journal, entries and accounts, with drill-down both ways; an entry taken back."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.bookkeeping.actions import reverse_entry
+from marketplace.bookkeeping.rules import REVERSIBLE, source_path
+from marketplace.errors import Invalid
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, midnight
+from marketplace.ledger.chart import HEADINGS
+from marketplace.ledger.queries import (
+    balance,
+    get_account,
+    get_entry,
+    list_accounts,
+    list_entries,
+    list_kinds,
+    trial_balance,
+)
+from marketplace.web.pages import see
+
+
+class ReasonForm(Struct):
+    """Why."""
+
+    reason: str
+    form_id: uuid.UUID
+
+
+@get("/finance/trial-balance", guards=READERS)
+async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
+    """Show every account's debits, credits and balance at an instant or now, by the books' date or by when it was entered."""
+    if by not in ("date", "recording"):
+        raise Invalid("A trial balance is by date or by recording.")
+    rows = await trial_balance(instant(at), recorded=by == "recording")
+    return books_page("bookkeeping/trial_balance.html", at=at, by=by, rows=rows, classes=HEADINGS, now=clock.now())
+
+
+@get("/finance/journal", guards=READERS)
+async def journal(
+    account: Text = "", kind: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
+) -> Template:
+    """Show the journal, newest first, narrowed by account, kind and days."""
+    if account:
+        await get_account(account)
+    entries = await list_entries(
+        page_number, account=account or None, kind=kind or None,
+        since=midnight(since), until=midnight(until, after=1),
+    )  # fmt: skip
+    return books_page(
+        "bookkeeping/journal.html", entries=entries, kinds=await list_kinds(), accounts=await list_accounts(),
+        chosen={"account": account, "kind": kind, "since": since, "until": until},
+    )  # fmt: skip
+
+
+@get("/finance/journal/{entry_id:int}", guards=READERS)
+async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
+    """Show one entry, its postings and what it records."""
+    whole = await get_entry(entry_id)
+    entry = whole.entry
+    may_reverse = request.user.role == "finance" and entry.kind in REVERSIBLE and not whole.reversed_by
+    return books_page(
+        "bookkeeping/entry.html",
+        entry=entry,
+        postings=whole.postings,
+        reversed_by=whole.reversed_by,
+        source=source_path(entry.kind, entry.source_id),
+        may_reverse=may_reverse,
+    )
+
+
+@get("/finance/accounts/{code:str}", guards=READERS)
+async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
+    """Show one account: its balance and its entries."""
+    account = await get_account(code)
+    entries = await list_entries(page_number, account=code)
+    return books_page("bookkeeping/account.html", account=account, balance_minor=await balance(code), entries=entries)
+
+
+@post("/finance/journal/{entry_id:int}/reverse", guards=CLERKS)
+async def reverse(
+    request: Asked,
+    entry_id: FromPath[int],
+    data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """Take an entry back by a new one."""
+    return see(f"/finance/journal/{await reverse_entry(entry_id, request.user, reason=data.reason)}")
+
+
+ROUTES = [trial_balance_page, journal, journal_entry, account_page, reverse]
