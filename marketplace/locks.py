@@ -1,7 +1,8 @@
-"""Whose turn it is to work on a release: one at a time, in any process.
+"""Exclusive work: one task of any process at a time under a name.
 
-The lock lives on a connection of its own, outside the pool, which the work may need to the last; whoever waits in the
-same process waits without one.
+The lock is PostgreSQL's advisory lock of a session, on a connection outside the pool: work may need the whole pool, and
+a process that dies releases its locks with its connection. Within one process the tasks wait for each other without a
+connection.
 """
 
 from __future__ import annotations
@@ -11,32 +12,77 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from marketplace import database
+from marketplace.database import DB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-WAIT_SECONDS = 0.1
-"""How often it is asked whether another process has ended its turn."""
-_here: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-"""Turns taken or awaited in this process, by name."""
+    import asyncpg
+
+RETRY_SECONDS = 0.1
+"""How long a task waits before it asks again whether another process has released the lock."""
+_in_this_process: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""Locks held or awaited by tasks of this process, by name."""
+
+
+class LockSession:
+    """One connection outside the pool on which locks are held; it opens at the first lock."""
+
+    def __init__(self) -> None:
+        """Open nothing yet."""
+        self._connection: asyncpg.Connection | None = None
+        self._one_statement = asyncio.Lock()
+
+    async def try_lock(self, name: str) -> bool:
+        """Acquire the lock `name` and return True, or return False when another session has it."""
+        return await self._ask("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+
+    async def unlock(self, name: str) -> None:
+        """Release the lock `name`."""
+        await self._ask("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+
+    async def _ask(self, sql: str, name: str) -> bool:
+        async with self._one_statement:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await DB.get_new_connection()
+            return bool(await self._connection.fetchval(sql, name))
+
+    async def close(self) -> None:
+        """Release every lock of this session."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
 
 
 @asynccontextmanager
-async def alone(name: str, say: Callable[[str, float], None], share: float = 0.0) -> AsyncIterator[None]:
-    """Let one of that name run at a time; the lock ends with its connection, so who is killed holds nothing.
+async def exclusive(
+    name: str, *, wait: bool = True, session: LockSession | None = None, on_wait: Callable[[], None] | None = None
+) -> AsyncIterator[bool]:
+    """Hold the lock `name` during the block; yields whether this task has it.
 
-    share: how far the work is that waits.
+    wait: whether to wait until the lock is free; otherwise a lock that another task has yields False at once.
+    session: a session that several locks share; by default the lock opens one of its own and closes it.
+    on_wait: called each time the lock turns out to be taken.
     """
-    here = _here.setdefault(name, asyncio.Lock())
+    here = _in_this_process.setdefault(name, asyncio.Lock())
     if here.locked():
-        say("waiting for its turn", share)
+        if not wait:
+            yield False
+            return
+        if on_wait:
+            on_wait()
     async with here:
-        connection = await database.DB.get_new_connection()
+        used = session or LockSession()
         try:
-            while not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name):
-                say("waiting for its turn", share)
-                await asyncio.sleep(WAIT_SECONDS)
-            yield
+            while not (is_ours := await used.try_lock(name)) and wait:
+                if on_wait:
+                    on_wait()
+                await asyncio.sleep(RETRY_SECONDS)
+            try:
+                yield is_ours
+            finally:
+                if is_ours and session is not None:
+                    await session.unlock(name)
         finally:
-            await connection.close()
+            if session is None:
+                await used.close()

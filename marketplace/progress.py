@@ -1,15 +1,29 @@
-"""Progress on the terminal: one line that fills up, or a line a step where there is no terminal."""
+"""Progress of long work: how it is reported, and how a terminal shows it.
+
+A terminal shows one line that fills up; where there is no terminal, each step is a line.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Self, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self, TextIO, TypeAlias
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+ReportProgress: TypeAlias = Callable[[str, float], None]
+"""Receives the step that is under way and the share of the whole that is done, 0 to 1; may be called from any thread."""
 BAR_WIDTH = 24
+
+
+WAITING = "waiting for its turn"
+"""The step of work that waits for a lock."""
+
+
+def no_progress(_step: str, _share: float) -> None:
+    """Report to nobody."""
 
 
 class Progress:
@@ -20,17 +34,17 @@ class Progress:
         self.out = out
         self.rewrites = out.isatty()
         self.started = time.monotonic()
-        self.said = ""
+        self.shown = ""
 
     def __call__(self, step: str, share: float) -> None:
-        """Say which step is under way and how much of the whole is done, 0 to 1."""
+        """Show which step is under way and how much of the whole is done, 0 to 1."""
         if self.rewrites:
             full = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
             bar = "█" * full + "░" * (BAR_WIDTH - full)
             self.out.write(f"\r\x1b[K{bar} {share:4.0%}  {step}")
-        elif step != self.said:
+        elif step != self.shown:
             self.out.write(f"{time.monotonic() - self.started:5.1f} s  {step}\n")
-        self.said = step
+        self.shown = step
         self.out.flush()
 
     def __enter__(self) -> Self:
@@ -41,6 +55,6 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the last line clean."""
-        if self.rewrites and self.said:
+        if self.rewrites and self.shown:
             self.out.write("\r\x1b[K")
             self.out.flush()

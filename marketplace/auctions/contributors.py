@@ -23,7 +23,7 @@ import structlog
 
 from marketplace import clock
 from marketplace.auctions import sealing
-from marketplace.builds.registry import Registry, refuse_without_table
+from marketplace.builds.subscriber_registry import Registry, refuse_without_table
 from marketplace.database import copy_columns, execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.settings import settings

@@ -18,8 +18,7 @@ import unicodedata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.bookkeeping import export_sql as sql
 from marketplace.bookkeeping import fec
 from marketplace.database import copy_out, execute, fetch, fetch_one, fetch_value, transaction
@@ -101,7 +100,7 @@ async def _write(row: asyncpg.Record) -> None:
                     await telling
         fault = await asyncio.to_thread(_fault_of, row, path) if row["format"] == "fec" else None
         if fault is None:
-            await objects.put(_key(row["id"]), path)
+            await object_store.put(_key(row["id"]), path)
     await execute(
         """UPDATE export_file SET state = $2, lines_written = $3, file_name = $4, sha256 = $5, fault = $6, done_at = $7
            WHERE id = $1""",
@@ -256,7 +255,7 @@ def _ending(file_format: str) -> str:
 
 
 def _key(export: uuid.UUID) -> str:
-    return f"{objects.PRIVATE}exports/{export}"
+    return f"{object_store.PRIVATE}exports/{export}"
 
 
 async def list_exports() -> Sequence[asyncpg.Record]:
@@ -272,10 +271,10 @@ async def open_export(export: uuid.UUID) -> tuple[str, int, AsyncIterator[bytes]
     row = await fetch_one("SELECT file_name FROM export_file WHERE id = $1 AND state = 'done'", export)
     if row is None:
         raise NotFound("There is no such file, or not yet.")
-    size = await objects.size(_key(export))
+    size = await object_store.size(_key(export))
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, size, CHUNK_BYTES):
-            yield await objects.get_range(_key(export), start, min(start + CHUNK_BYTES, size))
+            yield await object_store.get_range(_key(export), start, min(start + CHUNK_BYTES, size))
 
     return row["file_name"], size, pieces()

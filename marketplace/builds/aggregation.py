@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from obstore.store import LocalStore
 
-from marketplace import object_store as objects
-from marketplace.builds import inputs
-from marketplace.builds import reference_sql as definition
-from marketplace.builds.counting_query import Answer, Question
+from marketplace import object_store
+from marketplace.builds import input_files, reference_sql
+from marketplace.builds.counting_query import Aggregate, CountingQuery
+from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
-from marketplace.builds.line_index import Numbers
-from marketplace.builds.store import Store
+from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.privacy import drawing, noise
-from marketplace.privacy import specification as rules
 from marketplace.privacy.geography import H3
+from marketplace.privacy.specification import METHOD, Specification
+from marketplace.progress import no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    Say = Callable[[str, float], None]
+    from marketplace.progress import ReportProgress
+
     Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 MANIFEST_GROUP = 8_192
@@ -67,13 +68,13 @@ class Outcome:
 class Aggregation:
     """One build's scratch folder; `with Aggregation(specification, folder) as aggregation`."""
 
-    def __init__(self, specification: rules.Specification, folder: Path, engine: str | None = None) -> None:
+    def __init__(self, specification: Specification, folder: Path, engine: str | None = None) -> None:
         """Choose an empty scratch folder; what an interrupted build left there is deleted."""
         self.specification, self.folder = specification, folder
         self.engine = engine or settings().engine
         self.database: duckdb.DuckDBPyConnection
         self.store: Store
-        self.answer: Answer
+        self.answer: Aggregate
         self.standing: NDArray[np.bool_]
         """Of each subscriber, whether consent stands at the start."""
 
@@ -81,7 +82,7 @@ class Aggregation:
         """Open the database with its limits of memory, spill and threads, and no way to the network."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o700)
-        self.database = inputs.scratch_database(self.folder)
+        self.database = input_files.scratch_database(self.folder)
         return self
 
     def __exit__(
@@ -99,7 +100,7 @@ class Aggregation:
             ) from None
         if isinstance(error, duckdb.IOException):
             raise Conflict("The inputs changed or vanished while they were read; run the build again.") from error
-        if isinstance(error, OSError) and error.errno in inputs.DISK_FULL:
+        if isinstance(error, OSError) and error.errno in input_files.DISK_FULL:
             raise Conflict("The disk is full: make room, then run it again.") from None
 
     def check(self, events: str | None, subscribers: str | None) -> None:
@@ -109,7 +110,7 @@ class Aggregation:
         checked when they came, and so it does for `subscribers`.
         """
         s = self.specification
-        shared = Store(objects.store())
+        shared = Store(object_store.store())
         if subscribers is None:
             if shared.state.subscribers is None:
                 raise Invalid("The event store has no table of subscribers: ingest one, or name a file.")
@@ -117,8 +118,8 @@ class Aggregation:
             table.write_bytes(shared.read(shared.state.subscribers))
             files = [table]
         else:
-            files = inputs.gather(subscribers, self.folder, "subscribers")
-        inputs.open_subscribers(self.database, files, s.age_bands, s.zones, s.resolution, geography=s.geography)
+            files = input_files.gather(subscribers, self.folder, "subscribers")
+        input_files.open_subscribers(self.database, files, s.age_bands, s.zones, s.resolution, geography=s.geography)
         found = self.database.execute("SELECT subscriber_id, segment, home FROM subscriber").fetchnumpy()
         self.subscribers = np.asarray(found["subscriber_id"], np.int64)
         self.band = np.asarray(found["segment"], np.int16)
@@ -132,7 +133,7 @@ class Aggregation:
         else:
             (self.folder / "store").mkdir()
             own = LocalStore(self.folder / "store")
-            ingest(Store(own), inputs.gather(events, self.folder, "events"), self.folder / "ingest")
+            ingest(Store(own), input_files.gather(events, self.folder, "events"), self.folder / "ingest")
             self.store = Store(own)
 
     def population(self) -> int:
@@ -152,37 +153,37 @@ class Aggregation:
                 np.int64, len(consent),
             ),
         )  # fmt: skip
-        self.ask(columns, keys, started_at, lambda _step, _share: None)
+        self.ask(columns, keys, started_at, no_progress)
 
-    def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, say: Say) -> Answer:
+    def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, report: ReportProgress) -> Aggregate:
         """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too."""
         question = self._question(consent, keys, started_at)
         match self.engine:
             case "kernel":
-                self.answer = Kernel(question, self.folder).run(say)
+                self.answer = Kernel(question, self.folder).run(report)
             case "duckdb":
-                self.answer = definition.on_duckdb(question, self.database, self.folder, say)
+                self.answer = reference_sql.on_duckdb(question, self.database, self.folder, report)
             case "spark":
-                self.answer = definition.on_spark(question, self.folder, say)
+                self.answer = reference_sql.on_spark(question, self.folder, report)
             case _:
                 raise Invalid(
                     "BUILD_ENGINE is {engine}: it can be {engines}.", engine=self.engine, engines=", ".join(ENGINES)
                 )
-        numbers = Numbers(self.subscribers)
+        numbers = LineIndex(self.subscribers)
         start = microseconds(started_at)
         standing = numbers.find(consent[0][(consent[1] <= start) & (start < consent[2])])
         self.standing = np.zeros(len(self.subscribers), np.bool_)
         self.standing[standing[standing >= 0]] = True
         return self.answer
 
-    def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> Question:
+    def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> CountingQuery:
         s = self.specification
         references = self.store.people()
-        number = Numbers(references).find(self.subscribers)
+        number = LineIndex(references).find(self.subscribers)
         known = number >= 0
         segment, home = np.full(len(references), -1, np.int16), np.full(len(references), -1, np.int32)
         segment[number[known]], home[number[known]] = self.band[known], self.home[known]
-        return Question(
+        return CountingQuery(
             product=s.product,
             period_from_us=microseconds(s.period_from),
             period_to_us=microseconds(s.period_to),
@@ -203,12 +204,12 @@ class Aggregation:
             consent=consent,
         )
 
-    def release(self, say: Say) -> Outcome:
+    def release(self, report: ReportProgress) -> Outcome:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
         import pyarrow as pa  # noqa: PLC0415
 
-        drawn = drawing.draw(self.specification, self._counts(), settings().secret.encode(), say)
-        say("weighing contributions", 0.86)
+        drawn = drawing.draw(self.specification, self._counts(), settings().secret.encode(), report)
+        report("weighing contributions", 0.86)
         manifest = self._manifest(drawn.counted)
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
         files = {
@@ -264,7 +265,7 @@ class Aggregation:
             "partage.product": s.product,
             "partage.period": f"{s.period_from.isoformat()}/{s.period_to.isoformat()}",
             "partage.grain": s.grain,
-            "partage.method": f"{rules.METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
+            "partage.method": f"{METHOD}: discrete {s.mechanism}, one subscriber in one {s.unit}",
             "partage.epsilon": f"{s.epsilon_micro / noise.MICRO:g}",
             "partage.delta": f"{s.delta:g}",
             "partage.bounds": (
@@ -293,7 +294,7 @@ class Aggregation:
         position = {zone: at for at, zone in enumerate(s.zones)}
         spots = np.array([n for n, site in enumerate(sites) if site is None], np.int64)
         named = [(n, site) for n, site in enumerate(sites) if site is not None]
-        told = Store(objects.store()).zones_of_sites() if named else {}
+        told = Store(object_store.store()).zones_of_sites() if named else {}
         names = [told.get(site, site) for _, site in named]
         found = np.full(len(sites), -1, np.int32)
         located = s.geography.locate(latitudes[spots], longitudes[spots], s.resolution)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from marketplace.builds.store import Store
+    from marketplace.builds.event_store import Store
 
-    Say = Callable[[str, float], None]
 
 PRODUCTS = ("presence", "flows", "stays")
 """Presence: who is in a zone at a time. Flows: who goes from one zone to another. Stays: who spends the night where."""
@@ -29,7 +27,7 @@ SEGMENTS_OF_STAYS = ("resident", "visitor")
 
 
 @dataclass(frozen=True)
-class Question:
+class CountingQuery:
     """One build, in numbers. Places of the key set are zones; of flows, origin × zones + destination."""
 
     product: str
@@ -86,10 +84,10 @@ class Contributions:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Aggregate:
     """The true, bounded aggregate: it never leaves the build."""
 
-    question: Question
+    question: CountingQuery
     people: NDArray[np.uint32]
     """times × places × segments: distinct people."""
     events: NDArray[np.int64]
@@ -123,7 +121,7 @@ class Answer:
         return q.references[who], weight[who]
 
 
-def merged(question: Question, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def merged(question: CountingQuery, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, by line, the consent that stands at the build's start: from, and until (0 and 0 where none does).
 
     `numbers` are the lines of the consents, -1 for references that are not lines of the store. Overlapping intervals

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.builds import inputs
-from marketplace.builds.writer import Writer
+from marketplace.builds import input_files
+from marketplace.builds.event_store_writer import Writer
+from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.builds.store import Store
+    from marketplace.builds.event_store import Store
+    from marketplace.progress import ReportProgress
 
-    Say = Callable[[str, float], None]
 
 BATCH = 1 << 20
 """Rows read at once."""
@@ -124,9 +125,9 @@ class Reader:
         return np.asarray(numbers(names)[coded.indices.to_numpy()])
 
     def _read_slowly(self, file: Path) -> None:
-        database = inputs.scratch_database(self.scratch)
+        database = input_files.scratch_database(self.scratch)
         try:
-            for batch in inputs.stream_events(database, file):
+            for batch in input_files.stream_events(database, file):
                 self._add(batch)
         finally:
             database.close()
@@ -139,15 +140,15 @@ def ingest(
     *,
     known: dict[str, str] | None = None,
     tables: dict[str, bytes] | None = None,
-    say: Say | None = None,
+    report: ReportProgress | None = None,
     most_rows: int | None = None,
 ) -> dict[str, int]:
     """Add the files' events to the store; return its rows by day ingested.
 
     `known` says what each file looks like now (name → fingerprint): those that the store ingested whole so are left
-    out. `tables` are the operator's, `subscribers` and `sites`, checked, as Parquet. `say` is told each step and the share done.
+    out. `tables` are the operator's, `subscribers` and `sites`, checked, as Parquet. `report` receives each step and the share done.
     """
-    say = say or (lambda _step, _share: None)
+    report = report or no_progress
     known = known or {}
     writer = Writer(store, scratch, **({} if most_rows is None else {"most_rows": most_rows}))
     try:
@@ -158,16 +159,16 @@ def ingest(
         kept: dict[str, int] = {}
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, len(files), THREADS):
-                say("reading events", start / len(files))
+                report("reading events", start / len(files))
                 list(pool.map(reader.read, files[start : start + THREADS]))
                 is_last = start + THREADS >= len(files)
                 if is_last or sum(len(rows) for parts in writer.waiting.values() for rows in parts) >= ENOUGH:
-                    say("sorting days", min(1.0, (start + THREADS / 2) / len(files)))
+                    report("sorting days", min(1.0, (start + THREADS / 2) / len(files)))
                     days = writer.days() if is_last else sorted(writer.waiting)
                     kept |= dict(zip(map(str, days), pool.map(writer.commit, days), strict=True))
         if files or tables:
             writer.record({str(file): known[str(file)] for file in files if str(file) in known}, tables or {})
-        say("ingested", 1.0)
+        report("ingested", 1.0)
     finally:
         writer.close()
     return kept

@@ -1,7 +1,7 @@
 """The fast path: the one definition in arrays over the event store, equal to the SQL row for row.
 
 A bucket at a time, two at once: no line is in two buckets, so consent, bounds and weights need nothing from another.
-What `aggregate.sql` says is the definition; `test_aggregate` holds this file to it.
+What `aggregate.sql` says is the definition; `tests.marketplace.builds.test_engines` holds this file to it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,22 @@ from marketplace.builds.counting_query import (
     LONGEST_TRIP_US,
     NIGHT_FROM_US,
     NIGHT_US,
-    Answer,
+    Aggregate,
     Contributions,
-    Question,
+    CountingQuery,
     merged,
 )
-from marketplace.builds.line_index import Numbers
-from marketplace.builds.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS, Bucket, Moments
-from marketplace.privacy.specification import HASH_PRIME
+from marketplace.builds.event_store import (
+    DAY_US,
+    HOUR_US,
+    MOST_PLACES,
+    PLACE_BITS,
+    Bucket,
+    Moments,
+    differs_from_before,
+)
+from marketplace.builds.line_index import LineIndex
+from marketplace.privacy.cell_choice import HASH_PRIME
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from marketplace.builds.counting_query import Say
+    from marketplace.progress import ReportProgress
 
 THREADS = 2
 PRIME = np.int64(HASH_PRIME)
@@ -57,11 +65,11 @@ class Seen:
 class Kernel:
     """One build's arrays, and what its buckets add up to."""
 
-    def __init__(self, question: Question, folder: Path) -> None:
+    def __init__(self, question: CountingQuery, folder: Path) -> None:
         """Prepare what all buckets need; each writes its contributions into `folder`."""
         q = self.q = question
         self.folder = folder
-        self.begins, self.ends = merged(q, Numbers(q.references).find(q.consent[0]))
+        self.begins, self.ends = merged(q, LineIndex(q.references).find(q.consent[0]))
         self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
         self.more = np.zeros(len(self.people), np.int64)
         """Events beyond the first of each person."""
@@ -74,16 +82,16 @@ class Kernel:
         self.hash_of_place = np.arange(q.places, dtype=np.int64) % PRIME * keys[2] % PRIME
         self.hash_of_time = np.arange(q.times, dtype=np.int64) * q.step_us % PRIME * keys[3] % PRIME + keys[0]
 
-    def run(self, say: Say) -> Answer:
+    def run(self, report: ReportProgress) -> Aggregate:
         """Count every bucket and return what they add up to."""
         buckets = self.q.store.buckets
         parts: list[Contributions] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for done, part in enumerate(pool.map(self._bucket, range(buckets)), 1):
                 parts.append(part)
-                say("counting", 0.3 + 0.25 * done / buckets)
+                report("counting", 0.3 + 0.25 * done / buckets)
         self.more += self.people
-        return Answer(self.q, self.people, self.more, self.totals, parts)
+        return Aggregate(self.q, self.people, self.more, self.totals, parts)
 
     def _bucket(self, bucket: int) -> Contributions:
         q = self.q
@@ -216,7 +224,7 @@ class Kernel:
         q = self.q
         time = seen.code // np.uint32(q.places)
         pairs = np.sort((seen.line.astype(np.uint64) << np.uint64(32)) | time)
-        first = np.flatnonzero(_changes(pairs))
+        first = np.flatnonzero(differs_from_before(pairs))
         zones = np.minimum(np.diff(first, append=len(pairs)), q.max_zones)
         added = np.bincount((pairs[first] & np.uint64(2**32 - 1)).astype(np.int64), zones, minlength=q.times)
         with self.lock:
@@ -282,18 +290,11 @@ def _below_prime(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return values
 
 
-def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
-    changes = np.empty(len(values), np.bool_)
-    changes[:1] = True
-    np.not_equal(values[1:], values[:-1], out=changes[1:])
-    return changes
-
-
 def _grouped(line: NDArray[Any], code: NDArray[Any], events: NDArray[Any]) -> Seen:
     """Return the rows of one line and code as one, their events added up."""
     order = np.argsort((line.astype(np.uint64) << np.uint64(32)) | code.astype(np.uint64))
     line, code = line[order].astype(np.uint32), code[order].astype(np.uint32)
-    first = np.flatnonzero(_changes(line) | _changes(code))
+    first = np.flatnonzero(differs_from_before(line) | differs_from_before(code))
     if not len(first):
         return Seen(line, code, np.empty(0, np.int64))
     return Seen(line[first], code[first], np.add.reduceat(events[order].astype(np.int64), first))

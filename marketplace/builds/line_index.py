@@ -16,7 +16,7 @@ ROOM: Final = 3
 """The table has at least so many places for each line."""
 
 
-class Numbers:
+class LineIndex:
     """References by number, and numbers by reference; any thread may ask, and one at a time adds."""
 
     def __init__(self, references: NDArray[np.int64]) -> None:

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.builds import inputs
+from marketplace.builds import input_files
 from marketplace.builds.counting_query import (
     LONGEST_TRIP_US,
     NIGHT_FROM_US,
     NIGHT_US,
-    Answer,
+    Aggregate,
     Contributions,
-    Question,
+    CountingQuery,
 )
-from marketplace.builds.line_index import Numbers
-from marketplace.builds.store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
+from marketplace.builds.event_store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
+from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict
 from marketplace.settings import settings
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from marketplace.builds.counting_query import Say
+    from marketplace.progress import ReportProgress
 
 AGGREGATE = Path(__file__).with_name("aggregate.sql")
 CONSENT = ("subscriber_id", "valid_from_us", "valid_to_us")
@@ -70,7 +70,7 @@ def query(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
     return f"WITH\n{before}\n{part[wanted]}"
 
 
-def tables(question: Question) -> dict[str, pa.Table]:
+def tables(question: CountingQuery) -> dict[str, pa.Table]:
     """Return what the definition reads, but for the events."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ def _event_schema() -> pa.Schema:
     return pa.schema([(name, pa.int64()) for name in ("subscriber_id", "at_us", "place")])
 
 
-def _subscribers(q: Question, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+def _subscribers(q: CountingQuery, lines: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     return {
         "subscriber_id": q.references[lines],
         "segment": q.segment[lines].astype(np.int64),
@@ -105,7 +105,7 @@ def _subscribers(q: Question, lines: NDArray[np.int64]) -> dict[str, NDArray[np.
     }
 
 
-def events(question: Question, bucket: int) -> Iterator[pa.Table]:
+def events(question: CountingQuery, bucket: int) -> Iterator[pa.Table]:
     """Yield one bucket's events of the period's days, a day at a time: subscriber_id, at_us, place."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -129,7 +129,7 @@ def events(question: Question, bucket: int) -> Iterator[pa.Table]:
 class Sums:
     """An answer as its cells and contributions come in."""
 
-    def __init__(self, question: Question, folder: Path) -> None:
+    def __init__(self, question: CountingQuery, folder: Path) -> None:
         """Start from nothing; contributions go into files of `folder`."""
         self.q, self.folder = question, folder
         q = question
@@ -164,14 +164,18 @@ class Sums:
         self._key(rows).astype(np.uint32).tofile(part.keys)
         self.parts.append(part)
 
-    def answer(self) -> Answer:
+    def answer(self) -> Aggregate:
         """Return what came in."""
-        return Answer(self.q, self.people, self.events, self.totals, self.parts)
+        return Aggregate(self.q, self.people, self.events, self.totals, self.parts)
 
 
 def on_duckdb(
-    question: Question, database: duckdb.DuckDBPyConnection, folder: Path, say: Say, definition: Path = AGGREGATE
-) -> Answer:
+    question: CountingQuery,
+    database: duckdb.DuckDBPyConnection,
+    folder: Path,
+    report: ReportProgress,
+    definition: Path = AGGREGATE,
+) -> Aggregate:
     """Run the definition a bucket at a time: memory holds one bucket, and the rest of it spills."""
     import pyarrow as pa  # noqa: PLC0415
 
@@ -179,8 +183,8 @@ def on_duckdb(
     sums = Sums(q, folder)
     for name, table in tables(q).items():
         if name not in {"consent", "subscriber"}:
-            inputs.load(database, name, **{column: table[column] for column in table.column_names})
-    of_consent = Numbers(q.references).find(q.consent[0])
+            input_files.load(database, name, **{column: table[column] for column in table.column_names})
+    of_consent = LineIndex(q.references).find(q.consent[0])
     for bucket in range(q.store.buckets):
         parts_of_days = [table for table in events(q, bucket) if len(table)]
         if parts_of_days:
@@ -190,15 +194,15 @@ def on_duckdb(
             own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
             database.register("consent", pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}))
             database.register("event", pa.concat_tables(parts_of_days))
-            inputs.rows(database, f"CREATE TABLE contribution AS {query(q.product, 'contribution', definition)}")
+            input_files.rows(database, f"CREATE TABLE contribution AS {query(q.product, 'contribution', definition)}")
             sums.add_cells(database.execute(query(q.product, "cell", definition)).fetchnumpy())
             sums.add_contributions(database.execute("FROM contribution").fetchnumpy())
             if q.max_zones:
                 sums.add_totals(database.execute(query(q.product, "total", definition)).fetchnumpy())
-            inputs.rows(database, "DROP TABLE contribution")
+            input_files.rows(database, "DROP TABLE contribution")
             for name in ("event", "subscriber", "consent"):
                 database.unregister(name)
-        say("counting", 0.3 + 0.25 * (bucket + 1) / q.store.buckets)
+        report("counting", 0.3 + 0.25 * (bucket + 1) / q.store.buckets)
     return sums.answer()
 
 
@@ -234,7 +238,7 @@ def _session(master: str, memory_mb: int) -> Any:  # noqa: ANN401 (pyspark is an
     return session
 
 
-def on_spark(question: Question, folder: Path, say: Say, definition: Path = AGGREGATE) -> Answer:
+def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, definition: Path = AGGREGATE) -> Aggregate:
     """Run the definition on Spark; it reads and writes Parquet below `folder`, which every worker must see."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -245,14 +249,14 @@ def on_spark(question: Question, folder: Path, say: Say, definition: Path = AGGR
         pq.write_table(table, given / f"{name}.parquet")
     for bucket in range(q.store.buckets):
         write_events(q, bucket, given / "event")
-        say("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
+        report("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
     session = _session(settings().spark_master, settings().memory_mb)
     for name in ("specification", "consent", "subscriber", "zone_of", "event"):
         path = given / name if name == "event" else given / f"{name}.parquet"
         session.read.parquet(str(path)).createOrReplaceTempView(name)
     sums = Sums(q, folder)
     for wanted in ("contribution", "cell", *(("total",) if q.max_zones else ())):
-        say("counting", 0.35)
+        report("counting", 0.35)
         session.sql(in_spark(q.product, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
         if wanted == "contribution":
             session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
@@ -265,7 +269,7 @@ def on_spark(question: Question, folder: Path, say: Say, definition: Path = AGGR
     return sums.answer()
 
 
-def write_events(question: Question, bucket: int, folder: Path) -> None:
+def write_events(question: CountingQuery, bucket: int, folder: Path) -> None:
     """Write one bucket's events of the period as Parquet, if there are any; the first bucket's file is always there."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -16,7 +16,7 @@ from marketplace.catalogue import rules
 from marketplace.catalogue.queries import glance
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.datasets.queries import get_dataset, get_release, list_editions, list_revocations
-from marketplace.datasets.written_zones import read_zones
+from marketplace.datasets.zone_input import read_zones
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.privacy.specification import TO

@@ -7,8 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.catalogue import rules
 from marketplace.database import fetch, fetch_one
 from marketplace.datasets.queries import cells, get_dataset, key_zones
@@ -154,7 +153,7 @@ async def glances(releases: list[asyncpg.Record]) -> dict[uuid.UUID, Glance]:
     async def attempt(release: asyncpg.Record) -> Glance | None:
         try:
             return await glance(release)
-        except (Refusal, *objects.TROUBLES):
+        except (Refusal, *object_store.TROUBLES):
             return None
 
     drawn = await asyncio.gather(*map(attempt, releases))

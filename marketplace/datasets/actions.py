@@ -28,25 +28,28 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
 from marketplace.consent.queries import intervals_around
 from marketplace.database import execute, fetch_one, fetch_value, transaction
-from marketplace.datasets import publishing, queries
+from marketplace.datasets import publishing, queries, rules
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.locks import alone
+from marketplace.locks import exclusive
 from marketplace.privacy import budget
-from marketplace.privacy import specification as rules
+from marketplace.privacy.cell_choice import hash_keys
+from marketplace.privacy.key_set import key_zones
+from marketplace.privacy.specification import EPSILON_PERCENT, STEPS, Specification
+from marketplace.progress import WAITING, no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
-    Say = Callable[[str, float], None]
+    from marketplace.progress import ReportProgress
+
 
 CLOCKS_DIFFER = dt.timedelta(minutes=1)
 """How far apart the clocks of two machines may be."""
@@ -91,16 +94,16 @@ async def define(
     rules.check_code(code)
     if not 0 <= h3_resolution <= rules.FINEST:
         raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
-    if grain not in rules.STEPS:
+    if grain not in STEPS:
         raise Invalid("The grain must be hour or day.")
     if not zones or not age_bands or len(set(age_bands)) < len(age_bands) or not all(age_bands):
         raise Invalid("A dataset declares its zones, and its age bands once each.")
-    rules.key_zones(zones, h3_resolution, await get_geography(zone_table))
+    key_zones(zones, h3_resolution, await get_geography(zone_table))
     if max(max_cells, max_events, half_life_days) > rules.LARGEST_BOUND:
         raise Invalid("Bounds and half-life are a million at most.")
     if min(max_cells, max_events, half_life_days, epsilon_micro) < 1 or epsilon_micro > budget_micro:
         raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
-    if min(rules.EPSILON_PERCENT.values()) * epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
+    if min(EPSILON_PERCENT.values()) * epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
         raise Invalid("Epsilon is too small to be divided.")
     rules.check_privacy(
         unit=unit, mechanism=mechanism, delta_exponent=delta_exponent, max_zones=max_zones,
@@ -142,7 +145,7 @@ async def build(
     note_fr: str = "",
     note_en: str = "",
     publish: bool = True,
-    progress: Say | None = None,
+    progress: ReportProgress | None = None,
 ) -> uuid.UUID:
     """Build one private release of `dataset` over the half-open period and return it: sealed, refused or blocked.
 
@@ -154,12 +157,14 @@ async def build(
     before the last one is there, inputs that are malformed (before anything is spent), a clock that was put back, and a
     budget that is spent, the dataset's or a year's.
     """
-    say = progress or (lambda _step, _share: None)
+    report = progress or no_progress
     now = clock.now()
-    specification = await queries.specify(await queries.get_dataset(dataset), period_from, period_to, revision=revision)
+    specification = await queries.get_specification(
+        await queries.get_dataset(dataset), period_from, period_to, revision=revision
+    )
     if specification.period_to > now:
         raise Invalid("The period is not over yet.")
-    async with alone(f"build {specification.digest}", say):
+    async with exclusive(f"build {specification.digest}", on_wait=lambda: report(WAITING, 0.0)):
         row = await _find(specification)
         if row is None or row["state"] == "spent":
             if row is None:
@@ -167,28 +172,28 @@ async def build(
             interrupted: uuid.UUID | None = row["id"] if row else None
             aggregation = Aggregation(specification, settings().state / "builds" / specification.digest)
             spend = Spend(specification, interrupted, note_fr, note_en)
-            await _count_and_keep(aggregation, spend, events=events, subscribers=subscribers, say=say)
+            await _count_and_keep(aggregation, spend, events=events, subscribers=subscribers, report=report)
             row = await _find(specification)
         assert row
         if row["state"] == "noised":
-            await publishing.assess(specification, row, say)
+            await publishing.assess(specification, row, report)
             row = await _find(specification)
             assert row
         if row["state"] == "assessed" and publish:
-            await publishing.seal(row, by="", say=say)
-        say("done", 1.0)
+            await publishing.seal(row, by="", report=report)
+        report("done", 1.0)
     release: uuid.UUID = row["id"]
     return release
 
 
-async def _find(specification: rules.Specification) -> asyncpg.Record | None:
+async def _find(specification: Specification) -> asyncpg.Record | None:
     return await fetch_one(
         "SELECT * FROM release WHERE dataset = $1 AND period_from = $2 AND period_to = $3 AND specification = $4",
         specification.dataset, specification.period_from, specification.period_to, specification.digest,
     )  # fmt: skip
 
 
-async def _follows(specification: rules.Specification, note_fr: str, note_en: str) -> None:
+async def _follows(specification: Specification, note_fr: str, note_en: str) -> None:
     """Refuse a revision that does not follow the last one of its period, or does not say what changed."""
     if specification.revision == 1:
         return
@@ -206,14 +211,14 @@ async def _follows(specification: rules.Specification, note_fr: str, note_en: st
 class Spend:
     """What a build commits before it looks: its specification, or the row of one that was interrupted."""
 
-    specification: rules.Specification
+    specification: Specification
     interrupted: uuid.UUID | None
     note_fr: str
     note_en: str
 
 
 async def _count_and_keep(
-    aggregation: Aggregation, spend: Spend, *, events: str | None, subscribers: str | None, say: Say
+    aggregation: Aggregation, spend: Spend, *, events: str | None, subscribers: str | None, report: ReportProgress
 ) -> None:
     """Check, spend (unless that was interrupted), count, draw, and keep the outcome."""
     specification = aggregation.specification
@@ -228,20 +233,20 @@ async def _count_and_keep(
         budget.year_epsilon_micro(specification.unit_rho_nano, specification.unit_rho_nano, 0)
 
     with aggregation:
-        say("checking the inputs", 0.05)
+        report("checking the inputs", 0.05)
         await asyncio.to_thread(check)
-        say("committing the privacy budget", 0.2)
+        report("committing the privacy budget", 0.2)
         started_at = await _starting_at(specification.purpose)
         release = await _spend(spend, started_at)
-        say("asking who consents", 0.25)
+        report("asking who consents", 0.25)
         consent = await intervals_around(specification.purpose, started_at)
-        keys = rules.hash_keys(settings().secret, specification.digest)
-        say("counting", 0.3)
+        keys = hash_keys(settings().secret.encode(), specification.digest)
+        report("counting", 0.3)
         await asyncio.to_thread(aggregation.count, consent, keys, started_at)
-        say("drawing noise", 0.55)
-        outcome = await asyncio.to_thread(aggregation.release, say)
-        say("keeping the noisy cells", 0.9)
-        await _keep(release, outcome, {row["notice"] for row in consent}, say)
+        report("drawing noise", 0.55)
+        outcome = await asyncio.to_thread(aggregation.release, report)
+        report("keeping the noisy cells", 0.9)
+        await _keep(release, outcome, {row["notice"] for row in consent}, report)
 
 
 async def _starting_at(purpose: str) -> dt.datetime:
@@ -295,7 +300,7 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
     return made
 
 
-async def _charge(release: uuid.UUID, specification: rules.Specification, year: int, units: int) -> None:
+async def _charge(release: uuid.UUID, specification: Specification, year: int, units: int) -> None:
     """Charge a release to one year of its subscribers, inside the spend's transaction."""
     s = specification
     most = settings().subscriber_year_epsilon_micro
@@ -325,11 +330,11 @@ async def _charge(release: uuid.UUID, specification: rules.Specification, year: 
     )  # fmt: skip
 
 
-async def _keep(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], say: Say) -> None:
+async def _keep(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], report: ReportProgress) -> None:
     """Store the outcome privately, then say so in the release's row; a refused one keeps its figures and no weight."""
     for name, path in outcome.files.items():
-        await objects.put(objects.private_key(release, name), path)
-    say("recording the noisy cells", 0.94)
+        await object_store.put(object_store.private_key(release, name), path)
+    report("recording the noisy cells", 0.94)
     figures = outcome.figures | {"refusal": outcome.refusal, "state": "refused" if outcome.refusal else "noised"}
     async with transaction():
         await execute(

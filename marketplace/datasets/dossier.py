@@ -12,7 +12,7 @@ import rfc8785
 
 from marketplace.consent.rules import public_key, sign, verify
 from marketplace.privacy import gate
-from marketplace.privacy import specification as rules
+from marketplace.privacy.specification import METHOD
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -79,7 +79,7 @@ def document(
             "promise": {
                 "unit": f"one subscriber in one {s.unit}",
                 "mechanism": f"discrete {s.mechanism}",
-                "method": rules.METHOD,
+                "method": METHOD,
                 "epsilon_micro": s.epsilon_micro,
                 "delta_exponent": s.delta_exponent,
                 "rho_nano": s.unit_rho_nano,

@@ -17,12 +17,11 @@ from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
 from marketplace.consent.rules import public_key
-from marketplace.datasets import actions, dossier, publishing, queries, requests, zone_pages
-from marketplace.datasets.written_zones import names, read_area
+from marketplace.datasets import actions, build_requests, dossier, publishing, queries, rules, zone_pages
+from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_tables import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor, staff
-from marketplace.privacy import specification as rules
 from marketplace.privacy.geography import OwnZones
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext
@@ -154,7 +153,7 @@ async def ask_for_build(
 ) -> Redirect | Template:
     """Ask for a release; a job builds it and the dataset's page tells how far it is."""
     try:
-        await requests.ask_for_build(
+        await build_requests.ask_for_build(
             code, _day(data.first_day), _day(data.last_day) + dt.timedelta(days=1), request_id=data.form_id,
             by=request.user.name, note_fr=data.note_fr, note_en=data.note_en, publish=data.publish == "yes",
         )  # fmt: skip
@@ -169,7 +168,7 @@ async def set_cadence(
     code: FromPath[str], data: Annotated[CadenceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Let releases be built by themselves, or not."""
-    await requests.set_cadence(code, data.cadence)
+    await build_requests.set_cadence(code, data.cadence)
     return see(f"/steward/datasets/{code}")
 
 
@@ -225,7 +224,7 @@ async def _choices() -> dict[str, Any]:
 
 async def _shown(code: str, number: int) -> dict[str, Any]:
     dataset = await queries.get_dataset(code)
-    asked = await requests.list_requests(code)
+    asked = await build_requests.list_requests(code)
     return {
         "dataset": dataset,
         "zones": len(await queries.key_zones(code)),

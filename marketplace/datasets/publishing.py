@@ -16,45 +16,43 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.database import execute, fetch, fetch_one, transaction
 from marketplace.datasets import dossier, queries
 from marketplace.errors import Conflict, Invalid
-from marketplace.locks import alone
+from marketplace.locks import exclusive
 from marketplace.privacy import editions, finishing, gate, noise
+from marketplace.progress import WAITING, no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
 
     import asyncpg
     import pyarrow as pa
 
     from marketplace.privacy.specification import Specification
+    from marketplace.progress import ReportProgress
 
-    Say = Callable[[str, float], None]
 
-
-async def assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
+async def assess(specification: Specification, row: asyncpg.Record, report: ReportProgress) -> None:
     """Put a noised release (its row) before the gate; write its signed dossier, and `assessed` or `blocked`."""
-    async with alone("assess", say, 0.95):
-        await _assess(specification, row, say)
+    async with exclusive("assess", on_wait=lambda: report(WAITING, 0.95)):
+        await _assess(specification, row, report)
 
 
-async def _assess(specification: Specification, row: asyncpg.Record, say: Say) -> None:
-    say("assessing the release", 0.95)
+async def _assess(specification: Specification, row: asyncpg.Record, report: ReportProgress) -> None:
+    report("assessing the release", 0.95)
     release = row["id"]
     cells = _table(await _kept(row))
-    weights = _table(await objects.get(objects.private_key(release, "manifest.parquet")))["weight"].to_numpy()
+    weights = _table(await object_store.get(object_store.private_key(release, "manifest.parquet")))["weight"].to_numpy()
     candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await _charged(release))
     held = await _held(specification, release)
     found = await asyncio.to_thread(gate.findings, candidate, held, settings().subscriber_year_epsilon_micro)
     now = max(clock.now(), row["started_at"])
     document = dossier.document(specification, row, found, now)
     why = gate.reasons(found)
-    say("recording the dossier", 0.96)
+    report("recording the dossier", 0.96)
     async with transaction():
         changed = await execute(
             "UPDATE release SET state = $2, refusal = $3 WHERE id = $1 AND state = 'noised'",
@@ -68,11 +66,11 @@ async def _assess(specification: Specification, row: asyncpg.Record, say: Say) -
             )  # fmt: skip
 
 
-async def publish(release: uuid.UUID, *, by: str, progress: Say | None = None) -> None:
+async def publish(release: uuid.UUID, *, by: str, progress: ReportProgress | None = None) -> None:
     """Publish an assessed release; one that is sealed already stays as it is. Refuses what the gate did not let pass."""
-    say = progress or (lambda _step, _share: None)
+    report = progress or no_progress
     row = await queries.get_release(release)
-    async with alone(f"build {row['specification']}", say):
+    async with exclusive(f"build {row['specification']}", on_wait=lambda: report(WAITING, 0.0)):
         row = await queries.get_release(release)
         if row["state"] == "sealed":
             return
@@ -80,16 +78,18 @@ async def publish(release: uuid.UUID, *, by: str, progress: Say | None = None) -
             raise Conflict("The release gate blocked this release: {reasons}", reasons=row["refusal"])
         if row["state"] != "assessed":
             raise Conflict("This release is not ready to be published.")
-        await seal(row, by=by, say=say)
+        await seal(row, by=by, report=report)
 
 
-async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
+async def seal(row: asyncpg.Record, *, by: str, report: ReportProgress) -> None:
     """Publish the kept cells, byte for byte, and the editions made of them, and close the release for ever."""
     release = row["id"]
-    say("sealing", 0.97)
+    report("sealing", 0.97)
     data = await _kept(row)
     dataset = await queries.get_dataset(row["dataset"])
-    specification = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+    specification = await queries.get_specification(
+        dataset, row["period_from"], row["period_to"], revision=row["revision"]
+    )
     if specification.digest != row["specification"]:
         raise Conflict(
             "This release was made by another method than today's: build the period's next revision instead."
@@ -99,14 +99,14 @@ async def seal(row: asyncpg.Record, *, by: str, say: Say) -> None:
     scaled = max(1.0, row["error_people"] / max(base, 1))
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset["edition_multiples"], 1):
-        say("making editions", 0.975)
+        report("making editions", 0.975)
         finer, finer_laws, figures = await asyncio.to_thread(
             _coarser, specification, finer, finer_laws, multiple, scaled
         )
-        await objects.put(objects.edition_key(release, level), finer)
+        await object_store.put(object_store.edition_key(release, level), finer)
         levels.append((level, multiple, figures))
-    await objects.put(objects.cells_key(release), data)
-    say("recording the seal", 0.98)
+    await object_store.put(object_store.cells_key(release), data)
+    report("recording the seal", 0.98)
     async with transaction():
         changed = await execute(
             "UPDATE release SET state = 'sealed', sealed_at = $2, sealed_by = $3 WHERE id = $1 AND state = 'assessed'",
@@ -170,7 +170,7 @@ def _outside(specification: Specification, cells: pa.Table) -> float:
 
 async def _kept(row: asyncpg.Record) -> bytes:
     """Return the kept cells, which must be the ones recorded."""
-    data = await objects.get(objects.private_key(row["id"], "cells.parquet"))
+    data = await object_store.get(object_store.private_key(row["id"], "cells.parquet"))
     if hashlib.sha256(data).hexdigest() != row["cells_sha256"]:
         raise Conflict(
             "The kept cells of release {release} are not the ones recorded; restore the object store.",
@@ -192,9 +192,9 @@ async def _held(specification: Specification, release: uuid.UUID) -> list[gate.H
     held = []
     for row in rows:
         dataset = await queries.get_dataset(row["dataset"])
-        other = await queries.specify(dataset, row["period_from"], row["period_to"], revision=row["revision"])
+        other = await queries.get_specification(dataset, row["period_from"], row["period_to"], revision=row["revision"])
         is_public = row["state"] == "sealed"
-        cells = _table(await (objects.get(objects.cells_key(row["id"])) if is_public else _kept(row)))
+        cells = _table(await (object_store.get(object_store.cells_key(row["id"])) if is_public else _kept(row)))
         held.append(gate.Held(str(row["id"]), other, cells, await _charged(row["id"])))
     return held
 

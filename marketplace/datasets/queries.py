@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace import object_store as objects
+from marketplace import object_store
 from marketplace.database import fetch, fetch_one
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.privacy import specification as rules
+from marketplace.privacy import key_set
+from marketplace.privacy.specification import Specification, specify
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -140,15 +141,15 @@ async def key_zones(dataset: str) -> tuple[str, ...]:
     """Return the zones of a dataset's public key set, ascending, published or not."""
     row = await get_dataset(dataset)
     geography = await get_geography(row["zone_table"])
-    return await asyncio.to_thread(rules.key_zones, row["zones"], row["h3_resolution"], geography)
+    return await asyncio.to_thread(key_set.key_zones, row["zones"], row["h3_resolution"], geography)
 
 
-async def specify(
+async def get_specification(
     dataset: asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
-) -> rules.Specification:
-    """Return what a build of `dataset` (its row) over the half-open period is asked for, as `rules.specify` does."""
+) -> Specification:
+    """Return what a build of `dataset` (its row) over the half-open period is asked for, as `specification.specify` does."""
     geography = await get_geography(dataset["zone_table"])
-    return rules.specify(dataset, period_from, period_to, revision=revision, geography=geography)
+    return specify(dataset, period_from, period_to, revision=revision, geography=geography)
 
 
 async def cells(release: uuid.UUID) -> pa.Table:
@@ -157,7 +158,7 @@ async def cells(release: uuid.UUID) -> pa.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     await _get_sealed(release)
-    return pq.read_table(pa.BufferReader(await objects.get(objects.cells_key(release))))
+    return pq.read_table(pa.BufferReader(await object_store.get(object_store.cells_key(release))))
 
 
 async def manifest(release: uuid.UUID) -> Manifest:
@@ -166,7 +167,9 @@ async def manifest(release: uuid.UUID) -> Manifest:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     await _get_sealed(release)
-    table = pq.read_table(pa.BufferReader(await objects.get(objects.private_key(release, "manifest.parquet"))))
+    table = pq.read_table(
+        pa.BufferReader(await object_store.get(object_store.private_key(release, "manifest.parquet")))
+    )
     return Manifest(table["reference"].to_numpy(), table["weight"].to_numpy())
 
 
@@ -176,7 +179,7 @@ async def find_contribution(release: uuid.UUID, reference: int) -> Contribution 
     Reads the manifest's footer (once a process) and one row group, whatever its size.
     """
     await _get_sealed(release)
-    return await asyncio.to_thread(_look_up, objects.private_key(release, "manifest.parquet"), reference)
+    return await asyncio.to_thread(_look_up, object_store.private_key(release, "manifest.parquet"), reference)
 
 
 def _look_up(key: str, reference: int) -> Contribution | None:
@@ -187,7 +190,7 @@ def _look_up(key: str, reference: int) -> Contribution | None:
     group = int(np.searchsorted(lasts, reference))
     if group == len(lasts) or reference < firsts[group]:
         return None
-    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(key), mode="r"), metadata=footer) as file:
+    with pq.ParquetFile(pa.PythonFile(object_store.ObjectFile(key), mode="r"), metadata=footer) as file:
         rows = file.read_row_group(group)
     references = rows["reference"].to_numpy()
     place = int(np.searchsorted(references, reference))
@@ -202,7 +205,7 @@ def _groups(key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.in
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(key), mode="r")) as file:
+    with pq.ParquetFile(pa.PythonFile(object_store.ObjectFile(key), mode="r")) as file:
         footer = file.metadata
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     statistics: list[Any] = [group.column(0).statistics for group in groups]

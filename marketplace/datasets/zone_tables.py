@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one
+from marketplace.datasets import rules
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.privacy import geojson
-from marketplace.privacy import specification as rules
 from marketplace.privacy.geography import H3, Geography, OwnZones
 from marketplace.web import maps
 

@@ -1,6 +1,6 @@
 """What can be done about delivery: open a download for an entitled partner, and record that it was made.
 
-Only a release's sealed cells are reached, through `objects.public_object`. The CSV is derived from them once, the same
+Only a release's sealed cells are reached, through `object_store.public_object`. The CSV is derived from them once, the same
 bytes whoever derives it, and kept beside them.
 """
 
@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.database import execute, fetch_one, lock, transaction
 from marketplace.delivery import rules
 from marketplace.delivery.queries import get_entitlement
@@ -55,13 +54,15 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
     rules.check_format(file_format)
     row = await get_entitlement(partner, entitlement)
     rules.check_standing(row, now)
-    key = objects.public_object(
-        objects.edition_key(row["release"], row["level"]) if row["level"] else objects.cells_key(row["release"])
+    key = object_store.public_object(
+        object_store.edition_key(row["release"], row["level"])
+        if row["level"]
+        else object_store.cells_key(row["release"])
     )
     if file_format == "csv":
         key = await _csv_of(key)
     return Download(
-        entitlement=entitlement, format=file_format, key=key, byte_count=await objects.size(key),
+        entitlement=entitlement, format=file_format, key=key, byte_count=await object_store.size(key),
         name=rules.file_name(row["dataset"], row["period_from"], row["period_to"], row["level"], file_format),
         tag=rules.entity_tag(row["cells_sha256"], file_format), modified=rules.http_date(row["sealed_at"]),
         sha256=row["cells_sha256"] if file_format == "parquet" else "",
@@ -99,19 +100,19 @@ async def record_download(download: Download, *, is_part: bool) -> None:
 async def read(download: Download, part: rules.Part) -> AsyncIterator[bytes]:
     """Yield a part of a file in chunks of a mebibyte at most."""
     for start in range(part.start, part.end, CHUNK_BYTES):
-        yield await objects.get_range(download.key, start, min(start + CHUNK_BYTES, part.end))
+        yield await object_store.get_range(download.key, start, min(start + CHUNK_BYTES, part.end))
 
 
 async def _csv_of(cells_key: str) -> str:
     """Return where the CSV of sealed cells lies, writing it there first when it is missing."""
-    key = objects.public_object(cells_key.removesuffix("parquet") + "csv")
+    key = object_store.public_object(cells_key.removesuffix("parquet") + "csv")
     try:
-        await objects.size(key)
+        await object_store.size(key)
     except NotFound:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "cells.csv"
             await asyncio.to_thread(_write_csv, cells_key, path)
-            await objects.put(key, path)
+            await object_store.put(key, path)
     return key
 
 
@@ -124,7 +125,7 @@ def _write_csv(cells_key: str, path: Path) -> None:
     import pyarrow.csv as pacsv  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with pq.ParquetFile(pa.PythonFile(objects.ObjectFile(cells_key), mode="r")) as cells:
+    with pq.ParquetFile(pa.PythonFile(object_store.ObjectFile(cells_key), mode="r")) as cells:
         schema = _as_text(cells.schema_arrow.empty_table()).schema
         with path.open("wb") as file, pacsv.CSVWriter(cast("IO[bytes]", _EndingLines(file)), schema) as csv:
             for batch in cells.iter_batches(ROWS_AT_ONCE):

@@ -15,7 +15,7 @@ from marketplace.auctions import actions as auctions
 from marketplace.auctions import award, contributors
 from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
-from marketplace.builds.registry import Registry
+from marketplace.builds.subscriber_registry import Registry
 from marketplace.database import fetch, fetch_one, fetch_value, transaction
 from marketplace.embedded.city import AGE_BANDS
 from marketplace.embedded.sales import pay

@@ -33,10 +33,11 @@ from marketplace.purchases.invoices import change_billing
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    Say = Callable[[str, float], None]
+    from marketplace.progress import ReportProgress
+
 
 SEED = 2013
 INHABITANTS = 120_000
@@ -93,34 +94,34 @@ ADDRESSES = {"FR": ("12 rue des Capucins", "69001", "Lyon"), "DE": ("Torstraße 
 """Where the demo's partners want their invoices, by country."""
 
 
-async def make_world(state: Path, say: Say) -> None:
-    """Make what is missing of the world; `say` is told each step and the share done."""
+async def make_world(state: Path, report: ReportProgress) -> None:
+    """Make what is missing of the world; `report` receives each step and the share done."""
     if await fetch_value("SELECT count(*) FROM person WHERE email = $1", PARTNER.email) and await _is_whole():
         return
-    say("making the city of " + NAME, 0.05)
+    report("making the city of " + NAME, 0.05)
     end = last_monday(clock.now())
     city = make_city(
         state / "city", seed=SEED, people=INHABITANTS, start=(end - dt.timedelta(days=DAYS)).date(), days=DAYS
     )
-    say("adding its mobile lines", 0.25)
+    report("adding its mobile lines", 0.25)
     await identity.add_subscribers(city.references.tolist())
-    say("asking for consent", 0.3)
+    report("asking for consent", 0.3)
     await _consent(city, end - dt.timedelta(days=DAYS + 30))
     await _datasets(city)
-    await _releases(city, end, say)
-    say("letting people in", 0.8)
+    await _releases(city, end, report)
+    report("letting people in", 0.8)
     await _people()
     await _offers()
-    say("opening auctions", 0.86)
+    report("opening auctions", 0.86)
     await open_auctions([(await _partner_of(who), who.email) for who in (PARTNER, ABROAD)], by=STEWARD.name)
-    say("making the first sales", 0.88)
+    report("making the first sales", 0.88)
     long_ago, fresh = FIRST_SALES
     with _hold_of(0):
         await _sell(long_ago)
         await earnings.release_shares()
     await _sell(fresh)
     await finish_auctions()
-    say("paying people", 0.96)
+    report("paying people", 0.96)
     await make_paydays(await _line_of(SUBSCRIBER), FINANCE.email, FINANCE_TOO.email)
 
 
@@ -185,14 +186,14 @@ async def _datasets(city: City) -> None:
     )  # fmt: skip
 
 
-async def _releases(city: City, end: dt.datetime, say: Say) -> None:
+async def _releases(city: City, end: dt.datetime, report: ReportProgress) -> None:
     week = dt.timedelta(days=7)
     wanted = (
         ("lyon-presence-day", end - 4 * week, end),
         ("lyon-presence-hour", end - 2 * week, end - week),
         ("lyon-presence-hour", end - week, end),
     )
-    say("reading its events", 0.33)
+    report("reading its events", 0.33)
     await ingest_events(str(city.events), str(city.subscribers))
     for number, (dataset, start, stop) in enumerate(wanted):
         done = 0.35 + 0.15 * number
@@ -202,7 +203,7 @@ async def _releases(city: City, end: dt.datetime, say: Say) -> None:
             continue
         await datasets.build(
             dataset, period_from=start, period_to=stop,
-            progress=lambda step, share, done=done: say(f"building a private release: {step}", done + 0.15 * share),  # type: ignore[misc]
+            progress=lambda step, share, done=done: report(f"building a private release: {step}", done + 0.15 * share),  # type: ignore[misc]
         )  # fmt: skip
 
 

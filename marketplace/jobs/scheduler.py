@@ -1,8 +1,8 @@
 """The scheduler: APScheduler decides when a job is due, a `job_run` row decides whether it runs.
 
-A slot is a multiple of the job's interval. Whoever runs a slot holds the job's advisory lock on a connection of the
-worker's own, so a worker that dies lets go at once and another takes the slot over. Jobs pull whatever is due, so one
-run answers for every slot that was missed while no worker ran; the row says how many.
+A slot is a multiple of the job's interval. The worker that runs a slot has the job's lock (`locks.exclusive`) on a
+connection of its own, so a worker that dies releases the lock at once and another runs the slot. Jobs pull what is due,
+so one run answers for every slot that was missed while no worker ran; the row says how many.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from marketplace import clock
-from marketplace.database import DB, execute, fetch, fetch_one
+from marketplace.database import execute, fetch, fetch_one
 from marketplace.jobs.timetable import DAY, MINUTE, jobs
+from marketplace.locks import LockSession, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,53 +48,13 @@ def slot_of(now: dt.datetime, every: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(now.timestamp() // every * every, dt.UTC)
 
 
-async def run_due(turns: Turns, job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
+async def run_due(session: LockSession, job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
     """Run the job's present slot unless it ran; tell whether this call did it. A failure is recorded and tried again."""
     slot = slot_of(clock.now(), every)
     if await fetch_one("SELECT 1 FROM job_run WHERE job = $1 AND slot = $2 AND finished_at IS NOT NULL", job, slot):
         return False
-    async with turns.take(job) as is_ours:
+    async with exclusive(f"job {job}", wait=False, session=session) as is_ours:
         return is_ours and await _run_slot(job, slot, every, work)
-
-
-class Turns:
-    """Whose turn each job is: advisory locks on one connection outside the pool, which work may need to the last."""
-
-    def __init__(self) -> None:
-        """Connect at the first turn."""
-        self.connection: asyncpg.Connection | None = None
-        self.speaking = asyncio.Lock()
-        self.taken: set[str] = set()
-
-    @contextlib.asynccontextmanager
-    async def take(self, job: str) -> AsyncIterator[bool]:
-        """Take the job's turn, if nobody in any process has it; a process that dies gives its turns back."""
-        if job in self.taken:
-            yield False
-            return
-        self.taken.add(job)
-        try:
-            if not await self._ask("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", job):
-                yield False
-                return
-            try:
-                yield True
-            finally:
-                await self._ask("SELECT pg_advisory_unlock(hashtextextended($1, 1))", job)
-        finally:
-            self.taken.discard(job)
-
-    async def _ask(self, sql: str, job: str) -> bool:
-        async with self.speaking:
-            if self.connection is None or self.connection.is_closed():
-                self.connection = await DB.get_new_connection()
-            return bool(await self.connection.fetchval(sql, job))
-
-    async def close(self) -> None:
-        """Give every turn back."""
-        if self.connection is not None:
-            await self.connection.close()
-            self.connection = None
 
 
 async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
@@ -134,14 +95,14 @@ async def ticking() -> AsyncIterator[None]:
     What is under way at the end is given up, and taken up by whoever ticks next.
     """
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped while the last one works is no news
-    turns = Turns()
+    session = LockSession()
     scheduler = AsyncIOScheduler(
         timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
     everything = jobs() | {"forget-runs": (DAY, forget_old_runs)}
     for job, (every, work) in everything.items():
         scheduler.add_job(
-            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[turns, job, every, work], id=job,
+            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[session, job, every, work], id=job,
             next_run_time=dt.datetime.now(dt.UTC),
         )  # fmt: skip
     scheduler.start()
@@ -149,7 +110,7 @@ async def ticking() -> AsyncIterator[None]:
         yield
     finally:
         scheduler.shutdown(wait=False)
-        await turns.close()
+        await session.close()
 
 
 async def work_until_stopped() -> None:

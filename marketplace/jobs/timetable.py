@@ -12,8 +12,8 @@ from marketplace.auctions.contributors import award_calls, tell_supply
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.exports import write_exports
 from marketplace.catalogue.actions import refresh_demand
+from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
-from marketplace.datasets.requests import refresh_datasets, run_requests
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.bank_details import keep_details
 from marketplace.earnings.payouts import draft_on_time, follow_transfers

@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from marketplace.privacy import finishing, noise, sampler
-from marketplace.privacy import specification as rules
+from marketplace.privacy.key_set import parent_zones
+from marketplace.privacy.thresholds import Published, agree, withhold
+from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from marketplace.privacy.specification import Specification
+    from marketplace.progress import ReportProgress
 
-    Say = Callable[[str, float], None]
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SAMPLER_FROM: Final = 1_000_000
@@ -69,7 +69,7 @@ class Counts:
 class Drawn:
     """What a build may keep and publish."""
 
-    published: rules.Published
+    published: Published
     rolled: finishing.Rolled
     counted: NDArray[np.int64]
     """Keys whose people are inside something published: the manifest weighs these."""
@@ -79,31 +79,31 @@ class Drawn:
     """Kind, name, population, consenting."""
 
 
-def draw(specification: Specification, counts: Counts, secret: bytes, say: Say | None = None) -> Drawn:
+def draw(specification: Specification, counts: Counts, secret: bytes, report: ReportProgress | None = None) -> Drawn:
     """Draw a release's noise once and return what may be published of it.
 
     secret: the operator's; the draws of the table sampler are a function of it, the specification and every count.
     """
     s = specification
     source = Source(s, noise_key(secret, s, counts))
-    told = say or (lambda _step, _share: None)
+    report = report or no_progress
     if counts.totals is not None or s.is_dense:
-        people = source.everywhere("people", counts.keys, counts.people, s.key_count, told)
-        keys = rules.withhold(people, s.threshold)
+        people = source.everywhere("people", counts.keys, counts.people, s.key_count, report)
+        keys = withhold(people, s.threshold)
         published_people = people[keys]
     else:
         people = None
-        keys, published_people = source.reaching("people", counts, s.threshold, told)
+        keys, published_people = source.reaching("people", counts, s.threshold, report)
     if s.parent_resolution:
         assert people is not None
-        all_events = source.everywhere("events", counts.keys, counts.events, s.key_count, told)
+        all_events = source.everywhere("events", counts.keys, counts.events, s.key_count, report)
         events = all_events[keys]
         rolled = finishing.roll_up(s, people, all_events)
     else:
         # Noise on the events of withheld cells would never be seen: not drawing it changes nothing that is published.
         events = source.noisy("events", _at(keys, counts.keys, counts.events))
         rolled = finishing.Rolled.none()
-    published = rules.Published(keys, published_people, rules.agree(published_people, events))
+    published = Published(keys, published_people, agree(published_people, events))
     total_error = 0.0
     factor = 1.0
     if counts.totals is not None:
@@ -111,7 +111,7 @@ def draw(specification: Specification, counts: Counts, secret: bytes, say: Say |
         totals = source.noisy("totals", np.asarray(counts.totals, np.int64))
         published, factor, total_error = finishing.undo_truncation(s, published, people, totals)
         rolled = rolled.scaled(finishing.undo_truncation(s, rolled.published, people, totals)[0])
-    told("telling coverage", 0.85)
+    report("telling coverage", 0.85)
     figures, coverage = finishing.coverage(
         s, np.asarray(counts.population, np.int64), np.asarray(counts.consenting, np.int64), source.noisy
     )
@@ -137,7 +137,7 @@ class Source:
         self.specification, self.key = specification, key
         self.engine = "table" if specification.key_count > SAMPLER_FROM else "opendp"
 
-    def noisy(self, what: str, counts: NDArray[np.int64], say: Say | None = None) -> NDArray[np.int64]:
+    def noisy(self, what: str, counts: NDArray[np.int64], report: ReportProgress | None = None) -> NDArray[np.int64]:
         """Return these counts of a part with noise, each its own."""
         s = self.specification
         if self.engine == "table":
@@ -152,26 +152,26 @@ class Source:
         for part in parts:
             drawn[done : done + len(part)] = part
             done += len(part)
-            if say:
-                say("drawing noise", 0.55 + 0.3 * done / len(counts))
+            if report:
+                report("drawing noise", 0.55 + 0.3 * done / len(counts))
         return drawn
 
     def everywhere(
-        self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, say: Say
+        self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, report: ReportProgress
     ) -> NDArray[np.int64]:
         """Return the noisy counts of the whole key set of `size`, zero or not."""
         whole = np.zeros(size, np.int64)
         whole[keys] = counts
-        return self.noisy(what, whole, say)
+        return self.noisy(what, whole, report)
 
     def reaching(
-        self, what: str, counts: Counts, threshold: int, say: Say
+        self, what: str, counts: Counts, threshold: int, report: ReportProgress
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the keys whose noisy count reaches the threshold, ascending, and those counts."""
         size = self.specification.key_count
         if self.engine == "opendp":
-            whole = self.everywhere(what, counts.keys, counts.people, size, say)
-            keys = rules.withhold(whole, threshold)
+            whole = self.everywhere(what, counts.keys, counts.people, size, report)
+            keys = withhold(whole, threshold)
             return keys, whole[keys]
         people = self.noisy(what, counts.people)
         there = np.flatnonzero(people >= threshold)
@@ -219,7 +219,7 @@ def table(specification: Specification, drawn: Drawn) -> pa.Table:
     bands = len(s.segments)
     places = [s.named(drawn.published.keys // (bands * s.times))]
     if len(drawn.rolled.keys):
-        parents = np.asarray(rules.parents(s.zones, s.parent_resolution, s.geography)[0], dtype=object)
+        parents = np.asarray(parent_zones(s.zones, s.parent_resolution, s.geography)[0], dtype=object)
         places.append(parents[drawn.rolled.keys // (bands * s.times)])
     keys = np.concatenate([drawn.published.keys, drawn.rolled.keys])
     step = s.step // dt.timedelta(microseconds=1)

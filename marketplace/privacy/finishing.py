@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from marketplace.privacy import noise
-from marketplace.privacy import specification as rules
+from marketplace.privacy.key_set import coverage_areas, parent_zones
+from marketplace.privacy.thresholds import Published, agree, disclosed_consenting, median_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +56,11 @@ class Rolled:
         return cls(nothing, nothing, nothing, nothing)
 
     @property
-    def published(self) -> rules.Published:
+    def published(self) -> Published:
         """Return the sums as published counts."""
-        return rules.Published(self.keys, self.people, self.events)
+        return Published(self.keys, self.people, self.events)
 
-    def scaled(self, counts: rules.Published) -> Rolled:
+    def scaled(self, counts: Published) -> Rolled:
         """Return the same sums with other counts."""
         return Rolled(self.keys, counts.people, counts.events, self.children)
 
@@ -72,7 +73,7 @@ def roll_up(specification: Specification, people: NDArray[np.int64], events: NDA
     already and is not in it, so no subtraction of published figures leaves a single withheld cell.
     """
     s = specification
-    names, parent = rules.parents(s.zones, s.parent_resolution, s.geography)
+    names, parent = parent_zones(s.zones, s.parent_resolution, s.geography)
     shape = (len(s.zones), s.times * len(s.segments))
     thin = (people < s.threshold).reshape(shape)
     size = (len(names), shape[1])
@@ -86,12 +87,12 @@ def roll_up(specification: Specification, people: NDArray[np.int64], events: NDA
     keys = np.flatnonzero(large)
     found = sums.ravel()[keys]
     children = np.flatnonzero((thin & large[parent]).ravel())
-    return Rolled(keys, found, rules.agree(found, event_sums.ravel()[keys]), children)
+    return Rolled(keys, found, agree(found, event_sums.ravel()[keys]), children)
 
 
 def undo_truncation(
-    specification: Specification, published: rules.Published, people: NDArray[np.int64], totals: NDArray[np.int64]
-) -> tuple[rules.Published, float, float]:
+    specification: Specification, published: Published, people: NDArray[np.int64], totals: NDArray[np.int64]
+) -> tuple[Published, float, float]:
     """Scale each time's published counts by what bounding took from its total.
 
     people: noisy counts of the whole key set; totals: noisy totals of each time. Bounding takes the same share of every
@@ -118,7 +119,7 @@ def undo_truncation(
     used = np.unique(time)
     off = max((float(total_noise / above[t] + sum_noise / below[t]) for t in used), default=0.0)
     factor = max((float(above[t] / below[t]) for t in used), default=1.0)
-    return rules.Published(published.keys, scaled, rules.agree(scaled, events)), factor, min(off, 1.0)
+    return Published(published.keys, scaled, agree(scaled, events)), factor, min(off, 1.0)
 
 
 def coverage(
@@ -135,7 +136,7 @@ def coverage(
     there, said = population.reshape(shape), consenting.reshape(shape)
     everyone = int(there.sum())
     whole = int(noisy("consenting", np.array([said.sum()], np.int64))[0])
-    names, area = rules.areas(s.zones, s.geography)
+    names, area = coverage_areas(s.zones, s.geography)
     by_area = np.zeros((2, len(names)), np.int64)
     np.add.at(by_area[0], area, there.sum(axis=1))
     np.add.at(by_area[1], area, said.sum(axis=1))
@@ -149,7 +150,7 @@ def coverage(
         for name, people, seen in zip(labels, peopled, drawn, strict=True)
     ]  # fmt: skip
     figures = {
-        "consenting": rules.disclosed_consenting(whole, everyone),
+        "consenting": disclosed_consenting(whole, everyone),
         "population": everyone,
         "r_indicator_micro": r_indicator_micro(there.sum(axis=0), bands, s.law("bands").variance),
     }
@@ -173,11 +174,11 @@ def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int6
 
 
 def figures(
-    specification: Specification, published: rules.Published, rolled: Rolled, consenting: int, population: int
+    specification: Specification, published: Published, rolled: Rolled, consenting: int, population: int
 ) -> dict[str, Any]:
     """Return what is told of a release's cells, all of it computed from published counts and declared things."""
     s = specification
-    n, whole = rules.median_cell(published.people, consenting, population)
+    n, whole = median_cell(published.people, consenting, population)
     keys = np.concatenate([published.keys, rolled.keys])
     latest = None
     if len(keys):
@@ -204,7 +205,7 @@ def outside(specification: Specification, published: int, rolled: int) -> float:
     share = OUTSIDE * max(published, 1) / s.key_count
     if not rolled:
         return share
-    parents = len(rules.parents(s.zones, s.parent_resolution, s.geography)[0])
+    parents = len(parent_zones(s.zones, s.parent_resolution, s.geography)[0])
     return min(share, OUTSIDE * rolled / (parents * s.times * len(s.segments)))
 
 

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from marketplace.privacy import attacks, audit, budget, noise, sampler
-from marketplace.privacy import specification as rules
 from marketplace.privacy.drawing import Source
+from marketplace.privacy.key_set import parent_zones
+from marketplace.privacy.specification import DAY
+from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +127,7 @@ def _threshold(candidate: Candidate) -> Finding:
 
 def _bounds(candidate: Candidate) -> Finding:
     s = candidate.specification
-    units = 1 if s.unit == "release" else (s.period_to - s.period_from) // rules.DAY
+    units = 1 if s.unit == "release" else (s.period_to - s.period_from) // DAY
     figures = {"max_cells": s.max_cells, "max_events": s.max_events, "units": units, "reach": s.reach}
     return Finding("singling out", "bounds", candidate.largest_weight <= s.max_cells * units, figures)
 
@@ -222,7 +224,7 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     s = candidate.specification
     if not s.parent_resolution:
         return 0, 0
-    names, parent = rules.parents(s.zones, s.parent_resolution, s.geography)
+    names, parent = parent_zones(s.zones, s.parent_resolution, s.geography)
     size = np.bincount(parent, minlength=len(names))
     segments, holders = ({name: at for at, name in enumerate(of)} for of in (s.segments, names))
     place = dict(zip(s.zones, parent.tolist(), strict=True))
@@ -317,7 +319,7 @@ def _recovered(rng: np.random.Generator, law: noise.Law, max_cells: int, unit: s
     bounded = np.stack([np.bincount(city.tracks[kept[:, hour], hour], minlength=zones) for hour in range(hours)])
     drawn = sampler.table(law.kind, law.scale).draw(rng.bytes(32), "trajectories", bounded.size)
     noisy = bounded + drawn.reshape(bounded.shape)
-    released = np.where(noisy >= law.threshold(bounded.size, rules.EXPECTED_FALSE_CELLS), noisy, 0)
+    released = np.where(noisy >= law.threshold(bounded.size, EXPECTED_FALSE_CELLS), noisy, 0)
     exact, told, known = (
         attacks.accuracy(attacks.recover(counts, city.places, CITY_PEOPLE, rng), city.tracks)
         for counts in (city.counts, released, attacks.profile_counts(city.counts, CITY_PEOPLE))

@@ -19,10 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import hmac
-import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,9 +28,11 @@ import rfc8785
 from marketplace.errors import Invalid
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
+from marketplace.privacy.key_set import key_zones
+from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import asyncpg
     from numpy.typing import NDArray
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
 METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""
-CADENCES = ("", "day", "week", "month")
-"""How often a dataset's next release is built by itself; empty: when a steward asks."""
 STEPS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
 EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "areas": 2}
 """How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
@@ -57,25 +54,10 @@ TO = ">"
 """Between the zones of a flow: where from > where to."""
 UNITS = ("release", "day")
 MECHANISMS = ("laplace", "gaussian")
-SMALLEST_DELTA, LARGEST_DELTA = 5, 15
-"""Exponents: delta is ten to the minus this."""
-LARGEST_MAX_ZONES = 100
 DAY = dt.timedelta(days=1)
-MOST_AREAS = 64
-"""Coverage is told for no more areas than this: the zones' parents, as fine as that allows."""
-EXPECTED_FALSE_CELLS = 0.1
-"""Empty cells that noise alone lifts over the threshold, on average in one release: one release in ten has one."""
 LARGEST_KEY_SET = 400_000_000
-LARGEST_AREA = 2_000_000
-"""Zones of a key set."""
 LARGEST_DENSE_KEY_SET = 50_000_000
 """Where totals or roll-ups need the noise of every key."""
-SLUG = r"[a-z0-9][a-z0-9-]{1,62}"
-LARGEST_BOUND = 1_000_000
-FINEST = 15
-"""H3's finest resolution, and the lowest level of zones."""
-HASH_PRIME = 2_147_483_647
-HASH_KEYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,128 +272,3 @@ def specify(
     if specification.mechanism == "gaussian" and specification.rho_nano * min(EPSILON_PERCENT.values()) < 100:  # noqa: PLR2004
         raise Invalid("Epsilon is too small to be divided.")
     return specification
-
-
-def latest_period(cadence: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """Return the latest whole day, week (from Monday) or month in UTC that is over at `now`; half-open."""
-    end = now.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if cadence == "day":
-        return end - dt.timedelta(days=1), end
-    if cadence == "week":
-        end -= dt.timedelta(days=end.weekday())
-        return end - dt.timedelta(days=7), end
-    assert cadence == "month"
-    end = end.replace(day=1)
-    return (end - dt.timedelta(days=1)).replace(day=1), end
-
-
-def check_privacy(
-    *, unit: str, mechanism: str, delta_exponent: int, max_zones: int, parent_resolution: int, h3_resolution: int,
-    edition_multiples: Sequence[int], product: str = "presence", grain: str = "day",
-) -> None:  # fmt: skip
-    """Refuse a promise that makes no sense; see the columns of `dataset`."""
-    if product not in PRODUCTS:
-        raise Invalid("The product must be presence, flows or stays.")
-    if product != "presence" and (max_zones or parent_resolution):
-        raise Invalid("Only presence has totals, and thin cells that are added up over a parent.")
-    if product == "stays" and grain != "day":
-        raise Invalid("Stays are counted by day: a night is of the day it begins on.")
-    if unit not in UNITS or mechanism not in MECHANISMS:
-        raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
-    least, most = (SMALLEST_DELTA, LARGEST_DELTA) if mechanism == "gaussian" else (0, 0)
-    if not least <= delta_exponent <= most:
-        raise Invalid("Delta is ten to the minus 5 to 15 for Gaussian noise, and nothing for Laplace.")
-    if not 0 <= max_zones <= LARGEST_MAX_ZONES or not 0 <= parent_resolution < max(1, h3_resolution):
-        raise Invalid("Totals count between 1 and 100 zones, and parents are coarser than zones.")
-    if any(later <= earlier for earlier, later in pairwise([1, *edition_multiples])):
-        raise Invalid("Each edition must be coarser than the one before.")
-
-
-def check_code(code: str) -> None:
-    """Refuse what cannot be the code of a dataset or a zone table: it is part of an address."""
-    if not re.fullmatch(SLUG, code):
-        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
-
-
-def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
-    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once."""
-    zones: set[str] = set()
-    for zone in area:
-        of = geography.level(zone)
-        if of is None or of > level:
-            if geography.code:
-                raise Invalid(
-                    "{zone} is not a zone of the table {table}, of level {level} or coarser.",
-                    zone=zone, table=geography.code, level=level,
-                )  # fmt: skip
-            raise Invalid("{zone} is not an H3 cell of resolution {level} or coarser.", zone=zone, level=level)
-        if len(zones) + geography.count_below(zone, level) > LARGEST_AREA:
-            raise Invalid("That area has more than {most} zones; choose larger ones.", most=LARGEST_AREA)
-        zones.update(geography.below(zone, level))
-    return tuple(sorted(zones))
-
-
-def parents(zones: Sequence[str], level: int, geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the zones of a coarser level that hold `zones`, ascending, and for each zone its holder's position."""
-    of = [geography.above(zone, level) for zone in zones]
-    names = tuple(sorted(set(of)))
-    place = {name: at for at, name in enumerate(names)}
-    return names, np.array([place[name] for name in of], np.int64)
-
-
-def areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows.
-
-    Where the operator's own zones have too many without a parent, the one area is their whole table.
-    """
-    finest = max(geography.level(zone) or 0 for zone in zones)
-    for level in range(finest, 0, -1):
-        found = parents(zones, level, geography)
-        if len(found[0]) <= MOST_AREAS:
-            return found
-    return parents(zones, 0) if geography is H3 else ((geography.code,), np.zeros(len(zones), np.int64))
-
-
-def hash_keys(secret: str, digest: str) -> tuple[int, ...]:
-    """Return the seven keys of the hash that chooses cells: 0 < key < 2^31 - 1, unknown without the secret."""
-    stream = b"".join(
-        hmac.new(secret.encode(), f"cells {digest} {block}".encode(), hashlib.sha256).digest() for block in range(2)
-    )
-    words = np.frombuffer(stream[: HASH_KEYS * 8], dtype="<u8")
-    return tuple(int(word) % (HASH_PRIME - 1) + 1 for word in words)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What of the noisy cells is published: their positions in the key set, and counts that agree with each other."""
-
-    keys: NDArray[np.int64]
-    """Position in zones × times × segments, ascending."""
-    people: NDArray[np.int64]
-    events: NDArray[np.int64]
-
-
-def withhold(people: NDArray[np.int64], threshold: int) -> NDArray[np.int64]:
-    """Return the positions whose noisy count of people reaches the threshold."""
-    return np.flatnonzero(people >= threshold)
-
-
-def agree(people: NDArray[np.int64], events: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the events raised to the people where noise put them below: everyone counted had at least one event."""
-    return np.maximum(events, people)
-
-
-def median_cell(people: NDArray[np.int64], consenting: int, population: int) -> tuple[int, int]:
-    """Return n and N of pricing: people of the (lower) median published cell, and what they would be, if all consented.
-
-    Both are post-processing: of published counts, of the noisy number who consent, and of the registry's population.
-    """
-    if not len(people):
-        return 0, 0
-    n = int(np.sort(people)[(len(people) - 1) // 2])
-    return n, max(n, (n * population + consenting // 2) // consenting)
-
-
-def disclosed_consenting(noisy: int, population: int) -> int:
-    """Return the noisy count of who consents, brought between 1 and the population."""
-    return min(max(noisy, 1), population)

@@ -53,9 +53,9 @@ def zones() -> list[str]:
 
 def specification() -> Specification:
     """Return what is asked for: presence by zone, hour and band, with Gaussian noise."""
-    from marketplace.privacy import specification as rules
+    from marketplace.privacy.specification import Specification
 
-    return rules.Specification(
+    return Specification(
         dataset="country", purpose="p", zones=tuple(zones()), age_bands=_events.BANDS, resolution=RESOLUTION,
         grain="hour", period_from=_events.START, period_to=_events.START + dt.timedelta(days=COUNTRY.days),
         max_cells=MAX_CELLS, max_events=MAX_EVENTS, epsilon_micro=8_000_000, mechanism="gaussian", delta_exponent=9,
@@ -97,9 +97,9 @@ def bare(folder: Path) -> dict[str, float]:
 
 def ingested(folder: Path) -> dict[str, float]:
     """Ingest everything into an empty store."""
-    from marketplace import object_store as objects
+    from marketplace import object_store
+    from marketplace.builds.event_store import Store
     from marketplace.builds.ingest import ingest
-    from marketplace.builds.store import Store
     from marketplace.datasets.ingestion import _table
 
     shutil.rmtree(folder / "objects", ignore_errors=True)
@@ -108,7 +108,9 @@ def ingested(folder: Path) -> dict[str, float]:
         name: _table(name, str(folder / file), folder / "scratch")
         for name, file in (("subscribers", "people.parquet"), ("sites", "sites.parquet"))
     }
-    ingest(Store(objects.store()), sorted(folder.glob("events/*/*.parquet")), folder / "scratch" / "rows", tables=own)
+    ingest(
+        Store(object_store.store()), sorted(folder.glob("events/*/*.parquet")), folder / "scratch" / "rows", tables=own
+    )
     return {"seconds": perf_counter() - start}
 
 
@@ -122,7 +124,7 @@ def released(folder: Path, engine: str) -> dict[str, float]:
 
     from marketplace.builds.aggregation import Aggregation
     from marketplace.privacy import drawing
-    from marketplace.privacy import specification as rules
+    from marketplace.privacy.cell_choice import hash_keys
 
     started = _events.START + dt.timedelta(days=COUNTRY.days, hours=1)
     took: dict[str, float] = {}
@@ -132,7 +134,7 @@ def released(folder: Path, engine: str) -> dict[str, float]:
         took["check"] = perf_counter() - start
         consent = pq.read_table(folder / "consent.parquet")
         columns = tuple(consent[name].to_numpy() for name in consent.column_names)
-        answer = build.ask(columns, rules.hash_keys("secret", "digest"), started, quiet)
+        answer = build.ask(columns, hash_keys(b"secret", "digest"), started, quiet)
         took["count"] = perf_counter() - start - took["check"]
         drawn: list[float] = []
 

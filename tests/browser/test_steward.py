@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace.catalogue import actions as catalogue
-from marketplace.datasets.requests import run_requests
+from marketplace.datasets.build_requests import run_requests
 from marketplace.identity import actions as identity
 from tests.marketplace.datasets.test_requests import PERIOD, crowd
 from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES, declare

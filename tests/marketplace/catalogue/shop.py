@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.catalogue import actions
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch_value
@@ -79,7 +78,7 @@ async def seal(
     )  # fmt: skip
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(cells, schema=schema), file)
-    await objects.put(objects.cells_key(release), file.getvalue())
+    await object_store.put(object_store.cells_key(release), file.getvalue())
     said: dict[str, Any] = {
         "id": release, "dataset": dataset, "period_from": start, "period_to": end, "specification": release.hex,
         "state": "sealed", "started_at": clock.now(), "sealed_at": clock.now(), "epsilon_micro": 2_000_000,

@@ -12,7 +12,7 @@ import html5lib
 import obstore
 import pytest
 
-from marketplace import object_store as objects
+from marketplace import object_store
 from marketplace.catalogue import api, rules
 from marketplace.database import fetch_value
 from marketplace.identity import actions as identity
@@ -189,13 +189,13 @@ def test_a_sample_cannot_be_a_formula(run: Run) -> None:
 def test_a_stranger_is_welcomed_and_a_store_that_is_gone_takes_only_the_pictures(run: Run) -> None:
     async def story() -> None:
         await open_shop("lyon")
-        key = objects.cells_key(await seal("lyon"))
-        kept = await objects.get(key)
+        key = object_store.cells_key(await seal("lyon"))
+        kept = await object_store.get(key)
         await vetted()
         async with Browser() as browser:
-            await obstore.delete_async(objects.store(), key)
+            await obstore.delete_async(object_store.store(), key)
             bare = (await browser.get("/en/")).text
-            await objects.put(key, kept)
+            await object_store.put(key, kept)
             drawn, sought = (await browser.get("/en/")).text, (await browser.get("/en/?search=lyon")).text
             await browser.sign_in("claire@atelier.example")
             known = (await browser.get("/en/")).text

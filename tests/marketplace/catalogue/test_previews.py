@@ -20,7 +20,7 @@ from marketplace import clock
 from marketplace.catalogue import actions, rules
 from marketplace.database import fetch_value
 from marketplace.datasets.publishing import revoke
-from marketplace.datasets.written_zones import read_zones
+from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted

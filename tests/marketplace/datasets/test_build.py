@@ -12,8 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_value
@@ -58,7 +57,7 @@ def test_a_crowd_is_published_and_a_loner_is_not(run: Callable[..., Any], tmp_pa
         assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
         notices = await queries.list_notices(release)
         assert [notice["version"] for notice in notices] == [1]
-        data = await objects.get(objects.cells_key(release))
+        data = await object_store.get(object_store.cells_key(release))
         assert hashlib.sha256(data).hexdigest() == row["cells_sha256"]
 
     run(story)
@@ -126,7 +125,7 @@ def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(run: Calla
         with pytest.raises(Conflict, match="not sealed"):
             await queries.cells(release)
         with pytest.raises(NotFound):
-            await objects.get(objects.cells_key(release))
+            await object_store.get(object_store.cells_key(release))
         assert await actions.build("lyon", **files, **PERIOD) == release
 
     run(story)
@@ -204,11 +203,11 @@ def test_private_objects_are_refused_to_delivery(run: Callable[..., Any]) -> Non
             "",
         ):
             with pytest.raises(NotFound):
-                objects.public_object(key)
-        assert objects.public_object("releases/1/cells.parquet") == "releases/1/cells.parquet"
-        await objects.put("releases/1/cells.parquet", b"0123456789")
-        assert await objects.get_range("releases/1/cells.parquet", 2, 5) == b"234"
-        assert await objects.size("releases/1/cells.parquet") == 10
+                object_store.public_object(key)
+        assert object_store.public_object("releases/1/cells.parquet") == "releases/1/cells.parquet"
+        await object_store.put("releases/1/cells.parquet", b"0123456789")
+        assert await object_store.get_range("releases/1/cells.parquet", 2, 5) == b"234"
+        assert await object_store.size("releases/1/cells.parquet") == 10
 
     run(story)
 

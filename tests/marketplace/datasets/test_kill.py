@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.database import fetch_value
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import NotFound
@@ -89,7 +88,7 @@ def test_a_killed_build_ends_the_same_way_and_spends_once(run: Callable[..., Any
         unsealed = await fetch_value("SELECT id FROM release WHERE state <> 'sealed'")
         if unsealed and step != "recording the seal":
             with pytest.raises(NotFound):
-                await objects.get(objects.cells_key(unsealed))
+                await object_store.get(object_store.cells_key(unsealed))
         # Once the noisy cells are kept, the second run reads no event: there are none to read.
         inputs = {"events": "/gone", "subscribers": "/gone"} if kept else files
         release = await actions.build("lyon", **inputs, **PERIOD)

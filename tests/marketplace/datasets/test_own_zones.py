@@ -24,18 +24,19 @@ from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, fetch_one, fetch_value
 from marketplace.datasets import actions, queries, zone_tables
 from marketplace.datasets.ingestion import ingest_events
-from marketplace.datasets.written_zones import read_zones
+from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.privacy import drawing, finishing, geography
-from marketplace.privacy import specification as rules
 from marketplace.privacy.geography import H3, NOWHERE, OwnZones
+from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
+from marketplace.privacy.specification import specify
 from marketplace.web import maps
 from tests.marketplace.catalogue.shop import TERMS, vetted
-from tests.marketplace.datasets.specs import SECRET, counts, specification
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, enlist
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.privacy.specs import SECRET, counts, specification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +92,8 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
     assert not any(plain.polygons.values())
     assert sorted(zones.below("east", 2)) == ["6901", "6902", "6911", "6912"]
     assert zones.above("6901", 1) == "east"
-    assert rules.key_zones(["west", "6901"], 2, zones) == ("6900", "6901", "6910")
-    assert rules.parents(("6900", "6901"), 1, zones)[0] == ("east", "west")
+    assert key_zones(["west", "6901"], 2, zones) == ("6900", "6901", "6910")
+    assert parent_zones(("6900", "6901"), 1, zones)[0] == ("east", "west")
     assert zones.shape("east") == [
         polygon for leaf in ("6901", "6902", "6911", "6912") for polygon in zones.shape(leaf)
     ]
@@ -202,14 +203,14 @@ def test_zones_are_named_or_drawn_as_partners_write_them() -> None:
 
 def test_coverage_is_told_for_parents_or_the_whole() -> None:
     many = own("code,name\n" + "".join(f"z{number},Zone\n" for number in range(65)))
-    names, at_ = rules.areas(many.whole(1), many)
+    names, at_ = coverage_areas(many.whole(1), many)
     assert (names, set(at_.tolist())) == (("communes",), {0})
-    assert rules.areas(LEAVES, own())[0] == LEAVES
+    assert coverage_areas(LEAVES, own())[0] == LEAVES
     nested = own(
         "code,name,parent\n" + "".join(f"z{number},Zone,p{number % 2}\n" for number in range(65)) + "p0,P,\np1,P,\n"
     )
-    assert rules.areas(nested.whole(2), nested)[0] == ("p0", "p1")
-    assert rules.areas(ZONES)[0] == ZONES
+    assert coverage_areas(nested.whole(2), nested)[0] == ("p0", "p1")
+    assert coverage_areas(ZONES)[0] == ZONES
     assert H3.geojson(ZONES[:1])["features"][0]["properties"]["code"] == ZONES[0]
 
 
@@ -295,10 +296,10 @@ def test_a_dataset_is_counted_over_communes_from_sites_and_places(run: Run, tmp_
         assert sum(map(len, about.values())) < 1_000, "whoever reads a column reads no outlines"
         # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
         dataset = await queries.get_dataset("lyon")
-        stated = await queries.specify(dataset, *PERIOD.values())
+        stated = await queries.get_specification(dataset, *PERIOD.values())
         assert stated.digest == row["specification"]
         other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East"))[0])
-        assert rules.specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
+        assert specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
         assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
         await on_sale(release)
 
@@ -345,7 +346,7 @@ async def on_sale(release: uuid.UUID) -> None:
 def test_thin_communes_add_up_over_their_parent() -> None:
     """The same numbers over H3 and over own zones nested alike: one roll-up, other names."""
     hexagons = specification(49, parent_resolution=7)
-    names, parent = rules.parents(hexagons.zones, 7)
+    names, parent = parent_zones(hexagons.zones, 7)
     rows = [f"{name}-x,{name},\n" for name in names]
     rows += [f"{zone}-y,{zone},{names[of]}-x\n" for zone, of in zip(hexagons.zones, parent, strict=True)]
     zones = own("code,name,parent\n" + "".join(rows))

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.datasets import actions, dossier, publishing, queries
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.privacy import specification as rules
+from marketplace.privacy import specification
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD
@@ -51,7 +50,7 @@ def test_what_passed_waits_for_a_person_where_it_should(run: Callable[..., Any],
         row = await queries.get_release(release)
         assert row["state"] == "assessed"
         with pytest.raises(NotFound):
-            await objects.get(objects.cells_key(release))
+            await object_store.get(object_store.cells_key(release))
         with pytest.raises(Conflict):
             await queries.cells(release)
         written = await the_dossier(release)
@@ -61,7 +60,7 @@ def test_what_passed_waits_for_a_person_where_it_should(run: Callable[..., Any],
         assert said["cells_sha256"] == row["cells_sha256"]
         assert said["promise"]["rho_nano"] == row["rho_nano"]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(rules, "METHOD", "another")
+            patch.setattr(specification, "METHOD", "another")
             with pytest.raises(Conflict, match="another method"):
                 await publishing.publish(release, by="Ada")
         await publishing.publish(release, by="Ada")
@@ -69,7 +68,9 @@ def test_what_passed_waits_for_a_person_where_it_should(run: Callable[..., Any],
         row = await queries.get_release(release)
         assert (row["state"], row["sealed_by"]) == ("sealed", "Ada")
         assert row["sealed_at"] >= row["started_at"]
-        assert hashlib.sha256(await objects.get(objects.cells_key(release))).hexdigest() == row["cells_sha256"]
+        assert (
+            hashlib.sha256(await object_store.get(object_store.cells_key(release))).hexdigest() == row["cells_sha256"]
+        )
         for table in ("dossier", "privacy_spend", "coverage"):
             with pytest.raises(Exception, match="append-only"):
                 await execute(f"UPDATE {table} SET release = release")
@@ -92,7 +93,7 @@ def test_a_blocked_release_is_never_published_and_says_why(run: Callable[..., An
             await publishing.publish(release, by="Ada")
         assert await actions.build("lyon", **files, **PERIOD) == release
         with pytest.raises(NotFound):
-            await objects.get(objects.cells_key(release))
+            await object_store.get(object_store.cells_key(release))
         with pytest.raises(Exception, match="append-only"):
             await execute("UPDATE release SET state = 'assessed'")
         with pytest.raises(Conflict):
@@ -110,7 +111,7 @@ def test_editions_are_made_of_the_published_bytes_and_nest(run: Callable[..., An
         assert [level["variance_multiple"] for level in levels] == [4, 16]
         finer = {(c["zone"], c["starts_at"], c["segment"]) for c in (await queries.cells(release)).to_pylist()}
         for level in levels:
-            data = await objects.get(objects.edition_key(release, level["level"]))
+            data = await object_store.get(object_store.edition_key(release, level["level"]))
             assert hashlib.sha256(data).hexdigest() == level["cells_sha256"]
             cells = pq.read_table(io.BytesIO(data)).to_pylist()
             keys = {(c["zone"], c["starts_at"], c["segment"]) for c in cells}

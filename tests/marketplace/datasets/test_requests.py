@@ -15,11 +15,10 @@ from marketplace import clock
 from marketplace.consent.actions import give_many
 from marketplace.consent.rules import verify
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value
-from marketplace.datasets import requests
+from marketplace.datasets import build_requests, rules
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
-from marketplace.privacy import specification as rules
 from tests.marketplace.datasets.worlds import (
     BANDS,
     END,
@@ -82,7 +81,7 @@ def test_a_build_is_asked_for_once_and_refused_before_it_is_asked(run: Run) -> N
         await declare(budget_micro=2_000_000)
 
         async def ask(start: dt.datetime = START, end: dt.datetime = END, **more: Any) -> uuid.UUID:
-            return await requests.ask_for_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
+            return await build_requests.ask_for_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
 
         first = await ask()
         assert await asyncio.gather(*(ask() for _ in range(5))) == [first] * 5
@@ -104,9 +103,9 @@ def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(run: Run, tmp_pat
     async def story() -> None:
         await declare()
         await crowd(tmp_path)
-        request = await requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+        request = await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
         await execute(KEEP_WHAT_ROWS_SAID)
-        await requests.run_requests()
+        await build_requests.run_requests()
         row = await fetch_one("SELECT * FROM build_request WHERE id = $1", request)
         assert row
         assert (row["ended_at"] is not None, row["share_micro"], row["refusal"]) == (True, 1_000_000, None)
@@ -120,11 +119,11 @@ def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(run: Run, tmp_pat
         assert release
         assert (release["id"], release["state"]) == (row["release"], "assessed"), "a steward publishes"
         with pytest.raises(Invalid, match="both languages"):
-            await requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-        await requests.ask_for_build(
+            await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+        await build_requests.ask_for_build(
             "lyon", START, END, request_id=uuid.uuid4(), by="Sam", note_fr="Plus tard.", note_en="Later.", publish=True
         )
-        await requests.run_requests()
+        await build_requests.run_requests()
         states = await fetch("SELECT revision, state, note_en FROM release ORDER BY revision")
         assert [tuple(state) for state in states] == [(1, "assessed", ""), (2, "sealed", "Later.")]
 
@@ -134,14 +133,14 @@ def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(run: Run, tmp_pat
 def test_what_a_build_refuses_is_read_beside_the_request(run: Run) -> None:
     async def story() -> None:
         await declare()
-        await requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-        await requests.run_requests()
+        await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+        await build_requests.run_requests()
         row = await fetch_one("SELECT * FROM build_request")
         assert row
         assert row["release"] is None
         assert json.loads(row["refusal"])["sentence"]
         assert await fetch_value("SELECT spent_micro FROM dataset") == 0
-        assert len(await requests.list_requests("lyon")) == 1
+        assert len(await build_requests.list_requests("lyon")) == 1
 
     run(story)
 
@@ -154,15 +153,15 @@ def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
 
     async def story() -> None:
         await declare(grain="day")
-        await requests.refresh_datasets()
+        await build_requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == 0
-        await requests.set_cadence("lyon", "day")
+        await build_requests.set_cadence("lyon", "day")
         with pytest.raises(Invalid):
-            await requests.set_cadence("lyon", "hour")
+            await build_requests.set_cadence("lyon", "hour")
         period = rules.latest_period("day", clock.now())
         for days_before in (1, 0):
             for _ in range(2):
-                await requests.refresh_datasets()
+                await build_requests.refresh_datasets()
             told = await fetch("SELECT refusal, release FROM build_request")
             assert len(told) == (hours > 12), "its last day's events have not come"
             for row in told:
@@ -172,16 +171,16 @@ def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
             await ingest_events(events=files["events"])
         before = len(told)
         for _ in range(3):
-            await requests.refresh_datasets()
+            await build_requests.refresh_datasets()
         row = await fetch_one("SELECT * FROM build_request WHERE ended_at IS NULL")
         assert row
         assert row["publish"]
         assert (row["period_from"], row["period_to"]) == period
-        await requests.run_requests()  # refused: no table of subscribers has come
-        await requests.refresh_datasets()
+        await build_requests.run_requests()  # refused: no table of subscribers has come
+        await build_requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == before + 1
         await execute("UPDATE build_request SET asked_at = asked_at - interval '7 hours'")
-        await requests.refresh_datasets()
+        await build_requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == before + 2
 
     midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
@@ -238,7 +237,7 @@ def test_a_steward_goes_from_definition_to_revocation(run: Run, tmp_path: Path) 
             assert "A day is written as" in strict(asked)
             assert (await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD)).status_code == 303
             assert "waiting for a worker" in strict(await sam.get("/en/steward/datasets/lyon-day"))
-            await requests.run_requests()
+            await build_requests.run_requests()
             release = await fetch_value("SELECT id FROM release")
             path = f"/en/steward/releases/{release}"
             page = strict(await sam.get(path))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace import object_store as objects
+from marketplace import object_store
 from marketplace.database import fetch_value
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import Conflict, NotFound
+from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
 
@@ -122,21 +123,21 @@ def test_kept_cells_that_were_damaged_or_went_are_never_published(run: Run, tmp_
     async def story() -> None:
         files = await ready(tmp_path)
         release = await actions.build("lyon", **files, **PERIOD, publish=False)
-        key = objects.private_key(release, "cells.parquet")
-        kept = await objects.get(key)
-        await objects.put(key, kept[:-9] + b"x" + kept[-8:])
+        key = object_store.private_key(release, "cells.parquet")
+        kept = await object_store.get(key)
+        await object_store.put(key, kept[:-9] + b"x" + kept[-8:])
         with pytest.raises(Conflict, match="not the ones recorded"):
             await publishing.publish(release, by="Ada")
         assert "not the ones recorded" in one_sentence(await asyncio.to_thread(command, files))
-        folder = Path(objects.settings().objects.removeprefix("file://")) / Path(key).parent
+        folder = Path(settings().objects.removeprefix("file://")) / Path(key).parent
         shutil.move(folder, tmp_path / "away")
         with pytest.raises(NotFound, match="not in the store"):
             await publishing.publish(release, by="Ada")
         assert (await queries.get_release(release))["state"] == "assessed"
         with pytest.raises(NotFound):
-            await objects.get(objects.cells_key(release))
+            await object_store.get(object_store.cells_key(release))
         shutil.move(tmp_path / "away", folder)
-        await objects.put(key, kept)
+        await object_store.put(key, kept)
         await ends_well(files)
 
     run(story)

@@ -10,7 +10,7 @@ import h3
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace import object_store as objects
+from marketplace import object_store
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
 from marketplace.datasets import actions
@@ -95,4 +95,4 @@ def crowd(size: int, *, zone: str = ZONES[0], hour: float = 10, first: int = 1) 
 
 async def kept(release: uuid.UUID, name: str) -> pa.Table:
     """Return a private file of a release, whatever its state: noisy, cells or manifest."""
-    return pq.read_table(io.BytesIO(await objects.get(objects.private_key(release, f"{name}.parquet"))))
+    return pq.read_table(io.BytesIO(await object_store.get(object_store.private_key(release, f"{name}.parquet"))))

@@ -18,8 +18,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
@@ -66,8 +65,8 @@ async def downloads() -> list[tuple[str, int]]:
 def test_the_parquet_is_the_sealed_one(run: Run, stripe: Any) -> None:
     async def story() -> None:
         async for customer in customers():
-            key = objects.cells_key(customer.bought["release"])
-            sealed = await objects.get(key)
+            key = object_store.cells_key(customer.bought["release"])
+            sealed = await object_store.get(key)
             answer = await customer.get()
             assert answer.status_code == 200
             assert answer.content == sealed
@@ -105,8 +104,8 @@ def test_the_csv_holds_the_same_rows_and_is_always_the_same_bytes(run: Run, stri
             assert read.equals(some_cells(70_000))
             assert first.content.startswith(b'"zone","starts_at","segment","people","events"\r\n')
             assert b'"2026-03-01T00:00:00Z"' in first.content.split(b"\n")[1]
-            key = objects.cells_key(customer.bought["release"]).replace("parquet", "csv")
-            await obstore.delete_async(objects.store(), key)
+            key = object_store.cells_key(customer.bought["release"]).replace("parquet", "csv")
+            await obstore.delete_async(object_store.store(), key)
             again = await customer.get("csv")
             assert again.content == first.content
             assert again.headers["etag"] == first.headers["etag"] != (await customer.get()).headers["etag"]
@@ -120,7 +119,7 @@ def test_the_csv_holds_the_same_rows_and_is_always_the_same_bytes(run: Run, stri
 def test_parts_make_the_whole_and_count_once(run: Run, stripe: Any) -> None:
     async def story() -> None:
         async for customer in customers(400_000):
-            whole = await objects.get(objects.cells_key(customer.bought["release"]))
+            whole = await object_store.get(object_store.cells_key(customer.bought["release"]))
             size = len(whole)
             assert size > 3 * CHUNK_BYTES, "the file must take several chunks"
             step = size // 3 + 1
@@ -146,7 +145,7 @@ def test_parts_make_the_whole_and_count_once(run: Run, stripe: Any) -> None:
 def test_preconditions_and_what_cannot_be_satisfied(run: Run, stripe: Any) -> None:
     async def story() -> None:
         async for customer in customers():
-            size = len(await objects.get(objects.cells_key(customer.bought["release"])))
+            size = len(await object_store.get(object_store.cells_key(customer.bought["release"])))
             plain = await customer.browser.client.head(customer.path())
             tag, modified = plain.headers["etag"], plain.headers["last-modified"]
             assert (plain.status_code, plain.content, plain.headers["content-length"]) == (200, b"", str(size))
@@ -256,7 +255,7 @@ def test_machines_download_with_their_key(run: Run, stripe: Any) -> None:
 def test_a_missing_object_is_a_sentence(run: Run, stripe: Any, file_format: str) -> None:
     async def story() -> None:
         async for customer in customers():
-            await obstore.delete_async(objects.store(), objects.cells_key(customer.bought["release"]))
+            await obstore.delete_async(object_store.store(), object_store.cells_key(customer.bought["release"]))
             answer = await customer.get(file_format)
             assert answer.status_code == 404
             assert "not in the store" in answer.text
@@ -282,7 +281,7 @@ def test_a_csv_ends_its_lines_as_the_standard_says_and_holds_no_formula(run: Run
         )
         file = io.BytesIO()
         pq.write_table(table, file)
-        await objects.put("releases/x/cells.parquet", file.getvalue())
+        await object_store.put("releases/x/cells.parquet", file.getvalue())
         await asyncio.to_thread(_write_csv, "releases/x/cells.parquet", tmp_path / "cells.csv")
         data = (tmp_path / "cells.csv").read_bytes()
         assert data.count(b"\r\n") == data.count(b"\n") == len(segments) + 1

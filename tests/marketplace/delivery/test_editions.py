@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_quote
 from marketplace.database import execute, fetch_one, fetch_value
@@ -47,7 +46,7 @@ async def coarsen(release: uuid.UUID, level: int, multiple: int) -> bytes:
     file = io.BytesIO()
     pq.write_table(cells, file)
     data = file.getvalue()
-    await objects.put(objects.edition_key(release, level), data)
+    await object_store.put(object_store.edition_key(release, level), data)
     await execute(
         """INSERT INTO edition (id, release, level, variance_multiple, noise_variance_micro, threshold, row_count,
                                 error_people, cells_sha256)

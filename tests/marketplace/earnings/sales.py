@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, fetch, fetch_one, transaction
@@ -80,7 +79,7 @@ async def seal(
     )
     file = io.BytesIO()
     pq.write_table(table, file, row_group_size=rows_a_group)
-    await objects.put(objects.private_key(release, "manifest.parquet"), file.getvalue())
+    await object_store.put(object_store.private_key(release, "manifest.parquet"), file.getvalue())
     await Release(
         id=release, dataset="lyon", period_from=now - MONTH, period_to=now, specification=str(release), state="sealed",
         started_at=now, sealed_at=now + dt.timedelta(hours=1), epsilon_micro=1_000_000, contributors=len(weights),

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.jobs.scheduler import Turns, run_due, slot_of
+from marketplace.jobs.scheduler import run_due, slot_of
 from marketplace.jobs.timetable import jobs
+from marketplace.locks import LockSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 WORKER = """
 import asyncio, os, sys
 from marketplace import database
-from marketplace.jobs.scheduler import Turns, run_due
+from marketplace.jobs.scheduler import run_due
+from marketplace.locks import LockSession
 
 async def work():
     await database.execute("INSERT INTO seen (worker) VALUES ($1)", os.getpid())
@@ -34,9 +36,9 @@ async def work():
 
 async def main():
     await database.open_pool(sys.argv[1])
-    turns = Turns()
+    session = LockSession()
     while True:
-        await run_due(turns, "test", 1, work)
+        await run_due(session, "test", 1, work)
         await asyncio.sleep(0.02)
 
 asyncio.run(main())
@@ -94,13 +96,13 @@ def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
             raise ConnectionError
 
     async def story() -> tuple[bool, Any, bool, bool]:
-        turns = Turns()
+        session = LockSession()
         try:
-            first = await run_due(turns, "test", 86_400, work)
+            first = await run_due(session, "test", 86_400, work)
             error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
-            second, third = [await run_due(turns, "test", 86_400, work) for _ in range(2)]
+            second, third = [await run_due(session, "test", 86_400, work) for _ in range(2)]
         finally:
-            await turns.close()
+            await session.close()
         return first, error, second, third
 
     first, error, second, third = run(story)
@@ -118,9 +120,9 @@ def test_missed_slots_are_caught_up_by_one_run(run: Callable[..., Any]) -> None:
         await execute(
             "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ('test', $1, 0, $1, $1)", past
         )
-        turns = Turns()
-        assert await run_due(turns, "test", 60, work)
-        await turns.close()
+        session = LockSession()
+        assert await run_due(session, "test", 60, work)
+        await session.close()
         return await fetch_value("SELECT missed FROM job_run WHERE job = 'test' ORDER BY slot DESC LIMIT 1")
 
     assert run(story) in {10, 11}

@@ -21,8 +21,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace import clock, invariants
-from marketplace import object_store as objects
+from marketplace import clock, invariants, object_store
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
@@ -107,7 +106,7 @@ async def world() -> SimpleNamespace:
         manifest = io.BytesIO()
         table = pa.table({"reference": pa.array([1, 2, 3], pa.int64()), "weight": pa.array([5, 3, 2], pa.int64())})
         pq.write_table(table, manifest)
-        await objects.put(objects.private_key(release, "manifest.parquet"), manifest.getvalue())
+        await object_store.put(object_store.private_key(release, "manifest.parquet"), manifest.getvalue())
         await execute("ALTER TABLE release DISABLE TRIGGER sealed_for_ever")
         await execute(
             "UPDATE release SET contributors = 3, total_weight = 10, manifest_sha256 = $1",

@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketplace import clock
-from marketplace import object_store as objects
+from marketplace import clock, object_store
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one
 from marketplace.datasets.tables import Release
@@ -55,8 +54,8 @@ async def open_shop(*, rows: int = 500) -> uuid.UUID:
     release, now = uuid.uuid4(), clock.now()
     file = io.BytesIO()
     pq.write_table(some_cells(rows), file)
-    await objects.put(objects.cells_key(release), file.getvalue())
-    await objects.put(objects.private_key(release, "manifest.parquet"), b"exact personal data")
+    await object_store.put(object_store.cells_key(release), file.getvalue())
+    await object_store.put(object_store.private_key(release, "manifest.parquet"), b"exact personal data")
     await Release(
         id=release, dataset="lyon", period_from=now - 31 * DAY, period_to=now - 3 * DAY, specification=str(release),
         state="sealed", started_at=now - 2 * DAY, sealed_at=now - 2 * DAY, epsilon_micro=2_000_000, threshold=20,

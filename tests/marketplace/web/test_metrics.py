@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from marketplace import clock, invariants
 from marketplace.app import create_app
 from marketplace.database import execute
-from marketplace.jobs.scheduler import Turns, run_due
+from marketplace.jobs.scheduler import run_due
 from marketplace.jobs.timetable import sweep_invariants
+from marketplace.locks import LockSession
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -79,13 +80,13 @@ def test_what_stands_still_is_lost_or_broken_shows(run: Run) -> None:
         await execute(
             "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now
         )
-        turns = Turns()
+        session = LockSession()
 
         async def fails() -> None:
             raise RuntimeError
 
-        assert await run_due(turns, "sweep-invariants", 3600, sweep_invariants)
-        assert not await run_due(turns, "papers", 10, fails)
+        assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
+        assert not await run_due(session, "papers", 10, fails)
         told = figures(await ask())
         assert (told["lost_events"], told["waiting_events"], told["exceptions"], told["balance_differs_cents"]) == (
             1,
@@ -101,9 +102,9 @@ def test_what_stands_still_is_lost_or_broken_shows(run: Run) -> None:
             "INSERT INTO journal_entry (kind, source_id, at, recorded_at, text) VALUES ('empty', '1', $1, $1, 'x')", now
         )
         with clock.shifted(dt.timedelta(hours=1)):
-            assert await run_due(turns, "sweep-invariants", 3600, sweep_invariants)
+            assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
             assert figures(await ask())["invariants_broken"] == 1
-        await turns.close()
+        await session.close()
         await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
         await execute("DELETE FROM journal_entry")
         await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace import object_store as objects
-from marketplace.builds.store import Store
+from marketplace import object_store
+from marketplace.builds.event_store import Store
 from marketplace.errors import Conflict
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Registry:
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        store = Store(objects.store())
+        store = Store(object_store.store())
         source = pa.BufferReader(store.read(_table_of(store)))
         table = pq.read_table(source, columns=["subscriber_id", "age_band"])
         bands = table["age_band"].combine_chunks().dictionary_encode()
@@ -49,7 +49,7 @@ class Registry:
 
 def refuse_without_table() -> None:
     """Refuse where the operator's table of subscribers was never ingested."""
-    _table_of(Store(objects.store()))
+    _table_of(Store(object_store.store()))
 
 
 def _table_of(store: Store) -> dict[str, Any]:

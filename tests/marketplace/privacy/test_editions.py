@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import mpmath
 import numpy as np
@@ -15,11 +16,13 @@ from scipy import stats
 
 from marketplace.datasets import publishing
 from marketplace.privacy import drawing, editions, finishing, noise, sampler
-from marketplace.privacy import specification as rules
 from pricing.editions import find_arbitrage
 from pricing.refusals import Mismatched
-from tests.marketplace.datasets.goodness import differs_from
-from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification
+from tests.marketplace.privacy.goodness import differs_from
+from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification
+
+if TYPE_CHECKING:
+    from marketplace.privacy.specification import Specification
 
 
 @given(
@@ -140,7 +143,7 @@ def test_a_coarser_edition_is_made_of_what_the_finer_one_publishes(s: object) ->
 
 @pytest.mark.parametrize("factor", [1, 3])
 @pytest.mark.parametrize("s", [specification(40), gaussian(40)], ids=["laplace", "gaussian"])
-def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: rules.Specification, factor: int) -> None:
+def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: Specification, factor: int) -> None:
     """Undoing truncation multiplied the finest level's noise too, and the interval says so."""
     true = np.random.default_rng(1).integers(5_000, 9_000, s.key_count)
     drawn = drawing.draw(s, counts(s, true), SECRET)

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from marketplace.privacy import budget, drawing, finishing, noise, sampler
-from marketplace.privacy import specification as rules
-from tests.marketplace.datasets.goodness import differ, differs_from
-from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification
+from marketplace.privacy.key_set import parent_zones
+from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
+from tests.marketplace.privacy.goodness import differ, differs_from
+from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification
+
+if TYPE_CHECKING:
+    from marketplace.privacy.specification import Specification
 
 
 @pytest.mark.parametrize("s", [specification(), gaussian()], ids=["laplace", "gaussian"])
-def test_drawing_only_what_passes_is_drawing_everything_and_looking_at_what_passes(s: rules.Specification) -> None:
+def test_drawing_only_what_passes_is_drawing_everything_and_looking_at_what_passes(s: Specification) -> None:
     """Exactly, on a key set small enough to enumerate: each set of published empty cells and their values.
 
     Drawing all m empty cells, the probability that exactly those of a set A of k cells reach t with values v is
@@ -115,10 +119,10 @@ def test_the_losses_of_the_parts_never_exceed_the_whole() -> None:
 def test_the_threshold_grows_with_the_key_set_and_keeps_its_promise(zones: int, hours: int, mechanism: str) -> None:
     s = specification(7, hours=hours, mechanism=mechanism, delta_exponent=6 * (mechanism == "gaussian"))
     law = s.law("people")
-    t = law.threshold(s.key_count * zones, rules.EXPECTED_FALSE_CELLS)
+    t = law.threshold(s.key_count * zones, EXPECTED_FALSE_CELLS)
     assert t >= s.threshold
-    assert law.tail(t) * s.key_count * zones <= rules.EXPECTED_FALSE_CELLS * (1 + 1e-9)
-    assert law.tail(t - 1) * s.key_count * zones > rules.EXPECTED_FALSE_CELLS * (1 - 1e-9) or t == 1
+    assert law.tail(t) * s.key_count * zones <= EXPECTED_FALSE_CELLS * (1 + 1e-9)
+    assert law.tail(t - 1) * s.key_count * zones > EXPECTED_FALSE_CELLS * (1 - 1e-9) or t == 1
 
 
 @pytest.mark.parametrize("law", [noise.Law("laplace", 3.75), noise.Law("gaussian", 0.7), noise.Law("gaussian", 12.0)])
@@ -135,7 +139,7 @@ def test_spread_error_and_widths_are_the_tables(law: noise.Law) -> None:
         assert h == 0 or 1 - (table.below(h) - table.below(1 - h)) / sampler.ONE > outside * (1 - 1e-9)
 
 
-def thin_city(s: rules.Specification) -> np.ndarray:
+def thin_city(s: Specification) -> np.ndarray:
     rng = np.random.default_rng(5)
     return rng.poisson(rng.gamma(1.0, 14.0, s.key_count))
 
@@ -144,7 +148,7 @@ def test_thin_cells_add_up_two_or_more_at_a_time_and_nothing_is_counted_twice() 
     s = specification(49, hours=24, parent_resolution=7)
     people = thin_city(s)
     drawn = drawing.draw(s, counts(s, people), SECRET)
-    names, parent = rules.parents(s.zones, 7)
+    names, parent = parent_zones(s.zones, 7)
     assert len(drawn.rolled.keys)
     assert not set(drawn.rolled.children.tolist()) & set(drawn.published.keys.tolist())
     assert sorted(drawn.counted.tolist()) == sorted([*drawn.published.keys.tolist(), *drawn.rolled.children.tolist()])
@@ -175,11 +179,11 @@ def test_an_empty_city_rolls_nothing_up() -> None:
         drawn = drawing.draw(s, counts(s, np.zeros(s.key_count, np.int64)), number.to_bytes(4, "big"))
         found += len(drawn.rolled.keys) + len(drawn.published.keys)
     # At most a tenth of a cell a release of each kind, eight times.
-    assert stats.poisson.sf(found - 1, 2 * 8 * rules.EXPECTED_FALSE_CELLS) > 1e-6
+    assert stats.poisson.sf(found - 1, 2 * 8 * EXPECTED_FALSE_CELLS) > 1e-6
 
 
 @pytest.mark.parametrize("s", [specification(40, bands=3), gaussian(40, bands=3)], ids=["laplace", "gaussian"])
-def test_the_error_interval_covers_what_was_counted_at_its_rate(s: rules.Specification) -> None:
+def test_the_error_interval_covers_what_was_counted_at_its_rate(s: Specification) -> None:
     """Of the cells published, 5 % at most are further off, though only those that noise lifted enough are published.
 
     Most cells lie a few deviations below the threshold: what is published of them was lifted by as much, and intervals
@@ -210,7 +214,7 @@ def test_the_error_interval_covers_what_was_counted_at_its_rate(s: rules.Specifi
 def test_the_error_interval_covers_sums_over_a_parent_times_the_root_of_their_zones(mechanism: dict[str, Any]) -> None:
     """Only large sums are published, so those that noise lifted are there more often, as with single cells."""
     s = specification(49, hours=24, parent_resolution=7, **mechanism)
-    names, parent = rules.parents(s.zones, 7)
+    names, parent = parent_zones(s.zones, 7)
     width = s.times * len(s.segments)
     law = s.law("people")
     missed, published, narrow = 0, 0, 0
@@ -235,7 +239,7 @@ def test_sums_over_a_parent_undo_truncation_as_cells_do() -> None:
     totals = 3 * people.reshape(len(s.zones), s.times, -1).sum(axis=(0, 2))
     drawn = drawing.draw(s, counts(s, people, totals=totals), SECRET)
     assert len(drawn.rolled.keys)
-    names, parent = rules.parents(s.zones, 7)
+    names, parent = parent_zones(s.zones, 7)
     width = s.times * len(s.segments)
     of = parent[drawn.rolled.children // width] * width + drawn.rolled.children % width
     true = np.bincount(of, people[drawn.rolled.children], minlength=len(names) * width)[drawn.rolled.keys]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
-from marketplace.builds.inputs import DISK_FULL
+from marketplace.builds.input_files import DISK_FULL
 from marketplace.errors import Conflict
 
 if TYPE_CHECKING:
@@ -247,11 +247,11 @@ def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[st
     """Return a bucket's day as bytes, and what finds it again; `rows` are sorted and distinct, of bucket-own `people`."""
     events = len(rows)
     visit = (people.astype(np.uint64) << np.uint64(32)) | rows.visit
-    first = np.flatnonzero(_changes(visit))
+    first = np.flatnonzero(differs_from_before(visit))
     count = np.diff(first, append=events)
     visit = visit[first]
     who = (visit >> np.uint64(32)).astype(np.uint32)
-    start = np.flatnonzero(_changes(who))
+    start = np.flatnonzero(differs_from_before(who))
     visits = np.diff(start, append=len(visit))
     unit = next(unit for unit in UNITS_US if unit == 1 or not np.any(rows.micros % np.uint32(unit)))
     kind_bits = int(rows.kind.max(initial=0)).bit_length()
@@ -269,7 +269,7 @@ def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[st
     }  # fmt: skip
 
 
-def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+def differs_from_before(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell of each value whether it differs from the one before; the first does."""
     changes = np.empty(len(values), np.bool_)
     changes[:1] = True
@@ -282,20 +282,20 @@ def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def fresh(name: str) -> str:
+def _fresh_name(name: str) -> str:
     """Return a name for an object that was never used before."""
     return f"{name}-{uuid.uuid4().hex}"
 
 
-def write(store: Store, state: State) -> None:
+def write_state(store: Store, state: State) -> None:
     """Put the state in one step: from here on it is the store's."""
     said = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
     _put(store, "store.json", json.dumps(said).encode())
 
 
-def put(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:
+def put_object(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:
     """Store an object under a fresh name, and return what finds it again."""
-    name = fresh(name)
+    name = _fresh_name(name)
     _put(store, name, data)
     return {"name": name} | ({"crc": zlib.crc32(data)} if isinstance(data, bytes) else {})
 
@@ -310,7 +310,7 @@ def _put(store: Store, name: str, data: bytes | Path) -> None:
         raise
 
 
-def listed(store: Store) -> Iterator[str]:
+def list_objects(store: Store) -> Iterator[str]:
     """Yield the names of the objects that lie in the store, `store.json` apart."""
     for page in obstore.list(store.objects, store.prefix):
         for item in page:

@@ -16,9 +16,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import obstore
 
-from marketplace.builds import store as stores
-from marketplace.builds.line_index import Numbers
-from marketplace.builds.store import DAY_US, HOUR_US, KIND_BITS, MOST_PLACES, PLACE_BITS, UNITS_US, Rows, Store
+from marketplace.builds.event_store import (
+    DAY_US,
+    HOUR_US,
+    KIND_BITS,
+    MOST_PLACES,
+    PLACE_BITS,
+    UNITS_US,
+    Rows,
+    Store,
+    differs_from_before,
+    encode,
+    list_objects,
+    put_object,
+    write_state,
+)
+from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
@@ -44,7 +57,7 @@ class Writer:
         scratch.mkdir(parents=True, mode=0o700)
         self.store = Store(store.objects, store.prefix, buckets=store.buckets)
         self.state = self.store.state
-        self.numbers = Numbers(store.people())
+        self.numbers = LineIndex(store.people())
         self.kept_people = self.numbers.count
         sites, latitudes, longitudes = store.places()
         self.places: dict[Any, int] = {
@@ -132,7 +145,7 @@ class Writer:
         crc = at = 0
         with path.open("wb") as file:
             for people, rows in self._buckets(day):
-                parts, entry = stores.encode(people, rows)
+                parts, entry = encode(people, rows)
                 said.append(entry | {"at": at})
                 for part in parts:
                     file.write(part)
@@ -143,7 +156,7 @@ class Writer:
         if before and before["crc"] == crc:
             path.unlink()
         else:
-            kept = stores.put(self.store, f"days/{day}", path)
+            kept = put_object(self.store, f"days/{day}", path)
             path.unlink()
             visits = sum(entry["rows"][1] for entry in said)
             about = kept | {"crc": crc, "events": events, "visits": visits, "buckets": said}
@@ -160,7 +173,7 @@ class Writer:
         self._keep_dictionaries()
         self.state.files = self.state.files | files
         for name, data in tables.items():
-            setattr(self.state, name, stores.put(self.store, name, data))
+            setattr(self.state, name, put_object(self.store, name, data))
         self._put_state()
 
     def close(self) -> None:
@@ -210,7 +223,7 @@ class Writer:
                 packed |= values
         del own, number
         packed.sort()
-        packed = packed[stores._changes(packed)]  # noqa: SLF001 (the store's own other half)
+        packed = packed[differs_from_before(packed)]
         ends = _ends(packed, buckets, [width for _, width in fields]) if bucket is None else [len(packed)]
         start = 0
         for end in ends:
@@ -235,7 +248,7 @@ class Writer:
             moment = (one.micros.astype(np.uint64) << np.uint64(KIND_BITS)) | one.kind
             order = np.lexsort((moment, visit))
             visit, moment = visit[order], moment[order]
-            distinct = order[stores._changes(visit) | stores._changes(moment)]  # noqa: SLF001
+            distinct = order[differs_from_before(visit) | differs_from_before(moment)]
             yield people[distinct], _only(one, distinct)
 
     def _keep_dictionaries(self) -> None:
@@ -246,7 +259,7 @@ class Writer:
         count = self.numbers.count
         if count > self.kept_people:
             data = self.numbers.references[self.kept_people : count].tobytes()
-            self.state.people = [*self.state.people, stores.put(self.store, "people", data)]
+            self.state.people = [*self.state.people, put_object(self.store, "people", data)]
             self.kept_people = count
         new = list(self.places)[self.kept_places :]
         if new:
@@ -261,18 +274,18 @@ class Writer:
             )
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink)
-            self.state.places = [*self.state.places, stores.put(self.store, "places", sink.getvalue().to_pybytes())]
+            self.state.places = [*self.state.places, put_object(self.store, "places", sink.getvalue().to_pybytes())]
             self.kept_places += len(new)
         self.state.kinds = list(self.kinds)
 
     def _put_state(self) -> None:
         self.state.former = sorted(self.before - self.state.named())
-        stores.write(self.store, self.state)
+        write_state(self.store, self.state)
 
     def _forget(self) -> None:
         """Delete what neither this state nor the one before it names: what a killed writer left, and old days."""
         kept = self.state.named() | set(self.state.former)
-        for name in list(stores.listed(self.store)):
+        for name in list(list_objects(self.store)):
             if name not in kept:
                 obstore.delete(self.store.objects, self.store.prefix + name)
         self.state.former = []

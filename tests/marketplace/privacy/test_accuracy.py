@@ -8,15 +8,18 @@ The figures are printed: they are what the report quotes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from marketplace.privacy import drawing, finishing
-from marketplace.privacy import specification as rules
-from tests.marketplace.datasets.specs import SECRET, specification
+from marketplace.privacy.thresholds import Published
+from tests.marketplace.privacy.specs import SECRET, specification
+
+if TYPE_CHECKING:
+    from marketplace.privacy.specification import Specification
 
 SIDE, PEOPLE, SEEN = 25, 500_000, 10
 MOST_ZONES = 4
@@ -31,7 +34,7 @@ class Town:
     totals: np.ndarray
 
 
-def town(s: rules.Specification, rng: np.random.Generator) -> Town:
+def town(s: Specification, rng: np.random.Generator) -> Town:
     """Count a town a day at a time; the bound of a day keeps `max_cells` of each person's zone-hours, at random."""
     zones, hours = len(s.zones), s.times
     favourite = rng.integers(0, zones, (PEOPLE, 3))
@@ -51,14 +54,14 @@ def town(s: rules.Specification, rng: np.random.Generator) -> Town:
     return Town(true, bounded, true.sum(axis=0))
 
 
-def promise(**other: Any) -> rules.Specification:
+def promise(**other: Any) -> Specification:
     return specification(
         SIDE * SIDE, hours=24 * 7, bands=1, unit="day", mechanism="gaussian", delta_exponent=6, max_cells=8,
         max_events=1, epsilon_micro=1_000_000, max_zones=MOST_ZONES, **other,
     )  # fmt: skip
 
 
-def handed_over(s: rules.Specification, place: Town) -> drawing.Counts:
+def handed_over(s: Specification, place: Town) -> drawing.Counts:
     flat = place.bounded.ravel()
     keys = np.flatnonzero(flat)
     homes = np.full(len(s.zones), PEOPLE // len(s.zones))
@@ -114,7 +117,7 @@ def test_totals_give_back_what_bounding_took_in_whole_people_that_add_up() -> No
     assert (drawn.published.events >= drawn.published.people).all()
     # Each hour's cells add up to the whole number that the hour's factor makes of them.
     noisy = rng.poisson(50, s.key_count)
-    published = rules.Published(np.arange(s.key_count), noisy, noisy)
+    published = Published(np.arange(s.key_count), noisy, noisy)
     sums = noisy.reshape(30, 48, 2).sum(axis=(0, 2))
     scaled, factor, off = finishing.undo_truncation(s, published, noisy, 2 * sums + 1)
     assert (scaled.people.reshape(30, 48, 2).sum(axis=(0, 2)) == 2 * sums + 1).all()

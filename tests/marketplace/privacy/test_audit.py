@@ -2,7 +2,7 @@
 
 The canary is the worst person the bounds must hold: twice as many cells as the bound, more events in each than are
 counted, and two consents that overlap. It goes through a plain count (which the one definition is held equal to, row for
-row, in test_aggregate) and through the release's own draws. False alarm of every bound: 1e-6.
+row, in test_engines) and through the release's own draws. False alarm of every bound: 1e-6.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from marketplace.builds import reference_sql as definition
+from marketplace.builds import reference_sql
 from marketplace.privacy import audit, drawing, noise
-from marketplace.privacy import specification as rules
-from tests.marketplace.datasets import engines
-from tests.marketplace.datasets.specs import gaussian, specification
+from tests.marketplace.builds import engines
+from tests.marketplace.privacy.specs import gaussian, specification
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from marketplace.privacy.specification import Specification
 
 CELLS, EVENTS = 3, 2
 BUSY = 10
@@ -56,15 +57,13 @@ def canarys_counts(fault: str) -> tuple[np.ndarray, np.ndarray]:
     return np.full(cells, consents), np.full(cells, consents * events)
 
 
-def table_source(s: rules.Specification, seed: int) -> drawing.Source:
+def table_source(s: Specification, seed: int) -> drawing.Source:
     source = drawing.Source(s, seed.to_bytes(32, "big"))
     source.engine = "table"
     return source
 
 
-def releases(
-    s: rules.Specification, part: str, counts: np.ndarray, trials: int, *, seed: int, fault: str
-) -> np.ndarray:
+def releases(s: Specification, part: str, counts: np.ndarray, trials: int, *, seed: int, fault: str) -> np.ndarray:
     """Return the noisy counts of these cells in so many releases, trials × cells."""
     drawn = table_source(s, seed).noisy(part, np.tile(counts, trials)).reshape(trials, -1)
     if fault == "noise on half the cells":
@@ -72,7 +71,7 @@ def releases(
     return drawn
 
 
-def attack(s: rules.Specification, part: str, fault: str, trials: int) -> Trial:
+def attack(s: Specification, part: str, fault: str, trials: int) -> Trial:
     """Return the likelihood ratio of every release, the best statistic there is, with and without the canary."""
     canary = canarys_counts(fault)[part == "events"]
     copies = 2 if fault == "budget counted once" else 1
@@ -83,7 +82,7 @@ def attack(s: rules.Specification, part: str, fault: str, trials: int) -> Trial:
     return Trial(*scores)
 
 
-def attack_by_what_is_there(s: rules.Specification, fault: str, trials: int) -> Trial:
+def attack_by_what_is_there(s: Specification, fault: str, trials: int) -> Trial:
     """Return how many of the canary's cells are published, where one person fewer than the threshold is without it."""
     scores = []
     for number, people in enumerate((s.threshold, s.threshold - 1)):
@@ -94,14 +93,14 @@ def attack_by_what_is_there(s: rules.Specification, fault: str, trials: int) -> 
     return Trial(*scores)
 
 
-def stated(s: rules.Specification, part: str) -> float:
+def stated(s: Specification, part: str) -> float:
     """Return the loss a part is charged for: epsilon, or mu of Gaussian noise."""
     if s.mechanism == "laplace":
         return s.epsilon_of(part) / noise.MICRO
     return math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
 
 
-def found(s: rules.Specification, fault: str, trials: int) -> dict[str, float]:
+def found(s: Specification, fault: str, trials: int) -> dict[str, float]:
     """Return the lower bounds on the loss, as multiples of the stated one."""
     bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
     told = {}
@@ -173,7 +172,7 @@ def test_the_canary_counts_as_the_one_definition_counts_it(fault: str, tmp_path:
     if (change := PLANTED[fault]) is not None:
         planted = tmp_path / "planted.sql"
         right, wrong = change
-        text = definition.AGGREGATE.read_text(encoding="utf-8")
+        text = reference_sql.AGGREGATE.read_text(encoding="utf-8")
         assert right in text
         planted.write_text(text.replace(right, wrong), encoding="utf-8")
     people, events = canarys_counts(fault)

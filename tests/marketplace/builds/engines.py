@@ -15,19 +15,18 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 
-from marketplace.builds import inputs
-from marketplace.builds import reference_sql as definition
-from marketplace.builds.counting_query import Question
+from marketplace.builds import input_files, reference_sql
+from marketplace.builds.counting_query import CountingQuery
+from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
-from marketplace.builds.store import Store
-from marketplace.privacy import specification as rules
+from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
 from tests.marketplace.datasets.worlds import END, START, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.builds.counting_query import Answer
+    from marketplace.builds.counting_query import Aggregate
 
 Event = tuple[int, dt.datetime, str, str]
 """Who, when, at which site, of which kind."""
@@ -35,8 +34,8 @@ World = tuple[list[Event], list[tuple[int, dt.datetime, dt.datetime]]]
 """Events, and consents that may overlap and touch."""
 Key = tuple[int, int, int]
 """Place, time, segment."""
-P = rules.HASH_PRIME
-KEYS = rules.hash_keys("a secret of the tests", "a specification")
+P = HASH_PRIME
+KEYS = hash_keys(b"a secret of the tests", "a specification")
 STARTED = END + dt.timedelta(days=1)
 PEOPLE = tuple(7 * who + 2**40 * (who % 3) for who in range(6))
 SITES = ("a", "b", "c", "d", "elsewhere")
@@ -75,11 +74,11 @@ def ingested(folder: Path, world: World, **how: Any) -> Store:
     return Store(objects)
 
 
-def ask(store: Store, world: World, product: str = "presence", **other: Any) -> Question:
+def ask(store: Store, world: World, product: str = "presence", **other: Any) -> CountingQuery:
     references = store.people()
     sites, _, _ = store.places()
     numbers = [np.array([microseconds(c[n]) for c in world[1]], np.int64) for n in (1, 2)]
-    asked = Question(
+    asked = CountingQuery(
         product=product, period_from_us=microseconds(START), period_to_us=microseconds(END),
         started_us=microseconds(STARTED), step_us=DAY_US if product == "stays" else HOUR_US, unit_us=2 * DAY_US,
         max_cells=2, max_events=2, max_zones=0, hash_keys=KEYS, zones=3,
@@ -103,7 +102,7 @@ def standing(world: World, who: int) -> tuple[dt.datetime, dt.datetime] | None:
     return next(((a, b) for a, b in found if a <= STARTED < b), None)
 
 
-def counted_in(q: Question, mine: list[tuple[int, int]], home: int, segment: int) -> Counter[Key]:
+def counted_in(q: CountingQuery, mine: list[tuple[int, int]], home: int, segment: int) -> Counter[Key]:
     """Return what one person's (instant, zone) pairs count in, before bounding."""
     cells: Counter[Key] = Counter()
     start, step = q.period_from_us, q.step_us
@@ -125,7 +124,7 @@ def counted_in(q: Question, mine: list[tuple[int, int]], home: int, segment: int
     return cells
 
 
-def reference(q: Question, world: World) -> set[tuple[int, Key, int]]:
+def reference(q: CountingQuery, world: World) -> set[tuple[int, Key, int]]:
     """Return (who, cell, events) of every contribution, slowly and plainly."""
     chosen = set()
     for who, segment in SEGMENT.items():
@@ -155,16 +154,16 @@ def reference(q: Question, world: World) -> set[tuple[int, Key, int]]:
     return chosen
 
 
-def answer(q: Question, engine: str, planted: Path | None = None) -> Answer:
+def answer(q: CountingQuery, engine: str, planted: Path | None = None) -> Aggregate:
     folder = Path(tempfile.mkdtemp(prefix="engine-", dir=q.store.objects.prefix))  # type: ignore[attr-defined]
     if engine == "kernel":
         return Kernel(q, folder).run(_quiet)
     text = {} if planted is None else {"definition": planted}
     if engine == "spark":
-        return definition.on_spark(q, folder, _quiet, **text)
-    database = inputs.scratch_database(folder)
+        return reference_sql.on_spark(q, folder, _quiet, **text)
+    database = input_files.scratch_database(folder)
     try:
-        return definition.on_duckdb(q, database, folder, _quiet, **text)
+        return reference_sql.on_duckdb(q, database, folder, _quiet, **text)
     finally:
         database.close()
 
@@ -173,7 +172,7 @@ def _quiet(_step: str, _share: float) -> None:
     pass
 
 
-def cells(given: Answer) -> dict[Key, tuple[int, int]]:
+def cells(given: Aggregate) -> dict[Key, tuple[int, int]]:
     """Return an answer's cells with anybody: people and events."""
     q = given.question
     keys, people, counts = given.cells()
@@ -182,7 +181,7 @@ def cells(given: Answer) -> dict[Key, tuple[int, int]]:
     return dict(zip(named, zip(people.tolist(), counts.tolist(), strict=True), strict=True))
 
 
-def chosen_cells(given: Answer) -> set[tuple[int, Key]]:
+def chosen_cells(given: Aggregate) -> set[tuple[int, Key]]:
     """Return who counts in which cell, as the manifest will see it."""
     q = given.question
     found = set()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from marketplace.privacy import noise, sampler
-from tests.marketplace.datasets.goodness import ALARM, differ, differs_from
+from tests.marketplace.privacy.goodness import ALARM, differ, differs_from
 
 KEY = b"k" * 32
 LAWS = [

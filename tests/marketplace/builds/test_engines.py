@@ -12,18 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.builds import reference_sql as definition
+from marketplace.builds import reference_sql
 from marketplace.builds.kernel import _below_prime
-from marketplace.privacy import specification as rules
-from tests.marketplace.datasets import engines
-from tests.marketplace.datasets.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
-from tests.marketplace.datasets.specs import specification
+from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
+from tests.marketplace.builds import engines
+from tests.marketplace.builds.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
 from tests.marketplace.datasets.worlds import at
+from tests.marketplace.privacy.specs import specification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from marketplace.builds.counting_query import Question
+    from marketplace.builds.counting_query import CountingQuery
+    from marketplace.privacy.specification import Specification
 
 ASKED = (
     ("presence", {}),
@@ -54,7 +55,7 @@ def compare(world: World, product: str, other: dict[str, Any], engine: str) -> N
         assert found.totals is None or found.totals.tolist() == _totals(q, world)
 
 
-def _totals(q: Question, world: World) -> list[int]:
+def _totals(q: CountingQuery, world: World) -> list[int]:
     everything = engines.reference(engines.replace(q, max_cells=1000), world)
     visits = Counter((who, cell[1]) for who, cell, _ in everything)
     totals = [0] * q.times
@@ -171,7 +172,7 @@ def moved_by_a_day(world: World, who: int, day: int, asked: tuple[str, int], max
     )
 
 
-def promised(product: str, step_us: int, max_cells: int) -> rules.Specification:
+def promised(product: str, step_us: int, max_cells: int) -> Specification:
     grain = "day" if step_us == DAY_US else "hour"
     return specification(3, product=product, grain=grain, hours=48, unit="day", max_cells=max_cells, max_events=2)
 
@@ -221,7 +222,7 @@ def test_a_day_reaches_beyond_the_cells_that_are_counted_on_it() -> None:
     ],
 )
 def test_the_sensitivity_test_convicts_planted_faults(right: str, wrong: str, tmp_path: Path) -> None:
-    text = definition.AGGREGATE.read_text(encoding="utf-8")
+    text = reference_sql.AGGREGATE.read_text(encoding="utf-8")
     assert right in text
     planted = tmp_path / "planted.sql"
     planted.write_text(text.replace(right, wrong), encoding="utf-8")
@@ -237,7 +238,7 @@ def test_the_sensitivity_test_convicts_planted_faults(right: str, wrong: str, tm
 @given(st.lists(st.integers(0, 2**62), min_size=1))
 def test_the_kernel_reduces_as_the_percent_sign_does(values: list[int]) -> None:
     reduced = _below_prime(np.array(values, np.int64))
-    assert reduced.tolist() == [value % rules.HASH_PRIME for value in values]
+    assert reduced.tolist() == [value % HASH_PRIME for value in values]
 
 
 def _hours(keys: tuple[int, ...], world: World, folder: Path) -> Iterator[tuple[int, int]]:
@@ -256,7 +257,7 @@ def test_the_hash_chooses_evenly_and_differently_for_other_keys(
         [(who, at(hour), "a", "") for who in people for hour in range(4)], [(who, at(-1), at(1000)) for who in people]
     )  # fmt: skip
     one = dict(_hours(engines.KEYS, world, tmp_path))
-    other = dict(_hours(rules.hash_keys("another secret", "a specification"), world, tmp_path))
+    other = dict(_hours(hash_keys("another secret", "a specification"), world, tmp_path))
     shares = Counter(one.values())
     assert len(shares) == 4
     # Binomial(300, 1/4) leaves [25, 130] with a probability below 1e-9.

@@ -12,14 +12,12 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING
 
-from marketplace import clock
-from marketplace import object_store as objects
-from marketplace.builds.store import Store
+from marketplace import clock, object_store
+from marketplace.builds.event_store import Store
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
-from marketplace.datasets import queries
+from marketplace.datasets import queries, rules
 from marketplace.datasets.actions import build
 from marketplace.errors import Conflict, Invalid, Refusal
-from marketplace.privacy import specification as rules
 
 if TYPE_CHECKING:
     import uuid
@@ -48,7 +46,7 @@ async def ask_for_build(
     async with transaction():
         await lock(f"build requests {dataset}")
         row = await queries.get_dataset(dataset)
-        specification = await queries.specify(row, period_from, period_to)
+        specification = await queries.get_specification(row, period_from, period_to)
         if specification.period_to > now:
             raise Invalid("The period is not over yet.")
         if open_one := await fetch_one(
@@ -94,7 +92,7 @@ async def refresh_datasets() -> None:
     not come half a day later is told once, as a request that was refused; should it still come, the period is asked for.
     """
     now = clock.now()
-    store = await asyncio.to_thread(lambda: Store(objects.store()))
+    store = await asyncio.to_thread(lambda: Store(object_store.store()))
     for cadence in rules.CADENCES:
         if not cadence:
             continue
@@ -159,11 +157,11 @@ async def _run(request: asyncpg.Record) -> None:
     )
     release, refusal = None, None
     try:
-        async with _telling(request["id"]) as say:
+        async with _telling(request["id"]) as report:
             release = await build(
                 request["dataset"], period_from=request["period_from"], period_to=request["period_to"],
                 revision=request["revision"], note_fr=request["note_fr"], note_en=request["note_en"],
-                publish=request["publish"], progress=say,
+                publish=request["publish"], progress=report,
             )  # fmt: skip
     except Refusal as refused:
         refusal = _kept(refused)
@@ -180,7 +178,7 @@ async def _telling(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], N
     said = ("", 0.0)
     loop, news = asyncio.get_running_loop(), asyncio.Event()
 
-    def say(step: str, share: float) -> None:
+    def report(step: str, share: float) -> None:
         nonlocal said
         said = (step, share)
         loop.call_soon_threadsafe(news.set)
@@ -197,7 +195,7 @@ async def _telling(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], N
 
     telling = asyncio.create_task(tell())
     try:
-        yield say
+        yield report
     finally:
         telling.cancel()
         with contextlib.suppress(asyncio.CancelledError):

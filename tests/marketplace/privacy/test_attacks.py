@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace.privacy import attacks, noise, sampler
-from marketplace.privacy import specification as rules
+from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 from marketplace.settings import settings
-from tests.marketplace.datasets.specs import gaussian, specification
+from tests.marketplace.privacy.specs import gaussian, specification
 
 SEEDS = range(3)
 
@@ -26,7 +26,7 @@ def release_of(city: attacks.City, law: noise.Law, max_cells: int, rng: np.rando
     zones = len(city.places)
     counts = np.stack([np.bincount(city.tracks[kept[:, hour], hour], minlength=zones) for hour in range(hours)])
     noisy = counts + sampler.table(law.kind, law.scale).draw(rng.bytes(32), "paths", counts.size).reshape(counts.shape)
-    return np.where(noisy >= law.threshold(counts.size, rules.EXPECTED_FALSE_CELLS), noisy, 0)
+    return np.where(noisy >= law.threshold(counts.size, EXPECTED_FALSE_CELLS), noisy, 0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 
+from marketplace.builds.event_store import HOUR_US, MOST_PLACES, PLACE_BITS, Rows, Store
+from marketplace.builds.event_store_writer import Writer
 from marketplace.builds.ingest import ingest
-from marketplace.builds.line_index import Numbers
-from marketplace.builds.store import HOUR_US, MOST_PLACES, PLACE_BITS, Rows, Store
-from marketplace.builds.writer import Writer
+from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_rows_too_wide_for_a_word_are_sorted_all_the_same(tmp_path: Path) -> Non
     """Microseconds, many places and many lines do not fit 64 bits together."""
     store = opened(tmp_path, buckets=2)
     writer = Writer(store, tmp_path / "scratch")
-    writer.numbers = Numbers(np.arange(3_000_000, dtype=np.int64))
+    writer.numbers = LineIndex(np.arange(3_000_000, dtype=np.int64))
     writer.places = {str(n): n for n in range(2_000_000)}
     events = [(2_999_999, 5, 1_999_999, 0), (4, 3_599_999_999, 7, 1), (4, 1, 7, 1), (4, 1, 7, 1), (2_999_999, 5, 3, 9)]
     columns = [np.array(column) for column in zip(*(events * 3), strict=True)]
@@ -171,8 +171,7 @@ import json, os, signal, sys
 from pathlib import Path
 import obstore
 from obstore.store import LocalStore
-from marketplace.builds import store
-from marketplace.builds import writer
+from marketplace.builds import event_store
 from marketplace.builds.ingest import ingest
 
 folder, dies_at = Path(sys.argv[1]), int(sys.argv[2])
@@ -188,7 +187,7 @@ def dying(put):
 
 obstore.put = dying(obstore.put)
 (folder / "store").mkdir(exist_ok=True)
-ingest(store.Store(LocalStore(folder / "store")), sorted(folder.glob("*.parquet")), folder / "scratch", known={})
+ingest(event_store.Store(LocalStore(folder / "store")), sorted(folder.glob("*.parquet")), folder / "scratch", known={})
 print("ended")
 """
 
@@ -229,12 +228,12 @@ import resource, sys
 from pathlib import Path
 from obstore.store import LocalStore
 from marketplace.datasets import ingestion
-from marketplace.builds import store
+from marketplace.builds import event_store
 from marketplace.errors import Conflict
 
 folder, most = Path(sys.argv[1]), int(sys.argv[2])
 objects = LocalStore(folder / "store")
-ingestion.objects.store = lambda: objects
+ingestion.object_store.store = lambda: objects
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 try:
     ingestion._ingest(str(folder / "2.parquet"), "", "", lambda step, share: None)
@@ -272,7 +271,7 @@ def test_a_reader_keeps_its_state_while_a_later_one_is_written(tmp_path: Path) -
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 2**63 - 1), max_size=30), max_size=5))
 def test_lines_are_numbered_once(parts: list[list[int]]) -> None:
-    numbers = Numbers(np.empty(0, np.int64))
+    numbers = LineIndex(np.empty(0, np.int64))
     for part in parts:
         given_numbers = numbers.number(np.array(part, np.int64))
         assert numbers.references[given_numbers].tolist() == part
@@ -286,7 +285,7 @@ def test_lines_are_numbered_once(parts: list[list[int]]) -> None:
 def test_many_lines_are_found() -> None:
     rng = np.random.default_rng(8)
     references: NDArray[np.int64] = np.unique(rng.integers(0, 2**63 - 1, 300_000))
-    numbers = Numbers(references[:1000])
+    numbers = LineIndex(references[:1000])
     found = numbers.number(references)
     assert np.array_equal(numbers.references[found], references)
     assert numbers.count == len(references)

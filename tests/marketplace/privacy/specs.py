@@ -9,7 +9,7 @@ import h3
 import numpy as np
 
 from marketplace.privacy import drawing
-from marketplace.privacy import specification as rules
+from marketplace.privacy.specification import Specification
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 SECRET = b"a secret of tests"
@@ -24,7 +24,7 @@ def zones(count: int, resolution: int = 8) -> tuple[str, ...]:
     return tuple(sorted(sorted(disk)[:count]))
 
 
-def specification(count: int = 7, *, hours: int = 24, bands: int = 2, **other: Any) -> rules.Specification:
+def specification(count: int = 7, *, hours: int = 24, bands: int = 2, **other: Any) -> Specification:
     """Return the specification of `hours` over so many zones and bands, with whatever is stated otherwise."""
     stated: dict[str, Any] = {
         "dataset": "lyon", "purpose": "presence.statistics", "zones": zones(count),
@@ -32,17 +32,15 @@ def specification(count: int = 7, *, hours: int = 24, bands: int = 2, **other: A
         "period_from": MONDAY, "period_to": MONDAY + dt.timedelta(hours=hours), "max_cells": 6, "max_events": 3,
         "epsilon_micro": 2_000_000,
     }  # fmt: skip
-    return rules.Specification(**stated | other)
+    return Specification(**stated | other)
 
 
-def gaussian(count: int = 7, **other: Any) -> rules.Specification:
+def gaussian(count: int = 7, **other: Any) -> Specification:
     """Return the same with Gaussian noise at delta 1e-6."""
     return specification(count, mechanism="gaussian", delta_exponent=6, **other)
 
 
-def counts(
-    s: rules.Specification, people: np.ndarray, events: np.ndarray | None = None, **other: Any
-) -> drawing.Counts:
+def counts(s: Specification, people: np.ndarray, events: np.ndarray | None = None, **other: Any) -> drawing.Counts:
     """Return these counts of the whole key set as a build would hand them over; a third of everyone consents."""
     keys = np.flatnonzero(people)
     homes = len(s.zones) * len(s.age_bands)

@@ -15,23 +15,25 @@ import pytest
 from marketplace.builds.aggregation import Aggregation
 from marketplace.datasets import dossier, zone_tables
 from marketplace.privacy import budget, drawing, gate, noise
-from marketplace.privacy import specification as rules
 from marketplace.privacy.geography import OwnZones
+from marketplace.privacy.key_set import parent_zones
 from marketplace.settings import settings
-from tests.marketplace.datasets.specs import SECRET, counts, gaussian, specification, zones
+from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification, zones
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from marketplace.privacy.specification import Specification
+
 YEAR = 100_000_000
 
 
-def charged(s: rules.Specification) -> dict[int, int]:
+def charged(s: Specification) -> dict[int, int]:
     return {year: units * s.unit_rho_nano for year, units in budget.years(s.period_from, s.period_to, s.unit).items()}
 
 
 def candidate(
-    s: rules.Specification, secret: bytes = SECRET, people: np.ndarray | None = None, **other: Any
+    s: Specification, secret: bytes = SECRET, people: np.ndarray | None = None, **other: Any
 ) -> gate.Candidate:
     rng = np.random.default_rng(3)
     true = rng.poisson(rng.gamma(1.0, 60.0, s.key_count)) if people is None else people
@@ -52,7 +54,7 @@ def failed(one: gate.Candidate, others: list[gate.Held], year: int = YEAR) -> li
 
 
 @pytest.mark.parametrize("s", [specification(20), gaussian(20), specification(49, parent_resolution=7)])
-def test_an_honest_release_passes_beside_honest_others(s: rules.Specification) -> None:
+def test_an_honest_release_passes_beside_honest_others(s: Specification) -> None:
     one = candidate(s)
     again = candidate(dataclasses.replace(s, revision=2), b"another draw")
     days = candidate(dataclasses.replace(s, dataset="days", grain="day", parent_resolution=0), b"yet another")
@@ -101,7 +103,7 @@ def test_a_release_that_was_not_charged_fails_and_so_does_a_year_that_is_overspe
 def test_a_sum_over_one_withheld_zone_fails() -> None:
     s = specification(49, parent_resolution=7)
     one = candidate(s)
-    names, parent = rules.parents(s.zones, 7)
+    names, parent = parent_zones(s.zones, 7)
     # The parent's zones but one are published by themselves, at one time and band: the rest is that one zone.
     zones = [zone for zone, at in zip(s.zones, parent, strict=True) if at == 0]
     when, band = s.period_from, s.segments[0]
@@ -203,7 +205,7 @@ class Halved(drawing.Source):
 
 
 @pytest.mark.parametrize("s", [specification(20), gaussian(20)], ids=["laplace", "gaussian"])
-def test_canaries_convict_noise_on_half_the_cells(s: rules.Specification) -> None:
+def test_canaries_convict_noise_on_half_the_cells(s: Specification) -> None:
     assert gate._membership(s).passed
     convicted = gate._membership(s, Halved)
     assert not convicted.passed

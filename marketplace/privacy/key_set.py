@@ -1,0 +1,63 @@
+"""The zones of a public key set: the area they are declared by, the parents that hold them, the areas of coverage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from marketplace.errors import Invalid
+from marketplace.privacy.geography import H3
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from marketplace.privacy.geography import Geography
+
+MOST_AREAS: Final = 64
+"""Coverage is told for no more areas than this: the zones' parents, as fine as that allows."""
+LARGEST_AREA: Final = 2_000_000
+"""Zones of a key set."""
+
+
+def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
+    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once."""
+    zones: set[str] = set()
+    for zone in area:
+        of = geography.level(zone)
+        if of is None or of > level:
+            if geography.code:
+                raise Invalid(
+                    "{zone} is not a zone of the table {table}, of level {level} or coarser.",
+                    zone=zone, table=geography.code, level=level,
+                )  # fmt: skip
+            raise Invalid("{zone} is not an H3 cell of resolution {level} or coarser.", zone=zone, level=level)
+        if len(zones) + geography.count_below(zone, level) > LARGEST_AREA:
+            raise Invalid("That area has more than {most} zones; choose larger ones.", most=LARGEST_AREA)
+        zones.update(geography.below(zone, level))
+    return tuple(sorted(zones))
+
+
+def parent_zones(
+    zones: Sequence[str], level: int, geography: Geography = H3
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the zones of a coarser level that hold `zones`, ascending, and for each zone its holder's position."""
+    of = [geography.above(zone, level) for zone in zones]
+    names = tuple(sorted(set(of)))
+    place = {name: at for at, name in enumerate(names)}
+    return names, np.array([place[name] for name in of], np.int64)
+
+
+def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows.
+
+    Where the operator's own zones have too many without a parent, the one area is their whole table.
+    """
+    finest = max(geography.level(zone) or 0 for zone in zones)
+    for level in range(finest, 0, -1):
+        found = parent_zones(zones, level, geography)
+        if len(found[0]) <= MOST_AREAS:
+            return found
+    return parent_zones(zones, 0) if geography is H3 else ((geography.code,), np.zeros(len(zones), np.int64))
