@@ -36,6 +36,7 @@ from marketplace.catalogue import pages as catalogue_pages
 from marketplace.datasets import pages as datasets_pages
 from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
+from marketplace.docs import pages as docs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.errors import Refusal
 from marketplace.finance import command_pages as finance_command_pages
@@ -342,6 +343,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,
     bookkeeping_export_pages.ROUTES,
+    docs_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,
 )

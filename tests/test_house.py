@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
 FLOORS = [
     {"pricing"},
     {"errors"},
@@ -31,6 +30,7 @@ FLOORS = [
     {"finance"},
     {"bookkeeping"},
     {"invariants"},
+    {"docs"},
     {"webhooks", "jobs"},
     {"metrics"},
     {"app"},
@@ -183,56 +183,13 @@ def test_locks_pin_with_hashes_and_name_no_address(lock: str) -> None:
     assert len(pins) == len(re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)) > 50
 
 
-def table_after(heading: str) -> list[list[str]]:
-    """Return the rows of README's table under a heading, cells stripped of backticks."""
-    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
-    return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows]
-
-
-def test_readme_lists_every_command() -> None:
-    from marketplace.__main__ import parser  # noqa: PLC0415
-
-    actions = [a for a in parser()._actions if a.choices]
-    said = {row[0]: row[1] for row in table_after("Commands")}
-    told = {name: sub.description for name, sub in actions[0].choices.items()}  # type: ignore[union-attr]
-    assert {name: said.get(f"python3 marketplace {name}") for name in told} == told
-
-
-def test_readme_lists_every_setting() -> None:
-    from dataclasses import fields  # noqa: PLC0415
-
-    from marketplace.settings import Settings  # noqa: PLC0415
-
-    told = [[f.metadata["variable"], f.metadata["default"], f.metadata["says"]] for f in fields(Settings)]
-    assert table_after("Settings") == told
-
-
-def test_readme_lists_every_job() -> None:
-    from marketplace.jobs.timetable import jobs  # noqa: PLC0415
-
-    assert [row[0] for row in table_after("Jobs")] == list(jobs())
-
-
-def test_readme_lists_every_route_for_machines() -> None:
-    from marketplace.app import MACHINE_DOORS, routes  # noqa: PLC0415
-
-    told = [
-        [f"{method} {re.sub(r':[a-z]+}', '}', path)}", handler.fn.__doc__.strip().splitlines()[0]]
-        for handler in routes()
-        for path in handler.paths
-        for method in handler.http_methods - {"HEAD", "OPTIONS"}
-        if path.startswith(MACHINE_DOORS)
-    ]
-    assert table_after("For machines") == sorted(told, key=lambda row: row[0].split()[::-1])
-
-
-def test_readme_maps_every_room() -> None:
+def test_the_manual_maps_every_room() -> None:
     rooms = {path.parent.name for path in ROOT.glob("marketplace/*/__init__.py")} | {"pricing", "migrations", "tests"}
-    named = {row[0].strip("/").split("/")[-1] for row in table_after("The house")}
-    assert rooms <= named, f"README's map lacks {rooms - named}"
-    gone = [row[0] for row in table_after("The house") if not (ROOT / row[0]).exists()]
-    assert not gone, f"README's map names what is not there: {gone}"
+    table = (ROOT / "marketplace/docs/developer/architecture.md").read_text()
+    named = re.findall(r"^\| `([\w./]+)` \|", table, re.MULTILINE)
+    assert rooms <= {name.split("/")[-1] for name in named}, "the map lacks a room"
+    gone = [name for name in named if not (ROOT / name).exists()]
+    assert not gone, f"the map names what is not there: {gone}"
 
 
 def test_ruff_has_nothing_to_say() -> None:

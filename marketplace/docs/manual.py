@@ -1,0 +1,105 @@
+"""Reads the manual: which pages there are, and each as HTML. A page is a Markdown file `<part>/<name>.md`.
+
+A page's first line is its title, `# …`, and its first paragraph says what it is about. An image whose file lies beside
+the page is put into the page itself, so that its colours follow the site's light and dark.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from msgspec import Struct
+
+from marketplace.errors import NotFound
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from markdown_it.token import Token
+
+PARTS: Final = {
+    "developer": ("architecture", "glossary", "add-a-job", "migrations", "changelog"),
+    "reference": ("commands", "settings", "jobs", "routes"),
+}
+"""Each part of the manual and its pages, in reading order."""
+
+
+class Summary(Struct, frozen=True):
+    """A page as the table of contents lists it."""
+
+    part: str
+    name: str
+    title: str
+    about: str
+
+
+class Page(Struct, frozen=True):
+    """A page of the manual; `html` is safe to show as it is."""
+
+    part: str
+    name: str
+    title: str
+    html: Markup
+
+
+def text_of(part: str, name: str) -> str:
+    """Return a page's Markdown; NotFound when the manual has no such page."""
+    if name not in PARTS.get(part, ()):
+        raise NotFound("The manual has no such page.")
+    return _folder(part).joinpath(f"{name}.md").read_text("utf-8")
+
+
+@functools.cache
+def contents() -> list[Summary]:
+    """Return every page with its title and its first paragraph, in reading order."""
+    return [_summary(part, name) for part, names in PARTS.items() for name in names]
+
+
+@functools.cache
+def read_page(part: str, name: str) -> Page:
+    """Return a page as HTML; NotFound when the manual has no such page."""
+    text = text_of(part, name)
+    title, _, body = text.partition("\n")
+    return Page(part, name, title.removeprefix("# ").strip(), Markup(_renderer(part).render(body)))  # noqa: S704 (our own files)
+
+
+def _summary(part: str, name: str) -> Summary:
+    title, _, body = text_of(part, name).partition("\n")
+    return Summary(part, name, title.removeprefix("# ").strip(), " ".join(body.strip().split("\n\n", 1)[0].split()))
+
+
+def _folder(part: str) -> Traversable:
+    return files(__package__).joinpath(part)
+
+
+def _renderer(part: str) -> MarkdownIt:
+    """Return a renderer of Markdown with tables, headings that can be linked to, and pictures of `part` put inline."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+    def heading_open(tokens: list[Token], at: int, *_: object) -> str:
+        anchor = re.sub(r"[^a-z0-9]+", "-", tokens[at + 1].content.lower()).strip("-")
+        return f'<{tokens[at].tag} id="{anchor}">'
+
+    def image(tokens: list[Token], at: int, *_: object) -> str:
+        source = str(tokens[at].attrs["src"])
+        assert re.fullmatch(r"[a-z-]+\.svg", source), f"{source} is not a picture beside the page"
+        return _folder(part).joinpath(source).read_text("utf-8")
+
+    def table_open(*_: object) -> str:
+        return '<div class="scroll" tabindex="0"><table>'
+
+    def table_close(*_: object) -> str:
+        return "</table></div>"
+
+    markdown.renderer.rules |= {  # type: ignore[attr-defined]
+        "heading_open": heading_open,
+        "image": image,
+        "table_open": table_open,
+        "table_close": table_close,
+    }
+    return markdown

@@ -1,0 +1,25 @@
+"""The manual's pages: its table of contents, and each page with those before and after it."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.params import FromPath  # noqa: TC002 (read at run time)
+from litestar.response import Template  # noqa: TC002
+
+from marketplace.docs import manual
+from marketplace.web.pages import page
+
+
+@get("/docs")
+async def table_of_contents() -> Template:
+    """Show the table of contents."""
+    return page("docs/contents.html", contents=manual.contents())
+
+
+@get("/docs/{part:str}/{name:str}")
+async def manual_page(part: FromPath[str], name: FromPath[str]) -> Template:
+    """Show one page of the manual."""
+    return page("docs/page.html", shown=manual.read_page(part, name), contents=manual.contents())
+
+
+ROUTES = [table_of_contents, manual_page]
