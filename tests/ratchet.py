@@ -1,6 +1,6 @@
 """The ledger of rules not kept yet: `python -m tests.ratchet` writes today's counts into `tests/not_yet.py`.
 
-It refuses when a rule's sum would grow. `python -m tests.ratchet list RULE [PATH …]` lists a rule's findings.
+It refuses when a rule's sum would grow, unless called with `moved`: a move can show what was hidden. `python -m tests.ratchet list RULE [PATH …]` lists a rule's findings.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import tests.test_house
 import tests.test_table_owners
 import tests.words_not_used  # noqa: F401 (its rules register)
 from tests.not_yet import NOT_YET
@@ -15,13 +16,13 @@ from tests.support.ratchet import RULES
 from tests.support.source import ROOT
 
 
-def rewrite() -> None:
-    """Write today's counts into the ledger; refuse when a rule's sum would grow."""
+def rewrite(*, moved: bool = False) -> None:
+    """Write today's counts into the ledger; refuse when a rule's sum would grow and nothing was moved."""
     lines = []
     for name, broken in sorted(RULES.items()):
         counts = Counter(finding.area for finding in broken())
         before = sum(NOT_YET.get(name, {}).values())
-        if name in NOT_YET and counts.total() > before:
+        if name in NOT_YET and counts.total() > before and not moved:
             sys.exit(f"{name} would grow from {before} to {counts.total()}: correct the new findings first.")
         print(f"{name}: {counts.total()}")
         lines += [f'    "{name}": {{', *(f'        "{area}": {counts[area]},' for area in sorted(counts)), "    },"]
@@ -41,4 +42,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["list"]:
         show(sys.argv[2], sys.argv[3:])
     else:
-        rewrite()
+        rewrite(moved=sys.argv[1:] == ["moved"])

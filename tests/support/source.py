@@ -74,7 +74,7 @@ def imports_of(path: str) -> tuple[tuple[str, int], ...]:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 found.append((inner if file_of(inner) else node.module, node.lineno))
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 @cache
