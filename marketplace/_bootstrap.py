@@ -69,7 +69,7 @@ def _install(venv: Path, python: Path, lock: Path) -> None:
 
 def _uv_installs(uv: str, base: str, venv: Path, lock: Path) -> bool:
     """Install with uv, which is quicker; False leaves it to pip (no certificate of this network's, a broken shim)."""
-    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}  # as pip does: trust whom the machine trusts
+    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}  # as pip does: trust what the machine trusts
     return not any(
         subprocess.run([uv, *arguments], env=environment, check=False).returncode
         for arguments in (

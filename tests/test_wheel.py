@@ -20,14 +20,13 @@ import httpx
 import pytest
 
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, merkle_root, to_json
-from tests.support.source import ROOT, tracked
+from tests.support.source import PRODUCT, ROOT, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from marketplace.embedded.postgres import EmbeddedPostgres
 
-PACKAGES = ("marketplace", "pricing", "migrations")
 OPERATORS_OWN = {
     "STRIPE_API_KEY": "sk_test_of_an_operator",
     "STRIPE_WEBHOOK_SECRET": "whsec_of_an_operator",
@@ -72,16 +71,21 @@ class Installed:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **settings}
 
 
+def files_of_the_packages() -> set[str]:
+    """Return the files that the wheel must hold, as paths from the root of the repository."""
+    paths = (Path(name) for name in tracked("*"))
+    return {str(path) for path in paths if path.parts[0] in PRODUCT and "__pycache__" not in path.parts}
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Build the wheel from a copy of what is tracked, and install it beside nothing but other people's packages."""
     home = tmp_path_factory.mktemp("wheel")
     source, environment, folder = home / "source", home / "environment", home / "folder"
     folder.mkdir()
-    for path in tracked("pyproject.toml", "README.md", "LICENSE", *PACKAGES):
-        copy = source / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, copy)
+    for path in ("pyproject.toml", "README.md", "LICENSE", *files_of_the_packages()):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, source / path)
     _pip("wheel", "--no-index", "--no-build-isolation", "--no-deps", "--wheel-dir", str(home), str(source))
     (wheel,) = home.glob("partage-*.whl")
     venv.create(environment, with_pip=False)
@@ -102,8 +106,8 @@ def _pip(*arguments: str) -> None:
 def test_the_wheel_holds_every_file_of_the_packages_and_no_other(installed: Installed) -> None:
     """Templates, translations, SQL, style sheets, scripts, `py.typed`; no tests."""
     with zipfile.ZipFile(installed.wheel) as wheel:
-        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert held == set(tracked(*PACKAGES))
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert names == files_of_the_packages()
 
 
 def test_what_is_imported_is_what_was_installed_and_state_stays_in_the_working_folder(installed: Installed) -> None:
@@ -134,9 +138,9 @@ def test_a_transcript_is_replayed(installed: Installed) -> None:
     award = award_of("second_price", terms, reveals)
     transcript = Transcript("auc-1", "second_price", terms, tuple(entries), tuple(reveals), root, award)
     (installed.folder / "auction.json").write_text(to_json(transcript), encoding="utf-8")
-    said = installed.run(installed.python, "-m", "pricing", "replay", "auction.json", "--root", root.hex())
-    assert "partner-1: won, 1 for 800" in said
-    assert said.endswith("equal\n")
+    printed = installed.run(installed.python, "-m", "pricing", "replay", "auction.json", "--root", root.hex())
+    assert "partner-1: won, 1 for 800" in printed
+    assert printed.endswith("equal\n")
 
 
 def test_pages_are_served_in_both_languages_with_their_style_sheet(
@@ -170,11 +174,11 @@ def _serving(installed: Installed, settings: dict[str, str]) -> Iterator[str]:
     )  # fmt: skip
     assert server.stderr
     with server.stderr:
-        said = ""
-        while not (address := re.search(r"running on (http://\S+)", said)):
+        printed = ""
+        while not (address := re.search(r"running on (http://\S+)", printed)):
             line = server.stderr.readline()
-            assert line, f"`serve` ended: {said}"
-            said += line
+            assert line, f"`serve` ended: {printed}"
+            printed += line
         try:
             yield address[1]
         finally:

@@ -1,7 +1,7 @@
 """Embedded PostgreSQL: a wheel's binaries under our own supervisor, for one machine and one command.
 
-The server listens on a Unix socket with peer authentication only. Whoever holds the lock file owns the server, and the
-server inherits that lock, so a stale pid file is recognised; a watchdog stops the server when its owner dies, even by
+The server listens on a Unix socket with peer authentication only. The process that locks the lock file owns the server, and
+the server inherits that lock, so a stale pid file is recognised; a watchdog stops the server when its owner dies, even by
 kill -9. PostgreSQL refuses to run as root: then it runs as an unprivileged account.
 """
 

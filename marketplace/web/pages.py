@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
+from msgspec import Struct
 
 from marketplace.settings import settings
 from marketplace.web import charts, formats, maps
@@ -124,10 +124,10 @@ def engine() -> JinjaTemplateEngine:
     return JinjaTemplateEngine.from_environment(environment)
 
 
-def localised(row: object, field: str) -> str:
+def localised(row: Any, field: str) -> str:  # noqa: ANN401 (a record, a dict or a Struct)
     """Return the row's `field_fr` or `field_en`, by the page's language."""
     name = f"{field}_{language.get()}"
-    return str(row[name] if isinstance(row, Mapping) else getattr(row, name))
+    return str(getattr(row, name) if isinstance(row, Struct) else row[name])
 
 
 def _style() -> str:

@@ -44,9 +44,12 @@ def runs(installation: Path) -> bool:
     """Return whether the copied server runs and all the files of the source are there."""
     source = _installation()
     wanted = {path.relative_to(source) for path in source.rglob("*") if "include" not in path.parts}
-    said = subprocess.run([installation / "bin" / "postgres", "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        [installation / "bin" / "postgres", "--version"], capture_output=True, text=True, check=True
+    )
     return (
-        wanted == {path.relative_to(installation) for path in installation.rglob("*")} and "PostgreSQL" in said.stdout
+        wanted == {path.relative_to(installation) for path in installation.rglob("*")}
+        and "PostgreSQL" in version.stdout
     )
 
 
@@ -63,7 +66,7 @@ def test_two_that_start_at_once_make_one_copy(tmp_path: Path) -> None:
         process.stdin.flush()
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
-    (copy,) = {Path(said.strip()) for said, _ in ends}
+    (copy,) = {Path(printed.strip()) for printed, _ in ends}
     assert runs(copy)
     assert names(state) == sorted(["lock", copy.relative_to(state).parts[0]])
 
