@@ -7,3 +7,15 @@ CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $
 BEGIN
     RAISE EXCEPTION '% is append-only: a correction is a new row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
+
+-- Refuse an UPDATE of other columns than the trigger's argument lists, and any once the first of them is set: a match may
+-- only be undone, a write-off only be decided, each once.
+CREATE OR REPLACE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    allowed text[] := string_to_array(TG_ARGV[0], ',');
+BEGIN
+    IF to_jsonb(OLD) - allowed <> to_jsonb(NEW) - allowed OR to_jsonb(OLD) -> allowed[1] <> 'null'::jsonb THEN
+        RAISE EXCEPTION '% keeps what it said', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;

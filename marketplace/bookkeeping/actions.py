@@ -1,4 +1,4 @@
-"""Bookkeeping's verb: take an entry back."""
+"""Bookkeeping's verb: reverse an entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def reverse_entry(entry_id: int, actor: Actor, *, reason: str) -> int:
-    """Take an entry back by a new one that points to it, and keep who and why; return the new entry's id."""
+    """Reverse an entry by a new one that points to it, and record who and why; return the new entry's id."""
     reason = check_reason(reason)
     whole = await get_entry(entry_id)
     if whole.entry.kind not in REVERSIBLE:

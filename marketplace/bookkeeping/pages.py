@@ -1,4 +1,4 @@
-"""The books' pages: trial balance, journal, entries and accounts, with drill-down both ways; an entry taken back."""
+"""The books' pages: trial balance, journal, entries and accounts, with drill-down both ways; an entry is reversed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def reverse(
     entry_id: FromPath[int],
     data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
-    """Take an entry back by a new one."""
+    """Reverse an entry by a new one."""
     return see(f"/finance/journal/{await reverse_entry(entry_id, request.user, reason=data.reason)}")
 
 

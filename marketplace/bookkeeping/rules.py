@@ -1,11 +1,11 @@
-"""Where what an entry records is shown, and which entries a clerk may take back."""
+"""Where what an entry records is shown, and which entries a clerk may reverse."""
 
 from __future__ import annotations
 
 from typing import Final
 
 REVERSIBLE: Final = ("write_off", "bank_opening")
-"""Kinds that a clerk may take back: no other table's state follows them. A match is undone on its bank line."""
+"""Kinds that a clerk may reverse: no other table's state follows them. A match is undone on its bank line."""
 SOURCES: Final = {
     "sale": "/finance/orders",
     "shares_": "/finance/licences",

@@ -22,6 +22,6 @@ def advice(row: Any) -> str:  # noqa: ANN401 (a row)
     return gettext(ADVICE[row["why"]])
 
 
-def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)
     """Answer with a page of finance's, which knows the words of the trade."""
     return books_page(f"finance/{template}", why=why, advice=advice, **context)

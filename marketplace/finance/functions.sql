@@ -1,52 +1,4 @@
--- The bank's statements are never edited: UPDATE, DELETE and TRUNCATE are refused.
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_account
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_statement
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_line
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-
--- What explains a bank line adds up to it exactly, or there is nothing that explains it.
-CREATE OR REPLACE FUNCTION refuse_partial_match() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM bank_line JOIN bank_match ON bank_match.line = bank_line.id AND undone_at IS NULL
-        WHERE bank_line.id IN (SELECT line FROM fresh)
-        GROUP BY bank_line.id HAVING sum(bank_match.amount_minor) <> bank_line.amount_minor
-    ) THEN
-        RAISE EXCEPTION 'what explains a bank line must add up to it' USING ERRCODE = 'check_violation', CONSTRAINT = 'adds_up';
-    END IF;
-    RETURN NULL;
-END $$;
-CREATE OR REPLACE TRIGGER adds_up AFTER INSERT ON bank_match
-    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_partial_match();
-CREATE OR REPLACE TRIGGER adds_up_after_undoing AFTER UPDATE ON bank_match
-    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_partial_match();
-
--- Refuse an UPDATE of other columns than the trigger's argument lists, and any once the first of them is set: a match may
--- only be undone, a write-off only be decided, each once.
-CREATE OR REPLACE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    allowed text[] := string_to_array(TG_ARGV[0], ',');
-BEGIN
-    IF to_jsonb(OLD) - allowed <> to_jsonb(NEW) - allowed OR to_jsonb(OLD) -> allowed[1] <> 'null'::jsonb THEN
-        RAISE EXCEPTION '% keeps what it said', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE OR REPLACE TRIGGER only_undone BEFORE UPDATE ON bank_match FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('undone_at');
-CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON bank_match
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-
-CREATE INDEX IF NOT EXISTS bank_line_by_statement ON bank_line (statement, id);
-CREATE INDEX IF NOT EXISTS bank_line_by_date ON bank_line (booked_on, id);
-CREATE INDEX IF NOT EXISTS bank_line_by_end_to_end_id ON bank_line (end_to_end_id) WHERE end_to_end_id <> '';
-CREATE INDEX IF NOT EXISTS bank_match_by_line ON bank_match (line) WHERE undone_at IS NULL;
-CREATE INDEX IF NOT EXISTS bank_match_by_target ON bank_match (target_kind, target_id) WHERE undone_at IS NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS one_line_a_payout ON bank_match (target_id) WHERE target_kind = 'payout' AND undone_at IS NULL;
-
--- Write-offs, refunds, exports
-
+-- A write-off is decided once, and is else never changed.
 CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON write_off
     FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON write_off
@@ -55,4 +7,3 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON write_off
 CREATE UNIQUE INDEX IF NOT EXISTS one_live_write_off ON write_off (why, subject) WHERE approved IS NULL;
 CREATE INDEX IF NOT EXISTS write_off_by_exception ON write_off (why, subject) WHERE approved;
 CREATE INDEX IF NOT EXISTS refund_decision_by_order ON refund_decision (purchase_order);
-CREATE INDEX IF NOT EXISTS export_by_request ON export_file (requested_at DESC);

@@ -65,6 +65,6 @@ def written(field: str, value: object) -> str:
     return money(value, "EUR") if is_amount and isinstance(value, int) else str(value)
 
 
-def books_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+def books_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)
     """Answer with a page that knows the words of the trade; `template` is `slice/name.html`."""
     return page(template, named=named, written=written, **context)

@@ -1018,23 +1018,7 @@ CREATE TABLE "payout_answer" (
     CONSTRAINT "rejected_is_not_negative" CHECK (rejected >= 0)
 );
 
--- marketplace.finance.tables
-CREATE TABLE "reconciliation" (
-    "id" BIGSERIAL PRIMARY KEY NOT NULL,
-    "at" TIMESTAMPTZ NOT NULL,
-    "stripe_minor" BIGINT NOT NULL,
-    "ledger_minor" BIGINT NOT NULL,
-    "unmatched" INTEGER NOT NULL,
-    "note" TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE "refund_decision" (
-    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
-    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
-    "reason" TEXT NOT NULL,
-    "decided_at" TIMESTAMPTZ NOT NULL,
-    CONSTRAINT "reason_is_given" CHECK (length(btrim(reason)) BETWEEN 3 AND 2000)
-);
+-- marketplace.bank.tables
 CREATE TABLE "bank_account" (
     "iban" TEXT PRIMARY KEY NOT NULL,
     "opened_at" TIMESTAMPTZ NOT NULL,
@@ -1095,6 +1079,24 @@ CREATE TABLE "bank_match" (
     CONSTRAINT "moves_something" CHECK (amount_minor <> 0),
     CONSTRAINT "is_no_money_account" CHECK (account NOT IN ('471000', '512100', '517000'))
 );
+
+-- marketplace.finance.tables
+CREATE TABLE "reconciliation" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL,
+    "stripe_minor" BIGINT NOT NULL,
+    "ledger_minor" BIGINT NOT NULL,
+    "unmatched" INTEGER NOT NULL,
+    "note" TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE "refund_decision" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE RESTRICT,
+    "reason" TEXT NOT NULL,
+    "decided_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "reason_is_given" CHECK (length(btrim(reason)) BETWEEN 3 AND 2000)
+);
 CREATE TABLE "write_off" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "why" TEXT NOT NULL,
@@ -1112,6 +1114,8 @@ CREATE TABLE "write_off" (
     CONSTRAINT "four_eyes" CHECK (decided_by <> proposed_by),
     CONSTRAINT "decided_whole" CHECK (num_nonnulls(decided_by, decided_at, approved) IN (0, 3))
 );
+
+-- marketplace.bookkeeping.tables
 CREATE TABLE "export_file" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "format" TEXT NOT NULL,

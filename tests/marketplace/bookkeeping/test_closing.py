@@ -171,7 +171,8 @@ def test_every_check_stops_the_close_and_names_what_is_in_the_way(run: Run) -> N
         await execute("DELETE FROM balance_transaction")
 
         await execute(
-            "INSERT INTO stripe_event VALUES ('evt_1', 'x', '{}', 'sweep', $1, now(), 'No payment of ours.')", start
+            "INSERT INTO stripe_event (id, type, payload, came_by, received_at, handled_at, error) VALUES ('evt_1', 'x', '{}', 'sweep', $1, now(), 'No payment of ours.')",
+            start,
         )
         assert await in_the_way(month) == {"nothing_open": ["event_amiss evt_1"]}
         await execute("DELETE FROM stripe_event")

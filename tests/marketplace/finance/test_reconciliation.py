@@ -118,7 +118,7 @@ def test_every_reason_is_named(run: Run, stripe: Any) -> None:
         await execute("DELETE FROM balance_transaction WHERE id <> 't1' AND id LIKE 't_'")
         await execute("UPDATE balance_transaction SET payout_id = 'po_1' WHERE id = 't1'")
         await execute(
-            "INSERT INTO stripe_event VALUES ('evt_1', 'x', '{}', 'sweep', now(), now(), 'No payment of ours.')"
+            "INSERT INTO stripe_event (id, type, payload, came_by, received_at, handled_at, error) VALUES ('evt_1', 'x', '{}', 'sweep', now(), now(), 'No payment of ours.')"
         )
         await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE subject = $1", unseen)
         await execute(

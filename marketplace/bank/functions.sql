@@ -1,0 +1,36 @@
+-- The bank's statements are never edited: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_account
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_statement
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_line
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What explains a bank line adds up to it exactly, or there is nothing that explains it.
+CREATE OR REPLACE FUNCTION refuse_partial_match() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM bank_line JOIN bank_match ON bank_match.line = bank_line.id AND undone_at IS NULL
+        WHERE bank_line.id IN (SELECT line FROM fresh)
+        GROUP BY bank_line.id HAVING sum(bank_match.amount_minor) <> bank_line.amount_minor
+    ) THEN
+        RAISE EXCEPTION 'what explains a bank line must add up to it' USING ERRCODE = 'check_violation', CONSTRAINT = 'adds_up';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER adds_up AFTER INSERT ON bank_match
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_partial_match();
+CREATE OR REPLACE TRIGGER adds_up_after_undoing AFTER UPDATE ON bank_match
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_partial_match();
+
+-- A match is undone once, and is else never changed.
+CREATE OR REPLACE TRIGGER only_undone BEFORE UPDATE ON bank_match FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('undone_at');
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON bank_match
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX IF NOT EXISTS bank_line_by_statement ON bank_line (statement, id);
+CREATE INDEX IF NOT EXISTS bank_line_by_date ON bank_line (booked_on, id);
+CREATE INDEX IF NOT EXISTS bank_line_by_end_to_end_id ON bank_line (end_to_end_id) WHERE end_to_end_id <> '';
+CREATE INDEX IF NOT EXISTS bank_match_by_line ON bank_match (line) WHERE undone_at IS NULL;
+CREATE INDEX IF NOT EXISTS bank_match_by_target ON bank_match (target_kind, target_id) WHERE undone_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS one_line_a_payout ON bank_match (target_id) WHERE target_kind = 'payout' AND undone_at IS NULL;
