@@ -1,1 +1,1 @@
-"""The one-command default: embedded PostgreSQL, local Stripe counterpart, demo world."""
+"""The one-command default: embedded PostgreSQL, local Stripe counterpart, demo with its seeded data."""

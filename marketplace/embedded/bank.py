@@ -1,210 +1,123 @@
-"""A bank for the demo and the tests: takes pain.001, answers with pain.002, pays on its day, and says so in camt.053.
+"""A simulated bank for the demo and the tests: accepts pain.001, answers pain.002, executes, and issues camt.053.
 
-It shares no code with those who write and read these files, so that both sides must mean the same by them. It refuses
-what breaks the schema and IBANs whose check digits do not fit, and knows a message that came before by its id. What it
-should refuse or return is told by IBAN.
-Source: ISO 20022 pain.001.001.09, pain.002.001.10, camt.053.001.08.
+It rejects a file that breaks the schema or repeats a message id, and transfers to IBANs with wrong check digits. Which
+other transfers it rejects or returns is set by IBAN.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 from dataclasses import dataclass, field
-from importlib import resources
-from io import BytesIO
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
-PAIN = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
-REPORT = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
-STATEMENT = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
-IN = {"p": PAIN}
+from marketplace.embedded.bank_messages import (
+    Batch,
+    CreditTransfer,
+    StatementEntry,
+    has_valid_check_digits,
+    is_valid,
+    message_id,
+    read_batches,
+    totals_match,
+    write_report,
+    write_statement,
+)
 
+if TYPE_CHECKING:
+    import datetime as dt
 
-@dataclass
-class Order:
-    """One transfer that the bank has accepted."""
-
-    batch: str
-    reference: str
-    name: str
-    iban: str
-    cents: int
+EXECUTED, RETURNED, REJECTED, RECEIVED = "PMNT/ICDT/ESCT", "PMNT/RCDT/RRTN", "PMNT/ICDT/RRTN", "PMNT/RCDT/ESCT"
+"""Bank transaction codes: domain, family, subfamily."""
 
 
 @dataclass
 class Bank:
-    """One account at a bank, and the days it has closed."""
+    """One account at a bank, and the days that it has closed."""
 
     iban: str
     balance_cents: int = 100_000_000
     books_batches: bool = True
-    """One line a batch on the statement; else one a transfer."""
+    """A statement has one entry a batch; else one a transfer."""
     books_gross: bool = False
-    """Books a whole batch, what it refused included, and gives the refused part back with a line of its own."""
-    refuses: dict[str, str] = field(default_factory=dict)
-    """IBAN → reason, refused when the file comes."""
+    """A batch's entry includes the rejected transfers, and each of these is credited by an entry of its own."""
+    rejects: dict[str, str] = field(default_factory=dict)
+    """IBAN → reason: rejected when the file is submitted."""
     returns: dict[str, str] = field(default_factory=dict)
-    """IBAN → reason, sent back the working day after it was paid."""
-    seen: set[str] = field(default_factory=set)
-    waiting: dict[dt.date, list[Order]] = field(default_factory=dict)
-    coming_back: list[tuple[Order, str]] = field(default_factory=list)
-    refused: list[tuple[Order, str]] = field(default_factory=list)
+    """IBAN → reason: returned the working day after it was executed."""
+    accepted_messages: set[str] = field(default_factory=set)
+    pending: dict[dt.date, list[CreditTransfer]] = field(default_factory=dict)
+    """Accepted transfers by their day of execution."""
+    pending_returns: list[tuple[CreditTransfer, str]] = field(default_factory=list)
+    rejected: list[tuple[CreditTransfer, str]] = field(default_factory=list)
+    """Rejected transfers to credit with the next execution, if the bank books gross."""
     days: int = 0
+    """Days closed so far: the last statement's sequence number."""
 
-    def take(self, file: bytes) -> bytes:
-        """Take a pain.001 and return the pain.002 that answers it."""
+    def submit(self, file: bytes) -> bytes:
+        """Accept or reject a pain.001 and return the pain.002 that answers it."""
         document = etree.fromstring(file)
-        schema = etree.XMLSchema(
-            etree.parse(BytesIO((resources.files("sepaxml") / "schemas/pain.001.001.09.xsd").read_bytes()))
-        )
-        message = document.findtext(".//p:GrpHdr/p:MsgId", "", IN)
-        if not schema.validate(document):
-            return self._report(message, "RJCT", "FF01")
-        if message in self.seen:
-            return self._report(message, "RJCT", "AM05")
-        if not self._adds_up(document):
-            return self._report(message, "RJCT", "AM10")
-        self.seen.add(message)
-        refused: dict[str, list[tuple[Order, str]]] = {}
-        accepted = 0
-        for batch in document.iterfind(".//p:PmtInf", IN):
-            number = batch.findtext("p:PmtInfId", "", IN)
-            if batch.findtext("p:DbtrAcct/p:Id/p:IBAN", "", IN) != self.iban:
-                return self._report(message, "RJCT", "AC02")
-            day = dt.date.fromisoformat(batch.findtext("p:ReqdExctnDt/p:Dt", "", IN))
-            for one in batch.iterfind("p:CdtTrfTxInf", IN):
-                order = _order(number, one)
-                if reason := self.refuses.get(order.iban) or ("" if _fits(order.iban) else "AC01"):
-                    refused.setdefault(number, []).append((order, reason))
-                    if self.books_gross:
-                        self.waiting.setdefault(day, []).append(order)
-                        self.refused.append((order, reason))
-                else:
-                    accepted += 1
-                    self.waiting.setdefault(day, []).append(order)
-        status = "ACCP" if not refused else "PART" if accepted else "RJCT"
-        return self._report(message, status, "", refused)
+        message = message_id(document)
+        if reason := self._reason_to_reject_file(document, message):
+            return write_report(message, "RJCT", reason=reason, number=len(self.accepted_messages))
+        self.accepted_messages.add(message)
+        batches = read_batches(document)
+        if any(batch.debtor_iban != self.iban for batch in batches):
+            return write_report(message, "RJCT", reason="AC02", number=len(self.accepted_messages))
+        rejected = {batch.id: found for batch in batches if (found := self._accept(batch))}
+        total, failed = sum(len(batch.transfers) for batch in batches), sum(map(len, rejected.values()))
+        status = "ACCP" if not failed else "RJCT" if failed == total else "PART"
+        return write_report(message, status, rejected=rejected, number=len(self.accepted_messages))
+
+    def _reason_to_reject_file(self, document: etree._Element, message: str) -> str:
+        if not is_valid(document):
+            return "FF01"
+        if message in self.accepted_messages:
+            return "AM05"
+        return "" if totals_match(document) else "AM10"
+
+    def _accept(self, batch: Batch) -> list[tuple[CreditTransfer, str]]:
+        """Schedule the transfers of a batch and return those that are rejected, each with its reason."""
+        rejected = []
+        for transfer in batch.transfers:
+            reason = self.rejects.get(transfer.iban, "" if has_valid_check_digits(transfer.iban) else "AC01")
+            if reason:
+                rejected.append((transfer, reason))
+            if not reason or self.books_gross:
+                self.pending.setdefault(batch.day, []).append(transfer)
+        if self.books_gross:
+            self.rejected += rejected
+        return rejected
 
     def close_day(self, day: dt.date, *, booked_on: dt.date | None = None) -> bytes:
-        """Pay what is due by this day, send back what comes back, and return the statement, dated `booked_on` if given."""
+        """Execute what is due by this day and return its statement, dated `booked_on` if given."""
         self.days += 1
-        opening = self.balance_cents
-        entries: list[str] = []
-        due = [order for on, orders in self.waiting.items() if on <= day for order in orders]
-        self.waiting = {on: orders for on, orders in self.waiting.items() if on > day}
-        day = booked_on or day
-        for order, reason in self.coming_back:
-            entries.append(self._entry(day, len(entries), order.cents, [(order, reason)], "PMNT/RCDT/RRTN"))
-        self.coming_back = []
-        for group in _grouped(due) if self.books_batches else [[order] for order in due]:
-            total = sum(order.cents for order in group)
-            parts = [] if self.books_batches else [(group[0], "")]
-            entries.append(self._entry(day, len(entries), -total, parts, "PMNT/ICDT/ESCT", batch=group[0].batch))
-        refused = {order.reference for order, _ in self.refused}
-        for order, reason in self.refused if due else []:
-            entries.append(self._entry(day, len(entries), order.cents, [(order, reason)], "PMNT/ICDT/RRTN"))
-        self.refused = [] if due else self.refused
-        self.coming_back += [
-            (order, self.returns[order.iban])
-            for order in due
-            if order.iban in self.returns and order.reference not in refused
+        due = [transfer for on, transfers in self.pending.items() if on <= day for transfer in transfers]
+        self.pending = {on: transfers for on, transfers in self.pending.items() if on > day}
+        entries = [
+            StatementEntry(transfer.cents, RETURNED, details=[(transfer, reason)])
+            for transfer, reason in self.pending_returns
         ]
-        return self._statement(day, opening, entries)
+        entries += self._executions(due)
+        rejected = self.rejected if due else []
+        entries += [
+            StatementEntry(transfer.cents, REJECTED, details=[(transfer, reason)]) for transfer, reason in rejected
+        ]
+        never_paid = {transfer.reference for transfer, _ in self.rejected}
+        self.pending_returns = [
+            (transfer, self.returns[transfer.iban])
+            for transfer in due
+            if transfer.iban in self.returns and transfer.reference not in never_paid
+        ]
+        if due:
+            self.rejected = []
+        opening, self.balance_cents = self.balance_cents, self.balance_cents + sum(entry.cents for entry in entries)
+        return write_statement(self.iban, booked_on or day, self.days, opening_cents=opening, entries=entries)
 
-    # -------------------------------------------------------------- what it writes
-    def _report(
-        self, message: str, status: str, reason: str, refused: dict[str, list[tuple[Order, str]]] | None = None
-    ) -> bytes:
-        judged = "".join(
-            f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{batch}</OrgnlPmtInfId>"
-            + "".join(
-                f"<TxInfAndSts><OrgnlEndToEndId>{order.reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts>"
-                f"<StsRsnInf><Rsn><Cd>{why}</Cd></Rsn></StsRsnInf></TxInfAndSts>"
-                for order, why in orders
-            )
-            + "</OrgnlPmtInfAndSts>"
-            for batch, orders in (refused or {}).items()
-        )
-        why = f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else ""
-        number = hashlib.sha256(f"{message}{status}{reason}{len(self.seen)}{judged}".encode()).hexdigest()[:20]
-        return (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{REPORT}"><CstmrPmtStsRpt><GrpHdr><MsgId>R{number}</MsgId>'
-            f"<CreDtTm>2026-01-01T00:00:00Z</CreDtTm></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>{message}</OrgnlMsgId>"
-            f"<OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId><GrpSts>{status}</GrpSts>{why}</OrgnlGrpInfAndSts>{judged}"
-            "</CstmrPmtStsRpt></Document>"
-        ).encode()
-
-    def _entry(
-        self, day: dt.date, number: int, cents: int, parts: list[tuple[Order, str]], code: str, *, batch: str = ""
-    ) -> str:
-        self.balance_cents += cents
-        domain, family, sub = code.split("/")
-        details = f"<Btch><PmtInfId>{batch}</PmtInfId></Btch>" if batch else ""
-        side = "Dbtr" if cents > 0 else "Cdtr"
-        for order, reason in parts:
-            why = f"<RtrInf><Rsn><Cd>{reason}</Cd></Rsn></RtrInf>" if reason else ""
-            details += (
-                f'<TxDtls><Refs><EndToEndId>{order.reference}</EndToEndId></Refs><Amt Ccy="EUR">{_euros(order.cents)}</Amt>'
-                f"<CdtDbtInd>{'CRDT' if cents > 0 else 'DBIT'}</CdtDbtInd><RltdPties><{side}><Pty><Nm>{order.name}</Nm></Pty></{side}>"
-                f"</RltdPties>{why}</TxDtls>"
-            )
-        return (
-            f'<Ntry><Amt Ccy="EUR">{_euros(abs(cents))}</Amt><CdtDbtInd>{"CRDT" if cents > 0 else "DBIT"}</CdtDbtInd>'
-            f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>"
-            f"<AcctSvcrRef>MB{self.days:06d}-{number:06d}</AcctSvcrRef><BkTxCd><Domn><Cd>{domain}</Cd><Fmly><Cd>{family}</Cd>"
-            f"<SubFmlyCd>{sub}</SubFmlyCd></Fmly></Domn></BkTxCd><NtryDtls>{details}</NtryDtls></Ntry>"
-        )
-
-    def _statement(self, day: dt.date, opening: int, entries: list[str]) -> bytes:
-        def balance(code: str, cents: int) -> str:
-            return (
-                f'<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy="EUR">{_euros(abs(cents))}</Amt>'
-                f"<CdtDbtInd>{'CRDT' if cents >= 0 else 'DBIT'}</CdtDbtInd><Dt><Dt>{day}</Dt></Dt></Bal>"
-            )
-
-        return (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{STATEMENT}"><BkToCstmrStmt><GrpHdr><MsgId>MB-{day}-{self.days}</MsgId>'
-            f"<CreDtTm>{day}T20:00:00Z</CreDtTm></GrpHdr><Stmt><Id>MB-{self.days}</Id><ElctrncSeqNb>{self.days}</ElctrncSeqNb>"
-            f"<CreDtTm>{day}T20:00:00Z</CreDtTm><Acct><Id><IBAN>{self.iban}</IBAN></Id></Acct>{balance('OPBD', opening)}"
-            f"{balance('CLBD', self.balance_cents)}{''.join(entries)}</Stmt></BkToCstmrStmt></Document>"
-        ).encode()
-
-    @staticmethod
-    def _adds_up(document: etree._Element) -> bool:
-        amounts = [_cents(amount.text or "") for amount in document.iterfind(".//p:InstdAmt", IN)]
-        return document.findtext(".//p:GrpHdr/p:NbOfTxs", "", IN) == str(len(amounts)) and _cents(
-            document.findtext(".//p:GrpHdr/p:CtrlSum", "", IN)
-        ) == sum(amounts)
-
-
-def _order(batch: str, one: etree._Element) -> Order:
-    return Order(
-        batch=batch,
-        reference=one.findtext("p:PmtId/p:EndToEndId", "", IN),
-        name=one.findtext("p:Cdtr/p:Nm", "", IN).replace("&", "+").replace("<", ""),
-        iban=one.findtext("p:CdtrAcct/p:Id/p:IBAN", "", IN),
-        cents=_cents(one.findtext("p:Amt/p:InstdAmt", "", IN)),
-    )
-
-
-def _grouped(orders: list[Order]) -> list[list[Order]]:
-    groups: dict[str, list[Order]] = {}
-    for order in orders:
-        groups.setdefault(order.batch, []).append(order)
-    return list(groups.values())
-
-
-def _fits(iban: str) -> bool:
-    """Tell whether an IBAN's check digits fit, by the standard's own arithmetic."""
-    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97 == 1
-
-
-def _cents(text: str) -> int:
-    whole, _, cents = text.partition(".")
-    return int(whole) * 100 + int(cents.ljust(2, "0"))
-
-
-def _euros(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"
+    def _executions(self, due: list[CreditTransfer]) -> list[StatementEntry]:
+        if not self.books_batches:
+            return [StatementEntry(-transfer.cents, EXECUTED, transfer.batch, [(transfer, "")]) for transfer in due]
+        totals: dict[str, int] = {}
+        for transfer in due:
+            totals[transfer.batch] = totals.get(transfer.batch, 0) + transfer.cents
+        return [StatementEntry(-cents, EXECUTED, batch) for batch, cents in totals.items()]

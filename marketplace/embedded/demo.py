@@ -1,7 +1,7 @@
-"""The one-command demo: every part of Partage in this one process, so that stopping it leaves nothing running.
+"""The one-command demo: every part of Partage in one process, so that stopping it leaves nothing running.
 
-PostgreSQL is a child whose watchdog stops it when this process dies; the site, the local Stripe counterpart and the
-jobs share one event loop. Everything worth keeping is in the state folder.
+PostgreSQL is a child process whose watchdog stops it when this process dies. The site, the local Stripe counterpart and
+the jobs share one event loop. All data is in the state folder.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import uvicorn
 
 from marketplace import database
 from marketplace.app import create_app
-from marketplace.embedded.payday import OUR_IBAN, bank_open
 from marketplace.embedded.postgres import EmbeddedPostgres
+from marketplace.embedded.seed import seed
+from marketplace.embedded.seed_payouts import OUR_IBAN, bank_running
+from marketplace.embedded.seed_people import PEOPLE
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
-from marketplace.embedded.world import PEOPLE, make_world
 from marketplace.errors import Conflict
 from marketplace.jobs.scheduler import ticking
 from marketplace.progress import Progress
@@ -40,21 +41,21 @@ SHARES_EVERY_SECONDS = "15"
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that says when it is up, and leaves signals to whoever runs it."""
+    """A uvicorn server that signals when it is up, and leaves the process's signals to its caller."""
 
     def __init__(self, config: uvicorn.Config) -> None:
-        """Be down at first."""
+        """Begin as not up."""
         super().__init__(config)
         self.is_up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and signal that the server is up."""
         await super().startup(sockets=sockets)
         self.is_up.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Install no signal handlers."""
         yield
 
 
@@ -62,9 +63,9 @@ def run_demo() -> int:
     """Run until Ctrl-C or SIGTERM."""
     state = settings().state
     state.mkdir(parents=True, exist_ok=True)
-    with _only_one(state), contextlib.ExitStack() as parts:
-        site = parts.enter_context(free_port(settings().host, settings().port))
-        stripe = parts.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
+    with _exclusive(state), contextlib.ExitStack() as stack:
+        site = stack.enter_context(free_port(settings().host, settings().port))
+        stripe = stack.enter_context(free_port("127.0.0.1", FIRST_STRIPE_PORT))
         chosen = {
             "PORT": str(port_of(site)),
             "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
@@ -75,7 +76,7 @@ def run_demo() -> int:
             "SHARES_EVERY_SECONDS": os.environ.get("SHARES_EVERY_SECONDS", SHARES_EVERY_SECONDS),
         }
         if not settings().database_url:
-            chosen["DATABASE_URL"] = parts.enter_context(EmbeddedPostgres(state)).url()
+            chosen["DATABASE_URL"] = stack.enter_context(EmbeddedPostgres(state)).url()
         os.environ.update(chosen)
         settings.cache_clear()
         (state / "demo.json").write_text(json.dumps({"url": settings().url, "stripe": settings().stripe_url}))
@@ -90,20 +91,20 @@ async def _run(site: socket.socket, stripe: socket.socket) -> None:
     await database.open_pool(settings().database_url)
     try:
         with Progress() as progress:
-            progress("bringing the database up to date", 0.02)
+            progress("migrating the database", 0.02)
             await migrate()
             async with counterpart_running(settings().state / "stripe.db", stripe):
-                if await _unless_stopped(make_world(settings().state, progress), stop):
+                if await _run_unless_stopped(seed(settings().state, progress), stop):
                     progress("opening the site", 1.0)
-                    async with site_running(site), ticking(), bank_open():
-                        _say_hello()
+                    async with site_running(site), ticking(), bank_running():
+                        _print_welcome()
                         await stop.wait()
     finally:
         await database.close_pool()
 
 
-async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Do the work; give it up when `stop` is set first, and tell whether it was done."""
+async def _run_unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Run the work, cancel it if `stop` is set first, and return whether it was done."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -126,7 +127,7 @@ async def counterpart_running(
 
 @contextlib.asynccontextmanager
 async def site_running(listener: socket.socket) -> AsyncIterator[None]:
-    """Run the site, with the counterpart's webhooks sent to it and nowhere else."""
+    """Run the site, registered as the counterpart's only webhook endpoint."""
     async with httpx.AsyncClient(base_url=settings().stripe_url, auth=(LOCAL_STRIPE_KEY, "")) as stripe:
         known = (await stripe.get("/v1/webhook_endpoints", params={"limit": 100})).raise_for_status().json()["data"]
         for endpoint in known:
@@ -152,8 +153,8 @@ async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:  #
         await running
 
 
-def _say_hello() -> None:
-    print(f"\nPartage is at {settings().url}  (Ctrl-C stops it; everything is kept in {settings().state})\n")
+def _print_welcome() -> None:
+    print(f"\nPartage is at {settings().url}  (Ctrl-C stops it; all data is in {settings().state})\n")
     print("Sign in with one click on the page, or as:")
     for person in PEOPLE:
         print(f"  {person.role:<14} {person.email:<34} {person.password}")
@@ -161,14 +162,14 @@ def _say_hello() -> None:
 
 
 @contextlib.contextmanager
-def _only_one(state: Path) -> Iterator[None]:
-    """Hold the state folder for this process; refuse when another demo has it."""
+def _exclusive(state: Path) -> Iterator[None]:
+    """Lock the state folder for this process; refuse if another demo has locked it."""
     with (state / "demo.lock").open("a+") as lock:
-        _hold(lock, state)
+        _lock(lock, state)
         yield
 
 
-def _hold(lock: IO[str], state: Path) -> None:
+def _lock(lock: IO[str], state: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -177,7 +178,7 @@ def _hold(lock: IO[str], state: Path) -> None:
 
 
 def free_port(host: str, wanted: int) -> socket.socket:
-    """Listen on `wanted` or the next free port after it, and say so when it is taken; nobody else can take it then."""
+    """Listen on `wanted` or the next free port, and print which; the port is ours from then on."""
     for port in range(wanted, wanted + 100):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -109,7 +109,7 @@ async def _measure(url: str, people: int) -> None:
     moved = max(sent - made, 0.001)
     await execute("CREATE TABLE moved AS SELECT accrual.* FROM accrual WHERE payable_micro < 0")
     payout, accrual = await bare_copy("payout"), await bare_copy("moved")
-    answer = Bank(os.environ["PAYOUT_IBAN"]).take(await file_of(run))
+    answer = Bank(os.environ["PAYOUT_IBAN"]).submit(await file_of(run))
     assert b"GrpSts>ACCP" in answer
     name = f"{people // 1000}k"
     print(

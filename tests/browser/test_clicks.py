@@ -18,7 +18,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import get_release, manifest
-from marketplace.embedded import city
+from marketplace.embedded import synthetic_city
 from marketplace.identity import actions as identity
 from tests.support.browsing import Guest, open_house
 from tests.support.market import PASSWORD, Market, people, running
@@ -35,7 +35,7 @@ FORTNIGHT = dt.timedelta(days=14)
 async def small_world(folder: Path) -> uuid.UUID:
     """Make a small city whose people consent, and list a release of it."""
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    made = city.make_city(folder, seed=3, people=8_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days)
+    made = synthetic_city.generate_city(folder, seed=3, people=8_000, start=(end - FORTNIGHT).date(), days=FORTNIGHT.days)
     await identity.add_subscribers(made.references.tolist())
     before = end - 2 * FORTNIGHT
     await consent.define_purpose(
@@ -48,11 +48,11 @@ async def small_world(folder: Path) -> uuid.UUID:
     yes = np.random.default_rng(3).random(len(made.references)) < 0.8
     await consent.give_many(PURPOSE, made.references[yes].tolist(), before)
     await datasets.define(
-        DATASET, purpose=PURPOSE, area=city.NAME, zones=made.zones, age_bands=city.AGE_BANDS,
+        DATASET, purpose=PURPOSE, area=synthetic_city.NAME, zones=made.zones, age_bands=synthetic_city.AGE_BANDS,
         title_fr="Présence par quartier et par jour — Lyon", title_en="Presence by district and day — Lyon",
         description_fr="Combien de personnes distinctes sont vues dans chaque quartier, chaque jour.",
         description_en="How many distinct people are seen in each district, each day.",
-        h3_resolution=city.RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
+        h3_resolution=synthetic_city.RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
         budget_micro=10_000_000, half_life_days=60,
     )  # fmt: skip
     line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."

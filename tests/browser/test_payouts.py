@@ -45,7 +45,7 @@ async def enter(house: House, email: str) -> Guest:
 async def story(database_url: str, chromium: str) -> None:
     async with running(database_url) as market:
         await small_world(market)
-        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(40): "AC04"})
+        bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
         async with open_house(chromium, market) as house:
             lucie, zoe = await enter(house, "line-2@people.example"), await enter(house, "line-40@people.example")
             await lucie.go("/earnings")
@@ -76,7 +76,7 @@ async def story(database_url: str, chromium: str) -> None:
             await nora.press("Send")
             file = await nora.download("Fetch the file")
             await nora.page.set_input_files(
-                "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.take(file)}
+                "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.submit(file)}
             )
             await nora.press("Take the answer")
             await nora.click("Came back")  # the list is paged, and in no order that a test could know

@@ -23,10 +23,11 @@ from marketplace.consent import actions as consent
 from marketplace.database import fetch_one, fetch_value
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import manifest
-from marketplace.embedded import checkins, city
-from marketplace.embedded.sales import pay
+from marketplace.embedded import synthetic_city
+from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.identity.actions import add_subscribers
 from marketplace.settings import settings
+from tests.support import gowalla
 from tests.support.market import Market, Visitor, claim, people, running
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ WEEK = dt.timedelta(weeks=1)
 class World:
     """The events of the story: the real check-ins, or where they are absent the seeded city."""
 
-    made: city.City
+    made: synthetic_city.City
     period: tuple[dt.datetime, dt.datetime]
     before: tuple[dt.datetime, dt.datetime]
     """Another period, that the events reach too."""
@@ -54,14 +55,14 @@ class World:
 def world_of(folder: Path) -> World:
     today = clock.now().date()
     real = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
-    start, end = checkins.busiest_period(today)
+    start, end = gowalla.busiest_period(today)
     before = (start - WEEK, end - WEEK)
     if real.exists():
-        made = checkins.move_checkins(real, folder, today=today, seed=1)
-        return World(made, (start, end), before, checkins.AGE_BANDS, checkins.RESOLUTION, 2)
+        made = gowalla.move_checkins(real, folder, today=today, seed=1)
+        return World(made, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
     print("the real check-ins are not on this machine: the story is told on the seeded city")
-    made = city.make_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
-    return World(made, (start, end), before, city.AGE_BANDS, city.RESOLUTION, 14)
+    made = synthetic_city.generate_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
+    return World(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)
 
 
 async def prepare(world: World) -> None:
@@ -124,7 +125,7 @@ async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
     to_stripe, twice = await partner.resend(order_form, status=303), await partner.resend(order_form, status=303)
     partner.http.follow_redirects = True
     assert to_stripe.headers["location"] == twice.headers["location"], "a double click is one order"
-    back = await pay(to_stripe.headers["location"])
+    back = await pay_hosted_page(to_stripe.headers["location"])
     path = re.search(r"/orders/[0-9a-f-]{36}", back)
     assert path
     await market.work()

@@ -189,8 +189,8 @@ async def pay_out() -> None:
     settings.cache_clear()
     await payees.give_details(1, 2, 3)
     sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
-    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
-    assert await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None) == 1
+    bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
+    assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 1
     assert await payees.bank_day(bank) == 1
 
 

@@ -17,7 +17,7 @@ from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.datasets.publishing import revoke
-from marketplace.embedded import bidding
+from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.commands import run_commands
@@ -394,11 +394,11 @@ def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(run: Run
         await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)
         bidders = [(ann, "atelier@partner.example"), (bob, "bureau@partner.example")]
         with pytest.raises(NotAllowed):
-            await bidding.open_auctions(bidders, by="Steward")
+            await seed_auctions.open_auctions(bidders, by="Steward")
         assert await counts("auction", "bid") == (0, 0)
         await execute("UPDATE partner SET vetted_at = now(), vetted_by = 'Steward' WHERE id = $1", bob)
         for _ in range(2):
-            await bidding.open_auctions(bidders, by="Steward")
+            await seed_auctions.open_auctions(bidders, by="Steward")
         assert await counts("auction", "bid", "contributor_call", "contributor_ask") == (2, 4, 1, 10)
         older = "SELECT subscriber FROM contributor_ask JOIN contributor_stratum AS own ON own.id = stratum WHERE '40+' = ANY(age_bands)"
         assert {row["subscriber"] for row in await fetch(older)} == {0, 1, 2}

@@ -115,7 +115,7 @@ async def pay_subscribers(stripe: Any) -> None:
     await scenes.jobs()
     await payouts.follow_transfers()
     bank = Bank(payees.OUR_IBAN, returns={payees.iban_of(2): "MS02"})
-    bank.take(await payees.file_of(sent))
+    bank.submit(await payees.file_of(sent))
     for days in (4, 5, 6):
         await payees.bank_day(bank, days)
     states = [tuple(row) for row in await fetch("SELECT subscriber, state FROM payout ORDER BY 1")]

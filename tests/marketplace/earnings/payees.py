@@ -131,5 +131,5 @@ async def bank_of_today() -> Bank:
 async def bank_pays(run: uuid.UUID) -> int:
     """Let the bank pay a sent run; return how many of its lines were explained."""
     bank = await bank_of_today()
-    bank.take(await file_of(run))
+    bank.submit(await file_of(run))
     return await bank_day(bank)

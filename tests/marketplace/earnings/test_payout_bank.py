@@ -71,14 +71,14 @@ def test_the_file_says_who_is_paid_what_and_is_the_same_each_time(run: Run) -> N
             for one in document.iterfind(".//p:CdtTrfTxInf", IN)
         }
         assert paid == {payees.iban_of(line): (f"Zoe Lefevre {line}", "33.33") for line in (1, 2, 3)}
-        assert b"GrpSts>ACCP" in bank.take(first)
+        assert b"GrpSts>ACCP" in bank.submit(first)
         await settle_all(sent, bank, first)
 
     with_a_run(run, story)
 
 
 async def settle_all(sent: uuid.UUID, bank: Bank, file: bytes) -> None:
-    bank.take(file)
+    bank.submit(file)
     assert await payees.bank_day(bank) == 1
     assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
 
@@ -119,7 +119,7 @@ def test_an_independent_writer_of_the_same_payments_says_the_same(run: Run) -> N
 def test_the_bank_pays_a_run_and_rejects_one_payee(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         before = await payees.balance_of(2)
-        report = bank.take(await payees.file_of(sent))
+        report = bank.submit(await payees.file_of(sent))
         assert await payouts.take_answer(sent, report, None) == 1
         assert await payouts.take_answer(sent, report, None) == 0, "the same report again changes nothing"
         assert await states() == {1: ("open", None), 2: ("failed", "AC04"), 3: ("open", None)}
@@ -132,12 +132,12 @@ def test_the_bank_pays_a_run_and_rejects_one_payee(run: Run) -> None:
         assert await fetch_value("SELECT refused_reason FROM bank_details WHERE subscriber = 2") == "AC04"
         assert await payouts.draft() is None, "nobody is paid where a bank refused"
 
-    with_a_run(run, story, refuses={payees.iban_of(2): "AC04"})
+    with_a_run(run, story, rejects={payees.iban_of(2): "AC04"})
 
 
 def test_a_bank_that_books_the_whole_and_gives_back_the_refused(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
-        report = bank.take(await payees.file_of(sent))
+        report = bank.submit(await payees.file_of(sent))
         await payouts.take_answer(sent, report, None)
         assert await payees.bank_day(bank) == 2
         assert await states() == {1: ("settled", None), 2: ("failed", "MS03"), 3: ("settled", None)}
@@ -149,17 +149,17 @@ def test_a_bank_that_books_the_whole_and_gives_back_the_refused(run: Run) -> Non
             == 1
         )
         again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
-        bank.refuses = {}
-        bank.take(await payees.file_of(again))
+        bank.rejects = {}
+        bank.submit(await payees.file_of(again))
         await payees.bank_day(bank, 8)
         assert await in_the_books() == (1, 0)
 
-    with_a_run(run, story, refuses={payees.iban_of(2): "MS03"}, books_gross=True)
+    with_a_run(run, story, rejects={payees.iban_of(2): "MS03"}, books_gross=True)
 
 
 def test_what_the_bank_returns_later_goes_back_and_is_paid_again(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
-        await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None)
+        await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None)
         assert await payees.bank_day(bank) == 3
         assert await in_the_books() == (1, 0)
         assert (await states())[3] == ("settled", None)
@@ -169,7 +169,7 @@ def test_what_the_bank_returns_later_goes_back_and_is_paid_again(run: Run) -> No
         assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
         bank.returns = {}
         again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
-        bank.take(await payees.file_of(again))
+        bank.submit(await payees.file_of(again))
         assert await payees.bank_day(bank, 8) == 1
         assert await in_the_books() == (1, 0)
 
@@ -181,8 +181,8 @@ def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice(run: Run) -> Non
 
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         file = await payees.file_of(sent)
-        bank.take(file)
-        repeated = bank.take(await payees.file_of(sent))
+        bank.submit(file)
+        repeated = bank.submit(await payees.file_of(sent))
         assert b"AM05" in repeated
         assert await payouts.take_answer(sent, repeated, None) == 0
         assert {state for state, _ in (await states()).values()} == {"open"}
@@ -195,7 +195,7 @@ def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice(run: Run) -> Non
 def test_a_file_the_bank_refuses_whole_puts_everything_back(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         bank.iban = "DE89370400440532013000"
-        assert await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), None) == 3
+        assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 3
         assert await fetch_value("SELECT state FROM payout_run") == "failed"
         assert await in_the_books() == (10_000, 0)
         assert await payouts.draft(), "and everyone is due again: the fault was not theirs"
@@ -205,7 +205,7 @@ def test_a_file_the_bank_refuses_whole_puts_everything_back(run: Run) -> None:
 
 def test_two_take_the_same_answer_at_once(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
-        report = bank.take(await payees.file_of(sent))
+        report = bank.submit(await payees.file_of(sent))
         done = await asyncio.gather(*[payouts.take_answer(sent, report, None) for _ in range(4)])
         assert sorted(done) == [0, 0, 0, 1]
         statement = bank.close_day(clock.now().date().replace(year=2099))
@@ -214,16 +214,16 @@ def test_two_take_the_same_answer_at_once(run: Run) -> None:
         assert sorted(matched) == [0, 0, 0, 1]
         assert await in_the_books() == (1 + 3333, 0)
 
-    with_a_run(run, story, refuses={payees.iban_of(1): "AC01"})
+    with_a_run(run, story, rejects={payees.iban_of(1): "AC01"})
 
 
 def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         file = await payees.file_of(sent)
-        twin = Bank(payees.OUR_IBAN, refuses={payees.iban_of(1): "AC04"})
-        bank.take(file)
+        twin = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"})
+        bank.submit(file)
         await payees.bank_day(bank)
-        assert await payouts.take_answer(sent, twin.take(file), None) == 0
+        assert await payouts.take_answer(sent, twin.submit(file), None) == 0
         assert (await states())[1] == ("settled", None)
 
     with_a_run(run, story)
@@ -232,10 +232,10 @@ def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money(run: Run) -
 def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         file = await payees.file_of(sent)
-        bank.take(file)
+        bank.submit(file)
         await payees.bank_day(bank)
-        bank.seen.clear()
-        bank.take(file)
+        bank.accepted_messages.clear()
+        bank.submit(file)
         assert await payees.bank_day(bank, 5) == 0
         assert await balance(SUSPENSE) == 9999
         line = await fetch_value("SELECT max(id) FROM bank_line")
@@ -249,7 +249,7 @@ def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
 def test_an_answer_about_something_else_is_refused(run: Run) -> None:
     async def story(sent: uuid.UUID, bank: Bank) -> None:
         file = await payees.file_of(sent)
-        report = bank.take(file)
+        report = bank.submit(file)
         for wrong, says in (
             (report.replace(f"PTR{sent.hex}".encode(), b"PTR" + b"0" * 32), "another file"),
             (b"<Document/>", "not a payment status report"),
@@ -263,7 +263,7 @@ def test_an_answer_about_something_else_is_refused(run: Run) -> None:
         await payouts.take_answer(sent, report, None)
         await payees.bank_day(bank)
 
-    with_a_run(run, story, refuses={payees.iban_of(2): "AC04"})
+    with_a_run(run, story, rejects={payees.iban_of(2): "AC04"})
 
 
 def test_a_file_that_would_differ_is_not_handed_out_again(run: Run) -> None:
@@ -291,8 +291,8 @@ def test_a_hundred_thousand_are_paid_in_one_run(run: Run) -> None:
         assert whole == await fetch_value(
             "SELECT sum(div(payable_micro, 10000))::bigint FROM accrual WHERE payable_micro > 0"
         )
-        bank = Bank(payees.OUR_IBAN, balance_cents=10 * whole, refuses={payees.iban_of(77_777): "AC04"})
-        report = bank.take(await payees.file_of(sent))
+        bank = Bank(payees.OUR_IBAN, balance_cents=10 * whole, rejects={payees.iban_of(77_777): "AC04"})
+        report = bank.submit(await payees.file_of(sent))
         assert await payouts.take_answer(sent, report, None) == 1
         assert await payees.bank_day(bank) == payout.PAYEES // payouts.PAYEES_A_BATCH
         back = await fetch_value("SELECT amount_minor FROM payout WHERE state = 'failed'")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> dict[str, int]:
     """Take one run from its draft to the statement that returns a part, killed on its way through each step."""
-    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS02"})
+    bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS02"})
     deaths: dict[str, int] = {}
 
     def kill(step: str, file: bytes = b"") -> None:
@@ -48,7 +48,7 @@ def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> d
 
     async def at_the_bank() -> bytes:
         sent = await fetch_value("SELECT id FROM payout_run WHERE state = 'sent'")
-        return bank.take(await payees.file_of(sent))
+        return bank.submit(await payees.file_of(sent))
 
     async def a_day(on: int) -> None:
         statement = bank.close_day(dt.date(2090 + on, 1, 15))

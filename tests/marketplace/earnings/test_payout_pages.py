@@ -72,7 +72,7 @@ def paying(run: Run, story: Callable[[], Awaitable[None]]) -> None:
 
 def test_from_bank_details_to_paid(run: Run) -> None:
     async def story() -> None:
-        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
+        bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
         await payees.give_details(2)
         async with visiting(1) as lucie, visiting(role="finance") as nora, visiting(role="finance") as paul:
             assert "Enough to be paid: tell us where." in words(await lucie.get("/en/earnings"))
@@ -99,7 +99,7 @@ def test_from_bank_details_to_paid(run: Run) -> None:
             file = await paul.get(f"/en{drafted}/download")
             assert "attachment" in file.headers["content-disposition"]
             assert sepa.digest(file.content) == await fetch_value("SELECT file_sha256 FROM payout_run")
-            report = bank.take(file.content)
+            report = bank.submit(file.content)
             await press(paul, drafted, "/answer", files={"file": ("answer.xml", report, "application/xml")})
             told = words(await paul.get(f"/en{drafted}"))
             assert "AC04: the account is closed" in told

@@ -222,7 +222,7 @@ def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing(run: Run) ->
         sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
         from marketplace.embedded.bank import Bank  # noqa: PLC0415
 
-        answer = Bank(payees.OUR_IBAN, refuses={payees.iban_of(1): "AC04"}).take(await payees.file_of(sent))
+        answer = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"}).submit(await payees.file_of(sent))
         other = answer.replace(sepa.message_of(sent).encode(), sepa.message_of(uuid.uuid4()).encode())
         stranger = re.sub(rb"PTP[0-9a-f]{32}", f"PTP{uuid.uuid4().hex}".encode(), answer)
         async with visiting(role="finance") as clerk:

@@ -122,9 +122,9 @@ def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(run: R
     async def story() -> None:
         nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
-        bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"}, books_gross=True)
-        await payouts.take_answer(sent, bank.take(await payees.file_of(sent)), nora)
-        bank.refused = []
+        bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, books_gross=True)
+        await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), nora)
+        bank.rejected = []
         assert await payees.bank_day(bank) == 1
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 3_333, "gone from the bank, and back with the subscriber"
         reference = await payees.reference_of(2, state="failed")

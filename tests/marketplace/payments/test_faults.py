@@ -310,8 +310,8 @@ async def leave_a_backlog() -> None:
     await rounds(1)
     nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
     payout_run = await payees.sent(nora=nora, paul=paul)
-    bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"})
-    await payouts.take_answer(payout_run, bank.take(await payees.file_of(payout_run)), nora)
+    bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
+    await payouts.take_answer(payout_run, bank.submit(await payees.file_of(payout_run)), nora)
     await import_bank_statement(
         bank.close_day(clock.now().date() + 4 * dt.timedelta(days=1)), person=None, new_account=True
     )

@@ -92,7 +92,7 @@ class Money(RuleBasedStateMachine):
         self.runner.run(database.open_pool(self.url, size=3))
         self.sales: list[Sale] = []
         self.tick, self.paid_out = 0, 0
-        self.bank = Bank(payees.OUR_IBAN, refuses={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS03"})
+        self.bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS03"})
         self.shop: SimpleNamespace = self.do(scenes.world)
         self.do(lambda: payees.give_details(1, 2, 3))
         self.nora, self.paul = self.do(lambda: payees.clerk("Nora")), self.do(lambda: payees.clerk("Paul"))
@@ -220,7 +220,7 @@ class Money(RuleBasedStateMachine):
                 return
             await payouts.approve(run, self.paul, reason="checked with the list")
             await payouts.send(run, self.paul)
-            answer = self.bank.take(await payees.file_of(run))
+            answer = self.bank.submit(await payees.file_of(run))
             await payouts.take_answer(run, answer, self.nora)
             for _ in range(2):
                 await payees.bank_day(self.bank)

@@ -1,8 +1,7 @@
-"""Real check-ins as a stand-in for location events, moved in time to look recent; only where the operator has the file.
+"""Gowalla check-ins as location events, moved in time to be recent; only where the file is present.
 
-The file is never copied into the repository. Instants move by whole weeks, so weekdays and hours stay. Subscribers are
-everyone in the file with a made age band and the zone they check in from most as their home: what an operator would
-know of its own lines.
+The file is never copied into the repository. Instants move by whole weeks, so weekdays and hours stay the same. The
+subscribers are the people of the file, each with a made-up age band and, as home, the zone of most of their check-ins.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketplace.embedded.city import City
+from marketplace.embedded.synthetic_city import City
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +30,7 @@ WEEK = dt.timedelta(weeks=1)
 
 
 def public_zones() -> tuple[str, ...]:
-    """Return the zones whose centres lie within the corners, ascending: a rectangle of the map, whoever is there."""
+    """Return the zones whose centres lie within the corners, ascending: a rectangle of the map, independent of the people."""
     import h3  # noqa: PLC0415
 
     (south, west), (north, east) = CORNERS

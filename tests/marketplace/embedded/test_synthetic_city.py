@@ -1,4 +1,4 @@
-"""The made city and the moved check-ins: the same for the same seed, and dense enough to publish from."""
+"""The synthetic city and the Gowalla check-ins: the same for the same seed, and dense enough to publish from."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
 from marketplace.datasets import actions, queries
-from marketplace.embedded import checkins, city
+from marketplace.embedded import synthetic_city
 from marketplace.settings import settings
+from tests.support import gowalla
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ LONG_AGO = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 def test_the_same_seed_gives_the_same_city(tmp_path: Path) -> None:
     made = [
-        city.make_city(tmp_path / name, seed=seed, people=500, start=dt.date(2026, 3, 2), days=2)
+        synthetic_city.generate_city(tmp_path / name, seed=seed, people=500, start=dt.date(2026, 3, 2), days=2)
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
     tables = [(pq.read_table(one.events), pq.read_table(one.subscribers)) for one in made]
@@ -37,37 +38,37 @@ def test_the_same_seed_gives_the_same_city(tmp_path: Path) -> None:
     assert set(tables[0][1]["home_zone"].to_pylist()) <= set(made[0].zones)
 
 
-async def publish(world: city.City, period: tuple[dt.datetime, dt.datetime], **bounds: Any) -> float:
-    """Build a release of the world in which four in five consent; return the share of the key set that is published."""
+async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datetime], **bounds: Any) -> float:
+    """Build a release of the city in which four in five consent; return the share of the key set that is published."""
     await consent.define_purpose("presence", "statistics", title_fr="P", title_en="P")
     await consent.publish_notice("presence.statistics", text_fr="n", text_en="n", at=LONG_AGO)
-    await copy_in("subscriber", ["reference"], [(int(who),) for who in world.references])
-    yes = world.references[np.random.Generator(np.random.PCG64(5)).random(len(world.references)) < 0.8]
+    await copy_in("subscriber", ["reference"], [(int(who),) for who in city.references])
+    yes = city.references[np.random.Generator(np.random.PCG64(5)).random(len(city.references)) < 0.8]
     await consent.give_many("presence.statistics", yes.tolist(), LONG_AGO)
     await actions.define(
         "world", purpose="presence.statistics", title_fr="t", title_en="t", description_fr="d", description_en="d",
-        area="a", zones=world.zones, epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
+        area="a", zones=city.zones, epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
     )  # fmt: skip
     release = await actions.build(
         "world",
-        events=str(world.events),
-        subscribers=str(world.subscribers),
+        events=str(city.events),
+        subscribers=str(city.subscribers),
         period_from=period[0],
         period_to=period[1],
     )
     row = await queries.get_release(release)
     assert row["state"] == "sealed"
     # Noise of scale 1 / 0.04 passes 500 once in five hundred million runs.
-    assert abs(row["consenting"] - len(yes)) < 500 + len(world.references) - row["population"]
+    assert abs(row["consenting"] - len(yes)) < 500 + len(city.references) - row["population"]
     return float(row["row_count"] / row["key_count"])
 
 
 def test_a_quarter_of_the_citys_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
     async def story() -> None:
         start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
-        world = city.make_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
+        city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
         share = await publish(
-            world, (start, start + dt.timedelta(days=3)), age_bands=city.AGE_BANDS, h3_resolution=city.RESOLUTION,
+            city, (start, start + dt.timedelta(days=3)), age_bands=synthetic_city.AGE_BANDS, h3_resolution=synthetic_city.RESOLUTION,
             grain="hour", max_cells=2, max_events=3,
         )  # fmt: skip
         assert share > 0.2
@@ -78,13 +79,13 @@ def test_a_quarter_of_the_citys_cells_survive(run: Callable[..., Any], tmp_path:
 def test_a_tenth_of_the_real_check_ins_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
     source = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     if not source.exists():
-        pytest.skip("the real check-ins are not on this machine; the seeded city is tested instead")
+        pytest.skip("the real check-ins are not on this machine; the synthetic city is tested instead")
 
     async def story() -> None:
         today = clock.now().date()
-        world = checkins.move_checkins(source, tmp_path, today=today, seed=1)
+        city = gowalla.move_checkins(source, tmp_path, today=today, seed=1)
         share = await publish(
-            world, checkins.busiest_period(today), age_bands=checkins.AGE_BANDS, h3_resolution=checkins.RESOLUTION,
+            city, gowalla.busiest_period(today), age_bands=gowalla.AGE_BANDS, h3_resolution=gowalla.RESOLUTION,
             grain="day", max_cells=2, max_events=3,
         )  # fmt: skip
         assert share > 0.1

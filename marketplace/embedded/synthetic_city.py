@@ -1,8 +1,8 @@
-"""A seeded city, Lyon in outline: people with homes, workplaces and habits, and what their phones leave at antennas.
+"""A synthetic city, an outline of Lyon: people with homes, workplaces and habits, and the events of their phones.
 
-The same arguments give the same files, byte for byte. Nobody real is in it. Events lie where a network sees them: at
-antennas, not at people. Each person is seen a handful of times a week, more by day than by night, at work on weekdays,
-in the centre, the parks and the stations in between.
+The same arguments give the same files, byte for byte. No real person is in it. Events are located at antennas, as a
+network records them. A person has some events a week, more by day than by night: at work on weekdays, out in the
+evenings, at home at night.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESOLUTION = 7
 AGE_BANDS = ("18-39", "40+")
 UNDER_FORTY = 0.46
 EVENTS_A_DAY = 0.95
-"""Events of the middle person; habits spread by a factor of two either way."""
+"""Of the median person; the rates of others are spread around it log-normally."""
 
 CENTRES = (
     # latitude, longitude, spread in degrees, weight of homes, of workplaces, of evenings and weekends
@@ -46,24 +46,24 @@ BY_HOUR = np.array(
 BY_WEEKDAY = np.array([1.0, 1.0, 1.02, 1.04, 1.12, 1.0, 0.84])
 WEEKEND = 5
 BACKGROUND = 0.10
-"""Density of the outskirts, of the centre's."""
+"""Density of the outskirts, as a share of the densest antenna's."""
 
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """The files of a made city, and what a dataset of it declares."""
+    """The files of a generated city, and what a dataset of it declares."""
 
     events: Path
-    """Folder of Parquet files, one a day."""
+    """A folder of Parquet files, one a day."""
     subscribers: Path
     references: NDArray[np.int64]
-    """Of everyone, ascending."""
+    """The subscribers' references, ascending."""
     zones: tuple[str, ...]
-    """The public zone list: where there are antennas, whoever is there."""
+    """The public list of zones: those with antennas."""
 
 
 def antennas() -> NDArray[np.float64]:
-    """Return the network's antennas (n × latitude, longitude): a fixed lattice that no seed moves."""
+    """Return the network's antennas (n × latitude, longitude): a fixed lattice, the same for every seed."""
     latitude, longitude = np.meshgrid(np.arange(45.700, 45.815, 0.006), np.arange(4.765, 4.925, 0.0085), indexing="ij")
     shift = np.where(np.arange(latitude.shape[0]) % 2, 0.00425, 0.0)[:, None]
     lattice = np.stack([latitude.ravel(), (longitude + shift).ravel()], axis=1)
@@ -72,7 +72,7 @@ def antennas() -> NDArray[np.float64]:
 
 
 def public_zones() -> tuple[str, ...]:
-    """Return the H3 zones that hold an antenna, ascending: public, and the same whoever lives there."""
+    """Return the H3 zones that have an antenna, ascending: public, and independent of the people."""
     import h3  # noqa: PLC0415
 
     return tuple(
@@ -80,7 +80,7 @@ def public_zones() -> tuple[str, ...]:
     )
 
 
-def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
+def generate_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
     """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return the files."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -88,16 +88,18 @@ def make_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int
     rng = np.random.Generator(np.random.PCG64(seed))
     masts = antennas()
     references = np.sort(rng.choice(9_000_000_000, people, replace=False) + 1_000_000_000).astype(np.int64)
-    home, work, out = (_places(rng, masts, people, column) for column in (3, 4, 5))
+    home, work, out = (_draw_antennas(rng, masts, people, column) for column in (3, 4, 5))
     band = (rng.random(people) >= UNDER_FORTY).astype(np.int8)
     activity = EVENTS_A_DAY * rng.lognormal(0, 0.45, people)
     events = folder / "events"
     events.mkdir(parents=True, exist_ok=True)
     for day in range(days):
         date = start + dt.timedelta(days=day)
-        who, second = _moments(rng, activity * BY_WEEKDAY[date.weekday()])
+        who, second = _event_times(rng, activity * BY_WEEKDAY[date.weekday()])
         mast = masts[
-            _whereabouts(rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND)
+            _antennas_of_events(
+                rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND
+            )
         ]
         midnight = np.datetime64(date, "us").astype(np.int64)
         instant = midnight + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
@@ -131,7 +133,7 @@ def _zones_of(masts: NDArray[np.float64]) -> NDArray[np.object_]:
     return np.array([h3.latlng_to_cell(*mast, RESOLUTION) for mast in masts.tolist()], dtype=object)
 
 
-def _places(rng: np.random.Generator, masts: NDArray[np.float64], people: int, column: int) -> NDArray[np.int64]:
+def _draw_antennas(rng: np.random.Generator, masts: NDArray[np.float64], people: int, column: int) -> NDArray[np.int64]:
     """Return an antenna for each person, drawn from the centres weighted by `column`."""
     density = np.zeros(len(masts))
     for centre in CENTRES:
@@ -141,8 +143,8 @@ def _places(rng: np.random.Generator, masts: NDArray[np.float64], people: int, c
     return np.searchsorted(np.cumsum(density / density.sum()), rng.random(people)).clip(max=len(masts) - 1)
 
 
-def _moments(rng: np.random.Generator, rate: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return who is seen and at which second of the day, by time."""
+def _event_times(rng: np.random.Generator, rate: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each event's person (an index) and second of the day, in order of time."""
     who = np.repeat(np.arange(len(rate)), rng.poisson(rate))
     hour = np.searchsorted(np.cumsum(BY_HOUR / BY_HOUR.sum()), rng.random(len(who))).clip(max=23)
     second = hour * 3600 + rng.integers(0, 3600, len(who))
@@ -150,7 +152,7 @@ def _moments(rng: np.random.Generator, rate: NDArray[np.float64]) -> tuple[NDArr
     return who[order], second[order]
 
 
-def _whereabouts(
+def _antennas_of_events(
     rng: np.random.Generator,
     who: NDArray[np.int64],
     hour: NDArray[np.int64],
@@ -159,7 +161,7 @@ def _whereabouts(
     *,
     weekend: bool,
 ) -> NDArray[np.int64]:
-    """Return the antenna that sees each event: home by night, work by weekday, out in the evening, rarely anywhere."""
+    """Return each event's antenna: home at night, work on weekdays, out in the evening, rarely anywhere."""
     home, work, out = habits
     at_work = np.where((hour >= 9) & (hour < 18), 0.08 if weekend else 0.68, 0.05)  # noqa: PLR2004 (office hours)
     at_large = np.where((hour >= 18) & (hour < 23), 0.38, 0.14) + (0.22 if weekend else 0.0)  # noqa: PLR2004 (evenings)

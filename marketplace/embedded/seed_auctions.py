@@ -1,0 +1,187 @@
+"""The demo's auctions: a sealed one that is over, with its transcript; a live one to bid in; a reverse auction.
+
+They are held in the present: the instants of bids are PostgreSQL's own, which no clock of ours shifts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.auctions import actions as auctions
+from marketplace.auctions import award, contributors
+from marketplace.auctions.contributors import Stratum
+from marketplace.auctions.queries import get_auction, minimum_bid_minor
+from marketplace.builds.subscriber_registry import Registry
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
+from marketplace.embedded.seed_catalogue import BY_DAY, BY_HOUR
+from marketplace.embedded.seed_sales import pay_hosted_page
+from marketplace.embedded.synthetic_city import AGE_BANDS
+from marketplace.identity.actors import Actor
+from marketplace.payments import actions as payments
+from marketplace.payments.commands import run_command
+from marketplace.payments.events import read_method_again
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAMESPACE: Final = uuid.UUID("4be14cb6-3f0f-4a43-9d55-4ab0c2b0a7a6")
+SEALED, LIVE, CALL = (uuid.uuid5(NAMESPACE, name) for name in ("sealed", "live", "call"))
+SEALED_DURATION: Final = dt.timedelta(seconds=3)
+ASKS: Final = 120
+DAY: Final = dt.timedelta(days=1)
+
+
+class LotRow(Struct, frozen=True):
+    """An offer and the latest sealed release of its dataset."""
+
+    offer: uuid.UUID
+    release: uuid.UUID
+
+
+class BandsRow(Struct, frozen=True):
+    """A dataset's age bands."""
+
+    age_bands: list[str]
+
+
+class StratumRow(Struct, frozen=True):
+    """A stratum's id."""
+
+    id: uuid.UUID
+
+
+class LineRow(Struct, frozen=True):
+    """A subscriber's line."""
+
+    reference: int
+
+
+async def open_auctions(bidders: Sequence[tuple[uuid.UUID, str]], *, by: str) -> None:
+    """Open a sealed auction of some seconds, a live one of some days, and a reverse auction. bidders: partner, email.
+
+    Each is opened once, in one transaction with its bids or asks, so that a start that was interrupted begins it again.
+    """
+    for partner, email in bidders:
+        await _save_card(partner, email)
+    actors = [Actor(name="", partner=partner, vetted=True) for partner, _ in bidders]
+    if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", SEALED):
+        await _open_sealed_auction(actors, by)
+    if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", LIVE):
+        await _open_live_auction(actors, by)
+    if not await fetch_scalar(bool, "SELECT true FROM contributor_call WHERE id = $1", CALL):
+        await _open_reverse_auction(by)
+
+
+async def _open_sealed_auction(bidders: Sequence[Actor], by: str) -> None:
+    async with transaction():
+        await _announce(SEALED, "limited", BY_HOUR, clock.now() + SEALED_DURATION, by)
+        for bidder, extra in zip(bidders, (12_000, 7_500), strict=False):
+            await auctions.place_sealed_bid(
+                bidder,
+                SEALED,
+                bid=uuid.uuid4(),
+                nonce=secrets.token_hex(32),
+                packages=[([0], await _minimum_bid(SEALED) + extra)],
+            )
+
+
+async def _open_live_auction(bidders: Sequence[Actor], by: str) -> None:
+    async with transaction():
+        await _announce(LIVE, "ascending", BY_DAY, clock.now() + 3 * DAY, by)
+        for bidder, extra in zip(bidders, (4_000, 2_000), strict=False):
+            minimum = await _minimum_bid(LIVE)
+            await auctions.place_bid(bidder, LIVE, bid=uuid.uuid4(), maximum_minor=minimum + extra)
+
+
+async def finish_auctions() -> None:
+    """Wait for the sealed auction's end and award it; the worker charges the winner."""
+    row = await get_auction(SEALED)
+    if row["state"] == "standing":
+        await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.02))
+    await award.close_auctions()
+
+
+async def _announce(auction: uuid.UUID, kind: str, dataset: str, closes_at: dt.datetime, by: str) -> None:
+    lot = await fetch_row(
+        LotRow,
+        """SELECT offer.id AS offer, release.id AS release FROM offer JOIN release ON release.dataset = offer.dataset
+           WHERE offer.dataset = $1 AND release.state = 'sealed' ORDER BY release.period_to DESC LIMIT 1""",
+        dataset,
+    )
+    assert lot is not None, "releases are sealed before anything is auctioned"
+    plan = auctions.Plan(kind=kind, offer=lot.offer, releases=[lot.release], opens_at=clock.now(), closes_at=closes_at)
+    await auctions.announce(plan, by=by, auction=auction)
+
+
+async def _minimum_bid(auction: uuid.UUID) -> int:
+    return minimum_bid_minor(await get_auction(auction))
+
+
+async def _save_card(partner: uuid.UUID, email: str) -> None:
+    saved = uuid.uuid5(NAMESPACE, f"card {email}")
+    await payments.request_saved_method(
+        partner,
+        saved_id=saved,
+        email=email,
+        success_url="http://localhost/",
+        cancel_url="http://localhost/",
+        locale="fr",
+    )
+    await run_command(saved)
+    address = await fetch_scalar(str, "SELECT url FROM saved_method WHERE id = $1 AND state = 'open'", saved)
+    if address:
+        await pay_hosted_page(address)
+        await read_method_again(saved)
+
+
+async def _open_reverse_auction(by: str) -> None:
+    """Open a reverse auction with two strata, and place the asks of some lines."""
+    async with transaction():
+        dataset = await fetch_row(BandsRow, "SELECT age_bands FROM dataset WHERE code = $1", BY_DAY)
+        assert dataset is not None, "datasets are defined first"
+        young, old = ([band for band in dataset.age_bands if band == one] for one in AGE_BANDS)
+        now = clock.now()
+        await contributors.announce_call(
+            BY_DAY,
+            [
+                Stratum("Moins de 40 ans", "Under 40", 400, 12_000_000, 50_000, young),
+                Stratum("40 ans et plus", "40 and over", 400, 12_000_000, 50_000, old),
+            ],
+            opens_at=now,
+            closes_at=now + 6 * DAY,
+            promise_from=now + 6 * DAY,
+            promise_to=now + 96 * DAY,
+            by=by,
+            call=CALL,
+        )
+        await _place_asks(old)
+
+
+async def _place_asks(old: list[str]) -> None:
+    strata = await fetch_rows(StratumRow, "SELECT id FROM contributor_stratum WHERE call = $1 ORDER BY position", CALL)
+    lines = await fetch_rows(
+        LineRow, "SELECT reference FROM subscriber WHERE claimed_at IS NULL ORDER BY reference LIMIT $1", 2 * ASKS
+    )
+    references = [line.reference for line in lines]
+    if old:
+        is_older = await asyncio.to_thread(_are_in_bands, references, old)
+    else:
+        is_older = [number % 2 == 1 for number in range(len(references))]
+    for number, reference in enumerate(references):
+        least_micro = 1_000 * (number * 7_919 % 60)
+        await contributors.ask(reference, CALL, strata[is_older[number]].id, least_micro=least_micro)
+    await contributors.tell_supply()
+
+
+def _are_in_bands(references: list[int], bands: list[str]) -> list[bool]:
+    """Return, for each line, whether the operator has it in one of these age bands."""
+    found: list[bool] = Registry().are_in(np.array(references, np.int64), bands).astype(bool).tolist()
+    return found

@@ -1,0 +1,192 @@
+"""The demo's catalogue: two purposes with the consent given for them, two datasets, their releases and their offers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace.catalogue import actions as catalogue
+from marketplace.consent import actions as consent
+from marketplace.database import fetch_rows, fetch_scalar
+from marketplace.datasets import actions as datasets
+from marketplace.datasets.queries import Manifest, manifest
+from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION
+
+if TYPE_CHECKING:
+    from marketplace.embedded.synthetic_city import City
+    from marketplace.progress import ReportProgress
+
+SHARE_CONSENTING: Final = 0.62
+"""Of the city's people, for the first purpose; half of it for the second."""
+BY_DAY: Final = "lyon-presence-day"
+BY_HOUR: Final = "lyon-presence-hour"
+TERMS: Final = "standard-1"
+
+
+class DemoPurpose(Struct, frozen=True):
+    """A use of presence data that subscribers are asked to consent to."""
+
+    use: str
+    title_fr: str
+    title_en: str
+    text_fr: str
+    text_en: str
+
+
+class DemoRelease(Struct, frozen=True):
+    """A release to build: of a dataset, over a half-open period."""
+
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+
+
+class ReleaseRow(Struct, frozen=True):
+    """A sealed release's id."""
+
+    id: uuid.UUID
+
+
+PURPOSES: Final = (
+    DemoPurpose(
+        use="statistics",
+        title_fr="Statistiques de présence",
+        title_en="Presence statistics",
+        text_fr=(
+            "Nous comptons combien de personnes se trouvent dans chaque quartier, heure par heure. Les chiffres sont rendus "
+            "imprécis exprès et les petits nombres ne sont jamais montrés : personne ne peut y reconnaître qui que ce soit. "
+            "Des partenaires achètent ces chiffres pour planifier des transports, des commerces ou des secours ; une part "
+            "du prix vous revient."
+        ),
+        text_en=(
+            "We count how many people are in each district, hour by hour. The figures are blurred on purpose and small "
+            "numbers are never shown: nobody can be recognised in them. Partners buy these figures to plan transport, shops "
+            "or emergency services; a part of the price is yours."
+        ),
+    ),
+    DemoPurpose(
+        use="research",
+        title_fr="Recherche publique",
+        title_en="Public research",
+        text_fr=(
+            "Des universités utilisent les mêmes chiffres pour étudier la ville : bruit, chaleur, épidémies. Elles ne "
+            "paient rien, et vous ne touchez rien pour cet usage."
+        ),
+        text_en=(
+            "Universities use the same figures to study the city: noise, heat, epidemics. They pay nothing, and this use "
+            "earns you nothing."
+        ),
+    ),
+)
+
+TERMS_FR: Final = (
+    "Vous pouvez analyser, publier et afficher les chiffres, en citant Partage.\n"
+    "Vous pouvez les utiliser dans vos produits ; vous ne pouvez pas les revendre tels quels.\n"
+    "Vous ne cherchez pas à reconnaître qui que ce soit, ni à retirer le bruit.\n"
+    "L’accès dure douze mois ; ce que vous avez produit reste à vous.\n"
+    "Si une publication est rappelée, nous vous le disons et vous cessez de l’utiliser."
+)
+TERMS_EN: Final = (
+    "You may analyse, publish and display the figures, naming Partage.\n"
+    "You may use them in your products; you may not resell them as they are.\n"
+    "You do not try to recognise anyone, nor to remove the noise.\n"
+    "Access lasts twelve months; what you made stays yours.\n"
+    "Should a release be recalled, we notify you and you stop using it."
+)
+
+
+async def ask_for_consent(city: City, *, seed: int, at: dt.datetime) -> None:
+    """Define the purposes, publish their notices the day before `at`, and record who consents at `at`."""
+    for number, wanted in enumerate(PURPOSES):
+        purpose = await consent.define_purpose(
+            "presence", wanted.use, title_fr=wanted.title_fr, title_en=wanted.title_en
+        )
+        if not await fetch_scalar(int, "SELECT count(*) FROM notice WHERE purpose = $1", purpose):
+            await consent.publish_notice(
+                purpose, text_fr=wanted.text_fr, text_en=wanted.text_en, at=at - dt.timedelta(days=1)
+            )
+        if not await fetch_scalar(int, "SELECT count(*) FROM consent_record WHERE purpose = $1", purpose):
+            share = SHARE_CONSENTING / (number + 1)
+            is_consenting = np.random.default_rng(seed + number).random(len(city.references)) < share
+            await consent.give_many(purpose, city.references[is_consenting].tolist(), at)
+
+
+async def define_datasets(city: City) -> None:
+    """Define the two datasets; defined already, nothing changes."""
+    shared: dict[str, Any] = {
+        "purpose": "presence.statistics",
+        "area": NAME,
+        "zones": city.zones,
+        "age_bands": AGE_BANDS,
+        "h3_resolution": RESOLUTION,
+        "max_events": 3,
+        "epsilon_micro": 2_000_000,
+    }
+    await datasets.define(
+        BY_DAY,
+        title_fr="Présence par quartier et par jour — Lyon",
+        title_en="Presence by district and day — Lyon",
+        description_fr=(
+            "Combien de personnes distinctes sont vues dans chaque quartier de Lyon, chaque jour, par tranche d’âge."
+        ),
+        description_en="How many distinct people are seen in each district of Lyon, each day, by age band.",
+        grain="day",
+        max_cells=14,
+        budget_micro=52_000_000,
+        half_life_days=60,
+        **shared,
+    )
+    await datasets.define(
+        BY_HOUR,
+        title_fr="Présence par quartier et par heure — Lyon",
+        title_en="Presence by district and hour — Lyon",
+        description_fr=(
+            "Le pouls de Lyon : combien de personnes distinctes sont vues dans chaque quartier, heure par heure."
+        ),
+        description_en="The pulse of Lyon: how many distinct people are seen in each district, hour by hour.",
+        grain="hour",
+        max_cells=6,
+        budget_micro=104_000_000,
+        half_life_days=21,
+        **shared,
+    )
+
+
+async def build_release(release: DemoRelease, report: ReportProgress) -> None:
+    """Build and seal a release, unless it is sealed already; `report` gets each step and the share done."""
+    if await fetch_scalar(
+        int,
+        "SELECT count(*) FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'",
+        release.dataset,
+        release.period_to,
+    ):
+        return
+    await datasets.build(release.dataset, period_from=release.period_from, period_to=release.period_to, progress=report)
+
+
+async def list_offers() -> None:
+    """Define the licence terms and offer both datasets under them."""
+    await catalogue.define_terms(TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN)
+    await catalogue.list_offer(BY_DAY, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
+    await catalogue.list_offer(BY_HOUR, terms=TERMS, full_worth_minor=360_000, floor_minor=20_000, cap_minor=600_000)
+
+
+async def get_latest_release(dataset: str) -> uuid.UUID:
+    """Return the latest sealed release of a dataset."""
+    release = await fetch_scalar(
+        uuid.UUID,
+        "SELECT id FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC LIMIT 1",
+        dataset,
+    )
+    assert release is not None, "releases are sealed before anything is sold"
+    return release
+
+
+async def list_manifests() -> list[Manifest]:
+    """Return the manifest of every sealed release, the earliest first."""
+    rows = await fetch_rows(ReleaseRow, "SELECT id FROM release WHERE state = 'sealed' ORDER BY period_to, dataset")
+    return [await manifest(row.id) for row in rows]

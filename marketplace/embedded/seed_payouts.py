@@ -1,0 +1,172 @@
+"""The demo's payouts: one run that is paid, lines that the next run finds due, and the bank that answers every run.
+
+Every step is an ordinary action and can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from msgspec import Struct
+from stdnum import iban
+
+from marketplace import clock
+from marketplace.bank.actions import import_bank_statement
+from marketplace.bank.payout_lines import match_payouts
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.earnings import bank_details, payouts
+from marketplace.earnings.payout_file import open_file
+from marketplace.embedded.bank import Bank
+from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_line, get_finance_actor
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+log = structlog.get_logger(__name__)
+NAMESPACE: Final = uuid.UUID("5b7f9a52-9a0e-4a35-8a47-1f0f6d3b7f10")
+OUR_IBAN: Final = "FR7630006000011234567890189"
+SUBSCRIBER_IBAN: Final = "FR1420041010050500013M02606"
+FIRST_NAMES: Final = ("Awa", "Bruno", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo", "Inès", "Jules")
+LAST_NAMES: Final = ("Bernard", "Dubois", "Garnier", "Lefèvre", "Moreau", "Nguyen", "Petit", "Roussel")
+PAID, DUE = 8, 4
+"""How many lines the first run pays besides the demo's subscriber, and how many the next draft finds."""
+BANK_ANSWERS_EVERY_SECONDS: Final = 5
+
+
+class LineRow(Struct, frozen=True):
+    """A subscriber's line."""
+
+    subscriber: int
+
+
+class SentRunRow(Struct, frozen=True):
+    """A payout run that was sent to the bank, and the day of its execution."""
+
+    id: uuid.UUID
+    execute_on: dt.date
+
+
+class StatementRow(Struct, frozen=True):
+    """The end of a bank statement: closing balance in cents, and sequence number."""
+
+    closing_minor: int
+    sequence: int | None
+
+
+async def make_payouts(subscriber: int) -> None:
+    """Pay the subscriber's line and some others once, decided by two finance clerks, and let more lines be due."""
+    preparer, approver = await get_finance_actor(FINANCE), await get_finance_actor(FINANCE_TOO)
+    lines = await _find_lines(subscriber, PAID + DUE)
+    run = await fetch_scalar(uuid.UUID, "SELECT id FROM payout_run WHERE prepared_by = $1", preparer.person)
+    if run is None:
+        await write_bank_details(subscriber, "Lucie Martin", SUBSCRIBER_IBAN)
+        await _add_payees(lines[:PAID])
+        run = await payouts.draft(preparer)
+    if run is None:
+        return
+    if (await payouts.get_run(run))["state"] == "draft":
+        await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
+    await payouts.send(run, approver)
+    await answer_runs(rejects={iban_of(lines[0]): "AC04"} if lines else {})
+    await _add_payees(lines[PAID:])
+
+
+async def _find_lines(subscriber: int, number: int) -> list[int]:
+    """Return lines, other than the subscriber's, with the most money to be paid."""
+    rows = await fetch_rows(
+        LineRow,
+        """SELECT subscriber FROM accrual WHERE subscriber <> $1 GROUP BY subscriber
+           HAVING sum(payable_micro) >= 10000 * $2::bigint ORDER BY sum(payable_micro) DESC, subscriber LIMIT $3""",
+        subscriber,
+        settings().payout_threshold_minor,
+        number,
+    )
+    return [row.subscriber for row in rows]
+
+
+async def _add_payees(lines: Sequence[int]) -> None:
+    """Let the holders of lines claim them and give their bank details."""
+    await asyncio.gather(*(_claim(line) for line in lines))
+    for line in lines:
+        await write_bank_details(line, _name(line), iban_of(line))
+
+
+async def _claim(line: int) -> None:
+    if not await fetch_scalar(int, "SELECT count(*) FROM person WHERE subscriber = $1", line):
+        await claim_line(line, DemoPerson("subscriber", _name(line), f"line-{line}@demo.partage.example"))
+
+
+async def write_bank_details(line: int, holder: str, number: str) -> None:
+    """Give a line's bank details, once."""
+    await bank_details.write_details(line, holder=holder, iban=number, details=uuid.uuid5(NAMESPACE, str(line)))
+
+
+async def answer_runs(*, rejects: Mapping[str, str] | None = None) -> int:
+    """Be the bank of every sent run: answer its file, execute it, import the statement. Return how many runs.
+
+    rejects: IBAN → reason.
+    """
+    runs = await fetch_rows(
+        SentRunRow,
+        "SELECT id, execute_on FROM payout_run WHERE state = 'sent' AND route = 'sepa' ORDER BY sent_at",
+    )
+    for run in runs:
+        bank = await _open_bank()
+        bank.rejects = dict(rejects or {})
+        report = bank.submit(b"".join([piece async for piece in await open_file(run.id)]))
+        await payouts.take_answer(run.id, report, None)
+        statement = bank.close_day(run.execute_on, booked_on=clock.now().date())
+        await import_bank_statement(statement, person=None, new_account=True)
+        await match_payouts()
+    return len(runs)
+
+
+async def _open_bank() -> Bank:
+    """Return our account at the bank as its last imported statement left it."""
+    bank = Bank(settings().payout_iban)
+    last = await fetch_row(
+        StatementRow,
+        """SELECT closing_minor, sequence FROM bank_statement WHERE iban = $1
+           ORDER BY sequence DESC NULLS LAST LIMIT 1""",
+        settings().payout_iban,
+    )
+    if last is not None:
+        bank.balance_cents, bank.days = last.closing_minor, last.sequence or 0
+    return bank
+
+
+@contextlib.asynccontextmanager
+async def bank_running() -> AsyncIterator[None]:
+    """Let the demo's bank answer runs while the block runs."""
+    answering = asyncio.create_task(_answer_forever())
+    try:
+        yield
+    finally:
+        answering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await answering
+
+
+async def _answer_forever() -> None:
+    while True:
+        await asyncio.sleep(BANK_ANSWERS_EVERY_SECONDS)
+        try:
+            await answer_runs()
+        except Exception:  # a failure of the simulated bank must not end the demo
+            log.exception("the demo's bank could not answer")
+
+
+def iban_of(line: int) -> str:
+    """Return the made-up German IBAN of a line."""
+    bban = f"37040044{line % 10**10:010d}"
+    return f"DE{iban.calc_check_digits(f'DE00{bban}')}{bban}"
+
+
+def _name(line: int) -> str:
+    return f"{FIRST_NAMES[line % len(FIRST_NAMES)]} {LAST_NAMES[line % len(LAST_NAMES)]}"

@@ -1,0 +1,133 @@
+"""The demo's people: staff, partners and one subscriber, each with a password to sign in with."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_scalar
+from marketplace.identity import actions as identity
+from marketplace.identity.actors import Actor
+from marketplace.identity.names import stored_as
+from marketplace.purchases.invoices import change_billing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from marketplace.datasets.queries import Manifest
+
+NAMESPACE: Final = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
+PASSWORD: Final = "partage-demo-2026"  # noqa: S105 (printed at every start of the demo, and worth nothing elsewhere)
+
+
+class DemoPerson(Struct, frozen=True):
+    """A person to sign in as."""
+
+    role: str
+    name: str
+    email: str
+    password: str = PASSWORD
+
+
+class DemoCompany(Struct, frozen=True):
+    """A partner, the person who signs in for it, and its billing address (street, postcode, city)."""
+
+    person: DemoPerson
+    name: str
+    country: str
+    vat_number: str
+    address: tuple[str, str, str] | None
+    """None: not vetted yet."""
+
+
+PARTNER: Final = DemoPerson("partner", "Camille Roche", "camille@demo.partage.example")
+ABROAD: Final = DemoPerson("partner (DE)", "Jonas Weber", "jonas@demo.partage.example")
+NEWCOMER: Final = DemoPerson("not yet vetted", "Inès Moreau", "ines@demo.partage.example")
+SUBSCRIBER: Final = DemoPerson("subscriber", "Lucie Martin", "lucie@demo.partage.example")
+STEWARD: Final = DemoPerson("steward", "Samir Haddad", "samir@demo.partage.example")
+FINANCE: Final = DemoPerson("finance", "Nora Lefèvre", "nora@demo.partage.example")
+FINANCE_TOO: Final = DemoPerson("finance", "Hugo Blanc", "hugo@demo.partage.example")
+AUDITOR: Final = DemoPerson("auditor", "Paul Girard", "paul@demo.partage.example")
+PEOPLE: Final = (PARTNER, SUBSCRIBER, STEWARD, FINANCE, AUDITOR, ABROAD, NEWCOMER, FINANCE_TOO)
+COMPANIES: Final = (
+    DemoCompany(PARTNER, "Atelier Urbain", "FR", "FR14987654324", ("12 rue des Capucins", "69001", "Lyon")),
+    DemoCompany(ABROAD, "Stadtblick GmbH", "DE", "DE123456788", ("Torstraße 7", "10119", "Berlin")),
+    DemoCompany(NEWCOMER, "Mobilité & Cie", "FR", "FR43112233440", None),
+)
+
+
+class PersonRow(Struct, frozen=True):
+    """A person's id and name."""
+
+    id: uuid.UUID
+    name: str
+
+
+async def add_staff_and_partners() -> None:
+    """Add the staff and the partners that are missing, and vet those that have an address."""
+    for person in (STEWARD, FINANCE, FINANCE_TOO, AUDITOR):
+        await identity.add_staff(person.email, person.name, person.role, person.password)
+    for company in COMPANIES:
+        await _add_partner(company)
+
+
+async def _add_partner(company: DemoCompany) -> None:
+    person, partner = company.person, uuid.uuid5(NAMESPACE, company.person.email)
+    if not await fetch_scalar(int, "SELECT count(*) FROM person WHERE email = $1", person.email):
+        await identity.create_partner(
+            company=company.name,
+            country=company.country,
+            vat_number=company.vat_number,
+            name=person.name,
+            email=person.email,
+            password=person.password,
+            language="fr" if company.country == "FR" else "en",
+            partner_id=partner,
+        )
+    if company.address is not None:
+        await identity.vet_partner(partner, STEWARD.name)
+        street, postcode, city = company.address
+        await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
+
+
+async def add_subscriber(manifests: Iterable[Manifest]) -> None:
+    """Let the demo's subscriber claim a line that is in every release of `manifests`, with weights above most."""
+    if await find_line(SUBSCRIBER) is None:
+        await claim_line(_find_busy_line(manifests), SUBSCRIBER)
+
+
+async def claim_line(line: int, person: DemoPerson) -> None:
+    """Claim a line with an activation code, as its holder does."""
+    [(reference, code)] = await identity.issue_activation_codes([line])
+    await identity.claim_line(reference, code, email=person.email, name=person.name, password=person.password)
+
+
+def _find_busy_line(manifests: Iterable[Manifest]) -> int:
+    common: np.ndarray | None = None
+    for manifest in manifests:
+        heavy = manifest.references[manifest.weights >= np.quantile(manifest.weights, 0.75)]
+        common = heavy if common is None else np.intersect1d(common, heavy)
+    assert common is not None, "there are releases"
+    return int(common[0])
+
+
+async def find_line(person: DemoPerson) -> int | None:
+    """Return the line that a person has claimed, or None."""
+    return await fetch_scalar(int, "SELECT subscriber FROM person WHERE email = ANY ($1)", stored_as(person.email))
+
+
+async def get_partner(person: DemoPerson) -> uuid.UUID:
+    """Return the partner for which a person signs in."""
+    partner = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE email = $1", person.email)
+    assert partner is not None, f"{person.email} is added first"
+    return partner
+
+
+async def get_finance_actor(person: DemoPerson) -> Actor:
+    """Return a finance clerk as the actor of an action."""
+    row = await fetch_row(PersonRow, "SELECT id, name FROM person WHERE email = $1", person.email)
+    assert row is not None, f"{person.email} is added first"
+    return Actor(name=row.name, person=row.id, role="finance")

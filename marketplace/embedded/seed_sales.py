@@ -1,0 +1,63 @@
+"""The demo's sales: paid on the local counterpart's hosted page, then settled and shared as the jobs do it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+import httpx
+from msgspec import Struct
+
+from marketplace.catalogue import actions as catalogue
+from marketplace.database import fetch_scalar
+from marketplace.earnings import actions as earnings
+from marketplace.embedded.seed_people import DemoPerson, get_partner
+from marketplace.finance import actions as finance
+from marketplace.payments.balance import mirror_balance
+from marketplace.payments.events import handle_events, sweep_events
+from marketplace.purchases import actions as purchases
+
+NAMESPACE: Final = uuid.UUID("0d1b6a0e-5df4-4a53-8a55-7f6b2f6a3c55")
+
+
+class Sale(Struct, frozen=True):
+    """One sale: who buys which release. name: unique, so that a repeated start sells it once."""
+
+    name: str
+    buyer: DemoPerson
+    release: uuid.UUID
+
+
+async def sell(sale: Sale) -> None:
+    """Make one sale: ordered and paid by the partner, settled and shared. Repeated, it sells once."""
+    await _buy(sale)
+    await process_payments()
+
+
+async def process_payments() -> None:
+    """Read Stripe's events and balance, settle what is paid, hold its shares and reconcile, as the jobs do."""
+    await sweep_events()
+    await handle_events()
+    await purchases.settle_paid()
+    await mirror_balance()
+    await earnings.hold_shares()
+    await finance.reconcile()
+
+
+async def _buy(sale: Sale) -> None:
+    quote, order = uuid.uuid5(NAMESPACE, f"quote {sale.name}"), uuid.uuid5(NAMESPACE, f"order {sale.name}")
+    if await fetch_scalar(str, "SELECT state FROM payment WHERE subject = $1", order) == "paid":
+        return
+    partner = await get_partner(sale.buyer)
+    if not await fetch_scalar(int, "SELECT count(*) FROM purchase_order WHERE id = $1", order):
+        await catalogue.quote(partner, sale.release, quote_id=quote)
+        await purchases.order(partner, quote, order_id=order, email=sale.buyer.email)
+    if address := await purchases.payment_page(partner, order):
+        await pay_hosted_page(address)
+
+
+async def pay_hosted_page(address: str, method: str = "visa") -> str:
+    """Pay on the counterpart's hosted page and return where it redirects the browser."""
+    async with httpx.AsyncClient() as browser:
+        answer = await browser.post(address, data={"method": method})
+    return str(answer.headers.get("location", ""))
