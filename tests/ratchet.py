@@ -8,8 +8,11 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import tests.test_facts
 import tests.test_house
+import tests.test_sizes
 import tests.test_table_owners
+import tests.test_typed_rows
 import tests.words_not_used  # noqa: F401 (its rules register)
 from tests.not_yet import NOT_YET
 from tests.support.ratchet import RULES

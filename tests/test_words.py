@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from tests.support.ratchet import check
-from tests.words_not_used import comments_in, find_in_name, find_in_text, names_in, strings_in, words_not_used
+from tests.support.source import strings_in
+from tests.words_not_used import comments_in, find_in_name, find_in_text, names_in, words_not_used
 
 TWENTY_WORST = (
     "tell", "take", "hold", "calls.py", "contributors.py", "call_pages.py", "award_calls", "lanes.py", "Lane", "_told", "_taken", "is_away", "amiss",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from tests.support.ratchet import rule
-from tests.support.source import Finding, nodes_of, text_of, tracked
+from tests.support.source import Finding, nodes_of, strings_in, text_of, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -210,20 +210,6 @@ def names_in(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
                 yield node.arg, node.lineno
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield node.name, node.lineno
-
-
-def strings_in(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
-    """Yield every string of a module with the line it begins on; an f-string is one text with `{}` in it."""
-    parts: set[int] = set()
-    for node in nodes:
-        if isinstance(node, ast.JoinedStr):
-            parts |= {id(part) for part in node.values if isinstance(part, ast.Constant)}
-            yield (
-                "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values),
-                node.lineno,
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
-            yield node.value, node.lineno
 
 
 def comments_in(source: str) -> Iterator[tuple[str, int]]:

@@ -6,8 +6,12 @@ import ast
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("marketplace", "pricing", "migrations")
@@ -101,3 +105,26 @@ def area_of(path: str) -> str:
     parts = path.split("/")
     depth = {"marketplace": 2, "tests": 3 if parts[:2] == ["tests", "marketplace"] else 2}.get(parts[0], 1)
     return "/".join(parts[:depth])
+
+
+def strings_in(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
+    """Yield every string of a module with the line it begins on; an f-string is one text with `{}` in it."""
+    parts: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            parts |= {id(part) for part in node.values if isinstance(part, ast.Constant)}
+            yield (
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values),
+                node.lineno,
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield node.value, node.lineno
+
+
+def docstrings_in(nodes: Iterable[ast.AST]) -> set[int]:
+    """Return the lines on which docstrings begin: strings that are a statement of their own."""
+    return {
+        node.lineno
+        for node in nodes
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
