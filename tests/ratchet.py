@@ -11,6 +11,7 @@ from collections import Counter
 import tests.test_facts
 import tests.test_house
 import tests.test_sizes
+import tests.test_statements
 import tests.test_table_owners
 import tests.test_typed_rows
 import tests.words_not_used  # noqa: F401 (its rules register)

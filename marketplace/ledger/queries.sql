@@ -114,9 +114,9 @@ JOIN unnest($1::text[], $2::text[]) AS wanted (kind, source_id) USING (kind, sou
 ORDER BY at, journal_entry.id;
 
 -- name: record_entries
--- Writes entries with their postings and returns which are new. $1 now; of each entry: $2 kind, $3 source id, $4 instant,
--- $5 currency, $6 text, $12 whether it may be late: then it is dated at the first open instant, its own day in the text.
--- Of each posting: $7 kind, $8 source id, $9 debit, $10 credit, $11 amount.
+-- Writes entries with their postings and returns which are new. $1 now; of each entry: $2 kind, $3 source id,
+-- $4 instant, $5 currency, $6 text, $12 whether it may be late: then it is dated at the first open instant, its own
+-- day in the text. Of each posting: $7 kind, $8 source id, $9 debit, $10 credit, $11 amount.
 WITH closed AS MATERIALIZED (
     SELECT max(ends_at) AS until FROM period
 ), new AS (
