@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from marketplace.ledger import chart
 from tests.support.ratchet import check, rule
-from tests.support.source import Finding, docstrings_in, nodes_of, product_files, strings_in, text_of, tracked
+from tests.support.source import Finding, docstrings_in, nodes_of, product_files, sql_files, strings_in, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def texts() -> Iterator[Text]:
         for text, line in strings_in(nodes_of(path)):
             if line not in docstrings:
                 yield Text(path, line, text)
-    for path in tracked("marketplace/**/*.sql"):
+    for path in sql_files():
         yield Text(path, 1, re.sub(r"--.*", "", text_of(path)))
 
 

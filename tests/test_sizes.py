@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.support.ratchet import check, rule
-from tests.support.source import Finding, nodes_of, product_files, text_of, tracked
+from tests.support.source import Finding, nodes_of, product_files, sql_files, text_of, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def long_files() -> list[Finding]:
     """Return the files of more than 500 lines."""
     return [
         Finding(path, LONGEST_FILE + 1, f"is line {LONGEST_FILE + 1} of {length_of(path)}; split the file by subject")
-        for path in tracked("*.py", "marketplace/**/*.sql")
+        for path in (*tracked("*.py"), *sql_files())
         if length_of(path) > LONGEST_FILE and not path.startswith(GENERATED)
     ]
 

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from marketplace.statements import StatementError, read_blocks, read_statements
 from tests.support.ratchet import check, rule
-from tests.support.source import Finding, docstrings_in, nodes_of, product_files, strings_in, text_of, tracked
+from tests.support.source import Finding, docstrings_in, nodes_of, product_files, sql_files, strings_in, text_of
 from tests.support.sql import references, resolve
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ LOWER_CASE = re.compile(
 
 def query_files() -> tuple[str, ...]:
     """List the slices' `queries.sql`."""
-    return tracked("marketplace/**/queries.sql")
+    return sql_files("queries.sql")
 
 
 def without_strings_and_comments(sql: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 
 import pytest
 
 from tests.support.floors import FLOOR_OF, is_below
 from tests.support.ratchet import check, rule
-from tests.support.source import Finding, nodes_of, product_files, slice_of, tracked
-from tests.support.sql import UNKNOWN, Reference, Text, references, resolve, texts_of
+from tests.support.source import Finding, nodes_of, product_files, slice_of, sql_files, text_of
+from tests.support.sql import UNKNOWN, Reference, Text, common_table_expressions, references, resolve, texts_of
 
 OTHER_DATABASES = ("marketplace/builds/", "marketplace/embedded/stripe_counterpart/")
 """DuckDB's and SQLite's: their tables are no tables of ours."""
@@ -28,14 +29,17 @@ def owner_of() -> dict[str, str]:
 
 def files_with_sql() -> list[str]:
     """Return the files whose SQL runs in our database: Python, `queries.sql` and `functions.sql` of the slices."""
-    paths = (*product_files(), *tracked("marketplace/**/*.sql"))
+    paths = (*product_files(), *sql_files())
     return [path for path in paths if path.startswith("marketplace/") and not path.startswith(OTHER_DATABASES)]
 
 
 def findings_in(text: Text, owners: dict[str, str]) -> list[Finding]:
     """Return a finding for every table of another slice that a text writes, or reads though it is not below."""
     here = slice_of(text.path)
-    found = []
+    found = [
+        Finding(text.path, text.line, f"calls a query {name}, which hides the table of that name")
+        for name in sorted(common_table_expressions(text.sql) & owners.keys())
+    ]
     for reference in references(text.sql):
         line = text.line + text.sql.count("\n", 0, reference.offset)
         owner = owners.get(reference.table)
@@ -112,6 +116,31 @@ def foreign_writes() -> list[Finding]:
         if path.startswith("marketplace/") and path != "marketplace/database.py"
         for finding in foreign_calls_in(path, nodes_of(path), foreign_tables(path), owner_of())
     ]
+
+
+@rule
+def function_owners() -> list[Finding]:
+    """Return the database functions defined twice, or called from a slice that is not above their own."""
+    owners: dict[str, str] = {}
+    found = []
+    for path in sql_files("functions.sql"):
+        for match in re.finditer(r"\bCREATE (?:OR REPLACE )?FUNCTION (\w+)", text_of(path)):
+            line = text_of(path).count("\n", 0, match.start()) + 1
+            if match[1] in owners:
+                found.append(Finding(path, line, f"defines {match[1]}, which {owners[match[1]]} defines"))
+            owners.setdefault(match[1], slice_of(path))
+    call = re.compile(rf"\b({'|'.join(owners)})\(")
+    for path in files_with_sql():
+        for text in texts_of(path) if slice_of(path) in FLOOR_OF else []:
+            for match in call.finditer(text.sql):
+                if not is_below(owners[match[1]], slice_of(path)):
+                    line = text.line + text.sql.count("\n", 0, match.start())
+                    found.append(Finding(path, line, f"calls {match[1]} of {owners[match[1]]}, which is not below it"))
+    return found
+
+
+def test_database_functions_have_one_address_below_their_callers() -> None:
+    check(function_owners)
 
 
 def test_sql_writes_own_tables_and_reads_downward() -> None:

@@ -94,10 +94,20 @@ def product_files() -> tuple[str, ...]:
     return tuple(path for path in tracked("*.py") if path.split("/")[0] in PRODUCT)
 
 
+@cache
+def sql_files(name: str = "") -> tuple[str, ...]:
+    """List the product's `.sql` files, or those of a name, without the generated history."""
+    return tuple(
+        path
+        for path in tracked("*.sql")
+        if path.startswith("marketplace/") and path.endswith(f"/{name}" if name else "")
+    )
+
+
 def slice_of(path: str) -> str:
     """Return the slice or single file of the marketplace that a path belongs to; else its top-level name."""
     parts = path.split("/")
-    return parts[1].removesuffix(".py") if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
+    return parts[1].partition(".")[0] if parts[0] == "marketplace" and len(parts) > 1 else parts[0]
 
 
 def area_of(path: str) -> str:

@@ -85,6 +85,13 @@ def references(sql: str) -> list[Reference]:
     return [found for found in (*_relations(tokens), *inner) if found.table not in common]
 
 
+def common_table_expressions(sql: str) -> set[str]:
+    """Return the names that a text gives to queries (WITH name AS (SELECT …))."""
+    return set(
+        _common_table_expressions([_Token(m[0], m.start()) for m in _TOKEN.finditer(sql) if m["word"] or m["sign"]])
+    )
+
+
 def _common_table_expressions(tokens: list[_Token]) -> Iterator[str]:
     """Yield each name before AS [NOT MATERIALIZED] (SELECT …, with or without a list of columns."""
     for at, token in enumerate(tokens):
