@@ -26,6 +26,7 @@ from tests.support.source import (
     slice_of,
     text_of,
     tracked,
+    tree_of,
 )
 
 LAYERS = {"tables": 0, "rules": 1, "queries": 2, "actions": 3, "pages": 4, "api": 4}
@@ -65,6 +66,8 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents"}
+"""What actions may use of `web.formats`."""
 TOP = {
     "pyproject.toml", "README.md", "marketplace", "pricing", "migrations", "tests", "docker-compose.yml",
     "requirements.lock", "LICENSE",
@@ -142,6 +145,62 @@ def imports_against_layers() -> list[Finding]:
 
 def test_imports_inside_a_slice_point_down_its_layers() -> None:
     check(imports_against_layers)
+
+
+@rule
+def impure_rules() -> list[Finding]:
+    """Return what a slice's rules do beside deciding: they read no database and no clock, and never await."""
+    found = []
+    for path in product_files():
+        if layer_of(path) != LAYERS["rules"]:
+            continue
+        for module, line in imports_of(path):
+            if module in {"marketplace.database", "marketplace.clock", "marketplace.object_store"}:
+                found.append(Finding(path, line, f"imports {module}, and rules only decide"))
+        found += [
+            Finding(path, node.lineno, "is asynchronous, and rules only decide")
+            for node in nodes_of(path)
+            if isinstance(node, ast.AsyncFunctionDef | ast.Await)
+        ]
+    return found
+
+
+def test_rules_are_pure() -> None:
+    check(impure_rules)
+
+
+@rule
+def languages_below_pages() -> list[Finding]:
+    """Return the tables, rules, queries and actions that know the visitor's language: pages pass words."""
+    return [
+        Finding(path, node.lineno, f"imports {alias.name} of {node.module}; pages know the visitor's language")
+        for path in product_files()
+        if path.startswith("marketplace/") and (layer_of(path) or 0) < LAYERS["pages"] and layer_of(path) is not None
+        for node in nodes_of(path)
+        if isinstance(node, ast.ImportFrom) and node.module in {"marketplace.web.i18n", "marketplace.web.formats"}
+        for alias in node.names
+        if alias.name not in SAME_IN_EVERY_LANGUAGE
+    ]
+
+
+def test_actions_know_no_language() -> None:
+    check(languages_below_pages)
+
+
+@rule
+def packages_that_export_again() -> list[Finding]:
+    """Return the `__init__.py` with anything but a docstring: a name has one address."""
+    return [
+        Finding(path, statement.lineno, "is more than a docstring in an __init__.py; a name has one address")
+        for path in product_files()
+        if path.endswith("__init__.py") and path.startswith("marketplace/")
+        for statement in tree_of(path).body
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+    ]
+
+
+def test_packages_export_nothing_again() -> None:
+    check(packages_that_export_again)
 
 
 @rule
