@@ -124,7 +124,7 @@ WORDS = (
         "the service, the marketplace, the code base",
         names=r"\bhouses?\b",
         text=r"\bhouses?\b",
-        right=(r"\b(auction|clearing) houses?\b", r"\bin-house\b", r"\btest_house\b", r"\bhouse numbers?\b"),
+        right=(r"\b(auction|clearing) houses?\b", r"\bin-house\b", r"\btest[_ ]house\b", r"\bhouse numbers?\b"),
     ),
     Word(
         "slice, folder, package, space",
@@ -152,7 +152,7 @@ WORDS = (
     ),
     Word(
         "refund, dispute, chargeback, charged back, return, reopen",
-        names=r"\bmoney ?back\b|\b(goes|going|gives?|puts?|comes?|coming) back\b|^back$|^lost minor$|^(more )?lost$|\bcomes home\b",
+        names=r"\bmoney ?back\b|\b(goes|going|gives?|puts?|comes?|coming) back\b|^back$|^lost minor$|^more lost$|\bcomes home\b",
         right_in=("marketplace/embedded/",),
     ),
     Word("refresh, fetch, check, process", names=r"^look (for|into|again)\b"),
@@ -166,6 +166,7 @@ WORDS = (
     Word(
         "a name that says which columns or rows: ORDER_SELECT, REMAINING_MINOR",
         names=r"(?-i:^(WHOLE|LEFT|BOOK|BACK|ALL|OURS|PAID)$)",
+        right_in=("tests/",),
     ),
     Word("ReportProgress, report", names=r"^(say|said|says)$|(?-i:^Say$)|\bsay hello\b"),
     Word("BATCH_SIZE", names=r"(?-i:^AT ONCE$)"),
