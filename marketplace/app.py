@@ -43,6 +43,7 @@ from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
 from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.identity import api as identity_api
+from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.rules import own_path
 from marketplace.identity.sessions import Identify
@@ -325,6 +326,7 @@ def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIA
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     identity_pages.ROUTES,
+    identity_inbox_pages.ROUTES,
     identity_api.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncpg
     import numpy as np
     from numpy.typing import NDArray
+    from piccolo.columns import Column
     from piccolo.query import Query, Select
     from piccolo.table import Table
 
@@ -149,9 +150,14 @@ def _joined() -> Any:  # noqa: ANN401 (a pool or a connection: both speak asyncp
     return current.connection
 
 
+def columns(row: type[Struct], table: type[Table]) -> list[Column]:
+    """Return just the columns of `table` that `row` has fields for, in the fields' order, for a RETURNING."""
+    return [table._meta.get_column_by_name(name) for name in row.__struct_fields__]  # noqa: SLF001 (Piccolo has no other way)
+
+
 def select(row: type[Struct], table: type[Table]) -> Select[Any]:
     """Return Piccolo's query of just the columns of `table` that `row` has fields for, in the fields' order."""
-    return table.select(*(table._meta.get_column_by_name(name) for name in row.__struct_fields__))  # noqa: SLF001 (Piccolo offers no other way)
+    return table.select(*columns(row, table))
 
 
 async def fetch_rows(row: type[Row], source: str | Query[Any, Any], *values: object) -> list[Row]:

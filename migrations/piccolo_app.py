@@ -13,7 +13,7 @@ import marketplace
 APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
-    "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
+    "messages", "log", "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
     "bank", "finance", "bookkeeping", "jobs",
 )  # fmt: skip
 

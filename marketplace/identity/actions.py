@@ -8,26 +8,98 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.database import (
+    columns,
+    copy_in,
+    execute,
+    fetch_row,
+    fetch_rows,
+    fetch_scalar,
+    lock,
+    select,
+    transaction,
+)
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.queries import SQL
+from marketplace.identity.rules import digest
+from marketplace.identity.tables import ApiKey, Invitation, Partner, Person, Session, SignInAttempt, Subscriber
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import partner_refused, partner_vetted
+from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from piccolo.columns import Column
+
+    from marketplace.messages.rules import MessageKind
+
 INVITATION_DAYS = 7
 SHOWN_AGAIN = dt.timedelta(minutes=10)
 """How long the same form shows the secret it made once more: a double click or a refresh loses nothing."""
 KEY_PREFIX = "pk_"
+Values: TypeAlias = "dict[Column | str, Any]"
+"""What an update sets, as Piccolo wants it."""
 
 
-def digest(secret: str) -> str:
-    """Return the SHA-256 of a secret, hex: all that is kept of it."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+class Decided(Struct, frozen=True):
+    """A partner about which a steward decided."""
+
+    company: str
+    at: dt.datetime
+
+
+class Id(Struct, frozen=True):
+    """The id of a row."""
+
+    id: uuid.UUID
+
+
+class Secret(Struct, frozen=True):
+    """A person and the hash of their password."""
+
+    id: uuid.UUID
+    password_hash: str
+
+
+class Invited(Struct, frozen=True):
+    """What an invitation says of its new person."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    email: str
+    name: str
+
+
+class PersonToCheck(Struct, frozen=True):
+    """A person as stored, with the hash of their password."""
+
+    id: uuid.UUID
+    subscriber: int | None
+    email: str
+    name: str
+    sealed: bytes | None
+    key_id: str | None
+    password_hash: str
+
+
+class Attempt(Struct, frozen=True):
+    """When a secret was tried."""
+
+    at: dt.datetime
+
+
+class Line(Struct, frozen=True):
+    """A line's reference."""
+
+    reference: int
 
 
 # Partners -----------------------------------------------------------------------------------------------------------
@@ -47,33 +119,56 @@ async def create_partner(
     rules.check_password(password, email)
     hashed, now, partner = await passwords.hash_password(password), clock.now(), partner_id or uuid.uuid4()
     async with transaction():
-        made = await execute(
-            """INSERT INTO partner (id, company, country, vat_number, signed_up_at) VALUES ($1, $2, $3, $4, $5)
-               ON CONFLICT (id) DO NOTHING""",
-            partner, company, country, vat, now,
-        )  # fmt: skip
-        if made:
+        new = Partner(
+            id=partner,
+            company=company,
+            country=country,
+            vat_number=vat,
+            vat_confirmed_at=None,
+            vat_checked_at=None,
+            vat_answer=None,
+            signed_up_at=now,
+            vetted_at=None,
+            vetted_by=None,
+            refused_reason=None,
+        )
+        if await Partner.insert(new).on_conflict(action="DO NOTHING", target=Partner.id).returning(Partner.id):
             await _add_person(email, name, hashed, language, now, partner=partner)
     return partner
 
 
 async def vet_partner(partner: uuid.UUID, by: object) -> None:
-    """Let a partner buy; a steward's decision, which may follow a refusal."""
-    if not await execute(
-        """UPDATE partner SET vetted_at = coalesce(vetted_at, $2), vetted_by = coalesce(vetted_by, $3), refused_reason = NULL
-           WHERE id = $1""",
-        partner, clock.now(), str(by),
-    ):  # fmt: skip
-        raise NotFound("There is no such partner.")
+    """Let a partner buy, and write it a message; a steward's decision, which may follow a refusal."""
+    async with transaction():
+        decided = await fetch_row(
+            Decided,
+            """UPDATE partner SET vetted_at = coalesce(vetted_at, $2), vetted_by = coalesce(vetted_by, $3),
+                                  refused_reason = NULL
+               WHERE id = $1 RETURNING company, vetted_at AS at""",
+            partner,
+            clock.now(),
+            str(by),
+        )
+        if decided is None:
+            raise NotFound("There is no such partner.")
+        await _report(partner_vetted.KIND, partner, decided.at, company=decided.company)
 
 
 async def refuse_partner(partner: uuid.UUID, reason: str) -> None:
-    """Say no to a partner, with the reason it is shown; what it has bought stays bought."""
-    reason = rules.clean_text(reason, 500, field="reason")
-    if not await execute(
-        "UPDATE partner SET vetted_at = NULL, vetted_by = NULL, refused_reason = $2 WHERE id = $1", partner, reason
-    ):
-        raise NotFound("There is no such partner.")
+    """Refuse a partner with the reason that it is shown, and write it a message; what it has bought stays bought."""
+    reason, now = rules.clean_text(reason, 500, field="reason"), clock.now()
+    async with transaction():
+        changed: Values = {Partner.vetted_at: None, Partner.vetted_by: None, Partner.refused_reason: reason}
+        query = Partner.update(changed).where(Partner.id == partner).returning(Partner.company)
+        company = await fetch_scalar(str, query)
+        if company is None:
+            raise NotFound("There is no such partner.")
+        await _report(partner_refused.KIND, partner, now, company=company, reason=reason)
+
+
+async def _report(kind: MessageKind, partner: uuid.UUID, at: dt.datetime, **details: str) -> None:
+    """Write a message to a partner's people about a decision of this instant."""
+    await send(kind, f"{partner} {at.isoformat()}", [Recipient("partner", str(partner))], **details)
 
 
 async def confirm_vat(partner: uuid.UUID) -> bool:
@@ -84,7 +179,7 @@ async def confirm_vat(partner: uuid.UUID) -> bool:
     """
     import httpx  # noqa: PLC0415 (start-up time)
 
-    number = await fetch_value("SELECT vat_number FROM partner WHERE id = $1", partner)
+    number = await fetch_scalar(str, Partner.select(Partner.vat_number).where(Partner.id == partner))
     base = settings().vies_url.rstrip("/")
     if not number or not base:
         return False
@@ -92,17 +187,12 @@ async def confirm_vat(partner: uuid.UUID) -> bool:
     try:
         async with httpx.AsyncClient(timeout=5) as client:
             response = await client.get(base + rules.vies_path(number), headers={"accept": "application/json"})
-        told = response.json() if response.is_success else {}
-        answer = str(told.get("userError") or f"HTTP {response.status_code}")[:40]
-        valid = told.get("isValid") is True and answer == "VALID"
+        reply = response.json() if response.is_success else {}
+        answer = str(reply.get("userError") or f"HTTP {response.status_code}")[:40]
+        valid = reply.get("isValid") is True and answer == "VALID"
     except (httpx.HTTPError, ValueError, AttributeError):
         pass
-    await execute(
-        """UPDATE partner SET vat_checked_at = $2, vat_answer = $3,
-                  vat_confirmed_at = CASE WHEN $4 THEN $2 WHEN $3 = 'INVALID' THEN NULL ELSE vat_confirmed_at END
-           WHERE id = $1 AND vat_number = $5""",
-        partner, clock.now(), answer, valid, number,
-    )  # fmt: skip
+    await execute(SQL["record_vat_answer"], partner, clock.now(), answer, valid, number)
     return valid
 
 
@@ -110,36 +200,48 @@ async def confirm_pending_vat() -> None:
     """Ask VIES again about the numbers it has not answered for, an hour apart at least; a job."""
     if not settings().vies_url:
         return
-    waiting = await fetch(
-        """SELECT id FROM partner WHERE vat_number <> '' AND vat_confirmed_at IS NULL AND vat_answer IS DISTINCT FROM 'INVALID'
-                  AND (vat_checked_at IS NULL OR vat_checked_at < $1) ORDER BY vat_checked_at NULLS FIRST LIMIT 50""",
-        clock.now() - rules.VIES_RETRY,
-    )  # fmt: skip
-    for row in waiting:
-        await confirm_vat(row["id"])
+    for row in await fetch_rows(Id, SQL["list_unconfirmed_vat"], clock.now() - rules.VIES_RETRY):
+        await confirm_vat(row.id)
 
 
 # People -------------------------------------------------------------------------------------------------------------
 
 
 async def _add_person(
-    email: str, name: str, hashed: str, language: str, at: dt.datetime, *,
-    partner: uuid.UUID | None = None, subscriber: int | None = None, role: str | None = None,
-) -> uuid.UUID:  # fmt: skip
-    """Add someone of exactly one partner, line or role; refuses an email that is taken."""
+    email: str,
+    name: str,
+    hashed: str,
+    language: str,
+    at: dt.datetime,
+    *,
+    partner: uuid.UUID | None = None,
+    subscriber: int | None = None,
+    role: str | None = None,
+) -> uuid.UUID:
+    """Add someone of exactly one partner, line or role; refuses an email that signs in already."""
     person = uuid.uuid4()
     async with transaction():
         await lock(f"email {digest(email)}")
-        if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
+        if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
             raise Conflict(
                 "That email address already signs in here; sign in with it, or use another one.", field="email"
             )
-        held = (email, name, None, None) if subscriber is None else names.seal(person, subscriber, email, name)
-        await execute(
-            """INSERT INTO person (id, email, name, key_id, sealed, password_hash, language, partner, subscriber, staff_role,
-                                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
-            person, *held, hashed, language, partner, subscriber, role, at,
-        )  # fmt: skip
+        stored = (email, name, None, None) if subscriber is None else names.seal(person, subscriber, email, name)
+        stored_email, stored_name, key_id, sealed = stored
+        new = Person(
+            id=person,
+            email=stored_email,
+            name=stored_name,
+            key_id=key_id,
+            sealed=sealed,
+            password_hash=hashed,
+            language=language,
+            partner=partner,
+            subscriber=subscriber,
+            staff_role=role,
+            created_at=at,
+        )
+        await Person.insert(new)
     return person
 
 
@@ -149,85 +251,93 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
     if role not in rules.ROLES:
         raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
     rules.check_password(password, email)
-    known: uuid.UUID | None = await fetch_value(
-        "SELECT id FROM person WHERE email = $1 AND staff_role = $2", email, role
-    )
+    by_email = Person.select(Person.id).where((Person.email == email) & (Person.staff_role == role))
+    known = await fetch_scalar(uuid.UUID, by_email)
     if known:
         return known
     return await _add_person(email, name, await passwords.hash_password(password), "fr", clock.now(), role=role)
 
 
 async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, session: str) -> str:
-    """Invite someone to a partner and return the code of their link, shown to whoever invites; valid for a week."""
+    """Invite someone to a partner and return the code of their link, shown to the person who invites; valid for a week."""
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
-    if await fetch_value("SELECT true FROM person WHERE email = ANY ($1)", names.stored_as(email)):
+    if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
         raise Conflict("That email address already signs in here; use another one.", field="email")
     code = _secret_of(session, invitation_id, partner)
-    await execute(
-        """INSERT INTO invitation (id, partner, email, name, code_hash, created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING""",
-        invitation_id, partner, email, name, digest(code), now, now + dt.timedelta(days=INVITATION_DAYS),
-    )  # fmt: skip
+    invitation = Invitation(
+        id=invitation_id,
+        partner=partner,
+        email=email,
+        name=name,
+        code_hash=digest(code),
+        created_at=now,
+        expires_at=now + dt.timedelta(days=INVITATION_DAYS),
+        accepted_at=None,
+    )
+    await Invitation.insert(invitation).on_conflict(action="DO NOTHING")
     return code
 
 
 async def accept_invitation(code: str, password: str, language: str) -> uuid.UUID:
     """Join the partner that invited and return the new person; a code works once."""
     now = clock.now()
-    invitation = await fetch_one("SELECT id, email FROM invitation WHERE code_hash = $1", digest(code))
+    invitation = await fetch_row(Invited, select(Invited, Invitation).where(Invitation.code_hash == digest(code)))
     if invitation is None:
         raise NotFound("This invitation does not exist.")
-    rules.check_password(password, invitation["email"])
+    rules.check_password(password, invitation.email)
     hashed = await passwords.hash_password(password)
     async with transaction():
-        taken = await fetch_one(
-            """UPDATE invitation SET accepted_at = $2 WHERE id = $1 AND accepted_at IS NULL AND expires_at > $2
-               RETURNING partner, email, name""",
-            invitation["id"], now,
-        )  # fmt: skip
-        if taken is not None:
-            return await _add_person(taken["email"], taken["name"], hashed, language, now, partner=taken["partner"])
-    known = await fetch_one("SELECT id, password_hash FROM person WHERE email = $1", invitation["email"])
-    if known and await passwords.matches(known["password_hash"], password):
-        return known["id"]  # type: ignore[no-any-return]
+        is_open = (Invitation.accepted_at.is_null()) & (Invitation.expires_at > now)
+        accepted: Values = {Invitation.accepted_at: now}
+        if await Invitation.update(accepted).where(Invitation.id == invitation.id, is_open).returning(Invitation.id):
+            return await _add_person(
+                invitation.email, invitation.name, hashed, language, now, partner=invitation.partner
+            )
+    known = await fetch_row(Secret, select(Secret, Person).where(Person.email == invitation.email))
+    if known and await passwords.matches(known.password_hash, password):
+        return known.id
     raise Expired("This invitation was used or is over; ask your colleague for another one.")
 
 
 async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     """Change a password and end every session of the person; refuses a wrong current one."""
-    found = await fetch_one(
-        "SELECT id, subscriber, email, sealed, key_id, password_hash FROM person WHERE id = $1", person
-    )
+    found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))
     if found is None:
         raise NotFound("There is no such person.")
-    row = names.unseal(found)
-    attempt = await _begin_attempt(f"email:{row['email']}")
-    if not await passwords.matches(row["password_hash"], current):
+    email = names.unseal(_as_sealed(found)).email
+    attempt = await _begin_attempt(f"email:{email}")
+    if not await passwords.matches(found.password_hash, current):
         raise rules.WrongSecret("The current password is wrong.")
     await _forgive(attempt)
-    rules.check_password(new, row["email"])
+    rules.check_password(new, email)
     hashed = await passwords.hash_password(new)
     async with transaction():
-        await execute("UPDATE person SET password_hash = $2 WHERE id = $1", person, hashed)
-        await execute("DELETE FROM session WHERE person = $1", person)
+        changed: Values = {Person.password_hash: hashed}
+        await Person.update(changed).where(Person.id == person)
+        await Session.delete().where(Session.person == person)
 
 
 async def erase_person(person: uuid.UUID) -> None:
-    """Forget who someone was, their sessions included; the pseudonymous line and every book stay.
+    """Delete a person's identity, their sessions included; the pseudonymous line and every book stay.
 
-    An erased subscriber's line can be claimed again with a new code of the operator's. Whom no key of ours opens is erased
-    too; what was counted against their email lapses by itself.
+    An erased subscriber's line can be claimed again with a new activation code. A person whose row none of our keys
+    opens is erased too; the attempts counted against their email expire by themselves.
     """
     async with transaction():
-        found = await fetch_one(
-            "DELETE FROM person WHERE id = $1 RETURNING id, email, partner, subscriber, sealed, key_id", person
-        )
+        erased = Person.delete().where(Person.id == person).returning(*columns(PersonToCheck, Person))
+        found = await fetch_row(PersonToCheck, erased)
         if found is None:
             return
-        row = names.unseal(found)
-        await execute("UPDATE subscriber SET claimed_at = NULL WHERE reference = $1", row["subscriber"])
-        await execute("DELETE FROM invitation WHERE email = $1", row["email"])
-        await execute("DELETE FROM sign_in_attempt WHERE subject = $1", digest(f"email:{row['email']}"))
+        email = names.unseal(_as_sealed(found)).email
+        free: Values = {Subscriber.claimed_at: None}
+        if found.subscriber is not None:
+            await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
+        await Invitation.delete().where(Invitation.email == email)
+        await SignInAttempt.delete().where(SignInAttempt.subject == digest(f"email:{email}"))
+
+
+def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
+    return names.SealedPerson(person.id, person.subscriber, person.email, person.name, person.sealed, person.key_id)
 
 
 # Signing in ---------------------------------------------------------------------------------------------------------
@@ -247,20 +357,15 @@ async def sign_in(email: str, password: str, device: str = "") -> uuid.UUID:
         device.encode(), device_mark(email, device.partition(".")[0]).encode()
     )
     attempt = await _begin_attempt(f"device:{device}" if known_browser else f"email:{email}")
-    row = await fetch_one("SELECT id, password_hash FROM person WHERE email = ANY ($1)", names.stored_as(email))
+    row = await fetch_row(Secret, select(Secret, Person).where(Person.email.is_in(names.stored_as(email))))
     usable = password[: rules.LONGEST_PASSWORD + 1]
-    if not await passwords.matches(row["password_hash"] if row else None, usable) or row is None:
+    if not await passwords.matches(row.password_hash if row else None, usable) or row is None:
         raise rules.WrongSecret("The email or the password is wrong.")
     await _forgive(attempt)
-    if passwords.is_outdated(row["password_hash"]):
-        fresh = await passwords.hash_password(usable)
-        await execute(
-            "UPDATE person SET password_hash = $2 WHERE id = $1 AND password_hash = $3",
-            row["id"],
-            fresh,
-            row["password_hash"],
-        )
-    return row["id"]  # type: ignore[no-any-return]
+    if passwords.is_outdated(row.password_hash):
+        fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
+        await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)
+    return row.id
 
 
 def device_mark(email: str, nonce: str = "") -> str:
@@ -275,15 +380,12 @@ async def _begin_attempt(subject: str) -> str:
     now, key = clock.now(), digest(subject)
     async with transaction():
         await lock(f"attempt {key}")
-        await execute(
-            "DELETE FROM sign_in_attempt WHERE subject = $1 AND at <= $2", key, now - rules.ATTEMPTS_COUNT_FOR
-        )
-        failures = [
-            row["at"] for row in await fetch("SELECT at FROM sign_in_attempt WHERE subject = $1 ORDER BY at", key)
-        ]
-        left = rules.wait_left(failures, now)
+        mine = SignInAttempt.subject == key
+        await SignInAttempt.delete().where(mine, SignInAttempt.at <= now - rules.ATTEMPTS_COUNT_FOR)
+        failures = await fetch_rows(Attempt, select(Attempt, SignInAttempt).where(mine).order_by(SignInAttempt.at))
+        left = rules.wait_left([failure.at for failure in failures], now)
         if not left:
-            await execute("INSERT INTO sign_in_attempt (subject, at) VALUES ($1, $2)", key, now)
+            await SignInAttempt.insert(SignInAttempt(subject=key, at=now))
     if left:
         raise rules.TooManyAttempts(
             "Too many attempts; wait {seconds} seconds and try again.", seconds=int(left.total_seconds()) + 1
@@ -292,16 +394,16 @@ async def _begin_attempt(subject: str) -> str:
 
 
 async def _forgive(key: str) -> None:
-    """Forget the failures of a subject that has proved itself."""
-    await execute("DELETE FROM sign_in_attempt WHERE subject = $1", key)
+    """Delete the failures of a subject whose secret was right."""
+    await SignInAttempt.delete().where(SignInAttempt.subject == key)
 
 
-async def forget_old() -> None:
-    """Drop sessions, attempts and invitations whose time has passed; a job."""
+async def delete_expired() -> None:
+    """Delete expired sessions, attempts that no longer count, and invitations that ended a month ago; a job."""
     now = clock.now()
-    await execute("DELETE FROM session WHERE expires_at <= $1", now)
-    await execute("DELETE FROM sign_in_attempt WHERE at <= $1", now - rules.ATTEMPTS_COUNT_FOR)
-    await execute("DELETE FROM invitation WHERE expires_at <= $1", now - dt.timedelta(days=30))
+    await Session.delete().where(Session.expires_at <= now)
+    await SignInAttempt.delete().where(SignInAttempt.at <= now - rules.ATTEMPTS_COUNT_FOR)
+    await Invitation.delete().where(Invitation.expires_at <= now - dt.timedelta(days=30))
 
 
 # Subscribers --------------------------------------------------------------------------------------------------------
@@ -328,18 +430,20 @@ async def issue_activation_codes(references: Sequence[int]) -> list[tuple[int, s
     async with transaction():
         await execute("CREATE TEMPORARY TABLE issued (reference bigint PRIMARY KEY, hash text NOT NULL) ON COMMIT DROP")
         await copy_in("issued", ["reference", "hash"], ((line, digest(_plain(code))) for line, code in codes.items()))
-        rows = await fetch(
+        lines = await fetch_rows(
+            Line,
             """UPDATE subscriber SET activation_code_hash = issued.hash FROM issued
-               WHERE subscriber.reference = issued.reference AND subscriber.claimed_at IS NULL RETURNING subscriber.reference"""
+               WHERE subscriber.reference = issued.reference AND subscriber.claimed_at IS NULL
+               RETURNING subscriber.reference""",
         )
         await execute("DROP TABLE issued")
-    return [(row["reference"], codes[row["reference"]]) for row in rows]
+    return [(line.reference, codes[line.reference]) for line in lines]
 
 
 async def claim_line(
     reference: int, code: str, *, email: str, name: str, password: str, language: str = "fr"
 ) -> uuid.UUID:
-    """Give a line to whoever holds its activation code and return the new person; a code works once.
+    """Give a line to the person who has its activation code, and return the new person; a code works once.
 
     The same form sent twice finds the line already claimed by the same email and password, and answers the same.
     """
@@ -348,22 +452,21 @@ async def claim_line(
     attempt = await _begin_attempt(f"line:{reference}")
     hashed, now = await passwords.hash_password(password), clock.now()
     async with transaction():
-        if await execute(
-            """UPDATE subscriber SET claimed_at = $3, activation_code_hash = NULL
-               WHERE reference = $1 AND activation_code_hash = $2 AND claimed_at IS NULL""",
-            reference, digest(_plain(code)), now,
-        ):  # fmt: skip
+        claimed: Values = {Subscriber.claimed_at: now, Subscriber.activation_code_hash: None}
+        fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(_plain(code)))
+        if (
+            await Subscriber.update(claimed)
+            .where(fits, Subscriber.claimed_at.is_null())
+            .returning(Subscriber.reference)
+        ):
             person = await _add_person(email, name, hashed, language, now, subscriber=reference)
             await _forgive(attempt)
             return person
-    known = await fetch_one(
-        "SELECT id, password_hash FROM person WHERE email = ANY ($1) AND subscriber = $2",
-        names.stored_as(email),
-        reference,
-    )
-    if await passwords.matches(known["password_hash"] if known else None, password) and known:
+    same = (Person.email.is_in(names.stored_as(email))) & (Person.subscriber == reference)
+    known = await fetch_row(Secret, select(Secret, Person).where(same))
+    if await passwords.matches(known.password_hash if known else None, password) and known:
         await _forgive(attempt)
-        return known["id"]  # type: ignore[no-any-return]
+        return known.id
     raise rules.WrongSecret("This reference and this code do not belong together, or the code was used already.")
 
 
@@ -384,30 +487,32 @@ def _plain(code: str) -> str:
 async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, session: str) -> str | None:
     """Make a partner's API key and return it; the same form again returns the same key for ten minutes, then None.
 
-    session: the secret of whoever asks; the key follows from it and the form, and cannot be made from the database.
+    session: the secret of the person who asks; the key follows from it and the form, and cannot be made from the database.
     """
     label, now = rules.clean_text(label, 80, field="label"), clock.now()
     key = KEY_PREFIX + _secret_of(session, key_id, partner)
-    await execute(
-        """INSERT INTO api_key (id, partner, label, prefix, key_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT DO NOTHING""",
-        key_id, partner, label, key[:9], digest(key), now,
-    )  # fmt: skip
-    shown = await fetch_value(
-        "SELECT 1 FROM api_key WHERE id = $1 AND partner = $2 AND key_hash = $3 AND revoked_at IS NULL AND created_at > $4",
-        key_id, partner, digest(key), now - SHOWN_AGAIN,
-    )  # fmt: skip
-    return key if shown else None
+    new = ApiKey(
+        id=key_id,
+        partner=partner,
+        label=label,
+        prefix=key[:9],
+        key_hash=digest(key),
+        created_at=now,
+        last_used_at=None,
+        revoked_at=None,
+    )
+    await ApiKey.insert(new).on_conflict(action="DO NOTHING")
+    is_this_one = (ApiKey.id == key_id) & (ApiKey.partner == partner) & (ApiKey.key_hash == digest(key))
+    is_fresh = (ApiKey.revoked_at.is_null()) & (ApiKey.created_at > now - SHOWN_AGAIN)
+    return key if await ApiKey.exists().where(is_this_one, is_fresh) else None
 
 
 async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID) -> None:
     """End an API key of this partner at once; ended twice it stays ended."""
-    if not await execute(
-        "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE id = $1 AND partner = $2",
-        key_id,
-        partner,
-        clock.now(),
-    ):
+    mine = (ApiKey.id == key_id) & (ApiKey.partner == partner)
+    revoked: Values = {ApiKey.revoked_at: clock.now()}
+    await ApiKey.update(revoked).where(mine, ApiKey.revoked_at.is_null())
+    if not await ApiKey.exists().where(mine):
         raise NotFound("There is no such key.")
 
 

@@ -1,80 +1,95 @@
-"""Who subscribers are, at rest: their names and emails lie sealed in the vault, and an email is found by its keyed fingerprint.
+"""Subscribers' names and emails at rest: sealed in the vault, and found by a keyed fingerprint of the email.
 
-Whoever reads the database alone sees a pseudonymous line with a password's hash, and not whose it is. Partners' and
+A reader of the database alone sees a pseudonymous line with a password's hash, and not whose it is. Partners' and
 staff's names are part of the books and stay readable.
 """
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from marketplace.database import execute, fetch, transaction
+from msgspec import Struct
+
+from marketplace.database import execute, fetch_rows, transaction
 from marketplace.identity import vault
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
+from marketplace.statements import load_statements
 
 SEALED: Final = "@sealed"
-"""Ends what stands in place of a sealed email: no domain is without a dot."""
+"""Ends what is stored in place of a sealed email: no domain is without a dot."""
 TABLE: Final = "person"
-AT_ONCE: Final = 1000
+BATCH_SIZE: Final = 1000
+SQL: Final = load_statements(__package__)
+
+
+class SealedPerson(Struct, frozen=True):
+    """A person's name and email as stored; sealed for a subscriber, readable for everyone else."""
+
+    id: uuid.UUID
+    subscriber: int | None
+    email: str
+    name: str
+    sealed: bytes | None
+    key_id: str | None
+
+
+class Identity(Struct, frozen=True):
+    """A person's name and email, readable."""
+
+    name: str
+    email: str
 
 
 def stored_as(email: str) -> list[str]:
-    """Return everything that `person.email` may hold for this email: itself, or its fingerprint under any key of ours."""
+    """Return everything that `person.email` may contain for this email: itself, or its fingerprint under any key."""
     return [email, *(f"{mark}{SEALED}" for mark in vault.fingerprints(email))]
 
 
 def seal(person: uuid.UUID, line: int, email: str, name: str) -> tuple[str, str, str, bytes]:
-    """Return what a subscriber's row holds: email, name, the key's id, and both sealed."""
+    """Return what a subscriber's row stores: email, name, the key's id, and both sealed."""
     key_id, sealed = vault.seal({"email": email, "name": name}, person, line, table=TABLE)
     return f"{vault.fingerprint(email)}{SEALED}", "", key_id, sealed
 
 
-def unseal(row: asyncpg.Record | Mapping[str, Any]) -> dict[str, Any]:
-    """Return a person's row with name and email readable; it has `id`, `subscriber`, `sealed` and `key_id`.
+def unseal(person: SealedPerson) -> Identity:
+    """Return a person's name and email, readable.
 
-    Where no key of ours opens it, it is as stored, without a name: whoever is signed in can still leave and be erased.
+    Where none of our keys opens them they are as stored, without a name: a person who is signed in can still leave and
+    be erased.
     """
-    found = {column: value for column, value in row.items() if column not in {"sealed", "key_id"}}
-    return found if row["sealed"] is None else found | (_opened(row) or {})
+    return _opened(person) or Identity(person.name, person.email)
 
 
-def _opened(row: asyncpg.Record | Mapping[str, Any]) -> dict[str, str] | None:
-    return vault.find_content(row["key_id"], row["sealed"], row["id"], row["subscriber"], table=TABLE)
+def _opened(person: SealedPerson) -> Identity | None:
+    if person.sealed is None:
+        return Identity(person.name, person.email)
+    assert person.key_id is not None
+    assert person.subscriber is not None
+    content = vault.find_content(person.key_id, person.sealed, person.id, person.subscriber, table=TABLE)
+    return None if content is None else Identity(content["name"], content["email"])
 
 
-async def keep_names() -> int:
-    """Seal the subscribers that are not, or whom an older key sealed; a job. Return how many.
+async def reseal_names() -> int:
+    """Seal the subscribers that are not sealed, or that an older key sealed; a job. Return how many.
 
-    Who cannot be opened is named in the log and left as they are.
+    A row that cannot be opened is named in the log and stays as it is.
     """
-    kept = 0
+    resealed = 0
     last: uuid.UUID | None = uuid.UUID(int=0)
     while last is not None:
-        done, last = await _seal_some(last)
-        kept += done
-    return kept
+        count, last = await _reseal_batch(last)
+        resealed += count
+    return resealed
 
 
-async def _seal_some(after: uuid.UUID) -> tuple[int, uuid.UUID | None]:
-    """Seal the next people behind this id; return how many, and the last that was looked at, None where nobody was left."""
+async def _reseal_batch(after: uuid.UUID) -> tuple[int, uuid.UUID | None]:
+    """Seal the next people after this id; return how many, and the last id looked at, None when nobody was left."""
     async with transaction():
-        rows = await fetch(
-            """SELECT id, subscriber, email, name, sealed, key_id FROM person
-               WHERE subscriber IS NOT NULL AND key_id IS DISTINCT FROM $1 AND id > $2
-               ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED""",
-            vault.current_key(), after, AT_ONCE,
-        )  # fmt: skip
-        read = [(row, row if row["sealed"] is None else _opened(row)) for row in rows]
-        anew = [(row["id"], *seal(row["id"], row["subscriber"], who["email"], who["name"])) for row, who in read if who]
-        await execute(
-            """UPDATE person SET email = anew.email, name = anew.name, key_id = anew.key_id, sealed = anew.sealed
-               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
-                    AS anew (id, email, name, key_id, sealed) WHERE person.id = anew.id""",
-            *([one[column] for one in anew] for column in range(5)),
-        )  # fmt: skip
-    return len(anew), rows[-1]["id"] if rows else None
+        people = await fetch_rows(SealedPerson, SQL["lock_people_to_reseal"], vault.current_key(), after, BATCH_SIZE)
+        resealed = [
+            (person.id, *seal(person.id, person.subscriber, identity.email, identity.name))
+            for person in people
+            if person.subscriber is not None and (identity := _opened(person))
+        ]
+        await execute(SQL["write_sealed_people"], *([row[column] for row in resealed] for column in range(5)))
+    return len(resealed), people[-1].id if people else None

@@ -222,23 +222,23 @@ async def join(
         raise
     except Refusal as refusal:
         return again("identity/join.html", refusal, invitation=invitation, code=code)
-    return await _entered(request, person, "/company", invitation["email"])
+    return await _entered(request, person, "/company", invitation.email)
 
 
 # One's own ------------------------------------------------------------------------------------------------------------
 
 
-async def _profile(request: Asked) -> dict[str, Any]:
+async def _me(request: Asked) -> queries.PersonPage:
     assert request.user
     if request.user.person is None:
         raise NotFound("There is nothing here.")
-    return {"person": await queries.get_person(request.user.person)}
+    return await queries.get_person(request.user.person)
 
 
 @get("/profile", guards=[signed_in])
 async def profile_page(request: Asked, changed: Annotated[str, QueryParameter(name="changed")] = "") -> Template:
-    """Show who one is here."""
-    return page("identity/profile.html", error="", changed=bool(changed), **await _profile(request))
+    """Show the signed-in person."""
+    return page("identity/profile.html", error="", changed=bool(changed), person=await _me(request))
 
 
 @post("/profile/password", guards=[signed_in], status_code=200)
@@ -246,22 +246,22 @@ async def change_password(
     request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]
 ) -> Response[Any] | Template:
     """Change the password; every other browser is signed out."""
-    shown = await _profile(request)
+    person = await _me(request)
     try:
-        await actions.change_password(shown["person"]["id"], data.current, data.password)
+        await actions.change_password(person.id, data.current, data.password)
     except Refusal as refusal:
-        return again("identity/profile.html", refusal, changed=False, **shown)
-    return await _entered(request, shown["person"]["id"], "/profile?changed=1", shown["person"]["email"])
+        return again("identity/profile.html", refusal, changed=False, person=person)
+    return await _entered(request, person.id, "/profile?changed=1", person.email)
 
 
 @post("/profile/erase", guards=[signed_in], status_code=200)
 async def erase(request: Asked) -> Response[Any]:
-    """Forget who someone was; the books keep the pseudonymous line alone, but name the staff who decided."""
+    """Erase the signed-in person; the books keep the pseudonymous line, and the names of staff who decided."""
     assert request.user
     if request.user.role:
         raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
-    shown = await _profile(request)
-    await actions.erase_person(shown["person"]["id"])
+    person = await _me(request)
+    await actions.erase_person(person.id)
     answer = see("/")
     answer.set_cookie(forget_cookie())
     return answer

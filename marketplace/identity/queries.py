@@ -1,109 +1,207 @@
-"""What pages need to see of who is who."""
+"""What pages need to see of partners, people, API keys and invitations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import uuid
+from typing import Final
 
-from marketplace.database import fetch, fetch_one
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
-from marketplace.identity.actions import digest
-from marketplace.identity.names import stored_as, unseal
-from marketplace.identity.rules import ONE_CLICK_DOMAIN
+from marketplace.identity.names import SealedPerson, stored_as, unseal
+from marketplace.identity.rules import ONE_CLICK_DOMAIN, digest
+from marketplace.identity.tables import Partner, Person
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
 
-if TYPE_CHECKING:
-    import uuid
-
-    import asyncpg
+SQL: Final = load_statements(__package__)
 
 
-async def one_click_people() -> list[dict[str, Any]]:
-    """List the demo's people, whom one click signs in: a partner's first, staff last, whom no number of others crowds out."""
-    rows = await fetch(
-        """SELECT person.id, person.name, person.email, person.staff_role, person.subscriber, partner.company, sealed, key_id
-           FROM person LEFT JOIN partner ON partner.id = person.partner
-           WHERE person.email LIKE '%' || $1 OR sealed IS NOT NULL
-           ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email LIMIT 50""",
-        ONE_CLICK_DOMAIN,
-    )
-    people = [unseal(row) for row in rows]
-    shown = [person for person in people if person["email"].endswith(ONE_CLICK_DOMAIN)][:12]
-    return sorted(shown, key=lambda person: person["staff_role"] is not None)
+class PartnerRow(Struct, frozen=True):
+    """A company as a steward's list shows it; `vetted_by` is the id of a person, or a name."""
+
+    id: uuid.UUID
+    company: str
+    country: str
+    vat_number: str
+    vat_confirmed_at: dt.datetime | None
+    vat_checked_at: dt.datetime | None
+    vat_answer: str | None
+    signed_up_at: dt.datetime
+    vetted_at: dt.datetime | None
+    vetted_by: str | None
+    refused_reason: str | None
+
+
+class PartnerPage(Struct, frozen=True):
+    """A company with the name of the person who vetted it."""
+
+    id: uuid.UUID
+    company: str
+    country: str
+    vat_number: str
+    vat_confirmed_at: dt.datetime | None
+    vat_checked_at: dt.datetime | None
+    vat_answer: str | None
+    signed_up_at: dt.datetime
+    vetted_at: dt.datetime | None
+    vetted_by: str | None
+    refused_reason: str | None
+    vetted_by_name: str | None
+
+
+class Colleague(Struct, frozen=True):
+    """A person of a partner."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    created_at: dt.datetime
+
+
+class KeyRow(Struct, frozen=True):
+    """An API key as its list shows it: never the key itself."""
+
+    id: uuid.UUID
+    label: str
+    prefix: str
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+
+
+class OneClickRow(Struct, frozen=True):
+    """One of the demo's people as stored, and the partner's company."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    staff_role: str | None
+    subscriber: int | None
+    company: str | None
+    sealed: bytes | None
+    key_id: str | None
+
+
+class OneClickPerson(Struct, frozen=True):
+    """One of the demo's people, whom one click signs in."""
+
+    name: str
+    email: str
+    staff_role: str | None
+    subscriber: int | None
+    company: str | None
+
+
+class PersonRow(Struct, frozen=True):
+    """A person as stored."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    partner: uuid.UUID | None
+    subscriber: int | None
+    staff_role: str | None
+    created_at: dt.datetime
+    sealed: bytes | None
+    key_id: str | None
+
+
+class PersonPage(Struct, frozen=True):
+    """A person's own page, with name and email readable."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    partner: uuid.UUID | None
+    subscriber: int | None
+    staff_role: str | None
+    created_at: dt.datetime
+
+
+class InvitationPage(Struct, frozen=True):
+    """An invitation with the company that invites."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    email: str
+    name: str
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    accepted_at: dt.datetime | None
+    company: str
+
+
+async def one_click_people() -> list[OneClickPerson]:
+    """List the demo's people, whom one click signs in: a partner's first, staff last; a dozen at most."""
+    rows = await fetch_rows(OneClickRow, SQL["list_one_click_people"], ONE_CLICK_DOMAIN)
+    people = [
+        OneClickPerson(readable.name, readable.email, row.staff_role, row.subscriber, row.company)
+        for row in rows
+        for readable in [unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))]
+    ]
+    shown = [person for person in people if person.email.endswith(ONE_CLICK_DOMAIN)][:12]
+    return sorted(shown, key=lambda person: person.staff_role is not None)
 
 
 async def find_one_click_person(email: str) -> uuid.UUID | None:
     """Return the demo's person with this email, or None."""
     if not email.endswith(ONE_CLICK_DOMAIN):
         return None
-    row = await fetch_one("SELECT id FROM person WHERE email = ANY ($1)", stored_as(email))
-    return row["id"] if row else None
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.email.is_in(stored_as(email))))
 
 
-async def list_partners(page: int) -> Paged[Any]:
+async def list_partners(page: int) -> Paged[PartnerRow]:
     """List partners: those waiting for a decision first, the latest first within."""
-    return paged(
-        await fetch(
-            """SELECT * FROM partner ORDER BY vetted_at IS NOT NULL OR refused_reason IS NOT NULL, signed_up_at DESC, id
-               LIMIT $1 OFFSET $2""",
-            PAGE_SIZE + 1, offset(page),
-        ),
-        page,
-    )  # fmt: skip
+    return paged(await fetch_rows(PartnerRow, SQL["list_partners"], PAGE_SIZE + 1, offset(page)), page)
 
 
-async def get_partner(partner: uuid.UUID) -> asyncpg.Record:
+async def get_partner(partner: uuid.UUID) -> PartnerPage:
     """Return a partner; refuses NotFound."""
-    row = await fetch_one(
-        """SELECT partner.*, coalesce(person.name, partner.vetted_by) AS vetted_by_name
-           FROM partner LEFT JOIN person ON person.id::text = partner.vetted_by WHERE partner.id = $1""",
-        partner,
-    )
+    row = await fetch_row(PartnerPage, SQL["get_partner"], partner)
     if row is None:
         raise NotFound("There is no such partner.")
     return row
 
 
-async def list_people(partner: uuid.UUID, page: int) -> Paged[Any]:
+async def find_company(partner: uuid.UUID) -> str | None:
+    """Return a partner's company, or None."""
+    return await fetch_scalar(str, Partner.select(Partner.company).where(Partner.id == partner))
+
+
+async def list_people(partner: uuid.UUID, page: int) -> Paged[Colleague]:
     """List a partner's people, the first to join first."""
-    return paged(
-        await fetch(
-            "SELECT id, name, email, created_at FROM person WHERE partner = $1 ORDER BY created_at, id LIMIT $2 OFFSET $3",
-            partner, PAGE_SIZE + 1, offset(page),
-        ),
-        page,
-    )  # fmt: skip
+    query = select(Colleague, Person).where(Person.partner == partner).order_by(Person.created_at, Person.id)
+    return paged(await fetch_rows(Colleague, query.limit(PAGE_SIZE + 1).offset(offset(page))), page)
 
 
-async def list_keys(partner: uuid.UUID, page: int) -> Paged[Any]:
+async def list_keys(partner: uuid.UUID, page: int) -> Paged[KeyRow]:
     """List a partner's API keys: those in force first, the latest first within."""
-    return paged(
-        await fetch(
-            """SELECT id, label, prefix, created_at, last_used_at, revoked_at FROM api_key WHERE partner = $1
-               ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT $2 OFFSET $3""",
-            partner, PAGE_SIZE + 1, offset(page),
-        ),
-        page,
-    )  # fmt: skip
+    return paged(await fetch_rows(KeyRow, SQL["list_keys"], partner, PAGE_SIZE + 1, offset(page)), page)
 
 
-async def get_person(person: uuid.UUID) -> dict[str, Any]:
+async def get_person(person: uuid.UUID) -> PersonPage:
     """Return a person's own row, without the password's hash; refuses NotFound."""
-    row = await fetch_one(
-        "SELECT id, name, email, partner, subscriber, staff_role, created_at, sealed, key_id FROM person WHERE id = $1",
-        person,
-    )
+    row = await fetch_row(PersonRow, select(PersonRow, Person).where(Person.id == person))
     if row is None:
         raise NotFound("There is no such person.")
-    return unseal(row)
-
-
-async def get_invitation(code: str) -> asyncpg.Record:
-    """Return an invitation with its partner's name; refuses NotFound."""
-    row = await fetch_one(
-        """SELECT invitation.*, partner.company FROM invitation JOIN partner ON partner.id = invitation.partner
-           WHERE code_hash = $1""",
-        digest(code),
+    readable = unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))
+    return PersonPage(
+        id=row.id,
+        name=readable.name,
+        email=readable.email,
+        partner=row.partner,
+        subscriber=row.subscriber,
+        staff_role=row.staff_role,
+        created_at=row.created_at,
     )
+
+
+async def get_invitation(code: str) -> InvitationPage:
+    """Return an invitation with its partner's company; refuses NotFound."""
+    row = await fetch_row(InvitationPage, SQL["get_invitation"], digest(code))
     if row is None:
         raise NotFound("This invitation does not exist.")
     return row

@@ -12,3 +12,132 @@ WHERE ($1::uuid IS NULL OR person = $1)
 ORDER BY staff_action.id DESC
 LIMIT $6
 OFFSET $7;
+
+-- name: list_one_click_people
+-- The demo's people, whose email ends in $1, and subscribers, whose emails are sealed: partners' first, staff first of all
+-- in the order that keeps them among the fifty.
+SELECT
+    person.id,
+    person.name,
+    person.email,
+    person.staff_role,
+    person.subscriber,
+    partner.company,
+    sealed,
+    key_id
+FROM person
+LEFT JOIN partner ON partner.id = person.partner
+WHERE person.email LIKE '%' || $1 OR sealed IS NOT NULL
+ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email
+LIMIT 50;
+
+-- fragment: partner_columns
+partner.id,
+    partner.company,
+    partner.country,
+    partner.vat_number,
+    partner.vat_confirmed_at,
+    partner.vat_checked_at,
+    partner.vat_answer,
+    partner.signed_up_at,
+    partner.vetted_at,
+    partner.vetted_by,
+    partner.refused_reason
+
+-- name: list_partners
+-- Partners waiting for a decision first, the latest first within. $1 rows, $2 rows to skip.
+SELECT
+    {partner_columns}
+FROM partner
+ORDER BY vetted_at IS NOT NULL OR refused_reason IS NOT NULL, signed_up_at DESC, id
+LIMIT $1
+OFFSET $2;
+
+-- name: get_partner
+-- The partner $1, with the name of the person who vetted it; where no person did, what is written there.
+SELECT
+    {partner_columns},
+    coalesce(person.name, partner.vetted_by) AS vetted_by_name
+FROM partner
+LEFT JOIN person ON person.id::text = partner.vetted_by
+WHERE partner.id = $1;
+
+-- name: list_keys
+-- The API keys of the partner $1: those in force first, the latest first within. $2 rows, $3 rows to skip.
+SELECT id, label, prefix, created_at, last_used_at, revoked_at
+FROM api_key
+WHERE partner = $1
+ORDER BY revoked_at IS NOT NULL, created_at DESC, id
+LIMIT $2
+OFFSET $3;
+
+-- name: get_invitation
+-- The invitation whose code has the digest $1, with the company that invites.
+SELECT
+    invitation.id,
+    invitation.partner,
+    invitation.email,
+    invitation.name,
+    invitation.created_at,
+    invitation.expires_at,
+    invitation.accepted_at,
+    partner.company
+FROM invitation
+JOIN partner ON partner.id = invitation.partner
+WHERE code_hash = $1;
+
+-- name: lock_people_to_reseal
+-- Locks the next subscribers with an id after $2, $3 at most, that are not sealed by the key $1.
+SELECT id, subscriber, email, name, sealed, key_id
+FROM person
+WHERE subscriber IS NOT NULL
+  AND key_id IS DISTINCT FROM $1
+  AND id > $2
+ORDER BY id
+LIMIT $3
+FOR UPDATE SKIP LOCKED;
+
+-- name: write_sealed_people
+-- Stores of each person: $1 id, $2 email's fingerprint, $3 empty name, $4 key, $5 both sealed.
+UPDATE person
+SET email = resealed.email, name = resealed.name, key_id = resealed.key_id, sealed = resealed.sealed
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+    AS resealed (id, email, name, key_id, sealed)
+WHERE person.id = resealed.id;
+
+-- name: record_vat_answer
+-- Records that VIES answered $3 at $2 about the number $5 of the partner $1, and whether it is valid ($4).
+UPDATE partner
+SET
+    vat_checked_at = $2,
+    vat_answer = $3,
+    vat_confirmed_at = CASE WHEN $4::boolean THEN $2 WHEN $3 = 'INVALID' THEN NULL ELSE vat_confirmed_at END
+WHERE id = $1 AND vat_number = $5;
+
+-- name: list_unconfirmed_vat
+-- Partners whose VAT number VIES has neither confirmed nor called invalid, asked last before $1; fifty at most.
+SELECT id
+FROM partner
+WHERE vat_number <> ''
+  AND vat_confirmed_at IS NULL
+  AND vat_answer IS DISTINCT FROM 'INVALID'
+  AND (vat_checked_at IS NULL OR vat_checked_at < $1)
+ORDER BY vat_checked_at NULLS FIRST
+LIMIT 50;
+
+-- name: find_actor_of_session
+-- The person signed in under the token with the digest $1 at $2, and whether their partner is vetted.
+SELECT
+    person.id,
+    person.name,
+    person.email,
+    person.partner,
+    person.subscriber,
+    person.staff_role,
+    sealed,
+    key_id,
+    partner.vetted_at IS NOT NULL AS is_vetted
+FROM session
+JOIN person ON person.id = session.person
+LEFT JOIN partner ON partner.id = person.partner
+WHERE session.token_hash = $1 AND session.expires_at > $2;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import importlib
 import re
 import unicodedata
@@ -31,6 +32,11 @@ ROLES = ("steward", "finance", "auditor")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
 
 
+def digest(secret: str) -> str:
+    """Return the SHA-256 of a secret, hex: the only form in which it is stored."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
 class TooManyAttempts(NotAllowed):
     """Guessing is slowed down: the wait doubles with every failure beyond the fifth, up to a minute."""
 
@@ -38,7 +44,7 @@ class TooManyAttempts(NotAllowed):
 
 
 class WrongSecret(NotAllowed):
-    """Email and password, or line and code, do not belong together; which of the two is never told."""
+    """Raised for a wrong email or password, or a wrong line or code; never says which of the two is wrong."""
 
     status = 401
 
@@ -122,7 +128,7 @@ def vies_path(vat_number: str) -> str:
 
 
 def wait_left(failures: Sequence[dt.datetime], now: dt.datetime) -> dt.timedelta:
-    """Return how long a guesser must wait still; zero when they may try.
+    """Return how long the next attempt must wait; zero when it may be made.
 
     failures: instants of the attempts that count, ascending. The first five are free; then the wait after the last one
     doubles from a quarter of a minute up to a whole one, so that nobody is locked out for longer than that.

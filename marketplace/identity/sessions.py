@@ -9,17 +9,51 @@ from typing import TYPE_CHECKING
 
 from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_one
-from marketplace.identity.actions import device_mark, digest
+from marketplace.database import fetch_row, select
+from marketplace.identity.actions import device_mark
 from marketplace.identity.actors import Actor
-from marketplace.identity.names import unseal
+from marketplace.identity.names import SealedPerson, unseal
+from marketplace.identity.queries import SQL
+from marketplace.identity.rules import digest
+from marketplace.identity.tables import Person, Session
 from marketplace.settings import settings
 from marketplace.web.pages import Visit, visit
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
+
+
+class SignedIn(Struct, frozen=True):
+    """The person behind a session, as stored, and whether their partner is vetted."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    partner: uuid.UUID | None
+    subscriber: int | None
+    staff_role: str | None
+    sealed: bytes | None
+    key_id: str | None
+    is_vetted: bool
+
+
+class KeyOwner(Struct, frozen=True):
+    """The partner behind an API key."""
+
+    company: str
+    id: uuid.UUID
+    is_vetted: bool
+
+
+class Capacity(Struct, frozen=True):
+    """What a person signs in as: a line's subscriber, staff with a role, or a partner's person where both are None."""
+
+    subscriber: int | None
+    staff_role: str | None
+
 
 COOKIE = "session"
 DEVICE_COOKIE = "device"
@@ -45,10 +79,8 @@ async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> 
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     await end_session(instead_of)
-    await execute(
-        "INSERT INTO session (token_hash, person, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-        digest(secret), person, now, now + dt.timedelta(days=SESSION_DAYS),
-    )  # fmt: skip
+    expires_at = now + dt.timedelta(days=SESSION_DAYS)
+    await Session.insert(Session(token_hash=digest(secret), person=person, created_at=now, expires_at=expires_at))
     return _cookie(COOKIE, secret, SESSION_DAYS)
 
 
@@ -70,42 +102,43 @@ def forget_cookie() -> Cookie:
 async def end_session(secret: str | None) -> None:
     """Sign out: forget the session of this secret, if there is one."""
     if secret:
-        await execute("DELETE FROM session WHERE token_hash = $1", digest(secret))
+        await Session.delete().where(Session.token_hash == digest(secret))
 
 
 async def actor_of_session(secret: str) -> Actor | None:
     """Return who is signed in under this secret, or None when it is unknown or expired."""
-    row = await fetch_one(
-        """SELECT person.id, person.name, person.partner, person.subscriber, person.staff_role, sealed, key_id,
-                  partner.vetted_at IS NOT NULL AS vetted
-           FROM session JOIN person ON person.id = session.person LEFT JOIN partner ON partner.id = person.partner
-           WHERE session.token_hash = $1 AND session.expires_at > $2""",
-        digest(secret), clock.now(),
-    )  # fmt: skip
+    row = await fetch_row(SignedIn, SQL["find_actor_of_session"], digest(secret), clock.now())
     if row is None:
         return None
+    identity = unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))
     return Actor(
-        name=unseal(row)["name"], person=row["id"], partner=row["partner"], vetted=bool(row["vetted"]),
-        subscriber=row["subscriber"], role=row["staff_role"],
-    )  # fmt: skip
+        name=identity.name,
+        person=row.id,
+        partner=row.partner,
+        vetted=row.is_vetted,
+        subscriber=row.subscriber,
+        role=row.staff_role,
+    )
 
 
 async def actor_of_key(key: str) -> Actor | None:
     """Return the partner behind an API key, or None when it is unknown or revoked."""
-    row = await fetch_one(
+    row = await fetch_row(
+        KeyOwner,
         """UPDATE api_key SET last_used_at = $2 FROM partner
            WHERE api_key.key_hash = $1 AND api_key.revoked_at IS NULL AND partner.id = api_key.partner
-           RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS vetted""",
-        digest(key), clock.now(),
-    )  # fmt: skip
-    return Actor(name=row["company"], partner=row["id"], vetted=row["vetted"]) if row else None
+           RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS is_vetted""",
+        digest(key),
+        clock.now(),
+    )
+    return Actor(name=row.company, partner=row.id, vetted=row.is_vetted) if row else None
 
 
 async def home_of(who: Actor | uuid.UUID) -> str:
-    """Return the path of the page that someone's day begins with."""
+    """Return the path of the first page for someone who signs in."""
     if isinstance(who, uuid.UUID):
-        row = await fetch_one("SELECT subscriber, staff_role FROM person WHERE id = $1", who)
-        line, role = (row["subscriber"], row["staff_role"]) if row else (None, None)
+        row = await fetch_row(Capacity, select(Capacity, Person).where(Person.id == who))
+        line, role = (row.subscriber, row.staff_role) if row else (None, None)
     else:
         line, role = who.subscriber, who.role
     if line is not None:

@@ -83,7 +83,7 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
     return True
 
 
-async def forget_old_runs() -> None:
+async def delete_old_runs() -> None:
     """Keep a month of finished runs."""
     await execute("DELETE FROM job_run WHERE finished_at < $1", clock.now() - dt.timedelta(days=31))
 
@@ -99,7 +99,7 @@ async def ticking() -> AsyncIterator[None]:
     scheduler = AsyncIOScheduler(
         timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
     )
-    everything = jobs() | {"forget-runs": (DAY, forget_old_runs)}
+    everything = jobs() | {"delete-old-runs": (DAY, delete_old_runs)}
     for job, (every, work) in everything.items():
         scheduler.add_job(
             run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[session, job, every, work], id=job,

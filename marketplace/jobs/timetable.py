@@ -18,8 +18,8 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.earnings.bank_details import keep_details
 from marketplace.earnings.payouts import draft_on_time, follow_transfers
 from marketplace.finance.actions import reconcile
-from marketplace.identity.actions import confirm_pending_vat, forget_old
-from marketplace.identity.names import keep_names
+from marketplace.identity.actions import confirm_pending_vat, delete_expired
+from marketplace.identity.names import reseal_names
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
@@ -67,7 +67,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
         "keep-details": (DAY, keep_details),
-        "keep-names": (DAY, keep_names),
+        "reseal-names": (DAY, reseal_names),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
@@ -75,6 +75,6 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "refresh-datasets": (10 * MINUTE, refresh_datasets),
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
-        "forget-old": (DAY, forget_old),
+        "delete-expired": (DAY, delete_expired),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

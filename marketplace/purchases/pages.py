@@ -52,7 +52,7 @@ async def order_quote(
     """Order a quote and go where it is paid."""
     assert request.user.partner
     assert request.user.person
-    email = (await get_person(request.user.person))["email"]
+    email = (await get_person(request.user.person)).email
     order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email)
     return await _to_payment(request.user.partner, order)
 

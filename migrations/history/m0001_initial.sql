@@ -1,5 +1,36 @@
 -- Generated from the slices' tables.py by `python -m migrations.generate`; not edited by hand.
 
+-- marketplace.messages.tables
+CREATE TABLE "message" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "kind" TEXT NOT NULL,
+    "source_id" TEXT NOT NULL,
+    "audience" TEXT NOT NULL,
+    "recipient" TEXT NOT NULL,
+    "details" JSONB NOT NULL,
+    "created_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "reported_once" UNIQUE ("kind", "source_id", "audience", "recipient"),
+    CONSTRAINT "known_audience" CHECK (audience IN ('partner', 'person', 'line', 'role'))
+);
+CREATE TABLE "message_read" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "message" UUID NOT NULL REFERENCES "message" ("id") ON DELETE RESTRICT,
+    "reader" UUID NOT NULL,
+    "read_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "read_once" UNIQUE ("message", "reader")
+);
+
+-- marketplace.log.tables
+CREATE TABLE "log_fact" (
+    "id" BIGSERIAL PRIMARY KEY NOT NULL,
+    "kind" TEXT NOT NULL,
+    "subject" TEXT NOT NULL,
+    "statement" JSONB NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "stated_once" UNIQUE ("kind", "subject"),
+    CONSTRAINT "known_kind" CHECK (kind IN ('release_sealed', 'release_recalled', 'auction_opened', 'auction_closed', 'auction_awarded'))
+);
+
 -- marketplace.identity.tables
 CREATE TABLE "partner" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),

@@ -102,7 +102,7 @@ def test_a_steward_vets_or_refuses_with_a_reason(run: Callable[..., Any]) -> Non
             await steward.submit(f"/en/partners/{partner}/vet", {})
             await steward.submit(f"/en/partners/{partner}/vet", {})
             row = await queries.get_partner(partner)
-            assert (row["refused_reason"], row["vetted_by_name"]) == (None, "Sam")
+            assert (row.refused_reason, row.vetted_by_name) == (None, "Sam")
             assert (await steward.submit(f"/en/partners/{uuid.uuid4()}/vet", {})).status_code == 404
             assert "Atelier" in text_of(await steward.get("/en/partners"))
 
@@ -156,7 +156,7 @@ def test_vies_confirms_refuses_or_changes_nothing(
         ):
             vies["status"], vies["body"] = status, body
             assert not await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner))["vat_confirmed_at"] is None
+        assert (await queries.get_partner(partner)).vat_confirmed_at is None
         vies["status"], vies["body"] = 200, {"isValid": True, "userError": "VALID"}
         vies["asked"].clear()
         await actions.confirm_pending_vat()
@@ -165,10 +165,10 @@ def test_vies_confirms_refuses_or_changes_nothing(
             await actions.confirm_pending_vat()
             await actions.confirm_pending_vat()
         assert vies["asked"] == ["/rest-api/ms/FR/vat/40303265045"]
-        assert (await queries.get_partner(partner))["vat_confirmed_at"]
+        assert (await queries.get_partner(partner)).vat_confirmed_at
         vies["body"] = {"isValid": False, "userError": "INVALID"}
         await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner))["vat_confirmed_at"] is None
+        assert (await queries.get_partner(partner)).vat_confirmed_at is None
 
     run(story)
 
@@ -180,7 +180,7 @@ def test_without_vies_a_number_stays_unverified(run: Callable[..., Any], monkeyp
         monkeypatch.setenv("VIES_URL", "http://127.0.0.1:9")
         settings.cache_clear()
         assert not await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner))["vat_answer"] == "UNREACHABLE"
+        assert (await queries.get_partner(partner)).vat_answer == "UNREACHABLE"
 
     run(story)
 
@@ -268,7 +268,7 @@ def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: 
         shown = await queries.get_person(person)
         cookie = await begin_session(person)
         actor = await actor_of_session(str(cookie.value))
-        return actor is not None and {actor.name, shown["name"]} == {"Anaïs"} and shown["email"] == "ana@example.org"
+        return actor is not None and {actor.name, shown.name} == {"Anaïs"} and shown.email == "ana@example.org"
 
     async def story() -> None:
         await actions.add_subscribers([7, 8])
@@ -283,13 +283,13 @@ def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: 
                     await taken
         with sealing_with(f"{new},{old}"):
             assert await is_ana(), "the old key still opens"
-            assert await names.keep_names() == 1
-            assert await names.keep_names() == 0
+            assert await names.reseal_names() == 1
+            assert await names.reseal_names() == 0
         with sealing_with(new):
             assert await is_ana(), "and is not needed any more"
             await execute("UPDATE person SET email = 'ana@example.org', name = 'Anaïs', sealed = NULL, key_id = NULL")
             assert await is_ana(), "as it was before names were sealed"
-            assert await names.keep_names() == 1
+            assert await names.reseal_names() == 1
             assert await is_ana()
             assert "ana@example.org" not in await stored()
             await actions.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
@@ -319,8 +319,8 @@ def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(
                 await actions.claim_line(line, code, email=f"ana{line}@example.org", name="Ana", password=PASSWORD)
         ana = await fetch_value("SELECT id FROM person WHERE subscriber = 8")
         with sealing_with(f"{new},{kept}"):
-            assert await names.keep_names() == 2
-            assert await names.keep_names() == 0
+            assert await names.reseal_names() == 2
+            assert await names.reseal_names() == 0
             rows = await fetch("SELECT key_id FROM person ORDER BY subscriber")
             assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
             with pytest.raises(rules.WrongSecret):
@@ -347,7 +347,7 @@ def test_the_demos_staff_are_shown_however_many_there_are_besides(run: Callable[
         await make_partner("Demo", f"demo{rules.ONE_CLICK_DOMAIN}".lower())
         await actions.add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
         shown = await queries.one_click_people()
-        assert [person["staff_role"] for person in shown] == [None, "finance"], "a partner's first, staff last"
+        assert [person.staff_role for person in shown] == [None, "finance"], "a partner's first, staff last"
 
     run(story)
 
@@ -485,7 +485,7 @@ def test_old_sessions_and_attempts_are_forgotten(run: Callable[..., Any]) -> Non
             await browser.sign_in("claire@atelier.example")
             await browser.sign_in("x@atelier.example", "guess guess guess")
         with clock.shifted(dt.timedelta(days=8)):
-            await actions.forget_old()
+            await actions.delete_expired()
         assert await fetch_value("SELECT count(*) FROM session") == 0
         assert await fetch_value("SELECT count(*) FROM sign_in_attempt") == 0
 

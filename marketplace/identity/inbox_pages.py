@@ -1,0 +1,41 @@
+"""The inbox: the messages to the signed-in person, to their partner, to their line or to their role."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace.errors import NotFound
+from marketplace.identity.actors import Actor, signed_in
+from marketplace.identity.pages import Asked, Page  # noqa: TC001 (Litestar reads them)
+from marketplace.messages.actions import mark_read
+from marketplace.messages.queries import list_messages
+from marketplace.messages.rules import Recipient
+from marketplace.web.i18n import language
+from marketplace.web.pages import page
+
+
+def recipients_of(actor: Actor) -> list[Recipient]:
+    """Return every recipient whose messages this person reads."""
+    capacities: list[tuple[str, object]] = [
+        ("person", actor.person),
+        ("partner", actor.partner),
+        ("line", actor.subscriber),
+        ("role", actor.role),
+    ]
+    return [Recipient(audience, str(id_)) for audience, id_ in capacities if id_ is not None]  # type: ignore[arg-type]
+
+
+@get("/inbox", guards=[signed_in])
+async def inbox(request: Asked, page_number: Page = 1) -> Template:
+    """Show the messages, the latest first; those shown count as read from then on."""
+    actor = request.user
+    assert actor
+    if actor.person is None:
+        raise NotFound("There is nothing here.")
+    messages = await list_messages(recipients_of(actor), actor.person, language.get(), page_number)
+    await mark_read([message.id for message in messages.rows if not message.is_read], actor.person)
+    return page("identity/inbox.html", messages=messages)
+
+
+ROUTES = [inbox]

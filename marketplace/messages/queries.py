@@ -1,0 +1,64 @@
+"""What a person's inbox shows: messages with their words in one language."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+
+from marketplace.database import fetch_rows
+from marketplace.messages.registry import KINDS
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.messages.rules import Recipient
+
+SQL: Final = load_statements(__package__)
+
+
+class MessageRow(Struct, frozen=True):
+    """A message as stored; `details` is JSON, `read_at` the reader's."""
+
+    id: uuid.UUID
+    kind: str
+    details: str
+    created_at: dt.datetime
+    read_at: dt.datetime | None
+
+
+class ReadableMessage(Struct, frozen=True):
+    """A message in words, and the path of the page it leads to."""
+
+    id: uuid.UUID
+    subject: str
+    body: str
+    path: str
+    created_at: dt.datetime
+    is_read: bool
+
+
+async def list_messages(
+    recipients: Sequence[Recipient], reader: uuid.UUID, language: str, page: int
+) -> Paged[ReadableMessage]:
+    """Return one page of the messages to these recipients, the latest first, as `reader` would read them."""
+    audiences, ids = [one.audience for one in recipients], [one.id for one in recipients]
+    rows = await fetch_rows(MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page))
+    return paged([_readable(row, language) for row in rows], page)
+
+
+def _readable(row: MessageRow, language: str) -> ReadableMessage:
+    kind, details = KINDS[row.kind], msgspec.json.decode(row.details, type=dict[str, str])
+    return ReadableMessage(
+        id=row.id,
+        subject=kind.subject.filled(language, details),
+        body=kind.body.filled(language, details),
+        path=kind.path.format_map(details),
+        created_at=row.created_at,
+        is_read=row.read_at is not None,
+    )

@@ -1,0 +1,38 @@
+"""Columns and constraints of messages. A recipient is an opaque id; its address is looked up when a message is sent."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, UUID, BigSerial, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+
+
+class Message(Table, db=DB, tablename="message"):
+    """One message of one kind about one fact, to one recipient; append-only."""
+
+    id = UUID(primary_key=True)
+    kind = Text()
+    """A code of `registry.KINDS`."""
+    source_id = Text()
+    """The id of the fact: the same fact is reported once to each recipient."""
+    audience = Text()
+    """What `recipient` is the id of: partner, person, line or role."""
+    recipient = Text()
+    details = JSONB()
+    """What the kind's words need, and nothing more."""
+    created_at = Timestamptz()
+    reported_once = Unique([kind, source_id, audience, recipient])
+    known_audience = Check("audience IN ('partner', 'person', 'line', 'role')")
+
+
+class MessageRead(Table, db=DB, tablename="message_read"):
+    """A person has read a message; a partner's message is read by each of its people."""
+
+    id = BigSerial(primary_key=True)
+    message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)
+    reader = UUID()
+    """The person; opaque here."""
+    read_at = Timestamptz()
+    read_once = Unique([message, reader])
