@@ -307,7 +307,7 @@ def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that is lost takes the name with it, and neither the others' new seals nor the right to be forgotten."""
-    monkeypatch.setattr(names, "AT_ONCE", 1)
+    monkeypatch.setattr(names, "BATCH_SIZE", 1)
     kept, lost, new = f"kept:{'1' * 64}", f"lost:{'2' * 64}", f"new:{'3' * 64}"
 
     async def story() -> None:
