@@ -45,8 +45,8 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.identity import api as identity_api
 from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
+from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
-from marketplace.identity.sessions import Identify
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.settings import settings

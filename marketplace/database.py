@@ -7,7 +7,7 @@ no-op (here it is a savepoint), and a child task silently shares its parent's tr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound=Struct)
 Scalar = TypeVar("Scalar")
+Values: TypeAlias = "dict[Column | str, Any]"
+"""What a Piccolo update sets."""
 row_check: Callable[[type[Struct], Any, str, Sequence[asyncpg.Record]], Awaitable[None]] | None = None
 """Compares a row's fields with the columns and values that its statement returned; set by tests, None in production."""
 

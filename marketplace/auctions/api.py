@@ -16,7 +16,8 @@ from marketplace.auctions.actions import Answer, answer_of, place_bid, place_sea
 from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext
 

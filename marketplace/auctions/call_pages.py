@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from marketplace.auctions import calls, contributors, rules
 from marketplace.auctions.contributors import Stratum
-from marketplace.identity.actors import Actor, staff, subscriber
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import staff, subscriber
 from marketplace.web.formats import read_cents
 from marketplace.web.pages import page, see
 

@@ -13,7 +13,8 @@ from litestar.response import Redirect, Template
 from msgspec import Struct
 
 from marketplace.auctions import eligibility
-from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
 from marketplace.web.pages import page, see
 

@@ -34,7 +34,8 @@ from marketplace.auctions.queries import (
 )
 from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, partner, staff, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, staff, vetted_partner
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.pages import again, page, see

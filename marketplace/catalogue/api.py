@@ -19,7 +19,7 @@ from marketplace.catalogue.pages import signed
 from marketplace.datasets.queries import get_release, key_zones, list_editions
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict
-from marketplace.identity.actors import vetted_partner
+from marketplace.identity.guards import vetted_partner
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 

@@ -21,7 +21,8 @@ from marketplace.catalogue.vat import Vat, vat
 from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict, Refusal
-from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import again, page, see

@@ -21,7 +21,8 @@ from marketplace.datasets import actions, build_requests, dossier, publishing, q
 from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_tables import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
-from marketplace.identity.actors import Actor, staff
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext

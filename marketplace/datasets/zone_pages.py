@@ -20,7 +20,8 @@ from marketplace.datasets.zone_tables import (
     outlines,
 )
 from marketplace.errors import Invalid, Refusal
-from marketplace.identity.actors import Actor, staff
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see

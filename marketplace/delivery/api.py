@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from marketplace.delivery import queries
 from marketplace.delivery.pages import Format, deliver
-from marketplace.identity.actors import Actor, partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 Asked = Request[Actor, Any, Any]

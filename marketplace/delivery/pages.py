@@ -11,7 +11,8 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from marketplace.delivery import actions, rules
-from marketplace.identity.actors import Actor, partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner
 from marketplace.web.i18n import gettext
 
 Asked = Request[Actor, Any, Any]

@@ -31,7 +31,8 @@ from marketplace.earnings.queries import (
 )
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Invalid, NotFound
-from marketplace.identity.actors import Actor, subscriber
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import subscriber
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.pages import page, see

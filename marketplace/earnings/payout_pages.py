@@ -21,8 +21,9 @@ from marketplace.earnings import bank_details, payout_queries, payouts
 from marketplace.earnings.payout_file import open_file
 from marketplace.earnings.queries import get_balance
 from marketplace.errors import Conflict, Refusal
-from marketplace.identity.actors import Actor, staff, subscriber
+from marketplace.identity.actors import Actor
 from marketplace.identity.audit_trail import note_action
+from marketplace.identity.guards import staff, subscriber
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import gettext

@@ -12,7 +12,8 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 
 from marketplace import clock
 from marketplace.earnings import statement_pdf, statements
-from marketplace.identity.actors import Actor, partner, subscriber
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, subscriber
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import download, page
 

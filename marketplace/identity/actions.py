@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -28,7 +28,8 @@ from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
-from marketplace.identity.tables import ApiKey, Invitation, Partner, Person, Session, SignInAttempt, Subscriber
+from marketplace.identity.sessions import form_secret
+from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import partner_refused, partner_vetted
 from marketplace.messages.rules import Recipient
@@ -37,16 +38,10 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from piccolo.columns import Column
-
+    from marketplace.database import Values
     from marketplace.messages.rules import MessageKind
 
 INVITATION_DAYS = 7
-SHOWN_AGAIN = dt.timedelta(minutes=10)
-"""How long the same form shows the secret it made once more: a double click or a refresh loses nothing."""
-KEY_PREFIX = "pk_"
-Values: TypeAlias = "dict[Column | str, Any]"
-"""What an update sets, as Piccolo wants it."""
 
 
 class Decided(Struct, frozen=True):
@@ -263,7 +258,7 @@ async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitat
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
     if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
         raise Conflict("That email address already signs in here; use another one.", field="email")
-    code = _secret_of(session, invitation_id, partner)
+    code = form_secret(session, invitation_id, partner)
     invitation = Invitation(
         id=invitation_id,
         partner=partner,
@@ -479,44 +474,3 @@ def _code() -> str:
 def _plain(code: str) -> str:
     """Return a code as it is hashed: without its dashes and spaces, in capitals, 0 and 1 read as the letters meant."""
     return "".join(sign for sign in code.upper() if sign.isalnum()).replace("0", "O").replace("1", "I")
-
-
-# API keys -----------------------------------------------------------------------------------------------------------
-
-
-async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, session: str) -> str | None:
-    """Make a partner's API key and return it; the same form again returns the same key for ten minutes, then None.
-
-    session: the secret of the person who asks; the key follows from it and the form, and cannot be made from the database.
-    """
-    label, now = rules.clean_text(label, 80, field="label"), clock.now()
-    key = KEY_PREFIX + _secret_of(session, key_id, partner)
-    new = ApiKey(
-        id=key_id,
-        partner=partner,
-        label=label,
-        prefix=key[:9],
-        key_hash=digest(key),
-        created_at=now,
-        last_used_at=None,
-        revoked_at=None,
-    )
-    await ApiKey.insert(new).on_conflict(action="DO NOTHING")
-    is_this_one = (ApiKey.id == key_id) & (ApiKey.partner == partner) & (ApiKey.key_hash == digest(key))
-    is_fresh = (ApiKey.revoked_at.is_null()) & (ApiKey.created_at > now - SHOWN_AGAIN)
-    return key if await ApiKey.exists().where(is_this_one, is_fresh) else None
-
-
-async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID) -> None:
-    """End an API key of this partner at once; ended twice it stays ended."""
-    mine = (ApiKey.id == key_id) & (ApiKey.partner == partner)
-    revoked: Values = {ApiKey.revoked_at: clock.now()}
-    await ApiKey.update(revoked).where(mine, ApiKey.revoked_at.is_null())
-    if not await ApiKey.exists().where(mine):
-        raise NotFound("There is no such key.")
-
-
-def _secret_of(session: str, form: uuid.UUID, partner: uuid.UUID) -> str:
-    """Derive a form's secret from the server's and the session's: the same for both halves of a double click."""
-    made = hmac.new(settings().secret.encode(), f"{session} {form} {partner}".encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(made).decode().rstrip("=")

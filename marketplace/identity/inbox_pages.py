@@ -6,7 +6,8 @@ from litestar import get
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.errors import NotFound
-from marketplace.identity.actors import Actor, signed_in
+from marketplace.identity.actors import Actor  # noqa: TC001 (Litestar reads a handler's annotations)
+from marketplace.identity.guards import signed_in
 from marketplace.identity.pages import Asked, Page  # noqa: TC001 (Litestar reads them)
 from marketplace.messages.actions import mark_read
 from marketplace.messages.queries import list_messages

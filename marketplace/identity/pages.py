@@ -12,18 +12,20 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
-from marketplace.identity import actions, queries
-from marketplace.identity.actors import Actor, partner, signed_in, staff
-from marketplace.identity.rules import clean_reference, own_path
-from marketplace.identity.sessions import (
+from marketplace.identity import actions, key_actions, queries
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import (
     COOKIE,
     DEVICE_COOKIE,
     begin_session,
     device_cookie,
-    end_session,
     forget_cookie,
-    home_of,
+    partner,
+    signed_in,
+    staff,
 )
+from marketplace.identity.rules import clean_reference, own_path
+from marketplace.identity.sessions import end_session, home_of
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -321,7 +323,9 @@ async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FOR
     """Make an API key and show it, once."""
     mine = _company(request)
     try:
-        key = await actions.create_key(mine, data.label, key_id=data.form_id, session=request.cookies.get(COOKIE, ""))
+        key = await key_actions.create_key(
+            mine, data.label, key_id=data.form_id, session=request.cookies.get(COOKIE, "")
+        )
     except Refusal as refusal:
         return again("identity/keys.html", refusal, key=None, repeated=False, keys=await queries.list_keys(mine, 1))
     return page("identity/keys.html", key=key, repeated=key is None, error="", keys=await queries.list_keys(mine, 1))
@@ -330,7 +334,7 @@ async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FOR
 @post("/keys/{key_id:uuid}/revoke", guards=[partner], status_code=200)
 async def revoke_key(request: Asked, key_id: FromPath[uuid.UUID]) -> Redirect:
     """End an API key."""
-    await actions.revoke_key(_company(request), key_id)
+    await key_actions.revoke_key(_company(request), key_id)
     return see("/keys")
 
 

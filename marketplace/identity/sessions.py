@@ -1,29 +1,24 @@
-"""Sessions: a secret in a cookie, its SHA-256 in PostgreSQL. A new one is made at every sign-in and the old one ended."""
+"""Sessions: a secret in a browser's cookie, its SHA-256 in PostgreSQL. A new one is made at every sign-in and the old one ended."""
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
+import hmac
 import secrets
 import uuid
-from typing import TYPE_CHECKING
 
-from litestar.datastructures import Cookie
-from litestar.enums import ScopeType
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.database import fetch_row, select
-from marketplace.identity.actions import device_mark
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import SealedPerson, unseal
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
 from marketplace.settings import settings
-from marketplace.web.pages import Visit, visit
-
-if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Receive, Scope, Send
 
 
 class SignedIn(Struct, frozen=True):
@@ -55,48 +50,17 @@ class Capacity(Struct, frozen=True):
     staff_role: str | None
 
 
-COOKIE = "session"
-DEVICE_COOKIE = "device"
 SESSION_DAYS = 7
-DEVICE_DAYS = 365
 
 
-def _cookie(name: str, value: str, days: int) -> Cookie:
-    """Return a cookie that scripts cannot read and other sites' forms do not carry."""
-    return Cookie(
-        name,
-        value=value,
-        httponly=True,
-        samesite="lax",
-        max_age=days * 86400,
-        secure=settings().url.startswith("https"),
-        path="/",
-    )
-
-
-async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> Cookie:
-    """Sign `person` in under a fresh secret and end the session whose cookie was `instead_of`."""
+async def create_session(person: uuid.UUID, *, instead_of: str | None = None) -> str:
+    """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`."""
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     await end_session(instead_of)
     expires_at = now + dt.timedelta(days=SESSION_DAYS)
     await Session.insert(Session(token_hash=digest(secret), person=person, created_at=now, expires_at=expires_at))
-    return _cookie(COOKIE, secret, SESSION_DAYS)
-
-
-def _read_cookie(header: str) -> str | None:
-    """Return the session's secret, whatever else a browser sends along: neighbours on this host may set odd cookies."""
-    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(COOKIE)
-
-
-def device_cookie(email: str) -> Cookie:
-    """Return the mark of a browser that proved it knows this email's password (see `actions.sign_in`)."""
-    return _cookie(DEVICE_COOKIE, device_mark(email.strip().lower()), DEVICE_DAYS)
-
-
-def forget_cookie() -> Cookie:
-    """Return the cookie that ends the browser's own copy of a session."""
-    return _cookie(COOKIE, "", 0)
+    return secret
 
 
 async def end_session(secret: str | None) -> None:
@@ -146,29 +110,7 @@ async def home_of(who: Actor | uuid.UUID) -> str:
     return {"steward": "/partners", "finance": "/finance", "auditor": "/finance"}.get(role or "", "/catalogue")
 
 
-class Identify:
-    """Around the application: who asks. Pages are asked by session cookie, `/api/` by `Authorization: Bearer KEY` and nothing else."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Put the actor, or None, into the scope and the page's context."""
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/static/"):
-            await self.app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        actor = None
-        if scope["path"].startswith("/api/"):
-            scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer" and key:
-                actor = await actor_of_key(key.strip())
-        elif secret := _read_cookie(headers.get(b"cookie", b"").decode("latin-1")):
-            actor = await actor_of_session(secret)
-        scope["user"], scope["auth"] = actor, None
-        token = visit.set(Visit(scope["path"], scope["query_string"].decode("latin-1"), actor))
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            visit.reset(token)
+def form_secret(session: str, form: uuid.UUID, partner: uuid.UUID) -> str:
+    """Derive a form's secret from the server's and the session's: the same for both halves of a double click."""
+    made = hmac.new(settings().secret.encode(), f"{session} {form} {partner}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")

@@ -9,7 +9,8 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, staff
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import staff
 from marketplace.ledger.words import HEADINGS
 from marketplace.web.formats import PARIS, money
 from marketplace.web.i18n import gettext

@@ -11,7 +11,8 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Struct
 
 from marketplace.errors import Invalid
-from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, vetted_partner
 from marketplace.purchases import actions, queries
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]

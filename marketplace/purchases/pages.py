@@ -12,7 +12,8 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.identity.actors import Actor, partner, vetted_partner
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner, vetted_partner
 from marketplace.identity.queries import get_person
 from marketplace.purchases import actions, invoices, queries
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR

@@ -15,6 +15,7 @@ from stripe import WebhookSignature
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.identity import actions as identity
+from marketplace.identity import key_actions
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import ask, jobs, open_shop, pay
 from tests.support.market import PASSWORD, Visitor, claim, people, running
@@ -181,7 +182,7 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
     for name in ("stranger", "Stripe", "machine", "rival machine", "forged machine"):
         who[name] = market.visitor().http
     for name, owner in (("machine", partner), ("rival machine", rival)):
-        key = await identity.create_key(owner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+        key = await key_actions.create_key(owner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         who[name].headers["authorization"] = f"Bearer {key}"
     who["forged machine"].headers["authorization"] = "Bearer partage_of_my_own_making"
     paid = await ask(partner, release)

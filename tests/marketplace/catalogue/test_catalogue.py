@@ -16,6 +16,7 @@ from marketplace import object_store
 from marketplace.catalogue import api, rules
 from marketplace.database import fetch_value
 from marketplace.identity import actions as identity
+from marketplace.identity import key_actions
 from marketplace.settings import settings
 from marketplace.web.i18n import french
 from tests.marketplace.catalogue.shop import DAYS, open_shop, rows_of, seal, vetted
@@ -224,7 +225,7 @@ def test_a_dataset_with_nothing_to_sell_is_not_listed(run: Run) -> None:
 
 
 async def machine_key(partner: uuid.UUID) -> dict[str, str]:
-    key = await identity.create_key(partner, "tests", key_id=uuid.uuid4(), session="a session's secret")
+    key = await key_actions.create_key(partner, "tests", key_id=uuid.uuid4(), session="a session's secret")
     return {"authorization": f"Bearer {key}"}
 
 

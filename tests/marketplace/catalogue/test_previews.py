@@ -22,7 +22,7 @@ from marketplace.database import fetch_value
 from marketplace.datasets.publishing import revoke
 from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity.actions import create_key
+from marketplace.identity.key_actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted
 from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of

@@ -18,7 +18,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.datasets import actions, queries
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, enlist, write
 

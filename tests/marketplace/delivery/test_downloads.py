@@ -22,7 +22,7 @@ from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
-from marketplace.identity.actions import create_key
+from marketplace.identity.key_actions import create_key
 from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import buy, make_buyer, open_shop, some_cells

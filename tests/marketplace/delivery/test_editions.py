@@ -18,7 +18,7 @@ from marketplace.catalogue.queries import get_quote
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
-from marketplace.identity.actions import create_key
+from marketplace.identity.key_actions import create_key
 from pricing.editions import Offer, find_arbitrage
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import (

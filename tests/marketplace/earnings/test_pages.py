@@ -19,7 +19,7 @@ from marketplace.consent import actions as consent
 from marketplace.consent.rules import verify
 from marketplace.database import execute, fetch_value
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
 
 if TYPE_CHECKING:

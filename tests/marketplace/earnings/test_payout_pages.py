@@ -16,7 +16,7 @@ from marketplace.app import create_app
 from marketplace.database import execute, fetch_value
 from marketplace.earnings import payout_queries, payouts, sepa
 from marketplace.embedded.bank import Bank
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_pages import words
 

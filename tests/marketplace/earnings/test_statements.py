@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_value
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.statements import get_year
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import visiting, words
 

@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_value
 from marketplace.earnings import payouts, sepa
 from marketplace.identity import actions as identity
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_payout_pages import visiting

@@ -12,7 +12,7 @@ import httpx
 from marketplace import clock
 from marketplace.app import create_app
 from marketplace.database import execute, fetch_value
-from marketplace.identity.sessions import begin_session
+from marketplace.identity.guards import begin_session
 from marketplace.ledger.base_pages import named, written
 from marketplace.web.i18n import language
 from tests.marketplace.finance import sales

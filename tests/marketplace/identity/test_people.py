@@ -18,8 +18,9 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity import actions, names, queries, rules
-from marketplace.identity.sessions import actor_of_session, begin_session
+from marketplace.identity import actions, key_actions, names, queries, rules
+from marketplace.identity.guards import begin_session
+from marketplace.identity.sessions import actor_of_session
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser, make_partner, text_of
 
@@ -413,7 +414,7 @@ def test_a_key_is_shown_once_hashed_and_revocable(run: Callable[..., Any]) -> No
 def test_a_key_opens_no_page(run: Callable[..., Any]) -> None:
     async def story() -> None:
         partner = await make_partner()
-        key = await actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s")
+        key = await key_actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s")
         async with Browser() as browser:
             assert (await browser.get("/en/keys", headers={"authorization": f"Bearer {key}"})).status_code == 303
 
@@ -424,11 +425,11 @@ def test_another_partners_keys_do_not_exist(run: Callable[..., Any]) -> None:
     async def story() -> None:
         mine, theirs = await make_partner(), await make_partner("Other", "otto@other.example")
         key_id = uuid.uuid4()
-        key = await actions.create_key(theirs, "secret plans", key_id=key_id, session="s")
+        key = await key_actions.create_key(theirs, "secret plans", key_id=key_id, session="s")
         assert key
         with pytest.raises(NotFound):
-            await actions.revoke_key(mine, key_id)
-        assert await actions.create_key(mine, "theirs", key_id=key_id, session="s") is None
+            await key_actions.revoke_key(mine, key_id)
+        assert await key_actions.create_key(mine, "theirs", key_id=key_id, session="s") is None
         async with Browser() as browser:
             await browser.sign_in("claire@atelier.example")
             assert "secret plans" not in (await browser.get("/en/keys")).text

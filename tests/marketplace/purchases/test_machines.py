@@ -10,7 +10,7 @@ import httpx
 
 from marketplace.app import create_app
 from marketplace.database import fetch_value
-from marketplace.identity.actions import create_key
+from marketplace.identity.key_actions import create_key
 from tests.marketplace.purchases.shop import ask, counts, jobs, make_buyer, open_shop, pay
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from litestar import get, post
 from litestar.params import JSONBody  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace.app import create_app
-from marketplace.identity import actions
+from marketplace.identity import actions, key_actions
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 
@@ -30,7 +30,7 @@ def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any
     async def story() -> None:
         partner = await make_partner()
         await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
-        await actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
+        await key_actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
         async with Browser() as nobody, Browser() as claire, Browser() as steward:
             await claire.sign_in("claire@atelier.example")
             await steward.sign_in("steward@partage.example")
@@ -264,7 +264,7 @@ def test_a_body_nested_without_end_is_malformed(run: Callable[..., Any], body: b
     async def story() -> None:
         partner = await make_partner()
         await actions.vet_partner(partner, "a steward")
-        key = await actions.create_key(partner, "import", key_id=uuid.uuid4(), session="s")
+        key = await key_actions.create_key(partner, "import", key_id=uuid.uuid4(), session="s")
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "idempotency-key": "k"}
         async with Browser() as machine:
             answer = await machine.client.post("/api/v1/orders", content=body, headers=headers)

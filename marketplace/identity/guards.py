@@ -1,0 +1,143 @@
+"""Guards: who asks, by session cookie or API key, and who may. Pages and APIs name a guard; nothing else decides access."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar.datastructures import Cookie
+from litestar.enums import ScopeType
+from litestar.exceptions import NotAuthorizedException
+
+from marketplace.errors import NotAllowed
+from marketplace.identity.actions import device_mark
+from marketplace.identity.sessions import SESSION_DAYS, actor_of_key, actor_of_session, create_session
+from marketplace.settings import settings
+from marketplace.web.pages import Visit, visit
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable
+
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+    from litestar.types import ASGIApp, Receive, Scope, Send
+
+    from marketplace.identity.actors import Actor
+
+    Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+
+COOKIE = "session"
+DEVICE_COOKIE = "device"
+DEVICE_DAYS = 365
+
+
+# Cookies ------------------------------------------------------------------------------------------------------------
+
+
+def _cookie(name: str, value: str, days: int) -> Cookie:
+    """Return a cookie that scripts cannot read and other sites' forms do not carry."""
+    return Cookie(
+        name,
+        value=value,
+        httponly=True,
+        samesite="lax",
+        max_age=days * 86400,
+        secure=settings().url.startswith("https"),
+        path="/",
+    )
+
+
+async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> Cookie:
+    """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`."""
+    return _cookie(COOKIE, await create_session(person, instead_of=instead_of), SESSION_DAYS)
+
+
+def _read_cookie(header: str) -> str | None:
+    """Return the session's secret, beside everything else that a browser sends: neighbours on this host may set odd cookies."""
+    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(COOKIE)
+
+
+def device_cookie(email: str) -> Cookie:
+    """Return the mark of a browser that proved it knows this email's password (see `actions.sign_in`)."""
+    return _cookie(DEVICE_COOKIE, device_mark(email.strip().lower()), DEVICE_DAYS)
+
+
+def forget_cookie() -> Cookie:
+    """Return the cookie that ends the browser's own copy of a session."""
+    return _cookie(COOKIE, "", 0)
+
+
+# Who asks -----------------------------------------------------------------------------------------------------------
+
+
+class Identify:
+    """Around the application: who asks. Pages are asked by session cookie, `/api/` by `Authorization: Bearer KEY` and nothing else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Put the actor, or None, into the scope and the page's context."""
+        if scope["type"] != ScopeType.HTTP or scope["path"].startswith("/static/"):
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        actor = None
+        if scope["path"].startswith("/api/"):
+            scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer" and key:
+                actor = await actor_of_key(key.strip())
+        elif secret := _read_cookie(headers.get(b"cookie", b"").decode("latin-1")):
+            actor = await actor_of_session(secret)
+        scope["user"], scope["auth"] = actor, None
+        token = visit.set(Visit(scope["path"], scope["query_string"].decode("latin-1"), actor))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            visit.reset(token)
+
+
+# Who may ------------------------------------------------------------------------------------------------------------
+
+
+def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
+    actor: Actor | None = connection.scope.get("user")
+    if actor is None:
+        raise NotAuthorizedException
+    return actor
+
+
+def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let anyone in who is signed in."""
+    _actor(connection)
+
+
+def partner(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let a partner's people and keys in, vetted or not."""
+    if _actor(connection).partner is None:
+        raise NotAllowed("This page is for partners.")
+
+
+def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let a partner in that a steward has vetted."""
+    if _actor(connection).partner is None:
+        raise NotAllowed("This page is for partners.")
+    if not _actor(connection).vetted:
+        raise NotAllowed("Your company is not vetted yet; a steward looks at new partners within two working days.")
+
+
+def subscriber(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let the holder of a line in."""
+    if _actor(connection).subscriber is None:
+        raise NotAllowed("This page is for subscribers.")
+
+
+def staff(*roles: str) -> Guard:
+    """Let staff in that hold one of `roles`."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        if _actor(connection).role not in roles:
+            raise NotAllowed("This page is for staff who are {roles}.", roles=" / ".join(roles))
+
+    return guard
