@@ -56,10 +56,10 @@ _always(
 )
 _always(
     "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes",
-    """SELECT money_back.id AS back, entry.id AS entry, entry.kind
-       FROM money_back FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
-         ON entry.source_id = money_back.id::text
-        AND entry.kind = CASE money_back.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
+    """SELECT order_return.id AS back, entry.id AS entry, entry.kind
+       FROM order_return FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
+         ON entry.source_id = order_return.id::text
+        AND entry.kind = CASE order_return.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
        LEFT JOIN LATERAL (
            SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = '706000' AND credit = against), 0) AS net_minor,
                   coalesce(sum(amount_minor) FILTER (WHERE debit = '445710' AND credit = against), 0) AS vat_minor,
@@ -67,8 +67,8 @@ _always(
            FROM posting CROSS JOIN (SELECT CASE entry.kind WHEN 'refund' THEN '411000' ELSE '416000' END AS against) AS side
            WHERE posting.entry = entry.id
        ) AS books ON true
-       WHERE entry.id IS NULL OR money_back.id IS NULL OR books.others > 0
-          OR (books.net_minor, books.vat_minor) <> (money_back.net_minor, money_back.vat_minor)""",
+       WHERE entry.id IS NULL OR order_return.id IS NULL OR books.others > 0
+          OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor)""",
 )
 _always(
     "Stripe's balance transactions and the entries that post them move the same",
@@ -133,13 +133,13 @@ _always(
 )
 _always(
     "an order says what went back of it, and its licence what of that was before VAT",
-    """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, lost_minor, back.*
+    """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, charged_back_minor, back.*
        FROM purchase_order LEFT JOIN LATERAL (
            SELECT coalesce(sum(total_minor) FILTER (WHERE kind = 'refund'), 0) AS refunds_minor,
                   coalesce(sum(total_minor) FILTER (WHERE kind <> 'refund'), 0) AS disputes_minor,
                   coalesce(sum(net_minor), 0) AS back_net_minor
-           FROM money_back WHERE money_back.purchase_order = purchase_order.id) AS back ON true
-       WHERE (returned_minor, lost_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(
+           FROM order_return WHERE order_return.purchase_order = purchase_order.id) AS back ON true
+       WHERE (returned_minor, charged_back_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(
            (SELECT returned_minor FROM licence WHERE licence.purchase_order = purchase_order.id), 0)""",
 )
 _always(
@@ -160,7 +160,7 @@ _always(
        FROM licence LEFT JOIN entitlement ON entitlement.licence = licence.id
        JOIN purchase_order ON purchase_order.id = licence.purchase_order
        WHERE licence.cancelled_at IS NOT NULL AND entitlement.revoked_at IS NULL AND entitlement.id IS NOT NULL
-          OR licence.cancelled_at IS NULL AND entitlement.revoked_at IS NOT NULL AND lost_minor = 0
+          OR licence.cancelled_at IS NULL AND entitlement.revoked_at IS NOT NULL AND charged_back_minor = 0
           OR licence.cancelled_at IS NOT NULL AND purchase_order.state NOT IN ('refunded', 'charged_back')
              AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')""",
 )

@@ -78,12 +78,12 @@ AND licence.returned_minor = licence_split.returned_minor
 AND EXISTS (SELECT FROM payment JOIN purchase_order ON purchase_order.id = payment.subject
             WHERE subject = licence.purchase_order AND payment.state = 'paid'
               AND payment.refunded_minor <= purchase_order.returned_minor
-              AND purchase_order.lost_minor + coalesce((
+              AND purchase_order.charged_back_minor + coalesce((
                   SELECT sum(amount_minor) FROM balance_transaction
                   WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')), 0) >= 0)
 AND NOT EXISTS (SELECT FROM stripe_command
                 WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending')
-AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND stands = 'open')
+AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND dispute.state = 'open')
 AND NOT EXISTS (SELECT FROM payment JOIN balance_transaction ON balance_transaction.charge_id = payment.charge_id
                 WHERE subject = licence.purchase_order AND category = 'charge_failure')
 """

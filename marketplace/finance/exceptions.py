@@ -31,10 +31,10 @@ RUN_IS_LATE_AFTER: Final = "5 days"
 MONEY_IS_GOING_BACK: Final = "7 days"
 
 _BACK = """
-SELECT purchase_order AS subject, coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'refund'), 0)::bigint AS refund_minor,
-       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'dispute'), 0)::bigint AS dispute_minor,
-       coalesce(sum(total_minor) FILTER (WHERE money_back.kind = 'failure'), 0)::bigint AS failure_minor, max(money_back.at) AS back_at
-FROM money_back JOIN journal_entry ON journal_entry.source_id = money_back.id::text
+SELECT purchase_order AS subject, coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'refund'), 0)::bigint AS refund_minor,
+       coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'dispute'), 0)::bigint AS dispute_minor,
+       coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'failure'), 0)::bigint AS failure_minor, max(order_return.at) AS back_at
+FROM order_return JOIN journal_entry ON journal_entry.source_id = order_return.id::text
                                   AND journal_entry.kind IN ('refund', 'dispute_lost')
 GROUP BY purchase_order
 """
@@ -70,7 +70,7 @@ movement AS MATERIALIZED (
            entitlement.id AS entitlement, entitlement.revoked_at,
            entitlement.suspended_at,
            purchase_order.state = 'paid' AND coalesce(back.dispute_minor, 0) = 0 OR EXISTS (
-               SELECT FROM dispute WHERE payment_subject = purchase_order.id AND stands = 'open') AS is_disputed
+               SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'open') AS is_disputed
     FROM purchase_order FULL JOIN movement ON movement.subject = purchase_order.id
     LEFT JOIN banked ON banked.subject = purchase_order.id
     LEFT JOIN back ON back.subject = purchase_order.id

@@ -133,7 +133,7 @@ async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
     if order is None:
         raise NotFound("There is no such order.")
     movements = await list_movements_of(order_id)
-    backs = await fetch("SELECT id, kind FROM money_back WHERE purchase_order = $1 ORDER BY at, id", order_id)
+    backs = await fetch("SELECT id, kind FROM order_return WHERE purchase_order = $1 ORDER BY at, id", order_id)
     sources = [("sale", str(order_id))]
     sources += [("dispute_lost" if back["kind"] == "dispute" else "refund", str(back["id"])) for back in backs]
     sources += [(f"stripe_{movement['category']}", movement["id"]) for movement in movements]

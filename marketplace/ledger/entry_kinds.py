@@ -54,12 +54,12 @@ _ALL: Final = (
         "charge_without_sale",
     ),
     EntryKind(
-        "refund", "Remboursement", "Refund", "money_back",
+        "refund", "Remboursement", "Refund", "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
         "refund_without_entry",
     ),
     EntryKind(
-        "dispute_lost", "Litige perdu", "Lost dispute", "money_back",
+        "dispute_lost", "Litige perdu", "Lost dispute", "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.DISPUTES), (chart.VAT_COLLECTED, chart.DISPUTES)}),
         "dispute_differs",
     ),

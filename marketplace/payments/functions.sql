@@ -12,7 +12,7 @@ CREATE INDEX IF NOT EXISTS event_amiss ON stripe_event (received_at) WHERE error
 CREATE INDEX IF NOT EXISTS event_lost ON stripe_event (lost_at) WHERE lost_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_not_yet_brought ON stripe_event (created_at) WHERE webhook_at IS NULL AND lost_at IS NULL;
 CREATE INDEX IF NOT EXISTS dispute_by_payment ON dispute (payment_subject);
-CREATE INDEX IF NOT EXISTS dispute_open ON dispute (payment_subject) WHERE stands = 'open';
+CREATE INDEX IF NOT EXISTS dispute_open ON dispute (payment_subject) WHERE state = 'open';
 CREATE INDEX IF NOT EXISTS balance_transaction_by_payment ON balance_transaction (payment_subject);
 CREATE INDEX IF NOT EXISTS balance_transaction_by_source ON balance_transaction (source_id);
 CREATE INDEX IF NOT EXISTS balance_transaction_by_charge ON balance_transaction (charge_id) WHERE payment_subject IS NULL;

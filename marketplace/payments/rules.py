@@ -237,7 +237,7 @@ def state_of(told: Standing) -> str:
     return "failed" if is_over else "open"
 
 
-def stands(status: str) -> str:
+def dispute_state(status: str) -> str:
     """Return how a dispute stands by Stripe's word for it: an inquiry moves no money, whatever becomes of it."""
     if status.startswith("warning_") or status == "prevented":
         return "asked"

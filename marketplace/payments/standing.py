@@ -128,19 +128,19 @@ async def apply_contest(told: Contest, reading: int) -> str | None:
     subject = await fetch_value(
         "SELECT subject FROM payment WHERE charge_id = $1 OR payment_intent_id = $2", told.charge_id, told.intent_id
     )
-    stands = rules.stands(told.status)
+    state = rules.dispute_state(told.status)
     await execute(
-        """INSERT INTO dispute (id, payment_subject, charge_id, amount_minor, currency, reason, status, stands, opened_at,
+        """INSERT INTO dispute (id, payment_subject, charge_id, amount_minor, currency, reason, status, state, opened_at,
                                 due_at, closed_at, reading)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
            ON CONFLICT (id) DO UPDATE SET
                payment_subject = coalesce(excluded.payment_subject, dispute.payment_subject),
                amount_minor = excluded.amount_minor, reason = excluded.reason, status = excluded.status,
-               stands = excluded.stands, due_at = excluded.due_at,
-               closed_at = CASE WHEN excluded.stands IN ('won', 'lost') THEN coalesce(dispute.closed_at, excluded.closed_at) END,
+               state = excluded.state, due_at = excluded.due_at,
+               closed_at = CASE WHEN excluded.state IN ('won', 'lost') THEN coalesce(dispute.closed_at, excluded.closed_at) END,
                reading = excluded.reading
            WHERE dispute.reading < excluded.reading""",
-        told.id, subject, told.charge_id, told.amount_minor, told.currency, told.reason, told.status, stands, told.opened_at,
-        told.due_at, clock.now() if stands in ("won", "lost") else None, reading,
+        told.id, subject, told.charge_id, told.amount_minor, told.currency, told.reason, told.status, state, told.opened_at,
+        told.due_at, clock.now() if state in ("won", "lost") else None, reading,
     )  # fmt: skip
     return None if subject else f"The dispute {told.id} is about no payment of ours."

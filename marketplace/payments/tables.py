@@ -155,7 +155,7 @@ class Dispute(Table, db=DB, tablename="dispute"):
     reason = Text()
     status = Text()
     """Stripe's own word."""
-    stands = Text()
+    state = Text()
     """asked (an inquiry: no money has moved) → open → won | lost."""
     opened_at = Timestamptz()
     due_at = Timestamptz(null=True, default=None)
@@ -164,7 +164,7 @@ class Dispute(Table, db=DB, tablename="dispute"):
     """When it was first read to be won or lost."""
     reading = BigInt(default=0)
     amount_is_positive = Check("amount_minor > 0")
-    known_stand = Check("stands IN ('asked', 'open', 'won', 'lost')")
+    known_state = Check("state IN ('asked', 'open', 'won', 'lost')")
 
 
 class StripeCursor(Table, db=DB, tablename="stripe_cursor"):

@@ -1,12 +1,12 @@
 -- A document that was sent, and an amount that was paid back, is corrected by a new row: UPDATE, DELETE and TRUNCATE are refused.
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON money_back
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_return
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_paper
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoice_file
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 -- A PDF is compressed already: PostgreSQL stores it as it is.
-ALTER TABLE invoice_paper ALTER COLUMN pdf SET STORAGE EXTERNAL;
+ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 
 CREATE INDEX IF NOT EXISTS order_by_partner ON purchase_order (partner, ordered_at DESC);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
@@ -14,6 +14,6 @@ CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
 CREATE INDEX IF NOT EXISTS licence_contested ON licence (purchase_order) WHERE contested_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entitlement_by_partner ON entitlement (partner, release);
 CREATE INDEX IF NOT EXISTS entitlement_suspended ON entitlement (licence) WHERE suspended_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS money_back_by_order ON money_back (purchase_order);
+CREATE INDEX IF NOT EXISTS order_return_by_order ON order_return (purchase_order);
 CREATE INDEX IF NOT EXISTS invoice_by_order ON invoice (purchase_order);
 CREATE UNIQUE INDEX IF NOT EXISTS one_invoice_an_order ON invoice (purchase_order) WHERE kind = 'invoice';

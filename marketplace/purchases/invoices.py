@@ -53,7 +53,7 @@ ORDER BY entry.id LIMIT $1
 """
 """Entries that move revenue and have no paper, with what it must say; `sale` is the order's invoice, once it has one."""
 ORDER_OF = """CASE WHEN entry.kind = 'sale' THEN entry.source_id::uuid
-                   ELSE (SELECT money_back.purchase_order FROM money_back WHERE money_back.id = entry.source_id::uuid) END"""
+                   ELSE (SELECT order_return.purchase_order FROM order_return WHERE order_return.id = entry.source_id::uuid) END"""
 MOVES_REVENUE = "entry.kind IN ('sale', 'refund', 'dispute_lost') AND entry.source_id ~ '^[0-9a-f-]{36}$'"
 
 
@@ -72,7 +72,7 @@ async def _write_some(orders: Sequence[uuid.UUID] | None) -> int:
     condition, values = MOVES_REVENUE, list[object]()
     if orders is not None:
         condition = f"""{MOVES_REVENUE} AND (entry.source_id = ANY ($2) OR entry.source_id IN (
-            SELECT id::text FROM money_back WHERE money_back.purchase_order::text = ANY ($2)))"""
+            SELECT id::text FROM order_return WHERE order_return.purchase_order::text = ANY ($2)))"""
         values = [[str(order) for order in orders]]
     sql = UNPAPERED.format(order_of=ORDER_OF, condition=condition)
     async with transaction():
@@ -156,7 +156,7 @@ async def draw_papers() -> int:
     """Draw the file of every paper that has none yet; a job. Return how many."""
     drawn = 0
     while rows := await fetch(
-        """SELECT id FROM invoice WHERE NOT EXISTS (SELECT FROM invoice_paper WHERE invoice_paper.invoice = invoice.id)
+        """SELECT id FROM invoice WHERE NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
            ORDER BY issued_at, id LIMIT $1""",
         AT_ONCE,
     ):
@@ -178,7 +178,7 @@ async def _draw(invoice: uuid.UUID) -> None:
     document = await fetch_value("SELECT document FROM invoice WHERE id = $1", invoice)
     pdf = await asyncio.to_thread(draw, msgspec.json.decode(document))
     await execute(
-        "INSERT INTO invoice_paper (invoice, pdf, sha256, drawn_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO invoice_file (invoice, pdf, sha256, drawn_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         invoice, pdf, hashlib.sha256(pdf).hexdigest(), clock.now(),
     )  # fmt: skip
 
@@ -194,9 +194,9 @@ async def list_papers(order: uuid.UUID) -> list[asyncpg.Record]:
 
 async def get_paper(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> tuple[str, bytes]:
     """Return a paper's number and file, drawn now if the job has not; `partner` may have its own alone."""
-    sql = """SELECT invoice.number, invoice_paper.pdf FROM invoice
+    sql = """SELECT invoice.number, invoice_file.pdf FROM invoice
              JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-             LEFT JOIN invoice_paper ON invoice_paper.invoice = invoice.id
+             LEFT JOIN invoice_file ON invoice_file.invoice = invoice.id
              WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2)"""
     row = await fetch_one(sql, invoice, partner)
     if row is None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import asyncpg
 
 AT_ONCE = 200
-LEFT = "purchase_order.total_minor - purchase_order.returned_minor - purchase_order.lost_minor"
+LEFT = "purchase_order.total_minor - purchase_order.returned_minor - purchase_order.charged_back_minor"
 """SQL: what of a paid order's money is still here, in cents."""
-DISPUTED = "EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND stands = 'open')"
+DISPUTED = "EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'open')"
 REFUND_UNDER_WAY = """EXISTS (SELECT FROM stripe_command
                               WHERE subject = purchase_order.id AND verb = 'refund' AND state = 'pending')"""
 
@@ -148,11 +148,11 @@ async def _record_losses() -> int:
         lost = await fetch(
             f"""SELECT purchase_order.*, {LEFT} AS left_minor, dispute.id AS dispute, dispute.amount_minor AS disputed_minor
                 FROM dispute JOIN purchase_order ON purchase_order.id = dispute.payment_subject
-                WHERE stands = 'lost' AND purchase_order.state = 'paid'
-                  AND NOT EXISTS (SELECT FROM money_back WHERE money_back.dispute = dispute.id)
+                WHERE dispute.state = 'lost' AND purchase_order.state = 'paid'
+                  AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
                   AND NOT EXISTS (SELECT FROM dispute AS earlier WHERE earlier.payment_subject = purchase_order.id
-                                  AND earlier.stands = 'lost' AND earlier.id < dispute.id
-                                  AND NOT EXISTS (SELECT FROM money_back WHERE money_back.dispute = earlier.id))
+                                  AND earlier.state = 'lost' AND earlier.id < dispute.id
+                                  AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = earlier.id))
                 ORDER BY purchase_order.id LIMIT $1 FOR UPDATE OF purchase_order SKIP LOCKED""",
             AT_ONCE,
         )
@@ -161,7 +161,7 @@ async def _record_losses() -> int:
             _back(order, min(order["disputed_minor"], order["left_minor"]), "dispute", order["dispute"], now)
             for order in lost
         ]
-        await _write("lost_minor", backs, now)
+        await _write("charged_back_minor", backs, now)
         await execute(
             """UPDATE entitlement SET revoked_at = coalesce(revoked_at, $2), suspended_at = NULL FROM licence
                WHERE licence.id = entitlement.licence AND licence.purchase_order = ANY ($1)""",
@@ -184,7 +184,9 @@ async def _record_failures() -> int:
             AT_ONCE,
         )
         now = await _lock_licences(failed)
-        await _write("lost_minor", [_back(order, order["left_minor"], "failure", None, now) for order in failed], now)
+        await _write(
+            "charged_back_minor", [_back(order, order["left_minor"], "failure", None, now) for order in failed], now
+        )
     return len(failed)
 
 
@@ -195,8 +197,8 @@ async def _restore() -> int:
             f"""UPDATE entitlement SET suspended_at = NULL FROM licence
                 JOIN purchase_order ON purchase_order.id = licence.purchase_order
                 WHERE licence.id = entitlement.licence AND suspended_at IS NOT NULL AND NOT {DISPUTED}
-                  AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND stands = 'lost'
-                                  AND NOT EXISTS (SELECT FROM money_back WHERE money_back.dispute = dispute.id))"""
+                  AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'lost'
+                                  AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id))"""
         )
         await _let_shares_go_on()
     return restored
@@ -208,8 +210,8 @@ async def _let_shares_go_on() -> None:
         f"""UPDATE licence SET contested_at = NULL FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
             WHERE purchase_order.id = licence.purchase_order AND contested_at IS NOT NULL
               AND NOT {DISPUTED} AND NOT {REFUND_UNDER_WAY} AND payment.refunded_minor <= purchase_order.returned_minor
-              AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND stands = 'lost'
-                              AND NOT EXISTS (SELECT FROM money_back WHERE money_back.dispute = dispute.id))"""
+              AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'lost'
+                              AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id))"""
     )
 
 
@@ -245,7 +247,7 @@ async def _write(
     ids = [order["id"] for order, *_ in backs]
     nets, vats = [back[1].net_minor for back in backs], [back[1].vat_minor for back in backs]
     await execute(
-        """INSERT INTO money_back (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
+        """INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
            SELECT id, purchase_order, kind, dispute, net_minor, vat_minor, net_minor + vat_minor, $7
            FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
                 AS given (id, purchase_order, kind, dispute, net_minor, vat_minor)""",
@@ -254,7 +256,7 @@ async def _write(
     ended = await fetch(
         f"""UPDATE purchase_order SET {column} = {column} + given.total_minor,
                    state = CASE WHEN {LEFT} > given.total_minor THEN state
-                                WHEN '{column}' = 'returned_minor' AND lost_minor = 0 THEN 'refunded' ELSE 'charged_back' END
+                                WHEN '{column}' = 'returned_minor' AND charged_back_minor = 0 THEN 'refunded' ELSE 'charged_back' END
             FROM unnest($1::uuid[], $2::bigint[]) AS given (id, total_minor) WHERE purchase_order.id = given.id
             RETURNING purchase_order.id, purchase_order.state""",
         ids, [net + vat for net, vat in zip(nets, vats, strict=True)],

@@ -36,7 +36,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
     paid_at = Timestamptz(null=True, default=None)
     returned_minor = BigInt(default=0)
     """What was refunded, VAT included, and is in the books; a part of a paid order's, or all of it."""
-    lost_minor = BigInt(default=0)
+    charged_back_minor = BigInt(default=0)
     """What disputes took, VAT included, and is in the books."""
     refund_requested_at = Timestamptz(null=True, default=None)
     refund_requested_by = Text(null=True, default=None)
@@ -47,10 +47,10 @@ class Order(Table, db=DB, tablename="purchase_order"):
     )
     known_state = Check("state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back')")
     paid_at_an_instant = Check("(state IN ('paid', 'refunded', 'charged_back')) = (paid_at IS NOT NULL)")
-    no_more_goes_back_than_came = Check(
-        "least(returned_minor, lost_minor) >= 0 AND returned_minor + lost_minor <= total_minor"
+    no_more_is_returned_than_was_paid = Check(
+        "least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor"
     )
-    gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + lost_minor = total_minor)")
+    gone_whole = Check("(state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor)")
 
 
 class Licence(Table, db=DB, tablename="licence"):
@@ -95,7 +95,7 @@ class Entitlement(Table, db=DB, tablename="entitlement"):
     interval_is_not_empty = Check("starts_at < ends_at")
 
 
-class MoneyBack(Table, db=DB, tablename="money_back"):
+class OrderReturn(Table, db=DB, tablename="order_return"):
     """An amount of an order's money that went back, with an entry and a credit note; append-only."""
 
     id = UUID(primary_key=True)
@@ -176,7 +176,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
     adds_up = Check("total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0")
 
 
-class InvoicePaper(Table, db=DB, tablename="invoice_paper"):
+class InvoiceFile(Table, db=DB, tablename="invoice_file"):
     """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
 
     invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)

@@ -283,13 +283,13 @@ CREATE TABLE "dispute" (
     "currency" VARCHAR(3) NOT NULL DEFAULT 'EUR',
     "reason" TEXT NOT NULL,
     "status" TEXT NOT NULL,
-    "stands" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
     "opened_at" TIMESTAMPTZ NOT NULL,
     "due_at" TIMESTAMPTZ,
     "closed_at" TIMESTAMPTZ,
     "reading" BIGINT NOT NULL DEFAULT 0,
     CONSTRAINT "amount_is_positive" CHECK (amount_minor > 0),
-    CONSTRAINT "known_stand" CHECK (stands IN ('asked', 'open', 'won', 'lost'))
+    CONSTRAINT "known_state" CHECK (state IN ('asked', 'open', 'won', 'lost'))
 );
 CREATE TABLE "stripe_cursor" (
     "list" TEXT PRIMARY KEY NOT NULL,
@@ -608,15 +608,15 @@ CREATE TABLE "purchase_order" (
     "ordered_at" TIMESTAMPTZ NOT NULL,
     "paid_at" TIMESTAMPTZ,
     "returned_minor" BIGINT NOT NULL DEFAULT 0,
-    "lost_minor" BIGINT NOT NULL DEFAULT 0,
+    "charged_back_minor" BIGINT NOT NULL DEFAULT 0,
     "refund_requested_at" TIMESTAMPTZ,
     "refund_requested_by" TEXT,
     CONSTRAINT "adds_up" CHECK (total_minor = net_minor + vat_minor AND net_minor > 0 AND vat_minor >= 0),
     CONSTRAINT "known_rule" CHECK (vat_rule IN ('domestic', 'overseas', 'overseas_exempt', 'reverse_charge', 'unverified', 'outside_eu')),
     CONSTRAINT "known_state" CHECK (state IN ('awaiting_payment', 'paid', 'lapsed', 'refunded', 'charged_back')),
     CONSTRAINT "paid_at_an_instant" CHECK ((state IN ('paid', 'refunded', 'charged_back')) = (paid_at IS NOT NULL)),
-    CONSTRAINT "no_more_goes_back_than_came" CHECK (least(returned_minor, lost_minor) >= 0 AND returned_minor + lost_minor <= total_minor),
-    CONSTRAINT "gone_whole" CHECK ((state IN ('refunded', 'charged_back')) = (returned_minor + lost_minor = total_minor))
+    CONSTRAINT "no_more_is_returned_than_was_paid" CHECK (least(returned_minor, charged_back_minor) >= 0 AND returned_minor + charged_back_minor <= total_minor),
+    CONSTRAINT "gone_whole" CHECK ((state IN ('refunded', 'charged_back')) = (returned_minor + charged_back_minor = total_minor))
 );
 CREATE TABLE "licence" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
@@ -647,7 +647,7 @@ CREATE TABLE "entitlement" (
     "suspended_at" TIMESTAMPTZ,
     CONSTRAINT "interval_is_not_empty" CHECK (starts_at < ends_at)
 );
-CREATE TABLE "money_back" (
+CREATE TABLE "order_return" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "purchase_order" UUID NOT NULL REFERENCES "purchase_order" ("id") ON DELETE RESTRICT,
     "kind" TEXT NOT NULL,
@@ -697,7 +697,7 @@ CREATE TABLE "invoice" (
     CONSTRAINT "a_credit_note_corrects" CHECK ((kind = 'credit_note') = (corrects IS NOT NULL)),
     CONSTRAINT "adds_up" CHECK (total_minor = net_minor + vat_minor AND total_minor > 0 AND net_minor >= 0 AND vat_minor >= 0)
 );
-CREATE TABLE "invoice_paper" (
+CREATE TABLE "invoice_file" (
     "invoice" UUID PRIMARY KEY NOT NULL REFERENCES "invoice" ("id") ON DELETE RESTRICT,
     "pdf" BYTEA NOT NULL,
     "sha256" TEXT NOT NULL,

@@ -76,7 +76,7 @@ OFFENCES = {
     "an order buys its own quote": "UPDATE quote SET amount_minor = amount_minor + 1",
     "a licence and its entitlement are those of their order": "UPDATE licence SET net_minor = net_minor + 1",
     "an order says what went back of it, and its licence what of that was before VAT": (
-        "UPDATE money_back SET net_minor = net_minor - 1, total_minor = total_minor - 1"
+        "UPDATE order_return SET net_minor = net_minor - 1, total_minor = total_minor - 1"
     ),
     "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is": (
         "UPDATE entitlement SET revoked_at = NULL"

@@ -57,7 +57,7 @@ COLUMNS = {
     ),
     "purchase_order": (
         "id", "number", "partner", "quote", "release", "net_minor", "vat_minor", "total_minor", "vat_basis_points", "vat_rule",
-        "state", "ordered_at", "paid_at", "returned_minor", "lost_minor",
+        "state", "ordered_at", "paid_at", "returned_minor", "charged_back_minor",
     ),
     "payment": (
         "subject", "amount_minor", "received_minor", "state", "charge_id", "session_id", "refunded_minor", "requested_at", "paid_at",
@@ -69,9 +69,9 @@ COLUMNS = {
     ),
     "entitlement": ("id", "licence", "partner", "release", "starts_at", "ends_at", "revoked_at"),
     "dispute": (
-        "id", "payment_subject", "charge_id", "amount_minor", "reason", "status", "stands", "opened_at", "closed_at",
+        "id", "payment_subject", "charge_id", "amount_minor", "reason", "status", "state", "opened_at", "closed_at",
     ),
-    "money_back": ("id", "purchase_order", "kind", "dispute", "net_minor", "vat_minor", "total_minor", "at"),
+    "order_return": ("id", "purchase_order", "kind", "dispute", "net_minor", "vat_minor", "total_minor", "at"),
     "download": ("id", "entitlement", "format", "byte_count", "at"),
     "balance_transaction": (
         "id", "category", "amount_minor", "fee_minor", "net_minor", "source_id", "charge_id", "payment_subject", "status",
@@ -164,8 +164,8 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
         _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 5), None, part, back_at)
     if is_disputed:
         name, ended = f"dp_{number}", at + dt.timedelta(days=8)
-        stands = "lost" if is_lost else "won"
-        month.add("dispute", name, order, f"ch_{number}", total, "fraudulent", stands, stands, back_at, ended)
+        state = "lost" if is_lost else "won"
+        month.add("dispute", name, order, f"ch_{number}", total, "fraudulent", state, state, back_at, ended)
         _move(month, movements, day + 3, "dispute", name, order, back_at, -total, DISPUTE_FEE, 0)
         if is_lost:
             _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 6), name, (net, vat), ended)
@@ -177,7 +177,7 @@ def _give_back(  # noqa: PLR0917 (what went back, of which order, and why)
     month: Month, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
 ) -> None:
     net, vat = part
-    month.add("money_back", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, at)
+    month.add("order_return", key, order, "dispute" if dispute else "refund", dispute, net, vat, net + vat, at)
     across = chart.DISPUTES if dispute else chart.PARTNERS
     moves = [(chart.LICENCES_SOLD, across, net), (chart.VAT_COLLECTED, across, vat)]
     month.enter("dispute_lost" if dispute else "refund", str(key), at, moves)

@@ -38,14 +38,14 @@ async def given_back(licence: uuid.UUID, amount: int) -> None:
     await sales.mirror(licence, "refund", before - amount)
 
 
-async def dispute(licence: uuid.UUID, stands: str, amount: int) -> None:
-    """Let Stripe say how a dispute stands."""
+async def dispute(licence: uuid.UUID, state: str, amount: int) -> None:
+    """Let Stripe say what has become of a dispute."""
     order = await sales.order_of(licence)
     is_new = await execute(
-        """INSERT INTO dispute (id, payment_subject, charge_id, amount_minor, reason, status, stands, opened_at)
+        """INSERT INTO dispute (id, payment_subject, charge_id, amount_minor, reason, status, state, opened_at)
            VALUES ($5, $1, $5, $2, 'fraudulent', $3, $3, $4)
-           ON CONFLICT (id) DO UPDATE SET stands = excluded.stands""",
-        order, amount, stands, clock.now(), f"dp_{order}",
+           ON CONFLICT (id) DO UPDATE SET state = excluded.state""",
+        order, amount, state, clock.now(), f"dp_{order}",
     )  # fmt: skip
     assert is_new
     await follow_disputes()

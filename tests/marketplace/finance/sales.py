@@ -120,7 +120,7 @@ async def give_back(order_id: uuid.UUID) -> None:
         "UPDATE licence SET cancelled_at = $2, returned_minor = net_minor WHERE purchase_order = $1", order_id, now
     )
     await execute(
-        """INSERT INTO money_back (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
+        """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
            SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
         order_id, now,
     )  # fmt: skip

@@ -70,7 +70,7 @@ def test_a_payment_that_fails_after_it_was_made_takes_everything_back(run: Run, 
             await reconcile()
             await jobs()
             row = await order_of(order["quote"])
-            assert (row["state"], row["returned_minor"], row["lost_minor"]) == (
+            assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == (
                 "charged_back", returned, row["total_minor"] - returned,
             )  # fmt: skip
             assert "Your bank took the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))

@@ -159,7 +159,7 @@ async def once(order_id: uuid.UUID, kind: str, count: int = 1) -> None:
     source = (
         "source_id = $1::text"
         if kind == "sale"
-        else "source_id IN (SELECT id::text FROM money_back WHERE purchase_order = $1::uuid)"
+        else "source_id IN (SELECT id::text FROM order_return WHERE purchase_order = $1::uuid)"
     )
     entries = await fetch_value(f"SELECT count(*) FROM journal_entry WHERE kind = $2 AND {source}", str(order_id), kind)
     assert entries == count, f"{entries} entries of {kind}"
@@ -253,7 +253,7 @@ async def lost(name: str, how: Step = dispute) -> None:
     await jobs()
     row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
     assert row
-    assert (row["state"], row["lost_minor"]) == ("charged_back", row["total_minor"])
+    assert (row["state"], row["charged_back_minor"]) == ("charged_back", row["total_minor"])
     await once(order_id, "dispute_lost")
     assert await balance(chart.DISPUTES) == 0
     revoked = await fetch_value(

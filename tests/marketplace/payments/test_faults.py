@@ -144,7 +144,7 @@ async def check_the_end() -> None:
     }
     for name, end in ends.items():
         row = rows[named(name, "order")]
-        assert (row["state"], row["returned_minor"], row["lost_minor"]) == end, name
+        assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == end, name
         [charge] = await scenes.charges_of(row["id"])
         assert (charge["amount"], charge["amount_refunded"]) == (total, row["returned_minor"]), name
     charged = [
@@ -157,9 +157,9 @@ async def check_the_end() -> None:
     ]  # fmt: skip
     counts = {
         table: await fetch_value(f"SELECT count(*) FROM {table}")
-        for table in ("licence", "entitlement", "money_back", "payer")
+        for table in ("licence", "entitlement", "order_return", "payer")
     }
-    assert counts == {"licence": 4, "entitlement": 4, "money_back": 3, "payer": 1}
+    assert counts == {"licence": 4, "entitlement": 4, "order_return": 3, "payer": 1}
     assert await fetch_value("SELECT count(*) FROM stripe_command WHERE state <> 'done'") == 0
     await scenes.ending()
 
@@ -255,7 +255,7 @@ def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(run: Run, str
         await steer("close_dispute", dispute=told["id"], won=False)
         await scenes.sweep_events()
         await scenes.handle_events()
-        assert await fetch_value("SELECT stands FROM dispute") == "lost"
+        assert await fetch_value("SELECT state FROM dispute") == "lost"
         with clock.shifted(payees.DAYS_15):
             assert await scenes.release_shares() == 0
             await scenes.jobs()
@@ -294,7 +294,7 @@ UNDONE = """
         UNION ALL SELECT id FROM stripe_event WHERE handled_at IS NULL
         UNION ALL SELECT id::text FROM payout WHERE state NOT IN ('settled', 'failed')
         UNION ALL SELECT id::text FROM purchase_order WHERE state = 'awaiting_payment'
-        UNION ALL SELECT 'money back' WHERE (SELECT count(*) FROM money_back) < 3
+        UNION ALL SELECT 'money back' WHERE (SELECT count(*) FROM order_return) < 3
     ) AS undone"""
 
 
@@ -339,13 +339,14 @@ async def check_the_backlog(bought: int) -> None:
         total = row["total_minor"]
         ends = {"back": ("refunded", total, 0), "part": ("paid", PART, 0), "lost": ("charged_back", 0, total)}
         end = ends.get(kinds.get(name, ""), ("paid", 0, 0))
-        assert (row["state"], row["returned_minor"], row["lost_minor"]) == end
+        assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == end
         [charge] = await scenes.charges_of(name)
         assert (charge["amount"], charge["amount_refunded"]) == (total, row["returned_minor"])
     counts = {
-        table: await fetch_value(f"SELECT count(*) FROM {table}") for table in ("licence", "entitlement", "money_back")
+        table: await fetch_value(f"SELECT count(*) FROM {table}")
+        for table in ("licence", "entitlement", "order_return")
     }
-    assert counts == {"licence": bought + 5, "entitlement": bought + 5, "money_back": 3}
+    assert counts == {"licence": bought + 5, "entitlement": bought + 5, "order_return": 3}
     assert len(rows) == bought + 5
     paid = await fetch("SELECT subscriber, state FROM payout ORDER BY 1")
     assert [tuple(row) for row in paid] == [(1, "settled"), (2, "failed"), (3, "settled")]

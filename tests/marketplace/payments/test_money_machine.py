@@ -243,7 +243,7 @@ class Money(RuleBasedStateMachine):
         rows = {row["id"]: row for row in await fetch("SELECT * FROM purchase_order")}
         for sale in self.sales:
             row = rows[sale.id]
-            told = (row["state"], row["returned_minor"], row["lost_minor"])
+            told = (row["state"], row["returned_minor"], row["charged_back_minor"])
             assert told == (STATES.get(sale.state, sale.state), sale.back, sale.lost), sale
             payment = await fetch_one("SELECT * FROM payment WHERE subject = $1", sale.id)
             assert payment

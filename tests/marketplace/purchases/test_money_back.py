@@ -187,7 +187,7 @@ def test_a_refund_its_bank_returned_is_sent_again(run: Run, stripe: Any) -> None
             assert await balance(PARTNERS) == -order["total_minor"], "the partner is still owed"
             await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
             await jobs()
-            assert await fetch_value("SELECT count(*) FROM money_back") == 1, "one decision in the books, sent twice"
+            assert await fetch_value("SELECT count(*) FROM order_return") == 1, "one decision in the books, sent twice"
             await whole()
 
     run(story)
@@ -214,11 +214,11 @@ def test_a_dispute_suspends_until_it_is_decided(run: Run, stripe: Any, won: bool
             row = await order_of(order["quote"])
             shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
             if won:
-                assert (row["state"], row["lost_minor"]) == ("paid", 0)
+                assert (row["state"], row["charged_back_minor"]) == ("paid", 0)
                 assert (await browser.get(data)).status_code == 200
                 assert -await balance(LICENCES_SOLD) == order["net_minor"]
             else:
-                assert (row["state"], row["lost_minor"]) == ("charged_back", row["total_minor"])
+                assert (row["state"], row["charged_back_minor"]) == ("charged_back", row["total_minor"])
                 assert "Your bank took the payment back" in shown
                 assert (await browser.get(data)).status_code == 410
                 assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
@@ -238,7 +238,7 @@ def test_a_part_disputed_and_lost_ends_the_licence_and_its_part_of_the_money(run
             await jobs()
             await jobs()
             row = await order_of(order["quote"])
-            assert (row["state"], row["lost_minor"]) == ("paid", 3_000)
+            assert (row["state"], row["charged_back_minor"]) == ("paid", 3_000)
             standing = await fetch_one(
                 "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
             )
@@ -285,7 +285,7 @@ def test_disputes_told_twice_late_and_out_of_order_end_the_same(run: Run, stripe
                 "UPDATE stripe_event SET handled_at = NULL, received_at = now() - random() * interval '1 day'"
             )
         await jobs()
-        assert await fetch("SELECT stands FROM dispute") == [("won",)]
+        assert await fetch("SELECT state FROM dispute") == [("won",)]
         assert (await order_of(order["quote"]))["state"] == "paid"
         assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
         await whole()

@@ -133,12 +133,12 @@ def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document(run: Run) 
         await sales.pay_unseen(order)
         assert await settle_paid() == 1
         [invoice] = await papers()
-        assert await fetch_value("SELECT count(*) FROM invoice_paper") == 0
+        assert await fetch_value("SELECT count(*) FROM invoice_file") == 0
         await invoices.work_on_papers()
         await invoices.work_on_papers()
         number, pdf = await invoices.get_paper(invoice["id"])
         assert number == invoice["number"]
-        assert await fetch_value("SELECT encode(sha256($1), 'hex') = sha256 FROM invoice_paper", pdf)
+        assert await fetch_value("SELECT encode(sha256($1), 'hex') = sha256 FROM invoice_file", pdf)
         await execute("UPDATE partner SET company = 'Renamed'")
         assert (await invoices.get_paper(invoice["id"], sales.PARTNER))[1] == pdf
         assert draw(msgspec.json.decode(invoice["document"])) == pdf
@@ -146,8 +146,8 @@ def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document(run: Run) 
             await invoices.get_paper(invoice["id"], uuid.uuid4())
         for change in (
             "UPDATE invoice SET net_minor = 1",
-            "DELETE FROM invoice_paper",
-            "UPDATE invoice_paper SET pdf = ''",
+            "DELETE FROM invoice_file",
+            "UPDATE invoice_file SET pdf = ''",
         ):
             with pytest.raises(asyncpg.RestrictViolationError):
                 await execute(change)
