@@ -1,7 +1,8 @@
 """Reads the manual: which pages there are, and each as HTML. A page is a Markdown file `<part>/<name>.md`.
 
 A page's first line is its title, `# …`, and its first paragraph says what it is about. An image whose file lies beside
-the page is put into the page itself, so that its colours follow the site's light and dark.
+the page is put into the page itself, so that its colours follow the site's light and dark; the style that it has of
+its own is for where it is shown alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from msgspec import Struct
 
 from marketplace.errors import NotFound
@@ -88,7 +89,9 @@ def _renderer(part: str) -> MarkdownIt:
     def image(tokens: list[Token], at: int, *_: object) -> str:
         source = str(tokens[at].attrs["src"])
         assert re.fullmatch(r"[a-z-]+\.svg", source), f"{source} is not a picture beside the page"
-        return _folder(part).joinpath(source).read_text("utf-8")
+        svg = re.sub(r"<style>.*?</style>\n?", "", _folder(part).joinpath(source).read_text("utf-8"), flags=re.DOTALL)
+        label = escape(tokens[at].content)
+        return f'<span class="scroll picture-of" tabindex="0" role="group" aria-label="{label}">{svg}</span>'
 
     def table_open(*_: object) -> str:
         return '<div class="scroll" tabindex="0"><table>'

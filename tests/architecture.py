@@ -1,0 +1,288 @@
+"""The picture of the architecture, drawn from the code: `python -m tests.architecture` writes it for the manual and README.
+
+Parts are slices and single files on their floors. An arrow is an import; one that follows from others is left out (the
+transitive reduction), so a part may use everything that its arrows lead to. Rows are ordered and spaced as in layered
+graph drawing: long arrows get a place of their own in each row that they cross.
+
+Source: K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system structures", 1981.
+"""
+
+from __future__ import annotations
+
+import ast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
+
+from msgspec import Struct
+
+from tests.support.floors import FLOOR_OF
+from tests.support.source import PRODUCT, ROOT, file_of, imports_of, product_files, slice_of, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+PICTURE: Final = ROOT / "marketplace/docs/developer/architecture.svg"
+WIDTH: Final = 700
+ROW: Final = 54
+BOX_HEIGHT: Final = 30
+TOP: Final = 14
+LETTER: Final = 8.1
+"""The width of a letter of 14 px, about."""
+GAP: Final = 16
+SWEEPS: Final = 40
+STRAIGHT: Final = 8.0
+"""How much harder a bend pulls than a part."""
+PULL_TO_THE_MIDDLE: Final = 0.05
+
+STYLE: Final = """
+  .parts { color: #12201d; --part: #e2f1ee; --floor: #f2f6f4; --arrow: #5f7d77; --paper: #ffffff; }
+  @media (prefers-color-scheme: dark) { .parts { color: #e6eeeb; --part: #17403a; --floor: #131b19; --arrow: #8fb0a9; --paper: #0e1413; } }
+  .parts .paper { fill: var(--paper); }
+  .parts .floor { fill: var(--floor); }
+  .parts .part { fill: var(--part); stroke: var(--arrow); }
+  .parts .arrow { stroke: var(--arrow); }
+  .parts .head { fill: var(--arrow); }
+"""
+"""The colours where the picture is shown alone, as in README; in the manual they are the site's own."""
+
+
+class Point(Struct, frozen=True):
+    """A place in a row: a part, or where an arrow crosses the row of others. key: unique; width: pixels."""
+
+    key: str
+    row: int
+    width: float
+    part: str | None = None
+
+
+class Drawing(Struct, frozen=True):
+    """Rows of points from left to right, the chain of points of each arrow, and each point's centre in pixels."""
+
+    rows: list[list[Point]]
+    chains: dict[tuple[str, str], list[Point]]
+    centres: dict[str, float]
+
+
+def parts() -> dict[str, set[str]]:
+    """Return each part and the parts that it imports; only those on a floor."""
+    found: dict[str, set[str]] = {}
+    for path in product_files():
+        here = slice_of(path)
+        if here in FLOOR_OF:
+            used = found.setdefault(here, set())
+            modules = [module for module, _ in imports_of(path) if module.split(".")[0] in PRODUCT and file_of(module)]
+            used |= {there for module in modules if (there := slice_of(module.replace(".", "/"))) in FLOOR_OF}
+            used.discard(here)
+    return {here: {there for there in used if FLOOR_OF[there] < FLOOR_OF[here]} for here, used in found.items()}
+
+
+def reduced(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return the transitive reduction of a graph without circles: the fewest arrows that reach the same parts."""
+    reached: dict[str, set[str]] = {}
+    for here in sorted(graph, key=FLOOR_OF.__getitem__):
+        reached[here] = set().union(graph[here], *(reached[there] for there in graph[here]))
+    return {
+        here: {there for there in used if not any(there in reached[other] for other in used)}
+        for here, used in graph.items()
+    }
+
+
+def about(part: str) -> str:
+    """Return the first sentence of a part's docstring."""
+    path = next(
+        path
+        for name in (f"marketplace/{part}", part)
+        for path in (f"{name}.py", f"{name}/__init__.py")
+        if (ROOT / path).exists()
+    )
+    text = ast.get_docstring(tree_of(path)) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def lay_out(arrows: Mapping[str, set[str]]) -> Drawing:
+    """Place parts and the bends of arrows so that few arrows cross and most are short."""
+    floors = sorted({FLOOR_OF[part] for part in arrows}, reverse=True)
+    row_of = {part: floors.index(FLOOR_OF[part]) for part in arrows}
+    points = {part: Point(part, row_of[part], len(part) * LETTER + 26, part) for part in sorted(arrows)}
+    chains: dict[tuple[str, str], list[Point]] = {}
+    rows: list[list[Point]] = [[] for _ in floors]
+    for point in points.values():
+        rows[point.row].append(point)
+    for upper in sorted(arrows):
+        for lower in sorted(arrows[upper]):
+            crossed = range(row_of[upper] + 1, row_of[lower])
+            bends = [Point(f"{upper} {lower} {row}", row, 10) for row in crossed]
+            chains[upper, lower] = [points[upper], *bends, points[lower]]
+            for bend in bends:
+                rows[bend.row].append(bend)
+    ordered = _order(rows, list(chains.values()))
+    return Drawing(ordered, chains, _space(ordered, list(chains.values())))
+
+
+def _neighbours(chains: Sequence[Sequence[Point]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return each point's neighbours in the row above, and in the row below."""
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for chain in chains:
+        for upper, lower in pairwise(chain):
+            below.setdefault(upper.key, []).append(lower.key)
+            above.setdefault(lower.key, []).append(upper.key)
+    return above, below
+
+
+def _order(rows: list[list[Point]], chains: Sequence[Sequence[Point]]) -> list[list[Point]]:
+    """Order each row by the mean place of its neighbours, downward and upward in turn; keep the fewest crossings."""
+    above, below = _neighbours(chains)
+    best, fewest = rows, _crossings(rows, chains)
+    for sweep in range(SWEEPS):
+        downward = sweep % 2 == 0
+        neighbours = above if downward else below
+        rows = [list(row) for row in rows]
+        for row in rows if downward else reversed(rows):
+            place = {point.key: (at + 0.5) / len(line) for line in rows for at, point in enumerate(line)}
+            row.sort(key=_mean_of(neighbours, place))
+        if (found := _crossings(rows, chains)) < fewest:
+            best, fewest = rows, found
+    return best
+
+
+def _mean_of(neighbours: Mapping[str, list[str]], place: Mapping[str, float]) -> Callable[[Point], float]:
+    def mean(point: Point) -> float:
+        near = neighbours.get(point.key) or [point.key]
+        return sum(place[key] for key in near) / len(near)
+
+    return mean
+
+
+def _crossings(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]]) -> int:
+    place = {point.key: at for row in rows for at, point in enumerate(row)}
+    lines: dict[int, list[tuple[int, int]]] = {}
+    for chain in chains:
+        for upper, lower in pairwise(chain):
+            lines.setdefault(upper.row, []).append((place[upper.key], place[lower.key]))
+    return sum(
+        (one[0] - other[0]) * (one[1] - other[1]) < 0
+        for pairs in lines.values()
+        for at, one in enumerate(pairs)
+        for other in pairs[:at]
+    )
+
+
+def _space(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]]) -> dict[str, float]:
+    """Return each point's centre: as near to its neighbours' as the order and the widths of its row allow.
+
+    Arrows that cross rows pull more than others, so that they are straight.
+    """
+    above, below = _neighbours(chains)
+    centres = {point.key: WIDTH / 2 for row in rows for point in row}
+    weights = {point.key: 1 if point.part else STRAIGHT for row in rows for point in row}
+    for sweep in range(10 * SWEEPS):
+        for row in rows if sweep % 2 else reversed(rows):
+            wanted = []
+            for point in row:
+                near = [*above.get(point.key, []), *below.get(point.key, [])]
+                pulls = [(centres[key], weights[key] * weights[point.key]) for key in near] + [
+                    (WIDTH / 2, PULL_TO_THE_MIDDLE)
+                ]
+                wanted.append(sum(centre * pull for centre, pull in pulls) / sum(pull for _, pull in pulls))
+            placed = _apart(row, wanted, [weights[point.key] for point in row])
+            centres |= {point.key: centre for point, centre in zip(row, placed, strict=True)}
+    return centres
+
+
+def _apart(row: Sequence[Point], wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Return the centres nearest to the wanted ones that keep a row's order, its gaps and the margins."""
+    offsets, offset = [], 0.0
+    for at, point in enumerate(row):
+        offset += (row[at - 1].width + point.width) / 2 + GAP if at else point.width / 2 + GAP
+        offsets.append(offset)
+    most = WIDTH - GAP - row[-1].width / 2 - offsets[-1]
+    assert most >= 0, f"the row of {row[0].key} is wider than the picture"
+    blocks: list[tuple[float, float, int]] = []
+    for centre, start, weight in zip(wanted, offsets, weights, strict=True):
+        blocks.append((centre - start, weight, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (one, light, few), (other, heavy, many) = blocks[-2:]
+            blocks[-2:] = [((one * light + other * heavy) / (light + heavy), light + heavy, few + many)]
+    shifts = [min(max(shift, 0.0), most) for shift, _, count in blocks for _ in range(count)]
+    return [start + shift for start, shift in zip(offsets, shifts, strict=True)]
+
+
+def draw() -> str:
+    """Return the picture as SVG."""
+    arrows = reduced(parts())
+    drawing = lay_out(arrows)
+    height = TOP + ROW * len(drawing.rows)
+    listed = ". ".join(
+        f"{part} uses {', '.join(sorted(arrows[part]))}" for row in drawing.rows for part in _names(row) if arrows[part]
+    )
+    floors = range(TOP - 6, TOP + ROW * len(drawing.rows) - 6, ROW)
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" class="parts" role="img" aria-labelledby="parts-title parts-text"
+ width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="14">
+<style>{STYLE}</style>
+<title id="parts-title">The parts of Partage on their floors, and what each uses</title>
+<desc id="parts-text">From the top floor to the ground: {escape(listed)}.</desc>
+<defs><marker id="parts-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path class="head" d="M0 .5 8 4 0 7.5Z" fill="currentColor"/></marker></defs>
+<rect class="paper" width="{WIDTH}" height="{height}" rx="12" fill="none"/>
+{_lines(_floor(top) for top in floors)}
+{_lines(_arrow(chain, drawing) for chain in drawing.chains.values())}
+{_lines(_part(point, drawing.centres[point.key]) for row in drawing.rows for point in row if point.part)}
+</svg>
+"""
+
+
+def _lines(elements: Iterable[str]) -> str:
+    return "\n".join(elements)
+
+
+def _floor(top: int) -> str:
+    return f'<rect class="floor" x="6" y="{top}" width="{WIDTH - 12}" height="{BOX_HEIGHT + 12}" rx="8" fill="none"/>'
+
+
+def _names(row: Sequence[Point]) -> list[str]:
+    return [point.part for point in row if point.part]
+
+
+def _part(point: Point, centre: float) -> str:
+    top = TOP + ROW * point.row
+    return (
+        f"<g><title>{escape(f'{point.part}: {about(str(point.part))}')}</title>"
+        f'<rect class="part" x="{centre - point.width / 2:.1f}" y="{top}" width="{point.width:.1f}" height="{BOX_HEIGHT}" rx="7"'
+        f' fill="none" stroke="currentColor"/>'
+        f'<text x="{centre:.1f}" y="{top + 20}" text-anchor="middle" fill="currentColor">{escape(str(point.part))}</text></g>'
+    )
+
+
+def _arrow(chain: Sequence[Point], drawing: Drawing) -> str:
+    """Draw an arrow from the lower edge of a part to the upper edge of another, straight through the rows between."""
+    start, end = chain[0], chain[-1]
+    xs = [
+        _port(start, chain[1], [other[1] for other in drawing.chains.values() if other[0] == start], drawing),
+        *(drawing.centres[point.key] for point in chain[1:-1]),
+        _port(end, chain[-2], [other[-2] for other in drawing.chains.values() if other[-1] == end], drawing),
+    ]
+    y = TOP + ROW * start.row + BOX_HEIGHT
+    path = [f"M{xs[0]:.1f} {y}"]
+    for at, (x, to) in enumerate(pairwise(xs)):
+        below = y + ROW - BOX_HEIGHT
+        middle = (y + below) / 2
+        path.append(f"C{x:.1f} {middle:.0f} {to:.1f} {middle:.0f} {to:.1f} {below}")
+        y = below + BOX_HEIGHT
+        if at < len(xs) - 2:
+            path.append(f"V{y}")
+    return f'<path class="arrow" d="{" ".join(path)}" fill="none" stroke="currentColor" stroke-width="1.2" marker-end="url(#parts-head)"/>'
+
+
+def _port(part: Point, towards: Point, others: Sequence[Point], drawing: Drawing) -> float:
+    """Return where an arrow touches its part: its arrows share the middle of the edge, in the order they leave."""
+    ordered = sorted(others, key=lambda point: drawing.centres[point.key])
+    step = min(14.0, (part.width - 20) / max(1, len(ordered)))
+    return drawing.centres[part.key] + (ordered.index(towards) - (len(ordered) - 1) / 2) * step
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(draw(), "utf-8")
+    print(f"wrote {PICTURE.relative_to(ROOT)}")
