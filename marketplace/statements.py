@@ -26,6 +26,19 @@ class StatementError(Exception):
     """A `queries.sql` is malformed, or a name is not in it; the sentence begins with file and line."""
 
 
+class Invariant(Struct, frozen=True):
+    """A sentence that must always be true, and the statement whose rows are the offenders.
+
+    A slice lists those of its tables in its `invariants.py`. One is there only because no type, CHECK, key or trigger
+    can enforce it; what is merely on its way offends none.
+    """
+
+    sentence: str
+    sql: str
+    values: tuple[object, ...] = ()
+    """Of the statement's parameters $1, $2, …: account numbers and the currency."""
+
+
 class Block(Struct, frozen=True):
     """One statement or fragment as the file has it: `sql` is without the `;`, with `{fragment}` not yet inserted."""
 

@@ -1,45 +1,57 @@
-"""What must always be true of auctions: a sentence, and the SQL that names who breaks it; swept with all the others."""
+"""What must always be true of auctions: a sentence, and the SQL that names the offenders; swept with all the others."""
 
 from __future__ import annotations
 
-AUCTIONS = {
-    "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are": (
+from typing import Final
+
+from marketplace.ledger import chart
+from marketplace.statements import Invariant
+
+AUCTIONS: Final = (
+    Invariant(
+        "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are",
         """SELECT auction.id AS auction, lead.bid_count, count(bid.position) AS bids, max(bid.position) AS last
-       FROM auction LEFT JOIN auction_lead AS lead ON lead.auction = auction.id LEFT JOIN bid ON bid.auction = auction.id
-       GROUP BY auction.id, lead.bid_count
-       HAVING lead.bid_count IS NULL OR (count(bid.position), coalesce(max(bid.position), 0)) <> (lead.bid_count, lead.bid_count)"""
+           FROM auction LEFT JOIN auction_lead AS lead ON lead.auction = auction.id LEFT JOIN bid ON bid.auction = auction.id
+           GROUP BY auction.id, lead.bid_count
+           HAVING lead.bid_count IS NULL OR (count(bid.position), coalesce(max(bid.position), 0)) <> (lead.bid_count, lead.bid_count)""",
     ),
-    "bids are in the order of their instants, each within its auction": (
+    Invariant(
+        "bids are in the order of their instants, each within its auction",
         """SELECT bid.id AS bid
-       FROM (SELECT id, auction, received_at, lag(received_at) OVER (PARTITION BY auction ORDER BY position) AS before
-             FROM bid WHERE position IS NOT NULL) AS bid
-       JOIN auction ON auction.id = bid.auction JOIN auction_lead AS lead ON lead.auction = auction.id
-       WHERE received_at < before OR received_at < opens_at OR received_at >= lead.closes_at"""
+           FROM (SELECT id, auction, received_at, lag(received_at) OVER (PARTITION BY auction ORDER BY position) AS before
+                 FROM bid WHERE position IS NOT NULL) AS bid
+           JOIN auction ON auction.id = bid.auction JOIN auction_lead AS lead ON lead.auction = auction.id
+           WHERE received_at < before OR received_at < opens_at OR received_at >= lead.closes_at""",
     ),
-    "a live auction is awarded to whoever led, at the price that stood": (
+    Invariant(
+        "a live auction is awarded to its leader, at the leading price",
         """SELECT auction.id AS auction FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
-       LEFT JOIN auction_outcome AS won ON won.auction = auction.id AND won.round = 1 AND cardinality(won.lots) > 0
-       WHERE auction.kind = 'ascending' AND auction.state = 'awarded'
-         AND (won.partner, won.pays_minor) IS DISTINCT FROM (lead.leader, lead.price_minor)"""
+           LEFT JOIN auction_outcome AS won ON won.auction = auction.id AND won.round = 1 AND cardinality(won.lots) > 0
+           WHERE auction.kind = 'ascending' AND auction.state = 'awarded'
+             AND (won.partner, won.pays_minor) IS DISTINCT FROM (lead.leader, lead.price_minor)""",
     ),
-    "an awarded auction has a transcript, and no other one has": (
+    Invariant(
+        "an awarded auction has a transcript, and no other one has",
         """SELECT auction.id AS auction FROM auction LEFT JOIN auction_transcript AS transcript ON transcript.auction = auction.id
-       WHERE (auction.state = 'awarded') <> (transcript.auction IS NOT NULL)"""
+           WHERE (auction.state = 'awarded') <> (transcript.auction IS NOT NULL)""",
     ),
-    "an awarded order is bought at its award's price, under the auction that set it": (
+    Invariant(
+        "an awarded order is bought at its award's price, under the auction that set it",
         """SELECT sale.id AS sale, purchase_order.id AS "order", sale.net_minor, purchase_order.net_minor AS ordered_minor
-       FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-       JOIN purchase_order ON purchase_order.id = sale.purchase_order JOIN quote ON quote.id = purchase_order.quote
-       WHERE (purchase_order.partner, purchase_order.release, purchase_order.net_minor, quote.auction)
-             IS DISTINCT FROM (outcome.partner, sale.release, sale.net_minor, outcome.auction)"""
+           FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+           JOIN purchase_order ON purchase_order.id = sale.purchase_order JOIN quote ON quote.id = purchase_order.quote
+           WHERE (purchase_order.partner, purchase_order.release, purchase_order.net_minor, quote.auction)
+                 IS DISTINCT FROM (outcome.partner, sale.release, sale.net_minor, outcome.auction)""",
     ),
-    "a deposit that was taken is entered once as forfeited, for what was taken, and no other is": (
+    Invariant(
+        "a forfeited deposit is entered once as forfeited, for what was captured, and no other is",
         """SELECT entry.id AS entry, entry.source_id AS deposit, received_minor, posted.amount_minor
-       FROM journal_entry AS entry LEFT JOIN auction_deposit ON auction_deposit.id::text = entry.source_id
-       LEFT JOIN payment ON payment.subject = auction_deposit.id
-       LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
-                          WHERE posting.entry = entry.id AND (debit, credit) = ('411000', '758100')) AS posted ON true
-       WHERE entry.kind = 'deposit_forfeited'
-         AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor)"""
+           FROM journal_entry AS entry LEFT JOIN auction_deposit ON auction_deposit.id::text = entry.source_id
+           LEFT JOIN payment ON payment.subject = auction_deposit.id
+           LEFT JOIN LATERAL (SELECT sum(amount_minor) AS amount_minor FROM posting
+                              WHERE posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)) AS posted ON true
+           WHERE entry.kind = 'deposit_forfeited'
+             AND (ending IS DISTINCT FROM 'forfeited' OR received_minor IS DISTINCT FROM posted.amount_minor)""",
+        (chart.PARTNERS, chart.FORFEITED_DEPOSITS),
     ),
-}
+)

@@ -1,42 +1,58 @@
-"""What must always be true of private releases: a sentence, and the SQL that names who breaks it; swept with all the others."""
+"""What must always be true of private releases and of what is promised for them: a sentence, and the SQL that names the offenders; swept with all the others."""
 
 from __future__ import annotations
 
-RELEASES = {
-    "a dataset has spent what its releases did": (
+from typing import Final
+
+from marketplace.statements import Invariant
+
+RELEASES: Final = (
+    Invariant(
+        "a dataset has spent what its releases did",
         """SELECT code AS dataset, spent_micro, coalesce(sum(release.epsilon_micro), 0) AS releases_micro
-       FROM dataset LEFT JOIN release ON release.dataset = dataset.code
-       GROUP BY code HAVING spent_micro <> coalesce(sum(release.epsilon_micro), 0)"""
+           FROM dataset LEFT JOIN release ON release.dataset = dataset.code
+           GROUP BY code HAVING spent_micro <> coalesce(sum(release.epsilon_micro), 0)""",
     ),
-    "a sealed release has people, cells and the hashes of both": (
+    Invariant(
+        "a sealed release has people, cells and the hashes of both",
         """SELECT id AS release FROM release WHERE state = 'sealed'
-       AND (contributors = 0 OR total_weight = 0 OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')"""
+           AND (contributors = 0 OR total_weight = 0 OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')""",
     ),
-    "a year of subscribers has lost what its releases are charged with": (
+    Invariant(
+        "a year of subscribers has lost what its releases are charged with",
         """SELECT privacy_year.year, privacy_year.rho_nano, sums.rho_nano AS charged_nano
-       FROM privacy_year LEFT JOIN (
-           SELECT year, sum(rho_nano) AS rho_nano, sum(epsilon_micro) FILTER (WHERE is_pure) AS pure_micro,
-                  sum(rho_nano) FILTER (WHERE NOT is_pure) AS gaussian_rho_nano
-           FROM privacy_spend GROUP BY year
-       ) AS sums ON sums.year = privacy_year.year
-       WHERE (privacy_year.rho_nano, privacy_year.gaussian_rho_nano, privacy_year.pure_micro) <>
-             (coalesce(sums.rho_nano, 0), coalesce(sums.gaussian_rho_nano, 0), coalesce(sums.pure_micro, 0))"""
+           FROM privacy_year LEFT JOIN (
+               SELECT year, sum(rho_nano) AS rho_nano, sum(epsilon_micro) FILTER (WHERE is_pure) AS pure_micro,
+                      sum(rho_nano) FILTER (WHERE NOT is_pure) AS gaussian_rho_nano
+               FROM privacy_spend GROUP BY year
+           ) AS sums ON sums.year = privacy_year.year
+           WHERE (privacy_year.rho_nano, privacy_year.gaussian_rho_nano, privacy_year.pure_micro) <>
+                 (coalesce(sums.rho_nano, 0), coalesce(sums.gaussian_rho_nano, 0), coalesce(sums.pure_micro, 0))""",
     ),
-    "a release that the gate let pass has a dossier that says so, and a blocked one has one that does not": (
+    Invariant(
+        "a release that the gate let pass has a dossier that says so, and a blocked one has one that does not",
         """SELECT release.id AS release, state FROM release JOIN dossier ON dossier.release = release.id
-       WHERE passed <> (state IN ('assessed', 'sealed')) OR state NOT IN ('assessed', 'sealed', 'blocked')
-       UNION ALL
-       SELECT id, state FROM release WHERE state IN ('assessed', 'blocked')
-       AND NOT EXISTS (SELECT FROM dossier WHERE dossier.release = release.id)"""
+           WHERE passed <> (state IN ('assessed', 'sealed')) OR state NOT IN ('assessed', 'sealed', 'blocked')
+           UNION ALL
+           SELECT id, state FROM release WHERE state IN ('assessed', 'blocked')
+           AND NOT EXISTS (SELECT FROM dossier WHERE dossier.release = release.id)""",
     ),
-    "only sealed releases have editions or are called back, and each level is coarser than the one before": (
+    Invariant(
+        "only sealed releases have editions or are called back, and each level is coarser than the one before",
         """SELECT release.id AS release, state FROM release WHERE state <> 'sealed'
-       AND (EXISTS (SELECT FROM edition WHERE edition.release = release.id)
-            OR EXISTS (SELECT FROM revocation WHERE revocation.release = release.id))
-       UNION ALL
-       SELECT finer.release, 'sealed' FROM edition AS finer JOIN edition AS coarser
-           ON coarser.release = finer.release AND coarser.level = finer.level + 1
-       WHERE coarser.noise_variance_micro <= finer.noise_variance_micro OR coarser.row_count > finer.row_count"""
+           AND (EXISTS (SELECT FROM edition WHERE edition.release = release.id)
+                OR EXISTS (SELECT FROM revocation WHERE revocation.release = release.id))
+           UNION ALL
+           SELECT finer.release, 'sealed' FROM edition AS finer JOIN edition AS coarser
+               ON coarser.release = finer.release AND coarser.level = finer.level + 1
+           WHERE coarser.noise_variance_micro <= finer.noise_variance_micro OR coarser.row_count > finer.row_count""",
     ),
-}
-"""Sentence → SQL that returns the offenders."""
+    Invariant(
+        "what a term promises in all covers its promises, each to a line that there is",
+        """SELECT contributor_term.id AS term, promised_minor, sum(minimum_micro) AS promises_micro
+           FROM contributor_term JOIN contributor_promise ON contributor_promise.term = contributor_term.id
+           LEFT JOIN subscriber ON subscriber.reference = contributor_promise.subscriber
+           GROUP BY contributor_term.id
+           HAVING sum(minimum_micro) > promised_minor * 10000::numeric OR count(*) <> count(subscriber.reference)""",
+    ),
+)

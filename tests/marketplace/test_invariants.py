@@ -35,14 +35,14 @@ OFFENCES = {
     "bids are in the order of their instants, each within its auction": (
         "UPDATE bid SET received_at = (SELECT min(received_at) FROM bid) - interval '1 microsecond' WHERE position = 2"
     ),
-    "a live auction is awarded to whoever led, at the price that stood": (
+    "a live auction is awarded to its leader, at the leading price": (
         "UPDATE auction_outcome SET pays_minor = pays_minor + 1 WHERE cardinality(lots) > 0"
     ),
     "an awarded auction has a transcript, and no other one has": "DELETE FROM auction_transcript",
     "an awarded order is bought at its award's price, under the auction that set it": (
         "UPDATE auction_sale SET net_minor = net_minor + 1"
     ),
-    "a deposit that was taken is entered once as forfeited, for what was taken, and no other is": (
+    "a forfeited deposit is entered once as forfeited, for what was captured, and no other is": (
         """INSERT INTO journal_entry (kind, source_id, at, recorded_at, currency, text)
            VALUES ('deposit_forfeited', gen_random_uuid()::text, now(), now(), 'EUR', 'x')"""
     ),
@@ -88,7 +88,7 @@ OFFENCES = {
     "an entitlement is suspended by a dispute, and never while it is revoked": (
         "UPDATE entitlement SET suspended_at = now() WHERE licence = '{held}'"
     ),
-    "no more is given back than was taken": "UPDATE payment SET received_minor = 1 WHERE state = 'refunded'",
+    "no more is refunded than was received": "UPDATE payment SET received_minor = 1 WHERE state = 'refunded'",
     "only sealed releases are licensed": "UPDATE release SET state = 'noised', sealed_at = NULL",
     "nobody downloads outside their entitlement": (
         """INSERT INTO download (id, entitlement, format, byte_count, at)
@@ -127,7 +127,7 @@ OFFENCES = {
     "no subscriber is owed less than nothing": (
         "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
     ),
-    "a reversal moves back exactly what it takes back": (
+    "a reversal moves exactly what it reverses, the other way": (
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE entry = (SELECT min(id) FROM journal_entry WHERE kind = 'reversal')"
     ),
     "a statement's lines make its closing balance": "UPDATE bank_statement SET closing_minor = closing_minor + 1",
@@ -135,7 +135,7 @@ OFFENCES = {
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE id = (SELECT max(id) FROM posting WHERE debit = '512100')"
     ),
     "what explains a bank line adds up to it": "UPDATE bank_match SET amount_minor = amount_minor - 1 WHERE undone_at IS NULL",
-    "a match is entered for its amount, and taken back exactly when it is undone": (
+    "a match is entered for its amount, and reversed exactly when it is undone": (
         "UPDATE bank_match SET undone_at = NULL WHERE undone_at IS NOT NULL"
     ),
     "the suspense account holds the bank lines that nothing explains": (
@@ -160,7 +160,7 @@ OFFENCES = {
     "a payout is settled by a bank line or a transfer of its own, or its batch's": (
         "UPDATE bank_match SET undone_at = now() WHERE target_kind = 'payout_line'"
     ),
-    "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was let go": (
+    "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was written off": (
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
     ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",

@@ -1,0 +1,52 @@
+"""What must always be true of the books: a sentence, and the SQL that names the offenders; swept with all the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marketplace.ledger import chart
+from marketplace.statements import Invariant
+
+BOOKS: Final = (
+    Invariant(
+        "a journal entry moves something",
+        """SELECT id AS entry, kind, source_id FROM journal_entry
+           WHERE NOT EXISTS (SELECT FROM posting WHERE posting.entry = journal_entry.id)""",
+    ),
+    Invariant(
+        "what the last closed month ended with is what its postings and those before add up to",
+        """SELECT month, account FROM period_balance AS kept JOIN period USING (month) CROSS JOIN LATERAL (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = account), 0) AS debit_minor,
+                      coalesce(sum(amount_minor) FILTER (WHERE credit = account), 0) AS credit_minor
+               FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
+               WHERE account IN (debit, credit) AND at < ends_at) AS books
+           WHERE month = (SELECT max(month) FROM period_balance)
+             AND (books.debit_minor, books.credit_minor) <> (kept.debit_minor, kept.credit_minor)""",
+    ),
+    Invariant(
+        "nothing moves Stripe's account but its balance transactions",
+        """SELECT journal_entry.id AS entry, kind, source_id FROM posting
+           JOIN journal_entry ON journal_entry.id = posting.entry
+           WHERE $1::text IN (debit, credit) AND NOT starts_with(kind, 'stripe_')""",
+        (chart.STRIPE,),
+    ),
+    Invariant(
+        "a reversal moves exactly what it reverses, the other way",
+        """SELECT back.id AS entry, back.reverses FROM journal_entry AS back
+           WHERE (kind = 'reversal') <> (reverses IS NOT NULL) OR EXISTS (
+               (SELECT debit, credit, amount_minor, count(*) FROM posting WHERE entry = back.reverses GROUP BY 1, 2, 3
+                EXCEPT SELECT credit, debit, amount_minor, count(*) FROM posting WHERE entry = back.id GROUP BY 1, 2, 3)
+               UNION ALL
+               (SELECT credit, debit, amount_minor, count(*) FROM posting WHERE entry = back.id AND back.reverses IS NOT NULL
+                GROUP BY 1, 2, 3
+                EXCEPT SELECT debit, credit, amount_minor, count(*) FROM posting WHERE entry = back.reverses GROUP BY 1, 2, 3))""",
+    ),
+    Invariant(
+        "nothing was entered in a month after it closed, and months closed one after the other",
+        """SELECT journal_entry.id::text AS entry, period.month FROM period JOIN journal_entry
+               ON journal_entry.at >= period.starts_at AND journal_entry.at < period.ends_at AND recorded_at > closed_at
+           UNION ALL
+           SELECT NULL, month FROM (SELECT month, starts_at, lag(ends_at) OVER (ORDER BY month) AS before FROM period) AS told
+           WHERE before <> starts_at""",
+    ),
+)

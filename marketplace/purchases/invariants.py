@@ -1,0 +1,159 @@
+"""What must always be true of orders, their licences and their invoices: a sentence, and the SQL that names the offenders; swept with all the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marketplace.ledger import chart
+from marketplace.statements import Invariant
+
+SALES: Final = (
+    Invariant(
+        "a sale is entered for what its order says",
+        """SELECT purchase_order.id AS "order", journal_entry.id AS entry
+           FROM journal_entry JOIN purchase_order ON purchase_order.id::text = journal_entry.source_id
+           WHERE journal_entry.kind = 'sale' AND (net_minor, vat_minor, 0) <> (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE (debit, credit) = ($1::text, $2::text)), 0)::bigint,
+                      coalesce(sum(amount_minor) FILTER (WHERE (debit, credit) = ($1, $3::text)), 0)::bigint,
+                      count(*) FILTER (WHERE (debit, credit) NOT IN (($1, $2), ($1, $3)))
+               FROM posting WHERE posting.entry = journal_entry.id)""",
+        (chart.PARTNERS, chart.LICENCES_SOLD, chart.VAT_COLLECTED),
+    ),
+    Invariant(
+        "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes",
+        """SELECT order_return.id AS back, entry.id AS entry, entry.kind
+           FROM order_return FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
+             ON entry.source_id = order_return.id::text
+            AND entry.kind = CASE order_return.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
+           LEFT JOIN LATERAL (
+               SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = $1::text AND credit = against), 0) AS net_minor,
+                      coalesce(sum(amount_minor) FILTER (WHERE debit = $2::text AND credit = against), 0) AS vat_minor,
+                      count(*) FILTER (WHERE credit <> against OR debit NOT IN ($1, $2)) AS others
+               FROM posting CROSS JOIN (SELECT CASE entry.kind WHEN 'refund' THEN $3::text ELSE $4::text END AS against) AS side
+               WHERE posting.entry = entry.id
+           ) AS books ON true
+           WHERE entry.id IS NULL OR order_return.id IS NULL OR books.others > 0
+              OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor)""",
+        (chart.LICENCES_SOLD, chart.VAT_COLLECTED, chart.PARTNERS, chart.DISPUTES),
+    ),
+    Invariant(
+        "a paid order has its payment, sale entry, licence and entitlement",
+        """SELECT purchase_order.id AS "order", purchase_order.state, payment.state AS payment, licence.id AS licence,
+                  entitlement.id AS entitlement, sale.id AS sale
+           FROM purchase_order
+           LEFT JOIN payment ON payment.subject = purchase_order.id
+           LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+           LEFT JOIN entitlement ON entitlement.licence = licence.id
+           LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
+           WHERE purchase_order.state IN ('paid', 'refunded', 'charged_back')
+             AND (payment.state IS DISTINCT FROM 'paid' AND payment.state IS DISTINCT FROM 'refunded'
+                  OR licence.id IS NULL OR entitlement.id IS NULL OR sale.id IS NULL)""",
+    ),
+    Invariant(
+        "an order that is not paid has no licence and no sale entry",
+        """SELECT purchase_order.id AS "order", purchase_order.state FROM purchase_order
+           WHERE state NOT IN ('paid', 'refunded', 'charged_back')
+             AND (EXISTS (SELECT FROM licence WHERE licence.purchase_order = purchase_order.id)
+                  OR EXISTS (SELECT FROM journal_entry WHERE kind = 'sale' AND source_id = purchase_order.id::text))""",
+    ),
+    Invariant(
+        "a payment is over what its order owes",
+        """SELECT purchase_order.id AS "order", total_minor, payment.amount_minor AS payment_minor
+           FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
+           WHERE (payment.amount_minor, payment.currency) <> (total_minor, purchase_order.currency)""",
+    ),
+    Invariant(
+        "an order buys its own quote",
+        """SELECT purchase_order.id AS "order", quote.id AS quote
+           FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
+           WHERE (purchase_order.partner, purchase_order.release, net_minor, purchase_order.currency)
+                 <> (quote.partner, quote.release, quote.amount_minor, quote.currency)""",
+    ),
+    Invariant(
+        "a licence and its entitlement are those of their order",
+        """SELECT licence.id AS licence, purchase_order.id AS "order"
+           FROM licence JOIN purchase_order ON purchase_order.id = licence.purchase_order
+           LEFT JOIN entitlement ON entitlement.licence = licence.id
+           WHERE (licence.release, licence.net_minor, licence.currency)
+                 <> (purchase_order.release, purchase_order.net_minor, purchase_order.currency)
+              OR (entitlement.partner, entitlement.release) <> (purchase_order.partner, purchase_order.release)""",
+    ),
+    Invariant(
+        "an order says what went back of it, and its licence what of that was before VAT",
+        """SELECT purchase_order.id AS "order", purchase_order.state, returned_minor, charged_back_minor, back.*
+           FROM purchase_order LEFT JOIN LATERAL (
+               SELECT coalesce(sum(total_minor) FILTER (WHERE kind = 'refund'), 0) AS refunds_minor,
+                      coalesce(sum(total_minor) FILTER (WHERE kind <> 'refund'), 0) AS disputes_minor,
+                      coalesce(sum(net_minor), 0) AS back_net_minor
+               FROM order_return WHERE order_return.purchase_order = purchase_order.id) AS back ON true
+           WHERE (returned_minor, charged_back_minor) <> (refunds_minor, disputes_minor) OR back_net_minor <> coalesce(
+               (SELECT returned_minor FROM licence WHERE licence.purchase_order = purchase_order.id), 0)""",
+    ),
+    Invariant(
+        "an order whose money is gone has its licence cancelled and its entitlement revoked; refunded, its payment is",
+        """SELECT purchase_order.id AS "order", purchase_order.state, payment.state AS payment, licence.cancelled_at,
+                  entitlement.revoked_at
+           FROM purchase_order
+           LEFT JOIN payment ON payment.subject = purchase_order.id
+           LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+           LEFT JOIN entitlement ON entitlement.licence = licence.id
+           WHERE purchase_order.state IN ('refunded', 'charged_back')
+                 AND (licence.cancelled_at IS NULL OR entitlement.revoked_at IS NULL)
+              OR purchase_order.state = 'refunded' AND payment.state IS DISTINCT FROM 'refunded'""",
+    ),
+    Invariant(
+        "a licence is cancelled with its entitlement, and only where money goes back",
+        """SELECT licence.id AS licence, licence.cancelled_at, entitlement.revoked_at
+           FROM licence LEFT JOIN entitlement ON entitlement.licence = licence.id
+           JOIN purchase_order ON purchase_order.id = licence.purchase_order
+           WHERE licence.cancelled_at IS NOT NULL AND entitlement.revoked_at IS NULL AND entitlement.id IS NOT NULL
+              OR licence.cancelled_at IS NULL AND entitlement.revoked_at IS NOT NULL AND charged_back_minor = 0
+              OR licence.cancelled_at IS NOT NULL AND purchase_order.state NOT IN ('refunded', 'charged_back')
+                 AND NOT EXISTS (SELECT FROM stripe_command WHERE subject = licence.purchase_order AND verb = 'refund')""",
+    ),
+    Invariant(
+        "an entitlement is suspended by a dispute, and never while it is revoked",
+        """SELECT entitlement.id AS entitlement, suspended_at, revoked_at
+           FROM entitlement JOIN licence ON licence.id = entitlement.licence
+           WHERE suspended_at IS NOT NULL AND (revoked_at IS NOT NULL OR NOT EXISTS (
+               SELECT FROM dispute WHERE payment_subject = licence.purchase_order))""",
+    ),
+    Invariant(
+        "only sealed releases are licensed",
+        """SELECT licence.id AS licence, release.id AS release, release.state
+           FROM licence JOIN release ON release.id = licence.release WHERE release.state <> 'sealed'""",
+    ),
+    Invariant(
+        "an entry that moves revenue has its invoice or credit note, for what it moves",
+        """SELECT entry.id AS entry, entry.kind, source_id, invoice.number, sold_minor, taxed_minor, invoice.net_minor, invoice.vat_minor
+           FROM journal_entry AS entry
+           LEFT JOIN (SELECT entry, sum(CASE $1::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS sold_minor,
+                        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END) AS taxed_minor
+                 FROM posting GROUP BY entry) AS moved ON moved.entry = entry.id
+           LEFT JOIN invoice ON invoice.entry = entry.id
+           WHERE (sold_minor, taxed_minor) <> (0, 0) AND invoice.id IS NULL
+                 AND entry.source_id ~ '^[0-9a-f-]{36}$'
+              OR invoice.id IS NOT NULL AND (coalesce(sold_minor, 0), coalesce(taxed_minor, 0)) <> (
+                  CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * net_minor,
+                  CASE invoice.kind WHEN 'invoice' THEN 1 ELSE -1 END * vat_minor)""",
+        (chart.LICENCES_SOLD, chart.VAT_COLLECTED),
+    ),
+    Invariant(
+        "the numbers of invoices and credit notes leave no gap and rise with time",
+        """SELECT series, count(*), max(position) AS highest, number_series.last, bool_and(rises) AS rises
+           FROM (SELECT series, position,
+                        issued_at >= lag(issued_at, 1, issued_at) OVER (PARTITION BY series ORDER BY position) AS rises
+                 FROM invoice) AS numbered
+           LEFT JOIN number_series ON number_series.code = series
+           GROUP BY series, number_series.last
+           HAVING count(*) <> max(position) OR max(position) IS DISTINCT FROM number_series.last OR NOT bool_and(rises)""",
+    ),
+    Invariant(
+        "a credit note corrects its own order's invoice, and together they give back no more than it asked",
+        """SELECT note.corrects, min(note.number) AS first, sum(note.total_minor) AS back_minor, min(sale.total_minor) AS sold_minor
+           FROM invoice AS note JOIN invoice AS sale ON sale.number = note.corrects
+           WHERE note.kind = 'credit_note' GROUP BY note.corrects
+           HAVING sum(note.total_minor) > min(sale.total_minor)
+               OR bool_or(note.purchase_order <> sale.purchase_order OR sale.kind <> 'invoice')""",
+    ),
+)
