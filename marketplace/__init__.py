@@ -1,1 +1,1 @@
-"""The service: slices named by the trade's nouns, each importing only downward, with three doors on top."""
+"""The service: slices named by the trade's nouns, each importing only downward, with three entry points on top."""

@@ -121,9 +121,13 @@ def build(arguments: argparse.Namespace) -> int:
 
         with Progress() as progress:
             release = await build_release(
-                arguments.dataset, events=arguments.events, subscribers=arguments.subscribers,
-                period_from=arguments.period_from, period_to=arguments.period_to, progress=progress,
-            )  # fmt: skip
+                arguments.dataset,
+                events=arguments.events,
+                subscribers=arguments.subscribers,
+                period_from=arguments.period_from,
+                period_to=arguments.period_to,
+                progress=progress,
+            )
         row = await get_release(release)
         print(
             f"{row['state']} {release}: {row['row_count']} cells published of {row['key_count']}, "
@@ -168,8 +172,8 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (demo, serve, jobs, migrate, check, ingest, build):
-        says = (command.__doc__ or "").strip()
-        sub = commands.add_parser(command.__name__, help=says, description=says)
+        description = (command.__doc__ or "").strip()
+        sub = commands.add_parser(command.__name__, help=description, description=description)
         sub.set_defaults(run=command)
         if command is build:
             sub.add_argument("dataset", help="code of the dataset")

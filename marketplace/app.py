@@ -1,4 +1,4 @@
-"""The people's door: the Litestar application, its middleware, and the one table from refusals to HTTP."""
+"""The site: the Litestar application, its middleware, and the one table from refusals to HTTP."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
-MACHINE_DOORS = ("/api/", "/webhooks/", "/static/", "/healthz", "/metrics", "/schema")
+MACHINE_PATHS = ("/api/", "/webhooks/", "/static/", "/healthz", "/metrics", "/schema")
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
 STRIPE_CHECKOUT = "https://checkout.stripe.com"
@@ -87,8 +87,8 @@ def security_headers(settings_: Settings) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-class Calm:
-    """Outermost: security headers on every answer, and one calm sentence when even the error page fails."""
+class SecurityHeaders:
+    """Outermost: security headers on every answer, and one plain sentence when even the error page fails."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap the application."""
@@ -114,7 +114,7 @@ class Calm:
 
         try:
             await self.app(scope, receive, send_guarded)
-        except Exception:  # the last door before the server's own
+        except Exception:  # the last handler before the server's own
             log.exception("an answer failed", path=scope["path"])
             if started:
                 raise
@@ -142,8 +142,8 @@ class Languages:
             chosen, path = first, f"/{rest}"
         else:
             wish = headers.get(b"accept-language", b"").decode("latin-1")
-            chosen = preferred(wish) if wish or not path.startswith(MACHINE_DOORS) else "en"
-            if not path.startswith(MACHINE_DOORS):
+            chosen = preferred(wish) if wish or not path.startswith(MACHINE_PATHS) else "en"
+            if not path.startswith(MACHINE_PATHS):
                 query = scope["query_string"]
                 target = f"/{chosen}{quote(path)}".encode() + (b"?" + query if query else b"")
                 answer = [(b"location", target), (b"vary", b"accept-language")]
@@ -158,8 +158,8 @@ class Languages:
 
 
 def for_machines(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether the answer is read by a program: RFC 9457 rather than a page."""
-    return request.scope["path"].startswith(MACHINE_DOORS) or "json" in request.headers.get("accept", "")
+    """Return whether the answer is read by a program: RFC 9457 rather than a page."""
+    return request.scope["path"].startswith(MACHINE_PATHS) or "json" in request.headers.get("accept", "")
 
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -183,7 +183,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
                 {"field": str(item.get("key", "")), "detail": str(item.get("message", ""))} for item in error.extra
             ]
     elif fault := _of_a_value(error):
-        log.warning("a value that cannot be taken", path=request.scope["path"], error=str(error))
+        log.warning("a value that cannot be stored", path=request.scope["path"], error=str(error))
         status, sentence = fault[0], gettext(fault[1])
     else:
         log.error("a request failed", path=request.scope["path"], method=request.method, exc_info=error)
@@ -201,9 +201,13 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
     came_from = _came_from(request.headers.get("referer", ""))
     answer = page(
-        "web/refused.html", status_code=status, status=status, sentence=sentence, heading=gettext(HEADINGS.get(status, SOMETHING)),
+        "web/refused.html",
+        status_code=status,
+        status=status,
+        sentence=sentence,
+        heading=gettext(HEADINGS.get(status, SOMETHING)),
         back=came_from if request.method == "POST" and came_from != "/" else "",
-    )  # fmt: skip
+    )
     answer.headers.update(headers)
     return answer
 
@@ -217,7 +221,7 @@ def _came_from(referer: str) -> str:
 
 
 def _of_a_value(error: Exception) -> tuple[int, str] | None:
-    """Tell whether a value that came in is at fault: one the database cannot hold, or JSON nested beyond reading."""
+    """Return whether a value that came in is at fault: one the database cannot hold, or JSON nested beyond reading."""
     if isinstance(error, asyncpg.DataError):
         return 422, "A value is out of range or holds a character that cannot be kept."
     if isinstance(error, RecursionError) and "deserializing" in str(error):
@@ -251,22 +255,22 @@ SENTENCES = {
     400: "This request is malformed; go back, check what you wrote and try again.",
     403: "This form is no longer valid; go back, reload the page and try again.",
     404: "There is nothing at this address.",
-    405: "This address does not take that kind of request.",
-    413: "That is too large; at most 1 MB is taken.",
-    415: "This address takes another kind of content.",
+    405: "This address does not accept that kind of request.",
+    413: "That is too large; at most 1 MB is accepted.",
+    415: "This address accepts another kind of content.",
     429: "Too many requests; wait a minute and try again.",
 }
 
 
 def _http_sentence(error: HTTPException) -> str:
     """Say in a sentence what the framework refused; the names of fields at fault are kept, its own words are not."""
-    said = (
+    errors = (
         [(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra]
         if isinstance(error.extra, list)
         else []
     )
     fields = [
-        name for key, message in said for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])
+        name for key, message in errors for name in (re.findall(r"field `(\w+)`|\$\.(\w+)", message) or [(key, "")])
     ]
     fields = [one or other for one, other in fields if one or other]
     if error.status_code == HTTPStatus.BAD_REQUEST and fields:
@@ -289,10 +293,10 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
         await database.close_pool()
 
 
-def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIApp:
+def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = ()) -> ASGIApp:
     """Return the site with every slice's pages and APIs.
 
-    manages_pool: the database pool lives as long as the site. doors: further route handlers, an operator's own.
+    manages_pool: the database pool lives as long as the site. further_routes: route handlers, an operator's own.
     """
     app = Litestar(
         route_handlers=[
@@ -303,7 +307,7 @@ def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIA
                 cache_control=CacheControlHeader(max_age=86400, public=True),
             ),
             *routes(),
-            *doors,
+            *further_routes,
         ],
         lifespan=[_lifespan] if manages_pool else [],
         logging_config=None,
@@ -321,7 +325,7 @@ def create_app(*, manages_pool: bool = True, doors: Sequence[Any] = ()) -> ASGIA
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State(),
     )
-    return Calm(Languages(Identify(app)))
+    return SecurityHeaders(Languages(Identify(app)))
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (

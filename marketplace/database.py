@@ -1,4 +1,4 @@
-"""The database: one engine, `transaction()` and a few verbs that join whatever transaction is open.
+"""The database: one engine, `transaction()` and a few verbs that join the open transaction, if any.
 
 Piccolo 1.38 leaves three holes that this file closes: a failed COMMIT leaks its connection, a nested transaction is a
 no-op (here it is a savepoint), and a child task silently shares its parent's transaction (here it is refused).
@@ -66,7 +66,7 @@ class Transaction(PostgresTransaction):
             self.transaction = self.connection.transaction(isolation=self.isolation, readonly=self.readonly)
             await self.begin()
         except BaseException:
-            await self._give_back()
+            await self._release()
             raise
         self.context = self.engine.current_transaction.set(self)
         return self
@@ -82,10 +82,10 @@ class Transaction(PostgresTransaction):
             await (self.rollback() if kind else self.commit())
         finally:
             self.engine.current_transaction.reset(self.context)
-            await self._give_back()
+            await self._release()
         return False
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         if self.engine.pool:
             await self.engine.pool.release(self.connection)
         else:
@@ -128,7 +128,7 @@ async def _leave(_: asyncpg.Connection) -> None:
 
 
 async def close_pool() -> None:
-    """Let go of every connection."""
+    """Close every connection."""
     if DB.pool:
         await asyncio.wait_for(DB.close_connection_pool(), 10)
 
@@ -139,7 +139,7 @@ def transaction(*, isolation: str | None = None, readonly: bool = False) -> Tran
 
 
 def is_in_transaction() -> bool:
-    """Tell whether this task has a transaction open, which every verb joins."""
+    """Return whether this task has a transaction open, which every verb joins."""
     return DB.current_transaction.get() is not None
 
 
@@ -290,8 +290,8 @@ async def fetch_columns(sql: str, *values: object) -> list[NDArray[np.int64]]:
     if count < 0:  # Where the first row's number of columns would be is the end's mark.
         return []
     layout = _layout(count)
-    held = (len(whole) - COPY_HEADER_BYTES - 2) // layout.itemsize
-    rows = np.frombuffer(whole, dtype=layout, offset=COPY_HEADER_BYTES, count=held)
+    count_of_rows = (len(whole) - COPY_HEADER_BYTES - 2) // layout.itemsize
+    rows = np.frombuffer(whole, dtype=layout, offset=COPY_HEADER_BYTES, count=count_of_rows)
     assert all((rows[f"length{i}"] == 8).all() for i in range(count)), "every value is a 64-bit integer"  # noqa: PLR2004
     return [rows[f"value{i}"].astype(np.int64) for i in range(count)]
 
@@ -305,6 +305,6 @@ def _layout(columns: int) -> np.dtype[Any]:
 
 
 async def lock(name: str) -> None:
-    """Hold the advisory lock `name` until the open transaction ends; refuse to be called outside one."""
+    """Acquire the advisory lock `name` and keep it until the open transaction ends; refuse to be called outside one."""
     assert is_in_transaction(), "a lock lives as long as its transaction"
     await fetch_value("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)

@@ -7,14 +7,14 @@
     ├── Conflict     it contradicts what is already recorded                         409
     └── Expired      it was true, and its time has passed                            410
 
-A refusal carries one sentence a person can act on; fields named in braces are filled at the door, so that the
+A refusal carries one sentence a person can act on; fields named in braces are filled in at the edge, so that the
 sentence can be translated first. A programmer's error is an assertion, never a refusal.
 """
 
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818 (the house's word)
+class Refusal(Exception):  # noqa: N818 (the code base's word)
     """One sentence why not, with the fields it names."""
 
     status = 400

@@ -58,11 +58,11 @@ class LockSession:
 async def exclusive(
     name: str, *, wait: bool = True, session: LockSession | None = None, on_wait: Callable[[], None] | None = None
 ) -> AsyncIterator[bool]:
-    """Hold the lock `name` during the block; yields whether this task has it.
+    """Lock `name` during the block; yields whether this task has it.
 
     wait: whether to wait until the lock is free; otherwise a lock that another task has yields False at once.
     session: a session that several locks share; by default the lock opens one of its own and closes it.
-    on_wait: called each time the lock turns out to be taken.
+    on_wait: called each time the lock turns out to be another's.
     """
     here = _in_this_process.setdefault(name, asyncio.Lock())
     if here.locked():

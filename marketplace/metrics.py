@@ -1,6 +1,6 @@
-"""The monitor's door: what stands still, is lost or broken, as Prometheus reads it; figures alone, nobody's data.
+"""Metrics for Prometheus: what is stuck, lost or broken, as figures alone and nobody's data.
 
-Every figure is read from the database, so that any site tells the same, whichever worker did the work.
+Every figure is read from the database, so that every site reports the same, no matter which worker did the work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from marketplace import clock
 from marketplace.errors import NotAllowed
 from marketplace.finance.queries import last_run
-from marketplace.jobs.scheduler import list_last_runs
+from marketplace.jobs.queries import list_last_runs
 from marketplace.jobs.timetable import jobs
 from marketplace.payments.queries import count_amiss
 from marketplace.settings import settings
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
-AMISS: Final = {
+FAILURES: Final = {
     "stuck_commands": "Commands that Stripe has not done within ten minutes, or refused, and nobody gave up",
     "lost_events": "Events that no webhook brought in time, ever",
     "waiting_events": "Events that nothing has looked into yet",
 }
 
 
-class _Told:
-    """What is known of the house at one instant, as a collector."""
+class _Snapshot:
+    """The figures of one instant, as a collector."""
 
     def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
         self.families = families
@@ -43,8 +43,8 @@ class _Told:
         return self.families
 
 
-def _gauge(name: str, says: str, values: Iterable[tuple[str, float]], label: str = "") -> GaugeMetricFamily:
-    family = GaugeMetricFamily(f"partage_{name}", says, labels=[label] if label else [])
+def _gauge(name: str, description: str, values: Iterable[tuple[str, float]], label: str = "") -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"partage_{name}", description, labels=[label] if label else [])
     for of, value in values:
         family.add_metric([of] if label else [], value)
     return family
@@ -52,28 +52,44 @@ def _gauge(name: str, says: str, values: Iterable[tuple[str, float]], label: str
 
 async def measure() -> list[GaugeMetricFamily]:
     """Return every figure: jobs and their last runs, Stripe's commands and events, exceptions, invariants."""
-    now, runs = clock.now(), await list_last_runs()
-    amiss, last = await count_amiss(), await last_run()
-    broken = [run["found"] for run in runs if run["job"] == "sweep-invariants" and run["found"] is not None]
+    now, runs = clock.now(), await list_last_runs(list(jobs()))
+    failures, last = await count_amiss(), await last_run()
+    broken = [run.found for run in runs if run.job == "sweep-invariants" and run.found is not None]
     return [
-        _gauge("job_interval_seconds", "How often a job is due", [(job, every) for job, (every, _) in jobs().items()], "job"),
         _gauge(
-            "job_age_seconds", "Since a job last finished",
-            [(run["job"], (now - run["finished_at"]).total_seconds()) for run in runs if run["finished_at"]], "job",
+            "job_interval_seconds",
+            "How often a job is due",
+            [(job, every) for job, (every, _) in jobs().items()],
+            "job",
         ),
-        _gauge("job_failing", "Whether a job's latest run failed", [(run["job"], run["is_failing"]) for run in runs], "job"),
-        *(_gauge(name, says, [("", amiss[name])]) for name, says in AMISS.items()),
-        _gauge("exceptions", "What the last comparison with Stripe left unmatched", [("", last["unmatched"])] if last else []),
         _gauge(
-            "balance_differs_cents", "Stripe's balance less the books', at the last comparison",
+            "job_age_seconds",
+            "Since a job last finished",
+            [(run.job, (now - run.finished_at).total_seconds()) for run in runs if run.finished_at],
+            "job",
+        ),
+        _gauge("job_failing", "Whether a job's latest run failed", [(run.job, run.is_failing) for run in runs], "job"),
+        *(_gauge(name, description, [("", failures[name])]) for name, description in FAILURES.items()),
+        _gauge(
+            "exceptions",
+            "What the last comparison with Stripe left unmatched",
+            [("", last["unmatched"])] if last else [],
+        ),
+        _gauge(
+            "balance_differs_cents",
+            "Stripe's balance less the books', at the last comparison",
             [("", last["stripe_minor"] - last["ledger_minor"])] if last else [],
         ),
-        _gauge("invariants_broken", "Offenders that the last sweep of what must always be true has named", [("", of) for of in broken]),
-    ]  # fmt: skip
+        _gauge(
+            "invariants_broken",
+            "Offenders that the last sweep of what must always be true has named",
+            [("", of) for of in broken],
+        ),
+    ]
 
 
 def may_read(authorization: str, address: str, *, is_forwarded: bool) -> bool:
-    """Tell whether a caller may read: the token's holder, or without a token this machine itself, no proxy between."""
+    """Return whether a caller may read: the token's holder, or without a token this machine itself, no proxy between."""
     token = settings().metrics_token
     if token:
         return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
@@ -85,13 +101,13 @@ def may_read(authorization: str, address: str, *, is_forwarded: bool) -> bool:
 
 @get("/metrics", include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Tell the monitor how the house stands."""
+    """Report the figures to the monitor."""
     is_forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
     address = request.client.host if request.client else ""
     if not may_read(request.headers.get("authorization", ""), address, is_forwarded=is_forwarded):
         raise NotAllowed("Metrics are for the monitor: send its token, or ask from this machine.")
     registry = CollectorRegistry()
-    registry.register(_Told(await measure()))
+    registry.register(_Snapshot(await measure()))
     return Response(generate_latest(registry), headers={"content-type": EXPOSITION})
 
 

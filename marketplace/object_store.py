@@ -63,7 +63,7 @@ async def put(key: str, data: bytes | Path) -> None:
     try:
         await obstore.put_async(store(), key, data)
     except TROUBLES as error:
-        raise Conflict("The object store did not take an object: {error}", error=str(error).splitlines()[0]) from error
+        raise Conflict("The object store refused an object: {error}", error=str(error).splitlines()[0]) from error
 
 
 async def get(key: str) -> bytes:
@@ -91,7 +91,7 @@ async def size(key: str) -> int:
 
 
 def public_object(key: str) -> str:
-    """Return `key` if delivery may serve it; whatever is private, or could climb there, is as if it did not exist."""
+    """Return `key` if delivery may serve it; what is private, or could climb there, is as if it did not exist."""
     if not key.startswith("releases/") or any(part in {"", ".", ".."} for part in key.split("/")) or "\\" in key:
         raise NotFound("That object is not in the store.")
     return key

@@ -24,8 +24,8 @@ LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
 
 
-def _setting(variable: str, default: str, says: str) -> Any:  # noqa: ANN401 (dataclasses.field is untyped by nature)
-    return field(metadata={"variable": variable, "default": default, "says": says})
+def _setting(variable: str, default: str, description: str) -> Any:  # noqa: ANN401 (dataclasses.field is untyped by nature)
+    return field(metadata={"variable": variable, "default": default, "description": description})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def refuse_demo_settings(chosen: Settings) -> None:
     if chosen.seller_siren == DEMO_SIREN:
         raise Invalid("Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever.")
     if not chosen.stripe_webhook_secret:
-        raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it nobody's webhooks can be told from Stripe's.")
+        raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it forged webhooks cannot be told apart from Stripe's.")
 
 
 def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:

@@ -1,4 +1,4 @@
-"""Stripe's door: a webhook is verified, stored as it came and answered at once; a job looks into it."""
+"""Stripe's webhooks: one is verified, stored as it came and answered at once; a job looks into it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketplace.payments.events import take_event
 
 @post("/webhooks/stripe", status_code=HTTP_200_OK, include_in_schema=False)
 async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
-    """Take one event; anything that Stripe did not sign is malformed (400)."""
+    """Receive one event; anything that Stripe did not sign is malformed (400)."""
     try:
         await take_event(await request.body(), request.headers.get("stripe-signature"))
     except Invalid as refusal:

@@ -101,9 +101,16 @@ class Line(Struct, frozen=True):
 
 
 async def create_partner(
-    *, company: str, country: str, vat_number: str, name: str, email: str, password: str, language: str = "fr",
+    *,
+    company: str,
+    country: str,
+    vat_number: str,
+    name: str,
+    email: str,
+    password: str,
+    language: str = "fr",
     partner_id: uuid.UUID | None = None,
-) -> uuid.UUID:  # fmt: skip
+) -> uuid.UUID:
     """Sign a company up with its first person and return its id; the same `partner_id` again changes nothing.
 
     Refuses malformed fields and, with Conflict, an email that signs in already.

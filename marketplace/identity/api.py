@@ -1,4 +1,4 @@
-"""The machines' door of who is who: whose key this is."""
+"""The API of identity: whose key this is."""
 
 from __future__ import annotations
 

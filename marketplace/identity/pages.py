@@ -92,7 +92,7 @@ class NewKey(Token):
 
 
 class Colleague(Token):
-    """Whom a partner invites."""
+    """The person that a partner invites."""
 
     name: str
     email: str
@@ -123,7 +123,7 @@ async def _sign_in_context(following: str) -> dict[str, Any]:
 
 @get("/sign-in")
 async def sign_in_page(request: Asked, following: Next = "") -> Template | Redirect:
-    """Ask for email and password; whoever is signed in is sent on."""
+    """Ask for email and password; a person who is signed in is sent on."""
     if request.user:
         return see(own_path(following) or await home_of(request.user))
     return page("identity/sign_in.html", error="", email="", **await _sign_in_context(following))
@@ -177,9 +177,15 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
     """Sign a company up; a steward vets it then."""
     try:
         created = await actions.create_partner(
-            company=data.company, country=data.country, vat_number=data.vat_number, name=data.name, email=data.email,
-            password=data.password, language=language.get(), partner_id=data.form_id,
-        )  # fmt: skip
+            company=data.company,
+            country=data.country,
+            vat_number=data.vat_number,
+            name=data.name,
+            email=data.email,
+            password=data.password,
+            language=language.get(),
+            partner_id=data.form_id,
+        )
         person = await actions.sign_in(data.email, data.password)
     except Refusal as refusal:
         return again("identity/sign_up.html", refusal, form=data, countries=formats.countries())
@@ -198,9 +204,13 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
     """Claim a line and sign in as its holder."""
     try:
         person = await actions.claim_line(
-            clean_reference(data.reference), data.code, email=data.email, name=data.name, password=data.password,
+            clean_reference(data.reference),
+            data.code,
+            email=data.email,
+            name=data.name,
+            password=data.password,
             language=language.get(),
-        )  # fmt: skip
+        )
     except Refusal as refusal:
         return again("identity/activate.html", refusal, form=data)
     return await _entered(request, person, "/earnings", data.email)
@@ -351,9 +361,11 @@ async def partners_page(number: Page = 1) -> Template:
 async def partner_page(partner_id: FromPath[uuid.UUID], number: Page = 1) -> Template:
     """Show a partner and ask for the decision."""
     return page(
-        "identity/partner.html", company=await queries.get_partner(partner_id), error="",
+        "identity/partner.html",
+        company=await queries.get_partner(partner_id),
+        error="",
         people=await queries.list_people(partner_id, number),
-    )  # fmt: skip
+    )
 
 
 @post("/partners/{partner_id:uuid}/vet", guards=[staff("steward")], status_code=200)
@@ -386,7 +398,28 @@ async def check_vat(partner_id: FromPath[uuid.UUID]) -> Redirect:
 
 
 ROUTES = [
-    sign_in_page, sign_in, one_click, sign_out_page, sign_out, sign_up_page, sign_up, activation_page, activate,
-    joining_page, join, profile_page, change_password, erase, company_page, invite, keys_page, create_key, revoke_key,
-    partners_page, partner_page, vet, refuse, check_vat,
-]  # fmt: skip
+    sign_in_page,
+    sign_in,
+    one_click,
+    sign_out_page,
+    sign_out,
+    sign_up_page,
+    sign_up,
+    activation_page,
+    activate,
+    joining_page,
+    join,
+    profile_page,
+    change_password,
+    erase,
+    company_page,
+    invite,
+    keys_page,
+    create_key,
+    revoke_key,
+    partners_page,
+    partner_page,
+    vet,
+    refuse,
+    check_vat,
+]

@@ -20,7 +20,7 @@ async def hash_password(password: str) -> str:
 
 
 async def matches(encoded: str | None, password: str) -> bool:
-    """Tell whether the password is the hashed one; as slow without a hash as with one, so that time tells nothing."""
+    """Return whether the password is the hashed one; as slow without a hash as with one, so that time reveals nothing."""
 
     def verify() -> bool:
         try:
@@ -33,7 +33,7 @@ async def matches(encoded: str | None, password: str) -> bool:
 
 
 def is_outdated(encoded: str) -> bool:
-    """Tell whether a hash was made with other parameters than today's."""
+    """Return whether a hash was made with other parameters than today's."""
     return HASHER.check_needs_rehash(encoded)
 
 

@@ -86,7 +86,7 @@ class OneClickRow(Struct, frozen=True):
 
 
 class OneClickPerson(Struct, frozen=True):
-    """One of the demo's people, whom one click signs in."""
+    """One of the demo's people, who can sign in by one click."""
 
     name: str
     email: str
@@ -135,7 +135,7 @@ class InvitationPage(Struct, frozen=True):
 
 
 async def one_click_people() -> list[OneClickPerson]:
-    """List the demo's people, whom one click signs in: a partner's first, staff last; a dozen at most."""
+    """List the demo's people, who can sign in by one click: a partner's first, staff last; a dozen at most."""
     rows = await fetch_rows(OneClickRow, SQL["list_one_click_people"], ONE_CLICK_DOMAIN)
     people = [
         OneClickPerson(readable.name, readable.email, row.staff_role, row.subscriber, row.company)

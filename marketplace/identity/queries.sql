@@ -14,8 +14,8 @@ LIMIT $6
 OFFSET $7;
 
 -- name: list_one_click_people
--- The demo's people, whose email ends in $1, and subscribers, whose emails are sealed: partners' first, staff first of all
--- in the order that keeps them among the fifty.
+-- The demo's people, whose email ends in $1, and subscribers, whose emails are sealed: staff, partners' people, then
+-- subscribers, so that the first are among the fifty.
 SELECT
     person.id,
     person.name,
@@ -32,6 +32,7 @@ ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_
 LIMIT 50;
 
 -- fragment: partner_columns
+-- A partner as pages show it; `partner` is in FROM.
 partner.id,
     partner.company,
     partner.country,

@@ -71,7 +71,7 @@ def clean_reference(text: str) -> int:
     """Return a line's reference as the number it is. Refuses anything else."""
     digits = re.sub(r"[\s.\-]", "", text)
     if not re.fullmatch(r"[0-9]{1,18}", digits):
-        raise Invalid("A line's reference is a number; it stands in your operator's letter.", field="reference")
+        raise Invalid("A line's reference is a number; you find it in your operator's letter.", field="reference")
     return int(digits)
 
 

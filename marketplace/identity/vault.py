@@ -2,8 +2,8 @@
 
 A sealed value names the key that made it, so keys are changed by putting a new one first in PARTAGE_IDENTITY_KEYS; the
 old ones still open until everything is sealed anew. What is sealed is bound to its table too, and padded to one length,
-so that its size tells nothing. A keyed fingerprint tells that two rows hold the same IBAN or email, and to whom lacks the
-key it tells nothing.
+so that its size reveals nothing. A keyed fingerprint shows that two rows have the same IBAN or email; without the key
+it reveals nothing.
 Source: NIST SP 800-38D (AES-GCM), RFC 5869 (HKDF).
 """
 
@@ -83,7 +83,7 @@ def unseal(key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str 
 def find_content(
     key_id: str, sealed: bytes, row: uuid.UUID, line: int, *, table: str = BANK_DETAILS
 ) -> dict[str, str] | None:
-    """Return what `unseal` does, or None where it refuses, which the log tells: for who has others to go on with."""
+    """Return what `unseal` does, or None where it refuses, which is logged: for callers that go on with other rows."""
     try:
         return unseal(key_id, sealed, row, line, table=table)
     except UnopenableError as problem:

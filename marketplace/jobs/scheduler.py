@@ -19,28 +19,18 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one
+from marketplace.database import execute
+from marketplace.jobs.queries import find_last_slot, has_finished
+from marketplace.jobs.tables import JobRun
 from marketplace.jobs.timetable import DAY, MINUTE, jobs
 from marketplace.locks import LockSession, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    import asyncpg
+    from marketplace.database import Values
 
 log = structlog.get_logger(__name__)
-
-
-async def list_last_runs() -> list[asyncpg.Record]:
-    """Return each job's last finished run, and whether its latest one failed."""
-    return await fetch(
-        """SELECT job, error IS NOT NULL AS is_failing, finished_at, found FROM unnest($1::text[]) AS job
-           CROSS JOIN LATERAL (SELECT error FROM job_run WHERE job_run.job = job.job ORDER BY slot DESC LIMIT 1) AS latest
-           LEFT JOIN LATERAL (SELECT finished_at, found FROM job_run WHERE job_run.job = job.job AND finished_at IS NOT NULL
-                              ORDER BY slot DESC LIMIT 1) AS finished ON true
-           ORDER BY job""",
-        list(jobs()),
-    )
 
 
 def slot_of(now: dt.datetime, every: int) -> dt.datetime:
@@ -49,50 +39,51 @@ def slot_of(now: dt.datetime, every: int) -> dt.datetime:
 
 
 async def run_due(session: LockSession, job: str, every: int, work: Callable[[], Awaitable[object]]) -> bool:
-    """Run the job's present slot unless it ran; tell whether this call did it. A failure is recorded and tried again."""
+    """Run the job's present slot unless it ran; return whether this call did it. A failure is recorded and tried again."""
     slot = slot_of(clock.now(), every)
-    if await fetch_one("SELECT 1 FROM job_run WHERE job = $1 AND slot = $2 AND finished_at IS NOT NULL", job, slot):
+    if await has_finished(job, slot):
         return False
     async with exclusive(f"job {job}", wait=False, session=session) as is_ours:
         return is_ours and await _run_slot(job, slot, every, work)
 
 
 async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
-    last = await fetch_one("SELECT max(slot) AS slot FROM job_run WHERE job = $1 AND finished_at IS NOT NULL", job)
-    last_slot = last["slot"] if last else None
+    last_slot = await find_last_slot(job)
     if last_slot is not None and last_slot >= slot:
         return False
     missed = max(0, round((slot - last_slot).total_seconds() / every) - 1) if last_slot else 0
     await execute(
         """INSERT INTO job_run (job, slot, missed, started_at) VALUES ($1, $2, $3, $4)
            ON CONFLICT (job, slot) DO UPDATE SET started_at = excluded.started_at, error = NULL""",
-        job, slot, missed, clock.now(),
-    )  # fmt: skip
+        job,
+        slot,
+        missed,
+        clock.now(),
+    )
+    this = (JobRun.job == job) & (JobRun.slot == slot)
     try:
         done = await work()
     except Exception as error:
-        await execute(
-            "UPDATE job_run SET error = $3 WHERE job = $1 AND slot = $2", job, slot, f"{type(error).__name__}: {error}"
-        )
+        failed: Values = {JobRun.error: f"{type(error).__name__}: {error}"}
+        await JobRun.update(failed).where(this)
         log.exception("job failed; tried again at its next tick", job=job, slot=slot)
         return False
-    await execute(
-        "UPDATE job_run SET finished_at = $3, error = NULL, found = $4 WHERE job = $1 AND slot = $2",
-        job, slot, clock.now(), done if isinstance(done, int) else None,
-    )  # fmt: skip
+    found = done if isinstance(done, int) else None
+    finished: Values = {JobRun.finished_at: clock.now(), JobRun.error: None, JobRun.found: found}
+    await JobRun.update(finished).where(this)
     return True
 
 
 async def delete_old_runs() -> None:
     """Keep a month of finished runs."""
-    await execute("DELETE FROM job_run WHERE finished_at < $1", clock.now() - dt.timedelta(days=31))
+    await JobRun.delete().where(JobRun.finished_at < clock.now() - dt.timedelta(days=31))
 
 
 @contextlib.asynccontextmanager
 async def ticking() -> AsyncIterator[None]:
     """Tick in the running event loop while the block runs; any number of workers may.
 
-    What is under way at the end is given up, and taken up by whoever ticks next.
+    What is under way at the end is given up, and done by the next worker that ticks.
     """
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a tick skipped while the last one works is no news
     session = LockSession()
@@ -102,9 +93,12 @@ async def ticking() -> AsyncIterator[None]:
     everything = jobs() | {"delete-old-runs": (DAY, delete_old_runs)}
     for job, (every, work) in everything.items():
         scheduler.add_job(
-            run_due, IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC), args=[session, job, every, work], id=job,
+            run_due,
+            IntervalTrigger(seconds=min(every, MINUTE), timezone=dt.UTC),
+            args=[session, job, every, work],
+            id=job,
             next_run_time=dt.datetime.now(dt.UTC),
-        )  # fmt: skip
+        )
     scheduler.start()
     try:
         yield

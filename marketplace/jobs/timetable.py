@@ -1,4 +1,4 @@
-"""Every scheduled job on one screen: its name, its interval, what it does. Jobs pull whatever is due."""
+"""Every scheduled job on one screen: its name, its interval, what it does. Jobs pull what is due."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 async def sweep_invariants() -> int:
-    """Name whatever must always be true and is not; return how many offenders there are."""
+    """Log every invariant that is broken; return how many offenders there are."""
     offenders = await invariants.broken()
     for line in offenders:
         log.error("invariant broken", offender=line)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace.__main__ import parser
-from marketplace.app import MACHINE_DOORS, routes
+from marketplace.app import MACHINE_PATHS, routes
 from marketplace.docs import manual
 from marketplace.errors import NotFound
 from marketplace.jobs.timetable import jobs
@@ -38,7 +38,7 @@ def test_every_command_is_listed() -> None:
 
 
 def test_every_setting_is_listed() -> None:
-    described = [[f.metadata["variable"], f.metadata["default"], f.metadata["says"]] for f in fields(Settings)]
+    described = [[f.metadata["variable"], f.metadata["default"], f.metadata["description"]] for f in fields(Settings)]
     assert table_of("settings") == described
 
 
@@ -52,7 +52,7 @@ def test_every_route_for_machines_is_listed() -> None:
         for handler in routes()
         for path in handler.paths
         for method in handler.http_methods - {"HEAD", "OPTIONS"}
-        if path.startswith(MACHINE_DOORS)
+        if path.startswith(MACHINE_PATHS)
     ]
     assert table_of("routes") == sorted(described, key=lambda row: row[0].split()[::-1])
 

@@ -152,7 +152,7 @@ async def broken() -> None:
 
 def with_doors() -> Browser:
     """Visit a site that has two doors of the test's own."""
-    return Browser(create_app(manages_pool=False, doors=[echo, broken]))
+    return Browser(create_app(manages_pool=False, further_routes=[echo, broken]))
 
 
 def test_machines_get_problems(run: Callable[..., Any]) -> None:
