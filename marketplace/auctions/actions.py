@@ -19,7 +19,7 @@ from marketplace.auctions import receipts, rules, sealing
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
 from marketplace.auctions.lanes import lane_of
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
-from marketplace.catalogue.actions import keep_window
+from marketplace.catalogue.actions import reserve_window
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.settings import settings
@@ -307,7 +307,7 @@ async def place_sealed_bid(
             await execute("UPDATE auction_lead SET bid_count = $2 WHERE auction = $1", auction, position)
             if held["kind"] == "exclusive" and position == 1:
                 # From its first bid on the window is somebody's, and the award may come late: nobody is quoted in it until then.
-                await keep_window(auction, held["offer"], held["exclusive_from"], held["exclusive_to"])
+                await reserve_window(auction, held["offer"], held["exclusive_from"], held["exclusive_to"])
             await tell(auction)
         known = row or await fetch_one("SELECT * FROM bid WHERE id = $1", bid)
         if known is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import rfc8785
 
 from marketplace.catalogue.actions import price_now
+from marketplace.catalogue.queries import list_priced_releases
 from marketplace.database import fetch, fetch_one
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon
 
@@ -65,11 +66,11 @@ async def reckon_reserve(
 
     Refuses a release that is not for sale.
     """
-    rows = await fetch("SELECT * FROM release WHERE id = ANY($1) ORDER BY period_to DESC", list(releases))
-    priced = {row["id"]: (await price_now(row, now=now)).inputs for row in rows}
+    rows = await list_priced_releases(releases)
+    priced = {row.id: (await price_now(row, now=now)).inputs for row in rows}
     if kind == "exclusive" and opens_at and ends_at:
         [(release, inputs)] = priced.items()
-        return await _of_window(offer, release, inputs, rows[0]["dataset"], (opens_at, ends_at), now)
+        return await _of_window(offer, release, inputs, rows[0].dataset, (opens_at, ends_at), now)
     floors = {release: inputs.floor_minor for release, inputs in priced.items()}
     floor = min(floors.values())
     document: Any = {"floor_minor": floor, "waterfall": [{"name": "floor", "amount_minor": floor}]}

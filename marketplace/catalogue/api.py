@@ -6,17 +6,18 @@ import asyncio
 import functools
 import json
 import uuid
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
-from marketplace.datasets.queries import get_release, key_zones, list_editions
+from marketplace.catalogue.queries import Listing, ListingRow
+from marketplace.datasets.queries import get_release, key_zones
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.guards import vetted_partner
@@ -24,23 +25,13 @@ from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
-
     from marketplace.privacy.geography import Geography
 
-PUBLISHED = (
-    "id", "dataset", "period_from", "period_to", "sealed_at", "epsilon_micro", "threshold", "key_count", "row_count",
-    "suppressed_micro", "consenting", "population", "latest_event_at", "revision", "note_fr", "note_en", "schema_version",
-    "delta_exponent", "mean_error_micro", "error_people", "error_events", "r_indicator_micro", "revoked_at",
-)  # fmt: skip
-EDITION = ("level", "variance_multiple", "noise_variance_micro", "threshold", "row_count", "error_people")
-DESCRIBED = (
-    "code", "title_fr", "title_en", "description_fr", "description_en", "area", "zone_table", "h3_resolution", "grain",
-)  # fmt: skip
 MOST_HEXAGONS = 20_000
-"""Outlines of H3's cells that are told: four megabytes of them."""
+"""Outlines of H3's cells that are given: four megabytes of them."""
+DESCRIBED = tuple(name for name in ListingRow.__struct_fields__ if name in Listing.__struct_fields__)
+"""What is said of a dataset in the list and on its own: code, titles, descriptions, area, zones and grain."""
+QUOTED = ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered", "auction")
 MOST_KEPT_BYTES = 40_000_000
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
@@ -79,26 +70,28 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     releases = await queries.list_listed_releases(code, number)
     return _only(listing, DESCRIBED) | {
         "releases": [
-            _only(row, PUBLISHED) | {"editions": [_only(edition, EDITION) for edition in await list_editions(row["id"])]}
+            asdict(row) | {"editions": [asdict(level) for level in await queries.list_levels(row.id)]}
             for row in releases.rows
         ],
-        "page": number, "more": releases.more,
-    }  # fmt: skip
+        "page": number,
+        "more": releases.more,
+    }
 
 
 @get("/api/v1/datasets/{code:str}/zones.geojson")
 async def get_zones(code: FromPath[str]) -> Response[bytes]:
     """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
     listing = await queries.get_listing(code)
-    document = _documents().get(listing["offer"])
+    document = _documents().get(listing.offer)
     if document is None:
-        geography, zones = await get_geography(listing["zone_table"]), await key_zones(code)
+        geography, zones = await get_geography(listing.zone_table), await key_zones(code)
         if geography is H3 and len(zones) > MOST_HEXAGONS:
             raise Conflict(
-                "This dataset has {zones} zones of H3; outlines are told of {most} at most, and follow from their codes.",
-                zones=len(zones), most=MOST_HEXAGONS,
-            )  # fmt: skip
-        document = _documents()[listing["offer"]] = await asyncio.to_thread(_document, geography, zones)
+                "This dataset has {zones} zones of H3; outlines are given of {most} at most, and follow from their codes.",
+                zones=len(zones),
+                most=MOST_HEXAGONS,
+            )
+        document = _documents()[listing.offer] = await asyncio.to_thread(_document, geography, zones)
         while sum(map(len, _documents().values())) > MOST_KEPT_BYTES:
             _documents().pop(next(iter(_documents())))
     return Response(document, media_type="application/geo+json", headers={"Cache-Control": "public, max-age=3600"})
@@ -116,10 +109,11 @@ def _documents() -> dict[uuid.UUID, bytes]:
 
 
 @post("/api/v1/quotes", guards=[vetted_partner])
-async def ask_for_quote(
-    request: Request[Any, Any, Any], data: JSONBody[QuoteRequest],
+async def request_quote(
+    request: Request[Any, Any, Any],
+    data: JSONBody[QuoteRequest],
     key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Sign a price; the Idempotency-Key, a UUID, is the quote's id, so that asking again answers the same."""
     partner = request.scope["user"].partner
     await get_release(data.release)
@@ -134,10 +128,11 @@ async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any])
 
 @post("/api/v1/previews", guards=[vetted_partner], status_code=200)
 async def preview(
-    request: Request[Any, Any, Any], data: JSONBody[PreviewRequest],
+    request: Request[Any, Any, Any],
+    data: JSONBody[PreviewRequest],
     key: Annotated[uuid.UUID, HeaderParameter(name="Idempotency-Key")],
-) -> dict[str, int]:  # fmt: skip
-    """Tell how much of a release survives in the partner's own zones, rounded, before it pays."""
+) -> dict[str, int]:
+    """Return how much of a release survives in the partner's own zones, rounded, before it pays."""
     answer = await actions.preview_zones(request.scope["user"].partner, data.release, data.zones, preview_id=key)
     return asdict(answer)
 
@@ -154,13 +149,12 @@ async def keys() -> dict[str, str]:
 
 async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
-    known = ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered", "auction")
-    by_auction = {"transcript": f"/api/v1/auctions/{row['auction']}/transcript"} if row["auction"] else {}
-    return _only(row, known) | by_auction | signed(row)
+    by_auction = {"transcript": f"/api/v1/auctions/{row.auction}/transcript"} if row.auction else {}
+    return _only(row, QUOTED) | by_auction | signed(row)
 
 
-def _only(row: Mapping[str, Any] | asyncpg.Record, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: row[name] for name in names}
+def _only(row: Struct, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
-ROUTES = [list_datasets, get_dataset, get_zones, ask_for_quote, get_quote, preview, keys]
+ROUTES = [list_datasets, get_dataset, get_zones, request_quote, get_quote, preview, keys]

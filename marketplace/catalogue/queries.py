@@ -3,56 +3,191 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.catalogue import rules
-from marketplace.database import fetch, fetch_one
-from marketplace.datasets.queries import cells, get_dataset, key_zones
+from marketplace.catalogue.tables import ExclusiveWindow, Quote
+from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.datasets.queries import cells, key_zones
+from marketplace.datasets.tables import Dataset, Edition, Release
 from marketplace.datasets.zone_tables import get_geography
 from marketplace.errors import NotFound, Refusal
+from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
 from marketplace.web import maps
 
 if TYPE_CHECKING:
-    import datetime as dt
-    import uuid
-
-    import asyncpg
+    from collections.abc import Sequence
 
     from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Outlines
 
 SAMPLE_ROWS = 10
-DAYS_SHOWN = 28
-LISTED = """
-    FROM offer
-    JOIN dataset ON dataset.code = offer.dataset
-    JOIN LATERAL (
-        SELECT id, period_from, period_to, sealed_at, consenting, population, threshold, row_count, suppressed_micro
-        FROM release WHERE release.dataset = dataset.code AND release.state = 'sealed'
-          AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
-        ORDER BY period_to DESC, sealed_at DESC LIMIT 1
-    ) AS latest ON true
-    WHERE offer.withdrawn_at IS NULL
-"""
-ACCENTED, PLAIN = "àâäáãåçèéêëìíîïñòóôöõùúûüýÿ", "aaaaaaceeeeiiiinooooouuuuyy"
+SQL: Final = load_statements(__package__)
 
 
-def _plain(*columns: str) -> str:
-    texts = " || ' ' || ".join(f"dataset.{column}" for column in columns)
-    return f"translate(replace(lower({texts}), 'œ', 'oe'), '{ACCENTED}', '{PLAIN}')"
+class ListingRow(Struct, frozen=True):
+    """A dataset for sale as the catalogue lists it, with its latest release; the period is half-open."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    consenting: int
+    population: int
+    threshold: int
 
 
-WORDS = (
-    f"(to_tsvector('french', {_plain('title_fr', 'description_fr', 'area')}) "
-    f"|| to_tsvector('english', {_plain('title_en', 'description_en', 'area')}) "
-    f"|| to_tsvector('simple', {_plain('title_fr', 'title_en', 'description_fr', 'description_en', 'area', 'code')}))"
-)
-SOUGHT = "(to_tsquery('french', $1) || to_tsquery('english', $1) || to_tsquery('simple', $1))"
-"""Each language by its own stems, and every word by its beginning."""
+class Listing(Struct, frozen=True):
+    """A dataset for sale with its licence terms; `latest` is its latest release."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zone_table: str | None
+    h3_resolution: int
+    grain: str
+    product: str
+    age_bands: list[str]
+    max_cells: int
+    max_events: int
+    parent_resolution: int
+    offer: uuid.UUID
+    lines_fr: str
+    lines_en: str
+    months: int
+    latest: uuid.UUID
+
+
+class ListedRelease(rules.PricedRelease, frozen=True):
+    """A sealed release as its page shows it; the period is half-open, ε and shares are in millionths."""
+
+    period_from: dt.datetime
+    period_to: dt.datetime
+    epsilon_micro: int
+    delta_exponent: int
+    threshold: int
+    key_count: int
+    row_count: int
+    suppressed_micro: int
+    consenting: int
+    population: int
+    error_people: int
+    r_indicator_micro: int | None
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+
+
+class PublishedRelease(Struct, frozen=True):
+    """A sealed release as lists and the API publish it; `revoked_at` is when it was called back."""
+
+    id: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    sealed_at: dt.datetime
+    epsilon_micro: int
+    threshold: int
+    key_count: int
+    row_count: int
+    suppressed_micro: int
+    consenting: int
+    population: int
+    latest_event_at: dt.datetime | None
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+    delta_exponent: int
+    mean_error_micro: int
+    error_people: int
+    error_events: int
+    r_indicator_micro: int | None
+    revoked_at: dt.datetime | None
+
+
+class Level(Struct, frozen=True):
+    """An accuracy level of a release coarser than the release itself; its noise variance is in millionths."""
+
+    level: int
+    variance_multiple: int
+    noise_variance_micro: int
+    threshold: int
+    row_count: int
+    error_people: int
+
+
+class CountedBy(Struct, frozen=True):
+    """What a dataset counts, by which zones: a table of the operator's own, or H3's cells of a resolution."""
+
+    product: str
+    zone_table: str | None
+    h3_resolution: int
+
+
+class SignedQuote(Struct, frozen=True):
+    """A quote with the document it is checked against; the amount is in cents before VAT."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    release: uuid.UUID
+    level: int
+    amount_minor: int
+    document: bytes
+    signature: bytes
+    expires_at: dt.datetime
+    auction: uuid.UUID | None
+    """The auction that set the price, or None."""
+
+
+class QuotePage(SignedQuote, frozen=True):
+    """A partner's own quote with what it is for; the release's period is half-open."""
+
+    currency: str
+    quoted_at: dt.datetime
+    code: str
+    title_fr: str
+    title_en: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    is_expired: bool
+    is_ordered: bool
+
+
+class QuoteSubject(Struct, frozen=True):
+    """Who asked for a quote, of which release, at which accuracy level."""
+
+    partner: uuid.UUID
+    release: uuid.UUID
+    level: int
+
+
+class VatCountry(Struct, frozen=True):
+    """What decides a partner's VAT: its country (ISO 3166-1 alpha-2), and when VIES confirmed its number."""
+
+    country: str
+    vat_confirmed_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,91 +208,107 @@ class Glance:
     """How many figures of each zone are published; a zone with none is absent."""
 
 
-async def list_listings(search: str, page: int) -> Paged[Any]:
-    """Return one page of what is for sale, freshest first; `search` takes words of both languages, or their beginnings."""
+async def list_listings(search: str, page: int) -> Paged[ListingRow]:
+    """Return one page of what is for sale, freshest first; `search` is words of both languages, or their beginnings."""
     words = rules.search_words(search)
-    rows = await fetch(
-        f"""SELECT dataset.*, offer.id AS offer, latest.id AS release, latest.period_from, latest.period_to,
-                   latest.consenting, latest.population, latest.threshold
-            {LISTED} AND ($1::text IS NULL OR {WORDS} @@ {SOUGHT})
-            ORDER BY latest.period_to DESC, dataset.code LIMIT $2 OFFSET $3""",
-        words, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged(rows, page)
+    return paged(await fetch_rows(ListingRow, SQL["list_listings"], words, PAGE_SIZE + 1, offset(page)), page)
 
 
-async def get_listing(code: str) -> asyncpg.Record:
-    """Return a dataset that is for sale, with its offer and licence terms."""
-    row = await fetch_one(
-        f"""SELECT dataset.*, offer.id AS offer, offer.full_worth_minor, offer.floor_minor, offer.cap_minor, offer.currency,
-                   offer.terms, licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months, latest.id AS latest
-            {LISTED.replace('WHERE offer', 'JOIN licence_terms ON licence_terms.code = offer.terms WHERE offer')}
-            AND dataset.code = $1""",
-        code,
-    )  # fmt: skip
+async def get_listing(code: str) -> Listing:
+    """Return a dataset that is for sale, with its licence terms; refuses NotFound."""
+    row = await fetch_row(Listing, SQL["get_listing"], code)
     if row is None:
         raise NotFound("There is no dataset {dataset} in the catalogue.", dataset=code)
     return row
 
 
-async def get_country(partner: uuid.UUID) -> asyncpg.Record:
-    """Return what decides a partner's VAT: its country, and whether VIES confirmed its number."""
-    row = await fetch_one(
-        "SELECT country, vat_confirmed_at IS NOT NULL AS confirmed FROM partner WHERE id = $1", partner
-    )
+async def get_vat_country(partner: uuid.UUID) -> VatCountry:
+    """Return what decides the VAT of a partner that exists."""
+    row = await fetch_row(VatCountry, select(VatCountry, Partner).where(Partner.id == partner))
     assert row
     return row
 
 
-async def list_latest(releases: list[uuid.UUID]) -> list[asyncpg.Record]:
-    """Return the rows of some releases."""
-    return await fetch("SELECT * FROM release WHERE id = ANY($1)", releases)
+async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[rules.PricedRelease]:
+    """Return what the prices of some releases depend on, the latest period first."""
+    if not releases:
+        return []
+    query = select(rules.PricedRelease, Release).where(Release.id.is_in(list(releases)))
+    return await fetch_rows(rules.PricedRelease, query.order_by(Release.period_to, ascending=False))
 
 
-async def get_listed_release(code: str, release: uuid.UUID) -> asyncpg.Record:
-    """Return a sealed release of a dataset."""
-    row = await fetch_one("SELECT * FROM release WHERE id = $1 AND dataset = $2 AND state = 'sealed'", release, code)
-    if row is None:
+async def find_listed_release(release: uuid.UUID) -> ListedRelease | None:
+    """Return a sealed release, or None."""
+    is_sealed = (Release.id == release) & (Release.state == "sealed")
+    return await fetch_row(ListedRelease, select(ListedRelease, Release).where(is_sealed))
+
+
+async def get_listed_release(code: str, release: uuid.UUID) -> ListedRelease:
+    """Return a sealed release of a dataset; refuses NotFound."""
+    row = await find_listed_release(release)
+    if row is None or row.dataset != code:
         raise NotFound("There is no such release in the catalogue.")
     return row
 
 
-async def list_listed_releases(code: str, page: int) -> Paged[Any]:
-    """Return one page of a dataset's sealed releases, latest period first; `revoked_at` is that of one called back."""
-    rows = await fetch(
-        """SELECT release.*, revocation.revoked_at FROM release LEFT JOIN revocation ON revocation.release = release.id
-           WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT $2 OFFSET $3""",
-        code, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
+async def list_listed_releases(code: str, page: int) -> Paged[PublishedRelease]:
+    """Return one page of a dataset's sealed releases, latest period first, those called back too."""
+    rows = await fetch_rows(PublishedRelease, SQL["list_listed_releases"], code, PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
 
 
-async def glance(release: asyncpg.Record) -> Glance:
+async def list_levels(release: uuid.UUID) -> list[Level]:
+    """Return a release's coarser accuracy levels, the finest first."""
+    return await fetch_rows(Level, select(Level, Edition).where(Edition.release == release).order_by(Edition.level))
+
+
+async def get_counted_by(dataset: str) -> CountedBy:
+    """Return what a dataset that exists counts, by which zones."""
+    row = await fetch_row(CountedBy, select(CountedBy, Dataset).where(Dataset.code == dataset))
+    assert row
+    return row
+
+
+async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[rules.PricedOffer]:
+    """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
+    return await fetch_rows(rules.PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+
+
+async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime) -> bool:
+    """Return whether an offer is, for now, reserved for another partner, or for the winner of an open auction."""
+    is_now = (ExclusiveWindow.starts_at <= now) & (ExclusiveWindow.ends_at > now)
+    is_not_ours = ExclusiveWindow.partner.is_null() | (ExclusiveWindow.partner != partner)
+    return await ExclusiveWindow.exists().where(ExclusiveWindow.offer == offer, is_now, is_not_ours)
+
+
+async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
+    """Return what a quote is for, or None when there is no such quote."""
+    return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))
+
+
+async def glance(release: rules.PricedRelease) -> Glance:
     """Return a sealed release in numbers, computed once a process: a release never changes."""
-    known = _glances().get(release["id"])
+    known = _glances().get(release.id)
     if known is None:
-        dataset = await get_dataset(release["dataset"])
-        geography = await get_geography(dataset["zone_table"])
-        known = await asyncio.to_thread(
-            _draw, await cells(release["id"]), await key_zones(release["dataset"]), geography
-        )
-        _glances()[release["id"]] = known
+        geography = await get_geography((await get_counted_by(release.dataset)).zone_table)
+        known = await asyncio.to_thread(_draw, await cells(release.id), await key_zones(release.dataset), geography)
+        _glances()[release.id] = known
         if len(_glances()) > 200:  # noqa: PLR2004 (half a megabyte each at most, and the names of its zones)
             _glances().pop(next(iter(_glances())))
     return known
 
 
-async def glances(releases: list[asyncpg.Record]) -> dict[uuid.UUID, Glance]:
+async def glances(releases: Sequence[rules.PricedRelease]) -> dict[uuid.UUID, Glance]:
     """Return some releases in numbers by their id; where the store gives none, a page is shown without its picture."""
 
-    async def attempt(release: asyncpg.Record) -> Glance | None:
+    async def attempt(release: rules.PricedRelease) -> Glance | None:
         try:
             return await glance(release)
         except (Refusal, *object_store.TROUBLES):
             return None
 
     drawn = await asyncio.gather(*map(attempt, releases))
-    return {release["id"]: known for release, known in zip(releases, drawn, strict=True) if known}
+    return {release.id: known for release, known in zip(releases, drawn, strict=True) if known}
 
 
 @functools.cache
@@ -180,16 +331,9 @@ def _draw(table: Any, zones: tuple[str, ...], geography: Geography) -> Glance:  
     return Glance(zones, busiest, outlines, series, rows.to_pylist(), figures)
 
 
-async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> asyncpg.Record:
-    """Return a partner's own quote with what it is for, and the order that followed, if any; nobody else's."""
-    row = await fetch_one(
-        """SELECT quote.*, dataset.code, dataset.title_fr, dataset.title_en, release.period_from, release.period_to,
-                  quote.expires_at <= $3 AS is_expired, quote_acceptance.quote IS NOT NULL AS is_ordered
-           FROM quote JOIN release ON release.id = quote.release JOIN dataset ON dataset.code = release.dataset
-           LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
-           WHERE quote.id = $1 AND quote.partner = $2""",
-        quote, partner, clock.now(),
-    )  # fmt: skip
+async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> QuotePage:
+    """Return a partner's own quote with what it is for, and whether it was ordered; NotFound for anybody else's."""
+    row = await fetch_row(QuotePage, SQL["get_quote"], quote, partner, clock.now())
     if row is None:
         raise NotFound("There is no such quote.")
     return row

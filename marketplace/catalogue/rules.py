@@ -11,12 +11,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import unicodedata
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import uuid
+from typing import TYPE_CHECKING, Final
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
+from msgspec.structs import replace
 
 from marketplace.errors import Conflict, Invalid
 from pricing import quote as pricing
@@ -24,10 +26,8 @@ from pricing.demand import Answer, Draw, draw, learn, new_demand
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    import asyncpg
     import numpy as np
 
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
@@ -44,8 +44,8 @@ ROUNDED_TO_PERCENT: Final = 5
 PREVIEWS_A_DAY: Final = 20
 """How often a partner may ask within a day how much survives in its zones: enough to choose, too few to redraw the map."""
 PREVIEWS_A_RELEASE: Final = 60
-"""How often it may ask about one release, ever. An answer is one of 21, so sixty tell 264 bits at most, whatever zones
-overlap: what survives in sixty zones, asked one by one. A partner is its colleagues and its keys together, and vetted."""
+"""How often it may ask about one release, ever. An answer is one of 21, so sixty reveal 264 bits at most, however the
+zones overlap: what survives in sixty zones, asked one by one. A partner is its colleagues and its keys together, and vetted."""
 FEWEST_PREVIEWED: Final = 3
 """Zones of a question, or all there are: no answer is of one zone."""
 FEE_BASIS_POINTS: Final = 500
@@ -53,9 +53,8 @@ FEE_FIXED_MINOR: Final = 50
 """What a payment's fee is reckoned at before it is known, of the price before VAT: well above what Stripe asks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a partner is told of its own zones before it pays."""
+class Preview(Struct, frozen=True):
+    """What a partner learns of its own zones before it pays."""
 
     zones: int
     outside: int
@@ -65,53 +64,89 @@ class Preview:
     left_today: int
 
 
+class PricedRelease(Struct, frozen=True):
+    """What the price of a release depends on: published figures, and whether there is anybody in it."""
+
+    id: uuid.UUID
+    dataset: str
+    state: str
+    contributors: int
+    latest_event_at: dt.datetime | None
+    median_cell_people: int
+    median_cell_population: int
+    noise_variance_micro: int
+
+
+class PricedOffer(Struct, frozen=True):
+    """What a price depends on besides the release: the offer's terms, the day's draw and promises to contributors."""
+
+    id: uuid.UUID
+    dataset: str
+    terms: str
+    currency: str
+    full_worth_minor: int
+    floor_minor: int
+    cap_minor: int
+    half_life_days: int
+    demand_basis_points: int | None
+    """None until the day's multiplier is drawn."""
+    promised_minor: int
+    """What promises to contributors may cost one licence."""
+
+
 def price_inputs(
-    release: Mapping[str, Any] | asyncpg.Record, offer: Mapping[str, Any], *, demand_basis_points: int, promised_minor: int,
-    operator_basis_points: int, now: dt.datetime,
-) -> pricing.PriceInputs:  # fmt: skip
+    release: PricedRelease, offer: PricedOffer, *, operator_basis_points: int, now: dt.datetime
+) -> pricing.PriceInputs:
     """Gather what a price depends on, all of it published.
 
-    The age is counted in whole hours, so that partners who ask together are told the same.
-    promised_minor: what promises to contributors may cost one licence; the floor is such that the operator's part, which
-    keeps them, covers it after the payment's fee. Refuses
-    a release that is not sealed or in which there is nobody, and a promise above the cap.
+    The age is counted in whole hours, so that partners who ask together see the same price. Where contributors were
+    promised something, the floor is such that the operator's part, which pays for it, covers it after the payment's fee.
+    The day's multiplier is drawn before. Refuses a release that is not sealed or in which there is nobody, and a promise
+    above the cap.
     """
-    if release["state"] != "sealed" or not release["contributors"] or release["latest_event_at"] is None:
+    if release.state != "sealed" or not release.contributors or release.latest_event_at is None:
         raise Conflict("This release is not for sale.")
-    floor = offer["floor_minor"]
-    if promised_minor:
-        after_fee = pricing.covering_floor(promised_minor, max(operator_basis_points, 1))
+    assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"
+    floor = offer.floor_minor
+    if offer.promised_minor:
+        after_fee = pricing.covering_floor(offer.promised_minor, max(operator_basis_points, 1))
         floor = max(floor, -(-(after_fee + FEE_FIXED_MINOR) * NEUTRAL // (NEUTRAL - FEE_BASIS_POINTS)))
-    if floor > offer["cap_minor"]:
+    if floor > offer.cap_minor:
         raise Conflict("This release is not for sale: what its contributors were promised is above the highest price.")
-    people = max(1, release["median_cell_people"])
-    hours = max(0, int((now - release["latest_event_at"]).total_seconds())) // HOUR_SECONDS
+    people = max(1, release.median_cell_people)
+    hours = max(0, int((now - release.latest_event_at).total_seconds())) // HOUR_SECONDS
     return pricing.PriceInputs(
-        currency=offer["currency"],
-        full_worth_minor=offer["full_worth_minor"],
+        currency=offer.currency,
+        full_worth_minor=offer.full_worth_minor,
         people_median_cell=people,
-        population_median_cell=max(people, release["median_cell_population"]),
+        population_median_cell=max(people, release.median_cell_population),
         variance_micro=PERSON_VARIANCE_MICRO,
-        noise_variance_micro=release["noise_variance_micro"],
+        noise_variance_micro=release.noise_variance_micro,
         prior_observations=PRIOR_OBSERVATIONS,
         age_seconds=hours * HOUR_SECONDS,
-        half_life_days=offer["half_life_days"],
-        demand_basis_points=demand_basis_points,
+        half_life_days=offer.half_life_days,
+        demand_basis_points=offer.demand_basis_points,
         floor_minor=floor,
-        cap_minor=offer["cap_minor"],
+        cap_minor=offer.cap_minor,
     )
 
 
-def coarser(release: Mapping[str, Any] | asyncpg.Record, edition: asyncpg.Record) -> dict[str, Any]:
-    """Return a release's row with the figures of one of its coarser editions in place of its own."""
-    names = ("level", "noise_variance_micro", "row_count", "threshold", "error_people", "cells_sha256")
-    return dict(release) | {name: edition[name] for name in names}
+def coarser(release: PricedRelease, noise_variance_micro: int) -> PricedRelease:
+    """Return what the price of a coarser edition of a release depends on: the same, with the edition's noise."""
+    return replace(release, noise_variance_micro=noise_variance_micro)
 
 
 def write_document(
-    quote: uuid.UUID, *, partner: uuid.UUID, release: uuid.UUID, offer: uuid.UUID, priced: pricing.PricedQuote,
-    quoted_at: dt.datetime, expires_at: dt.datetime, level: int = 0,
-) -> bytes:  # fmt: skip
+    quote: uuid.UUID,
+    *,
+    partner: uuid.UUID,
+    release: uuid.UUID,
+    offer: uuid.UUID,
+    priced: pricing.PricedQuote,
+    quoted_at: dt.datetime,
+    expires_at: dt.datetime,
+    level: int = 0,
+) -> bytes:
     """Return a quote's canonical bytes: who, what, how the price came about and until when it holds."""
     return rfc8785.dumps(
         {
@@ -155,9 +190,11 @@ def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuot
 
 
 def draw_of(
-    past: Sequence[tuple[dt.date, int]], answers: Iterable[tuple[dt.date, str, bool]], day: dt.date,
+    past: Sequence[tuple[dt.date, int]],
+    answers: Iterable[tuple[dt.date, str, bool]],
+    day: dt.date,
     rng: np.random.Generator,
-) -> int:  # fmt: skip
+) -> int:
     """Return the day's demand multiplier in basis points; neutral while no vetted partner has answered.
 
     past: earlier draws, by day. answers: (day, vetted partner, accepted) of the quotes given on those days.

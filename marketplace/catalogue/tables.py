@@ -9,6 +9,7 @@ from piccolo.table import Table
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset, Release
 from marketplace.identity.tables import Partner
+from pricing.money import EUR
 
 
 class LicenceTerms(Table, db=DB, tablename="licence_terms"):
@@ -33,7 +34,7 @@ class Offer(Table, db=DB, tablename="offer"):
     """What a fresh, complete and exact release would be worth."""
     floor_minor = BigInt()
     cap_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     listed_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
     prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
@@ -75,10 +76,10 @@ class Quote(Table, db=DB, tablename="quote"):
     level = Integer(default=0)
     """Which accuracy: 0 is the release itself, 1 and more its coarser editions."""
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
-    """The licence's, as they stood when the price was signed, or the auction announced: a later offer changes nothing."""
+    """The licence's, as they were when the price was signed, or the auction announced: a later offer changes nothing."""
     amount_minor = BigInt()
     """Before VAT."""
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     document = Bytea()
     """Canonical bytes (RFC 8785): inputs, waterfall, price, partner, expiry."""
     signature = Bytea()

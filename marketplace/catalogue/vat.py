@@ -1,6 +1,6 @@
 """VAT: which rule decides it for a partner, its rate on a day, its amount to the cent. Shown with a price, fixed on an order.
 
-A licence of data is a service between companies: it is taxed where the buyer is established, whatever moves. So only
+A licence of data is a service between companies: it is taxed where the buyer is established, wherever the data goes. So only
 the buyer's country decides, and places are told apart by their own ISO codes:
 
 - France and Monaco pay the standard rate; Guadeloupe, Martinique and Réunion the overseas one; in French Guiana and
@@ -31,10 +31,14 @@ RATES: Final = {
 }
 """France's rates: from a day, in basis points, the oldest first."""
 FRENCH: Final = {
-    "FR": "domestic", "MC": "domestic",
-    "GP": "overseas", "MQ": "overseas", "RE": "overseas",
-    "GF": "overseas_exempt", "YT": "overseas_exempt",
-}  # fmt: skip
+    "FR": "domestic",
+    "MC": "domestic",
+    "GP": "overseas",
+    "MQ": "overseas",
+    "RE": "overseas",
+    "GF": "overseas_exempt",
+    "YT": "overseas_exempt",
+}
 """The rule of each place where France's tax code speaks."""
 RATE_OF: Final = {"domestic": "standard", "unverified": "standard", "overseas": "overseas"}
 """The rate of each rule under which VAT is due to us; under the others none is."""

@@ -1,7 +1,7 @@
 """What can be done about delivery: open a download for an entitled partner, and record that it was made.
 
-Only a release's sealed cells are reached, through `object_store.public_object`. The CSV is derived from them once, the same
-bytes whoever derives it, and kept beside them.
+Only a release's sealed cells are reached, through `object_store.public_object`. The CSV is derived from them once, always the
+same bytes, and kept beside them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from marketplace import clock, object_store
-from marketplace.database import execute, fetch_one, lock, transaction
+from marketplace.database import execute, fetch_row, lock, transaction
 from marketplace.delivery import rules
-from marketplace.delivery.queries import get_entitlement
+from marketplace.delivery.queries import SQL, get_entitlement
 from marketplace.errors import NotFound
 
 if TYPE_CHECKING:
@@ -53,20 +53,22 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
     now = clock.now()
     rules.check_format(file_format)
     row = await get_entitlement(partner, entitlement)
-    rules.check_standing(row, now)
+    rules.check_is_valid(row, now)
     key = object_store.public_object(
-        object_store.edition_key(row["release"], row["level"])
-        if row["level"]
-        else object_store.cells_key(row["release"])
+        object_store.edition_key(row.release, row.level) if row.level else object_store.cells_key(row.release)
     )
     if file_format == "csv":
         key = await _csv_of(key)
     return Download(
-        entitlement=entitlement, format=file_format, key=key, byte_count=await object_store.size(key),
-        name=rules.file_name(row["dataset"], row["period_from"], row["period_to"], row["level"], file_format),
-        tag=rules.entity_tag(row["cells_sha256"], file_format), modified=rules.http_date(row["sealed_at"]),
-        sha256=row["cells_sha256"] if file_format == "parquet" else "",
-    )  # fmt: skip
+        entitlement=entitlement,
+        format=file_format,
+        key=key,
+        byte_count=await object_store.size(key),
+        name=rules.file_name(row.dataset, row.period_from, row.period_to, row.level, file_format),
+        tag=rules.entity_tag(row.cells_sha256, file_format),
+        modified=rules.http_date(row.sealed_at),
+        sha256=row.cells_sha256 if file_format == "parquet" else "",
+    )
 
 
 async def record_download(download: Download, *, is_part: bool) -> None:
@@ -80,21 +82,13 @@ async def record_download(download: Download, *, is_part: bool) -> None:
             "SELECT FROM licence WHERE id = (SELECT licence FROM entitlement WHERE id = $1) FOR SHARE",
             download.entitlement,
         )
-        now = clock.now()  # Once nobody can take the licence back: what is recorded happened within the entitlement.
-        row = await fetch_one(
-            """SELECT entitlement.*, revocation.revoked_at AS recalled_at FROM entitlement
-               LEFT JOIN revocation ON revocation.release = entitlement.release WHERE entitlement.id = $1""",
-            download.entitlement,
-        )
-        assert row
-        rules.check_standing(row, now)
-        await execute(
-            """INSERT INTO download (id, entitlement, format, byte_count, at)
-               SELECT $1, $2, $3, $4, $5::timestamptz WHERE NOT $6::boolean OR NOT EXISTS (
-                   SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $7::timestamptz)""",
-            uuid.uuid4(), download.entitlement, download.format, download.byte_count, now, is_part,
-            now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR,
-        )  # fmt: skip
+        now = clock.now()  # Once nobody can revoke the licence: what is recorded happened within the entitlement.
+        validity = await fetch_row(rules.Validity, SQL["get_validity"], download.entitlement)
+        assert validity
+        rules.check_is_valid(validity, now)
+        since = now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR
+        values = (download.format, download.byte_count, now, is_part, since)
+        await execute(SQL["record_download"], uuid.uuid4(), download.entitlement, *values)
 
 
 async def read(download: Download, part: rules.Part) -> AsyncIterator[bytes]:
@@ -145,7 +139,7 @@ class _EndingLines(io.RawIOBase):
         return True
 
     def write(self, data: Buffer) -> int:
-        """Write `data` and return how much of it was taken."""
+        """Write `data` and return how many bytes of it were written."""
         self.file.write(bytes(data).replace(b"\n", b"\r\n"))
         return len(memoryview(data))
 

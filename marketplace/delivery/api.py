@@ -1,10 +1,10 @@
-"""The machines' door of delivery: what may be downloaded, and the download itself."""
+"""Delivery for machines: what may be downloaded, and the download itself."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
@@ -14,6 +14,9 @@ from marketplace.delivery import queries
 from marketplace.delivery.pages import Format, deliver
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner
+
+if TYPE_CHECKING:
+    from marketplace.delivery.queries import EntitlementRow
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 Asked = Request[Actor, Any, Any]
@@ -75,8 +78,8 @@ async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format
     return await deliver(request, entitlement, file_format)
 
 
-def _answer(row: Any) -> Entitlement:  # noqa: ANN401 (a row)
-    return Entitlement(**{name: row[name] for name in Entitlement.__struct_fields__})
+def _answer(row: EntitlementRow) -> Entitlement:
+    return Entitlement(**{name: getattr(row, name) for name in Entitlement.__struct_fields__})
 
 
 ROUTES = [list_entitlements, show_entitlement, download]

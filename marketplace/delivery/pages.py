@@ -1,4 +1,4 @@
-"""The door of downloads: whole or in parts, for browsers and for programs that resume."""
+"""Downloads: whole or in parts, for browsers and for programs that resume."""
 
 from __future__ import annotations
 
@@ -55,9 +55,11 @@ async def deliver(request: Asked, entitlement: uuid.UUID, file_format: str) -> R
 
 def _unsatisfiable(byte_count: int) -> Response[Any]:
     problem = {
-        "type": "about:blank", "title": "Range Not Satisfiable", "status": 416,
+        "type": "about:blank",
+        "title": "Range Not Satisfiable",
+        "status": 416,
         "detail": gettext("The file has no such part."),
-    }  # fmt: skip
+    }
     headers = {"Content-Range": f"bytes */{byte_count}", "Accept-Ranges": "bytes"}
     return Response(problem, status_code=416, headers=headers, media_type="application/problem+json")
 

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt  # noqa: TC003 (msgspec reads a row's annotations)
+import uuid  # noqa: TC003 (msgspec reads a row's annotations)
+from typing import Final
 
-from marketplace.database import fetch, fetch_one
+from marketplace.database import fetch_row, fetch_rows
+from marketplace.delivery.rules import Validity
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
 
-if TYPE_CHECKING:
-    import uuid
-
-    import asyncpg
-
-WHOLE = """
-    SELECT entitlement.*, release.dataset, release.period_from, release.period_to, release.sealed_at, quote.level,
-           coalesce(edition.row_count, release.row_count) AS row_count,
-           coalesce(edition.cells_sha256, release.cells_sha256) AS cells_sha256,
-           revocation.revoked_at AS recalled_at, revocation.reason_fr AS recalled_fr,
-           revocation.reason_en AS recalled_en, licence.purchase_order, purchase_order.number
-    FROM entitlement
-    JOIN release ON release.id = entitlement.release JOIN licence ON licence.id = entitlement.licence
-    JOIN purchase_order ON purchase_order.id = licence.purchase_order
-    JOIN quote ON quote.id = purchase_order.quote
-    LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
-    LEFT JOIN revocation ON revocation.release = release.id
-"""
+SQL: Final = load_statements(__package__)
 
 
-async def list_entitlements(partner: uuid.UUID, page: int) -> Paged[Any]:
+class EntitlementRow(Validity, frozen=True):
+    """A partner's entitlement with what it opens; the release's period is half-open."""
+
+    id: uuid.UUID
+    purchase_order: uuid.UUID
+    number: str
+    """The order's, as people read it."""
+    dataset: str
+    release: uuid.UUID
+    period_from: dt.datetime
+    period_to: dt.datetime
+    level: int
+    """Accuracy: 0 is the release itself, 1 and more its coarser editions."""
+    row_count: int
+    cells_sha256: str
+    """Of the Parquet file, hex."""
+    recalled_fr: str | None
+    recalled_en: str | None
+    sealed_at: dt.datetime
+
+
+async def list_entitlements(partner: uuid.UUID, page: int) -> Paged[EntitlementRow]:
     """Return one page of a partner's entitlements, the latest first, ended and revoked ones too."""
-    rows = await fetch(
-        f"{WHOLE} WHERE entitlement.partner = $1 ORDER BY starts_at DESC, entitlement.id LIMIT $2 OFFSET $3",
-        partner, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged([dict(row) for row in rows], page)
+    rows = await fetch_rows(EntitlementRow, SQL["list_entitlements"], partner, PAGE_SIZE + 1, offset(page))
+    return paged(rows, page)
 
 
-async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> asyncpg.Record:
-    """Return a partner's own entitlement with its release; nobody else's."""
-    row = await fetch_one(f"{WHOLE} WHERE entitlement.partner = $1 AND entitlement.id = $2", partner, entitlement)
+async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> EntitlementRow:
+    """Return a partner's own entitlement with its release; NotFound for anybody else's."""
+    row = await fetch_row(EntitlementRow, SQL["get_entitlement"], partner, entitlement)
     if row is None:
         raise NotFound("There is no such download.")
     return row

@@ -9,7 +9,9 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from email.utils import format_datetime
-from typing import Any, Final
+from typing import Final
+
+from msgspec import Struct
 
 from marketplace.errors import Conflict, Expired, Invalid
 
@@ -33,6 +35,19 @@ class Part:
         return self.start >= self.end
 
 
+class Validity(Struct, frozen=True):
+    """When an entitlement may be used: a half-open interval, and what ended or suspended it, each None until it happens."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    revoked_at: dt.datetime | None
+    """When a refund or a lost dispute ended it."""
+    recalled_at: dt.datetime | None
+    """When the release was called back."""
+    suspended_at: dt.datetime | None
+    """Since when its payment is disputed."""
+
+
 def check_format(file_format: str) -> str:
     """Return `file_format` when there is one; refuse any other."""
     if file_format not in MEDIA_TYPES:
@@ -40,15 +55,15 @@ def check_format(file_format: str) -> str:
     return file_format
 
 
-def check_standing(entitlement: Any, now: dt.datetime) -> None:  # noqa: ANN401 (a row)
-    """Refuse a download outside the entitlement: its money went back or may, its time has passed or has not come."""
-    if entitlement["revoked_at"] is not None:
+def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
+    """Refuse a download outside the entitlement: it was refunded or may be, its time has passed or has not come."""
+    if entitlement.revoked_at is not None:
         raise Expired("This order was refunded; its data can no longer be downloaded.")
-    if entitlement["recalled_at"] is not None:
+    if entitlement.recalled_at is not None:
         raise Expired("This release was called back; its data can no longer be downloaded. Your order says why.")
-    if entitlement["suspended_at"] is not None:
+    if entitlement.suspended_at is not None:
         raise Conflict("This payment is disputed at its bank; the data can be downloaded again once that is settled.")
-    if not entitlement["starts_at"] <= now < entitlement["ends_at"]:
+    if not entitlement.starts_at <= now < entitlement.ends_at:
         raise Expired("This licence has ended; its data can no longer be downloaded.")
 
 
@@ -70,7 +85,7 @@ def http_date(instant: dt.datetime) -> str:
 
 
 def is_known(if_none_match: str, tag: str) -> bool:
-    """Tell whether the client has the file already; tags compare weakly here."""
+    """Return whether the client has the file already; tags compare weakly here."""
     tags = re.findall(r'(?:W/)?("[^"]*")', if_none_match)
     return if_none_match.strip() == "*" or tag in tags
 
@@ -92,5 +107,5 @@ def wanted_part(header: str, size: int) -> Part | None:
 
 
 def may_send_part(if_range: str, tag: str, modified: str) -> bool:
-    """Tell whether the client's earlier part is of this very file, so that another part may follow it."""
+    """Return whether the client's earlier part is of this very file, so that another part may follow it."""
     return not if_range or if_range.strip() in (tag, modified)

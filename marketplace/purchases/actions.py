@@ -11,8 +11,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from marketplace import clock
-from marketplace.catalogue.actions import accept_quote, recompute
-from marketplace.catalogue.rules import sign
+from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
+from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
 from marketplace.datasets.queries import list_revocations
@@ -97,14 +97,17 @@ async def order_awarded(
         await lock("order numbers")
         if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
             return order_id
-        quote = uuid.uuid4()
-        await execute(
-            """INSERT INTO quote (id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at,
-                                  auction, terms)
-               SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11 FROM offer WHERE offer.id = $3""",
-            quote, partner, offer, release, net_minor, document, sign(document, settings().signing_key), now, now + TIME_TO_PAY,
-            auction, terms,
-        )  # fmt: skip
+        quote = await write_awarded_quote(
+            partner,
+            auction=auction,
+            offer=offer,
+            terms=terms,
+            release=release,
+            net_minor=net_minor,
+            document=document,
+            expires_at=now + TIME_TO_PAY,
+            now=now,
+        )
         row = await fetch_one(
             """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
                FROM quote JOIN offer ON offer.id = quote.offer JOIN partner ON partner.id = quote.partner WHERE quote.id = $1""",
@@ -127,7 +130,7 @@ def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
         raise Expired("This quote has expired; ask for a new one on the dataset's page.")
     if quote["release_state"] != "sealed" or quote["withdrawn_at"] is not None:
         raise Conflict("This release is no longer for sale.")
-    recompute(quote)
+    recompute(SignedQuote(**{name: quote[name] for name in SignedQuote.__struct_fields__}))
 
 
 async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datetime) -> None:

@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from marketplace import clock, invariants
 from marketplace.auctions import award as ending
@@ -17,7 +18,7 @@ from marketplace.auctions import charge, eligibility
 from marketplace.auctions.actions import Plan, announce, cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.queries import get_quote
+from marketplace.catalogue.queries import get_quote, list_priced_releases
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.finance.actions import reconcile
@@ -179,7 +180,7 @@ def test_the_winner_is_charged_once_while_away(run: Run, stripe: Any) -> None:
             assert "An auction set this price" in shown
             assert "An auction set this price" not in text_of(await browser.get(f"/en/orders/{sale}"))
         with pytest.raises(Invalid):
-            catalogue.check_awarded({**quote, "amount_minor": 1})  # type: ignore[arg-type]
+            catalogue.check_awarded(replace(quote, amount_minor=1))
 
     run(story)
 
@@ -292,7 +293,7 @@ def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(run: Run, stri
         assert (found.reserve_minor, found.forgone_minor) == (row["reserve_minor"], row["forgone_minor"])
         assert said["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
         assert said["window"]["days"] == 30
-        price = (await catalogue.price_now(await fetch_one("SELECT * FROM release"), now=clock.now())).amount_minor  # type: ignore[arg-type]
+        price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
         assert 2 * FLOOR < row["forgone_minor"] <= 3 * price
         for lower in (row["reserve_minor"] - 1, 1):
             with pytest.raises(Invalid, match="never lower"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
@@ -30,14 +31,29 @@ if TYPE_CHECKING:
 SECRET = "11" * 32
 KEY = rules.public_key(SECRET)
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
-RELEASE = {
-    "state": "sealed", "contributors": 5, "latest_event_at": NOW - dt.timedelta(days=3), "median_cell_people": 80,
-    "median_cell_population": 130, "noise_variance_micro": 9_000_000,
-}  # fmt: skip
-OFFER = {
-    "floor_minor": 10_000, "cap_minor": 300_000, "full_worth_minor": 200_000, "currency": "EUR", "half_life_days": 30,
-}  # fmt: skip
 NOBODY, THING = uuid.UUID(int=1), uuid.UUID(int=2)
+RELEASE = rules.PricedRelease(
+    id=THING,
+    dataset="lyon",
+    state="sealed",
+    contributors=5,
+    latest_event_at=NOW - dt.timedelta(days=3),
+    median_cell_people=80,
+    median_cell_population=130,
+    noise_variance_micro=9_000_000,
+)
+OFFER = rules.PricedOffer(
+    id=THING,
+    dataset="lyon",
+    terms="standard-1",
+    currency="EUR",
+    full_worth_minor=200_000,
+    floor_minor=10_000,
+    cap_minor=300_000,
+    half_life_days=30,
+    demand_basis_points=10_000,
+    promised_minor=0,
+)
 
 
 def signed(inputs: Any) -> tuple[bytes, bytes]:
@@ -48,10 +64,9 @@ def signed(inputs: Any) -> tuple[bytes, bytes]:
     return document, rules.sign(document, SECRET)
 
 
-def inputs_of(release: dict[str, Any], offer: dict[str, Any], demand: int = 10_000, promised: int = 0) -> Any:
-    return rules.price_inputs(
-        release, offer, demand_basis_points=demand, promised_minor=promised, operator_basis_points=5000, now=NOW
-    )
+def inputs_of(release: rules.PricedRelease, offer: rules.PricedOffer, demand: int = 10_000, promised: int = 0) -> Any:
+    drawn = replace(offer, demand_basis_points=demand, promised_minor=promised)
+    return rules.price_inputs(release, drawn, operator_basis_points=5000, now=NOW)
 
 
 @given(
@@ -62,16 +77,14 @@ def inputs_of(release: dict[str, Any], offer: dict[str, Any], demand: int = 10_0
 def test_a_quote_recomputes_to_itself(
     *, people: int, others: int, noise: int, age: int, worth: int, floor: int, room: int, demand: int, half_life: int
 ) -> None:
-    release = RELEASE | {
-        "median_cell_people": people, "median_cell_population": people + others, "noise_variance_micro": noise,
-        "latest_event_at": NOW - dt.timedelta(seconds=age),
-    }  # fmt: skip
-    offer = OFFER | {
-        "full_worth_minor": worth,
-        "floor_minor": floor,
-        "cap_minor": floor + room,
-        "half_life_days": half_life,
-    }
+    release = replace(
+        RELEASE,
+        median_cell_people=people,
+        median_cell_population=people + others,
+        noise_variance_micro=noise,
+        latest_event_at=NOW - dt.timedelta(seconds=age),
+    )
+    offer = replace(OFFER, full_worth_minor=worth, floor_minor=floor, cap_minor=floor + room, half_life_days=half_life)
     inputs = inputs_of(release, offer, demand)
     document, signature = signed(inputs)
     again = rules.recompute(document, signature, KEY)
@@ -107,24 +120,24 @@ def test_another_key_does_not_check(key: str) -> None:
 
 def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
     document, _ = signed(inputs_of(RELEASE, OFFER))
-    told = json.loads(document)
-    told["price"]["amount_minor"] -= 1
-    dearer = json.dumps(told, separators=(",", ":"), sort_keys=True).encode()
+    stated = json.loads(document)
+    stated["price"]["amount_minor"] -= 1
+    dearer = json.dumps(stated, separators=(",", ":"), sort_keys=True).encode()
     with pytest.raises(Invalid, match="does not say"):
         rules.recompute(dearer, rules.sign(dearer, SECRET), KEY)
 
 
 @pytest.mark.parametrize(
-    "amiss", [{"state": "noised"}, {"state": "refused"}, {"contributors": 0}, {"latest_event_at": None}]
+    "lacking", [{"state": "noised"}, {"state": "refused"}, {"contributors": 0}, {"latest_event_at": None}]
 )
-def test_nothing_is_sold_without_people_or_a_seal(amiss: dict[str, Any]) -> None:
+def test_nothing_is_sold_without_people_or_a_seal(lacking: dict[str, Any]) -> None:
     with pytest.raises(Conflict, match="not for sale"):
-        inputs_of(RELEASE | amiss, OFFER)
+        inputs_of(replace(RELEASE, **lacking), OFFER)
 
 
 def test_the_floor_covers_what_contributors_were_promised_after_the_fee() -> None:
     promised = 60_000
-    cheap = OFFER | {"full_worth_minor": 20_000}
+    cheap = replace(OFFER, full_worth_minor=20_000)
     for_all = price(inputs_of(RELEASE, cheap, promised=promised)).amount_minor
     assert for_all < 140_000
     gross = for_all * 12 // 10
@@ -136,11 +149,11 @@ def test_the_floor_covers_what_contributors_were_promised_after_the_fee() -> Non
 
 def test_prices_fall_with_age_and_rise_with_coverage() -> None:
     def amount(**other: Any) -> int:
-        return price(inputs_of(RELEASE | other, OFFER)).amount_minor
+        return price(inputs_of(replace(RELEASE, **other), OFFER)).amount_minor
 
     ages = [amount(latest_event_at=NOW - dt.timedelta(days=days)) for days in (0, 7, 30, 400)]
     assert ages == sorted(ages, reverse=True)
-    assert ages[0] > ages[-1] == OFFER["floor_minor"]
+    assert ages[0] > ages[-1] == OFFER.floor_minor
     assert amount(median_cell_population=81) > amount(median_cell_population=800)
 
 
@@ -154,9 +167,9 @@ def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners(run: Ru
         assert set(again) == {quote}
         assert await fetch_value("SELECT count(*) FROM quote") == 1
         row = await queries.get_quote(quote, ours)
-        assert row["expires_at"] - row["quoted_at"] == dt.timedelta(minutes=15)
+        assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
         priced = actions.recompute(row)
-        assert priced.amount_minor == row["amount_minor"]
+        assert priced.amount_minor == row.amount_minor
         assert priced.inputs.demand_basis_points == rules.NEUTRAL
         with pytest.raises(NotFound):
             await queries.get_quote(quote, theirs)
@@ -167,7 +180,7 @@ def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners(run: Ru
         with pytest.raises(NotFound):
             await actions.quote(ours, uuid.uuid4(), quote_id=uuid.uuid4())
         with clock.shifted(dt.timedelta(minutes=15)):
-            assert (await queries.get_quote(quote, ours))["is_expired"]
+            assert (await queries.get_quote(quote, ours)).is_expired
 
     run(story)
 
@@ -177,14 +190,14 @@ def test_a_row_that_left_its_document_is_refused(run: Run) -> None:
         await open_shop()
         release, partner = await seal(), await vetted()
         quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
-        row = dict(await queries.get_quote(quote, partner))
+        row = await queries.get_quote(quote, partner)
         for name, value in (
-            ("amount_minor", row["amount_minor"] - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
-            ("id", uuid.uuid4()), ("expires_at", row["expires_at"] + dt.timedelta(hours=1)),
-            ("document", bytes(row["document"]).replace(b"EUR", b"USD")),
+            ("amount_minor", row.amount_minor - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
+            ("id", uuid.uuid4()), ("expires_at", row.expires_at + dt.timedelta(hours=1)),
+            ("document", row.document.replace(b"EUR", b"USD")),
         ):  # fmt: skip
             with pytest.raises(Invalid):
-                actions.recompute(row | {name: value})  # type: ignore[arg-type]
+                actions.recompute(replace(row, **{name: value}))
         with pytest.raises(Exception, match="append-only"):
             await execute("UPDATE quote SET amount_minor = 1")
 
@@ -221,7 +234,7 @@ def test_a_promise_in_force_raises_the_floor_and_only_while_it_is(run: Run) -> N
                 ends_at=now + dt.timedelta(days=end),
             ).save()  # fmt: skip
         raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        assert plain["amount_minor"] < 285_715 < raised["amount_minor"] < 320_000
+        assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
 
     run(story)
 

@@ -14,8 +14,8 @@ import pytest
 
 from marketplace import clock, object_store
 from marketplace.catalogue import actions as catalogue
-from marketplace.catalogue.queries import get_quote
-from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.catalogue.queries import get_listed_release, get_quote, list_priced_releases
+from marketplace.database import execute, fetch_value
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.key_actions import create_key
@@ -61,16 +61,15 @@ def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_prices(run
         release = await open_shop()
         for level, multiple in ((1, 50), (2, 5_000)):
             await coarsen(release, level, multiple)
-        row = await fetch_one("SELECT * FROM release")
-        assert row
+        row = await get_listed_release("lyon", release)
         editions = await catalogue.editions_now(row, now=clock.now())
         prices = [edition.priced.amount_minor for edition in editions]
-        assert [edition.figures["level"] for edition in editions] == [0, 1, 2]
+        assert [edition.level for edition in editions] == [0, 1, 2]
         assert prices[0] > prices[1] > prices[2]
         assert prices[0] == (await catalogue.price_now(row, now=clock.now())).amount_minor
         listed = [
-            Offer(f"level {edition.figures['level']}", edition.priced.amount_minor, frozenset({"lyon"}),
-                  edition.figures["noise_variance_micro"], family=str(release))
+            Offer(f"level {edition.level}", edition.priced.amount_minor, frozenset({"lyon"}),
+                  edition.noise_variance_micro, family=str(release))
             for edition in editions
         ]  # fmt: skip
         assert find_arbitrage(listed) is None
@@ -92,8 +91,8 @@ def test_an_edition_is_bought_and_fetched_as_itself(run: Run) -> None:
             quote = uuid.UUID(asked.headers["location"].rpartition("/")[2])
             assert "Edition 1" in text_of(await browser.get(f"/en/quotes/{quote}"))
             row = await get_quote(quote, partner)
-            assert row["level"] == 1
-            assert row["amount_minor"] < await price_of(release)
+            assert row.level == 1
+            assert row.amount_minor < await price_of(release)
             catalogue.recompute(row)
             ordered = await click_order(browser, quote)
             assert (await pay(ordered.headers["location"])).status_code == 303
@@ -112,8 +111,7 @@ def test_an_edition_is_bought_and_fetched_as_itself(run: Run) -> None:
 
 
 async def price_of(release: uuid.UUID) -> int:
-    row = await fetch_one("SELECT * FROM release WHERE id = $1", release)
-    assert row
+    (row,) = await list_priced_releases([release])
     return (await catalogue.price_now(row, now=clock.now())).amount_minor
 
 

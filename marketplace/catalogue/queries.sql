@@ -1,0 +1,204 @@
+-- fragment: without_accents
+-- What `translate` needs to take accents off text in lower case.
+'àâäáãåçèéêëìíîïñòóôöõùúûüýÿ', 'aaaaaaceeeeiiiinooooouuuuyy'
+
+-- fragment: latest_release
+-- Joins each dataset's sealed release of the latest period, leaving out those called back.
+JOIN LATERAL (
+    SELECT id, period_from, period_to, sealed_at, consenting, population, threshold
+    FROM release
+    WHERE release.dataset = dataset.code
+      AND release.state = 'sealed'
+      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+    ORDER BY period_to DESC, sealed_at DESC
+    LIMIT 1
+) AS latest ON true
+
+-- name: list_listings
+-- What is for sale, freshest first. $1 full-text query or null, $2 rows, $3 rows to skip. Each language is searched
+-- by its own stems, and every word by its beginning.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.description_fr,
+    dataset.description_en,
+    dataset.area,
+    dataset.zone_table,
+    dataset.h3_resolution,
+    dataset.grain,
+    latest.id AS release,
+    latest.period_from,
+    latest.period_to,
+    latest.consenting,
+    latest.population,
+    latest.threshold
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+{latest_release}
+CROSS JOIN LATERAL (
+    SELECT
+        translate(replace(lower(concat_ws(' ', title_fr, description_fr, area)), 'œ', 'oe'), {without_accents}) AS fr,
+        translate(replace(lower(concat_ws(' ', title_en, description_en, area)), 'œ', 'oe'), {without_accents}) AS en,
+        translate(replace(lower(dataset.code), 'œ', 'oe'), {without_accents}) AS code
+) AS plain
+WHERE offer.withdrawn_at IS NULL
+  AND (
+      $1::text IS NULL
+      OR (
+          to_tsvector('french', plain.fr)
+          || to_tsvector('english', plain.en)
+          || to_tsvector('simple', concat_ws(' ', plain.fr, plain.en, plain.code))
+      ) @@ (to_tsquery('french', $1) || to_tsquery('english', $1) || to_tsquery('simple', $1))
+  )
+ORDER BY latest.period_to DESC, dataset.code
+LIMIT $2
+OFFSET $3;
+
+-- name: get_listing
+-- The dataset $1 while it is for sale, with its licence terms and its latest release.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.description_fr,
+    dataset.description_en,
+    dataset.area,
+    dataset.zone_table,
+    dataset.h3_resolution,
+    dataset.grain,
+    dataset.product,
+    dataset.age_bands,
+    dataset.max_cells,
+    dataset.max_events,
+    dataset.parent_resolution,
+    offer.id AS offer,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    licence_terms.months,
+    latest.id AS latest
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN licence_terms ON licence_terms.code = offer.terms
+{latest_release}
+WHERE offer.withdrawn_at IS NULL
+  AND dataset.code = $1;
+
+-- name: list_listed_releases
+-- The sealed releases of the dataset $1, latest period first; $2 rows, $3 rows to skip.
+SELECT
+    release.id,
+    release.dataset,
+    release.period_from,
+    release.period_to,
+    release.sealed_at,
+    release.epsilon_micro,
+    release.threshold,
+    release.key_count,
+    release.row_count,
+    release.suppressed_micro,
+    release.consenting,
+    release.population,
+    release.latest_event_at,
+    release.revision,
+    release.note_fr,
+    release.note_en,
+    release.schema_version,
+    release.delta_exponent,
+    release.mean_error_micro,
+    release.error_people,
+    release.error_events,
+    release.r_indicator_micro,
+    revocation.revoked_at
+FROM release
+LEFT JOIN revocation ON revocation.release = release.id
+WHERE release.dataset = $1
+  AND release.state = 'sealed'
+ORDER BY release.period_to DESC, release.sealed_at DESC
+LIMIT $2
+OFFSET $3;
+
+-- name: list_priced_offers
+-- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, and what contributors were
+-- promised.
+SELECT
+    offer.id,
+    offer.dataset,
+    offer.terms,
+    offer.currency,
+    offer.full_worth_minor,
+    offer.floor_minor,
+    offer.cap_minor,
+    dataset.half_life_days,
+    demand_draw.demand_basis_points,
+    (
+        SELECT coalesce(sum(contributor_term.promised_minor), 0)::bigint
+        FROM contributor_term
+        WHERE contributor_term.dataset = offer.dataset
+          AND contributor_term.starts_at <= $2
+          AND $2 < contributor_term.ends_at
+    ) AS promised_minor
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2::timestamptz AT TIME ZONE 'UTC')::date
+WHERE offer.dataset = ANY($1)
+  AND offer.withdrawn_at IS NULL;
+
+-- name: list_reactions
+-- How vetted partners reacted to the posted prices of the offer $1 before $2, by UTC day: whether they ordered.
+SELECT
+    (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
+    quote.partner::text AS partner,
+    bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
+FROM quote
+JOIN partner ON partner.id = quote.partner AND partner.vetted_at IS NOT NULL
+LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
+WHERE quote.offer = $1
+  AND quote.quoted_at < $2
+  AND quote.auction IS NULL
+GROUP BY 1, 2;
+
+-- name: get_quote
+-- The quote $1 of the partner $2 at the instant $3, with what it is for.
+SELECT
+    quote.id,
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.document,
+    quote.signature,
+    quote.expires_at,
+    quote.auction,
+    quote.currency,
+    quote.quoted_at,
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    release.period_from,
+    release.period_to,
+    quote.expires_at <= $3 AS is_expired,
+    quote_acceptance.quote IS NOT NULL AS is_ordered
+FROM quote
+JOIN release ON release.id = quote.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
+WHERE quote.id = $1
+  AND quote.partner = $2;
+
+-- name: write_awarded_quote
+-- Writes the quote $1 of the partner $2 for the release $4 of the offer $3, at the price $5 that the auction $10 set;
+-- $6 document, $7 signature, $8 quoted at, $9 expires at, $11 licence terms.
+INSERT INTO quote (
+    id, partner, offer, release, amount_minor, currency, document, signature, quoted_at, expires_at, auction, terms
+)
+SELECT $1, $2, offer.id, $4, $5, offer.currency, $6, $7, $8, $9, $10, $11
+FROM offer
+WHERE offer.id = $3;
+
+-- name: count_previews
+-- How often the partner $1 asked after $3, and ever about the release $2, the question $4 apart.
+SELECT count(*) FILTER (WHERE asked_at > $3) AS today, count(*) FILTER (WHERE release = $2) AS ever
+FROM zone_preview
+WHERE partner = $1
+  AND id <> $4;

@@ -1,0 +1,64 @@
+-- fragment: entitlement_columns
+-- A partner's entitlement with what it opens; `level` is the accuracy it was bought at.
+SELECT
+    entitlement.starts_at,
+    entitlement.ends_at,
+    entitlement.revoked_at,
+    revocation.revoked_at AS recalled_at,
+    entitlement.suspended_at,
+    entitlement.id,
+    licence.purchase_order,
+    purchase_order.number,
+    release.dataset,
+    entitlement.release,
+    release.period_from,
+    release.period_to,
+    quote.level,
+    coalesce(edition.row_count, release.row_count) AS row_count,
+    coalesce(edition.cells_sha256, release.cells_sha256) AS cells_sha256,
+    revocation.reason_fr AS recalled_fr,
+    revocation.reason_en AS recalled_en,
+    release.sealed_at
+FROM entitlement
+JOIN release ON release.id = entitlement.release
+JOIN licence ON licence.id = entitlement.licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+JOIN quote ON quote.id = purchase_order.quote
+LEFT JOIN edition ON edition.release = release.id AND edition.level = quote.level
+LEFT JOIN revocation ON revocation.release = release.id
+
+-- name: list_entitlements
+-- The entitlements of the partner $1, the latest first; $2 rows, $3 rows to skip.
+{entitlement_columns}
+WHERE entitlement.partner = $1
+ORDER BY entitlement.starts_at DESC, entitlement.id
+LIMIT $2
+OFFSET $3;
+
+-- name: get_entitlement
+-- The entitlement $2 of the partner $1.
+{entitlement_columns}
+WHERE entitlement.partner = $1
+  AND entitlement.id = $2;
+
+-- name: get_validity
+-- When the entitlement $1 may be used: read once its licence is locked.
+SELECT
+    entitlement.starts_at,
+    entitlement.ends_at,
+    entitlement.revoked_at,
+    revocation.revoked_at AS recalled_at,
+    entitlement.suspended_at
+FROM entitlement
+LEFT JOIN revocation ON revocation.release = entitlement.release
+WHERE entitlement.id = $1;
+
+-- name: record_download
+-- Records the download $1 of the entitlement $2: $3 format, $4 bytes, $5 now. Where $6, it is a part of a file, which
+-- is recorded unless one was since $7.
+INSERT INTO download (id, entitlement, format, byte_count, at)
+SELECT $1, $2, $3, $4, $5::timestamptz
+WHERE NOT $6::boolean
+   OR NOT EXISTS (
+       SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $7::timestamptz
+   );
