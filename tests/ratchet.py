@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import tests.personal_data
 import tests.test_facts
 import tests.test_house
 import tests.test_sizes

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PARTS: Final = {
     "developer": ("architecture", "glossary", "add-a-job", "migrations", "changelog"),
-    "reference": ("commands", "settings", "jobs", "routes"),
+    "reference": ("commands", "settings", "jobs", "routes", "personal-data"),
 }
 """Each part of the manual and its pages, in reading order."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException
+from msgspec import Struct
 
 from marketplace.errors import NotAllowed
 from marketplace.identity.actions import device_mark
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 
+Who: TypeAlias = Literal[
+    "anyone", "signed in", "partner", "vetted partner", "subscriber", "steward", "finance", "auditor"
+]
 COOKIE = "session"
 DEVICE_COOKIE = "device"
 DEVICE_DAYS = 365
@@ -141,3 +145,18 @@ def staff(*roles: str) -> Guard:
             raise NotAllowed("This page is for staff who are {roles}.", roles=" / ".join(roles))
 
     return guard
+
+
+class Expectation(Struct, frozen=True):
+    """Who may ask a route, and the status that an id of somebody else gets there; None where the path has no id."""
+
+    who: frozenset[Who]
+    stranger: int | None
+
+
+def expect(*who: Who, stranger: int | None = None) -> dict[str, Any]:
+    """Return the `opt` of a route: who may ask, said once more beside the guard, and what a stranger's id gets.
+
+    `tests/test_routes.py` asks every route as everyone and compares. stranger: 200 where every id is open to all who may.
+    """
+    return {"expectation": Expectation(frozenset(who), stranger)}

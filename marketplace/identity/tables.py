@@ -7,11 +7,13 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class Partner(Table, db=DB, tablename="partner"):
     """A company that buys; it may buy once a steward has vetted it."""
 
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     company = Text()
     country = Text()
@@ -36,6 +38,7 @@ class Partner(Table, db=DB, tablename="partner"):
 class Subscriber(Table, db=DB, tablename="subscriber"):
     """A mobile line by the operator's pseudonymous reference; claimed once with the operator's activation code."""
 
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
     reference = BigInt(primary_key=True)
     activation_code_hash = Text(null=True, default=None)
     """SHA-256 of the code, hex; null once claimed or when none was issued."""
@@ -46,6 +49,9 @@ class Subscriber(Table, db=DB, tablename="subscriber"):
 class Person(Table, db=DB, tablename="person"):
     """Someone who signs in; of exactly one partner, line or staff role. Deleting the row erases an identity, not the books."""
 
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "until erased", exported=True, erasure=Erasure.DELETED
+    )
     id = UUID(primary_key=True)
     email = Text(unique=True)
     """Lower case; in place of a subscriber's, its keyed fingerprint."""
@@ -74,6 +80,9 @@ class Person(Table, db=DB, tablename="person"):
 class Session(Table, db=DB, tablename="session"):
     """A signed-in browser; the cookie carries a secret of which only the SHA-256 is kept."""
 
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "7 days", exported=True, erasure=Erasure.DELETED
+    )
     token_hash = Text(primary_key=True)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
     created_at = Timestamptz()
@@ -83,6 +92,7 @@ class Session(Table, db=DB, tablename="session"):
 class ApiKey(Table, db=DB, tablename="api_key"):
     """A partner's key for machines: shown once, kept as its SHA-256."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     label = Text()
@@ -97,6 +107,7 @@ class ApiKey(Table, db=DB, tablename="api_key"):
 class Invitation(Table, db=DB, tablename="invitation"):
     """A partner's colleague is asked to join: the link carries a code of which only the SHA-256 is kept."""
 
+    personal_data = PersonalData((Of.PARTNER,), "37 days", exported=True, erasure=Erasure.DELETED)
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     email = Text()
@@ -110,6 +121,12 @@ class Invitation(Table, db=DB, tablename="invitation"):
 class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
     """An attempt at a secret that has not succeeded, counted so that any number of processes guess slowly together."""
 
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        "15 minutes, then the next day's clean-up",
+        exported=False,
+        erasure=Erasure.DELETED,
+    )
     subject = Text()
     """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""
     at = Timestamptz()
@@ -118,6 +135,7 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
 class StaffAction(Table, db=DB, tablename="staff_action"):
     """Who did what, when and why, with what it changed; append-only."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
     id = BigSerial(primary_key=True)
     at = Timestamptz()
     person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)

@@ -7,11 +7,13 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.personal_data import Erasure, PersonalData
 
 
 class JobRun(Table, db=DB, tablename="job_run"):
     """One slot of one job: started, and finished or failed with an error to be tried again."""
 
+    personal_data = PersonalData((), "31 days", exported=False, erasure=Erasure.NOTHING)
     id = BigSerial(primary_key=True)
     job = Text()
     slot = Timestamptz()

@@ -7,11 +7,13 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.personal_data import NOBODYS
 
 
 class LogFact(Table, db=DB, tablename="log_fact"):
     """One public fact: a release sealed or recalled, an auction's terms, root or transcript."""
 
+    personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     kind = Text()
     subject = Text()

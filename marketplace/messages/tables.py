@@ -7,11 +7,15 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
 
 
 class Message(Table, db=DB, tablename="message"):
     """One message of one kind about one fact, to one recipient; append-only."""
 
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM
+    )
     id = UUID(primary_key=True)
     kind = Text()
     """A code of `registry.KINDS`."""
@@ -30,6 +34,9 @@ class Message(Table, db=DB, tablename="message"):
 class MessageRead(Table, db=DB, tablename="message_read"):
     """A person has read a message; a partner's message is read by each of its people."""
 
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM
+    )
     id = BigSerial(primary_key=True)
     message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)
     reader = UUID()

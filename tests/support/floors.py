@@ -6,7 +6,7 @@ from tests.support.source import product_files, slice_of
 
 FLOORS = (
     {"pricing"},
-    {"errors"},
+    {"errors", "personal_data"},
     {"clock", "settings", "paging", "progress", "statements"},
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy"},

@@ -1,0 +1,49 @@
+"""What each table declares of the personal data in it: whose, how long, in whose export, and what erasing a person does.
+
+A table says so in its class, as `personal_data = …`. The manual's page of tables is checked against it, and a test
+erases a person and compares what is left with what was declared.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Of(Enum):
+    """The people whose data a table can have."""
+
+    SUBSCRIBER = "subscribers"
+    PARTNER = "partners' people"
+    STAFF = "staff"
+
+
+class Erasure(Enum):
+    """What erasing a person does to their rows."""
+
+    NOTHING = "there is nothing to erase"
+    DELETED = "their rows are deleted at once"
+    EXPIRES = "their rows are deleted when their time is over"
+    PSEUDONYM = "their rows stay under an id that leads to nobody any more"
+    KEPT = "their rows stay: the law, or the other side of a contract, needs them"
+
+
+class PersonalData(Struct, frozen=True):
+    """The personal data of one table. `kept`: how long its rows stay; `exported`: whether a person's own export has them."""
+
+    of: tuple[Of, ...]
+    kept: str
+    exported: bool
+    erasure: Erasure
+
+    def __post_init__(self) -> None:
+        """Check that a table without people has nothing to export or erase, and that one with people says what erasing does."""
+        assert bool(self.of) == (self.erasure is not Erasure.NOTHING), "people and erasure go together"
+        assert self.of or not self.exported, "nobody's data is in nobody's export"
+
+
+FOR_GOOD: Final = "for good"
+NOBODYS: Final = PersonalData((), FOR_GOOD, exported=False, erasure=Erasure.NOTHING)
+"""A table that has nobody's data."""

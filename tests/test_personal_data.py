@@ -1,0 +1,83 @@
+"""Every table declares the personal data in it, the manual lists it, and erasing a person does what was declared."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.database import fetch_scalar
+from marketplace.errors import Refusal
+from marketplace.identity import actions
+from marketplace.identity.guards import begin_session
+from marketplace.identity.rules import digest
+from marketplace.personal_data import Erasure
+from migrations.piccolo_app import tables
+from tests.marketplace.identity.site import make_partner
+from tests.personal_data import PAGE, undeclared_tables, written
+from tests.support.ratchet import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PERSONAL = {"person", "subscriber", "email", "iban", "payee"}
+"""Columns that have somebody's data, or lead to it."""
+
+
+def test_every_table_declares_its_personal_data() -> None:
+    check(undeclared_tables)
+
+
+@pytest.mark.parametrize("table", [table for table in tables() if hasattr(table, "personal_data")], ids=str)
+def test_a_table_with_a_column_of_people_has_their_data(table: type) -> None:
+    columns = {column._meta.name for column in table._meta.columns}  # type: ignore[attr-defined]
+    parents = {
+        column._foreign_key_meta.resolved_references._meta.tablename for column in table._meta.foreign_key_columns
+    }  # type: ignore[attr-defined]
+    if columns & PERSONAL or parents & {"person", "subscriber"}:
+        assert table.personal_data.erasure is not Erasure.NOTHING  # type: ignore[attr-defined]
+
+
+def test_the_manual_lists_every_table() -> None:
+    assert PAGE.read_text() == written(), "run `python -m tests.personal_data`"
+
+
+ROWS_OF_A_PERSON = {
+    "person": "id = $1",
+    "session": "person = $1",
+    "invitation": "email = $2",
+    "sign_in_attempt": "subject = $3",
+}
+"""Where a table that is erased at once has a person's rows: $1 person, $2 email, $3 what attempts are counted under."""
+
+
+def test_erasing_a_person_deletes_what_tables_declare(run: Callable[..., None]) -> None:
+    declared = {
+        table._meta.tablename
+        for table in tables()
+        if getattr(table, "personal_data", None) and table.personal_data.erasure is Erasure.DELETED
+    }
+    assert declared == ROWS_OF_A_PERSON.keys()
+
+    async def count(table: str, person: uuid.UUID, email: str) -> int:
+        where = f"{ROWS_OF_A_PERSON[table]} AND ($1::uuid, $2::text, $3::text) IS NOT NULL"
+        values = person, email, digest(f"email:{email}")
+        return await fetch_scalar(int, f"SELECT count(*) FROM {table} WHERE {where}", *values) or 0
+
+    async def story() -> None:
+        partner, email = await make_partner(), "nadia@atelier.example"
+        code = await actions.invite_colleague(
+            partner, email=email, name="Nadia", invitation_id=uuid.uuid4(), session="s"
+        )
+        person = await actions.accept_invitation(code, "a rather long sentence", "fr")
+        await begin_session(person)
+        with pytest.raises(Refusal):
+            await actions.sign_in(email, "not the password")
+        for table in declared:
+            assert await count(table, person, email), f"{table} has a row of hers before"
+        await actions.erase_person(person)
+        for table in declared:
+            assert not await count(table, person, email), f"{table} has none after"
+
+    run(story)
