@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.support.entry_kinds import register_test_kinds
 from tests.support.rows import check_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 database.row_check = check_rows
 register_test_kinds()
@@ -78,18 +79,22 @@ async def _sweep(url: str) -> None:
         await database.close_pool()
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, each in a loop of its own."""
+    return "asyncio"
+
+
+def pytest_pycollect_makeitem(name: str, obj: object) -> None:
+    """Let every async test run against a marketplace of its own, without asking for it."""
+    test = getattr(getattr(obj, "hypothesis", None), "inner_test", obj)
+    if name.startswith("test_") and inspect.iscoroutinefunction(test):
+        pytest.mark.usefixtures("pool")(obj)  # type: ignore[call-overload]
+
+
 @pytest.fixture
-def run(database_url: str) -> Callable[[Callable[[], Awaitable[Any]]], Any]:
-    """Run one async function against the test's database: `run(story)`."""
-
-    def runner(story: Callable[[], Awaitable[Any]]) -> Any:
-        async def whole() -> Any:
-            await database.open_pool(database_url)
-            try:
-                return await story()
-            finally:
-                await database.close_pool()
-
-        return asyncio.run(whole())
-
-    return runner
+async def pool(database_url: str) -> AsyncIterator[None]:
+    """Keep the pool open in the loop of the test."""
+    await database.open_pool(database_url)
+    yield
+    await database.close_pool()

@@ -96,7 +96,7 @@ def in_new_database(postgres: EmbeddedPostgres, name: str, story: Callable[[], A
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_migrations_make_what_tables_and_functions_say(run: Callable[..., Any], postgres: EmbeddedPostgres) -> None:
+async def test_the_migrations_make_what_tables_and_functions_say(postgres: EmbeddedPostgres) -> None:
     async def from_tables() -> set[tuple[object, ...]]:
         await execute(initial_sql())
         for path in function_files():
@@ -104,7 +104,7 @@ def test_the_migrations_make_what_tables_and_functions_say(run: Callable[..., An
         return await catalogue()
 
     stated = in_new_database(postgres, "from_tables", from_tables)
-    migrated = run(catalogue)
+    migrated = await catalogue()
     assert len(migrated) > 1000
     assert sorted(stated - migrated) == sorted(migrated - stated) == []
 
@@ -114,7 +114,7 @@ def test_the_initial_schema_is_generated_as_long_as_it_is_the_only_migration() -
         assert INITIAL.read_text() == initial_sql(), "tables.py has changed: run python -m migrations.generate"
 
 
-def test_functions_can_be_applied_again_and_have_one_address(run: Callable[..., Any]) -> None:
+async def test_functions_can_be_applied_again_and_have_one_address() -> None:
     files = function_files()
     assert sorted(files) == sorted(files[0].parent.rglob("functions.sql"))
     for path in files:
@@ -129,12 +129,9 @@ def test_functions_can_be_applied_again_and_have_one_address(run: Callable[..., 
     described = re.findall(r"^--.*\nCREATE OR REPLACE FUNCTION (\w+)", text, re.MULTILINE)
     assert set(names) == set(described), "a comment above each function says what it is for"
 
-    async def story() -> None:
-        before = await catalogue()
-        await execute(text)
-        assert await catalogue() == before
-
-    run(story)
+    before = await catalogue()
+    await execute(text)
+    assert await catalogue() == before
 
 
 def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
@@ -145,30 +142,22 @@ def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
     assert sum("not yet run" in words for words in said) == 1
 
 
-def test_migrating_again_waits_for_nobody_and_keeps_the_chart_up_to_date(
-    run: Callable[..., Any], database_url: str
-) -> None:
-    async def story() -> None:
-        await execute("UPDATE account SET title_en = 'Bank account' WHERE code = '512100'")
-        await execute("DELETE FROM account WHERE code = '890000'")
-        site = await asyncpg.connect(database_url)
-        async with site.transaction():
-            await site.execute("LOCK TABLE partner, journal_entry, accrual IN SHARE UPDATE EXCLUSIVE MODE")
-            await migrate(attempts=1, lock_timeout="1ms")
-        await site.close()
-        assert await fetch_scalar(str, "SELECT title_en FROM account WHERE code = '512100'") == "Bank – current account"
-        assert await fetch_scalar(int, "SELECT count(*) FROM account WHERE code = '890000'") == 1
-
-    run(story)
+async def test_migrating_again_waits_for_nobody_and_keeps_the_chart_up_to_date(database_url: str) -> None:
+    await execute("UPDATE account SET title_en = 'Bank account' WHERE code = '512100'")
+    await execute("DELETE FROM account WHERE code = '890000'")
+    site = await asyncpg.connect(database_url)
+    async with site.transaction():
+        await site.execute("LOCK TABLE partner, journal_entry, accrual IN SHARE UPDATE EXCLUSIVE MODE")
+        await migrate(attempts=1, lock_timeout="1ms")
+    await site.close()
+    assert await fetch_scalar(str, "SELECT title_en FROM account WHERE code = '512100'") == "Bank – current account"
+    assert await fetch_scalar(int, "SELECT count(*) FROM account WHERE code = '890000'") == 1
 
 
-def test_a_schema_from_before_the_first_release_is_refused(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await execute("UPDATE migration SET name = '2026-11-24T00:00:01'")
-        with pytest.raises(Conflict, match="start anew"):
-            await migrate()
-
-    run(story)
+async def test_a_schema_from_before_the_first_release_is_refused() -> None:
+    await execute("UPDATE migration SET name = '2026-11-24T00:00:01'")
+    with pytest.raises(Conflict, match="start anew"):
+        await migrate()
 
 
 def test_migrations_keep_the_version_before_them_working() -> None:
@@ -203,48 +192,42 @@ def breaks(text: str) -> list[str]:
     return [name for name, pattern in BREAKING.items() if re.search(pattern, text, re.IGNORECASE)]
 
 
-def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays_queued(
-    run: Callable[..., Any], database_url: str, toy: Path
+async def test_a_migration_that_finds_its_table_in_use_gives_up_and_nobody_stays_queued(
+    database_url: str, toy: Path
 ) -> None:
-    async def story() -> None:
-        before = await catalogue()
-        site = await asyncpg.connect(database_url)
-        async with site.transaction():
-            await site.execute(RUN, "long", 0)
-            migration = asyncio.create_task(migrate(toy, attempts=2, lock_timeout="200ms"))
-            waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'job_run'::regclass)"
-            while not await fetch_scalar(bool, waits):
-                pass
-            assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 0  # queued behind it, and then served
-            with pytest.raises(Conflict, match="rolled back"):
-                await migration
-            await site.execute(RUN, "long", 1)
-        await site.close()
-        assert await catalogue() == before
-        assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 2
-        assert "1 migration not yet run" in await migrate(toy)
-
-    run(story)
+    before = await catalogue()
+    site = await asyncpg.connect(database_url)
+    async with site.transaction():
+        await site.execute(RUN, "long", 0)
+        migration = asyncio.create_task(migrate(toy, attempts=2, lock_timeout="200ms"))
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'job_run'::regclass)"
+        while not await fetch_scalar(bool, waits):
+            pass
+        assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 0  # queued behind it, and then served
+        with pytest.raises(Conflict, match="rolled back"):
+            await migration
+        await site.execute(RUN, "long", 1)
+    await site.close()
+    assert await catalogue() == before
+    assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 2
+    assert "1 migration not yet run" in await migrate(toy)
 
 
-def test_the_version_before_reads_and_writes_while_a_migration_runs(run: Callable[..., Any], toy: Path) -> None:
-    async def story() -> None:
-        migration = asyncio.create_task(migrate(toy))
+async def test_the_version_before_reads_and_writes_while_a_migration_runs(toy: Path) -> None:
+    migration = asyncio.create_task(migrate(toy))
 
-        async def site(number: int) -> int:
-            written = 0
-            while not migration.done() or not written:
-                async with transaction():
-                    await execute(RUN, f"job-{number}", written)
-                    written += 1
-                    of_this = (
-                        "SELECT count(*) FROM (SELECT job, slot, missed, started_at FROM job_run WHERE job = $1) AS run"
-                    )
-                    assert await fetch_scalar(int, of_this, f"job-{number}") == written
-            return written
+    async def site(number: int) -> int:
+        written = 0
+        while not migration.done() or not written:
+            async with transaction():
+                await execute(RUN, f"job-{number}", written)
+                written += 1
+                of_this = (
+                    "SELECT count(*) FROM (SELECT job, slot, missed, started_at FROM job_run WHERE job = $1) AS run"
+                )
+                assert await fetch_scalar(int, of_this, f"job-{number}") == written
+        return written
 
-        written = await asyncio.gather(*(asyncio.create_task(site(number)) for number in range(4)))
-        assert "ok!" in await migration
-        assert await fetch_scalar(int, "SELECT count(*) FROM job_run WHERE note = ''") == sum(written)
-
-    run(story)
+    written = await asyncio.gather(*(asyncio.create_task(site(number)) for number in range(4)))
+    assert "ok!" in await migration
+    assert await fetch_scalar(int, "SELECT count(*) FROM job_run WHERE note = ''") == sum(written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from marketplace import clock
+from marketplace import clock, database
 from marketplace.auctions import award as ending
 from marketplace.auctions import contributors
 from marketplace.auctions.contributors import Stratum
@@ -33,12 +34,19 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture
-def aside(run: Run) -> Run:
+def aside(database_url: str) -> Run:
     """Run a story in a thread of its own: Playwright's loop holds this one."""
+
+    async def whole(story: Callable[[], Any]) -> Any:
+        await database.open_pool(database_url)
+        try:
+            return await story()
+        finally:
+            await database.close_pool()
 
     def runner(story: Callable[[], Any]) -> Any:
         with ThreadPoolExecutor(1) as threads:
-            return threads.submit(run, story).result()
+            return threads.submit(asyncio.run, whole(story)).result()
 
     return runner
 

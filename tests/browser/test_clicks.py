@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import io
 import re
@@ -218,41 +217,35 @@ async def gives_the_money_back(finance: Guest, partner: Guest, market: Market) -
     await finance.read("Everything is matched.")
 
 
-def test_the_story_is_clicked(database_url: str, tmp_path: Path, chromium: str) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            release = await small_world(tmp_path / "city")
-            await people(market)
-            in_it = await manifest(release)
-            async with open_house(chromium, market) as house:
-                partner = await house.guest()
-                await partner.go("/")
-                await partner.go("/nowhere")
-                await partner.sign_in("partner@people.example")
-                await buy(partner, declined_first=True)
-                await has_the_file(partner, release)
-                await market.work()
-                steward = await house.guest()
-                await uses_a_key(partner, market)
-                await joins_as_a_partner(await house.guest(), steward)
-                await sees_the_budget(steward)
-                await earns_and_decides(await house.guest(), int(in_it.references[in_it.weights.argmax()]))
-                finance = await house.guest()
-                await follows_the_money(finance)
-                await gives_the_money_back(finance, partner, market)
-
-    asyncio.run(story())
+async def test_the_story_is_clicked(tmp_path: Path, chromium: str) -> None:
+    async with running() as market:
+        release = await small_world(tmp_path / "city")
+        await people(market)
+        in_it = await manifest(release)
+        async with open_house(chromium, market) as house:
+            partner = await house.guest()
+            await partner.go("/")
+            await partner.go("/nowhere")
+            await partner.sign_in("partner@people.example")
+            await buy(partner, declined_first=True)
+            await has_the_file(partner, release)
+            await market.work()
+            steward = await house.guest()
+            await uses_a_key(partner, market)
+            await joins_as_a_partner(await house.guest(), steward)
+            await sees_the_budget(steward)
+            await earns_and_decides(await house.guest(), int(in_it.references[in_it.weights.argmax()]))
+            finance = await house.guest()
+            await follows_the_money(finance)
+            await gives_the_money_back(finance, partner, market)
 
 
-def test_it_works_without_scripts(database_url: str, tmp_path: Path, chromium: str) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            release = await small_world(tmp_path / "city")
-            await people(market)
-            async with open_house(chromium, market) as house:
-                partner = await house.guest(scripts=False)
-                await partner.sign_in("partner@people.example")
-                await buy(partner, declined_first=False)
-                await has_the_file(partner, release)
-
-    asyncio.run(story())
+async def test_it_works_without_scripts(tmp_path: Path, chromium: str) -> None:
+    async with running() as market:
+        release = await small_world(tmp_path / "city")
+        await people(market)
+        async with open_house(chromium, market) as house:
+            partner = await house.guest(scripts=False)
+            await partner.sign_in("partner@people.example")
+            await buy(partner, declined_first=False)
+            await has_the_file(partner, release)

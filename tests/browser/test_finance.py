@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -142,25 +141,22 @@ async def closes(clerk: Guest) -> None:
     await clerk.page.get_by_role("cell", name="Period closed").wait_for()
 
 
-def test_finance_matches_splits_writes_off_and_closes(database_url: str, chromium: str, tmp_path: Path) -> None:
-    async def story() -> None:
-        async with running(database_url) as market, open_house(chromium, market) as house:
-            number = await books_of_a_month()
-            told = statement(number)
-            path = tmp_path / "statement.xml"
-            path.write_bytes(told.xml("08"))
-            clerk, second = await house.guest(), await house.guest()
-            await clerk.sign_in("finance@people.example")
-            await clerk.go("/finance")
-            await imports(clerk, path)
-            assert await balance(chart.TRANSFERS) == 10_000, "the payout that names itself is matched"
-            await matches_by_keys(clerk)
-            await splits(clerk, number)
-            await writes_off(clerk, second)
-            assert await balance(chart.SUSPENSE) == 0
-            assert await balance(chart.BANK) == told.ends_at()
-            await closes(clerk)
-            await clerk.go("/finance/trial-balance?by=recording")
-            await clerk.go("/finance/exports")
-
-    asyncio.run(story())
+async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_path: Path) -> None:
+    async with running() as market, open_house(chromium, market) as house:
+        number = await books_of_a_month()
+        told = statement(number)
+        path = tmp_path / "statement.xml"
+        path.write_bytes(told.xml("08"))
+        clerk, second = await house.guest(), await house.guest()
+        await clerk.sign_in("finance@people.example")
+        await clerk.go("/finance")
+        await imports(clerk, path)
+        assert await balance(chart.TRANSFERS) == 10_000, "the payout that names itself is matched"
+        await matches_by_keys(clerk)
+        await splits(clerk, number)
+        await writes_off(clerk, second)
+        assert await balance(chart.SUSPENSE) == 0
+        assert await balance(chart.BANK) == told.ends_at()
+        await closes(clerk)
+        await clerk.go("/finance/trial-balance?by=recording")
+        await clerk.go("/finance/exports")

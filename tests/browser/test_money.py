@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
@@ -93,18 +92,15 @@ async def sees_what_is_stuck(finance: Guest, number: uuid.UUID, market: Market) 
 
 
 @pytest.mark.deep
-def test_money_is_clicked(database_url: str, chromium: str) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            number = await large_order()
-            async with open_house(chromium, market) as house:
-                partner, finance = await house.guest(), await house.guest()
-                await partner.sign_in(EMAIL)
-                await pays_by_transfer(partner, number, market)
-                await finance.sign_in("nora@people.example")
-                await sees_what_is_stuck(finance, number, market)
-                await partner.go(f"/orders/{number}")
-                await partner.read("Given back")
-                await hears_of_a_dispute(partner, number, market)
-
-    asyncio.run(story())
+async def test_money_is_clicked(chromium: str) -> None:
+    async with running() as market:
+        number = await large_order()
+        async with open_house(chromium, market) as house:
+            partner, finance = await house.guest(), await house.guest()
+            await partner.sign_in(EMAIL)
+            await pays_by_transfer(partner, number, market)
+            await finance.sign_in("nora@people.example")
+            await sees_what_is_stuck(finance, number, market)
+            await partner.go(f"/orders/{number}")
+            await partner.read("Given back")
+            await hears_of_a_dispute(partner, number, market)

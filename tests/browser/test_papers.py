@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
@@ -75,17 +74,14 @@ async def takes_the_books_away(finance: Guest) -> None:
     assert (await finance.download("hledger")).startswith(b"decimal-mark .")
 
 
-def test_papers_are_clicked(database_url: str, chromium: str) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            await small_world(market)
-            async with open_house(chromium, market) as house:
-                partner, line, finance = [await house.guest() for _ in range(3)]
-                await partner.sign_in("claire@people.example")
-                await keeps_its_papers(partner)
-                await line.sign_in("lucie@people.example")
-                await reads_a_year(line)
-                await finance.sign_in("nora@people.example")
-                await takes_the_books_away(finance)
-
-    asyncio.run(story())
+async def test_papers_are_clicked(chromium: str) -> None:
+    async with running() as market:
+        await small_world(market)
+        async with open_house(chromium, market) as house:
+            partner, line, finance = [await house.guest() for _ in range(3)]
+            await partner.sign_in("claire@people.example")
+            await keeps_its_papers(partner)
+            await line.sign_in("lucie@people.example")
+            await reads_a_year(line)
+            await finance.sign_in("nora@people.example")
+            await takes_the_books_away(finance)

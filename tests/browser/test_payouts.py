@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -42,69 +41,65 @@ async def enter(house: House, email: str) -> Guest:
     return guest
 
 
-async def story(database_url: str, chromium: str) -> None:
-    async with running(database_url) as market:
-        await small_world(market)
-        bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
-        async with open_house(chromium, market) as house:
-            lucie, zoe = await enter(house, "line-2@people.example"), await enter(house, "line-40@people.example")
-            await lucie.go("/earnings")
-            await lucie.read("tell us where")
-            await picture(lucie, "earnings")
-            await lucie.click("Bank details")
-            await lucie.press("Save", again_by_address=False, Account_holder="Lucie Martin", IBAN="FR76 3000 6000")
-            await lucie.read("27 characters; this one has 12")
-            await picture(lucie, "bank-details-wrong")
-            await lucie.press("Save", Account_holder="Lucie Martin", IBAN=payees.iban_of(2))
-            await lucie.read(f"•••• {payees.iban_of(2)[-4:]}")
-            await picture(lucie, "bank-details")
-            await lucie.go("/earnings/payouts")
-            await picture(lucie, "payouts-before")
-
-            nora, paul = await enter(house, "nora@people.example"), await enter(house, "paul@people.example")
-            await nora.go("/finance")
-            await nora.click("Payout runs")
-            await nora.press("Draft a SEPA run")
-            await nora.read("somebody else of finance approves it")
-            await picture(nora, "run-draft")
-            await paul.go("/finance/payout-runs")
-            await picture(paul, "runs")
-            await paul.click_in_table()
-            await picture(paul, "run-to-approve")
-            await paul.press("Approve", Reason="The list and its sum were checked")
-            await nora.page.reload()
-            await nora.press("Send")
-            file = await nora.download("Fetch the file")
-            await nora.page.set_input_files(
-                "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.submit(file)}
-            )
-            await nora.press("Take the answer")
-            await nora.click("Came back")  # the list is paged, and in no order that a test could know
-            await nora.read("AC04: the account is closed")
-            await picture(nora, "run-answered")
-            await lucie.go("/earnings/payouts")
-            await lucie.read("On its way")
-            await payees.bank_day(bank)
-            await nora.page.reload()
-            await nora.read("Settled")
-            await nora.look()
-            await picture(nora, "run-settled")
-            await nora.go("/finance/payout-runs")
-            await lucie.go("/earnings/payouts")
-            await lucie.read("by the bank on")
-            await picture(lucie, "payouts")
-            await zoe.go("/earnings/payouts")
-            await zoe.read("the account is closed (AC04)")
-            await picture(zoe, "payouts-failed")
-            await zoe.click("Change bank details")
-            await zoe.press("Save", Account_holder="Zoe", IBAN=payees.iban_of(77))
-            await zoe.go("/earnings")
-            await zoe.read("were changed on")
-            await picture(zoe, "earnings-changed")
-        await market.work()
-        assert await payouts.draft() is None
-
-
-def test_from_bank_details_to_paid(database_url: str, chromium: str) -> None:
+async def test_from_bank_details_to_paid(chromium: str) -> None:
     with payees.paying():
-        asyncio.run(story(database_url, chromium))
+        async with running() as market:
+            await small_world(market)
+            bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
+            async with open_house(chromium, market) as house:
+                lucie, zoe = await enter(house, "line-2@people.example"), await enter(house, "line-40@people.example")
+                await lucie.go("/earnings")
+                await lucie.read("tell us where")
+                await picture(lucie, "earnings")
+                await lucie.click("Bank details")
+                await lucie.press("Save", again_by_address=False, Account_holder="Lucie Martin", IBAN="FR76 3000 6000")
+                await lucie.read("27 characters; this one has 12")
+                await picture(lucie, "bank-details-wrong")
+                await lucie.press("Save", Account_holder="Lucie Martin", IBAN=payees.iban_of(2))
+                await lucie.read(f"•••• {payees.iban_of(2)[-4:]}")
+                await picture(lucie, "bank-details")
+                await lucie.go("/earnings/payouts")
+                await picture(lucie, "payouts-before")
+
+                nora, paul = await enter(house, "nora@people.example"), await enter(house, "paul@people.example")
+                await nora.go("/finance")
+                await nora.click("Payout runs")
+                await nora.press("Draft a SEPA run")
+                await nora.read("somebody else of finance approves it")
+                await picture(nora, "run-draft")
+                await paul.go("/finance/payout-runs")
+                await picture(paul, "runs")
+                await paul.click_in_table()
+                await picture(paul, "run-to-approve")
+                await paul.press("Approve", Reason="The list and its sum were checked")
+                await nora.page.reload()
+                await nora.press("Send")
+                file = await nora.download("Fetch the file")
+                await nora.page.set_input_files(
+                    "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.submit(file)}
+                )
+                await nora.press("Take the answer")
+                await nora.click("Came back")  # the list is paged, and in no order that a test could know
+                await nora.read("AC04: the account is closed")
+                await picture(nora, "run-answered")
+                await lucie.go("/earnings/payouts")
+                await lucie.read("On its way")
+                await payees.bank_day(bank)
+                await nora.page.reload()
+                await nora.read("Settled")
+                await nora.look()
+                await picture(nora, "run-settled")
+                await nora.go("/finance/payout-runs")
+                await lucie.go("/earnings/payouts")
+                await lucie.read("by the bank on")
+                await picture(lucie, "payouts")
+                await zoe.go("/earnings/payouts")
+                await zoe.read("the account is closed (AC04)")
+                await picture(zoe, "payouts-failed")
+                await zoe.click("Change bank details")
+                await zoe.press("Save", Account_holder="Zoe", IBAN=payees.iban_of(77))
+                await zoe.go("/earnings")
+                await zoe.read("were changed on")
+                await picture(zoe, "earnings-changed")
+            await market.work()
+            assert await payouts.draft() is None

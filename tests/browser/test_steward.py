@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,32 +50,29 @@ async def asks_for_its_zones(claire: Guest) -> None:
 
 
 @pytest.mark.deep
-def test_a_release_from_definition_to_revocation_is_clicked(database_url: str, chromium: str, tmp_path: Path) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            await declare()
-            await crowd(tmp_path)
-            await identity.add_staff("sam@people.example", "Sam", "steward", PASSWORD)
-            partner = await identity.create_partner(
-                company="Atelier",
-                country="FR",
-                vat_number=VAT,
-                name="Claire",
-                email="claire@people.example",
-                password=PASSWORD,
+async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str, tmp_path: Path) -> None:
+    async with running() as market:
+        await declare()
+        await crowd(tmp_path)
+        await identity.add_staff("sam@people.example", "Sam", "steward", PASSWORD)
+        partner = await identity.create_partner(
+            company="Atelier",
+            country="FR",
+            vat_number=VAT,
+            name="Claire",
+            email="claire@people.example",
+            password=PASSWORD,
+        )
+        await identity.vet_partner(partner, "Sam")
+        await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
+        async with open_house(chromium, market) as house:
+            sam, claire = await house.guest(), await house.guest()
+            await sam.sign_in("sam@people.example")
+            await defines_and_builds(sam)
+            await catalogue.list_offer(
+                "lyon-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
             )
-            await identity.vet_partner(partner, "Sam")
-            await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-            async with open_house(chromium, market) as house:
-                sam, claire = await house.guest(), await house.guest()
-                await sam.sign_in("sam@people.example")
-                await defines_and_builds(sam)
-                await catalogue.list_offer(
-                    "lyon-day", terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000
-                )
-                await claire.sign_in("claire@people.example")
-                await asks_for_its_zones(claire)
-                await sam.press("Revoke this release", Reason_in_French="Une erreur.", Reason_in_English="A fault.")
-                await sam.read("Called back on")
-
-    asyncio.run(story())
+            await claire.sign_in("claire@people.example")
+            await asks_for_its_zones(claire)
+            await sam.press("Revoke this release", Reason_in_French="Une erreur.", Reason_in_English="A fault.")
+            await sam.read("Called back on")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
@@ -258,20 +257,17 @@ def amiss(case: Case, answer: httpx.Response) -> str:
     return ""
 
 
-def test_bad_input_gets_a_sentence_and_changes_nothing(database_url: str) -> None:
-    async def story() -> None:
-        async with running(database_url) as market:
-            who, own = await ready(market)
-            before, wrong = await rows(), []
-            table = cases(own)
-            for case in table:
-                answer = await answered(who[case.who], case)
-                if why := amiss(case, answer):
-                    wrong.append(f"{case.who}: {case.sent[:80]} {str(case.body)[:60]}: {why}")
-            after = await rows()
-            assert wrong == [], "\n".join(wrong)
-            assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {}
-            assert await fetch_value("SELECT count(*) FROM stripe_event WHERE id IN ('evt_1', 'evt_2')") == 0
-            assert len(table) > 60
-
-    asyncio.run(story())
+async def test_bad_input_gets_a_sentence_and_changes_nothing() -> None:
+    async with running() as market:
+        who, own = await ready(market)
+        before, wrong = await rows(), []
+        table = cases(own)
+        for case in table:
+            answer = await answered(who[case.who], case)
+            if why := amiss(case, answer):
+                wrong.append(f"{case.who}: {case.sent[:80]} {str(case.body)[:60]}: {why}")
+        after = await rows()
+        assert wrong == [], "\n".join(wrong)
+        assert {name: (before[name], after[name]) for name in after if before[name] != after[name]} == {}
+        assert await fetch_value("SELECT count(*) FROM stripe_event WHERE id IN ('evt_1', 'evt_2')") == 0
+        assert len(table) > 60

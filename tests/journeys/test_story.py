@@ -132,71 +132,68 @@ async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
     return path[0]
 
 
-def test_the_whole_story(database_url: str, tmp_path: Path) -> None:
-    async def story() -> None:
-        world = world_of(tmp_path / "events")
-        async with running(database_url) as market:
-            await prepare(world)
-            release = await build(world, world.period)
-            sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
-            assert sold
-            assert sold["epsilon_micro"] <= 2_000_000
-            assert sold["row_count"] >= sold["key_count"] / 10
+async def test_the_whole_story(tmp_path: Path) -> None:
+    world = world_of(tmp_path / "events")
+    async with running() as market:
+        await prepare(world)
+        release = await build(world, world.period)
+        sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+        assert sold
+        assert sold["epsilon_micro"] <= 2_000_000
+        assert sold["row_count"] >= sold["key_count"] / 10
 
-            visitors = await people(market)
-            partner, finance = visitors["partner"], visitors["finance"]
-            in_it = await manifest(release)
-            lucie = await claim(market, int(in_it.references[in_it.weights.argmax()]), "lucie@people.example")
+        visitors = await people(market)
+        partner, finance = visitors["partner"], visitors["finance"]
+        in_it = await manifest(release)
+        lucie = await claim(market, int(in_it.references[in_it.weights.argmax()]), "lucie@people.example")
 
-            # Buy, and hold the file in hand.
-            order = await buy(partner, market, release)
-            page = await partner.see(order)
-            files = {
-                kind: (await partner.http.get(found[0].replace("&amp;", "&"))).content
-                for kind in ("parquet", "csv")
-                if (found := re.search(rf"/en/entitlements/[0-9a-f-]+/download\?format={kind}", page))
-            }
-            table = pq.read_table(io.BytesIO(files["parquet"]))
-            text = pyarrow.csv.read_csv(io.BytesIO(files["csv"]))
-            assert table.num_rows == sold["row_count"] == text.num_rows
-            assert table["people"].to_pylist() == text["people"].to_pylist()
-            assert "subscriber" not in " ".join(table.column_names)
+        # Buy, and hold the file in hand.
+        order = await buy(partner, market, release)
+        page = await partner.see(order)
+        files = {
+            kind: (await partner.http.get(found[0].replace("&amp;", "&"))).content
+            for kind in ("parquet", "csv")
+            if (found := re.search(rf"/en/entitlements/[0-9a-f-]+/download\?format={kind}", page))
+        }
+        table = pq.read_table(io.BytesIO(files["parquet"]))
+        text = pyarrow.csv.read_csv(io.BytesIO(files["csv"]))
+        assert table.num_rows == sold["row_count"] == text.num_rows
+        assert table["people"].to_pylist() == text["people"].to_pylist()
+        assert "subscriber" not in " ".join(table.column_names)
 
-            # Shares: exact, explained, and matched by finance.
-            split = await fetch_one("SELECT * FROM licence_split")
-            assert split
-            held = await fetch_value("SELECT sum(held_micro) FROM accrual")
-            assert held == split["pool_minor"] * 10_000
-            earnings = await lucie.see("/earnings")
-            share = re.search(r"/earnings/shares/[0-9a-f-]{36}", earnings)
-            assert share
-            chain = await lucie.see(share[0])
-            assert re.search(r"€0\.\d{6}", chain)
-            assert "Everything is matched" in await finance.see("/finance/exceptions")
-            assert "0.00" in await finance.see("/finance/trial-balance")
+        # Shares: exact, explained, and matched by finance.
+        split = await fetch_one("SELECT * FROM licence_split")
+        assert split
+        held = await fetch_value("SELECT sum(held_micro) FROM accrual")
+        assert held == split["pool_minor"] * 10_000
+        earnings = await lucie.see("/earnings")
+        share = re.search(r"/earnings/shares/[0-9a-f-]{36}", earnings)
+        assert share
+        chain = await lucie.see(share[0])
+        assert re.search(r"€0\.\d{6}", chain)
+        assert "Everything is matched" in await finance.see("/finance/exceptions")
+        assert "0.00" in await finance.see("/finance/trial-balance")
 
-            # Withdraw: one click, and the next release is without her.
-            await lucie.submit("/consent", "/consent")
-            assert "You have withdrawn" in await lucie.see("/consent")
-            rebuilt = await manifest(await build(world, world.before))
-            assert int(in_it.references[in_it.weights.argmax()]) not in rebuilt.references
+        # Withdraw: one click, and the next release is without her.
+        await lucie.submit("/consent", "/consent")
+        assert "You have withdrawn" in await lucie.see("/consent")
+        rebuilt = await manifest(await build(world, world.before))
+        assert int(in_it.references[in_it.weights.argmax()]) not in rebuilt.references
 
-            # A second sale is refunded before its hold ends: its shares are taken back, the first sale's are not.
-            second = await buy(partner, market, release)
-            assert await fetch_value("SELECT sum(held_micro) FROM accrual") > held
-            await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
+        # A second sale is refunded before its hold ends: its shares are taken back, the first sale's are not.
+        second = await buy(partner, market, release)
+        assert await fetch_value("SELECT sum(held_micro) FROM accrual") > held
+        await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
+        await market.work()
+        assert await fetch_value("SELECT sum(held_micro) FROM accrual") == held
+        assert "refunded" in (await partner.see(second)).lower()
+        gone = await fetch_one("SELECT id FROM entitlement WHERE revoked_at IS NOT NULL")
+        assert gone
+        await partner.see(f"/entitlements/{gone['id']}/download?format=csv", status=410)
+
+        # The hold passes: what was held is theirs.
+        with clock.shifted(dt.timedelta(days=settings().hold_days + 1)):
             await market.work()
-            assert await fetch_value("SELECT sum(held_micro) FROM accrual") == held
-            assert "refunded" in (await partner.see(second)).lower()
-            gone = await fetch_one("SELECT id FROM entitlement WHERE revoked_at IS NOT NULL")
-            assert gone
-            await partner.see(f"/entitlements/{gone['id']}/download?format=csv", status=410)
-
-            # The hold passes: what was held is theirs.
-            with clock.shifted(dt.timedelta(days=settings().hold_days + 1)):
-                await market.work()
-            assert await fetch_value("SELECT sum(held_micro) FROM accrual") == 0
-            assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == held
-            assert "0 offenders" in await command("check")
-
-    asyncio.run(story())
+        assert await fetch_value("SELECT sum(held_micro) FROM accrual") == 0
+        assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == held
+        assert "0 offenders" in await command("check")

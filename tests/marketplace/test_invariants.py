@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,9 +20,6 @@ from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
 from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 OFFENCES = {
     "what the last closed month ended with is what its postings and those before add up to": (
@@ -236,61 +232,51 @@ async def planted(offence: str) -> list[str]:
     return found
 
 
-def test_every_invariant_fires_on_its_offence(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licences = []
-        for _ in range(3):
-            order = await sales.order()
-            await sales.pay_unseen(order)
-            licences.append(await sales.settle(order))
-            await sales.mirror(order)
-        await sales.give_back(order)
-        await sales.order()
-        await sales.hold(licences[0])
-        await sales.hold(licences[1])
-        await sales.release(licences[1])
-        await decide_everything()
-        await pay_out()
-        await hold_auction()
-        await promise_later()
-        assert await broken() == []
-        silent = {}
-        for sentence, offence in OFFENCES.items():
-            found = await planted(offence.replace("{held}", str(licences[0])))
-            if not any(line.startswith(f"{sentence}: {{") for line in found):
-                silent[sentence] = found
-        assert silent == {}
-
+async def test_every_invariant_fires_on_its_offence() -> None:
     assert set(OFFENCES) == set(INVARIANTS), "an invariant without its offence proves nothing"
-    run(story)
+    await sales.open_shop()
+    licences = []
+    for _ in range(3):
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        licences.append(await sales.settle(order))
+        await sales.mirror(order)
+    await sales.give_back(order)
+    await sales.order()
+    await sales.hold(licences[0])
+    await sales.hold(licences[1])
+    await sales.release(licences[1])
+    await decide_everything()
+    await pay_out()
+    await hold_auction()
+    await promise_later()
+    assert await broken() == []
+    silent = {}
+    for sentence, offence in OFFENCES.items():
+        found = await planted(offence.replace("{held}", str(licences[0])))
+        if not any(line.startswith(f"{sentence}: {{") for line in found):
+            silent[sentence] = found
+    assert silent == {}
 
 
 @pytest.mark.parametrize("forged", ["", "UPDATE payment SET state = 'open', paid_at = NULL"])
-def test_money_and_entitlement_go_together(run: Callable[..., Any], forged: str) -> None:
+async def test_money_and_entitlement_go_together(forged: str) -> None:
     """A payment not settled yet is on its way; an entitlement whose payment is not paid is an offence."""
-
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        assert await broken() == []
-        await sales.settle(order)
-        if forged:
-            found = await planted(forged)
-            assert [line for line in found if line.startswith("a paid order has its payment") and str(order) in line]
-
-    run(story)
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    assert await broken() == []
+    await sales.settle(order)
+    if forged:
+        found = await planted(forged)
+        assert [line for line in found if line.startswith("a paid order has its payment") and str(order) in line]
 
 
-def test_an_entry_of_a_transaction_stripe_never_made_is_named(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await sales.settle(order)
-        await sales.mirror(order)
-        found = await planted(f"DELETE FROM balance_transaction WHERE id = 'txn_{order}'")
-        assert any(f"txn_{order}" in line for line in found)
-
-    run(story)
+async def test_an_entry_of_a_transaction_stripe_never_made_is_named() -> None:
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    await sales.mirror(order)
+    found = await planted(f"DELETE FROM balance_transaction WHERE id = 'txn_{order}'")
+    assert any(f"txn_{order}" in line for line in found)

@@ -56,12 +56,13 @@ class Scene:
     """How much later each subject is than the one before."""
 
 
-def killed_everywhere(module: str, scene: str, database_url: str, *, every: int = 1) -> int:
+async def killed_everywhere(module: str, scene: str, database_url: str, *, every: int = 1) -> int:
     """Play a scene, killed at every `every`-th await; return how often. The test's environment is the scene's."""
     command = [sys.executable, "-m", "tests.support.dying", module, scene, database_url, str(every)]
-    played = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    assert played.returncode == 0, f"{played.stdout[-2000:]}\n{played.stderr[-6000:]}"
-    return int(played.stdout.split()[-1])
+    played = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    printed, troubles = (text.decode() for text in await played.communicate())
+    assert played.returncode == 0, f"{printed[-2000:]}\n{troubles[-6000:]}"
+    return int(printed.split()[-1])
 
 
 def in_a_child(url: str, work: Callable[[], Awaitable[object]], imported: Path | None = None) -> bool:

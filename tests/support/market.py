@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from marketplace import database
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.embedded.demo import counterpart_running, free_port, port_of, site_running
@@ -94,25 +93,21 @@ class Market:
 
 
 @contextlib.asynccontextmanager
-async def running(database_url: str) -> AsyncIterator[Market]:
-    """Run the site and the counterpart for the database of a test; the pool is open inside."""
+async def running() -> AsyncIterator[Market]:
+    """Run the site and the counterpart for the database of a test, whose pool is open."""
     ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # workers look for ports apart
     site, stripe = free_port("127.0.0.1", 18_100 + ours), free_port("127.0.0.1", 18_600 + ours)
     os.environ |= {
         "PORT": str(port_of(site)), "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
     }  # fmt: skip
     settings.cache_clear()
-    await database.open_pool(database_url)
-    try:
-        async with counterpart_running(None, stripe, control=True), site_running(site):
-            market = Market(settings().url, settings().stripe_url)
-            try:
-                yield market
-            finally:
-                for visitor in market.visitors:
-                    await visitor.http.aclose()
-    finally:
-        await database.close_pool()
+    async with counterpart_running(None, stripe, control=True), site_running(site):
+        market = Market(settings().url, settings().stripe_url)
+        try:
+            yield market
+        finally:
+            for visitor in market.visitors:
+                await visitor.http.aclose()
 
 
 async def people(market: Market) -> dict[str, Visitor]:

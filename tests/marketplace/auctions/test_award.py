@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import pytest
@@ -19,11 +19,6 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> None:
@@ -41,154 +36,128 @@ async def end(auction: uuid.UUID) -> dict[str, Any]:
     return document
 
 
-def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("exclusive")
-        bidders = [await add_bidder() for _ in range(3)]
-        for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
-            await seal(bidder, auction, ([0], amount))
-        again = await place_sealed_bid(
-            bidders[0].actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0], 8_000)]
+async def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price() -> None:
+    auction = await open_auction("exclusive")
+    bidders = [await add_bidder() for _ in range(3)]
+    for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
+        await seal(bidder, auction, ([0], amount))
+    again = await place_sealed_bid(
+        bidders[0].actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0], 8_000)]
+    )
+    assert again.answer == "refused_already_bid"
+    document = await end(auction)
+    assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
+        (0, "outbid"), (7_000, "won"), (0, "outbid"),
+    ]  # fmt: skip
+    outcomes = await list_outcomes(auction)
+    assert {row["partner"]: (row["pays_minor"], row["reason"]) for row in outcomes} == {
+        bidders[1].partner: (7_000, "won"), bidders[2].partner: (0, "outbid"), bidders[0].partner: (0, "outbid"),
+    }  # fmt: skip
+    assert len(document["reveals"]) == 3
+
+
+async def test_limited_licences_cost_the_best_losing_bid() -> None:
+    auction = await open_auction("limited", licences=2)
+    for amount in (3_000, 9_000, 7_000, 7_000):
+        await seal(await add_bidder(), auction, ([0], amount))
+    document = await end(auction)
+    assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
+        (0, "outbid"), (7_000, "won"), (7_000, "won"), (0, "tied_later"),
+    ]  # fmt: skip
+
+
+async def test_bundles_go_where_they_are_worth_most() -> None:
+    auction = await open_auction("bundle", releases=2)
+    whole, left, right, low = [await add_bidder() for _ in range(4)]
+    await seal(whole, auction, ([0, 1], 10_000))
+    await seal(left, auction, ([0], 8_000))
+    await seal(right, auction, ([1], 7_000), ([0], 1_500))
+    below = await place_sealed_bid(low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)])
+    assert below.answer == "refused_below_minimum"
+    document = await end(auction)
+    outcomes = {row["partner"]: row for row in await list_outcomes(auction)}
+    assert (outcomes[left.partner]["lots"], outcomes[right.partner]["lots"]) == ([0], [1])
+    paid = outcomes[left.partner]["pays_minor"] + outcomes[right.partner]["pays_minor"]
+    assert 10_000 <= paid <= 15_000, "core: the losers' ten thousand must not be more than what is paid"
+    assert outcomes[whole.partner]["reason"] == "outbid"
+    assert await fetch_value("SELECT sum(net_minor) FROM auction_sale") == paid
+    assert document["kind"] == "core"
+
+
+async def test_an_ascending_auction_ends_as_the_pure_engine_says() -> None:
+    auction = await open_auction(window_seconds=0)
+    bidders = [await add_bidder() for _ in range(4)]
+    for step in range(40):
+        await place_bid(
+            bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000
         )
-        assert again.answer == "refused_already_bid"
-        document = await end(auction)
-        assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
-            (0, "outbid"), (7_000, "won"), (0, "outbid"),
-        ]  # fmt: skip
-        outcomes = await list_outcomes(auction)
-        assert {row["partner"]: (row["pays_minor"], row["reason"]) for row in outcomes} == {
-            bidders[1].partner: (7_000, "won"), bidders[2].partner: (0, "outbid"), bidders[0].partner: (0, "outbid"),
-        }  # fmt: skip
-        assert len(document["reveals"]) == 3
-
-    run(story)
+    before = await get_auction(auction)
+    document = await end(auction)
+    won = [o for o in document["award"]["outcomes"] if o["reason"] == "won"]
+    assert [(o["bidder"], o["pays_minor"]) for o in won] == [
+        (rules.pseudonym(before["salt"], before["leader"]), before["price_minor"])
+    ]
 
 
-def test_limited_licences_cost_the_best_losing_bid(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("limited", licences=2)
-        for amount in (3_000, 9_000, 7_000, 7_000):
-            await seal(await add_bidder(), auction, ([0], amount))
-        document = await end(auction)
-        assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
-            (0, "outbid"), (7_000, "won"), (7_000, "won"), (0, "tied_later"),
-        ]  # fmt: skip
-
-    run(story)
+async def test_without_a_bid_nothing_is_sold_and_that_is_an_award() -> None:
+    auction = await open_auction()
+    document = await end(auction)
+    assert document["award"] == {"clearing_price_minor": None, "outcomes": []}
+    assert (await get_auction(auction))["state"] == "awarded"
 
 
-def test_bundles_go_where_they_are_worth_most(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("bundle", releases=2)
-        whole, left, right, low = [await add_bidder() for _ in range(4)]
-        await seal(whole, auction, ([0, 1], 10_000))
-        await seal(left, auction, ([0], 8_000))
-        await seal(right, auction, ([1], 7_000), ([0], 1_500))
-        below = await place_sealed_bid(
-            low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)]
-        )
-        assert below.answer == "refused_below_minimum"
-        document = await end(auction)
-        outcomes = {row["partner"]: row for row in await list_outcomes(auction)}
-        assert (outcomes[left.partner]["lots"], outcomes[right.partner]["lots"]) == ([0], [1])
-        paid = outcomes[left.partner]["pays_minor"] + outcomes[right.partner]["pays_minor"]
-        assert 10_000 <= paid <= 15_000, "core: the losers' ten thousand must not be more than what is paid"
-        assert outcomes[whole.partner]["reason"] == "outbid"
-        assert await fetch_value("SELECT sum(net_minor) FROM auction_sale") == paid
-        assert document["kind"] == "core"
-
-    run(story)
-
-
-def test_an_ascending_auction_ends_as_the_pure_engine_says(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction(window_seconds=0)
-        bidders = [await add_bidder() for _ in range(4)]
-        for step in range(40):
-            await place_bid(
-                bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000
-            )
-        before = await get_auction(auction)
-        document = await end(auction)
-        won = [o for o in document["award"]["outcomes"] if o["reason"] == "won"]
-        assert [(o["bidder"], o["pays_minor"]) for o in won] == [
-            (rules.pseudonym(before["salt"], before["leader"]), before["price_minor"])
-        ]
-
-    run(story)
+async def test_the_root_is_out_before_any_bid_and_many_workers_award_once() -> None:
+    auction = await open_auction("limited")
+    for amount in (3_000, 4_000):
+        await seal(await add_bidder(), auction, ([0], amount))
+    assert not await ending.close(auction), "not before the end"
+    await move_end(auction)
+    closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
+    assert sum(closes) == 1
+    row = await get_auction(auction)
+    assert (row["state"], len(row["root"])) == ("closed", 64)
+    with pytest.raises(NotFound):
+        await get_transcript(auction)
+    awards = await asyncio.gather(*(asyncio.create_task(ending.award(auction)) for _ in range(5)))
+    assert sum(awards) == 1
+    document = json.loads(await get_transcript(auction))
+    assert document["root"] == row["root"]
+    assert await fetch_value("SELECT count(*) FROM auction_outcome") == 2
+    for statement in ("UPDATE auction_transcript SET published_at = now()", "DELETE FROM auction_outcome"):
+        with pytest.raises(asyncpg.PostgresError):
+            await execute(statement)
 
 
-def test_without_a_bid_nothing_is_sold_and_that_is_an_award(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction()
-        document = await end(auction)
-        assert document["award"] == {"clearing_price_minor": None, "outcomes": []}
-        assert (await get_auction(auction))["state"] == "awarded"
+async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> None:
+    import os  # noqa: PLC0415
 
-    run(story)
-
-
-def test_the_root_is_out_before_any_bid_and_many_workers_award_once(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("limited")
-        for amount in (3_000, 4_000):
-            await seal(await add_bidder(), auction, ([0], amount))
-        assert not await ending.close(auction), "not before the end"
-        await move_end(auction)
-        closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
-        assert sum(closes) == 1
-        row = await get_auction(auction)
-        assert (row["state"], len(row["root"])) == ("closed", 64)
-        with pytest.raises(NotFound):
-            await get_transcript(auction)
-        awards = await asyncio.gather(*(asyncio.create_task(ending.award(auction)) for _ in range(5)))
-        assert sum(awards) == 1
-        document = json.loads(await get_transcript(auction))
-        assert document["root"] == row["root"]
-        assert await fetch_value("SELECT count(*) FROM auction_outcome") == 2
-        for statement in ("UPDATE auction_transcript SET published_at = now()", "DELETE FROM auction_outcome"):
-            with pytest.raises(asyncpg.PostgresError):
-                await execute(statement)
-
-    run(story)
+    auction = await open_auction("limited")
+    await seal(await add_bidder(), auction, ([0], 3_000))
+    await move_end(auction)
+    os.environ["PARTAGE_BID_KEY"] = "cd" * 32
+    settings.cache_clear()
+    assert await ending.close_auctions() == 0
+    assert (await get_auction(auction))["state"] == "closed"
+    del os.environ["PARTAGE_BID_KEY"]
+    settings.cache_clear()
+    assert await ending.close_auctions() == 1
 
 
-def test_the_wrong_key_awards_nothing_and_the_right_one_later_does(run: Run) -> None:
-    async def story() -> None:
-        import os  # noqa: PLC0415
-
-        auction = await open_auction("limited")
-        await seal(await add_bidder(), auction, ([0], 3_000))
-        await move_end(auction)
-        os.environ["PARTAGE_BID_KEY"] = "cd" * 32
-        settings.cache_clear()
-        assert await ending.close_auctions() == 0
-        assert (await get_auction(auction))["state"] == "closed"
-        del os.environ["PARTAGE_BID_KEY"]
-        settings.cache_clear()
-        assert await ending.close_auctions() == 1
-
-    run(story)
-
-
-def test_who_does_not_pay_makes_room_for_the_next_once(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("exclusive")
-        first, second, third = [await add_bidder() for _ in range(3)]
-        for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
-            await seal(bidder, auction, ([0], amount))
-        await end(auction)
-        assert await ending.settle_sales() == 1, "the winner is charged"
-        assert await ending.settle_sales() == 0, "still time to pay"
-        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
-        assert await ending.settle_sales() == 0, "the order may still be paid"
-        await execute("UPDATE purchase_order SET state = 'lapsed'")
-        assert await ending.settle_sales() == 1
-        rows = await fetch("SELECT * FROM auction_outcome WHERE round = 2")
-        assert {row["partner"]: row["pays_minor"] for row in rows} == {second.partner: 4_000, third.partner: 0}
-        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
-        assert await ending.settle_sales() == 1, "never ordered, and too late to be"
-        assert await fetch_value("SELECT max(round) FROM auction_outcome") == 2
-        assert await ending.settle_sales() == 0
-
-    run(story)
+async def test_who_does_not_pay_makes_room_for_the_next_once() -> None:
+    auction = await open_auction("exclusive")
+    first, second, third = [await add_bidder() for _ in range(3)]
+    for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
+        await seal(bidder, auction, ([0], amount))
+    await end(auction)
+    assert await ending.settle_sales() == 1, "the winner is charged"
+    assert await ending.settle_sales() == 0, "still time to pay"
+    await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
+    assert await ending.settle_sales() == 0, "the order may still be paid"
+    await execute("UPDATE purchase_order SET state = 'lapsed'")
+    assert await ending.settle_sales() == 1
+    rows = await fetch("SELECT * FROM auction_outcome WHERE round = 2")
+    assert {row["partner"]: row["pays_minor"] for row in rows} == {second.partner: 4_000, third.partner: 0}
+    await execute("UPDATE auction_sale SET due_at = now() - interval '1 second' WHERE state = 'due'")
+    assert await ending.settle_sales() == 1, "never ordered, and too late to be"
+    assert await fetch_value("SELECT max(round) FROM auction_outcome") == 2
+    assert await ending.settle_sales() == 0

@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
@@ -24,182 +23,149 @@ from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from tests.marketplace.auctions.world import add_bidder, open_auction
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    Run = Callable[[Callable[[], Any]], Any]
-
-
-def test_bidders_outbid_one_another_by_proxy(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction()
-        ann, bob = await add_bidder(), await add_bidder()
-        first = await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
-        assert (first.answer, first.position) == ("leading", 1)
-        assert (await get_auction(auction))["price_minor"] == 1_000
-        second = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=8_000)
-        assert (second.answer, second.position) == ("outbid_at_once", 2)
-        assert (await get_auction(auction))["price_minor"] == 8_250
-        third = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
-        assert third.answer == "outbid_at_once"
-        assert (await get_auction(auction))["price_minor"] == 10_000
-        fourth = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
-        assert fourth.answer == "leading"
-        row = await get_auction(auction)
-        assert (row["leader"], row["price_minor"], row["bid_count"]) == (bob.partner, 10_250, 4)
-        assert [entry["position"] for entry in await list_log(auction)] == [1, 2, 3, 4]
-
-    run(story)
+async def test_bidders_outbid_one_another_by_proxy() -> None:
+    auction = await open_auction()
+    ann, bob = await add_bidder(), await add_bidder()
+    first = await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
+    assert (first.answer, first.position) == ("leading", 1)
+    assert (await get_auction(auction))["price_minor"] == 1_000
+    second = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=8_000)
+    assert (second.answer, second.position) == ("outbid_at_once", 2)
+    assert (await get_auction(auction))["price_minor"] == 8_250
+    third = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
+    assert third.answer == "outbid_at_once"
+    assert (await get_auction(auction))["price_minor"] == 10_000
+    fourth = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
+    assert fourth.answer == "leading"
+    row = await get_auction(auction)
+    assert (row["leader"], row["price_minor"], row["bid_count"]) == (bob.partner, 10_250, 4)
+    assert [entry["position"] for entry in await list_log(auction)] == [1, 2, 3, 4]
 
 
-def test_a_late_bid_moves_the_end(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction(seconds=30, window_seconds=60, extension_seconds=90)
-        before = await get_auction(auction)
-        await place_bid((await add_bidder()).actor, auction, bid=uuid.uuid4(), maximum_minor=2_000)
-        after = await get_auction(auction)
-        received = (await list_log(auction))[0]["received_at"]
-        assert after["closes_at"] == received + dt.timedelta(seconds=90) > before["closes_at"]
-        assert after["scheduled_close_at"] == before["closes_at"]
-
-    run(story)
+async def test_a_late_bid_moves_the_end() -> None:
+    auction = await open_auction(seconds=30, window_seconds=60, extension_seconds=90)
+    before = await get_auction(auction)
+    await place_bid((await add_bidder()).actor, auction, bid=uuid.uuid4(), maximum_minor=2_000)
+    after = await get_auction(auction)
+    received = (await list_log(auction))[0]["received_at"]
+    assert after["closes_at"] == received + dt.timedelta(seconds=90) > before["closes_at"]
+    assert after["scheduled_close_at"] == before["closes_at"]
 
 
-def test_the_same_request_gets_the_same_answer_and_another_body_does_not(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction()
-        ann, bob, bid = await add_bidder(), await add_bidder(), uuid.uuid4()
-        first = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-        await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)
-        again = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-        assert again.repeated
-        assert (again.receipt, again.signature) == (first.receipt, first.signature)
-        with pytest.raises(Conflict):
-            await place_bid(ann.actor, auction, bid=bid, maximum_minor=6_000)
-        with pytest.raises(NotFound):
-            await place_bid(bob.actor, auction, bid=bid, maximum_minor=5_000)
-        low = uuid.uuid4()
-        refused = await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)
-        assert (refused.answer, refused.accepted) == ("refused_below_minimum", False)
-        assert (await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)).receipt == refused.receipt
-        assert (await get_auction(auction))["bid_count"] == 2
-        assert await fetch_value("SELECT count(*) FROM bid") == 3
-
-    run(story)
+async def test_the_same_request_gets_the_same_answer_and_another_body_does_not() -> None:
+    auction = await open_auction()
+    ann, bob, bid = await add_bidder(), await add_bidder(), uuid.uuid4()
+    first = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
+    await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)
+    again = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
+    assert again.repeated
+    assert (again.receipt, again.signature) == (first.receipt, first.signature)
+    with pytest.raises(Conflict):
+        await place_bid(ann.actor, auction, bid=bid, maximum_minor=6_000)
+    with pytest.raises(NotFound):
+        await place_bid(bob.actor, auction, bid=bid, maximum_minor=5_000)
+    low = uuid.uuid4()
+    refused = await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)
+    assert (refused.answer, refused.accepted) == ("refused_below_minimum", False)
+    assert (await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)).receipt == refused.receipt
+    assert (await get_auction(auction))["bid_count"] == 2
+    assert await fetch_value("SELECT count(*) FROM bid") == 3
 
 
-def test_twenty_copies_of_one_request_at_once_are_one_bid(run: Run) -> None:
-    async def story() -> None:
-        auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
-        answers = await asyncio.gather(
-            *(asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)) for _ in range(20))
-        )
-        assert len({answer.receipt for answer in answers}) == 1
-        assert sum(not answer.repeated for answer in answers) == 1
-        assert (await get_auction(auction))["bid_count"] == 1
-
-    run(story)
+async def test_twenty_copies_of_one_request_at_once_are_one_bid() -> None:
+    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    answers = await asyncio.gather(
+        *(asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)) for _ in range(20))
+    )
+    assert len({answer.receipt for answer in answers}) == 1
+    assert sum(not answer.repeated for answer in answers) == 1
+    assert (await get_auction(auction))["bid_count"] == 1
 
 
-def test_the_instant_is_read_once_the_row_is_held(run: Run) -> None:
+async def test_the_instant_is_read_once_the_row_is_held() -> None:
     """A bid that waits for the row across the end is too late, however early it was sent."""
-
-    async def story() -> None:
-        auction, ann = await open_auction(seconds=0.6, window_seconds=0), await add_bidder()
-        assert DB.pool
-        async with DB.pool.acquire() as other, other.transaction():
-            await other.fetchval("SELECT id FROM auction WHERE id = $1 FOR UPDATE", auction)
-            waiting = asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000))
-            await asyncio.sleep(0.9)
-        assert (await waiting).answer == "refused_too_late"
-
-    run(story)
+    auction, ann = await open_auction(seconds=0.6, window_seconds=0), await add_bidder()
+    assert DB.pool
+    async with DB.pool.acquire() as other, other.transaction():
+        await other.fetchval("SELECT id FROM auction WHERE id = $1 FOR UPDATE", auction)
+        waiting = asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000))
+        await asyncio.sleep(0.9)
+    assert (await waiting).answer == "refused_too_late"
 
 
-def test_the_receipt_is_signed_and_says_what_happened(run: Run) -> None:
-    async def story() -> None:
-        auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
-        answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
-        key.verify(answer.signature, answer.receipt)
-        said = json.loads(answer.receipt)
-        assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)
-        stored = (await fetch("SELECT * FROM bid"))[0]
-        assert rules.micros(stored["received_at"]) == said["received_at"]
-
-    run(story)
+async def test_the_receipt_is_signed_and_says_what_happened() -> None:
+    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
+    key.verify(answer.signature, answer.receipt)
+    said = json.loads(answer.receipt)
+    assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)
+    stored = (await fetch("SELECT * FROM bid"))[0]
+    assert rules.micros(stored["received_at"]) == said["received_at"]
 
 
-def test_a_sealed_bid_is_nowhere_in_the_database(run: Run) -> None:
-    async def story() -> None:
-        auction, ann, bid, nonce = (
-            await open_auction("limited", licences=2),
-            await add_bidder(),
-            uuid.uuid4(),
-            secrets.token_hex(32),
-        )
-        answer = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
-        assert (answer.answer, answer.position) == ("sealed", 1)
-        rows = await fetch("SELECT bid::text AS text FROM bid UNION ALL SELECT auction::text FROM auction")
-        assert not any("7654321" in row["text"] or b"7654321".hex() in row["text"] for row in rows)
-        stored = (await fetch("SELECT * FROM bid"))[0]
-        opened = sealing.unseal(stored["sealed"], bid, settings().bid_key)
-        assert opened["content"] == {"amount_minor": 7_654_321}
-        row = await get_auction(auction)
-        bound = rules.commitments(row, ann.partner, opened["content"], nonce=opened["nonce"])
-        assert bound == stored["commitments"] == json.loads(answer.receipt)["commitments"]
-        with pytest.raises(sealing.UnopenableError):
-            sealing.unseal(stored["sealed"], uuid.uuid4(), settings().bid_key)
-        with pytest.raises(sealing.UnopenableError):
-            sealing.unseal(stored["sealed"], bid, "ab" * 32)
-        again = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
-        assert again.repeated
-        assert again.receipt == answer.receipt
-        with pytest.raises(Conflict):
-            await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
-        low = await place_sealed_bid(
-            (await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)]
-        )
-        assert low.answer == "refused_below_minimum"
-        sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
-        assert len(sizes) == 1, "a ciphertext's length tells nothing"
-
-    run(story)
+async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
+    auction, ann, bid, nonce = (
+        await open_auction("limited", licences=2),
+        await add_bidder(),
+        uuid.uuid4(),
+        secrets.token_hex(32),
+    )
+    answer = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
+    assert (answer.answer, answer.position) == ("sealed", 1)
+    rows = await fetch("SELECT bid::text AS text FROM bid UNION ALL SELECT auction::text FROM auction")
+    assert not any("7654321" in row["text"] or b"7654321".hex() in row["text"] for row in rows)
+    stored = (await fetch("SELECT * FROM bid"))[0]
+    opened = sealing.unseal(stored["sealed"], bid, settings().bid_key)
+    assert opened["content"] == {"amount_minor": 7_654_321}
+    row = await get_auction(auction)
+    bound = rules.commitments(row, ann.partner, opened["content"], nonce=opened["nonce"])
+    assert bound == stored["commitments"] == json.loads(answer.receipt)["commitments"]
+    with pytest.raises(sealing.UnopenableError):
+        sealing.unseal(stored["sealed"], uuid.uuid4(), settings().bid_key)
+    with pytest.raises(sealing.UnopenableError):
+        sealing.unseal(stored["sealed"], bid, "ab" * 32)
+    again = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
+    assert again.repeated
+    assert again.receipt == answer.receipt
+    with pytest.raises(Conflict):
+        await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
+    low = await place_sealed_bid(
+        (await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)]
+    )
+    assert low.answer == "refused_below_minimum"
+    sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
+    assert len(sizes) == 1, "a ciphertext's length tells nothing"
 
 
-def test_what_is_announced_never_changes(run: Run) -> None:
-    async def story() -> None:
-        auction, ann = await open_auction(), await add_bidder()
-        for change in (
-            "reserve_minor = 1",
-            "licences = 2",
-            "salt = ''",
-            "opens_at = now()",
-            "bid_count = -1",
-            "state = 'awarded'",
-        ):
-            with pytest.raises(asyncpg.PostgresError):
-                await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
+async def test_what_is_announced_never_changes() -> None:
+    auction, ann = await open_auction(), await add_bidder()
+    for change in (
+        "reserve_minor = 1",
+        "licences = 2",
+        "salt = ''",
+        "opens_at = now()",
+        "bid_count = -1",
+        "state = 'awarded'",
+    ):
+        with pytest.raises(asyncpg.PostgresError):
+            await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
+    await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
+    for statement in ("UPDATE bid SET maximum_minor = 1", "DELETE FROM bid", "DELETE FROM auction"):
+        with pytest.raises(asyncpg.PostgresError):
+            await execute(statement)
+    with pytest.raises(Conflict):
+        await cancel(auction, "No longer for sale", by="Steward")
+
+
+async def test_an_auction_nobody_bid_in_can_be_cancelled_with_a_reason() -> None:
+    auction, ann = await open_auction(), await add_bidder()
+    with pytest.raises(Invalid):
+        await cancel(auction, "  ", by="Steward")
+    await cancel(auction, "The release is withdrawn", by="Steward")
+    with pytest.raises(Expired, match="The release is withdrawn"):
         await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
-        for statement in ("UPDATE bid SET maximum_minor = 1", "DELETE FROM bid", "DELETE FROM auction"):
-            with pytest.raises(asyncpg.PostgresError):
-                await execute(statement)
-        with pytest.raises(Conflict):
-            await cancel(auction, "No longer for sale", by="Steward")
-
-    run(story)
-
-
-def test_an_auction_nobody_bid_in_can_be_cancelled_with_a_reason(run: Run) -> None:
-    async def story() -> None:
-        auction, ann = await open_auction(), await add_bidder()
-        with pytest.raises(Invalid):
-            await cancel(auction, "  ", by="Steward")
-        await cancel(auction, "The release is withdrawn", by="Steward")
-        with pytest.raises(Expired, match="The release is withdrawn"):
-            await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000)
-
-    run(story)
 
 
 BAD = [
@@ -219,76 +185,69 @@ BAD = [
 ]
 
 
-def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(run: Run) -> None:
-    async def story() -> None:
-        auction, sealed, bundle = (
-            await open_auction(),
-            await open_auction("limited"),
-            await open_auction("bundle", releases=3),
-        )
-        ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
-        transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
+async def test_bad_input_is_refused_with_a_sentence_and_changes_nothing() -> None:
+    auction, sealed, bundle = (
+        await open_auction(),
+        await open_auction("limited"),
+        await open_auction("bundle", releases=3),
+    )
+    ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
+    transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
 
-            async def put(
-                where: uuid.UUID, body: object, headers: dict[str, str], bid: object = None
-            ) -> httpx.Response:
-                return await web.put(f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}", json=body, headers=headers)
+        async def put(where: uuid.UUID, body: object, headers: dict[str, str], bid: object = None) -> httpx.Response:
+            return await web.put(f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}", json=body, headers=headers)
 
-            good = {"currency": "EUR", "maximum_minor": 5_000}
-            for body, status in BAD:
-                answer = await put(auction, body, ann.headers)
-                assert (answer.status_code, len(answer.json()["detail"]) > 10) == (status, True), (body, answer.text)
-            for body in ([], "text", None, 5):
-                assert (await put(auction, body, ann.headers)).status_code == 400
-            nonce = "ab" * 32
-            for body in (
-                {"currency": "EUR", "amount_minor": 5_000},
-                {"currency": "EUR", "amount_minor": 5_000, "nonce": "short"},
-                {
-                    "currency": "EUR",
-                    "packages": [{"lots": [0], "amount_minor": 1}, {"lots": [0], "amount_minor": 2}],
-                    "nonce": nonce,
-                },
-            ):
-                assert (await put(sealed, body, ann.headers)).status_code == 422
-            for packages in (
-                [], [{"lots": [], "amount_minor": 5}], [{"lots": [3], "amount_minor": 5}], [{"lots": [-1], "amount_minor": 5}],
-                [{"lots": [0, 0], "amount_minor": 5}], [{"lots": [0], "amount_minor": 5}, {"lots": [0], "amount_minor": 6}],
-                [{"lots": [0], "amount_minor": 0}], [{"lots": [0, 1], "amount_minor": 10**14}],
-                [{"lots": [0], "amount_minor": 5 + n} for n in range(60)],
-            ):  # fmt: skip
-                answer = await put(bundle, {"currency": "EUR", "packages": packages, "nonce": nonce}, ann.headers)
-                assert answer.status_code == 422, packages
-            assert (await put(auction, good, {})).status_code == 401
-            assert (await put(auction, good, {"Authorization": "Bearer nobody"})).status_code == 401
-            assert (await put(auction, good, new.headers)).status_code == 403
-            assert (await put(uuid.uuid4(), good, ann.headers)).status_code == 404
-            assert (await put(auction, good, ann.headers, bid="not-an-id")).status_code == 404
-            assert await fetch_value("SELECT count(*) FROM bid") == 0
+        good = {"currency": "EUR", "maximum_minor": 5_000}
+        for body, status in BAD:
+            answer = await put(auction, body, ann.headers)
+            assert (answer.status_code, len(answer.json()["detail"]) > 10) == (status, True), (body, answer.text)
+        for body in ([], "text", None, 5):
+            assert (await put(auction, body, ann.headers)).status_code == 400
+        nonce = "ab" * 32
+        for body in (
+            {"currency": "EUR", "amount_minor": 5_000},
+            {"currency": "EUR", "amount_minor": 5_000, "nonce": "short"},
+            {
+                "currency": "EUR",
+                "packages": [{"lots": [0], "amount_minor": 1}, {"lots": [0], "amount_minor": 2}],
+                "nonce": nonce,
+            },
+        ):
+            assert (await put(sealed, body, ann.headers)).status_code == 422
+        for packages in (
+            [], [{"lots": [], "amount_minor": 5}], [{"lots": [3], "amount_minor": 5}], [{"lots": [-1], "amount_minor": 5}],
+            [{"lots": [0, 0], "amount_minor": 5}], [{"lots": [0], "amount_minor": 5}, {"lots": [0], "amount_minor": 6}],
+            [{"lots": [0], "amount_minor": 0}], [{"lots": [0, 1], "amount_minor": 10**14}],
+            [{"lots": [0], "amount_minor": 5 + n} for n in range(60)],
+        ):  # fmt: skip
+            answer = await put(bundle, {"currency": "EUR", "packages": packages, "nonce": nonce}, ann.headers)
+            assert answer.status_code == 422, packages
+        assert (await put(auction, good, {})).status_code == 401
+        assert (await put(auction, good, {"Authorization": "Bearer nobody"})).status_code == 401
+        assert (await put(auction, good, new.headers)).status_code == 403
+        assert (await put(uuid.uuid4(), good, ann.headers)).status_code == 404
+        assert (await put(auction, good, ann.headers, bid="not-an-id")).status_code == 404
+        assert await fetch_value("SELECT count(*) FROM bid") == 0
 
-            mine = uuid.uuid4()
-            assert (await put(auction, good, ann.headers, bid=mine)).json()["answer"] == "leading"
-            own = await put(auction, {"currency": "EUR", "maximum_minor": 4_000}, ann.headers)
-            assert (own.status_code, own.json()["answer"]) == (200, "refused_not_a_raise")
-            below = await put(auction, {"currency": "EUR", "maximum_minor": 1_050}, bob.headers)
-            assert below.json()["answer"] == "refused_below_minimum"
-            assert (await put(auction, good, bob.headers, bid=mine)).status_code == 404, (
-                "another partner's bid by its id"
-            )
-            assert (await web.get(f"/api/v1/bids/{mine}", headers=bob.headers)).status_code == 404
-            assert (await web.get(f"/api/v1/bids/{mine}", headers=ann.headers)).json()["bid"] == str(mine)
-            replayed = await put(auction, good, ann.headers, bid=mine)
-            assert replayed.json()["repeated"]
-            assert (
-                await put(sealed, {"currency": "EUR", "amount_minor": 5_000, "nonce": nonce}, ann.headers, bid=mine)
-            ).status_code == 409
-            ended = await open_auction(seconds=0.2, window_seconds=0)
-            await asyncio.sleep(0.3)
-            late = await put(ended, good, ann.headers)
-            assert late.json()["answer"] == "refused_too_late"
-            assert (await web.get(f"/api/v1/auctions/{auction}/transcript")).status_code == 404
-        with pytest.raises(NotAllowed):
-            await place_bid(Actor(name="x", subscriber=1), auction, bid=uuid.uuid4(), maximum_minor=5_000)
-
-    run(story)
+        mine = uuid.uuid4()
+        assert (await put(auction, good, ann.headers, bid=mine)).json()["answer"] == "leading"
+        own = await put(auction, {"currency": "EUR", "maximum_minor": 4_000}, ann.headers)
+        assert (own.status_code, own.json()["answer"]) == (200, "refused_not_a_raise")
+        below = await put(auction, {"currency": "EUR", "maximum_minor": 1_050}, bob.headers)
+        assert below.json()["answer"] == "refused_below_minimum"
+        assert (await put(auction, good, bob.headers, bid=mine)).status_code == 404, "another partner's bid by its id"
+        assert (await web.get(f"/api/v1/bids/{mine}", headers=bob.headers)).status_code == 404
+        assert (await web.get(f"/api/v1/bids/{mine}", headers=ann.headers)).json()["bid"] == str(mine)
+        replayed = await put(auction, good, ann.headers, bid=mine)
+        assert replayed.json()["repeated"]
+        assert (
+            await put(sealed, {"currency": "EUR", "amount_minor": 5_000, "nonce": nonce}, ann.headers, bid=mine)
+        ).status_code == 409
+        ended = await open_auction(seconds=0.2, window_seconds=0)
+        await asyncio.sleep(0.3)
+        late = await put(ended, good, ann.headers)
+        assert late.json()["answer"] == "refused_too_late"
+        assert (await web.get(f"/api/v1/auctions/{auction}/transcript")).status_code == 404
+    with pytest.raises(NotAllowed):
+        await place_bid(Actor(name="x", subscriber=1), auction, bid=uuid.uuid4(), maximum_minor=5_000)

@@ -22,9 +22,8 @@ from tests.marketplace.auctions.world import Bidder, add_bidder, add_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 DAY = dt.timedelta(days=1)
 LYON, PARIS = 1_000, 5_000
@@ -45,45 +44,38 @@ async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], i
 
 
 @pytest.mark.parametrize("rule", ["core", "vcg"])
-def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_reserve(run: Run, rule: str) -> None:
-    async def story() -> None:
-        lyon, [cheap] = await add_offer(code="lyon", floor_minor=LYON)
-        _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
-        auction = await announce(plan(lyon, [cheap, dear], price_rule=rule), by="Steward")
-        lots = await list_lots(auction)
-        assert [(lot["dataset"], lot["reserve_minor"]) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
-        assert (await get_auction(auction))["reserve_minor"] == LYON
-        both, alone = await add_bidder(), await add_bidder()
-        assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
-        assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
-        assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"
-        assert await seal(alone, auction, ([0], LYON)) == "sealed"
-        await end(auction)
-        [won] = await fetch("SELECT partner, lots, pays_minor FROM auction_outcome WHERE pays_minor > 0")
-        assert tuple(won) == (both.partner, [0, 1], LYON + PARIS)
-        await ending.settle_sales()
-        sold = await fetch(
-            """SELECT offer.dataset, purchase_order.net_minor FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
-               JOIN offer ON offer.id = quote.offer JOIN release ON release.id = purchase_order.release
-               WHERE release.dataset = offer.dataset AND purchase_order.partner = $1 ORDER BY 1""",
-            both.partner,
-        )
-        assert [tuple(row) for row in sold] == [("lyon", LYON), ("paris", PARIS)]
-
-    run(story)
+async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_reserve(rule: str) -> None:
+    lyon, [cheap] = await add_offer(code="lyon", floor_minor=LYON)
+    _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
+    auction = await announce(plan(lyon, [cheap, dear], price_rule=rule), by="Steward")
+    lots = await list_lots(auction)
+    assert [(lot["dataset"], lot["reserve_minor"]) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
+    assert (await get_auction(auction))["reserve_minor"] == LYON
+    both, alone = await add_bidder(), await add_bidder()
+    assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
+    assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
+    assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"
+    assert await seal(alone, auction, ([0], LYON)) == "sealed"
+    await end(auction)
+    [won] = await fetch("SELECT partner, lots, pays_minor FROM auction_outcome WHERE pays_minor > 0")
+    assert tuple(won) == (both.partner, [0, 1], LYON + PARIS)
+    await ending.settle_sales()
+    sold = await fetch(
+        """SELECT offer.dataset, purchase_order.net_minor FROM purchase_order JOIN quote ON quote.id = purchase_order.quote
+           JOIN offer ON offer.id = quote.offer JOIN release ON release.id = purchase_order.release
+           WHERE release.dataset = offer.dataset AND purchase_order.partner = $1 ORDER BY 1""",
+        both.partner,
+    )
+    assert [tuple(row) for row in sold] == [("lyon", LYON), ("paris", PARIS)]
 
 
-def test_a_bundles_deposit_is_a_tenth_of_all_its_lots(run: Run) -> None:
+async def test_a_bundles_deposit_is_a_tenth_of_all_its_lots() -> None:
     """One bidder may win them all; the cheapest one's would cover next to nothing of that."""
-
-    async def story() -> None:
-        lyon, [cheap] = await add_offer(code="lyon", floor_minor=30_000)
-        _, [dear] = await add_offer(code="paris", floor_minor=900_000)
-        for raised, deposit in ((0, 93_000), (100_000, 100_000)):
-            auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
-            assert (await get_auction(auction))["deposit_minor"] == deposit
-
-    run(story)
+    lyon, [cheap] = await add_offer(code="lyon", floor_minor=30_000)
+    _, [dear] = await add_offer(code="paris", floor_minor=900_000)
+    for raised, deposit in ((0, 93_000), (100_000, 100_000)):
+        auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
+        assert (await get_auction(auction))["deposit_minor"] == deposit
 
 
 def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
@@ -96,73 +88,64 @@ def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
         assert parts[1] >= PARIS
 
 
-def test_what_cannot_be_sold_together_is_refused(run: Run) -> None:
-    async def story() -> None:
-        lyon, [cheap] = await add_offer(code="lyon")
-        paris, [dear] = await add_offer(code="paris")
-        now = clock.now()
-        for wrong in (
-            plan(lyon, [dear, cheap]),
-            plan(lyon, [cheap, dear], "limited"),
-            plan(lyon, [cheap, uuid.uuid4()]),
-        ):
-            with pytest.raises(Invalid):
-                await announce(wrong, by="Steward")
-        alone = {"exclusive_from": now + 2 * DAY, "exclusive_to": now + 9 * DAY}
-        await announce(plan(paris, [dear], "exclusive", **alone), by="Steward")
-        with pytest.raises(Conflict, match="inside an exclusive window"):
-            await announce(plan(lyon, [cheap, dear]), by="Steward")
-        await announce(plan(lyon, [cheap]), by="Steward")
-        await execute("INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('other-1', 'l', 'l', 12)")
-        await execute("UPDATE offer SET terms = 'other-1' WHERE id = $1", paris)
-        with pytest.raises(Invalid, match="one licence’s terms"):
-            await announce(plan(lyon, [cheap, dear]), by="Steward")
-        assert await fetch_value("SELECT count(*) FROM auction") == 2
-
-    run(story)
-
-
-def test_no_window_is_opened_over_a_bundles_second_dataset(run: Run) -> None:
-    async def story() -> None:
-        lyon, [cheap] = await add_offer(code="lyon")
-        paris, [dear] = await add_offer(code="paris")
-        now = clock.now()
+async def test_what_cannot_be_sold_together_is_refused() -> None:
+    lyon, [cheap] = await add_offer(code="lyon")
+    paris, [dear] = await add_offer(code="paris")
+    now = clock.now()
+    for wrong in (
+        plan(lyon, [dear, cheap]),
+        plan(lyon, [cheap, dear], "limited"),
+        plan(lyon, [cheap, uuid.uuid4()]),
+    ):
+        with pytest.raises(Invalid):
+            await announce(wrong, by="Steward")
+    alone = {"exclusive_from": now + 2 * DAY, "exclusive_to": now + 9 * DAY}
+    await announce(plan(paris, [dear], "exclusive", **alone), by="Steward")
+    with pytest.raises(Conflict, match="inside an exclusive window"):
         await announce(plan(lyon, [cheap, dear]), by="Steward")
-        with pytest.raises(Conflict, match="inside an exclusive window"):
-            await announce(
-                plan(paris, [dear], "exclusive", exclusive_from=now + 2 * DAY, exclusive_to=now + 9 * DAY), by="Steward"
-            )
+    await announce(plan(lyon, [cheap]), by="Steward")
+    await execute("INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('other-1', 'l', 'l', 12)")
+    await execute("UPDATE offer SET terms = 'other-1' WHERE id = $1", paris)
+    with pytest.raises(Invalid, match="one licence’s terms"):
+        await announce(plan(lyon, [cheap, dear]), by="Steward")
+    assert await fetch_value("SELECT count(*) FROM auction") == 2
 
-    run(story)
+
+async def test_no_window_is_opened_over_a_bundles_second_dataset() -> None:
+    lyon, [cheap] = await add_offer(code="lyon")
+    paris, [dear] = await add_offer(code="paris")
+    now = clock.now()
+    await announce(plan(lyon, [cheap, dear]), by="Steward")
+    with pytest.raises(Conflict, match="inside an exclusive window"):
+        await announce(
+            plan(paris, [dear], "exclusive", exclusive_from=now + 2 * DAY, exclusive_to=now + 9 * DAY), by="Steward"
+        )
 
 
-def test_a_steward_ticks_the_lots(run: Run) -> None:
-    async def story() -> None:
-        _, [cheap, other] = await add_offer(2, code="lyon", floor_minor=LYON)
-        _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
-        now, form = clock.now(), str(uuid.uuid4())
-        fields: dict[str, Any] = {
-            "kind": "bundle", "offer": str(await fetch_value("SELECT id FROM offer WHERE dataset = 'paris'")),
-            "opens_at": f"{now:%Y-%m-%dT%H:%M}", "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "licences": "1", "reserve": "",
-            "exclusive_from": "", "exclusive_to": "", "release": [str(cheap), str(dear)],
-        }  # fmt: skip
-        async with Browser() as steward:
-            await steward.sign_in("sam@operator.example")
-            assert str(other) in (await steward.get("/en/steward/auctions/new")).text
-            reckoned = await steward.submit("/en/steward/auctions/reserve", fields)
-            assert reckoned.text.count(" checked") == 2
-            answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
-            assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
-            lots = await list_lots(uuid.UUID(form))
-            assert [(lot["release"], lot["reserve_minor"]) for lot in lots] == [(cheap, LYON), (dear, PARIS)]
-            shown = text_of(await steward.get(f"/en/auctions/{form}"))
-            assert "reserve €10.00" in shown
-            assert "reserve €50.00" in shown
-            raised = await steward.submit("/en/steward/auctions/new", fields | {"reserve": "20"})
-            lots = await list_lots(uuid.UUID(raised.headers["location"].rpartition("/")[2]))
-            assert [lot["reserve_minor"] for lot in lots] == [2_000, PARIS]
-            strange = fields | {"release": [str(cheap), str(uuid.uuid4())]}
-            assert (await steward.submit("/en/steward/auctions/new", strange)).status_code == 422
-
-    run(story)
+async def test_a_steward_ticks_the_lots() -> None:
+    _, [cheap, other] = await add_offer(2, code="lyon", floor_minor=LYON)
+    _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
+    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    now, form = clock.now(), str(uuid.uuid4())
+    fields: dict[str, Any] = {
+        "kind": "bundle", "offer": str(await fetch_value("SELECT id FROM offer WHERE dataset = 'paris'")),
+        "opens_at": f"{now:%Y-%m-%dT%H:%M}", "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "licences": "1", "reserve": "",
+        "exclusive_from": "", "exclusive_to": "", "release": [str(cheap), str(dear)],
+    }  # fmt: skip
+    async with Browser() as steward:
+        await steward.sign_in("sam@operator.example")
+        assert str(other) in (await steward.get("/en/steward/auctions/new")).text
+        reckoned = await steward.submit("/en/steward/auctions/reserve", fields)
+        assert reckoned.text.count(" checked") == 2
+        answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
+        assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
+        lots = await list_lots(uuid.UUID(form))
+        assert [(lot["release"], lot["reserve_minor"]) for lot in lots] == [(cheap, LYON), (dear, PARIS)]
+        shown = text_of(await steward.get(f"/en/auctions/{form}"))
+        assert "reserve €10.00" in shown
+        assert "reserve €50.00" in shown
+        raised = await steward.submit("/en/steward/auctions/new", fields | {"reserve": "20"})
+        lots = await list_lots(uuid.UUID(raised.headers["location"].rpartition("/")[2]))
+        assert [lot["reserve_minor"] for lot in lots] == [2_000, PARIS]
+        strange = fields | {"release": [str(cheap), str(uuid.uuid4())]}
+        assert (await steward.submit("/en/steward/auctions/new", strange)).status_code == 422

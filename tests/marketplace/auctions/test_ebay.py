@@ -6,7 +6,7 @@ import asyncio
 import csv
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -21,9 +21,7 @@ from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Run = Callable[[Callable[[], Any]], Any]
+    from collections.abc import Sequence
 
 
 def real_auctions() -> dict[str, list[dict[str, str]]]:
@@ -40,7 +38,7 @@ def real_auctions() -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.mark.parametrize("share", [48, pytest.param(1, marks=pytest.mark.deep)])
-def test_real_bids_at_the_live_door_give_the_pure_engines_result(run: Run, share: int) -> None:
+async def test_real_bids_at_the_live_door_give_the_pure_engines_result(share: int) -> None:
     """A web process of its own, real HTTP, each auction's bids in their order; several auctions at once."""
     chosen = list(real_auctions().items())[::share]
     people: dict[str, Bidder] = {}
@@ -82,7 +80,7 @@ def test_real_bids_at_the_live_door_give_the_pure_engines_result(run: Run, share
             await asyncio.gather(*(asyncio.create_task(one(name, bids)) for name, bids in chosen))
 
     with web_processes(1) as webs:
-        run(lambda: story(webs[0].url))
+        await story(webs[0].url)
 
 
 def pure_accepted(answers: Sequence[BidAnswer]) -> list[BidAnswer]:

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -22,11 +22,6 @@ from pricing.auctions.transcript import from_json, replay
 from tests.marketplace.auctions.killing import Door, door
 from tests.marketplace.auctions.webs import Web, fork
 from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 AMOUNTS = (5_000, 9_000, 7_000)
 NONCE = "ab" * 32
@@ -101,33 +96,30 @@ async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after:
         pytest.param("ascending", 1, marks=pytest.mark.deep),
     ],
 )
-def test_a_worker_killed_at_any_statement_leaves_the_same_award(run: Run, kind: str, every: int) -> None:
-    async def story() -> None:
-        people = [await add_bidder() for _ in AMOUNTS]
-        async with door(os.environ["DATABASE_URL"]) as between:
+async def test_a_worker_killed_at_any_statement_leaves_the_same_award(kind: str, every: int) -> None:
+    people = [await add_bidder() for _ in AMOUNTS]
+    async with door(os.environ["DATABASE_URL"]) as between:
 
-            async def make() -> tuple[uuid.UUID, list[dict[str, Any]]]:
-                auction = await open_auction(kind)
-                receipts = [
-                    await bid_in(auction, kind, person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
-                ]
-                await move_end(auction)
-                return auction, receipts
+        async def make() -> tuple[uuid.UUID, list[dict[str, Any]]]:
+            auction = await open_auction(kind)
+            receipts = [
+                await bid_in(auction, kind, person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
+            ]
+            await move_end(auction)
+            return auction, receipts
 
-            whole, receipts = await make()
-            steps = await finish_at(between, whole, None, after=False)
-            expected = await award_of(whole, receipts)
-            assert sorted(expected.values()) == [((), 0, "outbid"), ((), 0, "outbid"), ((0,), sold(kind), "won")]
-            points = [(at, after) for at in range(1, steps + 1) for after in (False, True)][::every]
-            made = [await make() for _ in points]
-            for (at, after), (auction, kept) in zip(points, made, strict=True):
-                await finish_at(between, auction, at, after=after)
-                await ending.close(auction)
-                await ending.award(auction)
-                assert await award_of(auction, kept) == expected, (at, after)
-            print(f"{kind}: killed at {len(points)} of {2 * steps} points of {steps} statements")
-
-    run(story)
+        whole, receipts = await make()
+        steps = await finish_at(between, whole, None, after=False)
+        expected = await award_of(whole, receipts)
+        assert sorted(expected.values()) == [((), 0, "outbid"), ((), 0, "outbid"), ((0,), sold(kind), "won")]
+        points = [(at, after) for at in range(1, steps + 1) for after in (False, True)][::every]
+        made = [await make() for _ in points]
+        for (at, after), (auction, kept) in zip(points, made, strict=True):
+            await finish_at(between, auction, at, after=after)
+            await ending.close(auction)
+            await ending.award(auction)
+            assert await award_of(auction, kept) == expected, (at, after)
+        print(f"{kind}: killed at {len(points)} of {2 * steps} points of {steps} statements")
 
 
 def sold(kind: str) -> int:
@@ -135,22 +127,19 @@ def sold(kind: str) -> int:
     return 7_250 if kind == "ascending" else 7_000
 
 
-def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award(run: Run) -> None:
-    async def story() -> None:
-        people = [await add_bidder() for _ in AMOUNTS]
-        auction = await open_auction()
-        receipts = [
-            await bid_in(auction, "ascending", person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
-        ]
-        await move_end(auction)
-        late = await place_bid(people[0].actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
-        assert late.answer == "refused_too_late", "over is over, whether or not anybody closed it"
-        assert (await get_auction(auction))["phase"] == "closing"
-        assert await ending.close_auctions() == 1
-        found = await award_of(auction, receipts)
-        assert found[people[1].partner] == ((0,), 7_250, "won")
-
-    run(story)
+async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award() -> None:
+    people = [await add_bidder() for _ in AMOUNTS]
+    auction = await open_auction()
+    receipts = [
+        await bid_in(auction, "ascending", person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
+    ]
+    await move_end(auction)
+    late = await place_bid(people[0].actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
+    assert late.answer == "refused_too_late", "over is over, whether or not anybody closed it"
+    assert (await get_auction(auction))["phase"] == "closing"
+    assert await ending.close_auctions() == 1
+    found = await award_of(auction, receipts)
+    assert found[people[1].partner] == ((0,), 7_250, "won")
 
 
 # ------------------------------------------------------------------ the site
@@ -162,61 +151,58 @@ def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award(run:
         pytest.param("limited", 1, marks=pytest.mark.deep),
     ],
 )
-def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(run: Run, kind: str, every: int) -> None:
-    async def story() -> None:
-        ann, bob = await add_bidder(), await add_bidder()
-        body: dict[str, Any] = (
-            {"currency": "EUR", "maximum_minor": 9_000}
-            if kind == "ascending"
-            else {"currency": "EUR", "amount_minor": 9_000, "nonce": NONCE}
-        )
-        steady = Web()
-        async with door(os.environ["DATABASE_URL"]) as between, httpx.AsyncClient(timeout=60) as client:
-            await asyncio.to_thread(steady.wait)
+async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, every: int) -> None:
+    ann, bob = await add_bidder(), await add_bidder()
+    body: dict[str, Any] = (
+        {"currency": "EUR", "maximum_minor": 9_000}
+        if kind == "ascending"
+        else {"currency": "EUR", "amount_minor": 9_000, "nonce": NONCE}
+    )
+    steady = Web()
+    async with door(os.environ["DATABASE_URL"]) as between, httpx.AsyncClient(timeout=60) as client:
+        await asyncio.to_thread(steady.wait)
 
-            async def put(web: Web, auction: uuid.UUID, bid: uuid.UUID) -> dict[str, Any]:
-                path = f"{web.url}/api/v1/auctions/{auction}/bids/{bid}"
-                answer = await client.put(path, headers=bob.headers, json=body)
-                assert answer.status_code == 200, answer.text
-                found: dict[str, Any] = answer.json()
-                return found
+        async def put(web: Web, auction: uuid.UUID, bid: uuid.UUID) -> dict[str, Any]:
+            path = f"{web.url}/api/v1/auctions/{auction}/bids/{bid}"
+            answer = await client.put(path, headers=bob.headers, json=body)
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
 
-            async def bid_at(at: int | None, steps: int = 0, *, after: bool) -> None:
-                auction, bid = await open_auction(kind), uuid.uuid4()
-                await bid_in(auction, kind, ann, 5_000)
-                fragile = Web(DATABASE_URL=between.url)
-                try:
-                    await asyncio.to_thread(fragile.wait)
-                    between.arm(fragile, at, after=after)
-                    if at is None:
-                        assert (await put(fragile, auction, bid))["accepted"]
-                    else:
-                        with pytest.raises(httpx.TransportError):
-                            await put(fragile, auction, bid)
-                        assert between.struck.is_set()
-                finally:
-                    fragile.kill()
-                told = await put(steady, auction, bid)
-                again = await put(steady, auction, bid)
-                assert told["accepted"], told
-                assert told["answer"] == ("leading" if kind == "ascending" else "sealed")
-                assert (told["position"], again["position"], again["repeated"]) == (2, 2, True)
-                assert again["receipt"] == told["receipt"]
-                row = await get_auction(auction)
-                assert row["bid_count"] == 2
-                assert row["price_minor"] == (5_250 if kind == "ascending" else None)
-                assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 2
-                if at == steps:
-                    assert told["repeated"] == after, "with its last statement the bid is taken, and not before"
-
+        async def bid_at(at: int | None, steps: int = 0, *, after: bool) -> None:
+            auction, bid = await open_auction(kind), uuid.uuid4()
+            await bid_in(auction, kind, ann, 5_000)
+            fragile = Web(DATABASE_URL=between.url)
             try:
-                await bid_at(None, after=False)
-                steps = between.seen
-                points = [(at, after) for at in range(1, steps + 1) for after in (False, True)][::-1][::every]
-                for at, after in points:
-                    await bid_at(at, steps, after=after)
-                print(f"{kind}: killed at {len(points)} of {2 * steps} points of {steps} statements")
+                await asyncio.to_thread(fragile.wait)
+                between.arm(fragile, at, after=after)
+                if at is None:
+                    assert (await put(fragile, auction, bid))["accepted"]
+                else:
+                    with pytest.raises(httpx.TransportError):
+                        await put(fragile, auction, bid)
+                    assert between.struck.is_set()
             finally:
-                steady.kill()
+                fragile.kill()
+            told = await put(steady, auction, bid)
+            again = await put(steady, auction, bid)
+            assert told["accepted"], told
+            assert told["answer"] == ("leading" if kind == "ascending" else "sealed")
+            assert (told["position"], again["position"], again["repeated"]) == (2, 2, True)
+            assert again["receipt"] == told["receipt"]
+            row = await get_auction(auction)
+            assert row["bid_count"] == 2
+            assert row["price_minor"] == (5_250 if kind == "ascending" else None)
+            assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 2
+            if at == steps:
+                assert told["repeated"] == after, "with its last statement the bid is taken, and not before"
 
-    run(story)
+        try:
+            await bid_at(None, after=False)
+            steps = between.seen
+            points = [(at, after) for at in range(1, steps + 1) for after in (False, True)][::-1][::every]
+            for at, after in points:
+                await bid_at(at, steps, after=after)
+            print(f"{kind}: killed at {len(points)} of {2 * steps} points of {steps} statements")
+        finally:
+            steady.kill()

@@ -21,11 +21,9 @@ from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from marketplace.auctions.actions import Answer
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 @contextlib.asynccontextmanager
@@ -43,158 +41,138 @@ async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None)
     )
 
 
-def test_whoever_waits_is_taken_together_and_answered_alone(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction()
-        good = [await add_bidder() for _ in range(4)]
-        poor, unvetted = await add_bidder(with_method=False), await add_bidder(vetted=False)
-        people = [*good, poor, unvetted]
-        await place_bid(
-            good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000
-        )  # the process knows the auction's rule
-        async with held(auction):
-            asked = [
-                asyncio.create_task(
-                    place_bid(people[number % 6].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + 500 * number)
-                )
-                for number in range(48)
-            ]
-            left = asyncio.create_task(place_bid(good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=90_000))
-            await asyncio.sleep(0)
-            left.cancel()  # its bidder left; the bid may count or not, and nobody else notices
-        told = await asyncio.gather(*asked, return_exceptions=True)
-        for number, one in enumerate(told):
-            if number % 6 < 4:
-                assert not isinstance(one, BaseException), one
-                assert one.accepted or one.answer.startswith("refused")
-            else:
-                assert isinstance(one, NotAllowed)
-        accepted = [one for one in told if not isinstance(one, BaseException) and one.accepted]
-        assert len(accepted) > 20, "in the order they came, each above the one before"
-        assert [one.position for one in accepted] == sorted(one.position or 0 for one in accepted), (
-            "first come, first taken"
-        )
-        rows = await fetch("SELECT received_at, xmin::text AS commit FROM bid ORDER BY received_at")
-        assert len({row["received_at"] for row in rows}) == len(rows) >= 32, "each at an instant of its own"
-        assert len({row["commit"] for row in rows}) <= 1 + -(-49 // TAKEN_TOGETHER), "not a commit each"
-        assert await fetch_value("SELECT bid_count FROM auction_lead") == await fetch_value(
-            "SELECT count(position) FROM bid"
-        )
-
-    run(story)
+async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
+    auction = await open_auction()
+    good = [await add_bidder() for _ in range(4)]
+    poor, unvetted = await add_bidder(with_method=False), await add_bidder(vetted=False)
+    people = [*good, poor, unvetted]
+    await place_bid(
+        good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000
+    )  # the process knows the auction's rule
+    async with held(auction):
+        asked = [
+            asyncio.create_task(
+                place_bid(people[number % 6].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + 500 * number)
+            )
+            for number in range(48)
+        ]
+        left = asyncio.create_task(place_bid(good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=90_000))
+        await asyncio.sleep(0)
+        left.cancel()  # its bidder left; the bid may count or not, and nobody else notices
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    for number, one in enumerate(told):
+        if number % 6 < 4:
+            assert not isinstance(one, BaseException), one
+            assert one.accepted or one.answer.startswith("refused")
+        else:
+            assert isinstance(one, NotAllowed)
+    accepted = [one for one in told if not isinstance(one, BaseException) and one.accepted]
+    assert len(accepted) > 20, "in the order they came, each above the one before"
+    assert [one.position for one in accepted] == sorted(one.position or 0 for one in accepted), (
+        "first come, first taken"
+    )
+    rows = await fetch("SELECT received_at, xmin::text AS commit FROM bid ORDER BY received_at")
+    assert len({row["received_at"] for row in rows}) == len(rows) >= 32, "each at an instant of its own"
+    assert len({row["commit"] for row in rows}) <= 1 + -(-49 // TAKEN_TOGETHER), "not a commit each"
+    assert await fetch_value("SELECT bid_count FROM auction_lead") == await fetch_value(
+        "SELECT count(position) FROM bid"
+    )
 
 
-def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(run: Run) -> None:
+async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either() -> None:
     """Each waits for what the other has taken; in one order, or PostgreSQL would end one of them."""
+    auctions, ann = [await open_auction(), await open_auction()], await add_bidder()
+    ids = [uuid.uuid4() for _ in range(1000)]
 
-    async def story() -> None:
-        auctions, ann = [await open_auction(), await open_auction()], await add_bidder()
-        ids = [uuid.uuid4() for _ in range(1000)]
+    async def bid(auction: uuid.UUID, some: list[uuid.UUID]) -> None:
+        told = await fetch(
+            "SELECT (answered).id AS id FROM place_open_bids($1, $2, $3, $4, $5)",
+            auction, some, [ann.partner] * 1000, ["B"] * 1000, list(range(1_000, 2_000)),
+        )  # fmt: skip
+        assert [row["id"] for row in told] == some
 
-        async def bid(auction: uuid.UUID, some: list[uuid.UUID]) -> None:
-            told = await fetch(
-                "SELECT (answered).id AS id FROM place_open_bids($1, $2, $3, $4, $5)",
-                auction, some, [ann.partner] * 1000, ["B"] * 1000, list(range(1_000, 2_000)),
-            )  # fmt: skip
-            assert [row["id"] for row in told] == some
-
-        async with held(*auctions):
-            both = [
-                asyncio.create_task(bid(auction, some))
-                for auction, some in zip(auctions, (ids, ids[::-1]), strict=True)
-            ]
-            await until(lambda: fetch_value("SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"))
-        await asyncio.gather(*both)
-        assert await fetch_value("SELECT count(*) FROM bid") == 1000
-
-    run(story)
+    async with held(*auctions):
+        both = [
+            asyncio.create_task(bid(auction, some)) for auction, some in zip(auctions, (ids, ids[::-1]), strict=True)
+        ]
+        await until(lambda: fetch_value("SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"))
+    await asyncio.gather(*both)
+    assert await fetch_value("SELECT count(*) FROM bid") == 1000
 
 
-def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays(run: Run) -> None:
-    async def story() -> None:
-        auction, ann = await open_auction(), await add_bidder()
-        ids = [uuid.uuid4() for _ in range(6)]
+async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> None:
+    auction, ann = await open_auction(), await add_bidder()
+    ids = [uuid.uuid4() for _ in range(6)]
 
-        def all_at_once() -> list[asyncio.Task[Any]]:
-            return [
-                asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=1_000 + 100 * number))
-                for number, bid in enumerate(ids)
-            ]
+    def all_at_once() -> list[asyncio.Task[Any]]:
+        return [
+            asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=1_000 + 100 * number))
+            for number, bid in enumerate(ids)
+        ]
 
-        await execute("ALTER FUNCTION decide_open_bid RENAME TO hidden")
-        told = await asyncio.gather(*all_at_once(), return_exceptions=True)
-        assert {type(one) for one in told} == {asyncpg.UndefinedFunctionError}
-        assert len(set(map(id, told))) == 6, "each its own"
-        await execute("ALTER FUNCTION hidden RENAME TO decide_open_bid")
-        assert await fetch_value("SELECT count(*) FROM bid") == 0
-        assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
-        lane = lane_of(auction)
-        assert (len(lane.waiting), lane.sender) == (0, None)
-
-    run(story)
+    await execute("ALTER FUNCTION decide_open_bid RENAME TO hidden")
+    told = await asyncio.gather(*all_at_once(), return_exceptions=True)
+    assert {type(one) for one in told} == {asyncpg.UndefinedFunctionError}
+    assert len(set(map(id, told))) == 6, "each its own"
+    await execute("ALTER FUNCTION hidden RENAME TO decide_open_bid")
+    assert await fetch_value("SELECT count(*) FROM bid") == 0
+    assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
+    lane = lane_of(auction)
+    assert (len(lane.waiting), lane.sender) == (0, None)
 
 
-def test_one_bid_that_the_database_refuses_fails_alone(run: Run) -> None:
-    async def story() -> None:
-        auction, ann = await open_auction(), await add_bidder()
-        ids = [uuid.uuid4() for _ in range(6)]
-        await execute(
-            """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
-               BEGIN RAISE EXCEPTION 'not this one'; END $$"""
-        )
-        await execute(
-            f"CREATE TRIGGER refuse_one BEFORE INSERT ON bid FOR EACH ROW WHEN (NEW.id = '{ids[3]}') EXECUTE FUNCTION refuse_one()"
-        )
-        await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)  # the auction's rule is known
-        asked = [place_bid(ann.actor, auction, bid=bid, maximum_minor=2_000 + n * 100) for n, bid in enumerate(ids)]
-        told = await asyncio.gather(*map(asyncio.create_task, asked), return_exceptions=True)
-        assert [isinstance(one, asyncpg.RaiseError) for one in told] == [n == 3 for n in range(6)]
-        assert [one.position for one in told if not isinstance(one, BaseException)] == [2, 3, 4, 5, 6]
-
-    run(story)
+async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
+    auction, ann = await open_auction(), await add_bidder()
+    ids = [uuid.uuid4() for _ in range(6)]
+    await execute(
+        """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'not this one'; END $$"""
+    )
+    await execute(
+        f"CREATE TRIGGER refuse_one BEFORE INSERT ON bid FOR EACH ROW WHEN (NEW.id = '{ids[3]}') EXECUTE FUNCTION refuse_one()"
+    )
+    await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)  # the auction's rule is known
+    asked = [place_bid(ann.actor, auction, bid=bid, maximum_minor=2_000 + n * 100) for n, bid in enumerate(ids)]
+    told = await asyncio.gather(*map(asyncio.create_task, asked), return_exceptions=True)
+    assert [isinstance(one, asyncpg.RaiseError) for one in told] == [n == 3 for n in range(6)]
+    assert [one.position for one in told if not isinstance(one, BaseException)] == [2, 3, 4, 5, 6]
 
 
-def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken(run: Run) -> None:
-    async def story() -> None:
-        auction, ann = await open_auction(), await add_bidder()
-        lane = lane_of(auction)
-        await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
-        async with held(auction):
-            asked = [
-                asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + number))
-                for number in range(TAKEN_TOGETHER + 8)
-            ]
-            await until(lambda: fetch_value("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
-            assert lane.sender
-            assert len(lane.waiting) == 8
-            lane.sender.cancel()
-            done, waiting = await asyncio.wait(asked, timeout=60)
-        assert not waiting
-        assert all(one.cancelled() for one in done)
-        assert (await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)).accepted
-
-    run(story)
+async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken() -> None:
+    auction, ann = await open_auction(), await add_bidder()
+    lane = lane_of(auction)
+    await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
+    async with held(auction):
+        asked = [
+            asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + number))
+            for number in range(TAKEN_TOGETHER + 8)
+        ]
+        await until(lambda: fetch_value("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
+        assert lane.sender
+        assert len(lane.waiting) == 8
+        lane.sender.cancel()
+        done, waiting = await asyncio.wait(asked, timeout=60)
+    assert not waiting
+    assert all(one.cancelled() for one in done)
+    assert (await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)).accepted
 
 
-def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction("limited")
-        first, *people = [await add_bidder() for _ in range(13)]
-        await seal(first, auction)  # the process knows the auction's rule
-        waiting = "SELECT count(*) = $1 FROM pg_locks WHERE NOT granted"
-        async with held(auction):
-            asked = [asyncio.create_task(seal(one, auction)) for one in people]
-            async with asyncio.timeout(60):
-                await until(lambda: fetch_value(waiting, SEALED_AT_ONCE))
-                await until(lambda: fetch_value("SELECT true"))
-            assert await fetch_value(waiting, SEALED_AT_ONCE), "and no more come"
-        assert all(one.accepted for one in await asyncio.gather(*asked))
-
-    run(story)
+async def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers() -> None:
+    auction = await open_auction("limited")
+    first, *people = [await add_bidder() for _ in range(13)]
+    await seal(first, auction)  # the process knows the auction's rule
+    waiting = "SELECT count(*) = $1 FROM pg_locks WHERE NOT granted"
+    async with held(auction):
+        asked = [asyncio.create_task(seal(one, auction)) for one in people]
+        async with asyncio.timeout(60):
+            await until(lambda: fetch_value(waiting, SEALED_AT_ONCE))
+            await until(lambda: fetch_value("SELECT true"))
+        assert await fetch_value(waiting, SEALED_AT_ONCE), "and no more come"
+    assert all(one.accepted for one in await asyncio.gather(*asked))
 
 
-def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
-    run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide = rules.decide_sealed
 
@@ -213,27 +191,21 @@ def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
         somebody.join()
         return decide(held, *rest, **more)
 
-    async def story() -> None:
-        auction, ann, bid = await open_auction("limited"), await add_bidder(), uuid.uuid4()
-        with monkeypatch.context() as here:
-            here.setattr(actions, "FROZEN_AFTER", "100ms")
-            here.setattr(rules, "decide_sealed", frozen)
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
-                await seal(ann, auction, bid)
-        assert await fetch_value("SELECT count(*) FROM bid") == 0
-        assert (await seal(ann, auction, bid)).position == 1
-
-    run(story)
+    auction, ann, bid = await open_auction("limited"), await add_bidder(), uuid.uuid4()
+    with monkeypatch.context() as here:
+        here.setattr(actions, "FROZEN_AFTER", "100ms")
+        here.setattr(rules, "decide_sealed", frozen)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await seal(ann, auction, bid)
+    assert await fetch_value("SELECT count(*) FROM bid") == 0
+    assert (await seal(ann, auction, bid)).position == 1
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
-def test_a_bid_sent_twice_in_one_statement_is_one_bid(run: Run, repeats: int) -> None:
-    async def story() -> None:
-        auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
-        rows = await fetch(
-            "SELECT number, (answered).id AS id, repeated FROM place_open_bids($1, $2, $3, $4, $5)",
-            auction, [bid] * repeats, [ann.partner] * repeats, ["B"] * repeats, [5_000] * repeats,
-        )  # fmt: skip
-        assert [tuple(row) for row in rows] == [(1, bid, False), (2, bid, True)][:repeats]
-
-    run(story)
+async def test_a_bid_sent_twice_in_one_statement_is_one_bid(repeats: int) -> None:
+    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    rows = await fetch(
+        "SELECT number, (answered).id AS id, repeated FROM place_open_bids($1, $2, $3, $4, $5)",
+        auction, [bid] * repeats, [ann.partner] * repeats, ["B"] * repeats, [5_000] * repeats,
+    )  # fmt: skip
+    assert [tuple(row) for row in rows] == [(1, bid, False), (2, bid, True)][:repeats]

@@ -21,7 +21,6 @@ from tests.marketplace.auctions.world import add_bidder, open_auction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 POOLED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query NOT LIKE 'LISTEN%'"
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
@@ -96,9 +95,7 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
 @pytest.mark.parametrize(
     ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=[pytest.mark.deep, pytest.mark.alone])]
 )
-def test_every_watcher_sees_every_price_and_leaves_nothing_behind(
-    run: Run, count: int, bids: int, processes: int
-) -> None:
+async def test_every_watcher_sees_every_price_and_leaves_nothing_behind(count: int, bids: int, processes: int) -> None:
     """The deep one holds everyone to a second; the other is also run on machines that are busy with something else."""
 
     async def story(webs: list[Web]) -> None:
@@ -143,10 +140,10 @@ def test_every_watcher_sees_every_price_and_leaves_nothing_behind(
         await until(nothing_is_left, 60)
 
     with web_processes(processes) as webs:
-        run(lambda: story(webs))
+        await story(webs)
 
 
-def test_the_page_follows_the_clock_and_the_award(run: Run) -> None:
+async def test_the_page_follows_the_clock_and_the_award() -> None:
     async def story(webs: list[Web]) -> None:
         seconds, watcher = 0.7, Watcher()
         while watcher.phases[:1] != ["announced"]:  # until the watcher was there before it opened
@@ -166,10 +163,10 @@ def test_the_page_follows_the_clock_and_the_award(run: Run) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     with web_processes(1) as webs:
-        run(lambda: story(webs))
+        await story(webs)
 
 
-def test_who_comes_back_misses_nothing_even_from_another_process(run: Run) -> None:
+async def test_who_comes_back_misses_nothing_even_from_another_process() -> None:
     async def story(webs: list[Web]) -> None:
         auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
         watcher = Watcher()
@@ -201,4 +198,4 @@ def test_who_comes_back_misses_nothing_even_from_another_process(run: Run) -> No
         await asyncio.gather(task, return_exceptions=True)
 
     with web_processes(2) as webs:
-        run(lambda: story(webs))
+        await story(webs)

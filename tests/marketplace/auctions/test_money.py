@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -34,11 +34,6 @@ from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.payments.test_away import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, buy, counts, jobs, make_buyer, open_shop, pay
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 WANTS_THEM = "authentication_required"
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
@@ -85,293 +80,262 @@ async def books_are_clean() -> None:
 
 
 # ------------------------------------------------------------------ who may bid
-def test_a_bid_needs_a_vetted_partner_with_a_way_to_pay(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        await open_shop()
-        for kind in ("ascending", "limited"):
-            auction = await open_auction(kind)
-            poor = await add_bidder(with_method=False)
-            unvetted = await add_bidder(vetted=False)
-            for bidder, refusal in ((poor, "no_payment_method"), (unvetted, "not_vetted")):
-                assert await eligibility.find_refusal(bidder.partner, auction) == refusal
-                with pytest.raises(NotAllowed, match="way to be paid" if bidder is poor else "vetted"):
-                    await bid(bidder.partner, auction, 5_000)
-            assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 0
-            await save(stripe, poor.partner, token="tok_visa")
-            await bid(poor.partner, auction, 5_000)
-            await execute("UPDATE saved_method SET ends_on = CURRENT_DATE")
-            assert await eligibility.find_refusal(poor.partner, auction) == "no_payment_method", (
-                "an expired card is none"
-            )
-
-    run(story)
+async def test_a_bid_needs_a_vetted_partner_with_a_way_to_pay(stripe: Any) -> None:
+    await open_shop()
+    for kind in ("ascending", "limited"):
+        auction = await open_auction(kind)
+        poor = await add_bidder(with_method=False)
+        unvetted = await add_bidder(vetted=False)
+        for bidder, refusal in ((poor, "no_payment_method"), (unvetted, "not_vetted")):
+            assert await eligibility.find_refusal(bidder.partner, auction) == refusal
+            with pytest.raises(NotAllowed, match="way to be paid" if bidder is poor else "vetted"):
+                await bid(bidder.partner, auction, 5_000)
+        assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 0
+        await save(stripe, poor.partner, token="tok_visa")
+        await bid(poor.partner, auction, 5_000)
+        await execute("UPDATE saved_method SET ends_on = CURRENT_DATE")
+        assert await eligibility.find_refusal(poor.partner, auction) == "no_payment_method", "an expired card is none"
 
 
-def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
-        auction, other = await announced(release), await announced(release)
-        actor = Actor(name="Ann", partner=ann, vetted=True)
-        deposit = uuid.uuid4()
-        url = await eligibility.ask_deposit(actor, auction, deposit=deposit)
-        assert url
-        assert await eligibility.ask_deposit(actor, auction, deposit=deposit) == url
-        assert await eligibility.ask_deposit(actor, auction, deposit=uuid.uuid4()) == url, "one deposit at a time"
-        assert await eligibility.find_refusal(ann, auction) == "no_payment_method"
-        await pay(url)
-        await eligibility.look_for_deposit(bob, deposit)
-        await eligibility.look_for_deposit(ann, deposit)
-        assert await eligibility.find_refusal(ann, auction) is None
-        assert await eligibility.find_refusal(ann, other) == "no_payment_method"
-        assert await eligibility.find_refusal(bob, auction) == "no_payment_method"
-        await move_end(auction, "now() + interval '60 days'")
-        assert await eligibility.find_refusal(ann, auction) == "no_payment_method", "the bank lets it go before the end"
-        await move_end(auction, "now() + interval '1 day'")
-        await bid(ann, auction, FLOOR)
-        await save(stripe, bob, token="tok_visa")
-        await bid(bob, auction, FLOOR + 5_000)
-        assert await eligibility.end_deposits() == 0, "held while the auction is on"
-        await end(auction)
-        await ending.settle_sales()
-        assert await fetch_value("SELECT ending FROM auction_deposit") == "released"
-        await run_commands()
-        await books_are_clean()
-        assert await fetch_value("SELECT state FROM payment WHERE subject = $1", deposit) == "released"
-        with pytest.raises(Conflict):
-            await eligibility.ask_deposit(actor, auction, deposit=uuid.uuid4())
-        with pytest.raises(NotFound):
-            await eligibility.ask_deposit(actor, uuid.uuid4(), deposit=uuid.uuid4())
-
-    run(story)
+async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(stripe: Any) -> None:
+    release = await open_shop()
+    ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+    auction, other = await announced(release), await announced(release)
+    actor = Actor(name="Ann", partner=ann, vetted=True)
+    deposit = uuid.uuid4()
+    url = await eligibility.ask_deposit(actor, auction, deposit=deposit)
+    assert url
+    assert await eligibility.ask_deposit(actor, auction, deposit=deposit) == url
+    assert await eligibility.ask_deposit(actor, auction, deposit=uuid.uuid4()) == url, "one deposit at a time"
+    assert await eligibility.find_refusal(ann, auction) == "no_payment_method"
+    await pay(url)
+    await eligibility.look_for_deposit(bob, deposit)
+    await eligibility.look_for_deposit(ann, deposit)
+    assert await eligibility.find_refusal(ann, auction) is None
+    assert await eligibility.find_refusal(ann, other) == "no_payment_method"
+    assert await eligibility.find_refusal(bob, auction) == "no_payment_method"
+    await move_end(auction, "now() + interval '60 days'")
+    assert await eligibility.find_refusal(ann, auction) == "no_payment_method", "the bank lets it go before the end"
+    await move_end(auction, "now() + interval '1 day'")
+    await bid(ann, auction, FLOOR)
+    await save(stripe, bob, token="tok_visa")
+    await bid(bob, auction, FLOOR + 5_000)
+    assert await eligibility.end_deposits() == 0, "held while the auction is on"
+    await end(auction)
+    await ending.settle_sales()
+    assert await fetch_value("SELECT ending FROM auction_deposit") == "released"
+    await run_commands()
+    await books_are_clean()
+    assert await fetch_value("SELECT state FROM payment WHERE subject = $1", deposit) == "released"
+    with pytest.raises(Conflict):
+        await eligibility.ask_deposit(actor, auction, deposit=uuid.uuid4())
+    with pytest.raises(NotFound):
+        await eligibility.ask_deposit(actor, uuid.uuid4(), deposit=uuid.uuid4())
 
 
 # ------------------------------------------------------------------ award → charge
-def test_the_winner_is_charged_once_while_away(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
-        for partner in (ann, bob):
-            await save(stripe, partner, token="tok_visa")
-        auction = await announced(release)
-        await bid(ann, auction, 70_000)
-        await bid(bob, auction, 30_000)
-        await end(auction)
-        assert await fetch_value("SELECT net_minor FROM auction_sale") == 30_000
-        await asyncio.gather(*(asyncio.create_task(charge.charge_sales()) for _ in range(4)))
-        sale = await fetch_value("SELECT id FROM auction_sale")
-        winner = Actor(name="Ann", partner=ann, vetted=True)
-        assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click makes no second order"
-        await jobs()
-        assert await counts("purchase_order", "licence", "entitlement") == (1, 1, 1)
-        order = await fetch_one("SELECT * FROM purchase_order")
-        assert order
-        assert (order["state"], order["net_minor"], order["partner"], order["id"]) == ("paid", 30_000, ann, sale)
-        await ending.settle_sales()
-        assert await fetch_value("SELECT state FROM auction_sale") == "paid"
-        assert await fetch_value("SELECT verb FROM stripe_command WHERE subject = $1", sale) == "charge"
-        await books_are_clean()
-        assert await balance("411000") == 0
-        quote = await get_quote(order["quote"], ann)
-        catalogue.check_awarded(quote)
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            shown = text_of(await browser.get(f"/en/quotes/{order['quote']}"))
-            assert "An auction set this price" in shown
-            assert "An auction set this price" not in text_of(await browser.get(f"/en/orders/{sale}"))
-        with pytest.raises(Invalid):
-            catalogue.check_awarded(replace(quote, amount_minor=1))
-
-    run(story)
+async def test_the_winner_is_charged_once_while_away(stripe: Any) -> None:
+    release = await open_shop()
+    ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+    for partner in (ann, bob):
+        await save(stripe, partner, token="tok_visa")
+    auction = await announced(release)
+    await bid(ann, auction, 70_000)
+    await bid(bob, auction, 30_000)
+    await end(auction)
+    assert await fetch_value("SELECT net_minor FROM auction_sale") == 30_000
+    await asyncio.gather(*(asyncio.create_task(charge.charge_sales()) for _ in range(4)))
+    sale = await fetch_value("SELECT id FROM auction_sale")
+    winner = Actor(name="Ann", partner=ann, vetted=True)
+    assert await charge.pay(winner, sale, order_id=uuid.uuid4()) == sale, "a click makes no second order"
+    await jobs()
+    assert await counts("purchase_order", "licence", "entitlement") == (1, 1, 1)
+    order = await fetch_one("SELECT * FROM purchase_order")
+    assert order
+    assert (order["state"], order["net_minor"], order["partner"], order["id"]) == ("paid", 30_000, ann, sale)
+    await ending.settle_sales()
+    assert await fetch_value("SELECT state FROM auction_sale") == "paid"
+    assert await fetch_value("SELECT verb FROM stripe_command WHERE subject = $1", sale) == "charge"
+    await books_are_clean()
+    assert await balance("411000") == 0
+    quote = await get_quote(order["quote"], ann)
+    catalogue.check_awarded(quote)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        shown = text_of(await browser.get(f"/en/quotes/{order['quote']}"))
+        assert "An auction set this price" in shown
+        assert "An auction set this price" not in text_of(await browser.get(f"/en/orders/{sale}"))
+    with pytest.raises(Invalid):
+        catalogue.check_awarded(replace(quote, amount_minor=1))
 
 
-def test_awarded_orders_teach_demand_nothing(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        ann = await make_buyer("atelier")
-        await save(stripe, ann, token="tok_visa")
-        auction = await announced(release)
-        await bid(ann, auction, 70_000)
-        await end(auction)
-        await charge.charge_sales()
-        offer = await fetch_value("SELECT id FROM offer")
-        with clock.shifted(DAY):
-            assert await catalogue.draw_of_day(offer, clock.now()) == 10_000, "nobody answered a posted price"
-
-    run(story)
+async def test_awarded_orders_teach_demand_nothing(stripe: Any) -> None:
+    release = await open_shop()
+    ann = await make_buyer("atelier")
+    await save(stripe, ann, token="tok_visa")
+    auction = await announced(release)
+    await bid(ann, auction, 70_000)
+    await end(auction)
+    await charge.charge_sales()
+    offer = await fetch_value("SELECT id FROM offer")
+    with clock.shifted(DAY):
+        assert await catalogue.draw_of_day(offer, clock.now()) == 10_000, "nobody answered a posted price"
 
 
-def test_where_the_bank_wants_the_winner_there_the_page_is_paid(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        ann = await make_buyer("atelier")
-        await save(stripe, ann, token="tok_visa")
-        await execute("UPDATE saved_method SET method_id = $1", await refusing(stripe, ann, REFUSING[WANTS_THEM]))
-        auction = await announced(release)
-        await bid(ann, auction, 70_000)
-        await end(auction)
-        await ending.settle_sales()
-        await run_commands()
-        await run_commands()
-        sale = await fetch_value("SELECT id FROM auction_sale")
-        payment = await fetch_one("SELECT * FROM payment WHERE subject = $1", sale)
-        assert payment
-        assert (payment["state"], payment["declined"]) == ("open", WANTS_THEM)
-        await pay(payment["checkout_url"])
-        await jobs()
-        await ending.settle_sales()
-        assert await fetch_value("SELECT state FROM auction_sale") == "paid"
-        await books_are_clean()
-
-    run(story)
+async def test_where_the_bank_wants_the_winner_there_the_page_is_paid(stripe: Any) -> None:
+    release = await open_shop()
+    ann = await make_buyer("atelier")
+    await save(stripe, ann, token="tok_visa")
+    await execute("UPDATE saved_method SET method_id = $1", await refusing(stripe, ann, REFUSING[WANTS_THEM]))
+    auction = await announced(release)
+    await bid(ann, auction, 70_000)
+    await end(auction)
+    await ending.settle_sales()
+    await run_commands()
+    await run_commands()
+    sale = await fetch_value("SELECT id FROM auction_sale")
+    payment = await fetch_one("SELECT * FROM payment WHERE subject = $1", sale)
+    assert payment
+    assert (payment["state"], payment["declined"]) == ("open", WANTS_THEM)
+    await pay(payment["checkout_url"])
+    await jobs()
+    await ending.settle_sales()
+    assert await fetch_value("SELECT state FROM auction_sale") == "paid"
+    await books_are_clean()
 
 
-def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
-        await save(stripe, bob, token="tok_visa")
-        auction = await announced(release)
-        deposit = uuid.uuid4()
-        url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
-        assert url
-        await pay(url)
-        await eligibility.look_for_deposit(ann, deposit)
-        await bid(ann, auction, 70_000)
-        await bid(bob, auction, 30_000)
-        await end(auction)
-        await ending.settle_sales()
-        await run_commands()
-        order = await fetch_value("SELECT purchase_order FROM auction_sale")
-        assert await fetch_value("SELECT ending FROM auction_deposit") is None, "held until the winner paid"
-        await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
-        assert await ending.settle_sales() == 0, "its page may still be paid"
-        await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour'")
-        await jobs()
-        winner = Actor(name="Ann", partner=ann, vetted=True)
-        with pytest.raises(Expired):
-            await charge.pay(winner, await fetch_value("SELECT id FROM auction_sale"), order_id=uuid.uuid4())
-        await ending.settle_sales()
-        await ending.settle_sales()
-        sales = await fetch("SELECT sale.state, net_minor FROM auction_sale AS sale ORDER BY due_at")
-        assert [(row["state"], row["net_minor"]) for row in sales] == [("defaulted", 30_000), ("due", FLOOR)]
-        await jobs()
-        await ending.settle_sales()
-        assert await fetch_value("SELECT count(*) FROM auction_sale WHERE state = 'paid'") == 1
-        held = await fetch_one("SELECT * FROM auction_deposit")
-        assert held
-        assert held["ending"] == "forfeited"
-        await eligibility.end_deposits()
-        await eligibility.end_deposits()
-        assert -(await balance("758100")) in (held["amount_minor"], -held["amount_minor"])
-        assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'deposit_forfeited'") == 1
-        assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", order) == "lapsed"
-        await books_are_clean()
-        assert await balance("411000") == 0, "the deposit and the sale are both explained to the cent"
-        assert [tuple(row) for row in (await list_exceptions()).rows] == [], "finance has nothing to look into"
-
-    run(story)
+async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(stripe: Any) -> None:
+    release = await open_shop()
+    ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+    await save(stripe, bob, token="tok_visa")
+    auction = await announced(release)
+    deposit = uuid.uuid4()
+    url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
+    assert url
+    await pay(url)
+    await eligibility.look_for_deposit(ann, deposit)
+    await bid(ann, auction, 70_000)
+    await bid(bob, auction, 30_000)
+    await end(auction)
+    await ending.settle_sales()
+    await run_commands()
+    order = await fetch_value("SELECT purchase_order FROM auction_sale")
+    assert await fetch_value("SELECT ending FROM auction_deposit") is None, "held until the winner paid"
+    await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
+    assert await ending.settle_sales() == 0, "its page may still be paid"
+    await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour'")
+    await jobs()
+    winner = Actor(name="Ann", partner=ann, vetted=True)
+    with pytest.raises(Expired):
+        await charge.pay(winner, await fetch_value("SELECT id FROM auction_sale"), order_id=uuid.uuid4())
+    await ending.settle_sales()
+    await ending.settle_sales()
+    sales = await fetch("SELECT sale.state, net_minor FROM auction_sale AS sale ORDER BY due_at")
+    assert [(row["state"], row["net_minor"]) for row in sales] == [("defaulted", 30_000), ("due", FLOOR)]
+    await jobs()
+    await ending.settle_sales()
+    assert await fetch_value("SELECT count(*) FROM auction_sale WHERE state = 'paid'") == 1
+    held = await fetch_one("SELECT * FROM auction_deposit")
+    assert held
+    assert held["ending"] == "forfeited"
+    await eligibility.end_deposits()
+    await eligibility.end_deposits()
+    assert -(await balance("758100")) in (held["amount_minor"], -held["amount_minor"])
+    assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'deposit_forfeited'") == 1
+    assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", order) == "lapsed"
+    await books_are_clean()
+    assert await balance("411000") == 0, "the deposit and the sale are both explained to the cent"
+    assert [tuple(row) for row in (await list_exceptions()).rows] == [], "finance has nothing to look into"
 
 
 # ------------------------------------------------------------------ the reserve
-def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(run: Run, stripe: Any) -> None:
+async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: Any) -> None:
     del stripe
 
-    async def story() -> None:
-        release = await open_shop()
-        ann = await make_buyer("atelier")
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            await buy(browser, ann, release)
-            await buy(browser, ann, release)
-        auction = await announced(release, "exclusive")
-        row = await get_auction(auction)
-        said = json.loads(row["reckoning"])
-        found = reckon(
-            PriceInputs(**said["inputs"]), History(**said["history"]), Window(**said["window"]), said["past_bids_minor"]
-        )
-        assert (found.reserve_minor, found.forgone_minor) == (row["reserve_minor"], row["forgone_minor"])
-        assert said["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
-        assert said["window"]["days"] == 30
-        price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
-        assert 2 * FLOOR < row["forgone_minor"] <= 3 * price
-        for lower in (row["reserve_minor"] - 1, 1):
-            with pytest.raises(Invalid, match="never lower"):
-                await announced(release, "exclusive", reserve_minor=lower)
-        await cancel(auction, "A higher one follows", by="Steward")
-        higher = await announced(release, "exclusive", reserve_minor=row["reserve_minor"] + 5)
-        assert (await get_auction(higher))["reserve_minor"] == row["reserve_minor"] + 5
-        await cancel(higher, "Another kind follows", by="Steward")
+    release = await open_shop()
+    ann = await make_buyer("atelier")
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        await buy(browser, ann, release)
+        await buy(browser, ann, release)
+    auction = await announced(release, "exclusive")
+    row = await get_auction(auction)
+    said = json.loads(row["reckoning"])
+    found = reckon(
+        PriceInputs(**said["inputs"]), History(**said["history"]), Window(**said["window"]), said["past_bids_minor"]
+    )
+    assert (found.reserve_minor, found.forgone_minor) == (row["reserve_minor"], row["forgone_minor"])
+    assert said["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
+    assert said["window"]["days"] == 30
+    price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
+    assert 2 * FLOOR < row["forgone_minor"] <= 3 * price
+    for lower in (row["reserve_minor"] - 1, 1):
         with pytest.raises(Invalid, match="never lower"):
-            await announced(release, "limited", reserve_minor=FLOOR - 1)
-        assert (await get_auction(await announced(release, "limited")))["reserve_minor"] == FLOOR
-        assert CAP > FLOOR
+            await announced(release, "exclusive", reserve_minor=lower)
+    await cancel(auction, "A higher one follows", by="Steward")
+    higher = await announced(release, "exclusive", reserve_minor=row["reserve_minor"] + 5)
+    assert (await get_auction(higher))["reserve_minor"] == row["reserve_minor"] + 5
+    await cancel(higher, "Another kind follows", by="Steward")
+    with pytest.raises(Invalid, match="never lower"):
+        await announced(release, "limited", reserve_minor=FLOOR - 1)
+    assert (await get_auction(await announced(release, "limited")))["reserve_minor"] == FLOOR
+    assert CAP > FLOOR
 
-    run(story)
 
-
-def test_a_steward_sees_the_reckoning_before_and_after(run: Run, stripe: Any) -> None:
+async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> None:
     del stripe
 
-    async def story() -> None:
-        await open_shop()
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
-        offer, now = await fetch_value("SELECT id FROM offer"), clock.now()
-        async with Browser() as steward, Browser(steward.app) as nobody:
-            await steward.sign_in("sam@operator.example")
-            fields = {
-                "kind": "exclusive", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "1",
-                "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "reserve": "",
-                "exclusive_from": f"{now + 2 * DAY:%Y-%m-%dT%H:%M}", "exclusive_to": f"{now + 9 * DAY:%Y-%m-%dT%H:%M}",
-            }  # fmt: skip
-            shown = text_of(await steward.submit("/en/steward/auctions/reserve", fields))
-            assert "The reserve, as pricing reckons it" in shown
-            assert "One more sale, for prudence" in shown
-            assert (
-                await steward.submit("/en/steward/auctions/reserve", fields | {"exclusive_to": ""})
-            ).status_code == 422
-            form = str(uuid.uuid4())
-            answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
-            assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
-            assert "How the reserve came about" in text_of(await steward.get(f"/en/auctions/{form}"))
-            seen = text_of(await nobody.get(f"/en/auctions/{form}"))
-            assert "How the reserve came about" not in seen
-            assert "The reserve covers the ordinary sales that the window shuts out" in seen
-            assert "couvre les ventes ordinaires" in text_of(await nobody.get(f"/fr/auctions/{form}"))
-
-    run(story)
+    await open_shop()
+    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    offer, now = await fetch_value("SELECT id FROM offer"), clock.now()
+    async with Browser() as steward, Browser(steward.app) as nobody:
+        await steward.sign_in("sam@operator.example")
+        fields = {
+            "kind": "exclusive", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "1",
+            "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "reserve": "",
+            "exclusive_from": f"{now + 2 * DAY:%Y-%m-%dT%H:%M}", "exclusive_to": f"{now + 9 * DAY:%Y-%m-%dT%H:%M}",
+        }  # fmt: skip
+        shown = text_of(await steward.submit("/en/steward/auctions/reserve", fields))
+        assert "The reserve, as pricing reckons it" in shown
+        assert "One more sale, for prudence" in shown
+        assert (await steward.submit("/en/steward/auctions/reserve", fields | {"exclusive_to": ""})).status_code == 422
+        form = str(uuid.uuid4())
+        answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
+        assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
+        assert "How the reserve came about" in text_of(await steward.get(f"/en/auctions/{form}"))
+        seen = text_of(await nobody.get(f"/en/auctions/{form}"))
+        assert "How the reserve came about" not in seen
+        assert "The reserve covers the ordinary sales that the window shuts out" in seen
+        assert "couvre les ventes ordinaires" in text_of(await nobody.get(f"/fr/auctions/{form}"))
 
 
-def test_a_partner_saves_a_card_on_the_page(run: Run, stripe: Any) -> None:
+async def test_a_partner_saves_a_card_on_the_page(stripe: Any) -> None:
     del stripe
 
-    async def story() -> None:
-        release = await open_shop()
-        await make_buyer("atelier")
-        auction = await announced(release, "ascending")
-        async with Browser() as ann:
-            await ann.sign_in("atelier@partner.example")
-            shown = text_of(await ann.get(f"/en/auctions/{auction}"))
-            assert "Before you bid" in shown
-            assert "Your maximum, in euros" not in shown
-            back = f"/auctions/{auction}"
-            saved = str(uuid.uuid4())
-            answer = await ann.submit("/en/payment-method", {"back": back}, form_id=saved)
-            assert answer.status_code == 303
-            assert (await pay(answer.headers["location"])).status_code == 303
-            shown = text_of(await ann.get(f"/en/payment-method?saved={saved}&back={back}"))
-            assert "You may bid in any open auction" in shown
-            assert "Back to the auction" in shown
-            assert "Back to the auction" not in text_of(await ann.get("/en/payment-method?back=//evil.example/"))
-            assert "Your maximum, in euros" in text_of(await ann.get(f"/en/auctions/{auction}"))
-            await ann.submit(f"/en/payment-method/{saved}/forget", {})
-            assert "None saved" in text_of(await ann.get("/en/payment-method"))
-            assert (await ann.submit(f"/en/payment-method/{saved}/forget", {})).status_code == 404
-            answer = await ann.submit(f"/en/auctions/{auction}/deposit", {})
-            await pay(answer.headers["location"])
-            deposit = await fetch_value("SELECT id FROM auction_deposit")
-            shown = text_of(await ann.get(f"/en/auctions/{auction}?deposit={deposit}"))
-            assert "is held back on your card" in shown
-            assert "Your maximum, in euros" in shown
-
-    run(story)
+    release = await open_shop()
+    await make_buyer("atelier")
+    auction = await announced(release, "ascending")
+    async with Browser() as ann:
+        await ann.sign_in("atelier@partner.example")
+        shown = text_of(await ann.get(f"/en/auctions/{auction}"))
+        assert "Before you bid" in shown
+        assert "Your maximum, in euros" not in shown
+        back = f"/auctions/{auction}"
+        saved = str(uuid.uuid4())
+        answer = await ann.submit("/en/payment-method", {"back": back}, form_id=saved)
+        assert answer.status_code == 303
+        assert (await pay(answer.headers["location"])).status_code == 303
+        shown = text_of(await ann.get(f"/en/payment-method?saved={saved}&back={back}"))
+        assert "You may bid in any open auction" in shown
+        assert "Back to the auction" in shown
+        assert "Back to the auction" not in text_of(await ann.get("/en/payment-method?back=//evil.example/"))
+        assert "Your maximum, in euros" in text_of(await ann.get(f"/en/auctions/{auction}"))
+        await ann.submit(f"/en/payment-method/{saved}/forget", {})
+        assert "None saved" in text_of(await ann.get("/en/payment-method"))
+        assert (await ann.submit(f"/en/payment-method/{saved}/forget", {})).status_code == 404
+        answer = await ann.submit(f"/en/auctions/{auction}/deposit", {})
+        await pay(answer.headers["location"])
+        deposit = await fetch_value("SELECT id FROM auction_deposit")
+        shown = text_of(await ann.get(f"/en/auctions/{auction}?deposit={deposit}"))
+        assert "is held back on your card" in shown
+        assert "Your maximum, in euros" in shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -21,101 +21,90 @@ from tests.marketplace.auctions.world import add_method, add_offer, move_end, op
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 
 
-def test_two_partners_bid_against_each_other_on_the_page(run: Run) -> None:
-    async def story() -> None:
-        auction = await open_auction(seconds=50, window_seconds=60, extension_seconds=90)
-        for name in ("atelier", "bureau"):
-            await add_method(await make_buyer(name))
-        async with Browser() as ann, Browser(ann.app) as bob, Browser(ann.app) as nobody:
-            await ann.sign_in("atelier@partner.example")
-            await bob.sign_in("bureau@partner.example")
-            shown = text_of(await nobody.get(f"/en/auctions/{auction}"))
-            assert "Sign in to bid" in shown
-            form = str(uuid.uuid4())
-            for _ in range(2):
-                answer = await ann.submit(f"/en/auctions/{auction}/bids", {"amount": "50"}, form_id=form)
-                assert answer.headers["location"] == f"/en/bids/{form}"
-            assert "Accepted: you lead." in text_of(await ann.get(f"/en/bids/{form}"))
-            assert (await bob.get(f"/en/bids/{form}")).status_code == 404
-            assert (await nobody.submit(f"/en/auctions/{auction}/bids", {"amount": "50"})).status_code in (401, 303)
-            await bob.submit(f"/fr/auctions/{auction}/bids", {"amount": "1 000,50 €"})
-            row = await get_auction(auction)
-            assert (row["bid_count"], row["price_minor"]) == (2, 5_250)
-            shown = text_of(await ann.get(f"/en/auctions/{auction}"))
-            assert "You have been outbid" in shown
-            assert "A late bid moved the end" in shown
-            assert "Vous êtes en tête" in text_of(await bob.get(f"/fr/auctions/{auction}"))
-            odd = await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "much"})
-            assert odd.status_code == 422
-            assert re.search(r'id="amount"[^>]* value="much"[^>]* aria-invalid="true"', odd.text)
-            assert "Write an amount in euros, such as 1250.00." in text_of(odd)
-            back = await bob.get(f"/fr/auctions/{auction}/bids")
-            assert (back.status_code, back.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
-                "whose language changed"
-            )
-            assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
-            assert "Live auction" in text_of(await nobody.get("/en/auctions"))
-
-    run(story)
+async def test_two_partners_bid_against_each_other_on_the_page() -> None:
+    auction = await open_auction(seconds=50, window_seconds=60, extension_seconds=90)
+    for name in ("atelier", "bureau"):
+        await add_method(await make_buyer(name))
+    async with Browser() as ann, Browser(ann.app) as bob, Browser(ann.app) as nobody:
+        await ann.sign_in("atelier@partner.example")
+        await bob.sign_in("bureau@partner.example")
+        shown = text_of(await nobody.get(f"/en/auctions/{auction}"))
+        assert "Sign in to bid" in shown
+        form = str(uuid.uuid4())
+        for _ in range(2):
+            answer = await ann.submit(f"/en/auctions/{auction}/bids", {"amount": "50"}, form_id=form)
+            assert answer.headers["location"] == f"/en/bids/{form}"
+        assert "Accepted: you lead." in text_of(await ann.get(f"/en/bids/{form}"))
+        assert (await bob.get(f"/en/bids/{form}")).status_code == 404
+        assert (await nobody.submit(f"/en/auctions/{auction}/bids", {"amount": "50"})).status_code in (401, 303)
+        await bob.submit(f"/fr/auctions/{auction}/bids", {"amount": "1 000,50 €"})
+        row = await get_auction(auction)
+        assert (row["bid_count"], row["price_minor"]) == (2, 5_250)
+        shown = text_of(await ann.get(f"/en/auctions/{auction}"))
+        assert "You have been outbid" in shown
+        assert "A late bid moved the end" in shown
+        assert "Vous êtes en tête" in text_of(await bob.get(f"/fr/auctions/{auction}"))
+        odd = await bob.submit(f"/en/auctions/{auction}/bids", {"amount": "much"})
+        assert odd.status_code == 422
+        assert re.search(r'id="amount"[^>]* value="much"[^>]* aria-invalid="true"', odd.text)
+        assert "Write an amount in euros, such as 1250.00." in text_of(odd)
+        back = await bob.get(f"/fr/auctions/{auction}/bids")
+        assert (back.status_code, back.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
+            "whose language changed"
+        )
+        assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
+        assert "Live auction" in text_of(await nobody.get("/en/auctions"))
 
 
-def test_the_winner_pays_and_holds_the_window_alone(run: Run, stripe: Any) -> None:
+async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
     del stripe
 
-    async def story() -> None:
-        release = await open_shop()
-        offer = await fetch_value("SELECT id FROM offer")
-        ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
-        await add_method(ann)
-        await add_method(bob)
-        now = clock.now()
-        auction = await announce(
-            Plan(
-                kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + MINUTE,
-                exclusive_from=now + MINUTE, exclusive_to=now + dt.timedelta(days=30),
-            ),
-            by="Steward",
-        )  # fmt: skip
-        async with Browser() as winner, Browser(winner.app) as loser:
-            await winner.sign_in("atelier@partner.example")
-            await loser.sign_in("bureau@partner.example")
-            await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "9000.00", "nonce": "ab" * 32})
-            await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "4000.00", "nonce": "cd" * 32})
-            await move_end(auction)
-            await ending.close_auctions()
-            assert "You won" in text_of(await winner.get(f"/en/auctions/{auction}"))
-            assert "Outbid" in text_of(await loser.get(f"/en/auctions/{auction}"))
-            sale = await fetch_value("SELECT id FROM auction_sale")
-            assert (await loser.submit(f"/en/auctions/sales/{sale}/pay", {})).status_code == 404
-            order = str(uuid.uuid4())
-            for _ in range(2):
-                answer = await winner.submit(f"/en/auctions/sales/{sale}/pay", {}, form_id=order)
-                assert answer.headers["location"] == f"/en/orders/{order}"
-            address = await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1", uuid.UUID(order))
-            assert (await pay(address)).status_code == 303
-            await jobs()
-            await execute("UPDATE auction_sale SET due_at = now() - interval '1 hour'")
-            assert await ending.settle_sales() == 1
-            assert await ending.settle_sales() == 0
-            row = await fetch_one("SELECT * FROM purchase_order")
-            assert row
-            assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 400_000, ann)
-            assert await counts("licence", "entitlement") == (1, 1)
-            assert "Paid." in text_of(await winner.get(f"/en/auctions/{auction}"))
-        with clock.shifted(2 * MINUTE):
-            with pytest.raises(Conflict, match="exclusively"):
-                await catalogue.quote(bob, release, quote_id=uuid.uuid4())
-            await catalogue.quote(ann, release, quote_id=uuid.uuid4())
-
-    run(story)
+    release = await open_shop()
+    offer = await fetch_value("SELECT id FROM offer")
+    ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
+    await add_method(ann)
+    await add_method(bob)
+    now = clock.now()
+    auction = await announce(
+        Plan(
+            kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + MINUTE,
+            exclusive_from=now + MINUTE, exclusive_to=now + dt.timedelta(days=30),
+        ),
+        by="Steward",
+    )  # fmt: skip
+    async with Browser() as winner, Browser(winner.app) as loser:
+        await winner.sign_in("atelier@partner.example")
+        await loser.sign_in("bureau@partner.example")
+        await winner.submit(f"/en/auctions/{auction}/bids", {"amount": "9000.00", "nonce": "ab" * 32})
+        await loser.submit(f"/en/auctions/{auction}/bids", {"amount": "4000.00", "nonce": "cd" * 32})
+        await move_end(auction)
+        await ending.close_auctions()
+        assert "You won" in text_of(await winner.get(f"/en/auctions/{auction}"))
+        assert "Outbid" in text_of(await loser.get(f"/en/auctions/{auction}"))
+        sale = await fetch_value("SELECT id FROM auction_sale")
+        assert (await loser.submit(f"/en/auctions/sales/{sale}/pay", {})).status_code == 404
+        order = str(uuid.uuid4())
+        for _ in range(2):
+            answer = await winner.submit(f"/en/auctions/sales/{sale}/pay", {}, form_id=order)
+            assert answer.headers["location"] == f"/en/orders/{order}"
+        address = await fetch_value("SELECT checkout_url FROM payment WHERE subject = $1", uuid.UUID(order))
+        assert (await pay(address)).status_code == 303
+        await jobs()
+        await execute("UPDATE auction_sale SET due_at = now() - interval '1 hour'")
+        assert await ending.settle_sales() == 1
+        assert await ending.settle_sales() == 0
+        row = await fetch_one("SELECT * FROM purchase_order")
+        assert row
+        assert (row["state"], row["net_minor"], row["partner"]) == ("paid", 400_000, ann)
+        assert await counts("licence", "entitlement") == (1, 1)
+        assert "Paid." in text_of(await winner.get(f"/en/auctions/{auction}"))
+    with clock.shifted(2 * MINUTE):
+        with pytest.raises(Conflict, match="exclusively"):
+            await catalogue.quote(bob, release, quote_id=uuid.uuid4())
+        await catalogue.quote(ann, release, quote_id=uuid.uuid4())
 
 
 async def beneath(table: str, column: str) -> None:
@@ -134,82 +123,75 @@ RULES = {
 
 
 @pytest.mark.parametrize("kind", RULES)
-def test_each_kind_tells_its_rule_and_where_it_stands(run: Run, kind: str) -> None:
+async def test_each_kind_tells_its_rule_and_where_it_stands(kind: str) -> None:
     """Announced, open, closed, awarded: in words, in both languages, for a stranger, a bidder and a steward."""
+    await add_method(await make_buyer("atelier"))
+    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    licences = {"licences": 2} if kind == "limited" else {}
+    auction = await open_auction(
+        kind, releases=2 if kind == "bundle" else 1, opens_at=clock.now() + dt.timedelta(minutes=30), **licences
+    )
+    async with Browser() as nobody, Browser(nobody.app) as bidder, Browser(nobody.app) as steward:
+        await bidder.sign_in("atelier@partner.example")
+        await steward.sign_in("sam@operator.example")
 
-    async def story() -> None:
-        await add_method(await make_buyer("atelier"))
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
-        licences = {"licences": 2} if kind == "limited" else {}
-        auction = await open_auction(
-            kind, releases=2 if kind == "bundle" else 1, opens_at=clock.now() + dt.timedelta(minutes=30), **licences
-        )
-        async with Browser() as nobody, Browser(nobody.app) as bidder, Browser(nobody.app) as steward:
-            await bidder.sign_in("atelier@partner.example")
-            await steward.sign_in("sam@operator.example")
+        async def seen(english: str, french: str) -> None:
+            for visitor in (nobody, bidder, steward):
+                for language, said, rule in (("en", english, RULES[kind][0]), ("fr", french, RULES[kind][1])):
+                    answer = await visitor.get(f"/{language}/auctions/{auction}")
+                    assert answer.status_code == 200
+                    assert said in text_of(answer)
+                    assert rule in text_of(answer)
 
-            async def seen(english: str, french: str) -> None:
-                for visitor in (nobody, bidder, steward):
-                    for language, said, rule in (("en", english, RULES[kind][0]), ("fr", french, RULES[kind][1])):
-                        answer = await visitor.get(f"/{language}/auctions/{auction}")
-                        assert answer.status_code == 200
-                        assert said in text_of(answer)
-                        assert rule in text_of(answer)
-
-            await seen("Announced", "Annoncée")
-            fields = {"amount": "50.00", "lot-0": "50.00", "lot-1": "", "all": "80.00", "nonce": "ab" * 32}
-            answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
-            assert "not open yet" in text_of(await bidder.get(answer.headers["location"]))
-            await beneath("auction", "opens_at")
-            await seen("Time left", "Temps restant")
-            answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
-            assert "Accepted" in text_of(await bidder.get(answer.headers["location"]))
-            await beneath("auction_lead", "closes_at")
-            await seen("Closing", "Clôture en cours")
-            await ending.close(auction)
-            await seen("Root published at close", "Racine publiée")
-            await ending.award(auction)
-            await seen("Download the transcript", "Télécharger")
-            assert "You won" in text_of(await bidder.get(f"/en/auctions/{auction}"))
-
-    run(story)
+        await seen("Announced", "Annoncée")
+        fields = {"amount": "50.00", "lot-0": "50.00", "lot-1": "", "all": "80.00", "nonce": "ab" * 32}
+        answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
+        assert "not open yet" in text_of(await bidder.get(answer.headers["location"]))
+        await beneath("auction", "opens_at")
+        await seen("Time left", "Temps restant")
+        answer = await bidder.submit(f"/en/auctions/{auction}/bids", fields)
+        assert "Accepted" in text_of(await bidder.get(answer.headers["location"]))
+        await beneath("auction_lead", "closes_at")
+        await seen("Closing", "Clôture en cours")
+        await ending.close(auction)
+        await seen("Root published at close", "Racine publiée")
+        await ending.award(auction)
+        await seen("Download the transcript", "Télécharger")
+        assert "You won" in text_of(await bidder.get(f"/en/auctions/{auction}"))
 
 
-def test_a_steward_announces_and_cancels(run: Run) -> None:
-    async def story() -> None:
-        offer, _ = await add_offer(2)
-        await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
-        async with Browser() as steward:
-            await steward.sign_in("sam@operator.example")
-            assert "Announce" in text_of(await steward.get("/en/steward/auctions/new"))
-            now = clock.now()
-            fields = {
-                "kind": "limited", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "3",
-                "closes_at": f"{now + dt.timedelta(days=2):%Y-%m-%dT%H:%M}", "reserve": "120,00", "exclusive_from": "", "exclusive_to": "",
-            }  # fmt: skip
-            form = str(uuid.uuid4())
-            for _ in range(2):
-                answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
-                assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
-            row = await get_auction(uuid.UUID(form))
-            assert (row["licences"], row["reserve_minor"], row["kind"]) == (3, 12_000, "limited")
-            for bad in (
-                {"kind": "dutch"},
-                {"reserve": "-1"},
-                {"closes_at": "soon"},
-                {"closes_at": fields["opens_at"]},
-                {"licences": "0"},
-            ):
-                assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
-            shown = text_of(await steward.get(f"/en/auctions/{form}"))
-            for sentence in (
-                "12 months", "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
-            ):  # fmt: skip
-                assert sentence in shown
-            assert "Exclusive from" not in shown
-            await steward.submit(f"/en/auctions/{form}/cancel", {"reason": "The release is late"})
-            assert "Cancelled: The release is late" in text_of(await steward.get(f"/en/auctions/{form}"))
-        async with Browser() as nobody:
-            assert (await nobody.submit(f"/en/auctions/{form}/cancel", {"reason": "x"})).status_code in (401, 303)
-
-    run(story)
+async def test_a_steward_announces_and_cancels() -> None:
+    offer, _ = await add_offer(2)
+    await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
+    async with Browser() as steward:
+        await steward.sign_in("sam@operator.example")
+        assert "Announce" in text_of(await steward.get("/en/steward/auctions/new"))
+        now = clock.now()
+        fields = {
+            "kind": "limited", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "3",
+            "closes_at": f"{now + dt.timedelta(days=2):%Y-%m-%dT%H:%M}", "reserve": "120,00", "exclusive_from": "", "exclusive_to": "",
+        }  # fmt: skip
+        form = str(uuid.uuid4())
+        for _ in range(2):
+            answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
+            assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
+        row = await get_auction(uuid.UUID(form))
+        assert (row["licences"], row["reserve_minor"], row["kind"]) == (3, 12_000, "limited")
+        for bad in (
+            {"kind": "dutch"},
+            {"reserve": "-1"},
+            {"closes_at": "soon"},
+            {"closes_at": fields["opens_at"]},
+            {"licences": "0"},
+        ):
+            assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
+        shown = text_of(await steward.get(f"/en/auctions/{form}"))
+        for sentence in (
+            "12 months", "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
+        ):  # fmt: skip
+            assert sentence in shown
+        assert "Exclusive from" not in shown
+        await steward.submit(f"/en/auctions/{form}/cancel", {"reason": "The release is late"})
+        assert "Cancelled: The release is late" in text_of(await steward.get(f"/en/auctions/{form}"))
+    async with Browser() as nobody:
+        assert (await nobody.submit(f"/en/auctions/{form}/cancel", {"reason": "x"})).status_code in (401, 303)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import subprocess
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 KINDS = [
     ("exclusive", {}), ("limited", {"licences": 2}), ("ascending", {"window_seconds": 3600, "extension_seconds": 1}),
@@ -58,10 +58,10 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "more"), KINDS, ids=lambda part: part if isinstance(part, str) else part.get("price_rule", "")
 )
-def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, more: dict[str, Any]
+async def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, more: dict[str, Any]
 ) -> None:
-    found = run(lambda: hold(kind, more))
+    found = await hold(kind, more)
     place, root = tmp_path / "transcript.json", ("--root", found["root"])
     kept = []
     for number, text in enumerate(found["receipts"]):
@@ -119,16 +119,17 @@ def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
     )
 
 
-def test_the_command_runs_offline_in_a_process_of_its_own(run: Run, tmp_path: Path) -> None:
-    found = run(lambda: hold("ascending", KINDS[2][1]))
+async def test_the_command_runs_offline_in_a_process_of_its_own(tmp_path: Path) -> None:
+    found = await hold("ascending", KINDS[2][1])
     (tmp_path / "transcript.json").write_text(found["text"])
     (tmp_path / "receipt.json").write_text(found["receipts"][1])
-    told = subprocess.run(
-        [sys.executable, "-m", "pricing", "replay", str(tmp_path / "transcript.json"), "--root", found["root"],
-         "--receipt", str(tmp_path / "receipt.json"), "--key", found["key"]],
-        capture_output=True, text=True, check=False,
+    told = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pricing", "replay", str(tmp_path / "transcript.json"), "--root", found["root"],
+        "--receipt", str(tmp_path / "receipt.json"), "--key", found["key"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "equal"), told.stdout + told.stderr
+    printed, _ = await told.communicate()
+    assert (told.returncode, printed.splitlines()[-1]) == (0, b"equal"), printed.decode()
     for unreadable in ("", "{}", found["text"]):
         (tmp_path / "receipt.json").write_text(unreadable)
         assert pricing(["replay", str(tmp_path / "transcript.json"), "--receipt", str(tmp_path / "receipt.json")]) == 2

@@ -6,7 +6,7 @@ import asyncio
 import random
 import uuid
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -21,11 +21,6 @@ from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
 from tests.marketplace.auctions.webs import Web, web_processes
 from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 AFTER_THE_END = 5
 """Bids that everybody still sends once it was told of the end."""
@@ -124,7 +119,7 @@ async def race(
     ("bidders", "bids", "seconds"),
     [(16, 15, 1.0), pytest.param(64, 200, 20.0, marks=[pytest.mark.deep, pytest.mark.alone])],
 )
-def test_no_bid_is_lost_and_none_counts_twice(run: Run, bidders: int, bids: int, seconds: float) -> None:
+async def test_no_bid_is_lost_and_none_counts_twice(bidders: int, bids: int, seconds: float) -> None:
     async def story(webs: list[Web]) -> None:
         people = [await add_bidder() for _ in range(bidders)]
         late, answers, attempt = 0, [], 0
@@ -138,4 +133,4 @@ def test_no_bid_is_lost_and_none_counts_twice(run: Run, bidders: int, bids: int,
         assert late >= bidders * AFTER_THE_END
 
     with web_processes(2) as webs:
-        run(lambda: story(webs))
+        await story(webs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import httpx
@@ -16,11 +16,6 @@ from tests.marketplace.auctions.test_kill import until_over
 from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import add_bidder, open_auction
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 ABSURD = (0, -1, 80_000_001, 10**15, 10**18, 2**63, 10**40)
 
 
@@ -28,7 +23,7 @@ def euros(maximum_minor: object = 5_000, currency: str = "EUR") -> dict[str, Any
     return {"currency": currency, "maximum_minor": maximum_minor}
 
 
-def test_each_refusal_is_one_clear_sentence(run: Run) -> None:
+async def test_each_refusal_is_one_clear_sentence() -> None:
     async def story(url: str) -> None:
         ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
         auction, ended = await open_auction(), await open_auction(seconds=0.3, window_seconds=0)
@@ -102,21 +97,18 @@ def test_each_refusal_is_one_clear_sentence(run: Run) -> None:
             assert (row["bid_count"], row["leader"], row["price_minor"]) == (1, ann.partner, 1_000)
 
     with web_processes(1) as webs:
-        run(lambda: story(webs[0].url))
+        await story(webs[0].url)
 
 
 @pytest.mark.parametrize(
     "change", ["reserve_minor = 1", "opens_at = now()", "scheduled_close_at = now() + interval '9 days'"]
 )
-def test_no_change_before_or_after_the_first_bid(run: Run, change: str) -> None:
-    async def story() -> None:
-        auction = await open_auction()
-        with pytest.raises(asyncpg.PostgresError, match="fixed when it is announced"):
-            await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
-        for lead in ("bid_count = -1", "closes_at = closes_at - interval '1 second'"):
-            with pytest.raises(asyncpg.PostgresError, match="only goes forward"):
-                await execute(f"UPDATE auction_lead SET {lead} WHERE auction = $1", auction)
-        with pytest.raises(asyncpg.PostgresError):
-            await execute("DELETE FROM auction_lead")
-
-    run(story)
+async def test_no_change_before_or_after_the_first_bid(change: str) -> None:
+    auction = await open_auction()
+    with pytest.raises(asyncpg.PostgresError, match="fixed when it is announced"):
+        await execute(f"UPDATE auction SET {change} WHERE id = $1", auction)
+    for lead in ("bid_count = -1", "closes_at = closes_at - interval '1 second'"):
+        with pytest.raises(asyncpg.PostgresError, match="only goes forward"):
+            await execute(f"UPDATE auction_lead SET {lead} WHERE auction = $1", auction)
+    with pytest.raises(asyncpg.PostgresError):
+        await execute("DELETE FROM auction_lead")

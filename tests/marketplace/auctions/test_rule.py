@@ -6,17 +6,12 @@ import datetime as dt
 import json
 import random
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from marketplace.auctions import rules
 from marketplace.database import fetch
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 AUCTIONS, BIDS = 300, 12
 DECIDE = """
@@ -88,7 +83,7 @@ def rows(state: AscendingState, bid: ProxyBid, standing: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_the_database_decides_as_the_pure_rule_does(run: Run) -> None:
+async def test_the_database_decides_as_the_pure_rule_does() -> None:
     draw = random.Random(6)  # noqa: S311 (a test's draws repeat)
     people = [str(uuid.UUID(int=number)) for number in range(1, 5)]
     asked, expected = [], []
@@ -103,16 +98,13 @@ def test_the_database_decides_as_the_pure_rule_does(run: Run) -> None:
             price = state.price.minor if state.price else None
             expected.append((str(answer), state.leader, lead, price, rules.instant(state.closes_at)))
 
-    async def story() -> None:
-        said = await fetch(DECIDE, json.dumps(asked))
-        for given, one, pure in zip(asked, said, expected, strict=True):
-            leader = str(one["leader"]) if one["leader"] else None
-            assert (one["answer"], leader, one["leading_maximum"], one["price"], one["closes_at"]) == pure, given
-        closed = [step | {"auction": step["auction"] | {"state": "closed"}} for step in asked]
-        late = {one["answer"] for one in await fetch(DECIDE, json.dumps(closed))}
-        assert late == {"refused_too_late", "refused_too_early"}, "no bid counts in an auction that a job has closed"
-
-    run(story)
+    said = await fetch(DECIDE, json.dumps(asked))
+    for given, one, pure in zip(asked, said, expected, strict=True):
+        leader = str(one["leader"]) if one["leader"] else None
+        assert (one["answer"], leader, one["leading_maximum"], one["price"], one["closes_at"]) == pure, given
+    closed = [step | {"auction": step["auction"] | {"state": "closed"}} for step in asked]
+    late = {one["answer"] for one in await fetch(DECIDE, json.dumps(closed))}
+    assert late == {"refused_too_late", "refused_too_early"}, "no bid counts in an auction that a job has closed"
     counted = {one[0]: sum(other[0] == one[0] for other in expected) for one in expected}
     assert len(counted) == 7, counted
     assert min(counted.values()) >= 30, f"every answer is met often: {counted}"

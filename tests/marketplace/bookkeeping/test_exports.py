@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -23,11 +23,6 @@ from marketplace.identity.actors import Actor
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
 from tests.marketplace.finance import sales
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 BEAN_CHECK = Path(sys.executable).parent / "bean-check"
 needs_hledger = pytest.mark.skipif(not shutil.which("hledger"), reason="hledger is not installed here")
@@ -95,46 +90,41 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return [dict(zip(COLUMNS, line.split("\t"), strict=True)) for line in lines[1:]]
 
 
-def test_a_fec_of_the_year_passes_every_rule_and_says_what_the_books_say(run: Run) -> None:
-    async def story() -> None:
-        await a_year_of_books()
-        row, data = await written(await clerk(), "fec", *THIS_YEAR)
-        assert row["file_name"] == f"123456782FEC{NOW.year}1231.txt"
-        faults = check(row["file_name"], data.splitlines(keepends=True), first_day=THIS_YEAR[0], last_day=THIS_YEAR[1])
-        assert faults == []
-        rows = rows_of(data)
-        carried = {each["CompteNum"]: (each["Debit"], each["Credit"]) for each in rows if each["EcritureNum"] == "1"}
-        assert carried == {
-            STRIPE: ("0,33", "0,00"), PARTNERS: ("0,00", "0,33"), SUBSCRIBERS_HELD: ("0,00", "0,07"), "119000": ("0,07", "0,00"),
-        }  # fmt: skip
-        sums: dict[str, int] = {}
-        for each in rows:
-            cents = [int(each[side].replace(",", "")) for side in ("Debit", "Credit")]
-            sums[each["CompteNum"]] = sums.get(each["CompteNum"], 0) + cents[0] - cents[1]
-        books = await fetch(
-            """SELECT account, sum(minor)::bigint AS minor FROM (SELECT debit AS account, amount_minor AS minor FROM posting
-               UNION ALL SELECT credit, -amount_minor FROM posting) AS side GROUP BY account"""
-        )
-        for each in books:
-            if each["account"] != SUBSCRIBERS_SHARES:
-                assert sums[each["account"]] == each["minor"], each["account"]
-        assert sums[SUBSCRIBERS_SHARES] + sums["119000"] == next(
-            e["minor"] for e in books if e["account"] == SUBSCRIBERS_SHARES
-        )
-        sold = [each for each in rows if each["CompteNum"] == LICENCES_SOLD]
-        numbers = [each["number"] for each in await fetch("SELECT number FROM invoice ORDER BY number")]
-        assert sorted(each["PieceRef"] for each in sold) == numbers
-        assert {each["JournalCode"] for each in sold} == {"VT"}
-        of_partner = [each for each in rows if each["CompAuxNum"]]
-        assert {each["CompAuxLib"] for each in of_partner} == {"Lódz ? SA"}
-        assert len(of_partner) == 10
-        _, before = await written(
-            await clerk_again(), "fec", dt.date(NOW.year - 1, 1, 1), dt.date(NOW.year - 1, 12, 31)
-        )
-        assert [each["Debit"] for each in rows_of(before)] == ["0,33", "0,00", "0,07", "0,00"]
-        await undo_books()
-
-    run(story)
+async def test_a_fec_of_the_year_passes_every_rule_and_says_what_the_books_say() -> None:
+    await a_year_of_books()
+    row, data = await written(await clerk(), "fec", *THIS_YEAR)
+    assert row["file_name"] == f"123456782FEC{NOW.year}1231.txt"
+    faults = check(row["file_name"], data.splitlines(keepends=True), first_day=THIS_YEAR[0], last_day=THIS_YEAR[1])
+    assert faults == []
+    rows = rows_of(data)
+    carried = {each["CompteNum"]: (each["Debit"], each["Credit"]) for each in rows if each["EcritureNum"] == "1"}
+    assert carried == {
+        STRIPE: ("0,33", "0,00"), PARTNERS: ("0,00", "0,33"), SUBSCRIBERS_HELD: ("0,00", "0,07"), "119000": ("0,07", "0,00"),
+    }  # fmt: skip
+    sums: dict[str, int] = {}
+    for each in rows:
+        cents = [int(each[side].replace(",", "")) for side in ("Debit", "Credit")]
+        sums[each["CompteNum"]] = sums.get(each["CompteNum"], 0) + cents[0] - cents[1]
+    books = await fetch(
+        """SELECT account, sum(minor)::bigint AS minor FROM (SELECT debit AS account, amount_minor AS minor FROM posting
+           UNION ALL SELECT credit, -amount_minor FROM posting) AS side GROUP BY account"""
+    )
+    for each in books:
+        if each["account"] != SUBSCRIBERS_SHARES:
+            assert sums[each["account"]] == each["minor"], each["account"]
+    assert sums[SUBSCRIBERS_SHARES] + sums["119000"] == next(
+        e["minor"] for e in books if e["account"] == SUBSCRIBERS_SHARES
+    )
+    sold = [each for each in rows if each["CompteNum"] == LICENCES_SOLD]
+    numbers = [each["number"] for each in await fetch("SELECT number FROM invoice ORDER BY number")]
+    assert sorted(each["PieceRef"] for each in sold) == numbers
+    assert {each["JournalCode"] for each in sold} == {"VT"}
+    of_partner = [each for each in rows if each["CompAuxNum"]]
+    assert {each["CompAuxLib"] for each in of_partner} == {"Lódz ? SA"}
+    assert len(of_partner) == 10
+    _, before = await written(await clerk_again(), "fec", dt.date(NOW.year - 1, 1, 1), dt.date(NOW.year - 1, 12, 31))
+    assert [each["Debit"] for each in rows_of(before)] == ["0,33", "0,00", "0,07", "0,00"]
+    await undo_books()
 
 
 async def clerk_again() -> Actor:
@@ -165,19 +155,16 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize(("file_format", "program"), PROGRAMS)
-def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
-    run: Run, tmp_path: Path, file_format: str, program: list[str]
+async def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
+    tmp_path: Path, file_format: str, program: list[str]
 ) -> None:
-    async def story() -> tuple[str, str]:
-        await a_year_of_books()
-        actor = await clerk()
-        row, data = await written(actor, file_format, *THIS_YEAR)
-        assert row["file_name"].endswith(".journal" if file_format == "hledger" else ".beancount")
-        _, whole = await written(actor, file_format, dt.date(NOW.year - 1, 1, 1), THIS_YEAR[1])
-        await undo_books()
-        return data.decode(), whole.decode()
-
-    for text in run(story):
+    await a_year_of_books()
+    actor = await clerk()
+    row, data = await written(actor, file_format, *THIS_YEAR)
+    assert row["file_name"].endswith(".journal" if file_format == "hledger" else ".beancount")
+    _, whole = await written(actor, file_format, dt.date(NOW.year - 1, 1, 1), THIS_YEAR[1])
+    await undo_books()
+    for text in (data.decode(), whole.decode()):
         path = tmp_path / f"books.{file_format}"
         accepted, said = checked(program, path, text)
         assert accepted, said
@@ -186,30 +173,25 @@ def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
             assert not accepted, (amount, both, said)
 
 
-def test_what_is_no_export_is_refused_and_an_unfinished_one_is_not_handed_out(run: Run) -> None:
-    async def story() -> None:
-        actor = await clerk()
-        day = dt.date(2026, 3, 1)
-        for file_format, first, last in (("pdf", day, day), ("hledger", day, day - dt.timedelta(days=1)), ("fec", day, day),
-                                         ("fec", dt.date(2025, 1, 1), dt.date(2026, 12, 31))):  # fmt: skip
-            with pytest.raises(Invalid):
-                await exports.request_export(
-                    uuid.uuid4(), actor, file_format=file_format, first_day=first, last_day=last
-                )
-        number = uuid.uuid4()
-        await exports.request_export(number, actor, file_format="fec", first_day=dt.date(2026, 1, 1), last_day=day)
-        with pytest.raises(NotFound):
-            await exports.open_export(number)
-        await exports.write_exports()
-        row = await fetch_one("SELECT * FROM export_file")
-        assert row
-        assert row["state"] == "failed", "books without an entry make no FEC"
-        assert "no entry" in row["fault"]
-        with pytest.raises(NotFound):
-            await exports.open_export(number)
-        assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'export_books'") == 1
-
-    run(story)
+async def test_what_is_no_export_is_refused_and_an_unfinished_one_is_not_handed_out() -> None:
+    actor = await clerk()
+    day = dt.date(2026, 3, 1)
+    for file_format, first, last in (("pdf", day, day), ("hledger", day, day - dt.timedelta(days=1)), ("fec", day, day),
+                                     ("fec", dt.date(2025, 1, 1), dt.date(2026, 12, 31))):  # fmt: skip
+        with pytest.raises(Invalid):
+            await exports.request_export(uuid.uuid4(), actor, file_format=file_format, first_day=first, last_day=last)
+    number = uuid.uuid4()
+    await exports.request_export(number, actor, file_format="fec", first_day=dt.date(2026, 1, 1), last_day=day)
+    with pytest.raises(NotFound):
+        await exports.open_export(number)
+    await exports.write_exports()
+    row = await fetch_one("SELECT * FROM export_file")
+    assert row
+    assert row["state"] == "failed", "books without an entry make no FEC"
+    assert "no entry" in row["fault"]
+    with pytest.raises(NotFound):
+        await exports.open_export(number)
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'export_books'") == 1
 
 
 def test_names_that_the_tax_office_cannot_read_lose_their_accents() -> None:

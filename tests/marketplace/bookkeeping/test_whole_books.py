@@ -32,10 +32,7 @@ from tests.marketplace.purchases import shop
 from tests.marketplace.purchases.test_money_back import fund
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Run = Callable[..., Any]
 
 
 async def sell_in_every_way(stripe: Any) -> None:
@@ -128,34 +125,31 @@ async def unmatched() -> list[str]:
 
 
 @pytest.mark.deep
-def test_all_the_money_in_one_set_of_books(run: Run, stripe: Any, tmp_path: Path) -> None:
-    async def story() -> dict[str, str]:
-        world = await scenes.world()
-        await sell_in_every_way(stripe)
-        await auction_it(stripe, world.release, world.partner)
-        for _ in range(3):
-            await scenes.jobs()
+async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) -> None:
+    world = await scenes.world()
+    await sell_in_every_way(stripe)
+    await auction_it(stripe, world.release, world.partner)
+    for _ in range(3):
+        await scenes.jobs()
+    assert await unmatched() == []
+    await asyncio.to_thread(stripe.test, "clock", days=15)
+    with payees.paying():
+        await cancel_shares()
+        await hold_shares()
+        await release_shares()
+        assert await balance(chart.SUBSCRIBERS_HELD) == 0
+        await pay_subscribers(stripe)
         assert await unmatched() == []
-        await asyncio.to_thread(stripe.test, "clock", days=15)
-        with payees.paying():
-            await cancel_shares()
-            await hold_shares()
-            await release_shares()
-            assert await balance(chart.SUBSCRIBERS_HELD) == 0
-            await pay_subscribers(stripe)
-            assert await unmatched() == []
-            assert await balance(chart.PARTNERS) == await balance(chart.DISPUTES) == await balance(chart.SUSPENSE) == 0
-            assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
-            told = await last_run()
-            assert (told["stripe_minor"] - told["ledger_minor"], told["unmatched"]) == (0, 0)
-            clerk = await payees.clerk("Nadia")
-            year = clock.now().year
-            days = dt.date(year, 1, 1), dt.date(year, 12, 31)
-            _, fec = await written(clerk, "fec", *days)
-            assert fec.count(b"\n") > 50
-            return {name: (await written(clerk, name, *days))[1].decode() for name in ("beancount", "hledger")}
-
-    books = run(story)
+        assert await balance(chart.PARTNERS) == await balance(chart.DISPUTES) == await balance(chart.SUSPENSE) == 0
+        assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
+        told = await last_run()
+        assert (told["stripe_minor"] - told["ledger_minor"], told["unmatched"]) == (0, 0)
+        clerk = await payees.clerk("Nadia")
+        year = clock.now().year
+        days = dt.date(year, 1, 1), dt.date(year, 12, 31)
+        _, fec = await written(clerk, "fec", *days)
+        assert fec.count(b"\n") > 50
+        books = {name: (await written(clerk, name, *days))[1].decode() for name in ("beancount", "hledger")}
     for parameters in PROGRAMS:
         name, program = parameters.values
         accepted, said = checked(list(program), tmp_path / f"books.{name}", books[str(name)])

@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import html5lib
 import obstore
@@ -23,11 +22,6 @@ from tests.marketplace.catalogue.shop import DAYS, open_shop, rows_of, seal, vet
 from tests.marketplace.datasets.worlds import BANDS, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 
 def strict(text: str) -> None:
     """Refuse a page that is not HTML to the letter."""
@@ -41,187 +35,160 @@ async def found(browser: Browser, words: str, language: str = "en") -> set[str]:
     return {code for code in ("lyon", "nyc", "noise") if f"/datasets/{code}" in page.text}
 
 
-def test_search_takes_both_languages_beginnings_accents_and_anything_typed(run: Run) -> None:
-    async def story() -> None:
-        await open_shop("lyon")
-        await open_shop(
-            "nyc", title_fr="Fréquentation des rues", title_en="Footfall of streets", area="New York",
-            description_fr="Qui passe à Manhattan.", description_en="Who walks by in Manhattan.",
-        )  # fmt: skip
-        await open_shop(
-            "noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…"
+async def test_search_takes_both_languages_beginnings_accents_and_anything_typed() -> None:
+    await open_shop("lyon")
+    await open_shop(
+        "nyc", title_fr="Fréquentation des rues", title_en="Footfall of streets", area="New York",
+        description_fr="Qui passe à Manhattan.", description_en="Who walks by in Manhattan.",
+    )  # fmt: skip
+    await open_shop("noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…")
+    for code in ("lyon", "nyc", "noise"):
+        await seal(code)
+    async with Browser() as browser:
+        for words, codes in (
+            ("", {"lyon", "nyc", "noise"}), ("lyon", {"lyon"}), ("LYO", {"lyon"}), ("présence", {"lyon"}),
+            ("presence", {"lyon"}), ("frequentation", {"nyc"}), ("FRÉQUENT", {"nyc"}), ("footf", {"nyc"}),
+            ("new york", {"nyc"}), ("york lyon", set()), ("zzz", set()), ("quartiers", {"lyon"}),
+            ("streets manhattan", {"nyc"}), ("walking", {"nyc"}),
+        ):  # fmt: skip
+            assert await found(browser, words) == codes, words
+            assert await found(browser, words, "fr") == codes, words
+        for typed in ("'", "a:*&", "!!", "| & !", "\\", "<script>", "a\u0000b", "😀", "()", "-", "x" * 200):
+            await found(browser, typed)
+        assert (await browser.get("/en/catalogue", params={"search": "x" * 201})).status_code in (400, 422)
+        for number in ("0", "-1", "x", "99999999999"):
+            assert (await browser.get("/en/catalogue", params={"page": number})).status_code in (400, 422)
+
+
+async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
+    codes = [f"set-{number:02d}" for number in range(27)]
+    await open_shop(*codes)
+    for code in codes:
+        await seal(code)
+    async with Browser() as browser:
+        first = await browser.get("/en/catalogue")
+        second = await browser.get("/en/catalogue?page=2")
+        third = await browser.get("/en/catalogue?page=3")
+    shown = [[code for code in codes if f"/datasets/{code}" in page.text] for page in (first, second, third)]
+    assert [len(page) for page in shown] == [25, 2, 0]
+    assert sorted(shown[0] + shown[1]) == codes
+
+
+async def test_a_dataset_tells_all_and_sums_in_both_languages() -> None:
+    await open_shop()
+    release = await seal()
+    older = await seal(weeks_ago=1)
+    await vetted()
+    async with Browser() as browser:
+        for language, said in (
+            ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
+            ("fr", ("20 personnes", "14,3", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
+        ):
+            page = await browser.get(f"/{language}/datasets/lyon")
+            strict(page.text)
+            assert len(page.content) < 150_000
+            text = text_of(page).casefold()
+            for words in said:
+                assert words.casefold() in text, words
+            assert page.text.count('<svg class="map"') == 1
+            assert page.text.count('class="withheld"') >= 1
+            assert str(older) in page.text
+            assert "http://" not in page.text.replace("http://www.w3.org", "").replace("http://testserver", "")
+        before = await browser.get(f"/en/datasets/lyon?release={older}")
+        assert before.status_code == 200
+        assert text_of(before) != text_of(await browser.get(f"/en/datasets/lyon?release={release}"))
+        for wrong, status in ((f"release={uuid.uuid4()}", 404), ("release=x", 400), ("page=0", 400)):
+            assert (await browser.get(f"/en/datasets/lyon?{wrong}")).status_code == status
+        assert (await browser.get("/en/datasets/nowhere")).status_code == 404
+
+
+async def test_the_vat_line_follows_who_looks() -> None:
+    await open_shop()
+    await seal()
+    await vetted()
+    await identity.vet_partner(
+        await identity.create_partner(
+            company="Ailleurs", country="CH", vat_number="", name="Urs", email="urs@ailleurs.example",
+            password="a rather long sentence",
+        ),
+        "Samir",
+    )  # fmt: skip
+    for email, words in (("claire@atelier.example", "VAT 20%"), ("urs@ailleurs.example", "No VAT")):
+        async with Browser() as browser:
+            await browser.sign_in(email)
+            assert words in text_of(await browser.get("/en/datasets/lyon"))
+
+
+async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> None:
+    await open_shop()
+    release = await seal()
+    await make_partner()
+    async with Browser() as visitor, Browser() as partner:
+        await partner.sign_in("claire@atelier.example")
+        one = await visitor.get("/en/datasets/lyon/sample.csv")
+        two = await partner.get(f"/fr/datasets/lyon/sample.csv?release={release}")
+    assert one.content == two.content
+    assert one.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in one.headers["content-disposition"]
+    assert b"\r\n" in one.content
+    rows = list(csv.DictReader(io.StringIO(one.text)))
+    assert len(rows) == 10
+    assert list(rows[0]) == ["zone", "starts_at", "segment", "people", "events"]
+    end = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    sold = {
+        (
+            row["zone"],
+            row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+            row["segment"],
+            str(row["people"]),
+            str(row["events"]),
         )
-        for code in ("lyon", "nyc", "noise"):
-            await seal(code)
-        async with Browser() as browser:
-            for words, codes in (
-                ("", {"lyon", "nyc", "noise"}), ("lyon", {"lyon"}), ("LYO", {"lyon"}), ("présence", {"lyon"}),
-                ("presence", {"lyon"}), ("frequentation", {"nyc"}), ("FRÉQUENT", {"nyc"}), ("footf", {"nyc"}),
-                ("new york", {"nyc"}), ("york lyon", set()), ("zzz", set()), ("quartiers", {"lyon"}),
-                ("streets manhattan", {"nyc"}), ("walking", {"nyc"}),
-            ):  # fmt: skip
-                assert await found(browser, words) == codes, words
-                assert await found(browser, words, "fr") == codes, words
-            for typed in ("'", "a:*&", "!!", "| & !", "\\", "<script>", "a\u0000b", "😀", "()", "-", "x" * 200):
-                await found(browser, typed)
-            assert (await browser.get("/en/catalogue", params={"search": "x" * 201})).status_code in (400, 422)
-            for number in ("0", "-1", "x", "99999999999"):
-                assert (await browser.get("/en/catalogue", params={"page": number})).status_code in (400, 422)
-
-    run(story)
+        for row in rows_of(end - dt.timedelta(days=DAYS))
+    }
+    assert {tuple(row.values()) for row in rows} <= sold
 
 
-def test_the_catalogue_is_paged_and_asks_no_query_a_row(run: Run) -> None:
-    async def story() -> None:
-        codes = [f"set-{number:02d}" for number in range(27)]
-        await open_shop(*codes)
-        for code in codes:
-            await seal(code)
-        async with Browser() as browser:
-            first = await browser.get("/en/catalogue")
-            second = await browser.get("/en/catalogue?page=2")
-            third = await browser.get("/en/catalogue?page=3")
-        shown = [[code for code in codes if f"/datasets/{code}" in page.text] for page in (first, second, third)]
-        assert [len(page) for page in shown] == [25, 2, 0]
-        assert sorted(shown[0] + shown[1]) == codes
-
-    run(story)
+async def test_a_sample_cannot_be_a_formula() -> None:
+    await open_shop()
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    rows = [
+        {"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30} for s in ('=1+1,"', "@x", "-2")
+    ]
+    await seal(rows=rows)
+    async with Browser() as visitor:
+        told = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
+    assert {row["segment"] for row in told} == {"'=1+1,\"", "'@x", "'-2"}
 
 
-def test_a_dataset_tells_all_and_sums_in_both_languages(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        older = await seal(weeks_ago=1)
-        await vetted()
-        async with Browser() as browser:
-            for language, said in (
-                ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
-                ("fr", ("20 personnes", "14,3", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
-            ):
-                page = await browser.get(f"/{language}/datasets/lyon")
-                strict(page.text)
-                assert len(page.content) < 150_000
-                text = text_of(page).casefold()
-                for words in said:
-                    assert words.casefold() in text, words
-                assert page.text.count('<svg class="map"') == 1
-                assert page.text.count('class="withheld"') >= 1
-                assert str(older) in page.text
-                assert "http://" not in page.text.replace("http://www.w3.org", "").replace("http://testserver", "")
-            before = await browser.get(f"/en/datasets/lyon?release={older}")
-            assert before.status_code == 200
-            assert text_of(before) != text_of(await browser.get(f"/en/datasets/lyon?release={release}"))
-            for wrong, status in ((f"release={uuid.uuid4()}", 404), ("release=x", 400), ("page=0", 400)):
-                assert (await browser.get(f"/en/datasets/lyon?{wrong}")).status_code == status
-            assert (await browser.get("/en/datasets/nowhere")).status_code == 404
-
-    run(story)
+async def test_a_stranger_is_welcomed_and_a_store_that_is_gone_takes_only_the_pictures() -> None:
+    await open_shop("lyon")
+    key = object_store.cells_key(await seal("lyon"))
+    kept = await object_store.get(key)
+    await vetted()
+    async with Browser() as browser:
+        await obstore.delete_async(object_store.store(), key)
+        bare = (await browser.get("/en/")).text
+        await object_store.put(key, kept)
+        drawn, sought = (await browser.get("/en/")).text, (await browser.get("/en/?search=lyon")).text
+        await browser.sign_in("claire@atelier.example")
+        known = (await browser.get("/en/")).text
+    for text in (bare, drawn, sought, known):
+        strict(text)
+        assert "/en/datasets/lyon" in text
+    assert [text.count("map sketch") for text in (bare, drawn, sought, known)] == [0, 1, 0, 0]
+    assert [text.count("chart spark") for text in (bare, drawn, sought, known)] == [0, 1, 1, 1]
+    assert ['/en/activate">Be paid' in text for text in (bare, drawn, sought, known)] == [True, True, False, False]
 
 
-def test_the_vat_line_follows_who_looks(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        await seal()
-        await vetted()
-        await identity.vet_partner(
-            await identity.create_partner(
-                company="Ailleurs", country="CH", vat_number="", name="Urs", email="urs@ailleurs.example",
-                password="a rather long sentence",
-            ),
-            "Samir",
-        )  # fmt: skip
-        for email, words in (("claire@atelier.example", "VAT 20%"), ("urs@ailleurs.example", "No VAT")):
-            async with Browser() as browser:
-                await browser.sign_in(email)
-                assert words in text_of(await browser.get("/en/datasets/lyon"))
-
-    run(story)
-
-
-def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        await make_partner()
-        async with Browser() as visitor, Browser() as partner:
-            await partner.sign_in("claire@atelier.example")
-            one = await visitor.get("/en/datasets/lyon/sample.csv")
-            two = await partner.get(f"/fr/datasets/lyon/sample.csv?release={release}")
-        assert one.content == two.content
-        assert one.headers["content-type"] == "text/csv; charset=utf-8"
-        assert "attachment" in one.headers["content-disposition"]
-        assert b"\r\n" in one.content
-        rows = list(csv.DictReader(io.StringIO(one.text)))
-        assert len(rows) == 10
-        assert list(rows[0]) == ["zone", "starts_at", "segment", "people", "events"]
-        end = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        sold = {
-            (
-                row["zone"],
-                row["starts_at"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-                row["segment"],
-                str(row["people"]),
-                str(row["events"]),
-            )
-            for row in rows_of(end - dt.timedelta(days=DAYS))
-        }
-        assert {tuple(row.values()) for row in rows} <= sold
-
-    run(story)
-
-
-def test_a_sample_cannot_be_a_formula(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        rows = [
-            {"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30}
-            for s in ('=1+1,"', "@x", "-2")
-        ]
-        await seal(rows=rows)
-        async with Browser() as visitor:
-            told = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
-        assert {row["segment"] for row in told} == {"'=1+1,\"", "'@x", "'-2"}
-
-    run(story)
-
-
-def test_a_stranger_is_welcomed_and_a_store_that_is_gone_takes_only_the_pictures(run: Run) -> None:
-    async def story() -> None:
-        await open_shop("lyon")
-        key = object_store.cells_key(await seal("lyon"))
-        kept = await object_store.get(key)
-        await vetted()
-        async with Browser() as browser:
-            await obstore.delete_async(object_store.store(), key)
-            bare = (await browser.get("/en/")).text
-            await object_store.put(key, kept)
-            drawn, sought = (await browser.get("/en/")).text, (await browser.get("/en/?search=lyon")).text
-            await browser.sign_in("claire@atelier.example")
-            known = (await browser.get("/en/")).text
-        for text in (bare, drawn, sought, known):
-            strict(text)
-            assert "/en/datasets/lyon" in text
-        assert [text.count("map sketch") for text in (bare, drawn, sought, known)] == [0, 1, 0, 0]
-        assert [text.count("chart spark") for text in (bare, drawn, sought, known)] == [0, 1, 1, 1]
-        assert ['/en/activate">Be paid' in text for text in (bare, drawn, sought, known)] == [True, True, False, False]
-
-    run(story)
-
-
-def test_a_dataset_with_nothing_to_sell_is_not_listed(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        await seal(
-            state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x"
-        )
-        async with Browser() as browser:
-            assert "Nothing is for sale yet." in text_of(await browser.get("/en/catalogue"))
-            for path in ("/en/datasets/lyon", "/en/datasets/lyon/sample.csv", "/api/v1/datasets/lyon"):
-                assert (await browser.get(path)).status_code == 404
-
-    run(story)
+async def test_a_dataset_with_nothing_to_sell_is_not_listed() -> None:
+    await open_shop()
+    await seal(
+        state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x"
+    )
+    async with Browser() as browser:
+        assert "Nothing is for sale yet." in text_of(await browser.get("/en/catalogue"))
+        for path in ("/en/datasets/lyon", "/en/datasets/lyon/sample.csv", "/api/v1/datasets/lyon"):
+            assert (await browser.get(path)).status_code == 404
 
 
 async def machine_key(partner: uuid.UUID) -> dict[str, str]:
@@ -229,63 +196,60 @@ async def machine_key(partner: uuid.UUID) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-def test_machines_list_quote_and_check(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        await seal(weeks_ago=1)
-        keys = await machine_key(await vetted())
-        others = await machine_key(await vetted("other@rival.example", "Rival"))
-        unvetted = await machine_key(await make_partner("Newcomer", "new@comer.example"))
-        async with Browser() as b:
-            listed = (await b.get("/api/v1/datasets", headers=keys)).json()
-            assert [row["code"] for row in listed["datasets"]] == ["lyon"]
-            shown = (await b.get("/api/v1/datasets/lyon", headers=keys)).json()
-            assert shown["releases"][0]["id"] == str(release)
-            assert not {"contributors", "total_weight", "manifest_sha256"} & set(shown["releases"][0])
-            monkeypatch.setattr(api, "MOST_HEXAGONS", len(ZONES) - 1)
-            assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).status_code == 409
-            monkeypatch.undo()
-            outlined = await b.get("/api/v1/datasets/lyon/zones.geojson")
-            assert {one["properties"]["code"] for one in outlined.json()["features"]} == set(ZONES)
-            monkeypatch.setattr(api, "key_zones", None)
-            assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).content == outlined.content, "made once"
-            form = {"idempotency-key": str(uuid.uuid4())}
-            url, ask = "/api/v1/quotes", {"release": str(release)}
-            one = await b.client.post(url, json=ask, headers=keys | form)
-            two = await b.client.post(url, json=ask, headers=keys | form)
-            assert one.status_code in (200, 201)
-            assert one.json() == two.json()
-            assert await fetch_value("SELECT count(*) FROM quote") == 1
-            told = one.json()
-            public = (await b.get("/api/v1/keys")).json()["public_key"]
-            assert public == rules.public_key(settings().signing_key)
-            priced = rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), public)
-            assert priced.amount_minor == told["amount_minor"]
-            mine = f"{url}/{told['id']}"
-            assert (await b.get(mine, headers=keys)).json()["id"] == told["id"]
-            assert (await b.get(mine, headers=others)).status_code == 404
-            fresh = {"idempotency-key": str(uuid.uuid4())}
-            for body, headers, status in (
-                (b'{"release":', keys | fresh, {400}), (b"[]", keys | fresh, {400, 422}), (b"", keys | fresh, {400, 422}),
-                (b'{"release":"x"}', keys | fresh, {400, 422}),
-                (f'{{"release":"{release}","amount_minor":1}}'.encode(), keys | fresh, {400, 422}),
-                (f'{{"release":"{release}"}}'.encode(), keys, {400, 422}),
-                (f'{{"release":"{release}"}}'.encode(), keys | {"idempotency-key": "x"}, {400, 422}),
-                (f'{{"release":"{uuid.uuid4()}"}}'.encode(), keys | fresh, {404}),
-                (f'{{"release":"{release}"}}'.encode(), others | form, {409}),
-                (f'{{"release":"{release}"}}'.encode(), unvetted | fresh, {403}),
-                (f'{{"release":"{release}"}}'.encode(), fresh, {401}),
-                (f'{{"release":"{release}"}}'.encode(), {"authorization": "Bearer no"} | fresh, {401}),
-                (b" " * 2_000_000, keys | fresh, {413}),
-            ):  # fmt: skip
-                answer = await b.client.post(url, content=body, headers=headers | {"content-type": "application/json"})
-                assert answer.status_code in status, (body[:60], answer.text)
-                assert answer.headers["content-type"] == "application/problem+json"
-                assert answer.json()["detail"]
-            assert await fetch_value("SELECT count(*) FROM quote") == 1
-
-    run(story)
+async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    await open_shop()
+    release = await seal()
+    await seal(weeks_ago=1)
+    keys = await machine_key(await vetted())
+    others = await machine_key(await vetted("other@rival.example", "Rival"))
+    unvetted = await machine_key(await make_partner("Newcomer", "new@comer.example"))
+    async with Browser() as b:
+        listed = (await b.get("/api/v1/datasets", headers=keys)).json()
+        assert [row["code"] for row in listed["datasets"]] == ["lyon"]
+        shown = (await b.get("/api/v1/datasets/lyon", headers=keys)).json()
+        assert shown["releases"][0]["id"] == str(release)
+        assert not {"contributors", "total_weight", "manifest_sha256"} & set(shown["releases"][0])
+        monkeypatch.setattr(api, "MOST_HEXAGONS", len(ZONES) - 1)
+        assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).status_code == 409
+        monkeypatch.undo()
+        outlined = await b.get("/api/v1/datasets/lyon/zones.geojson")
+        assert {one["properties"]["code"] for one in outlined.json()["features"]} == set(ZONES)
+        monkeypatch.setattr(api, "key_zones", None)
+        assert (await b.get("/api/v1/datasets/lyon/zones.geojson")).content == outlined.content, "made once"
+        form = {"idempotency-key": str(uuid.uuid4())}
+        url, ask = "/api/v1/quotes", {"release": str(release)}
+        one = await b.client.post(url, json=ask, headers=keys | form)
+        two = await b.client.post(url, json=ask, headers=keys | form)
+        assert one.status_code in (200, 201)
+        assert one.json() == two.json()
+        assert await fetch_value("SELECT count(*) FROM quote") == 1
+        told = one.json()
+        public = (await b.get("/api/v1/keys")).json()["public_key"]
+        assert public == rules.public_key(settings().signing_key)
+        priced = rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), public)
+        assert priced.amount_minor == told["amount_minor"]
+        mine = f"{url}/{told['id']}"
+        assert (await b.get(mine, headers=keys)).json()["id"] == told["id"]
+        assert (await b.get(mine, headers=others)).status_code == 404
+        fresh = {"idempotency-key": str(uuid.uuid4())}
+        for body, headers, status in (
+            (b'{"release":', keys | fresh, {400}), (b"[]", keys | fresh, {400, 422}), (b"", keys | fresh, {400, 422}),
+            (b'{"release":"x"}', keys | fresh, {400, 422}),
+            (f'{{"release":"{release}","amount_minor":1}}'.encode(), keys | fresh, {400, 422}),
+            (f'{{"release":"{release}"}}'.encode(), keys, {400, 422}),
+            (f'{{"release":"{release}"}}'.encode(), keys | {"idempotency-key": "x"}, {400, 422}),
+            (f'{{"release":"{uuid.uuid4()}"}}'.encode(), keys | fresh, {404}),
+            (f'{{"release":"{release}"}}'.encode(), others | form, {409}),
+            (f'{{"release":"{release}"}}'.encode(), unvetted | fresh, {403}),
+            (f'{{"release":"{release}"}}'.encode(), fresh, {401}),
+            (f'{{"release":"{release}"}}'.encode(), {"authorization": "Bearer no"} | fresh, {401}),
+            (b" " * 2_000_000, keys | fresh, {413}),
+        ):  # fmt: skip
+            answer = await b.client.post(url, content=body, headers=headers | {"content-type": "application/json"})
+            assert answer.status_code in status, (body[:60], answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["detail"]
+        assert await fetch_value("SELECT count(*) FROM quote") == 1
 
 
 def test_every_sentence_of_the_catalogue_is_translated() -> None:

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import math
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h3
 import html5lib
@@ -26,11 +26,6 @@ from marketplace.identity.key_actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted
 from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 PARENT = h3.cell_to_parent(ZONES[0], RESOLUTION - 1)
 
@@ -98,181 +93,158 @@ def test_the_share_is_rounded_to_the_nearest_five_percent(possible: int, data: s
     assert 2 * abs(100 * published - percent * possible) <= 5 * possible
 
 
-def test_the_share_is_that_of_the_sealed_release_alone(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        partner = await vetted()
-        half = [row for row in rows_of(last_midnight() - dt.timedelta(days=7)) if row["zone"] in ZONES[1:4]]
-        release = await seal(rows=half)
-        called_back = await seal(rows=half, weeks_ago=1)
-        await revoke(called_back, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
-        with pytest.raises(NotFound):
-            await actions.preview_zones(partner, called_back, " ".join(ZONES), preview_id=uuid.uuid4())
+async def test_the_share_is_that_of_the_sealed_release_alone() -> None:
+    await open_shop()
+    partner = await vetted()
+    half = [row for row in rows_of(last_midnight() - dt.timedelta(days=7)) if row["zone"] in ZONES[1:4]]
+    release = await seal(rows=half)
+    called_back = await seal(rows=half, weeks_ago=1)
+    await revoke(called_back, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
+    with pytest.raises(NotFound):
+        await actions.preview_zones(partner, called_back, " ".join(ZONES), preview_id=uuid.uuid4())
 
-        async def share(*zones: str) -> tuple[int, int, int]:
-            answer = await actions.preview_zones(partner, release, " ".join(zones), preview_id=uuid.uuid4())
-            return answer.zones, answer.outside, answer.survives_percent
+    async def share(*zones: str) -> tuple[int, int, int]:
+        answer = await actions.preview_zones(partner, release, " ".join(zones), preview_id=uuid.uuid4())
+        return answer.zones, answer.outside, answer.survives_percent
 
-        assert await share(ZONES[0], *ZONES[4:]) == (4, 0, 0)
-        assert await share(*ZONES[1:4]) == (3, 0, 100)
-        assert await share(*ZONES[:2], ZONES[2], "elsewhere") == (3, 1, 65)
-        assert await share(*ZONES) == (7, 0, 45)
-
-    run(story)
+    assert await share(ZONES[0], *ZONES[4:]) == (4, 0, 0)
+    assert await share(*ZONES[1:4]) == (3, 0, 100)
+    assert await share(*ZONES[:2], ZONES[2], "elsewhere") == (3, 1, 65)
+    assert await share(*ZONES) == (7, 0, 45)
 
 
-def test_a_partner_asks_a_few_times_a_day_however_it_asks(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
-        release = await seal()
-        once = uuid.uuid4()
-        for _ in range(3):
-            answer = await actions.preview_zones(partner, release, FEW, preview_id=once)
-            assert answer.left_today == rules.PREVIEWS_A_DAY - 1
-        asked = await asyncio.gather(
-            *(actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4()) for _ in range(25)),
-            return_exceptions=True,
-        )
-        refused = [one for one in asked if isinstance(one, Conflict)]
-        assert len(refused) == 25 - (rules.PREVIEWS_A_DAY - 1)
-        assert await fetch_value("SELECT count(*) FROM zone_preview") == rules.PREVIEWS_A_DAY
-        await actions.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
-        with clock.shifted(dt.timedelta(days=1, seconds=1)):
-            await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
-        # What was answered is answered again when nothing is left, and says nothing new.
-        assert (await actions.preview_zones(partner, release, FEW, preview_id=once)).left_today == 0
-
-    run(story)
+async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
+    await open_shop()
+    partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
+    release = await seal()
+    once = uuid.uuid4()
+    for _ in range(3):
+        answer = await actions.preview_zones(partner, release, FEW, preview_id=once)
+        assert answer.left_today == rules.PREVIEWS_A_DAY - 1
+    asked = await asyncio.gather(
+        *(actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4()) for _ in range(25)),
+        return_exceptions=True,
+    )
+    refused = [one for one in asked if isinstance(one, Conflict)]
+    assert len(refused) == 25 - (rules.PREVIEWS_A_DAY - 1)
+    assert await fetch_value("SELECT count(*) FROM zone_preview") == rules.PREVIEWS_A_DAY
+    await actions.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
+    with clock.shifted(dt.timedelta(days=1, seconds=1)):
+        await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+    # What was answered is answered again when nothing is left, and says nothing new.
+    assert (await actions.preview_zones(partner, release, FEW, preview_id=once)).left_today == 0
 
 
-def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id(run: Run) -> None:
+async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id() -> None:
     """A hostile partner: single zones, another question under a known id, another's id, and patience."""
-
-    async def story() -> None:
-        await open_shop()
-        partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
-        release, later = await seal(weeks_ago=1), await seal()
-        for few in (ZONES[0], " ".join(ZONES[:2]), f"{ZONES[0]} {ZONES[0]} {ZONES[0]} elsewhere"):
-            with pytest.raises(Invalid, match="at least 3 zones"):
-                await actions.preview_zones(partner, release, few, preview_id=uuid.uuid4())
-        once = uuid.uuid4()
-        await actions.preview_zones(partner, release, FEW, preview_id=once)
-        for who, about, what in (
-            (partner, release, " ".join(ZONES[1:5])),
-            (partner, later, FEW),
-            (other, release, FEW),
-        ):
-            with pytest.raises(Conflict, match="asked already"):
-                await actions.preview_zones(who, about, what, preview_id=once)
-        answered = 1
-        for day in range(6):
-            with clock.shifted(dt.timedelta(days=2 * day, seconds=day)):
-                for _ in range(rules.PREVIEWS_A_DAY):
-                    with contextlib.suppress(Conflict):
-                        await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
-                        answered += 1
-        assert answered == rules.PREVIEWS_A_RELEASE == await fetch_value("SELECT count(*) FROM zone_preview")
-        with clock.shifted(dt.timedelta(days=30)):
-            with pytest.raises(Conflict, match="before it is bought"):
-                await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
-            await actions.preview_zones(partner, later, FEW, preview_id=uuid.uuid4())
-
-    run(story)
+    await open_shop()
+    partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
+    release, later = await seal(weeks_ago=1), await seal()
+    for few in (ZONES[0], " ".join(ZONES[:2]), f"{ZONES[0]} {ZONES[0]} {ZONES[0]} elsewhere"):
+        with pytest.raises(Invalid, match="at least 3 zones"):
+            await actions.preview_zones(partner, release, few, preview_id=uuid.uuid4())
+    once = uuid.uuid4()
+    await actions.preview_zones(partner, release, FEW, preview_id=once)
+    for who, about, what in (
+        (partner, release, " ".join(ZONES[1:5])),
+        (partner, later, FEW),
+        (other, release, FEW),
+    ):
+        with pytest.raises(Conflict, match="asked already"):
+            await actions.preview_zones(who, about, what, preview_id=once)
+    answered = 1
+    for day in range(6):
+        with clock.shifted(dt.timedelta(days=2 * day, seconds=day)):
+            for _ in range(rules.PREVIEWS_A_DAY):
+                with contextlib.suppress(Conflict):
+                    await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+                    answered += 1
+    assert answered == rules.PREVIEWS_A_RELEASE == await fetch_value("SELECT count(*) FROM zone_preview")
+    with clock.shifted(dt.timedelta(days=30)):
+        with pytest.raises(Conflict, match="before it is bought"):
+            await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+        await actions.preview_zones(partner, later, FEW, preview_id=uuid.uuid4())
 
 
-def test_of_flows_those_within_the_zones_are_told(run: Run) -> None:
-    async def story() -> None:
-        await open_shop(product="flows", grain="day", age_bands=BANDS)
-        partner, start = await vetted(), last_midnight() - dt.timedelta(days=7)
-        inside, beyond = ZONES[:3], ZONES[3:]
-        rows = [
-            {"zone": f"{one}>{two}", "starts_at": start, "segment": "all", "people": 40, "events": 50}
-            for one in inside for two in (*inside, *beyond)
-        ]  # fmt: skip
-        release = await seal(rows=rows, key_count=len(ZONES) ** 2)
-        answer = await actions.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
-        assert answer.survives_percent == 100
-        answer = await actions.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
-        assert answer.survives_percent == rules.rounded_percent(21, 49)
-        async with Browser() as visitor:
-            for language, said in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):
-                shown = await visitor.get(f"/{language}/datasets/lyon")
-                html5lib.HTMLParser(strict=True).parse(shown.text)
-                assert said in text_of(shown)
-                assert "hatch" not in shown.text, "pairs of zones are no map"
-
-    run(story)
-
-
-def test_who_is_not_vetted_asks_nothing(run: Run) -> None:
-    """Companies are made in a minute; a steward's look at them is what limits how many ask."""
-
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        await make_partner()
-        async with Browser() as claire:
-            await claire.sign_in("claire@atelier.example")
-            assert (await claire.get("/en/datasets/lyon/preview")).status_code == 403
-            shown = await claire.get("/en/datasets/lyon")
-            assert "/preview" not in shown.text
-            fields = {"release": str(release), "zones": FEW}
-            assert (await claire.submit("/en/datasets/lyon/preview", fields)).status_code == 403
-
-    run(story)
-
-
-def test_a_release_called_back_shows_neither_map_nor_sample(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        gone = await seal(weeks_ago=1)
-        await seal()
-        async with Browser() as visitor:
-            before = await visitor.get(f"/en/datasets/lyon?release={gone}")
-            assert "Free sample" in before.text
-            await revoke(gone, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
-            shown = await visitor.get(f"/en/datasets/lyon?release={gone}")
+async def test_of_flows_those_within_the_zones_are_told() -> None:
+    await open_shop(product="flows", grain="day", age_bands=BANDS)
+    partner, start = await vetted(), last_midnight() - dt.timedelta(days=7)
+    inside, beyond = ZONES[:3], ZONES[3:]
+    rows = [
+        {"zone": f"{one}>{two}", "starts_at": start, "segment": "all", "people": 40, "events": 50}
+        for one in inside for two in (*inside, *beyond)
+    ]  # fmt: skip
+    release = await seal(rows=rows, key_count=len(ZONES) ** 2)
+    answer = await actions.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
+    assert answer.survives_percent == 100
+    answer = await actions.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
+    assert answer.survives_percent == rules.rounded_percent(21, 49)
+    async with Browser() as visitor:
+        for language, said in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):
+            shown = await visitor.get(f"/{language}/datasets/lyon")
             html5lib.HTMLParser(strict=True).parse(shown.text)
-            assert "A fault." in text_of(shown)
-            assert "Free sample" not in shown.text
-            assert "On the map" not in shown.text
-            assert (await visitor.get(f"/en/datasets/lyon/sample.csv?release={gone}")).status_code == Conflict.status
-
-    run(story)
+            assert said in text_of(shown)
+            assert "hatch" not in shown.text, "pairs of zones are no map"
 
 
-def test_partners_ask_on_a_page_and_machines_on_theirs(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        partner = await vetted()
-        async with Browser() as nobody, Browser() as claire:
-            assert (await nobody.get("/en/datasets/lyon/preview")).status_code in (303, 302, 307)
-            await claire.sign_in("claire@atelier.example")
-            for language, said in (("en", "How much survives in your zones"), ("fr", "Ce qui subsiste dans vos zones")):
-                form = await claire.get(f"/{language}/datasets/lyon/preview")
-                assert said in text_of(form)
-                html5lib.HTMLParser(strict=True).parse(form.text)
-            fields = {"release": str(release), "zones": json.dumps(LYON)}
-            answer = await claire.submit("/en/datasets/lyon/preview", fields, seen_at="/en/datasets/lyon/preview")
-            html5lib.HTMLParser(strict=True).parse(answer.text)
-            assert "85%" in text_of(answer)
-            refused = await claire.submit("/en/datasets/lyon/preview", fields | {"zones": "zzz"})
-            assert refused.status_code == 422
-            assert "None of those zones" in text_of(refused)
-            assert "zzz" in refused.text, "what was typed is not lost"
-        key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
-        async with Browser() as machine:
-            headers = {"authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
-            body = {"release": str(release), "zones": " ".join(ZONES)}
-            said = await machine.client.post("/api/v1/previews", json=body, headers=headers)
-            assert said.json() == {
-                "zones": 7,
-                "outside": 0,
-                "survives_percent": 85,
-                "left_today": rules.PREVIEWS_A_DAY - 2,
-            }
-            assert (await machine.client.post("/api/v1/previews", json=body)).status_code == 401
+async def test_who_is_not_vetted_asks_nothing() -> None:
+    """Companies are made in a minute; a steward's look at them is what limits how many ask."""
+    await open_shop()
+    release = await seal()
+    await make_partner()
+    async with Browser() as claire:
+        await claire.sign_in("claire@atelier.example")
+        assert (await claire.get("/en/datasets/lyon/preview")).status_code == 403
+        shown = await claire.get("/en/datasets/lyon")
+        assert "/preview" not in shown.text
+        fields = {"release": str(release), "zones": FEW}
+        assert (await claire.submit("/en/datasets/lyon/preview", fields)).status_code == 403
 
-    run(story)
+
+async def test_a_release_called_back_shows_neither_map_nor_sample() -> None:
+    await open_shop()
+    gone = await seal(weeks_ago=1)
+    await seal()
+    async with Browser() as visitor:
+        before = await visitor.get(f"/en/datasets/lyon?release={gone}")
+        assert "Free sample" in before.text
+        await revoke(gone, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
+        shown = await visitor.get(f"/en/datasets/lyon?release={gone}")
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "A fault." in text_of(shown)
+        assert "Free sample" not in shown.text
+        assert "On the map" not in shown.text
+        assert (await visitor.get(f"/en/datasets/lyon/sample.csv?release={gone}")).status_code == Conflict.status
+
+
+async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
+    await open_shop()
+    release = await seal()
+    partner = await vetted()
+    async with Browser() as nobody, Browser() as claire:
+        assert (await nobody.get("/en/datasets/lyon/preview")).status_code in (303, 302, 307)
+        await claire.sign_in("claire@atelier.example")
+        for language, said in (("en", "How much survives in your zones"), ("fr", "Ce qui subsiste dans vos zones")):
+            form = await claire.get(f"/{language}/datasets/lyon/preview")
+            assert said in text_of(form)
+            html5lib.HTMLParser(strict=True).parse(form.text)
+        fields = {"release": str(release), "zones": json.dumps(LYON)}
+        answer = await claire.submit("/en/datasets/lyon/preview", fields, seen_at="/en/datasets/lyon/preview")
+        html5lib.HTMLParser(strict=True).parse(answer.text)
+        assert "85%" in text_of(answer)
+        refused = await claire.submit("/en/datasets/lyon/preview", fields | {"zones": "zzz"})
+        assert refused.status_code == 422
+        assert "None of those zones" in text_of(refused)
+        assert "zzz" in refused.text, "what was typed is not lost"
+    key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    async with Browser() as machine:
+        headers = {"authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
+        body = {"release": str(release), "zones": " ".join(ZONES)}
+        said = await machine.client.post("/api/v1/previews", json=body, headers=headers)
+        assert said.json() == {
+            "zones": 7,
+            "outside": 0,
+            "survives_percent": 85,
+            "left_today": rules.PREVIEWS_A_DAY - 2,
+        }
+        assert (await machine.client.post("/api/v1/previews", json=body)).status_code == 401

@@ -26,7 +26,6 @@ from tests.marketplace.identity.site import Browser, make_partner, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 SECRET = "11" * 32
 KEY = rules.public_key(SECRET)
@@ -157,107 +156,92 @@ def test_prices_fall_with_age_and_rise_with_coverage() -> None:
     assert amount(median_cell_population=81) > amount(median_cell_population=800)
 
 
-def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release, other = await seal(), await seal(weeks_ago=1)
-        ours, theirs = await vetted(), await vetted("other@rival.example", "Rival")
-        quote = uuid.uuid4()
-        again = await asyncio.gather(*(actions.quote(ours, release, quote_id=quote) for _ in range(8)))
-        assert set(again) == {quote}
-        assert await fetch_value("SELECT count(*) FROM quote") == 1
-        row = await queries.get_quote(quote, ours)
-        assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
-        priced = actions.recompute(row)
-        assert priced.amount_minor == row.amount_minor
-        assert priced.inputs.demand_basis_points == rules.NEUTRAL
-        with pytest.raises(NotFound):
-            await queries.get_quote(quote, theirs)
-        with pytest.raises(Conflict):
-            await actions.quote(theirs, release, quote_id=quote)
-        with pytest.raises(Conflict):
-            await actions.quote(ours, other, quote_id=quote)
-        with pytest.raises(NotFound):
-            await actions.quote(ours, uuid.uuid4(), quote_id=uuid.uuid4())
-        with clock.shifted(dt.timedelta(minutes=15)):
-            assert (await queries.get_quote(quote, ours)).is_expired
-
-    run(story)
+async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners() -> None:
+    await open_shop()
+    release, other = await seal(), await seal(weeks_ago=1)
+    ours, theirs = await vetted(), await vetted("other@rival.example", "Rival")
+    quote = uuid.uuid4()
+    again = await asyncio.gather(*(actions.quote(ours, release, quote_id=quote) for _ in range(8)))
+    assert set(again) == {quote}
+    assert await fetch_value("SELECT count(*) FROM quote") == 1
+    row = await queries.get_quote(quote, ours)
+    assert row.expires_at - row.quoted_at == dt.timedelta(minutes=15)
+    priced = actions.recompute(row)
+    assert priced.amount_minor == row.amount_minor
+    assert priced.inputs.demand_basis_points == rules.NEUTRAL
+    with pytest.raises(NotFound):
+        await queries.get_quote(quote, theirs)
+    with pytest.raises(Conflict):
+        await actions.quote(theirs, release, quote_id=quote)
+    with pytest.raises(Conflict):
+        await actions.quote(ours, other, quote_id=quote)
+    with pytest.raises(NotFound):
+        await actions.quote(ours, uuid.uuid4(), quote_id=uuid.uuid4())
+    with clock.shifted(dt.timedelta(minutes=15)):
+        assert (await queries.get_quote(quote, ours)).is_expired
 
 
-def test_a_row_that_left_its_document_is_refused(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release, partner = await seal(), await vetted()
-        quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
-        row = await queries.get_quote(quote, partner)
-        for name, value in (
-            ("amount_minor", row.amount_minor - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
-            ("id", uuid.uuid4()), ("expires_at", row.expires_at + dt.timedelta(hours=1)),
-            ("document", row.document.replace(b"EUR", b"USD")),
-        ):  # fmt: skip
-            with pytest.raises(Invalid):
-                actions.recompute(replace(row, **{name: value}))
-        with pytest.raises(Exception, match="append-only"):
-            await execute("UPDATE quote SET amount_minor = 1")
-
-    run(story)
+async def test_a_row_that_left_its_document_is_refused() -> None:
+    await open_shop()
+    release, partner = await seal(), await vetted()
+    quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
+    row = await queries.get_quote(quote, partner)
+    for name, value in (
+        ("amount_minor", row.amount_minor - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
+        ("id", uuid.uuid4()), ("expires_at", row.expires_at + dt.timedelta(hours=1)),
+        ("document", row.document.replace(b"EUR", b"USD")),
+    ):  # fmt: skip
+        with pytest.raises(Invalid):
+            actions.recompute(replace(row, **{name: value}))
+    with pytest.raises(Exception, match="append-only"):
+        await execute("UPDATE quote SET amount_minor = 1")
 
 
-def test_what_is_withdrawn_or_empty_is_not_quoted(run: Run) -> None:
-    async def story() -> None:
-        await open_shop("lyon", "empty")
-        release, partner = await seal(), await vetted()
-        nobody = await seal(
-            "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
-        )
-        with pytest.raises(NotFound):
-            await actions.quote(partner, nobody, quote_id=uuid.uuid4())
-        await actions.withdraw_offer("lyon")
-        with pytest.raises(Conflict):
-            await actions.quote(partner, release, quote_id=uuid.uuid4())
-        with pytest.raises(NotFound):
-            await queries.get_listing("lyon")
-        assert await fetch_value("SELECT count(*) FROM quote") == 0
-
-    run(story)
+async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:
+    await open_shop("lyon", "empty")
+    release, partner = await seal(), await vetted()
+    nobody = await seal(
+        "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
+    )
+    with pytest.raises(NotFound):
+        await actions.quote(partner, nobody, quote_id=uuid.uuid4())
+    await actions.withdraw_offer("lyon")
+    with pytest.raises(Conflict):
+        await actions.quote(partner, release, quote_id=uuid.uuid4())
+    with pytest.raises(NotFound):
+        await queries.get_listing("lyon")
+    assert await fetch_value("SELECT count(*) FROM quote") == 0
 
 
-def test_a_promise_in_force_raises_the_floor_and_only_while_it_is(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release, partner, now = await seal(), await vetted(), clock.now()
-        plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
-            await ContributorTerm(
-                id=uuid.uuid4(), dataset="lyon", promised_minor=minimum, starts_at=now + dt.timedelta(days=start),
-                ends_at=now + dt.timedelta(days=end),
-            ).save()  # fmt: skip
-        raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-        assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
-
-    run(story)
+async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> None:
+    await open_shop()
+    release, partner, now = await seal(), await vetted(), clock.now()
+    plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+    for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
+        await ContributorTerm(
+            id=uuid.uuid4(), dataset="lyon", promised_minor=minimum, starts_at=now + dt.timedelta(days=start),
+            ends_at=now + dt.timedelta(days=end),
+        ).save()  # fmt: skip
+    raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+    assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
 
 
-def test_the_days_draw_is_one_for_all_however_many_ask_first(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release, partner = await seal(), await vetted()
-        await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
-        await actions.refresh_demand()
-        assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
-            {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL}
-        ]
-        with clock.shifted(dt.timedelta(days=1)):
-            await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
-            drawn = await fetch_one("SELECT * FROM demand_draw ORDER BY day DESC LIMIT 1")
-            assert drawn
-            assert drawn["demand_basis_points"] in rules.DEMAND_GRID
-            row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
-            assert actions.recompute(row).inputs.demand_basis_points == drawn["demand_basis_points"]
-        assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
-
-    run(story)
+async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
+    await open_shop()
+    release, partner = await seal(), await vetted()
+    await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
+    await actions.refresh_demand()
+    assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
+        {"day": last_midnight().date(), "demand_basis_points": rules.NEUTRAL}
+    ]
+    with clock.shifted(dt.timedelta(days=1)):
+        await asyncio.gather(*(actions.refresh_demand() for _ in range(4)))
+        drawn = await fetch_one("SELECT * FROM demand_draw ORDER BY day DESC LIMIT 1")
+        assert drawn
+        assert drawn["demand_basis_points"] in rules.DEMAND_GRID
+        row = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
+        assert actions.recompute(row).inputs.demand_basis_points == drawn["demand_basis_points"]
+    assert await fetch_value("SELECT count(*) FROM demand_draw") == 2
 
 
 def test_demand_learns_from_orders_and_not_from_repeated_questions() -> None:
@@ -280,61 +264,53 @@ def test_demand_learns_from_orders_and_not_from_repeated_questions() -> None:
     ]
 
 
-def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners(run: Run) -> None:
-    async def story() -> None:
-        await open_shop()
-        release = await seal()
-        await vetted()
-        await make_partner("Newcomer", "new@comer.example")
-        form = str(uuid.uuid4())
-        ask = {"release": str(release)}
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            page = await browser.get("/en/datasets/lyon")
-            assert "Ask for a quote" in page.text
-            answers = await asyncio.gather(
-                *(browser.submit("/en/datasets/lyon/quotes", ask, form_id=form) for _ in range(3))
-            )
-            assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {
-                (303, f"/en/quotes/{form}")
-            }
-            assert await fetch_value("SELECT count(*) FROM quote") == 1
-            told = (await browser.get(f"/en/quotes/{form}/document.json")).json()
-            rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), told["public_key"])
-            for language, word in (("en", "Order and pay"), ("fr", "Commander et payer")):
-                page = await browser.get(f"/{language}/quotes/{form}")
-                assert word in page.text
-            with clock.shifted(dt.timedelta(minutes=16)):
-                page = await browser.get(f"/en/quotes/{form}")
-                assert "expired" in text_of(page)
-                assert "Order and pay" not in page.text
-            for path in (f"/en/quotes/{uuid.uuid4()}", f"/en/quotes/{uuid.uuid4()}/document.json"):
-                assert (await browser.get(path)).status_code == 404
-            gone = await browser.submit("/en/datasets/lyon/quotes", {"release": str(uuid.uuid4())})
-            assert gone.status_code == 404
-            bad = await browser.submit("/en/datasets/lyon/quotes", {"release": "x"})
-            assert bad.status_code in (400, 422)
-        async with Browser() as stranger:
-            await stranger.sign_in("new@comer.example")
-            assert (await stranger.get(f"/en/quotes/{form}")).status_code == 404
-            assert "Ask for a quote" not in (await stranger.get("/en/datasets/lyon")).text
-            assert (await stranger.submit("/en/datasets/lyon/quotes", ask)).status_code == 403
-        async with Browser() as visitor:
-            assert (await visitor.get(f"/en/quotes/{form}")).status_code == 303
-            page = await visitor.get("/en/datasets/lyon")
-            assert page.status_code == 200
-            assert "/sign-in" in page.text
-            assert "/sign-up" in page.text
+async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners() -> None:
+    await open_shop()
+    release = await seal()
+    await vetted()
+    await make_partner("Newcomer", "new@comer.example")
+    form = str(uuid.uuid4())
+    ask = {"release": str(release)}
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        page = await browser.get("/en/datasets/lyon")
+        assert "Ask for a quote" in page.text
+        answers = await asyncio.gather(
+            *(browser.submit("/en/datasets/lyon/quotes", ask, form_id=form) for _ in range(3))
+        )
+        assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {(303, f"/en/quotes/{form}")}
         assert await fetch_value("SELECT count(*) FROM quote") == 1
+        told = (await browser.get(f"/en/quotes/{form}/document.json")).json()
+        rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), told["public_key"])
+        for language, word in (("en", "Order and pay"), ("fr", "Commander et payer")):
+            page = await browser.get(f"/{language}/quotes/{form}")
+            assert word in page.text
+        with clock.shifted(dt.timedelta(minutes=16)):
+            page = await browser.get(f"/en/quotes/{form}")
+            assert "expired" in text_of(page)
+            assert "Order and pay" not in page.text
+        for path in (f"/en/quotes/{uuid.uuid4()}", f"/en/quotes/{uuid.uuid4()}/document.json"):
+            assert (await browser.get(path)).status_code == 404
+        gone = await browser.submit("/en/datasets/lyon/quotes", {"release": str(uuid.uuid4())})
+        assert gone.status_code == 404
+        bad = await browser.submit("/en/datasets/lyon/quotes", {"release": "x"})
+        assert bad.status_code in (400, 422)
+    async with Browser() as stranger:
+        await stranger.sign_in("new@comer.example")
+        assert (await stranger.get(f"/en/quotes/{form}")).status_code == 404
+        assert "Ask for a quote" not in (await stranger.get("/en/datasets/lyon")).text
+        assert (await stranger.submit("/en/datasets/lyon/quotes", ask)).status_code == 403
+    async with Browser() as visitor:
+        assert (await visitor.get(f"/en/quotes/{form}")).status_code == 303
+        page = await visitor.get("/en/datasets/lyon")
+        assert page.status_code == 200
+        assert "/sign-in" in page.text
+        assert "/sign-up" in page.text
+    assert await fetch_value("SELECT count(*) FROM quote") == 1
 
-    run(story)
 
-
-def test_no_route_names_the_private_key(run: Run) -> None:
-    async def story() -> None:
-        async with Browser() as machine:
-            told = await machine.get("/api/v1/keys")
-        assert told.json()["public_key"] == rules.public_key(settings().signing_key)
-        assert settings().signing_key not in told.text
-
-    run(story)
+async def test_no_route_names_the_private_key() -> None:
+    async with Browser() as machine:
+        told = await machine.get("/api/v1/keys")
+    assert told.json()["public_key"] == rules.public_key(settings().signing_key)
+    assert settings().signing_key not in told.text

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketplace import database
 from marketplace.consent import actions, queries, rules
 from marketplace.database import copy_in, execute, fetch, fetch_value, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings as read_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PURPOSE = "presence.statistics"
@@ -51,124 +45,103 @@ async def explain() -> None:
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), st.booleans()), max_size=14))
-def test_intervals_equal_the_model(database_url: str, words: Words) -> None:
-    async def story() -> None:
-        await database.open_pool(database_url, size=1)
-        try:
-            async with transaction():
-                await explain()
-                for who, when, yes in words:
-                    await (actions.give if yes else actions.withdraw)(who, PURPOSE, at=hour(when))
-                rows = await fetch(
-                    f"""SELECT subscriber, valid_from, nullif(valid_to, 'infinity') AS ends
-                        FROM ({queries.INTERVALS}) AS stands""",
-                    PURPOSE,
+async def test_intervals_equal_the_model(words: Words) -> None:
+    try:
+        async with transaction():
+            await explain()
+            for who, when, yes in words:
+                await (actions.give if yes else actions.withdraw)(who, PURPOSE, at=hour(when))
+            rows = await fetch(
+                f"""SELECT subscriber, valid_from, nullif(valid_to, 'infinity') AS ends
+                    FROM ({queries.INTERVALS}) AS stands""",
+                PURPOSE,
+            )
+            found = {
+                (
+                    row["subscriber"],
+                    (row["valid_from"] - T0) / dt.timedelta(hours=1),
+                    (row["ends"] - T0) / dt.timedelta(hours=1) if row["ends"] else float("inf"),
                 )
-                found = {
-                    (
-                        row["subscriber"],
-                        (row["valid_from"] - T0) / dt.timedelta(hours=1),
-                        (row["ends"] - T0) / dt.timedelta(hours=1) if row["ends"] else float("inf"),
-                    )
-                    for row in rows
-                }
-                assert found == model(words)
-                for instant in (0, 0.5, 3, 3.5, 6, 7):
-                    expected = sorted({who for who, began, ended in model(words) if began <= instant < ended})
-                    assert await queries.consenting_at(PURPOSE, hour(instant)) == expected
-                await execute("SET CONSTRAINTS ALL IMMEDIATE")
-                raise _Undo  # noqa: TRY301 (how a transaction is undone)
-        except _Undo:
-            pass
-        finally:
-            await database.close_pool()
-
-    asyncio.run(story())
+                for row in rows
+            }
+            assert found == model(words)
+            for instant in (0, 0.5, 3, 3.5, 6, 7):
+                expected = sorted({who for who, began, ended in model(words) if began <= instant < ended})
+                assert await queries.consenting_at(PURPOSE, hour(instant)) == expected
+            await execute("SET CONSTRAINTS ALL IMMEDIATE")
+            raise _Undo  # noqa: TRY301 (how a transaction is undone)
+    except _Undo:
+        pass
 
 
 class _Undo(Exception):  # noqa: N818 (it is no error)
     """Roll the example back."""
 
 
-def test_a_consent_given_back_at_the_instant_of_its_withdrawal_starts_anew(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await explain()
-        await actions.give(1, PURPOSE, at=hour(0))
-        await actions.withdraw(1, PURPOSE, at=hour(2))
-        await actions.give(1, PURPOSE, at=hour(2))
-        (row,) = await queries.intervals_around(PURPOSE, hour(3))
-        assert row["valid_from_us"] == int(hour(2).timestamp()) * 1_000_000
-        assert row["valid_to_us"] is None
-
-    run(story)
+async def test_a_consent_given_back_at_the_instant_of_its_withdrawal_starts_anew() -> None:
+    await explain()
+    await actions.give(1, PURPOSE, at=hour(0))
+    await actions.withdraw(1, PURPOSE, at=hour(2))
+    await actions.give(1, PURPOSE, at=hour(2))
+    (row,) = await queries.intervals_around(PURPOSE, hour(3))
+    assert row["valid_from_us"] == int(hour(2).timestamp()) * 1_000_000
+    assert row["valid_to_us"] is None
 
 
-def test_receipts_are_signed_and_say_which_words_were_shown(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await explain()
-        first = await actions.give(1, PURPOSE, at=hour(1))
-        await actions.publish_notice(PURPOSE, text_fr="On compte mieux.", text_en="We count better.", at=hour(2))
-        second = await actions.withdraw(1, PURPOSE, at=hour(3))
-        key = rules.public_key(read_settings().signing_key)
-        for receipt, version, kind in ((first, 1, "consent given"), (second, 2, "consent withdrawn")):
-            document, signature = await queries.receipt_document(receipt, 1)
-            said = json.loads(document)
-            assert (said["receipt"], said["notice_version"], said["kind"]) == (str(receipt), version, kind)
-            assert rules.verify(document, signature, key)
-            assert not rules.verify(document.replace(b"consent", b"Consent"), signature, key)
-            assert (document, signature) == await queries.receipt_document(receipt)
-        with pytest.raises(NotFound):
-            await queries.get_receipt(first, subscriber=2)
-        assert [row["receipt"] for row in (await queries.receipts(1)).rows] == [second, first]
-        (standing,) = await queries.standing(1)
-        assert (standing["given"], standing["receipt"], standing["version"]) == (False, second, 2)
-
-    run(story)
+async def test_receipts_are_signed_and_say_which_words_were_shown() -> None:
+    await explain()
+    first = await actions.give(1, PURPOSE, at=hour(1))
+    await actions.publish_notice(PURPOSE, text_fr="On compte mieux.", text_en="We count better.", at=hour(2))
+    second = await actions.withdraw(1, PURPOSE, at=hour(3))
+    key = rules.public_key(read_settings().signing_key)
+    for receipt, version, kind in ((first, 1, "consent given"), (second, 2, "consent withdrawn")):
+        document, signature = await queries.receipt_document(receipt, 1)
+        said = json.loads(document)
+        assert (said["receipt"], said["notice_version"], said["kind"]) == (str(receipt), version, kind)
+        assert rules.verify(document, signature, key)
+        assert not rules.verify(document.replace(b"consent", b"Consent"), signature, key)
+        assert (document, signature) == await queries.receipt_document(receipt)
+    with pytest.raises(NotFound):
+        await queries.get_receipt(first, subscriber=2)
+    assert [row["receipt"] for row in (await queries.receipts(1)).rows] == [second, first]
+    (standing,) = await queries.standing(1)
+    assert (standing["given"], standing["receipt"], standing["version"]) == (False, second, 2)
 
 
-def test_the_same_form_twice_is_one_record(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await explain()
-        receipt = await actions.give(1, PURPOSE)
-        assert await actions.give(1, PURPOSE, receipt=receipt) == receipt
-        assert await fetch_value("SELECT count(*) FROM consent_record") == 1
-        with pytest.raises(Conflict):
-            await actions.withdraw(1, PURPOSE, receipt=receipt)
-        with pytest.raises(Conflict):
-            await actions.give(2, PURPOSE, receipt=receipt)
-
-    run(story)
+async def test_the_same_form_twice_is_one_record() -> None:
+    await explain()
+    receipt = await actions.give(1, PURPOSE)
+    assert await actions.give(1, PURPOSE, receipt=receipt) == receipt
+    assert await fetch_value("SELECT count(*) FROM consent_record") == 1
+    with pytest.raises(Conflict):
+        await actions.withdraw(1, PURPOSE, receipt=receipt)
+    with pytest.raises(Conflict):
+        await actions.give(2, PURPOSE, receipt=receipt)
 
 
-def test_rows_are_never_edited(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await explain()
-        await actions.give(1, PURPOSE)
-        for sql in ("UPDATE consent_record SET given = false", "DELETE FROM consent_record", "DELETE FROM notice"):
-            with pytest.raises(asyncpg.RestrictViolationError):
-                await execute(sql)
-
-    run(story)
+async def test_rows_are_never_edited() -> None:
+    await explain()
+    await actions.give(1, PURPOSE)
+    for sql in ("UPDATE consent_record SET given = false", "DELETE FROM consent_record", "DELETE FROM notice"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute(sql)
 
 
-def test_what_cannot_be_consented_to_is_refused(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await explain()
-        await actions.define_purpose("flows", "transport", title_fr="Flux", title_en="Flows")
-        with pytest.raises(Conflict, match="No notice explains"):
-            await actions.give(1, "flows.transport")
-        with pytest.raises(NotFound, match="no purpose"):
-            await actions.give(1, "nothing.known")
-        with pytest.raises(NotFound, match="no such line"):
-            await actions.give(99, PURPOSE)
-        with pytest.raises(Invalid, match="future"):
-            await actions.give(1, PURPOSE, at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC))
-        with pytest.raises(Invalid):
-            await actions.define_purpose("a.b", "c", title_fr="", title_en="")
-        with pytest.raises(Invalid):
-            await actions.publish_notice(PURPOSE, text_fr=" ", text_en="x")
-        with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await actions.give_many(PURPOSE, [1, 99], hour(1))
-        assert await fetch_value("SELECT count(*) FROM consent_record") == 0
-
-    run(story)
+async def test_what_cannot_be_consented_to_is_refused() -> None:
+    await explain()
+    await actions.define_purpose("flows", "transport", title_fr="Flux", title_en="Flows")
+    with pytest.raises(Conflict, match="No notice explains"):
+        await actions.give(1, "flows.transport")
+    with pytest.raises(NotFound, match="no purpose"):
+        await actions.give(1, "nothing.known")
+    with pytest.raises(NotFound, match="no such line"):
+        await actions.give(99, PURPOSE)
+    with pytest.raises(Invalid, match="future"):
+        await actions.give(1, PURPOSE, at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC))
+    with pytest.raises(Invalid):
+        await actions.define_purpose("a.b", "c", title_fr="", title_en="")
+    with pytest.raises(Invalid):
+        await actions.publish_notice(PURPOSE, text_fr=" ", text_en="x")
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await actions.give_many(PURPOSE, [1, 99], hour(1))
+    assert await fetch_value("SELECT count(*) FROM consent_record") == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,6 @@ from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import ZONES, crowd, declare, enlist, events_table, kept, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 EVENTS = "subscriber_id,at,latitude,longitude\n"
@@ -64,86 +63,75 @@ async def refused(events: Path | str, subscribers: Path | str, sentence: str) ->
     assert not [path for path in settings().state.rglob("*") if path.is_file()]
 
 
-def test_bad_csv_is_named_by_file_and_row(run: Callable[..., Any], tmp_path: Path) -> None:
-    async def story() -> None:
-        await declare()
-        people = tmp_path / "good.csv"
-        people.write_text(PEOPLE + ONE)
-        file = tmp_path / "events.csv"
-        for text, sentence in BAD_EVENTS:
-            file.write_text(text)
-            await refused(file, people, sentence)
-        events = tmp_path / "good_events.csv"
-        events.write_text(EVENTS + GOOD)
-        file = tmp_path / "subscribers.csv"
-        for text, sentence in BAD_PEOPLE:
-            file.write_text(text)
-            await refused(events, file, sentence)
-        file.write_bytes(b"\xff\xfe\x00")
-        await refused(events, file, "is not a CSV file in UTF-8")
-
-    run(story)
+async def test_bad_csv_is_named_by_file_and_row(tmp_path: Path) -> None:
+    await declare()
+    people = tmp_path / "good.csv"
+    people.write_text(PEOPLE + ONE)
+    file = tmp_path / "events.csv"
+    for text, sentence in BAD_EVENTS:
+        file.write_text(text)
+        await refused(file, people, sentence)
+    events = tmp_path / "good_events.csv"
+    events.write_text(EVENTS + GOOD)
+    file = tmp_path / "subscribers.csv"
+    for text, sentence in BAD_PEOPLE:
+        file.write_text(text)
+        await refused(events, file, sentence)
+    file.write_bytes(b"\xff\xfe\x00")
+    await refused(events, file, "is not a CSV file in UTF-8")
 
 
-def test_bad_parquet_is_named_by_file_and_row(run: Callable[..., Any], tmp_path: Path) -> None:
-    async def story() -> None:
-        await declare()
-        people = tmp_path / "people.csv"
-        people.write_text(PEOPLE + ONE)
-        folder = tmp_path / "events"
-        folder.mkdir()
-        good = events_table(crowd(5))
-        pq.write_table(good, folder / "1.parquet")
-        bad = folder / "2.parquet"
-        instants = good["at"].combine_chunks()
-        for column, values, sentence in (
-            ("latitude", pa.array([45.0, 45.0, 91.0, 45.0, 99.0]), "2.parquet, row 3 is in no zone"),
-            ("latitude", pa.array([45.0, float("nan"), 1.0, 45.0, 9.0]), "2.parquet, row 2 is in no zone"),
-            ("subscriber_id", pa.array([1, 2, 3, None, 5]), "2.parquet, row 4 has no subscriber"),
-            ("subscriber_id", pa.array([1.0, 2, 3, 4, 5]), "2.parquet: the column subscriber_id is of type DOUBLE"),
-            ("at", instants.cast(pa.timestamp("us")), "2.parquet: the column at has no time zone"),
-            ("at", instants.cast(pa.int64()), "2.parquet: the column at is of type BIGINT"),
-            ("at", pa.array([*instants[:4], None], instants.type), "2.parquet, row 5 has no instant"),
-        ):
-            pq.write_table(good.set_column(good.schema.get_field_index(column), column, values), bad)
-            await refused(folder, people, sentence)
-        pq.write_table(good, bad)
-        whole = bad.read_bytes()
-        bad.write_bytes(whole[: len(whole) // 2])
-        await refused(folder, people, "2.parquet is not a Parquet file that can be read")
-        bad.write_bytes(whole[:4] + bytes(byte ^ 0x55 for byte in whole[4:200]) + whole[200:])
-        await refused(folder, people, "2.parquet cannot be read")
-        await refused(tmp_path / "nothing", people, "There is no file or folder")
-        await refused(tmp_path / "empty", people, "There is no file or folder")
-        (tmp_path / "empty").mkdir()
-        await refused(tmp_path / "empty", people, "holds no .parquet and no .csv file")
-        await refused("nowhere://bucket/events", people, "cannot be read")
-
-    run(story)
+async def test_bad_parquet_is_named_by_file_and_row(tmp_path: Path) -> None:
+    await declare()
+    people = tmp_path / "people.csv"
+    people.write_text(PEOPLE + ONE)
+    folder = tmp_path / "events"
+    folder.mkdir()
+    good = events_table(crowd(5))
+    pq.write_table(good, folder / "1.parquet")
+    bad = folder / "2.parquet"
+    instants = good["at"].combine_chunks()
+    for column, values, sentence in (
+        ("latitude", pa.array([45.0, 45.0, 91.0, 45.0, 99.0]), "2.parquet, row 3 is in no zone"),
+        ("latitude", pa.array([45.0, float("nan"), 1.0, 45.0, 9.0]), "2.parquet, row 2 is in no zone"),
+        ("subscriber_id", pa.array([1, 2, 3, None, 5]), "2.parquet, row 4 has no subscriber"),
+        ("subscriber_id", pa.array([1.0, 2, 3, 4, 5]), "2.parquet: the column subscriber_id is of type DOUBLE"),
+        ("at", instants.cast(pa.timestamp("us")), "2.parquet: the column at has no time zone"),
+        ("at", instants.cast(pa.int64()), "2.parquet: the column at is of type BIGINT"),
+        ("at", pa.array([*instants[:4], None], instants.type), "2.parquet, row 5 has no instant"),
+    ):
+        pq.write_table(good.set_column(good.schema.get_field_index(column), column, values), bad)
+        await refused(folder, people, sentence)
+    pq.write_table(good, bad)
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2])
+    await refused(folder, people, "2.parquet is not a Parquet file that can be read")
+    bad.write_bytes(whole[:4] + bytes(byte ^ 0x55 for byte in whole[4:200]) + whole[200:])
+    await refused(folder, people, "2.parquet cannot be read")
+    await refused(tmp_path / "nothing", people, "There is no file or folder")
+    await refused(tmp_path / "empty", people, "There is no file or folder")
+    (tmp_path / "empty").mkdir()
+    await refused(tmp_path / "empty", people, "holds no .parquet and no .csv file")
+    await refused("nowhere://bucket/events", people, "cannot be read")
 
 
 @pytest.mark.usefixtures("lavish_year")
-def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(
-    run: Callable[..., Any], tmp_path: Path
-) -> None:
-    async def story() -> None:
-        await declare(max_events=5, epsilon_micro=2_000_000_000, budget_micro=2_000_000_000)
-        await enlist(range(1, 5))
-        files = write(tmp_path, [], range(1, 5))
-        folder = tmp_path / "events"
-        folder.mkdir()
-        table = events_table(crowd(4))
-        pq.write_table(table, folder / "a.parquet")
-        (folder / "b.csv").write_text(
-            "longitude,at,subscriber_id,latitude\n"
-            + "".join(
-                f"{table['longitude'][0].as_py()!r},2026-03-28{instant},{who},{table['latitude'][0].as_py()!r}\n"
-                for who in (1, 2)
-                for instant in ("T10:00:00Z", "T11:00:00+01:00", " 10:00:00+00", "T10:30:00Z")
-            )
+async def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(tmp_path: Path) -> None:
+    await declare(max_events=5, epsilon_micro=2_000_000_000, budget_micro=2_000_000_000)
+    await enlist(range(1, 5))
+    files = write(tmp_path, [], range(1, 5))
+    folder = tmp_path / "events"
+    folder.mkdir()
+    table = events_table(crowd(4))
+    pq.write_table(table, folder / "a.parquet")
+    (folder / "b.csv").write_text(
+        "longitude,at,subscriber_id,latitude\n"
+        + "".join(
+            f"{table['longitude'][0].as_py()!r},2026-03-28{instant},{who},{table['latitude'][0].as_py()!r}\n"
+            for who in (1, 2)
+            for instant in ("T10:00:00Z", "T11:00:00+01:00", " 10:00:00+00", "T10:30:00Z")
         )
-        release = await actions.build("lyon", events=folder.as_uri(), subscribers=files["subscribers"], **PERIOD)
-        cells = (await kept(release, "cells")).to_pylist()
-        assert [(cell["segment"], cell["people"], cell["events"]) for cell in cells] == [("18-39", 2, 3), ("40+", 2, 3)]
-
-    run(story)
+    )
+    release = await actions.build("lyon", events=folder.as_uri(), subscribers=files["subscribers"], **PERIOD)
+    cells = (await kept(release, "cells")).to_pylist()
+    assert [(cell["segment"], cell["people"], cell["events"]) for cell in cells] == [("18-39", 2, 3), ("40+", 2, 3)]

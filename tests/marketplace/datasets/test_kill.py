@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,7 +21,6 @@ from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 DYING = """
@@ -60,49 +59,43 @@ def die(step: str, files: dict[str, str]) -> None:
     assert ended.returncode == -signal.SIGKILL
 
 
-def test_every_step_is_enumerated(run: Callable[..., Any], tmp_path: Path) -> None:
-    async def story() -> None:
-        await declare(edition_multiples=[4, 16])
-        await enlist(range(1, 301))
-        said: list[str] = []
-        files = write(tmp_path, crowd(300), range(1, 301))
-        await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step))
-        assert tuple(dict.fromkeys(said)) == STEPS
-
-    run(story)
+async def test_every_step_is_enumerated(tmp_path: Path) -> None:
+    await declare(edition_multiples=[4, 16])
+    await enlist(range(1, 301))
+    said: list[str] = []
+    files = write(tmp_path, crowd(300), range(1, 301))
+    await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step))
+    assert tuple(dict.fromkeys(said)) == STEPS
 
 
 @pytest.mark.parametrize(
     "step", [step if step in QUICK else pytest.param(step, marks=pytest.mark.deep) for step in STEPS]
 )
-def test_a_killed_build_ends_the_same_way_and_spends_once(run: Callable[..., Any], tmp_path: Path, step: str) -> None:
-    async def story() -> None:
-        await declare(edition_multiples=[4, 16])
-        await enlist(range(1, 301))
-        files = write(tmp_path, crowd(300), range(1, 301))
-        await asyncio.to_thread(die, step, files)
-        kept = await fetch_value("SELECT cells_sha256 FROM release WHERE cells_sha256 <> ''")
-        spent = await fetch_value("SELECT spent_micro FROM dataset")
-        assert spent == (0 if step in STEPS[:2] else 2_000_000)
-        assert (kept is not None) == (step in STEPS[STEPS.index("assessing the release") :])
-        unsealed = await fetch_value("SELECT id FROM release WHERE state <> 'sealed'")
-        if unsealed and step != "recording the seal":
-            with pytest.raises(NotFound):
-                await object_store.get(object_store.cells_key(unsealed))
-        # Once the noisy cells are kept, the second run reads no event: there are none to read.
-        inputs = {"events": "/gone", "subscribers": "/gone"} if kept else files
-        release = await actions.build("lyon", **inputs, **PERIOD)
-        row = await queries.get_release(release)
-        assert row["state"] == "sealed"
-        assert row["sealed_at"] <= clock.now()
-        assert kept in {None, row["cells_sha256"]}
-        assert await fetch_value("SELECT count(*) FROM release") == 1
-        assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
-        assert (await queries.cells(release)).num_rows == row["row_count"]
-        assert int((await queries.manifest(release)).weights.sum()) == row["total_weight"]
-        assert kept or not list((settings().state / "builds").glob("*"))
-
-    run(story)
+async def test_a_killed_build_ends_the_same_way_and_spends_once(tmp_path: Path, step: str) -> None:
+    await declare(edition_multiples=[4, 16])
+    await enlist(range(1, 301))
+    files = write(tmp_path, crowd(300), range(1, 301))
+    await asyncio.to_thread(die, step, files)
+    kept = await fetch_value("SELECT cells_sha256 FROM release WHERE cells_sha256 <> ''")
+    spent = await fetch_value("SELECT spent_micro FROM dataset")
+    assert spent == (0 if step in STEPS[:2] else 2_000_000)
+    assert (kept is not None) == (step in STEPS[STEPS.index("assessing the release") :])
+    unsealed = await fetch_value("SELECT id FROM release WHERE state <> 'sealed'")
+    if unsealed and step != "recording the seal":
+        with pytest.raises(NotFound):
+            await object_store.get(object_store.cells_key(unsealed))
+    # Once the noisy cells are kept, the second run reads no event: there are none to read.
+    inputs = {"events": "/gone", "subscribers": "/gone"} if kept else files
+    release = await actions.build("lyon", **inputs, **PERIOD)
+    row = await queries.get_release(release)
+    assert row["state"] == "sealed"
+    assert row["sealed_at"] <= clock.now()
+    assert kept in {None, row["cells_sha256"]}
+    assert await fetch_value("SELECT count(*) FROM release") == 1
+    assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
+    assert (await queries.cells(release)).num_rows == row["row_count"]
+    assert int((await queries.manifest(release)).weights.sum()) == row["total_weight"]
+    assert kept or not list((settings().state / "builds").glob("*"))
 
 
 PUBLISHING = """
@@ -126,26 +119,21 @@ asyncio.run(story())
 @pytest.mark.parametrize(
     "step", ["making editions", *(pytest.param(s, marks=pytest.mark.deep) for s in ("sealing", "recording the seal"))]
 )
-def test_a_killed_publication_is_published_whole_by_the_next(
-    run: Callable[..., Any], tmp_path: Path, step: str
-) -> None:
-    async def story() -> None:
-        await declare(edition_multiples=[4, 16])
-        await enlist(range(1, 301))
-        files = write(tmp_path, crowd(300), range(1, 301))
-        release = await actions.build("lyon", **files, **PERIOD, publish=False)
-        before = await queries.get_release(release)
-        dying = [sys.executable, "-c", PUBLISHING, str(release), step]
-        ended = await asyncio.to_thread(subprocess.run, dying, env=os.environ, check=False)
-        assert ended.returncode == -signal.SIGKILL
-        assert (await queries.get_release(release))["state"] == "assessed"
-        assert await fetch_value("SELECT count(*) FROM edition") == 0
-        await publishing.publish(release, by="Bob")
-        row = await queries.get_release(release)
-        assert (row["state"], row["sealed_by"], row["cells_sha256"]) == ("sealed", "Bob", before["cells_sha256"])
-        assert await fetch_value("SELECT count(*) FROM edition") == 2
-        assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
-        assert await fetch_value("SELECT count(*) FROM privacy_spend") == 1
-        assert (await queries.cells(release)).num_rows == row["row_count"]
-
-    run(story)
+async def test_a_killed_publication_is_published_whole_by_the_next(tmp_path: Path, step: str) -> None:
+    await declare(edition_multiples=[4, 16])
+    await enlist(range(1, 301))
+    files = write(tmp_path, crowd(300), range(1, 301))
+    release = await actions.build("lyon", **files, **PERIOD, publish=False)
+    before = await queries.get_release(release)
+    dying = [sys.executable, "-c", PUBLISHING, str(release), step]
+    ended = await asyncio.to_thread(subprocess.run, dying, env=os.environ, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert (await queries.get_release(release))["state"] == "assessed"
+    assert await fetch_value("SELECT count(*) FROM edition") == 0
+    await publishing.publish(release, by="Bob")
+    row = await queries.get_release(release)
+    assert (row["state"], row["sealed_by"], row["cells_sha256"]) == ("sealed", "Bob", before["cells_sha256"])
+    assert await fetch_value("SELECT count(*) FROM edition") == 2
+    assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
+    assert await fetch_value("SELECT count(*) FROM privacy_spend") == 1
+    assert (await queries.cells(release)).num_rows == row["row_count"]

@@ -39,10 +39,8 @@ from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.privacy.specs import SECRET, counts, specification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 WEST, SOUTH, SIDE = 4.7, 45.65, 0.1
 
@@ -214,29 +212,26 @@ def test_coverage_is_told_for_parents_or_the_whole() -> None:
     assert H3.geojson(ZONES[:1])["features"][0]["properties"]["code"] == ZONES[0]
 
 
-def test_a_table_is_written_once(run: Run) -> None:
-    async def story() -> None:
-        for _ in range(2):
-            assert await zone_tables.define_zones("communes", COMMUNES, by="Sam") == "communes"
-        with pytest.raises(Conflict, match="another code"):
-            await zone_tables.define_zones("communes", COMMUNES.replace("Est", "East"), by="Sam")
-        with pytest.raises(Invalid, match="small letters"):
-            await zone_tables.define_zones("Communes", COMMUNES, by="Sam")
-        for change in ("UPDATE zone_table SET defined_by = 'Eve'", "DELETE FROM zone_table"):
-            with pytest.raises(asyncpg.RestrictViolationError):
-                await execute(change)
-        with pytest.raises(asyncpg.CheckViolationError):
-            await execute(
-                "INSERT INTO zone_table SELECT 'other', document || ' ', sha256, 1, '', defined_at FROM zone_table"
-            )
-        with pytest.raises(NotFound):
-            await zone_tables.get_geography("cantons")
-        await zone_tables.define_zones("communes-again", COMMUNES, by="Sam")
-        one, other = [await zone_tables.get_geography(code) for code in ("communes", "communes-again")]
-        assert (one.code, other.code) == ("communes", "communes-again")
-        assert one == other, "the same zones, whatever their table is called"
-
-    run(story)
+async def test_a_table_is_written_once() -> None:
+    for _ in range(2):
+        assert await zone_tables.define_zones("communes", COMMUNES, by="Sam") == "communes"
+    with pytest.raises(Conflict, match="another code"):
+        await zone_tables.define_zones("communes", COMMUNES.replace("Est", "East"), by="Sam")
+    with pytest.raises(Invalid, match="small letters"):
+        await zone_tables.define_zones("Communes", COMMUNES, by="Sam")
+    for change in ("UPDATE zone_table SET defined_by = 'Eve'", "DELETE FROM zone_table"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute(change)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await execute(
+            "INSERT INTO zone_table SELECT 'other', document || ' ', sha256, 1, '', defined_at FROM zone_table"
+        )
+    with pytest.raises(NotFound):
+        await zone_tables.get_geography("cantons")
+    await zone_tables.define_zones("communes-again", COMMUNES, by="Sam")
+    one, other = [await zone_tables.get_geography(code) for code in ("communes", "communes-again")]
+    assert (one.code, other.code) == ("communes", "communes-again")
+    assert one == other, "the same zones, whatever their table is called"
 
 
 async def counted(folder: Path, people: int = 400) -> uuid.UUID:
@@ -267,43 +262,36 @@ async def counted(folder: Path, people: int = 400) -> uuid.UUID:
 
 
 @pytest.mark.usefixtures("lavish_year")
-def test_a_dataset_is_counted_over_communes_from_sites_and_places(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        release = await counted(tmp_path)
-        row = await queries.get_release(release)
-        assert row["state"] == "sealed"
-        assert row["key_count"] == len(LEAVES) * 48 * len(BANDS)
-        table = await queries.cells(release)
-        sums: dict[tuple[str, int], int] = {}
-        for cell in table.to_pylist():
-            key = (cell["zone"], cell["starts_at"].hour)
-            sums[key] = sums.get(key, 0) + cell["people"]
-        large = {key: people for key, people in sums.items() if people > 100}
-        assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 is told by a zone too coarse to say in which"
-        assert abs(large["6901", 10] - 226) < 60
-        assert abs(large["6910", 12] - 400) < 60
-        areas = {
-            one["name"]: one["population"] for one in await queries.list_coverage(release) if one["kind"] == "area"
-        }
-        assert areas == {leaf: 200 * (leaf in {"6910", "6911"}) for leaf in LEAVES}, (
-            "an H3 home lies where its centre does"
-        )
-        about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
-        assert about["partage.zones"] == "communes, level 2"
-        digest = await fetch_value("SELECT sha256 FROM zone_table")
-        assert about["partage.zones.sha256"] == digest
-        assert about["partage.zones.geojson"].endswith("/api/v1/datasets/lyon/zones.geojson")
-        assert sum(map(len, about.values())) < 1_000, "whoever reads a column reads no outlines"
-        # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
-        dataset = await queries.get_dataset("lyon")
-        stated = await queries.get_specification(dataset, *PERIOD.values())
-        assert stated.digest == row["specification"]
-        other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East"))[0])
-        assert specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
-        assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
-        await on_sale(release)
-
-    run(story)
+async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path: Path) -> None:
+    release = await counted(tmp_path)
+    row = await queries.get_release(release)
+    assert row["state"] == "sealed"
+    assert row["key_count"] == len(LEAVES) * 48 * len(BANDS)
+    table = await queries.cells(release)
+    sums: dict[tuple[str, int], int] = {}
+    for cell in table.to_pylist():
+        key = (cell["zone"], cell["starts_at"].hour)
+        sums[key] = sums.get(key, 0) + cell["people"]
+    large = {key: people for key, people in sums.items() if people > 100}
+    assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 is told by a zone too coarse to say in which"
+    assert abs(large["6901", 10] - 226) < 60
+    assert abs(large["6910", 12] - 400) < 60
+    areas = {one["name"]: one["population"] for one in await queries.list_coverage(release) if one["kind"] == "area"}
+    assert areas == {leaf: 200 * (leaf in {"6910", "6911"}) for leaf in LEAVES}, "an H3 home lies where its centre does"
+    about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    assert about["partage.zones"] == "communes, level 2"
+    digest = await fetch_value("SELECT sha256 FROM zone_table")
+    assert about["partage.zones.sha256"] == digest
+    assert about["partage.zones.geojson"].endswith("/api/v1/datasets/lyon/zones.geojson")
+    assert sum(map(len, about.values())) < 1_000, "whoever reads a column reads no outlines"
+    # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
+    dataset = await queries.get_dataset("lyon")
+    stated = await queries.get_specification(dataset, *PERIOD.values())
+    assert stated.digest == row["specification"]
+    other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East"))[0])
+    assert specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
+    assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
+    await on_sale(release)
 
 
 async def on_sale(release: uuid.UUID) -> None:
@@ -363,65 +351,62 @@ def test_thin_communes_add_up_over_their_parent() -> None:
     assert told <= {*leaves, *(f"{name}-x" for name in names)}
 
 
-def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it(run: Run) -> None:
-    async def story() -> None:
-        await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
-        await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=at(0))
-        await copy_in("subscriber", ["reference"], [(1,)])
-        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
-        await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
-        async with Browser() as sam, Browser() as ada:
-            await sam.sign_in("sam@partage.example")
-            await ada.sign_in("ada@partage.example")
+async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> None:
+    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=at(0))
+    await copy_in("subscriber", ["reference"], [(1,)])
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    async with Browser() as sam, Browser() as ada:
+        await sam.sign_in("sam@partage.example")
+        await ada.sign_in("ada@partage.example")
 
-            async def send(browser: Browser, code: str, data: bytes) -> Any:
-                await browser.get("/en/steward/zones")
-                cookies = browser.client.cookies
-                token = cookies.get("csrftoken", domain="testserver.example") or cookies.get("csrftoken") or ""
-                return await browser.client.post(
-                    "/en/steward/zones", data={"_csrf_token": token, "code": code}, files={"file": ("z.geojson", data)}
-                )
+        async def send(browser: Browser, code: str, data: bytes) -> Any:
+            await browser.get("/en/steward/zones")
+            cookies = browser.client.cookies
+            token = cookies.get("csrftoken", domain="testserver.example") or cookies.get("csrftoken") or ""
+            return await browser.client.post(
+                "/en/steward/zones", data={"_csrf_token": token, "code": code}, files={"file": ("z.geojson", data)}
+            )
 
-            assert (await ada.submit("/en/steward/zones", {"code": "communes"})).status_code == 403
-            assert "Choose a file" in text_of(await sam.submit("/en/steward/zones", {"code": "communes"}))
-            for code, data, said in (
-                ("communes", b"\xff\xfe", "not text in UTF-8"),
-                ("Communes", COMMUNES.encode(), "small letters"),
-                ("communes", b"code,name\n", "between 1 and"),
-            ):
-                refused = await send(sam, code, data)
-                assert refused.status_code == 422
-                assert said in text_of(refused)
-            for _ in range(2):
-                made = await send(sam, "communes", COMMUNES.encode())
-                assert made.headers["location"] == "/en/steward/zones/communes"
-            for path in ("/en/steward/zones", "/fr/steward/zones", "/fr/steward/zones/communes"):
-                shown = await ada.get(path)
-                html5lib.HTMLParser(strict=True).parse(shown.text)
-                assert "communes" in shown.text
-            assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
-            form = {
-                "code": "communes-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
-                "description_en": "Who.", "area": "Lyon", "zones": "", "zone_table": "communes", "age_bands": ", ".join(BANDS),
-                "h3_resolution": "2", "grain": "day", "unit": "release", "mechanism": "laplace", "delta_exponent": "0",
-                "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6", "half_life_days": "30",
-                "parent_resolution": "1", "max_zones": "0",
-            }  # fmt: skip
-            page = await sam.get("/en/steward/datasets/new")
-            assert '<option value="communes"' in page.text
-            for wrong, said in (
-                ({"zones": ZONES[0]}, "not a zone of the table communes"), ({"h3_resolution": "3"}, "declares its zones"),
-                ({"zone_table": "cantons"}, "There is no zone table"), ({"code": "Communes Day"}, "small letters"),
-                ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"), ({"max_cells": "9999999999"}, "a million at most"),
-            ):  # fmt: skip
-                refused = await sam.submit("/en/steward/datasets", form | wrong)
-                assert refused.status_code in {404, 422}
-                assert said in text_of(refused)
-            assert (await sam.submit("/en/steward/datasets", form)).status_code == 303
-            row = await fetch_one("SELECT zones, zone_table, h3_resolution FROM dataset")
-            assert row
-            assert tuple(row) == (list(LEAVES), "communes", 2)
-            for language, said in (("en", "6 zones (communes, level 2)"), ("fr", "6 zones (communes, niveau 2)")):
-                assert said in text_of(await sam.get(f"/{language}/steward/datasets/communes-day"))
-
-    run(story)
+        assert (await ada.submit("/en/steward/zones", {"code": "communes"})).status_code == 403
+        assert "Choose a file" in text_of(await sam.submit("/en/steward/zones", {"code": "communes"}))
+        for code, data, said in (
+            ("communes", b"\xff\xfe", "not text in UTF-8"),
+            ("Communes", COMMUNES.encode(), "small letters"),
+            ("communes", b"code,name\n", "between 1 and"),
+        ):
+            refused = await send(sam, code, data)
+            assert refused.status_code == 422
+            assert said in text_of(refused)
+        for _ in range(2):
+            made = await send(sam, "communes", COMMUNES.encode())
+            assert made.headers["location"] == "/en/steward/zones/communes"
+        for path in ("/en/steward/zones", "/fr/steward/zones", "/fr/steward/zones/communes"):
+            shown = await ada.get(path)
+            html5lib.HTMLParser(strict=True).parse(shown.text)
+            assert "communes" in shown.text
+        assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
+        form = {
+            "code": "communes-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
+            "description_en": "Who.", "area": "Lyon", "zones": "", "zone_table": "communes", "age_bands": ", ".join(BANDS),
+            "h3_resolution": "2", "grain": "day", "unit": "release", "mechanism": "laplace", "delta_exponent": "0",
+            "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6", "half_life_days": "30",
+            "parent_resolution": "1", "max_zones": "0",
+        }  # fmt: skip
+        page = await sam.get("/en/steward/datasets/new")
+        assert '<option value="communes"' in page.text
+        for wrong, said in (
+            ({"zones": ZONES[0]}, "not a zone of the table communes"), ({"h3_resolution": "3"}, "declares its zones"),
+            ({"zone_table": "cantons"}, "There is no zone table"), ({"code": "Communes Day"}, "small letters"),
+            ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"), ({"max_cells": "9999999999"}, "a million at most"),
+        ):  # fmt: skip
+            refused = await sam.submit("/en/steward/datasets", form | wrong)
+            assert refused.status_code in {404, 422}
+            assert said in text_of(refused)
+        assert (await sam.submit("/en/steward/datasets", form)).status_code == 303
+        row = await fetch_one("SELECT zones, zone_table, h3_resolution FROM dataset")
+        assert row
+        assert tuple(row) == (list(LEAVES), "communes", 2)
+        for language, said in (("en", "6 zones (communes, level 2)"), ("fr", "6 zones (communes, niveau 2)")):
+            assert said in text_of(await sam.get(f"/{language}/steward/datasets/communes-day"))

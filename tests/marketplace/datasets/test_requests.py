@@ -34,10 +34,8 @@ from tests.marketplace.datasets.worlds import (
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 PEOPLE = range(1, 1_201)
 PERIOD = {"first_day": START.date().isoformat(), "last_day": (END - dt.timedelta(days=1)).date().isoformat()}
@@ -76,82 +74,73 @@ def test_the_latest_period_that_is_over(cadence: str, now: str, period: tuple[st
     assert (start.isoformat()[:10], end.isoformat()[:10]) == period
 
 
-def test_a_build_is_asked_for_once_and_refused_before_it_is_asked(run: Run) -> None:
-    async def story() -> None:
-        await declare(budget_micro=2_000_000)
+async def test_a_build_is_asked_for_once_and_refused_before_it_is_asked() -> None:
+    await declare(budget_micro=2_000_000)
 
-        async def ask(start: dt.datetime = START, end: dt.datetime = END, **more: Any) -> uuid.UUID:
-            return await build_requests.ask_for_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
+    async def ask(start: dt.datetime = START, end: dt.datetime = END, **more: Any) -> uuid.UUID:
+        return await build_requests.ask_for_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
 
-        first = await ask()
-        assert await asyncio.gather(*(ask() for _ in range(5))) == [first] * 5
-        today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        with pytest.raises(Invalid, match="not over"):
-            await ask(today, today + dt.timedelta(days=1))
-        with pytest.raises(Invalid):
-            await ask(START, START)
-        await execute("UPDATE dataset SET spent_micro = budget_micro")
-        with pytest.raises(Conflict, match="is spent"):
-            await ask(START, START + dt.timedelta(days=1))
-        await execute("UPDATE dataset SET spent_micro = 0")
-        assert await fetch_value("SELECT count(*) FROM build_request") == 1
-
-    run(story)
+    first = await ask()
+    assert await asyncio.gather(*(ask() for _ in range(5))) == [first] * 5
+    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    with pytest.raises(Invalid, match="not over"):
+        await ask(today, today + dt.timedelta(days=1))
+    with pytest.raises(Invalid):
+        await ask(START, START)
+    await execute("UPDATE dataset SET spent_micro = budget_micro")
+    with pytest.raises(Conflict, match="is spent"):
+        await ask(START, START + dt.timedelta(days=1))
+    await execute("UPDATE dataset SET spent_micro = 0")
+    assert await fetch_value("SELECT count(*) FROM build_request") == 1
 
 
-def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        await declare()
-        await crowd(tmp_path)
-        request = await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-        await execute(KEEP_WHAT_ROWS_SAID)
-        await build_requests.run_requests()
-        row = await fetch_one("SELECT * FROM build_request WHERE id = $1", request)
-        assert row
-        assert (row["ended_at"] is not None, row["share_micro"], row["refusal"]) == (True, 1_000_000, None)
-        told = await fetch("SELECT step, share_micro FROM told ORDER BY number")
-        assert any(word["step"] and 0 < word["share_micro"] < 1_000_000 for word in told), (
-            "whoever looked saw it on its way"
-        )
-        shares = [word["share_micro"] for word in told]
-        assert (shares, shares[0], shares[-1]) == (sorted(shares), 0, 1_000_000), "it never goes back"
-        release = await fetch_one("SELECT * FROM release")
-        assert release
-        assert (release["id"], release["state"]) == (row["release"], "assessed"), "a steward publishes"
-        with pytest.raises(Invalid, match="both languages"):
-            await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-        await build_requests.ask_for_build(
-            "lyon", START, END, request_id=uuid.uuid4(), by="Sam", note_fr="Plus tard.", note_en="Later.", publish=True
-        )
-        await build_requests.run_requests()
-        states = await fetch("SELECT revision, state, note_en FROM release ORDER BY revision")
-        assert [tuple(state) for state in states] == [(1, "assessed", ""), (2, "sealed", "Later.")]
-
-    run(story)
-
-
-def test_what_a_build_refuses_is_read_beside_the_request(run: Run) -> None:
-    async def story() -> None:
-        await declare()
+async def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(tmp_path: Path) -> None:
+    await declare()
+    await crowd(tmp_path)
+    request = await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await execute(KEEP_WHAT_ROWS_SAID)
+    await build_requests.run_requests()
+    row = await fetch_one("SELECT * FROM build_request WHERE id = $1", request)
+    assert row
+    assert (row["ended_at"] is not None, row["share_micro"], row["refusal"]) == (True, 1_000_000, None)
+    told = await fetch("SELECT step, share_micro FROM told ORDER BY number")
+    assert any(word["step"] and 0 < word["share_micro"] < 1_000_000 for word in told), (
+        "whoever looked saw it on its way"
+    )
+    shares = [word["share_micro"] for word in told]
+    assert (shares, shares[0], shares[-1]) == (sorted(shares), 0, 1_000_000), "it never goes back"
+    release = await fetch_one("SELECT * FROM release")
+    assert release
+    assert (release["id"], release["state"]) == (row["release"], "assessed"), "a steward publishes"
+    with pytest.raises(Invalid, match="both languages"):
         await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-        await build_requests.run_requests()
-        row = await fetch_one("SELECT * FROM build_request")
-        assert row
-        assert row["release"] is None
-        assert json.loads(row["refusal"])["sentence"]
-        assert await fetch_value("SELECT spent_micro FROM dataset") == 0
-        assert len(await build_requests.list_requests("lyon")) == 1
+    await build_requests.ask_for_build(
+        "lyon", START, END, request_id=uuid.uuid4(), by="Sam", note_fr="Plus tard.", note_en="Later.", publish=True
+    )
+    await build_requests.run_requests()
+    states = await fetch("SELECT revision, state, note_en FROM release ORDER BY revision")
+    assert [tuple(state) for state in states] == [(1, "assessed", ""), (2, "sealed", "Later.")]
 
-    run(story)
+
+async def test_what_a_build_refuses_is_read_beside_the_request() -> None:
+    await declare()
+    await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await build_requests.run_requests()
+    row = await fetch_one("SELECT * FROM build_request")
+    assert row
+    assert row["release"] is None
+    assert json.loads(row["refusal"])["sentence"]
+    assert await fetch_value("SELECT spent_micro FROM dataset") == 0
+    assert len(await build_requests.list_requests("lyon")) == 1
 
 
 @pytest.mark.parametrize("hours", [1, 13])
-def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
-    run: Run, tmp_path: Path, hours: int
+async def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
+    tmp_path: Path, hours: int
 ) -> None:
     """So many hours after midnight; from noon on, a day that has not come is told once, and is asked for if it comes."""
-
-    async def story() -> None:
+    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
+    with clock.shifted(midnight + dt.timedelta(hours=hours) - clock.now()):
         await declare(grain="day")
         await build_requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == 0
@@ -183,90 +172,83 @@ def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
         await build_requests.refresh_datasets()
         assert await fetch_value("SELECT count(*) FROM build_request") == before + 2
 
-    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
-    with clock.shifted(midnight + dt.timedelta(hours=hours) - clock.now()):
-        run(story)
-
 
 def strict(page: Any) -> str:
     html5lib.HTMLParser(strict=True).parse(page.text)
     return text_of(page)
 
 
-def test_a_steward_goes_from_definition_to_revocation(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        await declare()
-        await crowd(tmp_path)
-        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
-        await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
-        form = {
-            "code": "lyon-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
-            "description_en": "Who.", "area": "Lyon", "zones": "\n".join(ZONES), "age_bands": ", ".join(BANDS),
-            "h3_resolution": str(RESOLUTION), "grain": "day", "unit": "release", "mechanism": "gaussian", "delta_exponent": "9",
-            "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6,5", "half_life_days": "30", "editions": "4, 16",
-            "parent_resolution": "0", "max_zones": "0",
-        }  # fmt: skip
-        async with Browser() as sam, Browser() as ada:
-            await sam.sign_in("sam@partage.example")
-            await ada.sign_in("ada@partage.example")
-            strict(await sam.get("/en/steward/datasets/new"))
-            wrong = await sam.submit("/en/steward/datasets", form | {"epsilon": "much"})
-            assert wrong.status_code == 422
-            assert "An epsilon is a number" in strict(wrong)
-            assert "lyon-day" in wrong.text, "what was typed is not lost"
-            assert (await ada.submit("/en/steward/datasets", form)).status_code == 403
-            for _ in range(2):
-                made = await sam.submit("/en/steward/datasets", form)
-                assert made.headers["location"] == "/en/steward/datasets/lyon-day"
-            row = await fetch_one("SELECT * FROM dataset WHERE code = 'lyon-day'")
-            assert row
-            assert (row["epsilon_micro"], row["budget_micro"], row["edition_multiples"]) == (
-                2_000_000,
-                6_500_000,
-                [4, 16],
-            )
-            assert "ε 0" in strict(await sam.get("/fr/steward/datasets/lyon-day"))
-            nights = form | {"code": "lyon-nights", "product": "stays", "parent_resolution": "0", "max_zones": "0"}
-            assert "Only presence" in strict(await sam.submit("/en/steward/datasets", nights | {"max_zones": "3"}))
-            assert (await sam.submit("/en/steward/datasets", nights)).status_code == 303
-            assert await fetch_value("SELECT product FROM dataset WHERE code = 'lyon-nights'") == "stays"
-            assert "nuitées" in strict(await sam.get("/fr/steward/datasets/lyon-nights"))
+async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> None:
+    await declare()
+    await crowd(tmp_path)
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
+    form = {
+        "code": "lyon-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
+        "description_en": "Who.", "area": "Lyon", "zones": "\n".join(ZONES), "age_bands": ", ".join(BANDS),
+        "h3_resolution": str(RESOLUTION), "grain": "day", "unit": "release", "mechanism": "gaussian", "delta_exponent": "9",
+        "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6,5", "half_life_days": "30", "editions": "4, 16",
+        "parent_resolution": "0", "max_zones": "0",
+    }  # fmt: skip
+    async with Browser() as sam, Browser() as ada:
+        await sam.sign_in("sam@partage.example")
+        await ada.sign_in("ada@partage.example")
+        strict(await sam.get("/en/steward/datasets/new"))
+        wrong = await sam.submit("/en/steward/datasets", form | {"epsilon": "much"})
+        assert wrong.status_code == 422
+        assert "An epsilon is a number" in strict(wrong)
+        assert "lyon-day" in wrong.text, "what was typed is not lost"
+        assert (await ada.submit("/en/steward/datasets", form)).status_code == 403
+        for _ in range(2):
+            made = await sam.submit("/en/steward/datasets", form)
+            assert made.headers["location"] == "/en/steward/datasets/lyon-day"
+        row = await fetch_one("SELECT * FROM dataset WHERE code = 'lyon-day'")
+        assert row
+        assert (row["epsilon_micro"], row["budget_micro"], row["edition_multiples"]) == (
+            2_000_000,
+            6_500_000,
+            [4, 16],
+        )
+        assert "ε 0" in strict(await sam.get("/fr/steward/datasets/lyon-day"))
+        nights = form | {"code": "lyon-nights", "product": "stays", "parent_resolution": "0", "max_zones": "0"}
+        assert "Only presence" in strict(await sam.submit("/en/steward/datasets", nights | {"max_zones": "3"}))
+        assert (await sam.submit("/en/steward/datasets", nights)).status_code == 303
+        assert await fetch_value("SELECT product FROM dataset WHERE code = 'lyon-nights'") == "stays"
+        assert "nuitées" in strict(await sam.get("/fr/steward/datasets/lyon-nights"))
 
-            assert (await sam.submit("/en/steward/datasets/lyon-day/cadence", {"cadence": "week"})).status_code == 303
-            asked = await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD | {"first_day": "soon"})
-            assert "A day is written as" in strict(asked)
-            assert (await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD)).status_code == 303
-            assert "waiting for a worker" in strict(await sam.get("/en/steward/datasets/lyon-day"))
-            await build_requests.run_requests()
-            release = await fetch_value("SELECT id FROM release")
-            path = f"/en/steward/releases/{release}"
-            page = strict(await sam.get(path))
-            assert "Passed the gate" in page
-            assert "singling out" in page
-            assert "Publish this release" in page
-            assert "Publish this release" not in strict(await ada.get(path))
-            in_french = strict(await sam.get(f"/fr/steward/releases/{release}"))
-            assert "heures retrouvées de la publication" in in_french
-            assert "_" not in in_french.split("Couverture")[0].split("WP216")[1], "a figure's name that has no words"
+        assert (await sam.submit("/en/steward/datasets/lyon-day/cadence", {"cadence": "week"})).status_code == 303
+        asked = await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD | {"first_day": "soon"})
+        assert "A day is written as" in strict(asked)
+        assert (await sam.submit("/en/steward/datasets/lyon-day/builds", PERIOD)).status_code == 303
+        assert "waiting for a worker" in strict(await sam.get("/en/steward/datasets/lyon-day"))
+        await build_requests.run_requests()
+        release = await fetch_value("SELECT id FROM release")
+        path = f"/en/steward/releases/{release}"
+        page = strict(await sam.get(path))
+        assert "Passed the gate" in page
+        assert "singling out" in page
+        assert "Publish this release" in page
+        assert "Publish this release" not in strict(await ada.get(path))
+        in_french = strict(await sam.get(f"/fr/steward/releases/{release}"))
+        assert "heures retrouvées de la publication" in in_french
+        assert "_" not in in_french.split("Couverture")[0].split("WP216")[1], "a figure's name that has no words"
 
-            signed = (await ada.get(f"{path}/dossier.json")).json()
-            document, key = signed["document"].encode(), bytes.fromhex(signed["public_key"])
-            assert verify(document, bytes.fromhex(signed["signature"]), key)
-            assert not verify(document + b" ", bytes.fromhex(signed["signature"]), key)
+        signed = (await ada.get(f"{path}/dossier.json")).json()
+        document, key = signed["document"].encode(), bytes.fromhex(signed["public_key"])
+        assert verify(document, bytes.fromhex(signed["signature"]), key)
+        assert not verify(document + b" ", bytes.fromhex(signed["signature"]), key)
 
-            assert (await ada.submit(f"{path}/publish", {})).status_code == 403
-            for _ in range(2):
-                assert (await sam.submit(f"{path}/publish", {})).status_code == 303
-            sealed = await fetch_one("SELECT state, sealed_by FROM release")
-            assert sealed
-            assert tuple(sealed) == ("sealed", "Sam")
-            assert await fetch_value("SELECT count(*) FROM edition") == 2
-            silent = await sam.submit(f"{path}/revoke", {"reason_fr": "Une erreur.", "reason_en": " "})
-            assert "both languages" in strict(silent)
-            assert "Une erreur." in silent.text
-            assert (
-                await sam.submit(f"{path}/revoke", {"reason_fr": "Une erreur.", "reason_en": "A fault."})
-            ).status_code == 303
-            assert "A fault." in strict(await ada.get(path))
-
-    run(story)
+        assert (await ada.submit(f"{path}/publish", {})).status_code == 403
+        for _ in range(2):
+            assert (await sam.submit(f"{path}/publish", {})).status_code == 303
+        sealed = await fetch_one("SELECT state, sealed_by FROM release")
+        assert sealed
+        assert tuple(sealed) == ("sealed", "Sam")
+        assert await fetch_value("SELECT count(*) FROM edition") == 2
+        silent = await sam.submit(f"{path}/revoke", {"reason_fr": "Une erreur.", "reason_en": " "})
+        assert "both languages" in strict(silent)
+        assert "Une erreur." in silent.text
+        assert (
+            await sam.submit(f"{path}/revoke", {"reason_fr": "Une erreur.", "reason_en": "A fault."})
+        ).status_code == 303
+        assert "A fault." in strict(await ada.get(path))

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,11 +19,6 @@ from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 def command(files: dict[str, str], *, largest_file: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,31 +60,25 @@ async def ends_well(files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("largest", [1_000, *(pytest.param(n, marks=pytest.mark.deep) for n in (100, 4_000))])
-def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(run: Run, tmp_path: Path, largest: int) -> None:
-    async def story() -> None:
-        files = await ready(tmp_path)
-        said = one_sentence(await asyncio.to_thread(command, files, largest_file=largest))
-        assert "disk is full" in said
-        assert await fetch_value("SELECT count(*) FROM release WHERE state = 'sealed'") == 0
-        await ends_well(files)
-
-    run(story)
+async def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(tmp_path: Path, largest: int) -> None:
+    files = await ready(tmp_path)
+    said = one_sentence(await asyncio.to_thread(command, files, largest_file=largest))
+    assert "disk is full" in said
+    assert await fetch_value("SELECT count(*) FROM release WHERE state = 'sealed'") == 0
+    await ends_well(files)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("name", ["events", "subscribers"])
 @pytest.mark.parametrize("harm", ["cut", "flipped", "gone"])
-def test_damaged_inputs_are_named_and_cost_nothing(run: Run, tmp_path: Path, name: str, harm: str) -> None:
-    async def story() -> None:
-        files = await ready(tmp_path)
-        good = await asyncio.to_thread(damage, Path(files[name]), harm)
-        said = one_sentence(await asyncio.to_thread(command, files))
-        assert name in said
-        assert await fetch_value("SELECT spent_micro FROM dataset") == 0
-        await asyncio.to_thread(Path(files[name]).write_bytes, good)
-        await ends_well(files)
-
-    run(story)
+async def test_damaged_inputs_are_named_and_cost_nothing(tmp_path: Path, name: str, harm: str) -> None:
+    files = await ready(tmp_path)
+    good = await asyncio.to_thread(damage, Path(files[name]), harm)
+    said = one_sentence(await asyncio.to_thread(command, files))
+    assert name in said
+    assert await fetch_value("SELECT spent_micro FROM dataset") == 0
+    await asyncio.to_thread(Path(files[name]).write_bytes, good)
+    await ends_well(files)
 
 
 def damage(path: Path, harm: str) -> bytes:
@@ -104,51 +92,41 @@ def damage(path: Path, harm: str) -> bytes:
     return good
 
 
-def test_a_store_that_went_is_said_and_costs_one_spend(run: Run, tmp_path: Path) -> None:
+async def test_a_store_that_went_is_said_and_costs_one_spend(tmp_path: Path) -> None:
     """The operator's bucket is where nobody can write: a path below a file."""
-
-    async def story() -> None:
-        files = await ready(tmp_path)
-        (tmp_path / "no folder").write_text("a file")
-        gone = {"PARTAGE_OBJECTS": f"file://{tmp_path}/no%20folder/bucket"}
-        said = one_sentence(await asyncio.to_thread(lambda: command(files, **gone)))
-        assert "object store cannot be opened" in said
-        assert await fetch_value("SELECT count(*) FROM release WHERE state <> 'spent'") == 0
-        await ends_well(files)
-
-    run(story)
+    files = await ready(tmp_path)
+    (tmp_path / "no folder").write_text("a file")
+    gone = {"PARTAGE_OBJECTS": f"file://{tmp_path}/no%20folder/bucket"}
+    said = one_sentence(await asyncio.to_thread(lambda: command(files, **gone)))
+    assert "object store cannot be opened" in said
+    assert await fetch_value("SELECT count(*) FROM release WHERE state <> 'spent'") == 0
+    await ends_well(files)
 
 
-def test_kept_cells_that_were_damaged_or_went_are_never_published(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        files = await ready(tmp_path)
-        release = await actions.build("lyon", **files, **PERIOD, publish=False)
-        key = object_store.private_key(release, "cells.parquet")
-        kept = await object_store.get(key)
-        await object_store.put(key, kept[:-9] + b"x" + kept[-8:])
-        with pytest.raises(Conflict, match="not the ones recorded"):
-            await publishing.publish(release, by="Ada")
-        assert "not the ones recorded" in one_sentence(await asyncio.to_thread(command, files))
-        folder = Path(settings().objects.removeprefix("file://")) / Path(key).parent
-        shutil.move(folder, tmp_path / "away")
-        with pytest.raises(NotFound, match="not in the store"):
-            await publishing.publish(release, by="Ada")
-        assert (await queries.get_release(release))["state"] == "assessed"
-        with pytest.raises(NotFound):
-            await object_store.get(object_store.cells_key(release))
-        shutil.move(tmp_path / "away", folder)
-        await object_store.put(key, kept)
-        await ends_well(files)
-
-    run(story)
+async def test_kept_cells_that_were_damaged_or_went_are_never_published(tmp_path: Path) -> None:
+    files = await ready(tmp_path)
+    release = await actions.build("lyon", **files, **PERIOD, publish=False)
+    key = object_store.private_key(release, "cells.parquet")
+    kept = await object_store.get(key)
+    await object_store.put(key, kept[:-9] + b"x" + kept[-8:])
+    with pytest.raises(Conflict, match="not the ones recorded"):
+        await publishing.publish(release, by="Ada")
+    assert "not the ones recorded" in one_sentence(await asyncio.to_thread(command, files))
+    folder = Path(settings().objects.removeprefix("file://")) / Path(key).parent
+    shutil.move(folder, tmp_path / "away")
+    with pytest.raises(NotFound, match="not in the store"):
+        await publishing.publish(release, by="Ada")
+    assert (await queries.get_release(release))["state"] == "assessed"
+    with pytest.raises(NotFound):
+        await object_store.get(object_store.cells_key(release))
+    shutil.move(tmp_path / "away", folder)
+    await object_store.put(key, kept)
+    await ends_well(files)
 
 
-def test_two_commands_at_once_are_one_build(run: Run, tmp_path: Path) -> None:
-    async def story() -> None:
-        files = await ready(tmp_path)
-        both = await asyncio.gather(*(asyncio.to_thread(command, files) for _ in range(2)))
-        assert [ended.returncode for ended in both] == [0, 0], [ended.stderr for ended in both]
-        assert both[0].stdout == both[1].stdout
-        await ends_well(files)
-
-    run(story)
+async def test_two_commands_at_once_are_one_build(tmp_path: Path) -> None:
+    files = await ready(tmp_path)
+    both = await asyncio.gather(*(asyncio.to_thread(command, files) for _ in range(2)))
+    assert [ended.returncode for ended in both] == [0, 0], [ended.stderr for ended in both]
+    assert both[0].stdout == both[1].stdout
+    await ends_well(files)

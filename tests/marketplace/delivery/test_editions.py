@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import html5lib
 import pyarrow as pa
@@ -33,11 +32,6 @@ from tests.marketplace.purchases.shop import (
     some_cells,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 
 async def coarsen(release: uuid.UUID, level: int, multiple: int) -> bytes:
     """Publish a coarser edition of a sealed release, with cells of its own."""
@@ -56,58 +50,52 @@ async def coarsen(release: uuid.UUID, level: int, multiple: int) -> bytes:
     return data
 
 
-def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_prices(run: Run) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        for level, multiple in ((1, 50), (2, 5_000)):
-            await coarsen(release, level, multiple)
-        row = await get_listed_release("lyon", release)
-        editions = await catalogue.editions_now(row, now=clock.now())
-        prices = [edition.priced.amount_minor for edition in editions]
-        assert [edition.level for edition in editions] == [0, 1, 2]
-        assert prices[0] > prices[1] > prices[2]
-        assert prices[0] == (await catalogue.price_now(row, now=clock.now())).amount_minor
-        listed = [
-            Offer(f"level {edition.level}", edition.priced.amount_minor, frozenset({"lyon"}),
-                  edition.noise_variance_micro, family=str(release))
-            for edition in editions
-        ]  # fmt: skip
-        assert find_arbitrage(listed) is None
-
-    run(story)
+async def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_prices() -> None:
+    release = await open_shop()
+    for level, multiple in ((1, 50), (2, 5_000)):
+        await coarsen(release, level, multiple)
+    row = await get_listed_release("lyon", release)
+    editions = await catalogue.editions_now(row, now=clock.now())
+    prices = [edition.priced.amount_minor for edition in editions]
+    assert [edition.level for edition in editions] == [0, 1, 2]
+    assert prices[0] > prices[1] > prices[2]
+    assert prices[0] == (await catalogue.price_now(row, now=clock.now())).amount_minor
+    listed = [
+        Offer(f"level {edition.level}", edition.priced.amount_minor, frozenset({"lyon"}),
+              edition.noise_variance_micro, family=str(release))
+        for edition in editions
+    ]  # fmt: skip
+    assert find_arbitrage(listed) is None
 
 
 @pytest.mark.usefixtures("stripe")
-def test_an_edition_is_bought_and_fetched_as_itself(run: Run) -> None:
-    async def story() -> None:
-        release, partner = await open_shop(), await make_buyer()
-        data = await coarsen(release, 1, 50)
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            shown = await browser.get("/en/datasets/lyon")
-            html5lib.HTMLParser(strict=True).parse(shown.text)
-            assert "Coarser for less" in text_of(shown)
-            asked = await browser.submit("/en/datasets/lyon/quotes", {"release": str(release), "level": "1"})
-            quote = uuid.UUID(asked.headers["location"].rpartition("/")[2])
-            assert "Edition 1" in text_of(await browser.get(f"/en/quotes/{quote}"))
-            row = await get_quote(quote, partner)
-            assert row.level == 1
-            assert row.amount_minor < await price_of(release)
-            catalogue.recompute(row)
-            ordered = await click_order(browser, quote)
-            assert (await pay(ordered.headers["location"])).status_code == 303
-            await jobs()
-            order = (await order_of(quote))["id"]
-            entitlement = await fetch_value("SELECT id FROM entitlement")
-            got = await browser.get(f"/en/entitlements/{entitlement}/download?format=parquet")
-            assert got.content == data
-            assert got.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
-            assert "edition-1.parquet" in got.headers["content-disposition"]
-            text = (await browser.get(f"/en/entitlements/{entitlement}/download?format=csv")).text
-            assert len(text.splitlines()) == 101
-            assert "Edition 1" in text_of(await browser.get(f"/en/orders/{order}"))
-
-    run(story)
+async def test_an_edition_is_bought_and_fetched_as_itself() -> None:
+    release, partner = await open_shop(), await make_buyer()
+    data = await coarsen(release, 1, 50)
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        shown = await browser.get("/en/datasets/lyon")
+        html5lib.HTMLParser(strict=True).parse(shown.text)
+        assert "Coarser for less" in text_of(shown)
+        asked = await browser.submit("/en/datasets/lyon/quotes", {"release": str(release), "level": "1"})
+        quote = uuid.UUID(asked.headers["location"].rpartition("/")[2])
+        assert "Edition 1" in text_of(await browser.get(f"/en/quotes/{quote}"))
+        row = await get_quote(quote, partner)
+        assert row.level == 1
+        assert row.amount_minor < await price_of(release)
+        catalogue.recompute(row)
+        ordered = await click_order(browser, quote)
+        assert (await pay(ordered.headers["location"])).status_code == 303
+        await jobs()
+        order = (await order_of(quote))["id"]
+        entitlement = await fetch_value("SELECT id FROM entitlement")
+        got = await browser.get(f"/en/entitlements/{entitlement}/download?format=parquet")
+        assert got.content == data
+        assert got.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
+        assert "edition-1.parquet" in got.headers["content-disposition"]
+        text = (await browser.get(f"/en/entitlements/{entitlement}/download?format=csv")).text
+        assert len(text.splitlines()) == 101
+        assert "Edition 1" in text_of(await browser.get(f"/en/orders/{order}"))
 
 
 async def price_of(release: uuid.UUID) -> int:
@@ -115,62 +103,56 @@ async def price_of(release: uuid.UUID) -> int:
     return (await catalogue.price_now(row, now=clock.now())).amount_minor
 
 
-def test_an_edition_that_is_not_there_and_a_quote_for_something_else_are_refused(run: Run) -> None:
-    async def story() -> None:
-        release, partner = await open_shop(), await make_buyer()
-        await coarsen(release, 1, 50)
-        with pytest.raises(NotFound, match="no such edition"):
-            await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=2)
-        once = uuid.uuid4()
-        for _ in range(2):
-            await catalogue.quote(partner, release, quote_id=once, level=1)
-        with pytest.raises(Conflict, match="already exists"):
-            await catalogue.quote(partner, release, quote_id=once)
-
-    run(story)
+async def test_an_edition_that_is_not_there_and_a_quote_for_something_else_are_refused() -> None:
+    release, partner = await open_shop(), await make_buyer()
+    await coarsen(release, 1, 50)
+    with pytest.raises(NotFound, match="no such edition"):
+        await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=2)
+    once = uuid.uuid4()
+    for _ in range(2):
+        await catalogue.quote(partner, release, quote_id=once, level=1)
+    with pytest.raises(Conflict, match="already exists"):
+        await catalogue.quote(partner, release, quote_id=once)
 
 
 @pytest.mark.usefixtures("stripe")
-def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_holders_read_why(run: Run) -> None:
-    async def story() -> None:
-        release, partner = await open_shop(), await make_buyer()
-        await coarsen(release, 1, 50)
-        async with Browser() as browser, Browser() as machine:
-            await browser.sign_in("atelier@partner.example")
-            bought = await buy(browser, partner, release)
-            entitlement = await fetch_value("SELECT id FROM entitlement")
-            path = f"/en/entitlements/{entitlement}/download?format=parquet"
-            assert (await browser.get(path)).status_code == 200
-            open_before = await ask(partner, release)
-            for _ in range(2):
-                await revoke(
-                    release, reason_fr="Une antenne était mal placée.", reason_en="An antenna was misplaced.", by="Sam"
-                )
-            with pytest.raises(Conflict, match="called back"):
-                await catalogue.quote(partner, release, quote_id=uuid.uuid4())
-            with pytest.raises(Conflict, match="called back"):
-                await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=1)
-            refused = await click_order(browser, open_before)
-            assert refused.status_code == Conflict.status
-            assert "called back" in text_of(refused)
-            assert await fetch_value("SELECT count(*) FROM purchase_order") == 1
-            gone = await browser.get(path)
-            assert gone.status_code == Expired.status
-            assert "called back" in text_of(gone)
-            assert (await browser.get("/en/datasets/lyon")).status_code == 404
-            assert "/datasets/lyon" not in (await browser.get("/en/catalogue")).text
-            for language, why in (("en", "An antenna was misplaced."), ("fr", "Une antenne était mal placée.")):
-                notice = await browser.get(f"/{language}/orders/{bought['id']}")
-                html5lib.HTMLParser(strict=True).parse(notice.text)
-                assert why in text_of(notice)
-            assert "Called back An antenna was misplaced." in text_of(await browser.get("/en/orders"))
-            key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
-            headers = {"authorization": f"Bearer {key}"}
-            [told] = (await machine.client.get("/api/v1/entitlements", headers=headers)).json()["entitlements"]
-            assert told["recalled_at"]
-            assert (told["recalled_fr"], told["recalled_en"]) == (
-                "Une antenne était mal placée.",
-                "An antenna was misplaced.",
+async def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_its_holders_read_why() -> None:
+    release, partner = await open_shop(), await make_buyer()
+    await coarsen(release, 1, 50)
+    async with Browser() as browser, Browser() as machine:
+        await browser.sign_in("atelier@partner.example")
+        bought = await buy(browser, partner, release)
+        entitlement = await fetch_value("SELECT id FROM entitlement")
+        path = f"/en/entitlements/{entitlement}/download?format=parquet"
+        assert (await browser.get(path)).status_code == 200
+        open_before = await ask(partner, release)
+        for _ in range(2):
+            await revoke(
+                release, reason_fr="Une antenne était mal placée.", reason_en="An antenna was misplaced.", by="Sam"
             )
-
-    run(story)
+        with pytest.raises(Conflict, match="called back"):
+            await catalogue.quote(partner, release, quote_id=uuid.uuid4())
+        with pytest.raises(Conflict, match="called back"):
+            await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=1)
+        refused = await click_order(browser, open_before)
+        assert refused.status_code == Conflict.status
+        assert "called back" in text_of(refused)
+        assert await fetch_value("SELECT count(*) FROM purchase_order") == 1
+        gone = await browser.get(path)
+        assert gone.status_code == Expired.status
+        assert "called back" in text_of(gone)
+        assert (await browser.get("/en/datasets/lyon")).status_code == 404
+        assert "/datasets/lyon" not in (await browser.get("/en/catalogue")).text
+        for language, why in (("en", "An antenna was misplaced."), ("fr", "Une antenne était mal placée.")):
+            notice = await browser.get(f"/{language}/orders/{bought['id']}")
+            html5lib.HTMLParser(strict=True).parse(notice.text)
+            assert why in text_of(notice)
+        assert "Called back An antenna was misplaced." in text_of(await browser.get("/en/orders"))
+        key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+        headers = {"authorization": f"Bearer {key}"}
+        [told] = (await machine.client.get("/api/v1/entitlements", headers=headers)).json()["entitlements"]
+        assert told["recalled_at"]
+        assert (told["recalled_fr"], told["recalled_en"]) == (
+            "Une antenne était mal placée.",
+            "An antenna was misplaced.",
+        )

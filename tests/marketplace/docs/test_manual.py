@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +15,6 @@ from marketplace.errors import NotFound
 from marketplace.jobs.timetable import jobs
 from marketplace.settings import Settings
 from tests.marketplace.identity.site import Browser
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [(part, name) for part, names in manual.PARTS.items() for name in names]
@@ -82,17 +78,14 @@ def test_a_page_that_is_not_there_is_refused() -> None:
             manual.read_page(part, name)
 
 
-def test_the_manual_is_served_in_both_languages(run: Callable[..., None]) -> None:
-    async def story() -> None:
-        async with Browser() as visitor:
-            for language, word in (("en", "Reference"), ("fr", "Référence")):
-                shown = await visitor.get(f"/{language}/docs")
+async def test_the_manual_is_served_in_both_languages() -> None:
+    async with Browser() as visitor:
+        for language, word in (("en", "Reference"), ("fr", "Référence")):
+            shown = await visitor.get(f"/{language}/docs")
+            assert shown.status_code == 200
+            assert word in shown.text
+            for part, name in PAGES:
+                shown = await visitor.get(f"/{language}/docs/{part}/{name}")
                 assert shown.status_code == 200
-                assert word in shown.text
-                for part, name in PAGES:
-                    shown = await visitor.get(f"/{language}/docs/{part}/{name}")
-                    assert shown.status_code == 200
-                    assert manual.read_page(part, name).title in shown.text
-            assert (await visitor.get("/en/docs/developer/none")).status_code == 404
-
-    run(story)
+                assert manual.read_page(part, name).title in shown.text
+        assert (await visitor.get("/en/docs/developer/none")).status_code == 404

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,10 +17,6 @@ from marketplace.errors import Invalid
 from marketplace.identity import vault
 from tests.marketplace.earnings import payees, sales
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[..., Any]
 KEYS = "old:" + "11" * 32
 ROTATED = "new:" + "22" * 32 + "," + KEYS
 
@@ -122,8 +117,8 @@ async def everything_stored() -> str:
     return "".join([str(dict(row)) for table in tables for row in await fetch(f"SELECT * FROM {table}")])
 
 
-def test_neither_name_nor_iban_is_stored_in_the_clear(run: Run) -> None:
-    async def story() -> None:
+async def test_neither_name_nor_iban_is_stored_in_the_clear() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -135,12 +130,9 @@ def test_neither_name_nor_iban_is_stored_in_the_clear(run: Run) -> None:
         assert "Lef" not in stored
         assert await fetch_value("SELECT last_four FROM bank_details") == payees.iban_of(1)[-4:]
 
+
+async def test_a_new_key_seals_everything_anew_and_the_old_one_can_go() -> None:
     with payees.paying():
-        run(story)
-
-
-def test_a_new_key_seals_everything_anew_and_the_old_one_can_go(run: Run) -> None:
-    async def story() -> None:
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1})
         with payees.paying(PARTAGE_IDENTITY_KEYS=KEYS):
@@ -154,16 +146,13 @@ def test_a_new_key_seals_everything_anew_and_the_old_one_can_go(run: Run) -> Non
             sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
             assert payees.iban_of(2).encode() in await payees.file_of(sent)
 
-    with payees.paying():
-        run(story)
 
-
-def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_anew(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+async def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_anew(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bank_details, "RESEALED_AT_ONCE", 1)
 
-    async def story() -> None:
+    with payees.paying():
         with payees.paying(PARTAGE_IDENTITY_KEYS="lost:" + "33" * 32):
             await sales.open_shop()
             await payees.earn({1: 1, 2: 1, 3: 1})
@@ -176,12 +165,9 @@ def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_anew(
         rows = await fetch("SELECT key_id FROM bank_details ORDER BY subscriber")
         assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
 
+
+async def test_ended_details_are_forgotten_after_thirteen_months_and_not_while_a_payout_needs_them() -> None:
     with payees.paying():
-        run(story)
-
-
-def test_ended_details_are_forgotten_after_thirteen_months_and_not_while_a_payout_needs_them(run: Run) -> None:
-    async def story() -> None:
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1})
         await payees.give_details(1, 2)
@@ -197,9 +183,6 @@ def test_ended_details_are_forgotten_after_thirteen_months_and_not_while_a_payou
         assert row
         assert (row["sealed"], row["fingerprint"], row["last_four"]) == (None, "", payees.iban_of(2)[-4:])
         assert await fetch_value("SELECT sealed IS NOT NULL FROM bank_details WHERE subscriber = 1")
-
-    with payees.paying():
-        run(story)
 
 
 def test_the_schema_is_checked_piece_by_piece() -> None:

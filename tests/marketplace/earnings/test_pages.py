@@ -7,7 +7,7 @@ import datetime as dt
 import re
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import html5lib
 import httpx
@@ -23,9 +23,7 @@ from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-    Run = Callable[..., Any]
+    from collections.abc import AsyncIterator
 
 
 @asynccontextmanager
@@ -66,191 +64,153 @@ async def one_sale() -> uuid.UUID:
     return licence
 
 
-def test_who_is_not_signed_in_is_asked_to_sign_in(run: Run) -> None:
-    async def story() -> None:
-        async with visiting() as nobody:
-            for path in (
-                "/earnings",
-                "/consent",
-                f"/earnings/shares/{uuid.uuid4()}",
-                f"/consent/receipts/{uuid.uuid4()}",
-            ):
-                answer = await nobody.get(f"/en{path}")
-                assert answer.status_code == 303
-                assert "/en/sign-in" in answer.headers["location"]
-
-    run(story)
+async def test_who_is_not_signed_in_is_asked_to_sign_in() -> None:
+    async with visiting() as nobody:
+        for path in (
+            "/earnings",
+            "/consent",
+            f"/earnings/shares/{uuid.uuid4()}",
+            f"/consent/receipts/{uuid.uuid4()}",
+        ):
+            answer = await nobody.get(f"/en{path}")
+            assert answer.status_code == 303
+            assert "/en/sign-in" in answer.headers["location"]
 
 
-def test_staff_have_no_earnings(run: Run) -> None:
-    async def story() -> None:
-        async with visiting(role="finance") as clerk:
-            for path in ("/en/earnings", "/en/consent"):
-                assert (await clerk.get(path)).status_code == 403
-
-    run(story)
+async def test_staff_have_no_earnings() -> None:
+    async with visiting(role="finance") as clerk:
+        for path in ("/en/earnings", "/en/consent"):
+            assert (await clerk.get(path)).status_code == 403
 
 
-def test_earnings_show_held_then_mine(run: Run) -> None:
-    async def story() -> None:
-        await one_sale()
-        async with visiting(4) as ada:
-            answer = await ada.get("/en/earnings")
-            assert answer.status_code == 200
-            assert "Held €6.917143" in words(answer)
-            assert "Yours now €0.000000" in words(answer)
-            assert "Acme" not in answer.text
-            with clock.shifted(dt.timedelta(days=15)):
-                await release_shares()
-            assert "Yours now €6.917143" in words(await ada.get("/en/earnings"))
-            french = words(await ada.get("/fr/earnings"))
-            assert "À vous dès maintenant 6,917143 €" in french
-            year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'hold'")
-            assert "Together €6.917143" in words(await ada.get(f"/en/earnings/statements/{year}"))
-            assert (await ada.get("/en/earnings/statements/1999")).status_code == 404
-
-    run(story)
+async def test_earnings_show_held_then_mine() -> None:
+    await one_sale()
+    async with visiting(4) as ada:
+        answer = await ada.get("/en/earnings")
+        assert answer.status_code == 200
+        assert "Held €6.917143" in words(answer)
+        assert "Yours now €0.000000" in words(answer)
+        assert "Acme" not in answer.text
+        with clock.shifted(dt.timedelta(days=15)):
+            await release_shares()
+        assert "Yours now €6.917143" in words(await ada.get("/en/earnings"))
+        french = words(await ada.get("/fr/earnings"))
+        assert "À vous dès maintenant 6,917143 €" in french
+        year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'hold'")
+        assert "Together €6.917143" in words(await ada.get(f"/en/earnings/statements/{year}"))
+        assert (await ada.get("/en/earnings/statements/1999")).status_code == 404
 
 
-def test_a_share_tells_the_whole_chain(run: Run) -> None:
-    async def story() -> None:
-        licence = await one_sale()
-        async with visiting(4) as ada:
-            told = words(await ada.get(f"/en/earnings/shares/{licence}"))
-            for step in ("€100.01", "−€3.18", "€96.83", "50% of what is left", "€48.42", "fewer than 100", "€6.917143"):
-                assert step in told, step
-            assert "a vetted partner" in told
-            await sales.refund(licence)
-            await cancel_shares()
-            assert "the sale was refunded" in words(await ada.get(f"/en/earnings/shares/{licence}"))
-            assert "À vous" not in words(await ada.get(f"/fr/earnings/shares/{licence}"))
-
-    run(story)
+async def test_a_share_tells_the_whole_chain() -> None:
+    licence = await one_sale()
+    async with visiting(4) as ada:
+        told = words(await ada.get(f"/en/earnings/shares/{licence}"))
+        for step in ("€100.01", "−€3.18", "€96.83", "50% of what is left", "€48.42", "fewer than 100", "€6.917143"):
+            assert step in told, step
+        assert "a vetted partner" in told
+        await sales.refund(licence)
+        await cancel_shares()
+        assert "the sale was refunded" in words(await ada.get(f"/en/earnings/shares/{licence}"))
+        assert "À vous" not in words(await ada.get(f"/fr/earnings/shares/{licence}"))
 
 
-def test_a_share_of_others_does_not_exist(run: Run) -> None:
-    async def story() -> None:
-        licence = await one_sale()
-        async with visiting(3) as bob:
-            assert (await bob.get(f"/en/earnings/shares/{licence}")).status_code == 404
-            assert (await bob.get(f"/en/earnings/shares/{uuid.uuid4()}")).status_code == 404
-            assert (await bob.get("/en/earnings/shares/none")).status_code == 404
-            assert "No share yet." in words(await bob.get("/en/earnings"))
-
-    run(story)
+async def test_a_share_of_others_does_not_exist() -> None:
+    licence = await one_sale()
+    async with visiting(3) as bob:
+        assert (await bob.get(f"/en/earnings/shares/{licence}")).status_code == 404
+        assert (await bob.get(f"/en/earnings/shares/{uuid.uuid4()}")).status_code == 404
+        assert (await bob.get("/en/earnings/shares/none")).status_code == 404
+        assert "No share yet." in words(await bob.get("/en/earnings"))
 
 
-def test_shares_are_paged(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        release = await sales.seal({1: 1})
-        for number in range(27):
-            await sales.sell(release, 1000 + number)
-        await hold_shares()
-        async with visiting(1) as ada:
-            pages = [await ada.get(f"/en/earnings?page={number}") for number in (1, 2, 3)]
-            assert [page.text.count('href="/en/earnings/shares/') for page in pages] == [25, 2, 0]
-            assert (await ada.get("/en/earnings?page=0")).status_code == 400
-            assert len(pages[0].content) < 150_000
-
-    run(story)
+async def test_shares_are_paged() -> None:
+    await sales.open_shop()
+    release = await sales.seal({1: 1})
+    for number in range(27):
+        await sales.sell(release, 1000 + number)
+    await hold_shares()
+    async with visiting(1) as ada:
+        pages = [await ada.get(f"/en/earnings?page={number}") for number in (1, 2, 3)]
+        assert [page.text.count('href="/en/earnings/shares/') for page in pages] == [25, 2, 0]
+        assert (await ada.get("/en/earnings?page=0")).status_code == 400
+        assert len(pages[0].content) < 150_000
 
 
-def test_one_click_gives_and_one_withdraws_and_repeats_nothing(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        async with visiting(1) as ada:
-            for given in (True, False):
-                (form,) = forms(await ada.get("/en/consent"))
-                assert form["word"] == ("give" if given else "withdraw")
-                answers = [await ada.post("/en/consent", data=form) for _ in range(3)]
-                assert [answer.status_code for answer in answers] == [303] * 3
-                assert answers[0].headers["location"] == "/en/consent"
-                assert await fetch_value("SELECT count(*) FROM consent_record") == (1 if given else 2)
-            told = words(await ada.get("/en/consent"))
-            assert "You have withdrawn." in told
-            assert "first release without you: the next one." in told
-
-    run(story)
-
-
-def test_a_form_that_says_something_else_changes_nothing(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        async with visiting(1) as ada:
+async def test_one_click_gives_and_one_withdraws_and_repeats_nothing() -> None:
+    await sales.open_shop()
+    async with visiting(1) as ada:
+        for given in (True, False):
             (form,) = forms(await ada.get("/en/consent"))
-            for wrong, status in (
-                ({"word": "sell"}, 422), ({"purpose": "no.such"}, 404), ({"form_id": "1"}, 400), ({"_csrf_token": "x"}, 403),
-            ):  # fmt: skip
-                answer = await ada.post("/en/consent", data=form | wrong)
-                assert answer.status_code == status, wrong
-            assert await fetch_value("SELECT count(*) FROM consent_record") == 0
-
-    run(story)
-
-
-def test_withdrawal_shows_the_first_release_without_them(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        now = clock.now()
-        await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
-        await sales.seal({1: 1}, started_at=now - 3 * sales.MONTH)
-        async with visiting(1) as ada:
-            assert "first release without you" not in words(await ada.get("/en/consent"))
-            await consent.withdraw(1, sales.PURPOSE, at=now - 2 * sales.MONTH)
-            assert "Lyon by the hour" in words(await ada.get("/en/consent"))
-            await sales.seal({2: 1}, started_at=now - 2 * sales.MONTH)
-            await sales.seal({2: 1}, started_at=now - sales.MONTH)
-            told = words(await ada.get("/en/consent"))
-            sealed = now - 2 * sales.MONTH + dt.timedelta(hours=1)
-            from marketplace.web.formats import date  # noqa: PLC0415
-
-            assert f"sealed on {date(sealed)}." in told
-
-    run(story)
+            assert form["word"] == ("give" if given else "withdraw")
+            answers = [await ada.post("/en/consent", data=form) for _ in range(3)]
+            assert [answer.status_code for answer in answers] == [303] * 3
+            assert answers[0].headers["location"] == "/en/consent"
+            assert await fetch_value("SELECT count(*) FROM consent_record") == (1 if given else 2)
+        told = words(await ada.get("/en/consent"))
+        assert "You have withdrawn." in told
+        assert "first release without you: the next one." in told
 
 
-def test_the_next_release_is_expected_when_its_period_is_over(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        now = clock.now()
-        await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
-        await sales.seal({1: 1}, started_at=now - dt.timedelta(days=10))
-        await consent.withdraw(1, sales.PURPOSE)
-        async with visiting(1) as ada:
-            assert "the next one, expected after" in words(await ada.get("/en/consent"))
+async def test_a_form_that_says_something_else_changes_nothing() -> None:
+    await sales.open_shop()
+    async with visiting(1) as ada:
+        (form,) = forms(await ada.get("/en/consent"))
+        for wrong, status in (
+            ({"word": "sell"}, 422), ({"purpose": "no.such"}, 404), ({"form_id": "1"}, 400), ({"_csrf_token": "x"}, 403),
+        ):  # fmt: skip
+            answer = await ada.post("/en/consent", data=form | wrong)
+            assert answer.status_code == status, wrong
+        assert await fetch_value("SELECT count(*) FROM consent_record") == 0
 
-    run(story)
+
+async def test_withdrawal_shows_the_first_release_without_them() -> None:
+    await sales.open_shop()
+    now = clock.now()
+    await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
+    await sales.seal({1: 1}, started_at=now - 3 * sales.MONTH)
+    async with visiting(1) as ada:
+        assert "first release without you" not in words(await ada.get("/en/consent"))
+        await consent.withdraw(1, sales.PURPOSE, at=now - 2 * sales.MONTH)
+        assert "Lyon by the hour" in words(await ada.get("/en/consent"))
+        await sales.seal({2: 1}, started_at=now - 2 * sales.MONTH)
+        await sales.seal({2: 1}, started_at=now - sales.MONTH)
+        told = words(await ada.get("/en/consent"))
+        sealed = now - 2 * sales.MONTH + dt.timedelta(hours=1)
+        from marketplace.web.formats import date  # noqa: PLC0415
+
+        assert f"sealed on {date(sealed)}." in told
 
 
-def test_a_receipt_is_signed_and_ones_own(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        receipt = await consent.give(1, sales.PURPOSE)
-        async with visiting(1) as ada, visiting(2) as bob:
-            assert str(receipt) in (await ada.get("/en/consent")).text
-            assert "We count passing by." in words(await ada.get(f"/en/consent/receipts/{receipt}"))
-            signed = (await ada.get(f"/en/consent/receipts/{receipt}.json")).json()
-            document, signature, key = (
-                base64.b64decode(signed[name]) for name in ("canonical", "signature", "public_key")
-            )
-            assert verify(document, signature, key)
-            assert not verify(document + b" ", signature, key)
-            for suffix in ("", ".json"):
-                assert (await bob.get(f"/en/consent/receipts/{receipt}{suffix}")).status_code == 404
-            assert (await ada.get("/en/consent/receipts/none.json")).status_code == 404
+async def test_the_next_release_is_expected_when_its_period_is_over() -> None:
+    await sales.open_shop()
+    now = clock.now()
+    await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
+    await sales.seal({1: 1}, started_at=now - dt.timedelta(days=10))
+    await consent.withdraw(1, sales.PURPOSE)
+    async with visiting(1) as ada:
+        assert "the next one, expected after" in words(await ada.get("/en/consent"))
 
-    run(story)
+
+async def test_a_receipt_is_signed_and_ones_own() -> None:
+    await sales.open_shop()
+    receipt = await consent.give(1, sales.PURPOSE)
+    async with visiting(1) as ada, visiting(2) as bob:
+        assert str(receipt) in (await ada.get("/en/consent")).text
+        assert "We count passing by." in words(await ada.get(f"/en/consent/receipts/{receipt}"))
+        signed = (await ada.get(f"/en/consent/receipts/{receipt}.json")).json()
+        document, signature, key = (base64.b64decode(signed[name]) for name in ("canonical", "signature", "public_key"))
+        assert verify(document, signature, key)
+        assert not verify(document + b" ", signature, key)
+        for suffix in ("", ".json"):
+            assert (await bob.get(f"/en/consent/receipts/{receipt}{suffix}")).status_code == 404
+        assert (await ada.get("/en/consent/receipts/none.json")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/earnings", "/consent"])
-def test_french_pages_have_no_english_left(run: Run, path: str) -> None:
-    async def story() -> None:
-        await one_sale()
-        await consent.give(4, sales.PURPOSE)
-        await consent.withdraw(4, sales.PURPOSE)
-        async with visiting(4) as ada:
-            told = words(await ada.get(f"/fr{path}")) + words(await ada.get("/fr/consent"))
-            assert not re.search(r"\b(your|release|share|until|consent to|withdrawn|receipt)\b", told.lower()), told
-
-    run(story)
+async def test_french_pages_have_no_english_left(path: str) -> None:
+    await one_sale()
+    await consent.give(4, sales.PURPOSE)
+    await consent.withdraw(4, sales.PURPOSE)
+    async with visiting(4) as ada:
+        told = words(await ada.get(f"/fr{path}")) + words(await ada.get("/fr/consent"))
+        assert not re.search(r"\b(your|release|share|until|consent to|withdrawn|receipt)\b", told.lower()), told

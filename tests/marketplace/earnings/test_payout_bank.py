@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,26 +24,22 @@ from tests.marketplace.earnings import payees, sales
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator
 
-    Run = Callable[..., Any]
 IN = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 
 
-def with_a_run(run: Run, story: Callable[[uuid.UUID, Bank], Awaitable[None]], **knobs: Any) -> None:
-    """Send a run that pays three lines 33.33 euros each, and let the story go on with a bank."""
-
-    async def whole() -> None:
+@contextlib.asynccontextmanager
+async def payout_run(**knobs: Any) -> AsyncIterator[tuple[uuid.UUID, Bank]]:
+    """Send a run that pays three lines 33.33 euros each; give it and its bank, whose lines must all be explained at the end."""
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         await payees.give_details(1, 2, 3)
         drafted = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
         bank = Bank(payees.OUR_IBAN, **knobs)
-        await story(drafted, bank)
+        yield drafted, bank
         assert await balance(SUSPENSE) == 0, "every line of the bank's is explained"
-
-    with payees.paying():
-        run(whole)
 
 
 async def states() -> dict[int, tuple[str, str | None]]:
@@ -55,8 +52,8 @@ async def in_the_books() -> tuple[int, int]:
     return -await balance(SUBSCRIBERS_PAYABLE), -await balance(SUBSCRIBERS_IN_TRANSIT)
 
 
-def test_the_file_says_who_is_paid_what_and_is_the_same_each_time(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_the_file_says_who_is_paid_what_and_is_the_same_each_time() -> None:
+    async with payout_run() as (sent, bank):
         first, again = await payees.file_of(sent), await payees.file_of(sent)
         assert first == again
         assert sepa.digest(first) == await fetch_value("SELECT file_sha256 FROM payout_run")
@@ -74,8 +71,6 @@ def test_the_file_says_who_is_paid_what_and_is_the_same_each_time(run: Run) -> N
         assert b"GrpSts>ACCP" in bank.submit(first)
         await settle_all(sent, bank, first)
 
-    with_a_run(run, story)
-
 
 async def settle_all(sent: uuid.UUID, bank: Bank, file: bytes) -> None:
     bank.submit(file)
@@ -83,10 +78,9 @@ async def settle_all(sent: uuid.UUID, bank: Bank, file: bytes) -> None:
     assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
 
 
-def test_an_independent_writer_of_the_same_payments_says_the_same(run: Run) -> None:
+async def test_an_independent_writer_of_the_same_payments_says_the_same() -> None:
     """The library sepaxml builds the file of the same payees; who is paid, how much and from where must be equal, element by element."""
-
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+    async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         ours = etree.fromstring(file)
         theirs = SepaTransfer(
@@ -113,11 +107,9 @@ def test_an_independent_writer_of_the_same_payments_says_the_same(run: Run) -> N
         ]
         await settle_all(sent, bank, file)
 
-    with_a_run(run, story)
 
-
-def test_the_bank_pays_a_run_and_rejects_one_payee(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_the_bank_pays_a_run_and_rejects_one_payee() -> None:
+    async with payout_run(rejects={payees.iban_of(2): "AC04"}) as (sent, bank):
         before = await payees.balance_of(2)
         report = bank.submit(await payees.file_of(sent))
         assert await payouts.take_answer(sent, report, None) == 1
@@ -132,11 +124,9 @@ def test_the_bank_pays_a_run_and_rejects_one_payee(run: Run) -> None:
         assert await fetch_value("SELECT refused_reason FROM bank_details WHERE subscriber = 2") == "AC04"
         assert await payouts.draft() is None, "nobody is paid where a bank refused"
 
-    with_a_run(run, story, rejects={payees.iban_of(2): "AC04"})
 
-
-def test_a_bank_that_books_the_whole_and_gives_back_the_refused(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_a_bank_that_books_the_whole_and_gives_back_the_refused() -> None:
+    async with payout_run(rejects={payees.iban_of(2): "MS03"}, books_gross=True) as (sent, bank):
         report = bank.submit(await payees.file_of(sent))
         await payouts.take_answer(sent, report, None)
         assert await payees.bank_day(bank) == 2
@@ -154,11 +144,9 @@ def test_a_bank_that_books_the_whole_and_gives_back_the_refused(run: Run) -> Non
         await payees.bank_day(bank, 8)
         assert await in_the_books() == (1, 0)
 
-    with_a_run(run, story, rejects={payees.iban_of(2): "MS03"}, books_gross=True)
 
-
-def test_what_the_bank_returns_later_goes_back_and_is_paid_again(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_what_the_bank_returns_later_goes_back_and_is_paid_again() -> None:
+    async with payout_run(returns={payees.iban_of(3): "MS02"}, books_batches=False) as (sent, bank):
         await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None)
         assert await payees.bank_day(bank) == 3
         assert await in_the_books() == (1, 0)
@@ -173,13 +161,10 @@ def test_what_the_bank_returns_later_goes_back_and_is_paid_again(run: Run) -> No
         assert await payees.bank_day(bank, 8) == 1
         assert await in_the_books() == (1, 0)
 
-    with_a_run(run, story, returns={payees.iban_of(3): "MS02"}, books_batches=False)
 
-
-def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice(run: Run) -> None:
+async def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice() -> None:
     """The trap: a bank refuses a repeat as a whole; read as a refusal of the payments, everyone would be paid again."""
-
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+    async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         bank.submit(file)
         repeated = bank.submit(await payees.file_of(sent))
@@ -189,22 +174,18 @@ def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice(run: Run) -> Non
         assert await payees.bank_day(bank) == 1
         assert await balance(BANK) == 100_000_000 - 9999
 
-    with_a_run(run, story)
 
-
-def test_a_file_the_bank_refuses_whole_puts_everything_back(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_a_file_the_bank_refuses_whole_puts_everything_back() -> None:
+    async with payout_run() as (sent, bank):
         bank.iban = "DE89370400440532013000"
         assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 3
         assert await fetch_value("SELECT state FROM payout_run") == "failed"
         assert await in_the_books() == (10_000, 0)
         assert await payouts.draft(), "and everyone is due again: the fault was not theirs"
 
-    with_a_run(run, story)
 
-
-def test_two_take_the_same_answer_at_once(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_two_take_the_same_answer_at_once() -> None:
+    async with payout_run(rejects={payees.iban_of(1): "AC01"}) as (sent, bank):
         report = bank.submit(await payees.file_of(sent))
         done = await asyncio.gather(*[payouts.take_answer(sent, report, None) for _ in range(4)])
         assert sorted(done) == [0, 0, 0, 1]
@@ -214,11 +195,9 @@ def test_two_take_the_same_answer_at_once(run: Run) -> None:
         assert sorted(matched) == [0, 0, 0, 1]
         assert await in_the_books() == (1 + 3333, 0)
 
-    with_a_run(run, story, rejects={payees.iban_of(1): "AC01"})
 
-
-def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money() -> None:
+    async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         twin = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"})
         bank.submit(file)
@@ -226,11 +205,9 @@ def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money(run: Run) -
         assert await payouts.take_answer(sent, twin.submit(file), None) == 0
         assert (await states())[1] == ("settled", None)
 
-    with_a_run(run, story)
 
-
-def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_a_second_debit_for_one_run_stays_with_the_exceptions() -> None:
+    async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         bank.submit(file)
         await payees.bank_day(bank)
@@ -243,11 +220,9 @@ def test_a_second_debit_for_one_run_stays_with_the_exceptions(run: Run) -> None:
         await match_payouts()
         assert await in_the_books() == (1, 0)
 
-    with_a_run(run, story)
 
-
-def test_an_answer_about_something_else_is_refused(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_an_answer_about_something_else_is_refused() -> None:
+    async with payout_run(rejects={payees.iban_of(2): "AC04"}) as (sent, bank):
         file = await payees.file_of(sent)
         report = bank.submit(file)
         for wrong, says in (
@@ -263,24 +238,19 @@ def test_an_answer_about_something_else_is_refused(run: Run) -> None:
         await payouts.take_answer(sent, report, None)
         await payees.bank_day(bank)
 
-    with_a_run(run, story, rejects={payees.iban_of(2): "AC04"})
 
-
-def test_a_file_that_would_differ_is_not_handed_out_again(run: Run) -> None:
-    async def story(sent: uuid.UUID, bank: Bank) -> None:
+async def test_a_file_that_would_differ_is_not_handed_out_again() -> None:
+    async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         with payees.paying(PAYOUT_NAME="Somebody else"), pytest.raises(Conflict, match="differ"):
             await payees.file_of(sent)
         await settle_all(sent, bank, file)
 
-    with_a_run(run, story)
-
 
 @pytest.mark.deep
-def test_a_hundred_thousand_are_paid_in_one_run(run: Run) -> None:
+async def test_a_hundred_thousand_are_paid_in_one_run() -> None:
     """Ten batches in one file, one payee refused, everything settled by ten lines, nothing left under way."""
-
-    async def story() -> None:
+    with payees.paying():
         from tests.benchmarks import payout  # noqa: PLC0415
 
         await payout.payees(payout.PAYEES)
@@ -298,6 +268,3 @@ def test_a_hundred_thousand_are_paid_in_one_run(run: Run) -> None:
         back = await fetch_value("SELECT amount_minor FROM payout WHERE state = 'failed'")
         assert await in_the_books() == (owed - whole + back, 0)
         assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'settled'") == payout.PAYEES - 1
-
-    with payees.paying():
-        run(story)

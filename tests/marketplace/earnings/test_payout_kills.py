@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,21 +19,18 @@ from tests.marketplace.earnings.killed import BANKS_ANSWER
 from tests.support.dying import killed_everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Run = Callable[..., Any]
 
-
-def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> dict[str, int]:
+async def killed_through(database_url: str, tmp_path: Path, every: int) -> dict[str, int]:
     """Take one run from its draft to the statement that returns a part, killed on its way through each step."""
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS02"})
     deaths: dict[str, int] = {}
 
-    def kill(step: str, file: bytes = b"") -> None:
+    async def kill(step: str, file: bytes = b"") -> None:
         (tmp_path / "answer").write_bytes(file)
         os.environ[BANKS_ANSWER] = str(tmp_path / "answer")
-        died = killed_everywhere("tests.marketplace.earnings.killed", step, database_url, every=every)
+        died = await killed_everywhere("tests.marketplace.earnings.killed", step, database_url, every=every)
         deaths[step] = deaths.get(step, 0) + died
 
     async def prepare() -> None:
@@ -66,25 +63,25 @@ def killed_through(run: Run, database_url: str, tmp_path: Path, every: int) -> d
         assert counts == [1, 3, 1]
 
     with payees.paying():
-        run(prepare)
-        kill("draft")
-        run(approve)
-        kill("send")
-        kill("answer", run(at_the_bank))
+        await prepare()
+        await kill("draft")
+        await approve()
+        await kill("send")
+        await kill("answer", await at_the_bank())
         for on in (1, 2):
-            run(lambda on=on: a_day(on))
-            kill("match")
-        run(ended)
+            await a_day(on)
+            await kill("match")
+        await ended()
     return deaths
 
 
-def test_a_payout_killed_on_its_way_is_done_once(run: Run, database_url: str, tmp_path: Path) -> None:
-    deaths = killed_through(run, database_url, tmp_path, 61)
+async def test_a_payout_killed_on_its_way_is_done_once(database_url: str, tmp_path: Path) -> None:
+    deaths = await killed_through(database_url, tmp_path, 61)
     assert set(deaths) == {"draft", "send", "answer", "match"}
     assert min(deaths.values()) >= 1, deaths
 
 
 @pytest.mark.deep
-def test_a_payout_killed_at_any_await_is_done_once(run: Run, database_url: str, tmp_path: Path) -> None:
-    deaths = killed_through(run, database_url, tmp_path, 1)
+async def test_a_payout_killed_at_any_await_is_done_once(database_url: str, tmp_path: Path) -> None:
+    deaths = await killed_through(database_url, tmp_path, 1)
     assert min(deaths.values()) >= 5, deaths

@@ -21,9 +21,7 @@ from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_pages import words
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    Run = Callable[..., Any]
+    from collections.abc import AsyncIterator
 
 
 @contextlib.asynccontextmanager
@@ -60,18 +58,16 @@ async def press(
     raise AssertionError(f"{page} has no form for {action}")
 
 
-def paying(run: Run, story: Callable[[], Awaitable[None]]) -> None:
-    async def whole() -> None:
+@contextlib.asynccontextmanager
+async def paying() -> AsyncIterator[None]:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1, 4: 1})  # 25 euros each
-        await story()
-
-    with payees.paying():
-        run(whole)
+        yield
 
 
-def test_from_bank_details_to_paid(run: Run) -> None:
-    async def story() -> None:
+async def test_from_bank_details_to_paid() -> None:
+    async with paying():
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
         await payees.give_details(2)
         async with visiting(1) as lucie, visiting(role="finance") as nora, visiting(role="finance") as paul:
@@ -118,11 +114,9 @@ def test_from_bank_details_to_paid(run: Run) -> None:
             assert "your bank refuses the account you gave" in told
             assert "Your bank refused the last payout" in words(await bob.get("/en/earnings/bank-details"))
 
-    paying(run, story)
 
-
-def test_a_changed_iban_is_told_on_every_page_of_theirs(run: Run) -> None:
-    async def story() -> None:
+async def test_a_changed_iban_is_told_on_every_page_of_theirs() -> None:
+    async with paying():
         await payees.give_details(1)
         async with visiting(1) as lucie:
             assert "were changed" not in words(await lucie.get("/en/earnings"))
@@ -136,11 +130,9 @@ def test_a_changed_iban_is_told_on_every_page_of_theirs(run: Run) -> None:
             await press(lucie, "/earnings/bank-details", "/remove")
             assert "tell us where" in words(await lucie.get("/en/earnings"))
 
-    paying(run, story)
 
-
-def test_the_threshold_is_theirs_to_raise(run: Run) -> None:
-    async def story() -> None:
+async def test_the_threshold_is_theirs_to_raise() -> None:
+    async with paying():
         await payees.give_details(1)
         async with visiting(1) as lucie:
             assert 'value="1.00"' in (await lucie.get("/en/earnings/payouts")).text
@@ -158,11 +150,9 @@ def test_the_threshold_is_theirs_to_raise(run: Run) -> None:
             assert "Paid from €50.50 your own choice" in told
             assert await payouts.draft() is None
 
-    paying(run, story)
 
-
-def test_who_may_do_what(run: Run) -> None:
-    async def story() -> None:
+async def test_who_may_do_what() -> None:
+    async with paying():
         await payees.give_details(1)
         nora = await payees.clerk("Nora")
         sent = await payees.sent(nora=nora, paul=await payees.clerk("Paul"))
@@ -184,11 +174,9 @@ def test_who_may_do_what(run: Run) -> None:
             page = (await clerk.get(f"/en/finance/payout-runs/{sent}")).text
             assert "Lef" not in page, "names are between a subscriber and the bank"
 
-    paying(run, story)
 
-
-def test_the_clocks_draft_on_the_page(run: Run) -> None:
-    async def story() -> None:
+async def test_the_clocks_draft_on_the_page() -> None:
+    async with paying():
         await payees.give_details(1)
         drafted = f"/finance/payout-runs/{await payouts.draft_on_time()}"
         async with visiting(role="finance") as nora, visiting(role="finance") as paul:
@@ -200,12 +188,10 @@ def test_the_clocks_draft_on_the_page(run: Run) -> None:
             assert "Given up" in words(await nora.get(f"/en{drafted}"))
             assert "not this month" in words(await nora.get(f"/en{drafted}"))
 
-    paying(run, story)
-
 
 @pytest.mark.parametrize("path", ["/earnings", "/earnings/payouts", "/earnings/bank-details"])
-def test_french_pages_have_no_english_left(run: Run, path: str) -> None:
-    async def story() -> None:
+async def test_french_pages_have_no_english_left(path: str) -> None:
+    async with paying():
         await payees.give_details(1)
         await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
         async with visiting(1) as lucie:
@@ -216,5 +202,3 @@ def test_french_pages_have_no_english_left(run: Run, path: str) -> None:
             for page in ("", f"/{run_id}"):
                 told = words(await nora.get(f"/fr/finance/payout-runs{page}"))
                 assert not re.search(r"\b(run|payouts?|bank|sent|approved|people|draft)\b", told.lower()), told
-
-    paying(run, story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -28,15 +29,13 @@ from tests.marketplace.earnings.test_payout_pages import press, visiting, words
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Awaitable, Callable
-
-    Run = Callable[..., Any]
+    from collections.abc import AsyncIterator
 
 
-def paying(run: Run, stripe: Any, story: Callable[[], Awaitable[None]], funds: int = 20_000) -> None:
+@contextlib.asynccontextmanager
+async def paying(stripe: Any, funds: int = 20_000) -> AsyncIterator[None]:
     """Earn three lines 33.33 euros each, onboard the first two at Stripe, and put money there."""
-
-    async def whole() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         stripe.post(
@@ -45,10 +44,7 @@ def paying(run: Run, stripe: Any, story: Callable[[], Awaitable[None]], funds: i
         for line in (1, 2):
             stripe.test("onboard", account=await connected_account(line))
             assert await bank_details.choose_stripe(line)
-        await story()
-
-    with payees.paying():
-        run(whole)
+        yield
 
 
 async def sent() -> uuid.UUID:
@@ -69,8 +65,8 @@ async def at_once() -> None:
 @pytest.mark.parametrize(
     "fault", [{"kind": "drop_after"}, {"kind": "saved500", "executed": True}, {"kind": "status", "status": 503}]
 )
-def test_a_run_through_stripe_transfers_to_each_once(run: Run, stripe: Any, fault: dict[str, Any]) -> None:
-    async def story() -> None:
+async def test_a_run_through_stripe_transfers_to_each_once(stripe: Any, fault: dict[str, Any]) -> None:
+    async with paying(stripe):
         assert await payouts.draft() is None, "who is paid through Stripe is not paid by bank transfer"
         await sent()
         stripe.test("fault", path="/v1/transfers", method="POST", **fault)
@@ -93,11 +89,9 @@ def test_a_run_through_stripe_transfers_to_each_once(run: Run, stripe: Any, faul
         sale = 20_000  # the books' own, which no Stripe saw
         assert await balance(STRIPE) == sale + sum(part["amount"] for part in there["available"] + there["pending"])
 
-    paying(run, stripe, story)
 
-
-def test_what_stripe_refuses_goes_back_and_is_not_tried_again(run: Run, stripe: Any) -> None:
-    async def story() -> None:
+async def test_what_stripe_refuses_goes_back_and_is_not_tried_again(stripe: Any) -> None:
+    async with paying(stripe, funds=5_000):
         await sent()
         await run_commands()
         assert await payouts.follow_transfers() == 2
@@ -110,22 +104,18 @@ def test_what_stripe_refuses_goes_back_and_is_not_tried_again(run: Run, stripe: 
         await mirror_balance()
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
 
-    paying(run, stripe, story, funds=5_000)
 
-
-def test_only_stripes_answer_ends_a_transfer(run: Run, stripe: Any) -> None:
-    async def story() -> None:
+async def test_only_stripes_answer_ends_a_transfer(stripe: Any) -> None:
+    async with paying(stripe):
         await sent()
         waiting = await fetch_value("SELECT id FROM payout WHERE subscriber = 1")
         with pytest.raises(Conflict, match="only Stripe's answer"):
             await give_up_command(waiting, "Nora", "it takes long")
         assert await payouts.follow_transfers() == 0
 
-    paying(run, stripe, story)
 
-
-def test_a_subscriber_goes_to_stripe_and_back(run: Run, stripe: Any) -> None:
-    async def story() -> None:
+async def test_a_subscriber_goes_to_stripe_and_back(stripe: Any) -> None:
+    async with paying(stripe):
         await payees.give_details(3)
         async with visiting(3) as lucie:
             answer = await press(lucie, "/earnings/payouts", "/earnings/stripe", status=200)
@@ -140,13 +130,10 @@ def test_a_subscriber_goes_to_stripe_and_back(run: Run, stripe: Any) -> None:
             await press(lucie, "/earnings/payouts", "/leave")
             assert f"ending in {payees.iban_of(3)[-4:]}" in words(await lucie.get("/en/earnings/payouts"))
 
-    paying(run, stripe, story)
 
-
-def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(run: Run, stripe: Any) -> None:
+async def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(stripe: Any) -> None:
     """Whoever takes over the line of someone paid at Stripe must not be quicker than its holder."""
-
-    async def story() -> None:
+    async with paying(stripe):
         await bank_details.leave_stripe(1)
         await payees.give_details(1, 3)
         usable = "SELECT usable_from > $2 FROM bank_details WHERE subscriber = $1"
@@ -155,14 +142,16 @@ def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(run: Run, 
         await payouts.draft()
         assert [row["subscriber"] for row in await fetch("SELECT subscriber FROM payout")] == [3]
 
-    paying(run, stripe, story)
-
 
 @pytest.mark.parametrize("pieces", [(3_333,), (1_000, 2_333), (60, 40)])
-def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe: Any, pieces: tuple[int, ...]) -> None:
+async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any, pieces: tuple[int, ...]) -> None:
     """Somebody takes a transfer back in Stripe's dashboard, and makes another that no run asked for."""
 
-    async def story() -> None:
+    async def named() -> list[tuple[str, int]]:
+        rows = (await list_exceptions(why="transfer_unasked")).rows
+        return [(row["reference"], row["amount_minor"]) for row in rows]
+
+    async with paying(stripe):
         whole = sum(pieces) == 3_333
         await sent()
         await run_commands()
@@ -196,15 +185,9 @@ def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(run: Run, stripe:
         await mirror_balance()
         assert [one for one in await named() if one[0] == strange["id"]] == [], "both ways: nothing moved"
 
-    async def named() -> list[tuple[str, int]]:
-        rows = (await list_exceptions(why="transfer_unasked")).rows
-        return [(row["reference"], row["amount_minor"]) for row in rows]
 
-    paying(run, stripe, story)
-
-
-def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(run: Run, stripe: Any) -> None:
-    async def story() -> None:
+async def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(stripe: Any) -> None:
+    async with paying(stripe):
         stripe.test("clock", days=15)
         stripe.test("fault", path="/v1/accounts", method="POST", kind="saved500", executed=True)
         with pytest.raises(Conflict, match="does not answer"):
@@ -215,13 +198,10 @@ def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(ru
         assert {one["id"] for one in stripe.list("accounts")} >= {account}
         assert len(stripe.list("accounts")) == 3, "one a line"
 
-    paying(run, stripe, story)
 
-
-def test_whoever_claims_a_line_anew_inherits_no_account(run: Run, stripe: Any) -> None:
+async def test_whoever_claims_a_line_anew_inherits_no_account(stripe: Any) -> None:
     """An erased holder's IBAN and Stripe account are paid no more, and are not the next holder's."""
-
-    async def story() -> None:
+    async with paying(stripe):
         await payees.give_details(3)
         before = await connected_account(1)
         for line in (1, 3):
@@ -247,5 +227,3 @@ def test_whoever_claims_a_line_anew_inherits_no_account(run: Run, stripe: Any) -
         assert await payouts.draft() is None, "another holder's first IBAN replaces one, and waits"
         with clock.shifted(dt.timedelta(days=8)):
             assert await payouts.draft()
-
-    paying(run, stripe, story)

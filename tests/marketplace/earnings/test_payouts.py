@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -20,19 +19,9 @@ from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
-    Run = Callable[..., Any]
-
-
-def paying(run: Run, story: Callable[[], Awaitable[None]], **others: str) -> None:
-    with payees.paying(**others):
-        run(story)
-
-
-def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over(run: Run) -> None:
-    async def story() -> None:
+async def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 300, 2: 300, 3: 300, 4: 5})  # 10_000 cents over 905
         before = {line: await payees.balance_of(line) for line in (1, 2, 3, 4)}
@@ -50,8 +39,6 @@ def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over(ru
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == -6628
         assert await balance(SUBSCRIBERS_PAYABLE) == -(10_000 - 6628)
 
-    paying(run, story)
-
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -59,10 +46,10 @@ def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over(ru
     nets=some.lists(some.integers(1, 60_000), min_size=1, max_size=4),
     threshold=some.integers(1, 2000),
 )
-def test_nothing_is_lost_between_millionths_and_cents(
-    run: Run, weights: list[int], nets: list[int], threshold: int
+async def test_nothing_is_lost_between_millionths_and_cents(
+    weights: list[int], nets: list[int], threshold: int
 ) -> None:
-    async def story() -> None:
+    with payees.paying(PAYOUT_THRESHOLD_MINOR=str(threshold)):
         if not await fetch_value("SELECT count(*) FROM dataset"):
             await sales.open_shop(range(1, 41))
             await payees.give_details(*range(1, 41))
@@ -90,11 +77,9 @@ def test_nothing_is_lost_between_millionths_and_cents(
                 assert await payees.bank_pays(drafted) == 1
             assert {line: await payees.balance_of(line) for line in model} == model
 
-    paying(run, story, PAYOUT_THRESHOLD_MINOR=str(threshold))
 
-
-def test_a_choice_above_the_threshold_counts_and_one_below_is_refused(run: Run) -> None:
-    async def story() -> None:
+async def test_a_choice_above_the_threshold_counts_and_one_below_is_refused() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1}, 1000)  # 250 cents each
         await payees.give_details(1, 2)
@@ -105,11 +90,9 @@ def test_a_choice_above_the_threshold_counts_and_one_below_is_refused(run: Run) 
         await payouts.draft()
         assert [row["subscriber"] for row in await fetch("SELECT subscriber FROM payout")] == [2]
 
-    paying(run, story)
 
-
-def test_four_eyes_in_the_rule_and_in_the_database(run: Run) -> None:
-    async def story() -> None:
+async def test_four_eyes_in_the_rule_and_in_the_database() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -138,11 +121,9 @@ def test_four_eyes_in_the_rule_and_in_the_database(run: Run) -> None:
             ("approve_payout_run", paul.person, "checked"),
         ]
 
-    paying(run, story)
 
-
-def test_the_clocks_draft_needs_two_people(run: Run) -> None:
-    async def story() -> None:
+async def test_the_clocks_draft_needs_two_people() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -159,11 +140,9 @@ def test_the_clocks_draft_needs_two_people(run: Run) -> None:
             await payouts.prepare(drafted, paul)
         await payouts.approve(drafted, paul, reason="together")
 
-    paying(run, story)
 
-
-def test_two_approve_send_and_draft_at_once(run: Run) -> None:
-    async def story() -> None:
+async def test_two_approve_send_and_draft_at_once() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 2})
         await payees.give_details(1, 2)
@@ -185,11 +164,9 @@ def test_two_approve_send_and_draft_at_once(run: Run) -> None:
         assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'payout_sent'") == 1
         assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'send_payout_run'") == 1
 
-    paying(run, story)
 
-
-def test_what_is_paid_or_under_way_is_not_drafted_again(run: Run) -> None:
-    async def story() -> None:
+async def test_what_is_paid_or_under_way_is_not_drafted_again() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -204,11 +181,9 @@ def test_what_is_paid_or_under_way_is_not_drafted_again(run: Run) -> None:
         assert await fetch_value("SELECT state FROM payout_run") == "settled"
         assert await payouts.draft(nora)
 
-    paying(run, story)
 
-
-def test_the_database_refuses_to_pay_more_than_there_is(run: Run) -> None:
-    async def story() -> None:
+async def test_the_database_refuses_to_pay_more_than_there_is() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         mine = await payees.balance_of(1)
@@ -231,11 +206,9 @@ def test_the_database_refuses_to_pay_more_than_there_is(run: Run) -> None:
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute("DELETE FROM payout")
 
-    paying(run, story)
 
-
-def test_a_run_given_up_moves_nothing_and_everyone_is_due_again(run: Run) -> None:
-    async def story() -> None:
+async def test_a_run_given_up_moves_nothing_and_everyone_is_due_again() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -255,11 +228,9 @@ def test_a_run_given_up_moves_nothing_and_everyone_is_due_again(run: Run) -> Non
         with pytest.raises(Conflict, match="was sent"):
             await payouts.cancel(again, nora, reason="too late")
 
-    paying(run, story)
 
-
-def test_a_run_is_not_sent_without_the_payers_account(run: Run) -> None:
-    async def story() -> None:
+async def test_a_run_is_not_sent_without_the_payers_account() -> None:
+    with payees.paying(PAYOUT_IBAN=""):
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -268,11 +239,9 @@ def test_a_run_is_not_sent_without_the_payers_account(run: Run) -> None:
         assert await fetch_value("SELECT state FROM payout_run") == "approved"
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
 
-    paying(run, story, PAYOUT_IBAN="")
 
-
-def test_a_changed_iban_holds_the_next_payout(run: Run) -> None:
-    async def story() -> None:
+async def test_a_changed_iban_holds_the_next_payout() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -284,11 +253,9 @@ def test_a_changed_iban_holds_the_next_payout(run: Run) -> None:
         with clock.shifted(dt.timedelta(days=7, seconds=1)):
             assert await payouts.draft()
 
-    paying(run, story)
 
-
-def test_the_same_details_again_or_a_corrected_name_hold_nothing(run: Run) -> None:
-    async def story() -> None:
+async def test_the_same_details_again_or_a_corrected_name_hold_nothing() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         form = uuid.uuid4()
@@ -300,11 +267,9 @@ def test_the_same_details_again_or_a_corrected_name_hold_nothing(run: Run) -> No
         assert await fetch_value("SELECT count(*) FROM bank_details WHERE ended_at IS NULL") == 1
         assert await payouts.draft()
 
-    paying(run, story)
 
-
-def test_a_payout_drafted_before_a_change_goes_where_it_was_drafted_for(run: Run) -> None:
-    async def story() -> None:
+async def test_a_payout_drafted_before_a_change_goes_where_it_was_drafted_for() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -318,13 +283,11 @@ def test_a_payout_drafted_before_a_change_goes_where_it_was_drafted_for(run: Run
         assert payees.iban_of(1).encode() in file
         assert payees.iban_of(99).encode() not in file
 
-    paying(run, story)
 
-
-def test_what_the_accruals_say_is_in_the_month(run: Run) -> None:
+async def test_what_the_accruals_say_is_in_the_month() -> None:
     from marketplace.earnings.queries import list_months  # noqa: PLC0415
 
-    async def story() -> None:
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
@@ -334,5 +297,3 @@ def test_what_the_accruals_say_is_in_the_month(run: Run) -> None:
         row = await fetch_one("SELECT * FROM share_run WHERE kind = 'payout'")
         assert row
         assert (row["amount_minor"], row["people"]) == (10_000, 1)
-
-    paying(run, story)

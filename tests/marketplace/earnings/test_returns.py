@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -16,11 +16,6 @@ from marketplace.ledger.chart import LOSSES, OPERATOR_PAYABLE, SUBSCRIBERS_SHARE
 from marketplace.ledger.queries import balance
 from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
 from tests.marketplace.earnings import sales
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 DAYS_15 = dt.timedelta(days=15)
 
@@ -57,123 +52,105 @@ async def splits() -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("backs", [[2_500], [1, 2, 9_999], [3_333, 6_666, 10_000]])
-def test_held_shares_follow_a_refund_of_a_part(run: Run, backs: list[int]) -> None:
+async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
     """What is left after each refund is divided as if it were the sale, less the whole fee."""
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
+    other = await sales.sell(await sales.seal({1: 1, 5: 1}), 8_000, fee=200)
+    await hold_shares()
+    before = await sales.standing()
+    for number, amount in enumerate(backs, 1):
+        await given_back(licence, amount)
+        assert await cancel_shares() == 1
+        assert await hold_shares() == (0 if amount == 10_000 else 1)
+        pool = divide(10_000 - amount, 300, sales.RATES).pool_minor
+        held = await sales.standing()
+        assert sum(mine for mine, _ in held.values()) == (pool + 3_900) * 10_000
+        if amount < 10_000:
+            assert await fetch_value("SELECT pool_minor FROM licence_split WHERE licence = $1", licence) == pool
+            assert await fetch_value("SELECT count(*) FROM former_split") == number
+        assert held[5] == before[5], "another sale's people do not notice"
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == (1 if backs[-1] == 10_000 else 2)
+    assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", other) == "released"
+    await sales.standing()
+    assert await balance(LOSSES) == 0
 
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
-        other = await sales.sell(await sales.seal({1: 1, 5: 1}), 8_000, fee=200)
+
+async def test_shares_wait_while_money_may_go_back() -> None:
+    await sales.open_shop()
+    release = await sales.seal({1: 1, 2: 3})
+    asked, disputed, silent = [await sales.sell(release, 10_000) for _ in range(3)]
+    await hold_shares()
+    await execute("UPDATE payment SET received_minor = amount_minor, payment_intent_id = 'pi_' || subject")
+    await request_order_refund(await sales.order_of(asked), "Léa", refund_id=uuid.uuid4(), amount_minor=100)
+    await dispute(disputed, "open", 10_000)
+    await execute("UPDATE payment SET refunded_minor = 1 WHERE subject = $1", await sales.order_of(silent))
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 0, "asked for, disputed, and given back though not yet in the books"
+        await execute("UPDATE stripe_command SET state = 'failed'")
+        await record_refunds()
+        await dispute(disputed, "won", 10_000)
+        await sales.mirror(silent, "refund", -1)
+        assert await cancel_shares() == 1
         await hold_shares()
-        before = await sales.standing()
-        for number, amount in enumerate(backs, 1):
-            await given_back(licence, amount)
-            assert await cancel_shares() == 1
-            assert await hold_shares() == (0 if amount == 10_000 else 1)
-            pool = divide(10_000 - amount, 300, sales.RATES).pool_minor
-            held = await sales.standing()
-            assert sum(mine for mine, _ in held.values()) == (pool + 3_900) * 10_000
-            if amount < 10_000:
-                assert await fetch_value("SELECT pool_minor FROM licence_split WHERE licence = $1", licence) == pool
-                assert await fetch_value("SELECT count(*) FROM former_split") == number
-            assert held[5] == before[5], "another sale's people do not notice"
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == (1 if backs[-1] == 10_000 else 2)
-        assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", other) == "released"
-        await sales.standing()
-        assert await balance(LOSSES) == 0
-
-    run(story)
-
-
-def test_shares_wait_while_money_may_go_back(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        release = await sales.seal({1: 1, 2: 3})
-        asked, disputed, silent = [await sales.sell(release, 10_000) for _ in range(3)]
-        await hold_shares()
-        await execute("UPDATE payment SET received_minor = amount_minor, payment_intent_id = 'pi_' || subject")
-        await request_order_refund(await sales.order_of(asked), "Léa", refund_id=uuid.uuid4(), amount_minor=100)
-        await dispute(disputed, "open", 10_000)
-        await execute("UPDATE payment SET refunded_minor = 1 WHERE subject = $1", await sales.order_of(silent))
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 0, "asked for, disputed, and given back though not yet in the books"
-            await execute("UPDATE stripe_command SET state = 'failed'")
-            await record_refunds()
-            await dispute(disputed, "won", 10_000)
-            await sales.mirror(silent, "refund", -1)
-            assert await cancel_shares() == 1
-            await hold_shares()
-            assert await release_shares() == 3
-
-    run(story)
+        assert await release_shares() == 3
 
 
 @pytest.mark.parametrize("way", ["refund", "dispute"])
 @pytest.mark.parametrize(("first", "then"), [(10_000, None), (4_000, None), (4_000, 10_000)])
-def test_what_goes_back_after_the_release_is_the_operators_loss(
-    run: Run, way: str, first: int, then: int | None
-) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
-        await hold_shares()
-        with clock.shifted(DAYS_15):
-            await release_shares()
-            payable, operator = await sales.standing(), await balance(OPERATOR_PAYABLE)
-            lost = 0
-            for amount in (first, then):
-                if amount is None:
-                    continue
-                if way == "refund" or amount == then:
-                    await given_back(licence, amount - (lost if way == "dispute" else 0))
-                else:
-                    await dispute(licence, "lost", amount)
-                    await sales.mirror(licence, "dispute", -amount)
-                    lost = amount
-                assert await cancel_shares() == 0
-                assert await cancel_shares() == 0
-                assert await sales.standing() == payable, "what was released stays theirs"
-                assert await balance(LOSSES) == 4_850 * amount // 10_000
-                assert await balance(SUBSCRIBERS_SHARES) == 4_850 - 4_850 * amount // 10_000
-                assert await balance(OPERATOR_PAYABLE) == operator + 3_395 * amount // 10_000
-            assert [row[0] for row in await splits()] == ["released"]
-
-    run(story)
+async def test_what_goes_back_after_the_release_is_the_operators_loss(way: str, first: int, then: int | None) -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
+    await hold_shares()
+    with clock.shifted(DAYS_15):
+        await release_shares()
+        payable, operator = await sales.standing(), await balance(OPERATOR_PAYABLE)
+        lost = 0
+        for amount in (first, then):
+            if amount is None:
+                continue
+            if way == "refund" or amount == then:
+                await given_back(licence, amount - (lost if way == "dispute" else 0))
+            else:
+                await dispute(licence, "lost", amount)
+                await sales.mirror(licence, "dispute", -amount)
+                lost = amount
+            assert await cancel_shares() == 0
+            assert await cancel_shares() == 0
+            assert await sales.standing() == payable, "what was released stays theirs"
+            assert await balance(LOSSES) == 4_850 * amount // 10_000
+            assert await balance(SUBSCRIBERS_SHARES) == 4_850 - 4_850 * amount // 10_000
+            assert await balance(OPERATOR_PAYABLE) == operator + 3_395 * amount // 10_000
+        assert [row[0] for row in await splits()] == ["released"]
 
 
-def test_a_dispute_won_gives_the_shares_back_their_way(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
-        await hold_shares()
-        held = await sales.standing()
-        await dispute(licence, "open", 10_000)
-        assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
-        assert await cancel_shares() == 0, "held shares stay held"
-        assert await sales.standing() == held
-        await dispute(licence, "won", 10_000)
-        assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 1
-
-    run(story)
+async def test_a_dispute_won_gives_the_shares_back_their_way() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
+    await hold_shares()
+    held = await sales.standing()
+    await dispute(licence, "open", 10_000)
+    assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
+    assert await cancel_shares() == 0, "held shares stay held"
+    assert await sales.standing() == held
+    await dispute(licence, "won", 10_000)
+    assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 1
 
 
-def test_a_dispute_lost_before_the_release_takes_the_shares_back(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
-        await hold_shares()
-        await dispute(licence, "open", 10_000)
-        await dispute(licence, "lost", 10_000)
-        await sales.mirror(licence, "dispute", -10_000)
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 0
-            assert await cancel_shares() == 1
-        assert all(mine == (0, 0) for mine in (await sales.standing()).values())
-        assert await balance(LOSSES) == 0
-        assert await fetch_value("SELECT state FROM purchase_order") == "charged_back"
-        assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
-
-    run(story)
+async def test_a_dispute_lost_before_the_release_takes_the_shares_back() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
+    await hold_shares()
+    await dispute(licence, "open", 10_000)
+    await dispute(licence, "lost", 10_000)
+    await sales.mirror(licence, "dispute", -10_000)
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 0
+        assert await cancel_shares() == 1
+    assert all(mine == (0, 0) for mine in (await sales.standing()).values())
+    assert await balance(LOSSES) == 0
+    assert await fetch_value("SELECT state FROM purchase_order") == "charged_back"
+    assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")

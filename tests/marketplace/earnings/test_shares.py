@@ -23,10 +23,8 @@ from tests.marketplace.earnings import sales
 from tests.support.dying import killed_everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
-    Run = Callable[..., Any]
 
 DAYS_15 = dt.timedelta(days=15)
 
@@ -63,45 +61,39 @@ def test_head_counts_are_named_roughly() -> None:
     ]  # fmt: skip
 
 
-def test_shares_are_held_then_released_to_the_millionth(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        release = await sales.seal({1: 3, 2: 3, 4: 1})
-        licence = await sales.sell(release, 10_001, fee=318, hold_days=14)
-        assert await hold_shares() == 1
-        assert await hold_shares() == 0
-        split = await fetch_one("SELECT * FROM licence_split")
-        assert split
-        assert (split["distributable_minor"], split["pool_minor"]) == (9683, 4842)
-        assert split["operator_minor"] + split["platform_minor"] == 9683 - 4842
-        assert await sales.standing() == {1: (20_751_429, 0), 2: (20_751_428, 0), 4: (6_917_143, 0)}
-        assert -await balance(OPERATOR_PAYABLE) == split["operator_minor"]
+async def test_shares_are_held_then_released_to_the_millionth() -> None:
+    await sales.open_shop()
+    release = await sales.seal({1: 3, 2: 3, 4: 1})
+    licence = await sales.sell(release, 10_001, fee=318, hold_days=14)
+    assert await hold_shares() == 1
+    assert await hold_shares() == 0
+    split = await fetch_one("SELECT * FROM licence_split")
+    assert split
+    assert (split["distributable_minor"], split["pool_minor"]) == (9683, 4842)
+    assert split["operator_minor"] + split["platform_minor"] == 9683 - 4842
+    assert await sales.standing() == {1: (20_751_429, 0), 2: (20_751_428, 0), 4: (6_917_143, 0)}
+    assert -await balance(OPERATOR_PAYABLE) == split["operator_minor"]
+    assert await release_shares() == 0
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 1
         assert await release_shares() == 0
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 1
-            assert await release_shares() == 0
-        assert await sales.standing() == {1: (0, 20_751_429), 2: (0, 20_751_428), 4: (0, 6_917_143)}
-        share = await get_share(licence, 4)
-        assert (share["share_micro"], share["state"], share["weight"]) == (6_917_143, "released", 1)
-
-    run(story)
+    assert await sales.standing() == {1: (0, 20_751_429), 2: (0, 20_751_428), 4: (0, 6_917_143)}
+    share = await get_share(licence, 4)
+    assert (share["share_micro"], share["state"], share["weight"]) == (6_917_143, "released", 1)
 
 
-def test_one_run_has_one_accrual_a_person_over_all_licences(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        here, there = await sales.seal({1: 1, 2: 2}), await sales.seal({2: 5, 3: 1})
-        for release, net in ((here, 4000), (here, 999), (there, 77_777), (there, 2)):
-            await sales.sell(release, net, fee=0)
-        assert await hold_shares() == 4
-        rows = await fetch("SELECT subscriber, count(*) AS rows FROM accrual GROUP BY 1 ORDER BY 1")
-        assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
-        held = await sales.standing()
-        for who in held:
-            mine = [await get_share(row["licence"], who) for row in await licences_with(who)]
-            assert sum(share["share_micro"] for share in mine) == held[who][0]
-
-    run(story)
+async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
+    await sales.open_shop()
+    here, there = await sales.seal({1: 1, 2: 2}), await sales.seal({2: 5, 3: 1})
+    for release, net in ((here, 4000), (here, 999), (there, 77_777), (there, 2)):
+        await sales.sell(release, net, fee=0)
+    assert await hold_shares() == 4
+    rows = await fetch("SELECT subscriber, count(*) AS rows FROM accrual GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
+    held = await sales.standing()
+    for who in held:
+        mine = [await get_share(row["licence"], who) for row in await licences_with(who)]
+        assert sum(share["share_micro"] for share in mine) == held[who][0]
 
 
 async def licences_with(who: int) -> list[Any]:
@@ -116,236 +108,198 @@ async def licences_with(who: int) -> list[Any]:
     )
 
 
+@some.composite
+def any_sales(draw: some.DrawFn) -> tuple[list[dict[int, int]], list[tuple[int, int, int, bool]]]:
+    """Draw weights by person for a few releases, and sales (release, net, fee, given back) of them."""
+    weights = some.dictionaries(some.integers(1, 300), some.integers(1, 12), min_size=1, max_size=200)
+    manifests = draw(some.lists(weights, min_size=1, max_size=3))
+    sale = some.tuples(
+        some.integers(0, len(manifests) - 1), some.integers(1, 10**7), some.integers(0, 2000), some.booleans()
+    )
+    return manifests, draw(some.lists(sale, min_size=1, max_size=6))
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=some.data())
-def test_any_sales_add_up_and_come_back(run: Run, data: some.DataObject) -> None:
-    manifests = data.draw(
-        some.lists(
-            some.dictionaries(some.integers(1, 300), some.integers(1, 12), min_size=1, max_size=200),
-            min_size=1,
-            max_size=3,
-        )
-    )
-    sold = data.draw(
-        some.lists(
-            some.tuples(
-                some.integers(0, len(manifests) - 1), some.integers(1, 10**7), some.integers(0, 2000), some.booleans()
-            ),
-            min_size=1,
-            max_size=6,
-        )
-    )
-
-    async def story() -> None:
-        if not await fetch_value("SELECT count(*) FROM dataset"):
-            await sales.open_shop(range(1, 301))
-        releases = [await sales.seal(weights, started_at=clock.now() - sales.MONTH) for weights in manifests]
-        before = await sales.standing()
-        licences = [(await sales.sell(releases[which], net, fee=fee), back) for which, net, fee, back in sold]
-        assert await hold_shares() == len(licences)
-        pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split WHERE state = 'held'")
-        held = await sales.standing()
-        assert sum(of_one[0] for of_one in held.values()) == pools * rules.MICRO_PER_MINOR
-        for licence, back in licences:
-            if back:
-                await sales.refund(licence)
-        backs = sum(back for _, back in licences)
-        assert await cancel_shares() == backs
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == len(licences) - backs
-        after = await sales.standing()
-        assert all(of_one[0] == 0 for of_one in after.values())
-        paid = sum(mine for _, mine in after.values()) - sum(mine for _, mine in before.values())
-        kept = [licence for licence, back in licences if not back]
-        pools = await fetch_value(
-            "SELECT coalesce(sum(pool_minor), 0)::bigint FROM licence_split WHERE licence = ANY ($1)", kept
-        )
-        assert paid == pools * rules.MICRO_PER_MINOR
-
-    run(story)
-
-
-def test_a_refund_before_the_hold_ends_takes_everything_back(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 3, 2: 4}))
-        await hold_shares()
-        await sales.refund(licence)
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 0
-            assert await cancel_shares() == 1
-            assert await cancel_shares() == 0
-        assert await sales.standing() == {1: (0, 0), 2: (0, 0)}
-        assert await balance(OPERATOR_PAYABLE) == 0
-
-    run(story)
-
-
-def test_a_refund_after_the_release_leaves_the_subscribers_theirs(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1}), 200, fee=0)
-        await hold_shares()
-        with clock.shifted(DAYS_15):
-            await release_shares()
+@given(any_sales())
+async def test_any_sales_add_up_and_come_back(
+    made: tuple[list[dict[int, int]], list[tuple[int, int, int, bool]]],
+) -> None:
+    manifests, sold = made
+    if not await fetch_value("SELECT count(*) FROM dataset"):
+        await sales.open_shop(range(1, 301))
+    releases = [await sales.seal(weights, started_at=clock.now() - sales.MONTH) for weights in manifests]
+    before = await sales.standing()
+    licences = [(await sales.sell(releases[which], net, fee=fee), back) for which, net, fee, back in sold]
+    assert await hold_shares() == len(licences)
+    pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split WHERE state = 'held'")
+    held = await sales.standing()
+    assert sum(of_one[0] for of_one in held.values()) == pools * rules.MICRO_PER_MINOR
+    for licence, back in licences:
+        if back:
             await sales.refund(licence)
-            assert await cancel_shares() == 0
-        assert await sales.standing() == {1: (0, 1_000_000)}
+    backs = sum(back for _, back in licences)
+    assert await cancel_shares() == backs
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == len(licences) - backs
+    after = await sales.standing()
+    assert all(of_one[0] == 0 for of_one in after.values())
+    paid = sum(mine for _, mine in after.values()) - sum(mine for _, mine in before.values())
+    kept = [licence for licence, back in licences if not back]
+    pools = await fetch_value(
+        "SELECT coalesce(sum(pool_minor), 0)::bigint FROM licence_split WHERE licence = ANY ($1)", kept
+    )
+    assert paid == pools * rules.MICRO_PER_MINOR
 
-    run(story)
+
+async def test_a_refund_before_the_hold_ends_takes_everything_back() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 3, 2: 4}))
+    await hold_shares()
+    await sales.refund(licence)
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 0
+        assert await cancel_shares() == 1
+        assert await cancel_shares() == 0
+    assert await sales.standing() == {1: (0, 0), 2: (0, 0)}
+    assert await balance(OPERATOR_PAYABLE) == 0
 
 
-def test_a_refund_before_the_split_leaves_nothing_to_split(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1}))
-        await execute("UPDATE licence SET cancelled_at = now()")  # asked for: Stripe has not answered yet
-        assert await hold_shares() == 0
+async def test_a_refund_after_the_release_leaves_the_subscribers_theirs() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1}), 200, fee=0)
+    await hold_shares()
+    with clock.shifted(DAYS_15):
+        await release_shares()
         await sales.refund(licence)
-        assert await hold_shares() == 0
-        assert await sales.standing() == {}
-
-    run(story)
+        assert await cancel_shares() == 0
+    assert await sales.standing() == {1: (0, 1_000_000)}
 
 
-def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        release = await sales.seal({1: 1})
-        asked, disputed = await sales.sell(release), await sales.sell(release)
+async def test_a_refund_before_the_split_leaves_nothing_to_split() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1}))
+    await execute("UPDATE licence SET cancelled_at = now()")  # asked for: Stripe has not answered yet
+    assert await hold_shares() == 0
+    await sales.refund(licence)
+    assert await hold_shares() == 0
+    assert await sales.standing() == {}
+
+
+async def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open() -> None:
+    await sales.open_shop()
+    release = await sales.seal({1: 1})
+    asked, disputed = await sales.sell(release), await sales.sell(release)
+    await hold_shares()
+    await sales.ask_refund(asked)
+    await sales.mirror(disputed, "dispute", -10_000, 1500)
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 0
+        await sales.mirror(disputed, "dispute_reversal", 10_000)
+        await execute("UPDATE stripe_command SET state = 'failed'")
+        assert await release_shares() == 2
+
+
+async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
+    await sales.open_shop()
+    licence = await sales.sell(await sales.seal({1: 1}), fee=None)
+    assert await hold_shares() == 0
+    await sales.mirror(licence, "charge", 10_000, 250)
+    assert await hold_shares() == 1
+    assert await fetch_value("SELECT fee_minor FROM licence_split") == 250
+
+
+async def test_a_sale_that_the_fee_takes_whole_pays_nobody() -> None:
+    await sales.open_shop()
+    await sales.sell(await sales.seal({1: 1, 2: 1}), 20, fee=25)
+    assert await hold_shares() == 1
+    assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
+    assert await sales.standing() == {}
+    with clock.shifted(DAYS_15):
+        assert await release_shares() == 1
+
+
+async def test_racing_workers_split_and_release_once() -> None:
+    await sales.open_shop(range(1, 2001))
+    release = await sales.seal({who: who % 12 + 1 for who in range(1, 2001)})
+    licences = [await sales.sell(release, 1000 + number) for number in range(12)]
+    held = await asyncio.gather(*[hold_shares() for _ in range(4)])
+    assert sum(held) == 12
+    pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split")
+    assert sum(mine[0] for mine in (await sales.standing()).values()) == pools * rules.MICRO_PER_MINOR
+    with clock.shifted(DAYS_15):
+        ends = await asyncio.gather(
+            release_shares(),
+            cancel_shares(),
+            *[sales.refund(licence) for licence in licences[:6]],
+            release_shares(),
+            cancel_shares(),
+        )
+        assert ends is not None
+        await release_shares()
+        await cancel_shares()
+    states = {row["licence"]: row["state"] for row in await fetch("SELECT licence, state FROM licence_split")}
+    assert all(states[licence] == "released" for licence in licences[6:])
+    assert {states[licence] for licence in licences[:6]} <= {"released", "cancelled"}
+    await sales.standing()
+
+
+async def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused() -> None:
+    await sales.open_shop()
+    await sales.sell(await sales.seal({1: 1}))
+    await hold_shares()
+    known = int(await fetch_value("SELECT max(id) FROM share_run"))
+    for number, who in ((known, 77), (known + 1, 2)):
+        columns = {"run": [number], "subscriber": [who], "held_micro": [1], "payable_micro": [0]}
+        with pytest.raises(asyncpg.ForeignKeyViolationError, match="does not exist"):
+            async with transaction():
+                await copy_columns("accrual", {name: np.array(values) for name, values in columns.items()})
+
+
+async def test_a_manifest_of_someone_unknown_stops_the_run_and_leaves_nothing() -> None:
+    await sales.open_shop()
+    await sales.sell(await sales.seal({1: 1, 4711: 1}))
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
         await hold_shares()
-        await sales.ask_refund(asked)
-        await sales.mirror(disputed, "dispute", -10_000, 1500)
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 0
-            await sales.mirror(disputed, "dispute_reversal", 10_000)
-            await execute("UPDATE stripe_command SET state = 'failed'")
-            assert await release_shares() == 2
-
-    run(story)
+    counts = [await fetch_value(f"SELECT count(*) FROM {table}") for table in ("share_run", "licence_split", "accrual")]
+    assert counts == [0, 0, 0]
 
 
-def test_nothing_is_split_before_stripes_fee_is_known(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1}), fee=None)
-        assert await hold_shares() == 0
-        await sales.mirror(licence, "charge", 10_000, 250)
-        assert await hold_shares() == 1
-        assert await fetch_value("SELECT fee_minor FROM licence_split") == 250
-
-    run(story)
-
-
-def test_a_sale_that_the_fee_takes_whole_pays_nobody(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        await sales.sell(await sales.seal({1: 1, 2: 1}), 20, fee=25)
-        assert await hold_shares() == 1
-        assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
-        assert await sales.standing() == {}
-        with clock.shifted(DAYS_15):
-            assert await release_shares() == 1
-
-    run(story)
-
-
-def test_racing_workers_split_and_release_once(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop(range(1, 2001))
-        release = await sales.seal({who: who % 12 + 1 for who in range(1, 2001)})
-        licences = [await sales.sell(release, 1000 + number) for number in range(12)]
-        held = await asyncio.gather(*[hold_shares() for _ in range(4)])
-        assert sum(held) == 12
-        pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split")
-        assert sum(mine[0] for mine in (await sales.standing()).values()) == pools * rules.MICRO_PER_MINOR
-        with clock.shifted(DAYS_15):
-            ends = await asyncio.gather(
-                release_shares(),
-                cancel_shares(),
-                *[sales.refund(licence) for licence in licences[:6]],
-                release_shares(),
-                cancel_shares(),
-            )
-            assert ends is not None
-            await release_shares()
-            await cancel_shares()
-        states = {row["licence"]: row["state"] for row in await fetch("SELECT licence, state FROM licence_split")}
-        assert all(states[licence] == "released" for licence in licences[6:])
-        assert {states[licence] for licence in licences[:6]} <= {"released", "cancelled"}
-        await sales.standing()
-
-    run(story)
-
-
-def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        await sales.sell(await sales.seal({1: 1}))
-        await hold_shares()
-        known = int(await fetch_value("SELECT max(id) FROM share_run"))
-        for number, who in ((known, 77), (known + 1, 2)):
-            columns = {"run": [number], "subscriber": [who], "held_micro": [1], "payable_micro": [0]}
-            with pytest.raises(asyncpg.ForeignKeyViolationError, match="does not exist"):
-                async with transaction():
-                    await copy_columns("accrual", {name: np.array(values) for name, values in columns.items()})
-
-    run(story)
-
-
-def test_a_manifest_of_someone_unknown_stops_the_run_and_leaves_nothing(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        await sales.sell(await sales.seal({1: 1, 4711: 1}))
-        with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await hold_shares()
-        counts = [
-            await fetch_value(f"SELECT count(*) FROM {table}") for table in ("share_run", "licence_split", "accrual")
-        ]
-        assert counts == [0, 0, 0]
-
-    run(story)
-
-
-def killed_through(run: Run, database_url: str, verb: str, every: int) -> None:
+async def killed_through(database_url: str, verb: str, every: int) -> None:
     """Kill `verb` at every `every`-th await; what is left is whole, and the next run finishes it."""
-
-    async def prepare() -> None:
-        await sales.open_shop()
-        release = await sales.seal({1: 3, 2: 5})
-        for net in (5000, 7000):
-            await sales.sell(release, net)
-        if verb != "hold_shares":
-            await hold_shares()
-        if verb == "cancel_shares":
-            for row in await fetch("SELECT id FROM licence"):
-                await sales.refund(row["id"])
-
-    run(prepare)
-    deaths = killed_everywhere("tests.marketplace.earnings.killed", verb, database_url, every=every)
+    await sales.open_shop()
+    release = await sales.seal({1: 3, 2: 5})
+    for net in (5000, 7000):
+        await sales.sell(release, net)
+    if verb != "hold_shares":
+        await hold_shares()
+    if verb == "cancel_shares":
+        for row in await fetch("SELECT id FROM licence"):
+            await sales.refund(row["id"])
+    deaths = await killed_everywhere("tests.marketplace.earnings.killed", verb, database_url, every=every)
     assert deaths >= 25 // every, "the function must have been killed on its way"
 
-    async def finish() -> tuple[Any, ...]:
-        with clock.shifted(DAYS_15):
-            await {"hold_shares": hold_shares, "release_shares": release_shares, "cancel_shares": cancel_shares}[verb]()
-        await sales.check_whole()
-        return tuple(await fetch_one("SELECT count(*), count(DISTINCT state), min(state) FROM licence_split") or ())
-
     state = {"hold_shares": "held", "release_shares": "released", "cancel_shares": "cancelled"}[verb]
-    assert run(finish) == (2, 1, state)
+    with clock.shifted(DAYS_15):
+        await {"hold_shares": hold_shares, "release_shares": release_shares, "cancel_shares": cancel_shares}[verb]()
+    await sales.check_whole()
+    assert tuple(await fetch_one("SELECT count(*), count(DISTINCT state), min(state) FROM licence_split") or ()) == (
+        2,
+        1,
+        state,
+    )
 
 
-def test_a_hold_killed_on_its_way_did_nothing(run: Run, database_url: str) -> None:
-    killed_through(run, database_url, "hold_shares", 4)
+async def test_a_hold_killed_on_its_way_did_nothing(database_url: str) -> None:
+    await killed_through(database_url, "hold_shares", 4)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("verb", ["hold_shares", "release_shares", "cancel_shares"])
-def test_killed_at_any_await_each_did_nothing_or_all(run: Run, database_url: str, verb: str) -> None:
-    killed_through(run, database_url, verb, 1)
+async def test_killed_at_any_await_each_did_nothing_or_all(database_url: str, verb: str) -> None:
+    await killed_through(database_url, verb, 1)
 
 
-def test_only_who_is_in_the_release_sees_a_share(run: Run) -> None:
+async def test_only_who_is_in_the_release_sees_a_share() -> None:
     from marketplace.errors import NotFound  # noqa: PLC0415
 
     async def story(who: int) -> UUID:
@@ -356,4 +310,4 @@ def test_only_who_is_in_the_release_sees_a_share(run: Run) -> None:
             await get_share(licence, who)
         return licence
 
-    run(lambda: story(2))
+    await story(2)

@@ -18,7 +18,6 @@ from marketplace.settings import settings
 from tests.support import gowalla
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 LONG_AGO = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -63,31 +62,25 @@ async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datet
     return float(row["row_count"] / row["key_count"])
 
 
-def test_a_quarter_of_the_citys_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
-    async def story() -> None:
-        start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
-        city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
-        share = await publish(
-            city, (start, start + dt.timedelta(days=3)), age_bands=synthetic_city.AGE_BANDS, h3_resolution=synthetic_city.RESOLUTION,
-            grain="hour", max_cells=2, max_events=3,
-        )  # fmt: skip
-        assert share > 0.2
-
-    run(story)
+async def test_a_quarter_of_the_citys_cells_survive(tmp_path: Path) -> None:
+    start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+    city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
+    share = await publish(
+        city, (start, start + dt.timedelta(days=3)), age_bands=synthetic_city.AGE_BANDS, h3_resolution=synthetic_city.RESOLUTION,
+        grain="hour", max_cells=2, max_events=3,
+    )  # fmt: skip
+    assert share > 0.2
 
 
-def test_a_tenth_of_the_real_check_ins_cells_survive(run: Callable[..., Any], tmp_path: Path) -> None:
+async def test_a_tenth_of_the_real_check_ins_cells_survive(tmp_path: Path) -> None:
     source = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     if not source.exists():
         pytest.skip("the real check-ins are not on this machine; the synthetic city is tested instead")
 
-    async def story() -> None:
-        today = clock.now().date()
-        city = gowalla.move_checkins(source, tmp_path, today=today, seed=1)
-        share = await publish(
-            city, gowalla.busiest_period(today), age_bands=gowalla.AGE_BANDS, h3_resolution=gowalla.RESOLUTION,
-            grain="day", max_cells=2, max_events=3,
-        )  # fmt: skip
-        assert share > 0.1
-
-    run(story)
+    today = clock.now().date()
+    city = gowalla.move_checkins(source, tmp_path, today=today, seed=1)
+    share = await publish(
+        city, gowalla.busiest_period(today), age_bands=gowalla.AGE_BANDS, h3_resolution=gowalla.RESOLUTION,
+        grain="day", max_cells=2, max_events=3,
+    )  # fmt: skip
+    assert share > 0.1

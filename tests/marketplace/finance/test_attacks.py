@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import uuid
@@ -20,11 +21,10 @@ from tests.marketplace.earnings.test_payout_pages import visiting
 from tests.marketplace.identity.site import PASSWORD, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
     import httpx
 
-    Run = Callable[..., Any]
 NOBODY = uuid.UUID(int=7)
 LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c SYSTEM "file:///etc/passwd">]><Document>&b;&c;</Document>"""
@@ -55,19 +55,18 @@ async def rows() -> list[int]:
     return [await fetch_value(f"SELECT count(*) FROM {table}") for table in found]
 
 
-def paying(run: Run, story: Callable[[], Any]) -> None:
-    async def whole() -> None:
+@contextlib.asynccontextmanager
+async def paying() -> AsyncIterator[None]:
+    """Be a paying operator, with three lines that earned 33.33 euros each and gave bank details."""
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         await payees.give_details(1, 2, 3)
-        await story()
-
-    with payees.paying():
-        run(whole)
+        yield
 
 
-def test_an_auditor_reads_and_moves_nothing(run: Run) -> None:
-    async def story() -> None:
+async def test_an_auditor_reads_and_moves_nothing() -> None:
+    async with paying():
         drafted = await payouts.draft(await payees.clerk("Nora"))
         order = await fetch_value("SELECT id FROM purchase_order")
         before = await rows()
@@ -94,35 +93,31 @@ def test_an_auditor_reads_and_moves_nothing(run: Run) -> None:
                 )
         assert await rows() == before
 
-    paying(run, story)
+
+async def test_nobody_approves_what_they_prepared_however_they_sign_in() -> None:
+    async with (
+        paying(),
+        visiting(role="finance") as first,
+        visiting(role="finance") as other,
+        visiting(role="auditor") as second,
+    ):
+        assert (await tried(first, "/finance/payout-runs", route="sepa"))[0] == 303
+        drafted = await fetch_value("SELECT id FROM payout_run")
+        person = await fetch_value("SELECT prepared_by FROM payout_run")
+        cookie = await begin_session(person)
+        second.cookies.set(cookie.key, str(cookie.value))
+        path = f"/finance/payout-runs/{drafted}"
+        for browser in (first, second):
+            assert (await tried(browser, f"{path}/approve", reason="it is mine"))[0] == 403
+        assert (await tried(other, f"{path}/send"))[0] == 409, "not approved"
+        assert (await tried(other, f"{path}/approve", reason="  "))[0] == 422
+        assert (await tried(other, f"{path}/approve", reason="checked"))[0] == 303
+        assert (await tried(first, f"{path}/send"))[0] == 303
+        assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'payout_sent'") == 1
 
 
-def test_nobody_approves_what_they_prepared_however_they_sign_in(run: Run) -> None:
-    async def story() -> None:
-        async with (
-            visiting(role="finance") as first,
-            visiting(role="finance") as other,
-            visiting(role="auditor") as second,
-        ):
-            assert (await tried(first, "/finance/payout-runs", route="sepa"))[0] == 303
-            drafted = await fetch_value("SELECT id FROM payout_run")
-            person = await fetch_value("SELECT prepared_by FROM payout_run")
-            cookie = await begin_session(person)
-            second.cookies.set(cookie.key, str(cookie.value))
-            path = f"/finance/payout-runs/{drafted}"
-            for browser in (first, second):
-                assert (await tried(browser, f"{path}/approve", reason="it is mine"))[0] == 403
-            assert (await tried(other, f"{path}/send"))[0] == 409, "not approved"
-            assert (await tried(other, f"{path}/approve", reason="  "))[0] == 422
-            assert (await tried(other, f"{path}/approve", reason="checked"))[0] == 303
-            assert (await tried(first, f"{path}/send"))[0] == 303
-            assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'payout_sent'") == 1
-
-    paying(run, story)
-
-
-def test_another_partners_papers_are_not_there(run: Run) -> None:
-    async def story() -> None:
+async def test_another_partners_papers_are_not_there() -> None:
+    async with paying():
         rival = await identity.create_partner(
             company="Rival", country="FR", vat_number="FR40303265045", name="Rita", email="rita@partner.example", password=PASSWORD
         )  # fmt: skip
@@ -144,8 +139,6 @@ def test_another_partners_papers_are_not_there(run: Run) -> None:
             for path in (f"/finance/orders/{order}", f"/finance/invoices/{NOBODY}", "/finance/exports"):
                 assert (await rita.get(f"/en{path}")).status_code == 403
 
-    paying(run, story)
-
 
 async def _papers() -> Any:
     from marketplace.database import fetch  # noqa: PLC0415
@@ -162,63 +155,57 @@ async def _papers() -> Any:
         (GOOD.replace(b"2026-10-05", b"2026-13-45"), "."), (GOOD.replace(b"camt.053", b"camt.052"), "."),
     ],
 )  # fmt: skip
-def test_a_forged_bank_statement_brings_nothing(run: Run, data: bytes, says: str) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        before = await rows()
-        async with visiting(role="finance") as clerk:
+async def test_a_forged_bank_statement_brings_nothing(data: bytes, says: str) -> None:
+    await sales.open_shop()
+    before = await rows()
+    async with visiting(role="finance") as clerk:
+        status, said = await tried(
+            clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(data))}, new_account="yes"
+        )
+        assert status in (409, 422), said
+        assert says in said
+        assert "root:" not in said
+    assert await rows() == before
+
+
+async def test_a_statement_twice_and_of_a_strange_account() -> None:
+    await sales.open_shop()
+    async with visiting(role="finance") as clerk:
+        strange = await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))})
+        assert strange[0] == 409, "an account nobody said is ours"
+        for _ in range(2):
+            assert (
+                await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))}, new_account="yes")
+            )[0] == 303
+        line = await fetch_value("SELECT id FROM bank_line")
+        assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'bank_line'") == 1
+        for amount in ("0", "-5", "1e3", "5.001", "９", "99999999999999999999", "0x5", "NaN", "4.99", "5.00 USD"):
+            status, said = await tried(clerk, f"/finance/bank/lines/{line}/split", kind1="627800", amount1=amount)
+            assert status in (409, 422), (amount, said)
+        for kind, target in (
+            ("order", "'; DROP TABLE posting; --"),
+            ("payout", "po_none"),
+            ("411000", ""),
+            ("101000", ""),
+        ):
             status, said = await tried(
-                clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(data))}, new_account="yes"
+                clerk, f"/finance/bank/lines/{line}/split", kind1=kind, target1=target, amount1="5.00"
             )
-            assert status in (409, 422), said
-            assert says in said
-            assert "root:" not in said
-        assert await rows() == before
-
-    run(story)
-
-
-def test_a_statement_twice_and_of_a_strange_account(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        async with visiting(role="finance") as clerk:
-            strange = await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))})
-            assert strange[0] == 409, "an account nobody said is ours"
-            for _ in range(2):
-                assert (
-                    await tried(clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(GOOD))}, new_account="yes")
-                )[0] == 303
-            line = await fetch_value("SELECT id FROM bank_line")
-            assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'bank_line'") == 1
-            for amount in ("0", "-5", "1e3", "5.001", "９", "99999999999999999999", "0x5", "NaN", "4.99", "5.00 USD"):
-                status, said = await tried(clerk, f"/finance/bank/lines/{line}/split", kind1="627800", amount1=amount)
-                assert status in (409, 422), (amount, said)
-            for kind, target in (
-                ("order", "'; DROP TABLE posting; --"),
-                ("payout", "po_none"),
-                ("411000", ""),
-                ("101000", ""),
-            ):
-                status, said = await tried(
-                    clerk, f"/finance/bank/lines/{line}/split", kind1=kind, target1=target, amount1="5.00"
-                )
-                assert status in (404, 422), (kind, said)
-            forged = {"why": "line_unexplained", "subject": str(line), "kind": "fee", "target": "627800"}
-            for amount in ("499", "-500", str(2**70), "x"):
-                assert (await tried(clerk, "/finance/exception/settle", **forged, amount_minor=amount))[0] in (
-                    400,
-                    409,
-                    422,
-                ), amount
-            for key in ("0", "-1", str(2**70), "1 OR 1=1"):
-                assert (await clerk.get(f"/en/finance/bank/lines/{key}")).status_code == 404, key
-        assert await fetch_value("SELECT count(*) FROM bank_match") == 0
-
-    run(story)
+            assert status in (404, 422), (kind, said)
+        forged = {"why": "line_unexplained", "subject": str(line), "kind": "fee", "target": "627800"}
+        for amount in ("499", "-500", str(2**70), "x"):
+            assert (await tried(clerk, "/finance/exception/settle", **forged, amount_minor=amount))[0] in (
+                400,
+                409,
+                422,
+            ), amount
+        for key in ("0", "-1", str(2**70), "1 OR 1=1"):
+            assert (await clerk.get(f"/en/finance/bank/lines/{key}")).status_code == 404, key
+    assert await fetch_value("SELECT count(*) FROM bank_match") == 0
 
 
-def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing(run: Run) -> None:
-    async def story() -> None:
+async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> None:
+    async with paying():
         sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
         from marketplace.embedded.bank import Bank  # noqa: PLC0415
 
@@ -235,11 +222,9 @@ def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing(run: Run) ->
         assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'open'") == 3
         assert await fetch_value("SELECT count(*) FROM payout_answer") == 0
 
-    paying(run, story)
 
-
-def test_amounts_ibans_and_exports_of_the_dishonest(run: Run) -> None:
-    async def story() -> None:
+async def test_amounts_ibans_and_exports_of_the_dishonest() -> None:
+    async with paying():
         iban = payees.iban_of(9)
         async with visiting(1) as subscriber, visiting(role="finance") as clerk:
             before = await rows()
@@ -273,5 +258,3 @@ def test_amounts_ibans_and_exports_of_the_dishonest(run: Run) -> None:
                 assert (await clerk.get(f"/en{path}")).status_code == 404, path
             assert await rows() == before
         assert clock.now()
-
-    paying(run, story)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -25,11 +25,6 @@ from tests.marketplace.payments.scenes import settled
 from tests.marketplace.purchases.shop import jobs, order_of, pay
 from tests.marketplace.purchases.test_money_back import bought, ordered, whole
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 
 async def whys() -> list[str]:
     """Return what is unmatched once the books were compared with Stripe."""
@@ -37,178 +32,149 @@ async def whys() -> list[str]:
     return sorted(row["why"] for row in (await list_exceptions()).rows)
 
 
-def test_a_debit_under_way_or_not_honoured_is_no_exception(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order, address = await ordered(browser)
-            await pay(address, "sepa_fails")
-            await jobs()
-            assert await whys() == [], "under way"
-            await asyncio.to_thread(stripe.test, "settle")
-            await jobs()
-            assert (await order_of(order["quote"]))["state"] == "lapsed"
-            assert await whys() == [], "both movements are the payment's, and make nothing"
-            await whole()
-
-    run(story)
+async def test_a_debit_under_way_or_not_honoured_is_no_exception(stripe: Any) -> None:
+    async with Browser() as browser:
+        order, address = await ordered(browser)
+        await pay(address, "sepa_fails")
+        await jobs()
+        assert await whys() == [], "under way"
+        await asyncio.to_thread(stripe.test, "settle")
+        await jobs()
+        assert (await order_of(order["quote"]))["state"] == "lapsed"
+        assert await whys() == [], "both movements are the payment's, and make nothing"
+        await whole()
 
 
 @pytest.mark.parametrize("returned", [0, 5_000])
-def test_a_payment_that_fails_after_it_was_made_takes_everything_back(run: Run, stripe: Any, returned: int) -> None:
+async def test_a_payment_that_fails_after_it_was_made_takes_everything_back(stripe: Any, returned: int) -> None:
     """Stripe calls it a dispute; should it ever tell a failure instead, licence, shares and paper follow all the same."""
-
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            if returned:
-                await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
-                await jobs()
-            assert await whys() == []
-            intent = await fetch_value("SELECT payment_intent_id FROM payment")
-            await asyncio.to_thread(stripe.test, "fail_charge", payment_intent=intent)
+    async with Browser() as browser:
+        order = await bought(browser)
+        if returned:
+            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
             await jobs()
-            await reconcile()
-            await jobs()
-            row = await order_of(order["quote"])
-            assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == (
-                "charged_back", returned, row["total_minor"] - returned,
-            )  # fmt: skip
-            assert "Your bank took the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
-            ended = await fetch_one(
-                "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
-            )
-            assert ended
-            assert all(ended)
-            assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
-            notes = await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'")
-            assert notes == (2 if returned else 1)
-            assert await whys() == (["charge_differs"] if returned else []), (
-                "what was refunded is the partner's to give back"
-            )
-            assert await balance(PARTNERS) == returned
-
-    run(story)
+        assert await whys() == []
+        intent = await fetch_value("SELECT payment_intent_id FROM payment")
+        await asyncio.to_thread(stripe.test, "fail_charge", payment_intent=intent)
+        await jobs()
+        await reconcile()
+        await jobs()
+        row = await order_of(order["quote"])
+        assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == (
+            "charged_back", returned, row["total_minor"] - returned,
+        )  # fmt: skip
+        assert "Your bank took the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
+        ended = await fetch_one("SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence")
+        assert ended
+        assert all(ended)
+        assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
+        notes = await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'")
+        assert notes == (2 if returned else 1)
+        assert await whys() == (["charge_differs"] if returned else []), (
+            "what was refunded is the partner's to give back"
+        )
+        assert await balance(PARTNERS) == returned
 
 
 @pytest.mark.parametrize("is_released", [False, True])
-def test_shares_of_a_payment_that_failed_late(run: Run, stripe: Any, is_released: bool) -> None:  # noqa: FBT001
-    async def story() -> None:
-        order = await settled("late")
-        assert await fetch_value("SELECT state FROM licence_split") == "held"
-        with clock.shifted(dt.timedelta(days=15)):
-            if is_released:
-                assert await release_shares() == 1
-            charge = await fetch_value("SELECT charge_id FROM payment WHERE subject = $1", order)
-            await asyncio.to_thread(stripe.test, "fail_charge", charge=charge)
-            await reconcile()
-            assert await release_shares() == 0, "nothing is handed out of money that is gone"
-            await jobs()
-            await cancel_shares()
-            await hold_shares()
-            assert await fetch_value("SELECT state FROM licence_split") == ("released" if is_released else "cancelled")
-            assert (await balance(LOSSES) > 0) == is_released
-        assert stripe
-
-    run(story)
+async def test_shares_of_a_payment_that_failed_late(stripe: Any, is_released: bool) -> None:  # noqa: FBT001
+    order = await settled("late")
+    assert await fetch_value("SELECT state FROM licence_split") == "held"
+    with clock.shifted(dt.timedelta(days=15)):
+        if is_released:
+            assert await release_shares() == 1
+        charge = await fetch_value("SELECT charge_id FROM payment WHERE subject = $1", order)
+        await asyncio.to_thread(stripe.test, "fail_charge", charge=charge)
+        await reconcile()
+        assert await release_shares() == 0, "nothing is handed out of money that is gone"
+        await jobs()
+        await cancel_shares()
+        await hold_shares()
+        assert await fetch_value("SELECT state FROM licence_split") == ("released" if is_released else "cancelled")
+        assert (await balance(LOSSES) > 0) == is_released
+    assert stripe
 
 
 @pytest.mark.parametrize("returned", [5_000, None])
-def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(
-    run: Run, stripe: Any, returned: int | None
-) -> None:
+async def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(stripe: Any, returned: int | None) -> None:
     """The bank takes the whole charge though a part, or all of it, had been refunded: the rest is finance's to settle."""
-
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            back = returned or order["total_minor"]
-            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
-            await jobs()
-            intent = await fetch_value("SELECT payment_intent_id FROM payment")
-            dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
-            await jobs()
-            assert await whys() == ["dispute_open"]
-            await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=False)
-            await jobs()
-            await jobs()
-            assert await whys() == ["dispute_differs"]
-            [found] = (await list_exceptions()).rows
-            assert found["amount_minor"] == -back
-            assert await balance(DISPUTES) == back
-            ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
-            await propose_write_off(
-                "dispute_differs", found["subject"], ada, reason="The partner does not pay.", form_id=form
-            )
-            await decide_write_off(form, bob, approve=True)
-            assert await whys() == []
-            assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
-
-    run(story)
+    async with Browser() as browser:
+        order = await bought(browser)
+        back = returned or order["total_minor"]
+        await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
+        await jobs()
+        intent = await fetch_value("SELECT payment_intent_id FROM payment")
+        dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
+        await jobs()
+        assert await whys() == ["dispute_open"]
+        await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=False)
+        await jobs()
+        await jobs()
+        assert await whys() == ["dispute_differs"]
+        [found] = (await list_exceptions()).rows
+        assert found["amount_minor"] == -back
+        assert await balance(DISPUTES) == back
+        ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+        await propose_write_off(
+            "dispute_differs", found["subject"], ada, reason="The partner does not pay.", form_id=form
+        )
+        await decide_write_off(form, bob, approve=True)
+        assert await whys() == []
+        assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
 
 
 @pytest.mark.parametrize("how", ["failure", "refund"])
-def test_who_may_read_or_reads_after_the_money_went_is_named(run: Run, stripe: Any, how: str) -> None:
+async def test_who_may_read_or_reads_after_the_money_went_is_named(stripe: Any, how: str) -> None:
     """The money goes at Stripe; until the jobs hear of it the partner may read, and does."""
-
-    async def story() -> None:
-        order = await settled("late")
-        payment = await fetch_one("SELECT charge_id, payment_intent_id FROM payment WHERE subject = $1", order)
-        assert payment
-        if how == "failure":
-            await asyncio.to_thread(stripe.test, "fail_charge", charge=payment["charge_id"])
-        else:
-            await asyncio.to_thread(stripe.post, "refunds", payment_intent=payment["payment_intent_id"])
-        assert await whys() == {
-            "failure": ["sale_without_charge"], "refund": ["entitlement_without_money", "refund_without_entry"],
-        }[how]  # fmt: skip
-        await execute(
-            "INSERT INTO download (id, entitlement, format, byte_count, at) SELECT $1, id, 'csv', 1, $2 FROM entitlement",
-            uuid.uuid4(), clock.now(),
-        )  # fmt: skip
-        await handle_events()
-        await jobs()
-        await cancel_shares()
-        assert await whys() == ["download_without_money"]
-        [found] = (await list_exceptions()).rows
-        assert (found["subject"], found["detail"]) == (str(order), "1")
-        ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
-        await propose_write_off("download_without_money", str(order), ada, reason="They deleted it.", form_id=form)
-        await decide_write_off(form, bob, approve=True)
-        assert await whys() == []
-
-    run(story)
+    order = await settled("late")
+    payment = await fetch_one("SELECT charge_id, payment_intent_id FROM payment WHERE subject = $1", order)
+    assert payment
+    if how == "failure":
+        await asyncio.to_thread(stripe.test, "fail_charge", charge=payment["charge_id"])
+    else:
+        await asyncio.to_thread(stripe.post, "refunds", payment_intent=payment["payment_intent_id"])
+    assert await whys() == {
+        "failure": ["sale_without_charge"], "refund": ["entitlement_without_money", "refund_without_entry"],
+    }[how]  # fmt: skip
+    await execute(
+        "INSERT INTO download (id, entitlement, format, byte_count, at) SELECT $1, id, 'csv', 1, $2 FROM entitlement",
+        uuid.uuid4(), clock.now(),
+    )  # fmt: skip
+    await handle_events()
+    await jobs()
+    await cancel_shares()
+    assert await whys() == ["download_without_money"]
+    [found] = (await list_exceptions()).rows
+    assert (found["subject"], found["detail"]) == (str(order), "1")
+    ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+    await propose_write_off("download_without_money", str(order), ada, reason="They deleted it.", form_id=form)
+    await decide_write_off(form, bob, approve=True)
+    assert await whys() == []
 
 
-def test_money_that_is_kept_after_the_licence_ended_is_named_after_a_week(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        order = await settled("kept")
-        await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
-        await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE verb = 'refund'")
-        for days, named in ((6, ["command_failed"]), (8, ["command_failed", "money_without_entitlement"])):
-            with clock.shifted(dt.timedelta(days=days)):
-                assert sorted(row["why"] for row in (await list_exceptions()).rows) == named
-        assert stripe
-
-    run(story)
+async def test_money_that_is_kept_after_the_licence_ended_is_named_after_a_week(stripe: Any) -> None:
+    order = await settled("kept")
+    await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
+    await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE verb = 'refund'")
+    for days, named in ((6, ["command_failed"]), (8, ["command_failed", "money_without_entitlement"])):
+        with clock.shifted(dt.timedelta(days=days)):
+            assert sorted(row["why"] for row in (await list_exceptions()).rows) == named
+    assert stripe
 
 
-def test_a_refund_that_came_back_ages_from_the_day_it_did(run: Run, stripe: Any) -> None:
+async def test_a_refund_that_came_back_ages_from_the_day_it_did(stripe: Any) -> None:
     """Reading the payment again makes nothing younger: the queue is sorted by age, and a close looks at the day."""
-
-    async def story() -> None:
-        order = await settled("returned")
-        await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
-        await jobs()
-        [refund] = stripe.list("refunds")
-        await asyncio.to_thread(stripe.test, "fail_refund", refund=refund["id"])
-        await handle_events()
-        await jobs()
-        await cancel_shares()
-        assert "refund_failed" in await whys()
-        came_back = await fetch_value("SELECT created_at FROM balance_transaction WHERE category = 'refund_failure'")
-        with clock.shifted(dt.timedelta(days=40)):
-            await execute("UPDATE payment SET read_at = $1", clock.now())
-            [found] = (await list_exceptions(why="refund_failed")).rows
-            assert found["at"] == came_back
-
-    run(story)
+    order = await settled("returned")
+    await request_order_refund(order, "Léa", refund_id=uuid.uuid4())
+    await jobs()
+    [refund] = stripe.list("refunds")
+    await asyncio.to_thread(stripe.test, "fail_refund", refund=refund["id"])
+    await handle_events()
+    await jobs()
+    await cancel_shares()
+    assert "refund_failed" in await whys()
+    came_back = await fetch_value("SELECT created_at FROM balance_transaction WHERE category = 'refund_failure'")
+    with clock.shifted(dt.timedelta(days=40)):
+        await execute("UPDATE payment SET read_at = $1", clock.now())
+        [found] = (await list_exceptions(why="refund_failed")).rows
+        assert found["at"] == came_back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
@@ -16,11 +16,6 @@ from marketplace.identity.guards import begin_session
 from marketplace.ledger.base_pages import named, written
 from marketplace.web.i18n import language
 from tests.marketplace.finance import sales
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 async def signed_in(role: str | None) -> httpx.AsyncClient:
@@ -45,49 +40,43 @@ def links(html: str) -> set[str]:
     return set(re.findall(r'href="(/en/finance[^"]*)"', html.replace("&amp;", "&")))
 
 
-def test_only_finance_and_auditors_read(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        paths = ["", "/reconciliation", "/trial-balance", "/journal", "/orders", "/accounts/517000"]
-        for role, status in (("finance", 200), ("auditor", 200), ("steward", 403), ("partner", 403), (None, 303)):
-            async with await signed_in(role) as visitor:
-                assert {(await visitor.get(f"/en/finance{path}")).status_code for path in paths} == {status}, role
-
-    run(story)
+async def test_only_finance_and_auditors_read() -> None:
+    await sales.open_shop()
+    paths = ["", "/reconciliation", "/trial-balance", "/journal", "/orders", "/accounts/517000"]
+    for role, status in (("finance", 200), ("auditor", 200), ("steward", 403), ("partner", 403), (None, 303)):
+        async with await signed_in(role) as visitor:
+            assert {(await visitor.get(f"/en/finance{path}")).status_code for path in paths} == {status}, role
 
 
-def test_every_link_leads_somewhere_in_both_languages(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        for _ in range(2):
-            order = await sales.order()
-            await sales.pay_unseen(order)
-            licence = await sales.settle(order)
-            await sales.mirror(order)
-            await sales.hold(licence)
-        await sales.release(licence)
-        await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES (now(), 1, 2, 3)")
-        async with await signed_in("finance") as visitor:
-            seen, ahead = set(), {"/en/finance"}
-            while ahead:
-                path = ahead.pop()
-                seen.add(path)
-                answer = await visitor.get(path, follow_redirects=True)
-                assert answer.status_code == 200, path
-                assert len(answer.content) < 150 * 1024
-                ahead |= links(answer.text) - seen
-                french = await visitor.get(path.replace("/en/", "/fr/"), follow_redirects=True)
-                assert french.status_code == 200
-            kinds = {re.sub(r"[^/a-z?=-]+", "#", path) for path in seen}
-            assert {
-                "/en/finance/journal/#",
-                f"/en/finance/orders/{order}",
-                f"/en/finance/licences/{licence}",
-            } <= kinds | seen
-            assert any(path.startswith("/en/finance/transactions/txn_") for path in seen)
-            assert "Balance générale" in (await visitor.get("/fr/finance/trial-balance")).text
-
-    run(story)
+async def test_every_link_leads_somewhere_in_both_languages() -> None:
+    await sales.open_shop()
+    for _ in range(2):
+        order = await sales.order()
+        await sales.pay_unseen(order)
+        licence = await sales.settle(order)
+        await sales.mirror(order)
+        await sales.hold(licence)
+    await sales.release(licence)
+    await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES (now(), 1, 2, 3)")
+    async with await signed_in("finance") as visitor:
+        seen, ahead = set(), {"/en/finance"}
+        while ahead:
+            path = ahead.pop()
+            seen.add(path)
+            answer = await visitor.get(path, follow_redirects=True)
+            assert answer.status_code == 200, path
+            assert len(answer.content) < 150 * 1024
+            ahead |= links(answer.text) - seen
+            french = await visitor.get(path.replace("/en/", "/fr/"), follow_redirects=True)
+            assert french.status_code == 200
+        kinds = {re.sub(r"[^/a-z?=-]+", "#", path) for path in seen}
+        assert {
+            "/en/finance/journal/#",
+            f"/en/finance/orders/{order}",
+            f"/en/finance/licences/{licence}",
+        } <= kinds | seen
+        assert any(path.startswith("/en/finance/transactions/txn_") for path in seen)
+        assert "Balance générale" in (await visitor.get("/fr/finance/trial-balance")).text
 
 
 NONSENSE = {
@@ -102,12 +91,9 @@ NONSENSE = {
 }  # fmt: skip
 
 
-def test_nonsense_gets_a_clear_answer(run: Run) -> None:
-    async def story() -> None:
-        async with await signed_in("auditor") as visitor:
-            assert {path: (await visitor.get(f"/en{path}")).status_code for path in NONSENSE} == NONSENSE
-
-    run(story)
+async def test_nonsense_gets_a_clear_answer() -> None:
+    async with await signed_in("auditor") as visitor:
+        assert {path: (await visitor.get(f"/en{path}")).status_code for path in NONSENSE} == NONSENSE
 
 
 def form(html: str, action: str) -> dict[str, str]:
@@ -119,70 +105,61 @@ def form(html: str, action: str) -> dict[str, str]:
     }
 
 
-def test_a_clerk_compares_now_and_a_silent_stripe_is_said(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        path = "/en/finance/reconciliation"
-        stripe.test("fee", amount=300, description="x")
-        async with await signed_in("finance") as clerk, await signed_in("auditor") as auditor:
-            assert f'action="{path}"' not in (await auditor.get(path)).text
-            assert (await auditor.post(path)).status_code == 403
-            fields = form((await clerk.get(path)).text, path)
-            answer = await clerk.post(path, data=fields)
-            assert (answer.status_code, answer.headers["location"]) == (303, path)
-            assert "€3.00" in (await clerk.get(path)).text
-            stripe.test("fault", kind="status", status=503, path="/v1/balance.*", times=9)
-            answer = await clerk.post(path, data=fields)
-            assert answer.status_code == 409
-            assert "Stripe does not answer" in answer.text
-
-    run(story)
+async def test_a_clerk_compares_now_and_a_silent_stripe_is_said(stripe: Any) -> None:
+    path = "/en/finance/reconciliation"
+    stripe.test("fee", amount=300, description="x")
+    async with await signed_in("finance") as clerk, await signed_in("auditor") as auditor:
+        assert f'action="{path}"' not in (await auditor.get(path)).text
+        assert (await auditor.post(path)).status_code == 403
+        fields = form((await clerk.get(path)).text, path)
+        answer = await clerk.post(path, data=fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, path)
+        assert "€3.00" in (await clerk.get(path)).text
+        stripe.test("fault", kind="status", status=503, path="/v1/balance.*", times=9)
+        answer = await clerk.post(path, data=fields)
+        assert answer.status_code == 409
+        assert "Stripe does not answer" in answer.text
 
 
-def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
-        await sales.settle(order)
-        page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
-        async with await signed_in("finance") as clerk, await signed_in("auditor") as auditor:
-            assert path not in (await auditor.get(page)).text
-            fields = form((await clerk.get(page)).text, path)
-            assert (await clerk.post(path, data={**fields, "reason": "  "})).status_code == 422
-            assert (await clerk.post(path, data={**fields, "form_id": "x", "reason": "Sold twice"})).status_code == 400
-            assert await fetch_value("SELECT count(*) FROM refund_decision") == 0
-            for _ in range(2):
-                answer = await clerk.post(path, data={**fields, "reason": "Sold twice"})
-                assert (answer.status_code, answer.headers["location"]) == (303, page)
-            assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
-            assert await fetch_value("SELECT count(*) FROM refund_decision") == 1
-            shown = (await clerk.get(page)).text
-            assert "Sold twice" in shown
-            assert path not in shown
-            absent = f"/en/finance/orders/{uuid.uuid4()}/refund"
-            fields["form_id"] = str(uuid.uuid4())
-            assert (await clerk.post(absent, data={**fields, "reason": "Sold twice"})).status_code == 404
-
-    run(story)
-
-
-def test_clerks_who_refund_at_once_refund_once(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
-        await sales.settle(order)
-        page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
-        async with await signed_in("finance") as clerk:
-            pages = [await clerk.get(page) for _ in range(6)]
-            forms = [form(opened.text, path) | {"reason": "Sold twice"} for opened in pages]
-            answers = await asyncio.gather(*[clerk.post(path, data=fields) for fields in forms])
-            assert [answer.status_code for answer in answers] == [303] * 6
+async def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once() -> None:
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
+    await sales.settle(order)
+    page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
+    async with await signed_in("finance") as clerk, await signed_in("auditor") as auditor:
+        assert path not in (await auditor.get(page)).text
+        fields = form((await clerk.get(page)).text, path)
+        assert (await clerk.post(path, data={**fields, "reason": "  "})).status_code == 422
+        assert (await clerk.post(path, data={**fields, "form_id": "x", "reason": "Sold twice"})).status_code == 400
+        assert await fetch_value("SELECT count(*) FROM refund_decision") == 0
+        for _ in range(2):
+            answer = await clerk.post(path, data={**fields, "reason": "Sold twice"})
+            assert (answer.status_code, answer.headers["location"]) == (303, page)
         assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
+        assert await fetch_value("SELECT count(*) FROM refund_decision") == 1
+        shown = (await clerk.get(page)).text
+        assert "Sold twice" in shown
+        assert path not in shown
+        absent = f"/en/finance/orders/{uuid.uuid4()}/refund"
+        fields["form_id"] = str(uuid.uuid4())
+        assert (await clerk.post(absent, data={**fields, "reason": "Sold twice"})).status_code == 404
 
-    run(story)
+
+async def test_clerks_who_refund_at_once_refund_once() -> None:
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
+    await sales.settle(order)
+    page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
+    async with await signed_in("finance") as clerk:
+        pages = [await clerk.get(page) for _ in range(6)]
+        forms = [form(opened.text, path) | {"reason": "Sold twice"} for opened in pages]
+        answers = await asyncio.gather(*[clerk.post(path, data=fields) for fields in forms])
+        assert [answer.status_code for answer in answers] == [303] * 6
+    assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
 
 
 def test_the_trail_tells_the_parts_of_a_bank_line_in_words_and_euros() -> None:

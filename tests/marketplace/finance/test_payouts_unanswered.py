@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,9 +28,8 @@ from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
-    Run = Callable[..., Any]
 DAY = dt.timedelta(days=1)
 
 
@@ -40,19 +40,18 @@ async def queued(days: float) -> list[tuple[str, str]]:
     return [(row["why"], row["subject"]) for row in rows if row["why"].startswith("run_")]
 
 
-def paying(run: Run, story: Callable[[], Any]) -> None:
-    async def whole() -> None:
+@contextlib.asynccontextmanager
+async def paying() -> AsyncIterator[None]:
+    """Be a paying operator, with three lines that earned 33.33 euros each and gave bank details."""
+    with payees.paying():
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         await payees.give_details(1, 2, 3)
-        await story()
-
-    with payees.paying():
-        run(whole)
+        yield
 
 
-def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause(run: Run) -> None:
-    async def story() -> None:
+async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause() -> None:
+    async with paying():
         nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
@@ -68,13 +67,10 @@ def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause(run: 
             month = clock.now().date().replace(day=1)
             assert [check.passes for check in await checks_of(month) if check.name == "nothing_open"] == [True]
 
-    paying(run, story)
 
-
-def test_a_clerk_says_which_subscribers_payout_a_line_is(run: Run) -> None:
+async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
     """A bank that names nothing: the clerk finds the payout by its amount, the books and the payout follow."""
-
-    async def story() -> None:
+    async with paying():
         nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
         await payees.sent(nora=nora, paul=paul)
         told = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
@@ -112,14 +108,11 @@ def test_a_clerk_says_which_subscribers_payout_a_line_is(run: Run) -> None:
             6_666,
         )
 
-    paying(run, story)
-
 
 @pytest.mark.parametrize("brought_back", [True, False])
-def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(run: Run, brought_back: bool) -> None:  # noqa: FBT001
+async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(brought_back: bool) -> None:  # noqa: FBT001
     """The bank books the whole batch, the refused one too, and forgets to bring that one back."""
-
-    async def story() -> None:
+    async with paying():
         nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, books_gross=True)
@@ -158,8 +151,6 @@ def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(run: R
             await reverse_entry(int(entry), nora, reason="The bank brought it back.")
             assert await list_exceptions_of("let_go_and_came") == []
             assert await balance(SUBSCRIBERS_IN_TRANSIT) == await balance(DIFFERENCES_LOST) == 0
-
-    paying(run, story)
 
 
 async def list_exceptions_of(why: str) -> list[tuple[str, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -24,108 +23,91 @@ from tests.marketplace.bank.test_matching import bank_says, open_, pay_out
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.staff import hire
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    Run = Callable[[Callable[[], Any]], Any]
-
-
-def test_another_person_approves_and_the_books_follow(run: Run) -> None:
-    async def story() -> None:
-        ada, bob = await hire("Ada"), await hire("Bob")
-        kept, _ = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
-        form = uuid.uuid4()
-        for _ in range(2):  # the form sent twice proposes once
-            await propose_write_off("line_unexplained", str(kept), ada, reason="Too small to ask.", form_id=form)
-        with pytest.raises(Conflict, match="already"):
-            await propose_write_off("line_unexplained", str(kept), bob, reason="Me too.", form_id=uuid.uuid4())
-        waiting = await find_waiting("line_unexplained", str(kept))
-        assert waiting is not None
-        assert (waiting["proposer"], waiting["amount_minor"]) == ("Ada", -37)
-        with pytest.raises(NotAllowed, match="someone else"):
-            await decide_write_off(form, ada, approve=True)
-        assert await balance(chart.DIFFERENCES_LOST) == 0
-        await decide_write_off(form, bob, approve=True)
-        with pytest.raises(Conflict, match="decided"):
-            await decide_write_off(form, bob, approve=False)
-        assert await balance(chart.DIFFERENCES_LOST) == 37
-        assert await balance(chart.SUSPENSE) == -12
-        assert [amount for _, _, amount in await open_()] == [12]
-        assert [(row.verb, row.name) for row in (await list_actions()).rows if row.name] == [
-            ("write_off_approved", "Bob"), ("write_off_proposed", "Ada"),
-        ]  # fmt: skip
-        [row] = (await list_write_offs()).rows
-        assert (row["proposer"], row["decider"], row["approved"]) == ("Ada", "Bob", True)
-
-    run(story)
-
-
-def test_a_refused_proposal_leaves_everything(run: Run) -> None:
-    async def story() -> None:
-        ada, bob = await hire("Ada"), await hire("Bob")
-        [line] = await bank_says(Entry(12, "B1"))
-        form = uuid.uuid4()
-        await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
+async def test_another_person_approves_and_the_books_follow() -> None:
+    ada, bob = await hire("Ada"), await hire("Bob")
+    kept, _ = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
+    form = uuid.uuid4()
+    for _ in range(2):  # the form sent twice proposes once
+        await propose_write_off("line_unexplained", str(kept), ada, reason="Too small to ask.", form_id=form)
+    with pytest.raises(Conflict, match="already"):
+        await propose_write_off("line_unexplained", str(kept), bob, reason="Me too.", form_id=uuid.uuid4())
+    waiting = await find_waiting("line_unexplained", str(kept))
+    assert waiting is not None
+    assert (waiting["proposer"], waiting["amount_minor"]) == ("Ada", -37)
+    with pytest.raises(NotAllowed, match="someone else"):
+        await decide_write_off(form, ada, approve=True)
+    assert await balance(chart.DIFFERENCES_LOST) == 0
+    await decide_write_off(form, bob, approve=True)
+    with pytest.raises(Conflict, match="decided"):
         await decide_write_off(form, bob, approve=False)
-        assert [amount for _, _, amount in await open_()] == [12]
-        assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'write_off'") == 0
-        await propose_write_off("line_unexplained", str(line), bob, reason="Asked the bank.", form_id=uuid.uuid4())
+    assert await balance(chart.DIFFERENCES_LOST) == 37
+    assert await balance(chart.SUSPENSE) == -12
+    assert [amount for _, _, amount in await open_()] == [12]
+    assert [(row.verb, row.name) for row in (await list_actions()).rows if row.name] == [
+        ("write_off_approved", "Bob"), ("write_off_proposed", "Ada"),
+    ]  # fmt: skip
+    [row] = (await list_write_offs()).rows
+    assert (row["proposer"], row["decider"], row["approved"]) == ("Ada", "Bob", True)
 
-    run(story)
+
+async def test_a_refused_proposal_leaves_everything() -> None:
+    ada, bob = await hire("Ada"), await hire("Bob")
+    [line] = await bank_says(Entry(12, "B1"))
+    form = uuid.uuid4()
+    await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
+    await decide_write_off(form, bob, approve=False)
+    assert [amount for _, _, amount in await open_()] == [12]
+    assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'write_off'") == 0
+    await propose_write_off("line_unexplained", str(line), bob, reason="Asked the bank.", form_id=uuid.uuid4())
 
 
-def test_the_database_insists_on_four_eyes(run: Run) -> None:
-    async def story() -> None:
-        ada, bob = await hire("Ada"), await hire("Bob")
-        [line] = await bank_says(Entry(12, "B1"))
-        form = uuid.uuid4()
-        await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
-        decide = "UPDATE write_off SET decided_by = $1, decided_at = now(), approved = true"
-        with pytest.raises(asyncpg.CheckViolationError, match="four_eyes"):
-            await execute(decide, ada.person)
-        with pytest.raises(asyncpg.CheckViolationError, match="decided_whole"):
-            await execute("UPDATE write_off SET approved = true")
-        for change in (
-            "UPDATE write_off SET proposed_by = $1", "UPDATE write_off SET amount_minor = 1, proposed_by = $1",
-        ):  # fmt: skip
-            with pytest.raises(asyncpg.RestrictViolationError):
-                await execute(change, bob.person)
-        await decide_write_off(form, bob, approve=False)
+async def test_the_database_insists_on_four_eyes() -> None:
+    ada, bob = await hire("Ada"), await hire("Bob")
+    [line] = await bank_says(Entry(12, "B1"))
+    form = uuid.uuid4()
+    await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
+    decide = "UPDATE write_off SET decided_by = $1, decided_at = now(), approved = true"
+    with pytest.raises(asyncpg.CheckViolationError, match="four_eyes"):
+        await execute(decide, ada.person)
+    with pytest.raises(asyncpg.CheckViolationError, match="decided_whole"):
+        await execute("UPDATE write_off SET approved = true")
+    for change in (
+        "UPDATE write_off SET proposed_by = $1", "UPDATE write_off SET amount_minor = 1, proposed_by = $1",
+    ):  # fmt: skip
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute("UPDATE write_off SET approved = true, decided_by = $1", bob.person)
-        with pytest.raises(asyncpg.RestrictViolationError):
-            await execute("DELETE FROM write_off")
+            await execute(change, bob.person)
+    await decide_write_off(form, bob, approve=False)
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await execute("UPDATE write_off SET approved = true, decided_by = $1", bob.person)
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await execute("DELETE FROM write_off")
 
-    run(story)
 
-
-def test_a_changed_amount_is_open_again(run: Run) -> None:
-    async def story() -> None:
-        ada, bob = await hire("Ada"), await hire("Bob")
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await sales.settle(order)
-        form = uuid.uuid4()
-        await propose_write_off("sale_without_charge", str(order), ada, reason="They went under.", form_id=form)
-        await decide_write_off(form, bob, approve=True)
-        owed = sales.NET + sales.VAT
-        assert await balance(chart.LOSSES) == owed
-        assert await balance(chart.PARTNERS) == 0
-        assert await open_() == []
-        entry = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'write_off'")
-        back = await reverse_entry(entry, ada, reason="They paid after all.")
-        assert await balance(chart.LOSSES) == 0
-        assert await fetch_value("SELECT reverses FROM journal_entry WHERE id = $1", back) == entry
-        with pytest.raises(Conflict):
-            await reverse_entry(entry, ada, reason="Twice.")
-        sale = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'sale'")
-        with pytest.raises(Conflict, match="follows something else"):
-            await reverse_entry(sale, ada, reason="No.")
-        [again] = await open_()
-        assert again[0] == "sale_without_charge", "taken back: it is open again"
-
-    run(story)
+async def test_a_changed_amount_is_open_again() -> None:
+    ada, bob = await hire("Ada"), await hire("Bob")
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    form = uuid.uuid4()
+    await propose_write_off("sale_without_charge", str(order), ada, reason="They went under.", form_id=form)
+    await decide_write_off(form, bob, approve=True)
+    owed = sales.NET + sales.VAT
+    assert await balance(chart.LOSSES) == owed
+    assert await balance(chart.PARTNERS) == 0
+    assert await open_() == []
+    entry = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'write_off'")
+    back = await reverse_entry(entry, ada, reason="They paid after all.")
+    assert await balance(chart.LOSSES) == 0
+    assert await fetch_value("SELECT reverses FROM journal_entry WHERE id = $1", back) == entry
+    with pytest.raises(Conflict):
+        await reverse_entry(entry, ada, reason="Twice.")
+    sale = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'sale'")
+    with pytest.raises(Conflict, match="follows something else"):
+        await reverse_entry(sale, ada, reason="No.")
+    [again] = await open_()
+    assert again[0] == "sale_without_charge", "taken back: it is open again"
 
 
 async def let_go(why: str, subject: str) -> int:
@@ -148,90 +130,78 @@ async def undo(entry: int) -> None:
     await reverse_entry(entry, await hire("Ada"), reason="It came after all.")
 
 
-def test_a_partner_who_pays_what_was_written_off(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await sales.settle(order)
-        entry = await let_go("sale_without_charge", str(order))
-        assert await open_() == []
-        await sales.mirror(order)
-        assert await balance(chart.PARTNERS) == -(sales.NET + sales.VAT)
-        assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
-        await undo(entry)
-        assert await open_() == []
-        assert await balance(chart.PARTNERS) == await balance(chart.LOSSES) == 0
-
-    run(story)
+async def test_a_partner_who_pays_what_was_written_off() -> None:
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    entry = await let_go("sale_without_charge", str(order))
+    assert await open_() == []
+    await sales.mirror(order)
+    assert await balance(chart.PARTNERS) == -(sales.NET + sales.VAT)
+    assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
+    await undo(entry)
+    assert await open_() == []
+    assert await balance(chart.PARTNERS) == await balance(chart.LOSSES) == 0
 
 
-def test_a_bank_line_that_comes_after_its_payout_was_written_off(run: Run) -> None:
-    async def story() -> None:
-        await pay_out("po_late", 900)
-        entry = await let_go("payout_without_line", "po_late")
-        assert await balance(chart.TRANSFERS) == 0
-        await bank_says(Entry(900, "B1", "STRIPE po_late"))
-        assert await match_stripe_payouts() == 1
-        assert await balance(chart.TRANSFERS) == -900
-        assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
-        await undo(entry)
-        assert await open_() == []
-        assert await balance(chart.TRANSFERS) == await balance(chart.DIFFERENCES_LOST) == 0
-
-    run(story)
+async def test_a_bank_line_that_comes_after_its_payout_was_written_off() -> None:
+    await pay_out("po_late", 900)
+    entry = await let_go("payout_without_line", "po_late")
+    assert await balance(chart.TRANSFERS) == 0
+    await bank_says(Entry(900, "B1", "STRIPE po_late"))
+    assert await match_stripe_payouts() == 1
+    assert await balance(chart.TRANSFERS) == -900
+    assert [why for why, _, _ in await open_()] == ["let_go_and_came"]
+    await undo(entry)
+    assert await open_() == []
+    assert await balance(chart.TRANSFERS) == await balance(chart.DIFFERENCES_LOST) == 0
 
 
-def test_a_difference_that_is_written_off_and_changes_is_not_written_off_twice(run: Run) -> None:
-    async def story() -> None:
-        await sales.open_shop()
-        order = await sales.order()
-        await sales.pay_unseen(order)
-        await sales.settle(order)
-        await sales.mirror(order)
-        entries = []
-        for missing in (1, 3):
-            await comes(sales.NET + sales.VAT - missing)
-            entries.append(await let_go("charge_differs", str(order)))
-        assert await balance(chart.LOSSES) == 1 + 3
-        await undo(entries[0])
-        assert "let_go_and_came" not in [why for why, _, _ in await open_()]
-        await comes(sales.NET + sales.VAT)
-        await undo(entries[1])
-        assert await open_() == []
-        assert await balance(chart.LOSSES) == 0
-
+async def test_a_difference_that_is_written_off_and_changes_is_not_written_off_twice() -> None:
     async def comes(amount: int) -> None:
         await execute("UPDATE balance_transaction SET amount_minor = $1, net_minor = $1::bigint - fee_minor", amount)
 
-    run(story)
+    await sales.open_shop()
+    order = await sales.order()
+    await sales.pay_unseen(order)
+    await sales.settle(order)
+    await sales.mirror(order)
+    entries = []
+    for missing in (1, 3):
+        await comes(sales.NET + sales.VAT - missing)
+        entries.append(await let_go("charge_differs", str(order)))
+    assert await balance(chart.LOSSES) == 1 + 3
+    await undo(entries[0])
+    assert "let_go_and_came" not in [why for why, _, _ in await open_()]
+    await comes(sales.NET + sales.VAT)
+    await undo(entries[1])
+    assert await open_() == []
+    assert await balance(chart.LOSSES) == 0
 
 
-def test_what_must_be_mended_cannot_be_let_go(run: Run) -> None:
-    async def story() -> None:
-        ada, bob = await hire("Ada"), await hire("Bob")
-        await execute(
-            """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at, available_on)
-               VALUES ('t1', 'contribution', -5, 0, -5, 'available', now() - interval '2 d', now()),
-                      ('t2', 'charge', 500, 0, 500, 'available', now() - interval '1 d', now())"""
-        )
-        with pytest.raises(Conflict, match="mended"):
-            await propose_write_off("unknown_category", "t1", ada, reason="Never mind.", form_id=uuid.uuid4())
-        with pytest.raises(Invalid, match="Say why"):
-            await propose_write_off("charge_without_payment", "t2", ada, reason="  x ", form_id=uuid.uuid4())
-        with pytest.raises(NotFound):
-            await propose_write_off("charge_without_payment", "t9", ada, reason="Not there.", form_id=uuid.uuid4())
-        form = uuid.uuid4()
-        await propose_write_off("charge_without_payment", "t2", ada, reason="A gift.", form_id=form)
-        assert (await get_exception("charge_without_payment", "t2"))["proposal"] == form
-        await execute("UPDATE balance_transaction SET amount_minor = 600, net_minor = 600 WHERE id = 't2'")
-        with pytest.raises(Conflict, match="another amount"):
-            await decide_write_off(form, bob, approve=True)
-        with pytest.raises(NotFound):
-            await decide_write_off(uuid.uuid4(), bob, approve=True)
-        assert [row["why"] for row in (await list_exceptions()).rows][:1] == ["charge_without_payment"]
-
-    run(story)
+async def test_what_must_be_mended_cannot_be_let_go() -> None:
+    ada, bob = await hire("Ada"), await hire("Bob")
+    await execute(
+        """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at, available_on)
+           VALUES ('t1', 'contribution', -5, 0, -5, 'available', now() - interval '2 d', now()),
+                  ('t2', 'charge', 500, 0, 500, 'available', now() - interval '1 d', now())"""
+    )
+    with pytest.raises(Conflict, match="mended"):
+        await propose_write_off("unknown_category", "t1", ada, reason="Never mind.", form_id=uuid.uuid4())
+    with pytest.raises(Invalid, match="Say why"):
+        await propose_write_off("charge_without_payment", "t2", ada, reason="  x ", form_id=uuid.uuid4())
+    with pytest.raises(NotFound):
+        await propose_write_off("charge_without_payment", "t9", ada, reason="Not there.", form_id=uuid.uuid4())
+    form = uuid.uuid4()
+    await propose_write_off("charge_without_payment", "t2", ada, reason="A gift.", form_id=form)
+    assert (await get_exception("charge_without_payment", "t2"))["proposal"] == form
+    await execute("UPDATE balance_transaction SET amount_minor = 600, net_minor = 600 WHERE id = 't2'")
+    with pytest.raises(Conflict, match="another amount"):
+        await decide_write_off(form, bob, approve=True)
+    with pytest.raises(NotFound):
+        await decide_write_off(uuid.uuid4(), bob, approve=True)
+    assert [row["why"] for row in (await list_exceptions()).rows][:1] == ["charge_without_payment"]
 
 
 def test_postings_clear_what_hangs() -> None:

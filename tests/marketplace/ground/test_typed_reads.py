@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.jobs.tables import JobRun
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -36,22 +32,17 @@ class Thing(msgspec.Struct, frozen=True):
     amount_minor: int | None
 
 
-def test_rows_are_read_by_sql_or_by_a_piccolo_query(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        run_ = JobRun(job="papers", slot=AT, missed=0, started_at=AT, finished_at=None, error=None, found=None)
-        await JobRun.insert(run_)
-        expected = Run("papers", AT, None)
-        assert await fetch_rows(Run, "SELECT job, slot, finished_at FROM job_run WHERE job = $1", "papers") == [
-            expected
-        ]
-        assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "papers")) == expected
-        assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "none")) is None
-        assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 1
-        assert await fetch_scalar(dt.datetime, JobRun.select(JobRun.finished_at)) is None
-        with pytest.raises(AssertionError, match="returns int, not str"):
-            await fetch_scalar(str, "SELECT 1")
-
-    run(story)
+async def test_rows_are_read_by_sql_or_by_a_piccolo_query() -> None:
+    run_ = JobRun(job="papers", slot=AT, missed=0, started_at=AT, finished_at=None, error=None, found=None)
+    await JobRun.insert(run_)
+    expected = Run("papers", AT, None)
+    assert await fetch_rows(Run, "SELECT job, slot, finished_at FROM job_run WHERE job = $1", "papers") == [expected]
+    assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "papers")) == expected
+    assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "none")) is None
+    assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 1
+    assert await fetch_scalar(dt.datetime, JobRun.select(JobRun.finished_at)) is None
+    with pytest.raises(AssertionError, match="returns int, not str"):
+        await fetch_scalar(str, "SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -63,19 +54,13 @@ def test_rows_are_read_by_sql_or_by_a_piccolo_query(run: Callable[..., Any]) -> 
         "SELECT gen_random_uuid() AS id, 'a' AS codes, 1 AS amount_minor",
     ],
 )
-def test_a_row_that_is_not_its_statements_columns_fails_even_without_a_value(run: Callable[..., Any], sql: str) -> None:
-    async def story() -> None:
-        with pytest.raises(AssertionError, match="Thing"):
-            await fetch_rows(Thing, f"{sql} WHERE false")
-
-    run(story)
+async def test_a_row_that_is_not_its_statements_columns_fails_even_without_a_value(sql: str) -> None:
+    with pytest.raises(AssertionError, match="Thing"):
+        await fetch_rows(Thing, f"{sql} WHERE false")
 
 
-def test_a_null_in_a_field_that_has_none_fails(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        sql = "SELECT 'papers' AS job, now() AS slot, NULL::timestamptz AS finished_at"
-        assert (await fetch_rows(Run, sql))[0].finished_at is None
-        with pytest.raises(msgspec.ValidationError, match="finished_at"):
-            await fetch_rows(Finished, sql)
-
-    run(story)
+async def test_a_null_in_a_field_that_has_none_fails() -> None:
+    sql = "SELECT 'papers' AS job, now() AS slot, NULL::timestamptz AS finished_at"
+    assert (await fetch_rows(Run, sql))[0].finished_at is None
+    with pytest.raises(msgspec.ValidationError, match="finished_at"):
+        await fetch_rows(Finished, sql)

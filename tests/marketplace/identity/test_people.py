@@ -25,7 +25,7 @@ from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser, make_partner, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SIGN_UP = {
     "company": "Atelier", "country": "FR", "vat_number": "FR 40 303 265 045", "name": "Claire Martin",
@@ -38,19 +38,16 @@ def secret_in(answer: Any) -> str:
     return found[1] if found else ""
 
 
-def test_a_sign_up_twice_is_one_partner_and_both_enter(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        form = str(uuid.uuid4())
-        async with Browser() as browser:
-            for _ in range(2):
-                answer = await browser.submit("/en/sign-up", SIGN_UP, form_id=form)
-                assert answer.headers["location"] == "/en/company"
-            assert await fetch_value("SELECT count(*) FROM partner") == 1
-            other = await browser.submit("/en/sign-up", SIGN_UP)
-            assert other.status_code == 409
-            assert await fetch_value("SELECT count(*) FROM partner") == 1
-
-    run(story)
+async def test_a_sign_up_twice_is_one_partner_and_both_enter() -> None:
+    form = str(uuid.uuid4())
+    async with Browser() as browser:
+        for _ in range(2):
+            answer = await browser.submit("/en/sign-up", SIGN_UP, form_id=form)
+            assert answer.headers["location"] == "/en/company"
+        assert await fetch_value("SELECT count(*) FROM partner") == 1
+        other = await browser.submit("/en/sign-up", SIGN_UP)
+        assert other.status_code == 409
+        assert await fetch_value("SELECT count(*) FROM partner") == 1
 
 
 @pytest.mark.parametrize(
@@ -58,19 +55,16 @@ def test_a_sign_up_twice_is_one_partner_and_both_enter(run: Callable[..., Any]) 
     [("vat_number", "FR41303265045"), ("vat_number", ""), ("country", "ZZZ"), ("country", "ZZ"), ("country", "EL"), ("email", "nobody"), ("password", "short"),
      ("company", " "), ("company", "x" * 201), ("name", "a\x00b"), ("password", "aaaaaaaaaaaa")],
 )  # fmt: skip
-def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(run: Callable[..., Any], field: str, value: str) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            answer = await browser.submit("/en/sign-up", {**SIGN_UP, field: value})
-            assert answer.status_code == 422
-            assert 'role="alert"' in answer.text
-            (wrong,) = re.findall(r'<(?:input|select)[^>]*id="(\w+)"[^>]*aria-invalid="true"', answer.text)
-            assert wrong == field
-            assert f'id="{field}-error"' in answer.text
-            assert PASSWORD not in answer.text
-            assert await fetch_value("SELECT count(*) FROM partner") == 0
-
-    run(story)
+async def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(field: str, value: str) -> None:
+    async with Browser() as browser:
+        answer = await browser.submit("/en/sign-up", {**SIGN_UP, field: value})
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+        (wrong,) = re.findall(r'<(?:input|select)[^>]*id="(\w+)"[^>]*aria-invalid="true"', answer.text)
+        assert wrong == field
+        assert f'id="{field}-error"' in answer.text
+        assert PASSWORD not in answer.text
+        assert await fetch_value("SELECT count(*) FROM partner") == 0
 
 
 def test_vat_numbers_are_checked_by_their_country() -> None:
@@ -87,27 +81,24 @@ def test_vat_numbers_are_checked_by_their_country() -> None:
             rules.clean_vat(country, number)
 
 
-def test_a_steward_vets_or_refuses_with_a_reason(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
-        async with Browser() as steward, Browser() as claire:
-            await steward.sign_in("steward@partage.example")
-            await claire.sign_in("claire@atelier.example")
-            assert "Waiting" in text_of(await claire.get("/en/company"))
-            assert (await claire.get("/en/partners")).status_code == 403
-            assert (await claire.submit(f"/en/partners/{partner}/vet", {})).status_code == 403
-            assert (await steward.submit(f"/en/partners/{partner}/refuse", {"reason": " "})).status_code == 422
-            await steward.submit(f"/en/partners/{partner}/refuse", {"reason": "No such company"})
-            assert "No such company" in text_of(await claire.get("/en/company"))
-            await steward.submit(f"/en/partners/{partner}/vet", {})
-            await steward.submit(f"/en/partners/{partner}/vet", {})
-            row = await queries.get_partner(partner)
-            assert (row.refused_reason, row.vetted_by_name) == (None, "Sam")
-            assert (await steward.submit(f"/en/partners/{uuid.uuid4()}/vet", {})).status_code == 404
-            assert "Atelier" in text_of(await steward.get("/en/partners"))
-
-    run(story)
+async def test_a_steward_vets_or_refuses_with_a_reason() -> None:
+    partner = await make_partner()
+    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as steward, Browser() as claire:
+        await steward.sign_in("steward@partage.example")
+        await claire.sign_in("claire@atelier.example")
+        assert "Waiting" in text_of(await claire.get("/en/company"))
+        assert (await claire.get("/en/partners")).status_code == 403
+        assert (await claire.submit(f"/en/partners/{partner}/vet", {})).status_code == 403
+        assert (await steward.submit(f"/en/partners/{partner}/refuse", {"reason": " "})).status_code == 422
+        await steward.submit(f"/en/partners/{partner}/refuse", {"reason": "No such company"})
+        assert "No such company" in text_of(await claire.get("/en/company"))
+        await steward.submit(f"/en/partners/{partner}/vet", {})
+        await steward.submit(f"/en/partners/{partner}/vet", {})
+        row = await queries.get_partner(partner)
+        assert (row.refused_reason, row.vetted_by_name) == (None, "Sam")
+        assert (await steward.submit(f"/en/partners/{uuid.uuid4()}/vet", {})).status_code == 404
+        assert "Atelier" in text_of(await steward.get("/en/partners"))
 
 
 # VIES ---------------------------------------------------------------------------------------------------------------
@@ -139,107 +130,90 @@ def vies() -> Iterator[dict[str, Any]]:
         thread.join()
 
 
-def test_vies_confirms_refuses_or_changes_nothing(
-    run: Callable[..., Any], vies: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_vies_confirms_refuses_or_changes_nothing(vies: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIES_URL", vies["url"])
     settings.cache_clear()
 
-    async def story() -> None:
-        partner = await make_partner()
-        vies["status"], vies["body"] = 200, {"isValid": False, "userError": "MS_UNAVAILABLE"}
+    partner = await make_partner()
+    vies["status"], vies["body"] = 200, {"isValid": False, "userError": "MS_UNAVAILABLE"}
+    assert not await actions.confirm_vat(partner)
+    for status, body in (
+        (500, b"oops"),
+        (200, b"not json"),
+        (200, []),
+        (200, {"isValid": "yes", "userError": "VALID"}),
+    ):
+        vies["status"], vies["body"] = status, body
         assert not await actions.confirm_vat(partner)
-        for status, body in (
-            (500, b"oops"),
-            (200, b"not json"),
-            (200, []),
-            (200, {"isValid": "yes", "userError": "VALID"}),
-        ):
-            vies["status"], vies["body"] = status, body
-            assert not await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner)).vat_confirmed_at is None
-        vies["status"], vies["body"] = 200, {"isValid": True, "userError": "VALID"}
-        vies["asked"].clear()
+    assert (await queries.get_partner(partner)).vat_confirmed_at is None
+    vies["status"], vies["body"] = 200, {"isValid": True, "userError": "VALID"}
+    vies["asked"].clear()
+    await actions.confirm_pending_vat()
+    assert vies["asked"] == []  # asked less than an hour ago
+    with clock.shifted(dt.timedelta(hours=2)):
         await actions.confirm_pending_vat()
-        assert vies["asked"] == []  # asked less than an hour ago
-        with clock.shifted(dt.timedelta(hours=2)):
-            await actions.confirm_pending_vat()
-            await actions.confirm_pending_vat()
-        assert vies["asked"] == ["/rest-api/ms/FR/vat/40303265045"]
-        assert (await queries.get_partner(partner)).vat_confirmed_at
-        vies["body"] = {"isValid": False, "userError": "INVALID"}
-        await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner)).vat_confirmed_at is None
-
-    run(story)
+        await actions.confirm_pending_vat()
+    assert vies["asked"] == ["/rest-api/ms/FR/vat/40303265045"]
+    assert (await queries.get_partner(partner)).vat_confirmed_at
+    vies["body"] = {"isValid": False, "userError": "INVALID"}
+    await actions.confirm_vat(partner)
+    assert (await queries.get_partner(partner)).vat_confirmed_at is None
 
 
-def test_without_vies_a_number_stays_unverified(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        assert not await actions.confirm_vat(partner)
-        monkeypatch.setenv("VIES_URL", "http://127.0.0.1:9")
-        settings.cache_clear()
-        assert not await actions.confirm_vat(partner)
-        assert (await queries.get_partner(partner)).vat_answer == "UNREACHABLE"
-
-    run(story)
+async def test_without_vies_a_number_stays_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
+    partner = await make_partner()
+    assert not await actions.confirm_vat(partner)
+    monkeypatch.setenv("VIES_URL", "http://127.0.0.1:9")
+    settings.cache_clear()
+    assert not await actions.confirm_vat(partner)
+    assert (await queries.get_partner(partner)).vat_answer == "UNREACHABLE"
 
 
 # Lines --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_code_claims_its_line_once(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        assert await actions.add_subscribers([7, 8, 7]) == 2
-        assert await actions.add_subscribers([7, 8, 9]) == 1
-        codes = dict(await actions.issue_activation_codes([7, 8, 404]))
-        assert set(codes) == {7, 8}
-        assert not await fetch("SELECT 1 FROM subscriber WHERE activation_code_hash = ANY($1)", list(codes.values()))
-        form = {"reference": "7", "name": "Ana", "email": "ana@example.org", "password": PASSWORD}
-        async with Browser() as browser, Browser() as other:
-            assert (await browser.submit("/en/activate", {**form, "code": codes[8]})).status_code == 401
-            assert (await browser.submit("/en/activate", {**form, "code": codes[7].lower()})).headers[
-                "location"
-            ] == "/en/earnings"
-            again = await browser.submit("/en/activate", {**form, "code": codes[7]})
-            assert again.headers["location"] == "/en/earnings"
-            stolen = await other.submit("/en/activate", {**form, "code": codes[7], "email": "eve@example.org"})
-            assert stolen.status_code == 401
-        assert dict(await actions.issue_activation_codes([7, 8])).keys() == {8}
-        assert await fetch_value("SELECT count(*) FROM person") == 1
-
-    run(story)
+async def test_a_code_claims_its_line_once() -> None:
+    assert await actions.add_subscribers([7, 8, 7]) == 2
+    assert await actions.add_subscribers([7, 8, 9]) == 1
+    codes = dict(await actions.issue_activation_codes([7, 8, 404]))
+    assert set(codes) == {7, 8}
+    assert not await fetch("SELECT 1 FROM subscriber WHERE activation_code_hash = ANY($1)", list(codes.values()))
+    form = {"reference": "7", "name": "Ana", "email": "ana@example.org", "password": PASSWORD}
+    async with Browser() as browser, Browser() as other:
+        assert (await browser.submit("/en/activate", {**form, "code": codes[8]})).status_code == 401
+        assert (await browser.submit("/en/activate", {**form, "code": codes[7].lower()})).headers[
+            "location"
+        ] == "/en/earnings"
+        again = await browser.submit("/en/activate", {**form, "code": codes[7]})
+        assert again.headers["location"] == "/en/earnings"
+        stolen = await other.submit("/en/activate", {**form, "code": codes[7], "email": "eve@example.org"})
+        assert stolen.status_code == 401
+    assert dict(await actions.issue_activation_codes([7, 8])).keys() == {8}
+    assert await fetch_value("SELECT count(*) FROM person") == 1
 
 
-def test_two_who_claim_at_once_make_one(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await actions.add_subscribers([7])
-        [(_, code)] = await actions.issue_activation_codes([7])
+async def test_two_who_claim_at_once_make_one() -> None:
+    await actions.add_subscribers([7])
+    [(_, code)] = await actions.issue_activation_codes([7])
 
-        async def claim(email: str) -> bool:
-            try:
-                await actions.claim_line(7, code, email=email, name="A", password=PASSWORD)
-            except rules.WrongSecret:
-                return False
-            return True
+    async def claim(email: str) -> bool:
+        try:
+            await actions.claim_line(7, code, email=email, name="A", password=PASSWORD)
+        except rules.WrongSecret:
+            return False
+        return True
 
-        assert sorted(await asyncio.gather(*(claim(f"a{n}@example.org") for n in range(4)))) == [False] * 3 + [True]
-
-    run(story)
+    assert sorted(await asyncio.gather(*(claim(f"a{n}@example.org") for n in range(4)))) == [False] * 3 + [True]
 
 
-def test_codes_are_guessed_slowly(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await actions.add_subscribers([7])
-        await actions.issue_activation_codes([7])
-        for _ in range(5):
-            with pytest.raises(rules.WrongSecret):
-                await actions.claim_line(7, "AAAA-AAAA-AAAA-AAAA", email="a@example.org", name="A", password=PASSWORD)
-        with pytest.raises(rules.TooManyAttempts):
+async def test_codes_are_guessed_slowly() -> None:
+    await actions.add_subscribers([7])
+    await actions.issue_activation_codes([7])
+    for _ in range(5):
+        with pytest.raises(rules.WrongSecret):
             await actions.claim_line(7, "AAAA-AAAA-AAAA-AAAA", email="a@example.org", name="A", password=PASSWORD)
-
-    run(story)
+    with pytest.raises(rules.TooManyAttempts):
+        await actions.claim_line(7, "AAAA-AAAA-AAAA-AAAA", email="a@example.org", name="A", password=PASSWORD)
 
 
 @contextlib.contextmanager
@@ -254,7 +228,7 @@ def sealing_with(keys: str) -> Iterator[None]:
         settings.cache_clear()
 
 
-def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: Callable[..., Any]) -> None:
+async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key() -> None:
     """Who reads the database alone learns neither; keys change, and whoever was there before is sealed too."""
     old, new = f"old:{'1' * 64}", f"new:{'2' * 64}"
 
@@ -271,223 +245,184 @@ def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key(run: 
         actor = await actor_of_session(str(cookie.value))
         return actor is not None and {actor.name, shown.name} == {"Anaïs"} and shown.email == "ana@example.org"
 
-    async def story() -> None:
-        await actions.add_subscribers([7, 8])
-        (_, code), (_, other) = sorted(await actions.issue_activation_codes([7, 8]))
-        with sealing_with(old):
-            await actions.claim_line(7, code, email="ana@example.org", name="Anaïs", password=PASSWORD)
-            assert await is_ana()
-            assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
-            for taken in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
-                          actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD)):  # fmt: skip
-                with pytest.raises(Conflict):
-                    await taken
-        with sealing_with(f"{new},{old}"):
-            assert await is_ana(), "the old key still opens"
-            assert await names.reseal_names() == 1
-            assert await names.reseal_names() == 0
-        with sealing_with(new):
-            assert await is_ana(), "and is not needed any more"
-            await execute("UPDATE person SET email = 'ana@example.org', name = 'Anaïs', sealed = NULL, key_id = NULL")
-            assert await is_ana(), "as it was before names were sealed"
-            assert await names.reseal_names() == 1
-            assert await is_ana()
-            assert "ana@example.org" not in await stored()
-            await actions.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
-            with pytest.raises(rules.WrongSecret):
-                await actions.sign_in("ana@example.org", PASSWORD)
-            mine = "SELECT count(*) FROM sign_in_attempt WHERE subject = $1"
-            assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 1
-            await actions.erase_person(await fetch_value("SELECT id FROM person"))
-            assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 0
-
-    run(story)
+    await actions.add_subscribers([7, 8])
+    (_, code), (_, other) = sorted(await actions.issue_activation_codes([7, 8]))
+    with sealing_with(old):
+        await actions.claim_line(7, code, email="ana@example.org", name="Anaïs", password=PASSWORD)
+        assert await is_ana()
+        assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
+        for taken in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
+                      actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD)):  # fmt: skip
+            with pytest.raises(Conflict):
+                await taken
+    with sealing_with(f"{new},{old}"):
+        assert await is_ana(), "the old key still opens"
+        assert await names.reseal_names() == 1
+        assert await names.reseal_names() == 0
+    with sealing_with(new):
+        assert await is_ana(), "and is not needed any more"
+        await execute("UPDATE person SET email = 'ana@example.org', name = 'Anaïs', sealed = NULL, key_id = NULL")
+        assert await is_ana(), "as it was before names were sealed"
+        assert await names.reseal_names() == 1
+        assert await is_ana()
+        assert "ana@example.org" not in await stored()
+        await actions.change_password((await fetch_value("SELECT id FROM person")), PASSWORD, f"{PASSWORD}-2")
+        with pytest.raises(rules.WrongSecret):
+            await actions.sign_in("ana@example.org", PASSWORD)
+        mine = "SELECT count(*) FROM sign_in_attempt WHERE subject = $1"
+        assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 1
+        await actions.erase_person(await fetch_value("SELECT id FROM person"))
+        assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 0
 
 
-def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is lost takes the name with it, and neither the others' new seals nor the right to be forgotten."""
     monkeypatch.setattr(names, "BATCH_SIZE", 1)
     kept, lost, new = f"kept:{'1' * 64}", f"lost:{'2' * 64}", f"new:{'3' * 64}"
 
-    async def story() -> None:
-        await actions.add_subscribers([7, 8, 9])
-        for (line, code), keys in zip(
-            sorted(await actions.issue_activation_codes([7, 8, 9])), (kept, lost, kept), strict=True
-        ):
-            with sealing_with(keys):
-                await actions.claim_line(line, code, email=f"ana{line}@example.org", name="Ana", password=PASSWORD)
-        ana = await fetch_value("SELECT id FROM person WHERE subscriber = 8")
-        with sealing_with(f"{new},{kept}"):
-            assert await names.reseal_names() == 2
-            assert await names.reseal_names() == 0
-            rows = await fetch("SELECT key_id FROM person ORDER BY subscriber")
-            assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
-            with pytest.raises(rules.WrongSecret):
-                await actions.change_password(ana, "not hers", f"{PASSWORD}-2")
-            await actions.change_password(ana, PASSWORD, f"{PASSWORD}-2")
-            cookie = await begin_session(ana)
-            async with Browser() as browser:
-                browser.client.cookies.set(cookie.key, str(cookie.value))
-                assert (await browser.get("/en/profile")).status_code == 200
-                assert (await browser.submit("/en/profile/erase", {})).status_code == 303
-        assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 8") == 0
-        assert len(await actions.issue_activation_codes([8])) == 1
-
-    run(story)
-
-
-def test_the_demos_staff_are_shown_however_many_there_are_besides(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await execute(
-            "INSERT INTO subscriber (reference, claimed_at) SELECT one, now() FROM generate_series(1, 60) AS one"
-        )
-        for line in range(1, 61):
-            await actions._add_person(f"line{line}@example.org", "Ana", "x", "en", clock.now(), subscriber=line)
-        await make_partner("Demo", f"demo{rules.ONE_CLICK_DOMAIN}".lower())
-        await actions.add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
-        shown = await queries.one_click_people()
-        assert [person.staff_role for person in shown] == [None, "finance"], "a partner's first, staff last"
-
-    run(story)
-
-
-def test_erasing_forgets_the_person_and_keeps_the_line(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await actions.add_subscribers([7])
-        [(_, code)] = await actions.issue_activation_codes([7])
-        await actions.claim_line(7, code, email="ana@example.org", name="Ana", password=PASSWORD)
+    await actions.add_subscribers([7, 8, 9])
+    for (line, code), keys in zip(
+        sorted(await actions.issue_activation_codes([7, 8, 9])), (kept, lost, kept), strict=True
+    ):
+        with sealing_with(keys):
+            await actions.claim_line(line, code, email=f"ana{line}@example.org", name="Ana", password=PASSWORD)
+    ana = await fetch_value("SELECT id FROM person WHERE subscriber = 8")
+    with sealing_with(f"{new},{kept}"):
+        assert await names.reseal_names() == 2
+        assert await names.reseal_names() == 0
+        rows = await fetch("SELECT key_id FROM person ORDER BY subscriber")
+        assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
+        with pytest.raises(rules.WrongSecret):
+            await actions.change_password(ana, "not hers", f"{PASSWORD}-2")
+        await actions.change_password(ana, PASSWORD, f"{PASSWORD}-2")
+        cookie = await begin_session(ana)
         async with Browser() as browser:
-            await browser.sign_in("ana@example.org")
+            browser.client.cookies.set(cookie.key, str(cookie.value))
+            assert (await browser.get("/en/profile")).status_code == 200
             assert (await browser.submit("/en/profile/erase", {})).status_code == 303
-            assert (await browser.get("/en/profile")).status_code == 303
-            assert (await browser.sign_in("ana@example.org")).status_code == 401
-        assert await fetch_value("SELECT count(*) FROM person") == 0
-        assert await fetch_value("SELECT count(*) FROM subscriber WHERE reference = 7") == 1
-        assert len(await actions.issue_activation_codes([7])) == 1
+    assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 8") == 0
+    assert len(await actions.issue_activation_codes([8])) == 1
 
-    run(story)
+
+async def test_the_demos_staff_are_shown_however_many_there_are_besides() -> None:
+    await execute("INSERT INTO subscriber (reference, claimed_at) SELECT one, now() FROM generate_series(1, 60) AS one")
+    for line in range(1, 61):
+        await actions._add_person(f"line{line}@example.org", "Ana", "x", "en", clock.now(), subscriber=line)
+    await make_partner("Demo", f"demo{rules.ONE_CLICK_DOMAIN}".lower())
+    await actions.add_staff(f"nora{rules.ONE_CLICK_DOMAIN}", "Nora", "finance", PASSWORD)
+    shown = await queries.one_click_people()
+    assert [person.staff_role for person in shown] == [None, "finance"], "a partner's first, staff last"
+
+
+async def test_erasing_forgets_the_person_and_keeps_the_line() -> None:
+    await actions.add_subscribers([7])
+    [(_, code)] = await actions.issue_activation_codes([7])
+    await actions.claim_line(7, code, email="ana@example.org", name="Ana", password=PASSWORD)
+    async with Browser() as browser:
+        await browser.sign_in("ana@example.org")
+        assert (await browser.submit("/en/profile/erase", {})).status_code == 303
+        assert (await browser.get("/en/profile")).status_code == 303
+        assert (await browser.sign_in("ana@example.org")).status_code == 401
+    assert await fetch_value("SELECT count(*) FROM person") == 0
+    assert await fetch_value("SELECT count(*) FROM subscriber WHERE reference = 7") == 1
+    assert len(await actions.issue_activation_codes([7])) == 1
 
 
 @pytest.mark.parametrize("role", rules.ROLES)
-def test_staff_stay_named_in_what_they_decided(run: Callable[..., Any], role: str) -> None:
-    async def story() -> None:
-        await actions.add_staff("nora@partage.example", "Nora", role, PASSWORD)
-        async with Browser() as nora:
-            await nora.sign_in("nora@partage.example")
-            assert (await nora.submit("/en/profile/erase", {})).status_code == 403
-            assert (await nora.get("/en/profile")).status_code == 200
-
-    run(story)
+async def test_staff_stay_named_in_what_they_decided(role: str) -> None:
+    await actions.add_staff("nora@partage.example", "Nora", role, PASSWORD)
+    async with Browser() as nora:
+        await nora.sign_in("nora@partage.example")
+        assert (await nora.submit("/en/profile/erase", {})).status_code == 403
+        assert (await nora.get("/en/profile")).status_code == 200
 
 
 # Keys and colleagues --------------------------------------------------------------------------------------------------
 
 
-def test_a_key_is_shown_once_hashed_and_revocable(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        form = str(uuid.uuid4())
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            key = secret_in(await browser.submit("/en/keys", {"label": "import"}, form_id=form))
-            assert key == secret_in(await browser.submit("/en/keys", {"label": "import"}, form_id=form))
-            assert await fetch_value("SELECT count(*) FROM api_key") == 1
-            assert key not in str(await fetch("SELECT * FROM api_key"))
-            assert key not in (await browser.get("/en/keys")).text
-            with clock.shifted(dt.timedelta(minutes=11)):
-                late = await browser.submit("/en/keys", {"label": "import"}, form_id=form)
-                assert not secret_in(late)
-                assert "shown once" in text_of(late)
-            bearer = {"authorization": f"Bearer {key}"}
-            assert (await browser.get("/api/v1/me", headers=bearer)).json()["company"] == "Atelier"
-            assert (await browser.get("/api/v1/me")).status_code == 401  # a session is no key
-            assert (await browser.get("/en/keys", headers=bearer)).status_code == 200
-            await browser.submit(f"/en/keys/{form}/revoke", {})
-            refused = await browser.get("/api/v1/me", headers=bearer)
-            assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
-
-    run(story)
+async def test_a_key_is_shown_once_hashed_and_revocable() -> None:
+    await make_partner()
+    form = str(uuid.uuid4())
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        key = secret_in(await browser.submit("/en/keys", {"label": "import"}, form_id=form))
+        assert key == secret_in(await browser.submit("/en/keys", {"label": "import"}, form_id=form))
+        assert await fetch_value("SELECT count(*) FROM api_key") == 1
+        assert key not in str(await fetch("SELECT * FROM api_key"))
+        assert key not in (await browser.get("/en/keys")).text
+        with clock.shifted(dt.timedelta(minutes=11)):
+            late = await browser.submit("/en/keys", {"label": "import"}, form_id=form)
+            assert not secret_in(late)
+            assert "shown once" in text_of(late)
+        bearer = {"authorization": f"Bearer {key}"}
+        assert (await browser.get("/api/v1/me", headers=bearer)).json()["company"] == "Atelier"
+        assert (await browser.get("/api/v1/me")).status_code == 401  # a session is no key
+        assert (await browser.get("/en/keys", headers=bearer)).status_code == 200
+        await browser.submit(f"/en/keys/{form}/revoke", {})
+        refused = await browser.get("/api/v1/me", headers=bearer)
+        assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
 
 
-def test_a_key_opens_no_page(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        key = await key_actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s")
-        async with Browser() as browser:
-            assert (await browser.get("/en/keys", headers={"authorization": f"Bearer {key}"})).status_code == 303
-
-    run(story)
+async def test_a_key_opens_no_page() -> None:
+    partner = await make_partner()
+    key = await key_actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s")
+    async with Browser() as browser:
+        assert (await browser.get("/en/keys", headers={"authorization": f"Bearer {key}"})).status_code == 303
 
 
-def test_another_partners_keys_do_not_exist(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        mine, theirs = await make_partner(), await make_partner("Other", "otto@other.example")
-        key_id = uuid.uuid4()
-        key = await key_actions.create_key(theirs, "secret plans", key_id=key_id, session="s")
-        assert key
-        with pytest.raises(NotFound):
-            await key_actions.revoke_key(mine, key_id)
-        assert await key_actions.create_key(mine, "theirs", key_id=key_id, session="s") is None
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            assert "secret plans" not in (await browser.get("/en/keys")).text
-            assert (await browser.submit(f"/en/keys/{key_id}/revoke", {})).status_code == 404
-            assert (await browser.get("/api/v1/me", headers={"authorization": f"Bearer {key}"})).status_code == 200
-
-    run(story)
+async def test_another_partners_keys_do_not_exist() -> None:
+    mine, theirs = await make_partner(), await make_partner("Other", "otto@other.example")
+    key_id = uuid.uuid4()
+    key = await key_actions.create_key(theirs, "secret plans", key_id=key_id, session="s")
+    assert key
+    with pytest.raises(NotFound):
+        await key_actions.revoke_key(mine, key_id)
+    assert await key_actions.create_key(mine, "theirs", key_id=key_id, session="s") is None
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        assert "secret plans" not in (await browser.get("/en/keys")).text
+        assert (await browser.submit(f"/en/keys/{key_id}/revoke", {})).status_code == 404
+        assert (await browser.get("/api/v1/me", headers={"authorization": f"Bearer {key}"})).status_code == 200
 
 
-def test_a_colleague_joins_by_a_link_that_works_once(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        async with Browser() as claire, Browser() as paul, Browser() as eve:
-            await claire.sign_in("claire@atelier.example")
-            link = secret_in(
-                await claire.submit("/en/company/people", {"name": "Paul", "email": "paul@atelier.example"})
-            )
-            path = link[link.index("/en/join/") :]
-            assert "Atelier" in text_of(await paul.get(path))
-            assert (await paul.submit(path, {"password": "short"})).status_code == 422
-            assert (await paul.submit(path, {"password": PASSWORD})).headers["location"] == "/en/company"
-            assert (await eve.submit(path, {"password": "eve's own long one"})).status_code == 410
-            assert "Paul" in text_of(await claire.get("/en/company"))
-            assert (await eve.get("/en/join/made-up")).status_code == 404
-        with pytest.raises(Conflict):
-            await actions.invite_colleague(
-                partner, email="paul@atelier.example", name="P", invitation_id=uuid.uuid4(), session="s"
-            )
-
-    run(story)
-
-
-def test_lists_are_paged(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
-        await execute(
-            """INSERT INTO partner (id, company, country, vat_number, signed_up_at)
-               SELECT gen_random_uuid(), 'Company ' || n, 'US', '', now() - n * interval '1 hour' FROM generate_series(1, 60) n"""
+async def test_a_colleague_joins_by_a_link_that_works_once() -> None:
+    partner = await make_partner()
+    async with Browser() as claire, Browser() as paul, Browser() as eve:
+        await claire.sign_in("claire@atelier.example")
+        link = secret_in(await claire.submit("/en/company/people", {"name": "Paul", "email": "paul@atelier.example"}))
+        path = link[link.index("/en/join/") :]
+        assert "Atelier" in text_of(await paul.get(path))
+        assert (await paul.submit(path, {"password": "short"})).status_code == 422
+        assert (await paul.submit(path, {"password": PASSWORD})).headers["location"] == "/en/company"
+        assert (await eve.submit(path, {"password": "eve's own long one"})).status_code == 410
+        assert "Paul" in text_of(await claire.get("/en/company"))
+        assert (await eve.get("/en/join/made-up")).status_code == 404
+    with pytest.raises(Conflict):
+        await actions.invite_colleague(
+            partner, email="paul@atelier.example", name="P", invitation_id=uuid.uuid4(), session="s"
         )
-        async with Browser() as steward:
-            await steward.sign_in("steward@partage.example")
-            first, last = await steward.get("/en/partners"), await steward.get("/en/partners?page=3")
-            assert (first.text.count('/vet"'), last.text.count('/vet"')) == (25, 10)
-            assert 'href="/en/partners?page=2" rel="next"' in first.text
-            assert 'rel="next"' not in last.text
-
-    run(story)
 
 
-def test_old_sessions_and_attempts_are_forgotten(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            await browser.sign_in("x@atelier.example", "guess guess guess")
-        with clock.shifted(dt.timedelta(days=8)):
-            await actions.delete_expired()
-        assert await fetch_value("SELECT count(*) FROM session") == 0
-        assert await fetch_value("SELECT count(*) FROM sign_in_attempt") == 0
+async def test_lists_are_paged() -> None:
+    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    await execute(
+        """INSERT INTO partner (id, company, country, vat_number, signed_up_at)
+           SELECT gen_random_uuid(), 'Company ' || n, 'US', '', now() - n * interval '1 hour' FROM generate_series(1, 60) n"""
+    )
+    async with Browser() as steward:
+        await steward.sign_in("steward@partage.example")
+        first, last = await steward.get("/en/partners"), await steward.get("/en/partners?page=3")
+        assert (first.text.count('/vet"'), last.text.count('/vet"')) == (25, 10)
+        assert 'href="/en/partners?page=2" rel="next"' in first.text
+        assert 'rel="next"' not in last.text
 
-    run(story)
+
+async def test_old_sessions_and_attempts_are_forgotten() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        await browser.sign_in("x@atelier.example", "guess guess guess")
+    with clock.shifted(dt.timedelta(days=8)):
+        await actions.delete_expired()
+    assert await fetch_value("SELECT count(*) FROM session") == 0
+    assert await fetch_value("SELECT count(*) FROM sign_in_attempt") == 0

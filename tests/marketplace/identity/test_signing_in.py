@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -16,165 +15,128 @@ from marketplace.database import execute, fetch_value
 from marketplace.identity import actions, passwords, rules
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 CLAIRE = "claire@atelier.example"
 
 
-def test_a_sign_in_rotates_the_session_and_ends_the_old_one(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            await browser.sign_in(CLAIRE)
-            first = browser.session()
-            assert (await browser.sign_in(CLAIRE)).status_code == 303
-            assert browser.session() != first
-            async with Browser(browser.app) as thief:
-                thief.client.cookies.set("session", first)
-                assert (await thief.get("/en/keys")).status_code == 303
-
-    run(story)
+async def test_a_sign_in_rotates_the_session_and_ends_the_old_one() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in(CLAIRE)
+        first = browser.session()
+        assert (await browser.sign_in(CLAIRE)).status_code == 303
+        assert browser.session() != first
+        async with Browser(browser.app) as thief:
+            thief.client.cookies.set("session", first)
+            assert (await thief.get("/en/keys")).status_code == 303
 
 
-def test_a_planted_session_is_never_adopted(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            browser.client.cookies.set("session", "planted")
-            answer = await browser.sign_in(CLAIRE)
-            fresh = answer.headers["set-cookie"]
-            assert "session=planted" not in fresh
-            assert "HttpOnly" in fresh
-            assert "SameSite=lax" in fresh
-            assert not await fetch_value("SELECT 1 FROM session WHERE token_hash = $1", actions.digest("planted"))
-
-    run(story)
+async def test_a_planted_session_is_never_adopted() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        browser.client.cookies.set("session", "planted")
+        answer = await browser.sign_in(CLAIRE)
+        fresh = answer.headers["set-cookie"]
+        assert "session=planted" not in fresh
+        assert "HttpOnly" in fresh
+        assert "SameSite=lax" in fresh
+        assert not await fetch_value("SELECT 1 FROM session WHERE token_hash = $1", actions.digest("planted"))
 
 
-def test_a_session_expires_and_leads_back_to_where_one_was(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            await browser.sign_in(CLAIRE)
-            assert (await browser.get("/en/keys")).status_code == 200
-            with clock.shifted(dt.timedelta(days=8)):
-                answer = await browser.get("/en/keys?page=2")
-                assert answer.headers["location"] == "/en/sign-in?next=%2Fkeys%3Fpage%3D2"
-                answer = await browser.sign_in(CLAIRE, next="/keys?page=2")
-                assert answer.headers["location"] == "/en/keys?page=2"
-
-    run(story)
+async def test_a_session_expires_and_leads_back_to_where_one_was() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in(CLAIRE)
+        assert (await browser.get("/en/keys")).status_code == 200
+        with clock.shifted(dt.timedelta(days=8)):
+            answer = await browser.get("/en/keys?page=2")
+            assert answer.headers["location"] == "/en/sign-in?next=%2Fkeys%3Fpage%3D2"
+            answer = await browser.sign_in(CLAIRE, next="/keys?page=2")
+            assert answer.headers["location"] == "/en/keys?page=2"
 
 
-def test_signing_out_ends_the_session_on_the_server(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            await browser.sign_in(CLAIRE)
-            secret = browser.session()
-            await browser.submit("/en/sign-out", {})
-            browser.client.cookies.set("session", secret)
-            assert (await browser.get("/en/keys")).status_code == 303
-
-    run(story)
+async def test_signing_out_ends_the_session_on_the_server() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in(CLAIRE)
+        secret = browser.session()
+        await browser.submit("/en/sign-out", {})
+        browser.client.cookies.set("session", secret)
+        assert (await browser.get("/en/keys")).status_code == 303
 
 
-def test_a_new_password_signs_every_other_browser_out(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser, Browser() as other:
-            await browser.sign_in(CLAIRE)
-            await other.sign_in(CLAIRE)
-            wrong = await browser.submit(
-                "/en/profile/password", {"current": "wrong wrong wrong", "password": "another long sentence"}
-            )
-            assert wrong.status_code == 401
-            done = await browser.submit(
-                "/en/profile/password", {"current": PASSWORD, "password": "another long sentence"}
-            )
-            assert done.status_code == 303
-            assert (await browser.get("/en/keys")).status_code == 200
-            assert (await other.get("/en/keys")).status_code == 303
-            assert (await other.sign_in(CLAIRE)).status_code == 401
-            assert (await other.sign_in(CLAIRE, "another long sentence")).status_code == 303
-
-    run(story)
-
-
-def test_guessing_is_refused_after_five_failures_and_the_wait_passes(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as guesser:
-            for _ in range(5):
-                assert (await guesser.sign_in(CLAIRE, "guess guess guess")).status_code == 401
-            answer = await guesser.sign_in(CLAIRE)
-            assert answer.status_code == 429
-            assert "wait" in text_of(answer)
-            with clock.shifted(rules.FIRST_WAIT):
-                assert (await guesser.sign_in(CLAIRE)).status_code == 303
-
-    run(story)
-
-
-def test_a_stranger_cannot_lock_out_a_browser_that_signed_in_before(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as owner, Browser() as stranger:
-            await owner.sign_in(CLAIRE)
-            await owner.submit("/en/sign-out", {})
-            for _ in range(6):
-                await stranger.sign_in(CLAIRE, "guess guess guess")
-            assert (await stranger.sign_in(CLAIRE)).status_code == 429
-            assert (await owner.sign_in(CLAIRE)).status_code == 303
-            stranger.client.cookies.set("device", "made-up.0000")
-            assert (await stranger.sign_in(CLAIRE)).status_code == 429
-
-    run(story)
-
-
-def test_guesses_at_once_cannot_slip_past_the_limit(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-
-        async def guess() -> int:
-            try:
-                await actions.sign_in(CLAIRE, "guess guess guess")
-            except rules.TooManyAttempts:
-                return 429
-            except rules.WrongSecret:
-                return 401
-            return 200
-
-        answers = await asyncio.gather(*(guess() for _ in range(12)))
-        assert sorted(answers) == [401] * 5 + [429] * 7
-
-    run(story)
-
-
-def test_strangers_and_people_look_the_same(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            known = await browser.sign_in(CLAIRE, "guess guess guess")
-            unknown = await browser.sign_in("nobody@atelier.example", "guess guess guess")
-            assert known.status_code == unknown.status_code == 401
-            assert "The email or the password is wrong." in text_of(known)
-            assert "The email or the password is wrong." in text_of(unknown)
-
-    run(story)
-
-
-def test_a_hash_of_other_parameters_is_remade(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        await execute(
-            "UPDATE person SET password_hash = $1", PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORD)
+async def test_a_new_password_signs_every_other_browser_out() -> None:
+    await make_partner()
+    async with Browser() as browser, Browser() as other:
+        await browser.sign_in(CLAIRE)
+        await other.sign_in(CLAIRE)
+        wrong = await browser.submit(
+            "/en/profile/password", {"current": "wrong wrong wrong", "password": "another long sentence"}
         )
-        await actions.sign_in(CLAIRE, PASSWORD)
-        assert not passwords.is_outdated(await fetch_value("SELECT password_hash FROM person"))
+        assert wrong.status_code == 401
+        done = await browser.submit("/en/profile/password", {"current": PASSWORD, "password": "another long sentence"})
+        assert done.status_code == 303
+        assert (await browser.get("/en/keys")).status_code == 200
+        assert (await other.get("/en/keys")).status_code == 303
+        assert (await other.sign_in(CLAIRE)).status_code == 401
+        assert (await other.sign_in(CLAIRE, "another long sentence")).status_code == 303
 
-    run(story)
+
+async def test_guessing_is_refused_after_five_failures_and_the_wait_passes() -> None:
+    await make_partner()
+    async with Browser() as guesser:
+        for _ in range(5):
+            assert (await guesser.sign_in(CLAIRE, "guess guess guess")).status_code == 401
+        answer = await guesser.sign_in(CLAIRE)
+        assert answer.status_code == 429
+        assert "wait" in text_of(answer)
+        with clock.shifted(rules.FIRST_WAIT):
+            assert (await guesser.sign_in(CLAIRE)).status_code == 303
+
+
+async def test_a_stranger_cannot_lock_out_a_browser_that_signed_in_before() -> None:
+    await make_partner()
+    async with Browser() as owner, Browser() as stranger:
+        await owner.sign_in(CLAIRE)
+        await owner.submit("/en/sign-out", {})
+        for _ in range(6):
+            await stranger.sign_in(CLAIRE, "guess guess guess")
+        assert (await stranger.sign_in(CLAIRE)).status_code == 429
+        assert (await owner.sign_in(CLAIRE)).status_code == 303
+        stranger.client.cookies.set("device", "made-up.0000")
+        assert (await stranger.sign_in(CLAIRE)).status_code == 429
+
+
+async def test_guesses_at_once_cannot_slip_past_the_limit() -> None:
+    await make_partner()
+
+    async def guess() -> int:
+        try:
+            await actions.sign_in(CLAIRE, "guess guess guess")
+        except rules.TooManyAttempts:
+            return 429
+        except rules.WrongSecret:
+            return 401
+        return 200
+
+    answers = await asyncio.gather(*(guess() for _ in range(12)))
+    assert sorted(answers) == [401] * 5 + [429] * 7
+
+
+async def test_strangers_and_people_look_the_same() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        known = await browser.sign_in(CLAIRE, "guess guess guess")
+        unknown = await browser.sign_in("nobody@atelier.example", "guess guess guess")
+        assert known.status_code == unknown.status_code == 401
+        assert "The email or the password is wrong." in text_of(known)
+        assert "The email or the password is wrong." in text_of(unknown)
+
+
+async def test_a_hash_of_other_parameters_is_remade() -> None:
+    await make_partner()
+    await execute("UPDATE person SET password_hash = $1", PasswordHasher(time_cost=1, memory_cost=8192).hash(PASSWORD))
+    await actions.sign_in(CLAIRE, PASSWORD)
+    assert not passwords.is_outdated(await fetch_value("SELECT password_hash FROM person"))
 
 
 @pytest.mark.parametrize(
@@ -189,13 +151,13 @@ def test_a_hash_of_other_parameters_is_remade(run: Callable[..., Any]) -> None:
         "evil",
     ],
 )
-def test_a_sign_in_never_leads_elsewhere(run: Callable[..., Any], elsewhere: str) -> None:
+async def test_a_sign_in_never_leads_elsewhere(elsewhere: str) -> None:
     async def story() -> str:
         await make_partner()
         async with Browser() as browser:
             return (await browser.sign_in(CLAIRE, next=elsewhere)).headers["location"]
 
-    assert run(story) == "/en/catalogue"
+    assert await story() == "/en/catalogue"
 
 
 @given(st.text() | st.text(alphabet="/\\.:fren@evil?#\t\r\n %", max_size=12))
@@ -220,9 +182,7 @@ def test_a_wait_is_never_longer_than_a_minute_and_five_attempts_are_free(ages: l
         assert not left
 
 
-def test_one_click_opens_only_in_the_demo_and_only_for_its_people(
-    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_click_opens_only_in_the_demo_and_only_for_its_people(monkeypatch: pytest.MonkeyPatch) -> None:
     from marketplace.settings import settings  # noqa: PLC0415
 
     async def story(*, opened: bool) -> None:
@@ -234,7 +194,7 @@ def test_one_click_opens_only_in_the_demo_and_only_for_its_people(
             real = await browser.submit(f"/en/demo/sign-in/real{opened:d}@atelier.example", {})
             assert real.status_code == 404
 
-    run(lambda: story(opened=False))
+    await story(opened=False)
     monkeypatch.setenv("PARTAGE_ONE_CLICK", "1")
     settings.cache_clear()
-    run(lambda: story(opened=True))
+    await story(opened=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import os
 import signal
-import subprocess
 import sys
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -20,9 +19,6 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.jobs.scheduler import run_due, slot_of
 from marketplace.jobs.timetable import jobs
 from marketplace.locks import LockSession
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WORKER = """
 import asyncio, os, sys
@@ -53,31 +49,31 @@ def test_a_slot_starts_at_a_multiple_of_its_interval(instant: dt.datetime, every
     assert dt.timedelta(0) <= now - slot < dt.timedelta(seconds=every)
 
 
-def wait_until_seen(run: Callable[..., Any], enough: str) -> None:
+async def wait_until_seen(enough: str) -> None:
     """Wait for the workers, however slow the machine; two minutes are too long for any."""
     ends = time.monotonic() + 120
-    while not run(lambda: fetch_value(f"SELECT {enough} FROM seen")):
+    while not await fetch_value(f"SELECT {enough} FROM seen"):
         assert time.monotonic() < ends, f"never: {enough}"
-        time.sleep(0.1)
+        await asyncio.sleep(0.1)
 
 
-def test_several_workers_run_a_slot_once_and_survive_a_kill(run: Callable[..., Any], database_url: str) -> None:
-    run(lambda: execute("CREATE TABLE seen (worker int, at timestamptz DEFAULT clock_timestamp())"))
-    workers = [subprocess.Popen([sys.executable, "-c", WORKER, database_url, "0.1"]) for _ in range(3)]
+async def test_several_workers_run_a_slot_once_and_survive_a_kill(database_url: str) -> None:
+    await execute("CREATE TABLE seen (worker int, at timestamptz DEFAULT clock_timestamp())")
+    workers = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, database_url, "0.1") for _ in range(3)
+    ]
     try:
-        wait_until_seen(run, "count(DISTINCT worker) >= 2 AND count(*) >= 4")
+        await wait_until_seen("count(DISTINCT worker) >= 2 AND count(*) >= 4")
         os.kill(workers[0].pid, signal.SIGKILL)
-        wait_until_seen(run, "count(*) >= 8")
+        await wait_until_seen("count(*) >= 8")
     finally:
         for worker in workers:
-            worker.kill()
-            worker.wait()
+            with contextlib.suppress(ProcessLookupError):  # the killed one has gone
+                worker.kill()
+            await worker.wait()
 
-    async def story() -> tuple[list[Any], int, int]:
-        slots = await fetch("SELECT slot, missed, finished_at FROM job_run WHERE job = 'test' ORDER BY slot")
-        return list(slots), await fetch_value("SELECT count(*) FROM seen"), len(slots)
-
-    slots, seen, count = run(story)
+    slots = await fetch("SELECT slot, missed, finished_at FROM job_run WHERE job = 'test' ORDER BY slot")
+    seen, count = await fetch_value("SELECT count(*) FROM seen"), len(slots)
     assert count >= 4
     assert count <= seen <= count + 1, "only the slot of the killed worker may have been begun twice"
     for before, after in pairwise([slot for slot in slots if slot["finished_at"]]):
@@ -87,7 +83,7 @@ def test_several_workers_run_a_slot_once_and_survive_a_kill(run: Callable[..., A
         )
 
 
-def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
+async def test_a_failed_slot_is_told_and_tried_again() -> None:
     calls: list[int] = []
 
     async def work() -> None:
@@ -95,46 +91,36 @@ def test_a_failed_slot_is_told_and_tried_again(run: Callable[..., Any]) -> None:
         if len(calls) == 1:
             raise ConnectionError
 
-    async def story() -> tuple[bool, Any, bool, bool]:
-        session = LockSession()
-        try:
-            first = await run_due(session, "test", 86_400, work)
-            error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
-            second, third = [await run_due(session, "test", 86_400, work) for _ in range(2)]
-        finally:
-            await session.close()
-        return first, error, second, third
-
-    first, error, second, third = run(story)
+    session = LockSession()
+    try:
+        first = await run_due(session, "test", 86_400, work)
+        error = await fetch_value("SELECT error FROM job_run WHERE job = 'test'")
+        second, third = [await run_due(session, "test", 86_400, work) for _ in range(2)]
+    finally:
+        await session.close()
     assert (first, second, third) == (False, True, False)
     assert "ConnectionError" in error
     assert len(calls) == 2
 
 
-def test_missed_slots_are_caught_up_by_one_run(run: Callable[..., Any]) -> None:
+async def test_missed_slots_are_caught_up_by_one_run() -> None:
     async def work() -> None:
         await asyncio.sleep(0)
 
-    async def story() -> Any:
-        past = slot_of(dt.datetime.now(dt.UTC), 60) - dt.timedelta(minutes=11)
-        await execute(
-            "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ('test', $1, 0, $1, $1)", past
-        )
-        session = LockSession()
-        assert await run_due(session, "test", 60, work)
-        await session.close()
-        return await fetch_value("SELECT missed FROM job_run WHERE job = 'test' ORDER BY slot DESC LIMIT 1")
-
-    assert run(story) in {10, 11}
+    past = slot_of(dt.datetime.now(dt.UTC), 60) - dt.timedelta(minutes=11)
+    await execute(
+        "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ('test', $1, 0, $1, $1)", past
+    )
+    session = LockSession()
+    assert await run_due(session, "test", 60, work)
+    await session.close()
+    assert await fetch_value("SELECT missed FROM job_run WHERE job = 'test' ORDER BY slot DESC LIMIT 1") in {10, 11}
 
 
 @pytest.mark.parametrize("name", list(jobs()))
-def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, run: Callable[..., Any], stripe: object) -> None:
+async def test_every_job_runs_on_an_empty_marketplace_and_again(name: str, stripe: object) -> None:
     del stripe  # there, and empty too
     _, work = jobs()[name]
 
-    async def story() -> None:
-        await work()
-        await work()
-
-    run(story)
+    await work()
+    await work()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import asyncpg
 import pytest
 
@@ -11,29 +9,23 @@ from marketplace.database import execute, transaction
 from marketplace.log.actions import state_fact
 from marketplace.log.queries import list_facts
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-def test_a_fact_is_stated_once_with_what_makes_it_true(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        with pytest.raises(AssertionError, match="in the transaction"):
-            await state_fact("release_sealed", "r1", {"digest": "ab"})
-        with pytest.raises(ZeroDivisionError):
-            async with transaction():
-                await state_fact("release_sealed", "r1", {"digest": "ab"})
-                _ = 1 // 0
-        assert await list_facts() == []
-        for digest in ("ab", "cd"):
-            async with transaction():
-                await state_fact("release_sealed", "r1", {"digest": digest, "cells": 3})
+async def test_a_fact_is_stated_once_with_what_makes_it_true() -> None:
+    with pytest.raises(AssertionError, match="in the transaction"):
+        await state_fact("release_sealed", "r1", {"digest": "ab"})
+    with pytest.raises(ZeroDivisionError):
         async with transaction():
-            await state_fact("release_recalled", "r1", {})
-        first, second = await list_facts()
-        assert (first.kind, first.subject, first.statement) == ("release_sealed", "r1", '{"cells": 3, "digest": "ab"}')
-        assert await list_facts(after=first.id) == [second]
-        for change in ("UPDATE log_fact SET subject = ''", "DELETE FROM log_fact", "TRUNCATE log_fact"):
-            with pytest.raises(asyncpg.RestrictViolationError):
-                await execute(change)
-
-    run(story)
+            await state_fact("release_sealed", "r1", {"digest": "ab"})
+            _ = 1 // 0
+    assert await list_facts() == []
+    for digest in ("ab", "cd"):
+        async with transaction():
+            await state_fact("release_sealed", "r1", {"digest": digest, "cells": 3})
+    async with transaction():
+        await state_fact("release_recalled", "r1", {})
+    first, second = await list_facts()
+    assert (first.kind, first.subject, first.statement) == ("release_sealed", "r1", '{"cells": 3, "digest": "ab"}')
+    assert await list_facts(after=first.id) == [second]
+    for change in ("UPDATE log_fact SET subject = ''", "DELETE FROM log_fact", "TRUNCATE log_fact"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute(change)

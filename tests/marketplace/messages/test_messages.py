@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
@@ -16,9 +15,6 @@ from marketplace.messages.queries import list_messages
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import MessageKind, Recipient, Words
 from tests.marketplace.identity.site import Browser, make_partner, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 READER = uuid.uuid4()
 ADA, BOB = Recipient("person", "ada"), Recipient("person", "bob")
@@ -38,64 +34,55 @@ def test_a_kind_whose_languages_differ_in_a_field_fails() -> None:
         Words(fr="Bonjour", en="Hello {name}").fields()
 
 
-def test_a_message_is_written_once_and_with_its_fact(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        with pytest.raises(AssertionError, match="in the transaction"):
-            await send(partner_vetted.KIND, 1, [ADA], company="Atelier")
-        with pytest.raises(ZeroDivisionError):
-            async with transaction():
-                await send(partner_vetted.KIND, 1, [ADA], company="Atelier")
-                _ = 1 // 0
-        assert (await list_messages([ADA], READER, "en", 1)).rows == []
-        for _ in range(2):
-            async with transaction():
-                await send(partner_vetted.KIND, 1, [ADA, BOB], company="Atelier")
-        [message] = (await list_messages([ADA], READER, "en", 1)).rows
-        assert "Atelier is vetted" in message.body
-        assert "est vérifiée" in (await list_messages([ADA], READER, "fr", 1)).rows[0].body
-        for _ in range(2):
-            await mark_read([message.id], READER)
-        assert (await list_messages([ADA], READER, "en", 1)).rows[0].is_read
-        assert not (await list_messages([ADA, BOB], uuid.uuid4(), "en", 1)).rows[0].is_read
-        assert len((await list_messages([ADA, BOB], READER, "en", 1)).rows) == 2
-        with pytest.raises(asyncpg.RestrictViolationError):
-            await execute("UPDATE message SET recipient = 'eve'")
-
-    run(story)
-
-
-def test_details_are_exactly_what_the_words_need(run: Callable[..., Any]) -> None:
-    async def story() -> None:
+async def test_a_message_is_written_once_and_with_its_fact() -> None:
+    with pytest.raises(AssertionError, match="in the transaction"):
+        await send(partner_vetted.KIND, 1, [ADA], company="Atelier")
+    with pytest.raises(ZeroDivisionError):
         async with transaction():
-            with pytest.raises(AssertionError, match="needs"):
-                await send(partner_vetted.KIND, 1, [ADA])
-            with pytest.raises(AssertionError, match="needs"):
-                await send(partner_vetted.KIND, 1, [ADA], company="Atelier", secret="x")
-            with pytest.raises(AssertionError, match="not registered"):
-                await send(MessageKind("toy", Words("a", "a"), Words("a", "a"), "/"), 1, [ADA])
+            await send(partner_vetted.KIND, 1, [ADA], company="Atelier")
+            _ = 1 // 0
+    assert (await list_messages([ADA], READER, "en", 1)).rows == []
+    for _ in range(2):
+        async with transaction():
+            await send(partner_vetted.KIND, 1, [ADA, BOB], company="Atelier")
+    [message] = (await list_messages([ADA], READER, "en", 1)).rows
+    assert "Atelier is vetted" in message.body
+    assert "est vérifiée" in (await list_messages([ADA], READER, "fr", 1)).rows[0].body
+    for _ in range(2):
+        await mark_read([message.id], READER)
+    assert (await list_messages([ADA], READER, "en", 1)).rows[0].is_read
+    assert not (await list_messages([ADA, BOB], uuid.uuid4(), "en", 1)).rows[0].is_read
+    assert len((await list_messages([ADA, BOB], READER, "en", 1)).rows) == 2
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await execute("UPDATE message SET recipient = 'eve'")
 
-    run(story)
+
+async def test_details_are_exactly_what_the_words_need() -> None:
+    async with transaction():
+        with pytest.raises(AssertionError, match="needs"):
+            await send(partner_vetted.KIND, 1, [ADA])
+        with pytest.raises(AssertionError, match="needs"):
+            await send(partner_vetted.KIND, 1, [ADA], company="Atelier", secret="x")
+        with pytest.raises(AssertionError, match="not registered"):
+            await send(MessageKind("toy", Words("a", "a"), Words("a", "a"), "/"), 1, [ADA])
 
 
-def test_a_partner_reads_the_decisions_about_it_and_nobody_else_does(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        ours = await make_partner()
-        await make_partner("Other", "eve@other.example")
-        await identity.refuse_partner(ours, "No such company.")
-        await identity.vet_partner(ours, "Ada")
-        await identity.vet_partner(ours, "Ada")
-        async with Browser() as claire, Browser() as eve:
-            await claire.sign_in("claire@atelier.example")
-            shown = text_of(await claire.get("/en/inbox"))
-            assert shown.index("Your company may buy") < shown.index("Reason: No such company.")
-            assert shown.count("Your company may buy") == 1
-            assert shown.count("New") == 2
-            again = text_of(await claire.get("/fr/inbox"))
-            assert "Votre entreprise peut acheter" in again
-            assert "Nouveau" not in again
-            await eve.sign_in("eve@other.example")
-            assert "No messages yet." in text_of(await eve.get("/en/inbox"))
-        async with Browser() as stranger:
-            assert (await stranger.get("/en/inbox")).status_code == 303
-
-    run(story)
+async def test_a_partner_reads_the_decisions_about_it_and_nobody_else_does() -> None:
+    ours = await make_partner()
+    await make_partner("Other", "eve@other.example")
+    await identity.refuse_partner(ours, "No such company.")
+    await identity.vet_partner(ours, "Ada")
+    await identity.vet_partner(ours, "Ada")
+    async with Browser() as claire, Browser() as eve:
+        await claire.sign_in("claire@atelier.example")
+        shown = text_of(await claire.get("/en/inbox"))
+        assert shown.index("Your company may buy") < shown.index("Reason: No such company.")
+        assert shown.count("Your company may buy") == 1
+        assert shown.count("New") == 2
+        again = text_of(await claire.get("/fr/inbox"))
+        assert "Votre entreprise peut acheter" in again
+        assert "Nouveau" not in again
+        await eve.sign_in("eve@other.example")
+        assert "No messages yet." in text_of(await eve.get("/en/inbox"))
+    async with Browser() as stranger:
+        assert (await stranger.get("/en/inbox")).status_code == 303

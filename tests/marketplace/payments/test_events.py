@@ -10,7 +10,7 @@ import os
 import random
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -27,11 +27,6 @@ from marketplace.payments.rules import Line
 from marketplace.payments.standing import apply, next_reading
 from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:
@@ -58,280 +53,235 @@ async def until(count: int) -> None:
     raise AssertionError(await fetch("SELECT id, type FROM stripe_event"))
 
 
-def test_only_what_stripe_signed_just_now_comes_in(run: Run, site: Any) -> None:
+async def test_only_what_stripe_signed_just_now_comes_in(site: Any) -> None:
     body = json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": {"object": {}}})
 
-    async def story() -> None:
-        async with site() as address, httpx.AsyncClient(base_url=address) as stranger:
+    async with site() as address, httpx.AsyncClient(base_url=address) as stranger:
 
-            async def sent(text: str | bytes, signature: str | None) -> httpx.Response:
-                headers = {"stripe-signature": signature} if signature else {}
-                return await stranger.post("/webhooks/stripe", content=text, headers=headers)
+        async def sent(text: str | bytes, signature: str | None) -> httpx.Response:
+            headers = {"stripe-signature": signature} if signature else {}
+            return await stranger.post("/webhooks/stripe", content=text, headers=headers)
 
-            def signed(text: str, *, secret: str | None = None, late: int = 0) -> str:
-                by = secret or settings().stripe_webhook_secret
-                return WebhookSignature.generate_signature_header(text, by, int(time.time()) + late)
+        def signed(text: str, *, secret: str | None = None, late: int = 0) -> str:
+            by = secret or settings().stripe_webhook_secret
+            return WebhookSignature.generate_signature_header(text, by, int(time.time()) + late)
 
-            for text, signature in (
-                (body + " ", signed(body)), (body, signed(body, secret="whsec_other")), (body, None), (body, ""),
-                (body, "t=,v1="), (body, "t=1"), (body, "t=1=2"),
-                (body, signed(body).replace(",", "=2,")), (body, signed(body) + ",t=1"), (body, "t=-1,v1=x"),  (body, signed(body, late=-301)), (body, signed(body, late=900)),
-                (b"\xff\xfe", signed(body)), ("[]", signed("[]")), ("{", signed("{")), ('{"id": 1, "type": 2}',
-                signed('{"id": 1, "type": 2}')),
-            ):  # fmt: skip
-                refused = await sent(text, signature)
-                assert refused.status_code == 400, (text, signature)
-                assert refused.headers["content-type"] == "application/problem+json"
-                assert refused.json()["status"] == 400
-            large = "x" * 1_000_001
-            assert (await sent(large, signed(large))).status_code == 413
-            assert await fetch_value("SELECT count(*) FROM stripe_event") == 0
-            for late in (-100, 0, 290):
-                assert (await sent(body, signed(body, late=late))).status_code == 200
-            assert await fetch("SELECT id, payload, came_by FROM stripe_event") == [("evt_1", body, "webhook")]
-
-    run(story)
+        for text, signature in (
+            (body + " ", signed(body)), (body, signed(body, secret="whsec_other")), (body, None), (body, ""),
+            (body, "t=,v1="), (body, "t=1"), (body, "t=1=2"),
+            (body, signed(body).replace(",", "=2,")), (body, signed(body) + ",t=1"), (body, "t=-1,v1=x"),  (body, signed(body, late=-301)), (body, signed(body, late=900)),
+            (b"\xff\xfe", signed(body)), ("[]", signed("[]")), ("{", signed("{")), ('{"id": 1, "type": 2}',
+            signed('{"id": 1, "type": 2}')),
+        ):  # fmt: skip
+            refused = await sent(text, signature)
+            assert refused.status_code == 400, (text, signature)
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.json()["status"] == 400
+        large = "x" * 1_000_001
+        assert (await sent(large, signed(large))).status_code == 413
+        assert await fetch_value("SELECT count(*) FROM stripe_event") == 0
+        for late in (-100, 0, 290):
+            assert (await sent(body, signed(body, late=late))).status_code == 200
+        assert await fetch("SELECT id, payload, came_by FROM stripe_event") == [("evt_1", body, "webhook")]
 
 
 @pytest.mark.parametrize("late", [-301, -300, 0, 300, 301])
-def test_a_signature_counts_for_five_minutes_either_way(run: Run, stripe: Any, late: int) -> None:
+async def test_a_signature_counts_for_five_minutes_either_way(stripe: Any, late: int) -> None:
     del stripe
 
-    async def story() -> None:
-        os.environ["STRIPE_WEBHOOK_SECRET"] = "whsec_of_this_test"
-        settings.cache_clear()
-        now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
-        signature = WebhookSignature.generate_signature_header("{}", "whsec_of_this_test", int(now.timestamp()) + late)
-        with contextlib.nullcontext() if abs(late) <= 300 else pytest.raises(Invalid, match="last five minutes"):
-            verify(b"{}", signature, now)
-
-    run(story)
+    os.environ["STRIPE_WEBHOOK_SECRET"] = "whsec_of_this_test"
+    settings.cache_clear()
+    now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    signature = WebhookSignature.generate_signature_header("{}", "whsec_of_this_test", int(now.timestamp()) + late)
+    with contextlib.nullcontext() if abs(late) <= 300 else pytest.raises(Invalid, match="last five minutes"):
+        verify(b"{}", signature, now)
 
 
-def test_without_a_secret_nothing_comes_in(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        from marketplace.payments.events import take_event  # noqa: PLC0415
-
-        with pytest.raises(Invalid, match="signed"):
-            await take_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
-
+async def test_without_a_secret_nothing_comes_in(stripe: Any) -> None:
     assert stripe
-    run(story)
+    from marketplace.payments.events import take_event  # noqa: PLC0415
+
+    with pytest.raises(Invalid, match="signed"):
+        await take_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
 
 
-def test_duplicates_shuffles_and_a_door_that_fails_at_first(run: Run, stripe: Any, site: Any) -> None:
-    async def story() -> None:
-        stripe.test("fault", kind="webhooks", duplicate=True, shuffle=True)
-        async with site():
-            orders = [await opened(1000 + n) for n in range(5)]
-            await execute("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
-            for _, session in orders:
-                await asyncio.to_thread(stripe.test, "pay", session=session)
-            await asyncio.sleep(0.15)
-            await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
-            await asyncio.to_thread(stripe.test, "deliver")
-            await until(len(stripe.list("events")))
-            await asyncio.gather(handle_events(), handle_events())
-            assert {await state(subject) for subject, _ in orders} == {"paid"}
-            assert await fetch("SELECT error FROM stripe_event WHERE handled_at IS NULL OR error IS NOT NULL") == []
-
-    run(story)
-
-
-def test_missed_webhooks_are_swept(run: Run, stripe: Any, site: Any) -> None:
-    async def story() -> None:
-        async with site():
-            stripe.test("fault", kind="webhooks", lose=True)
-            subject, session = await opened()
+async def test_duplicates_shuffles_and_a_door_that_fails_at_first(stripe: Any, site: Any) -> None:
+    stripe.test("fault", kind="webhooks", duplicate=True, shuffle=True)
+    async with site():
+        orders = [await opened(1000 + n) for n in range(5)]
+        await execute("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
+        for _, session in orders:
             await asyncio.to_thread(stripe.test, "pay", session=session)
-            assert await handle_events() == 0
-            assert await state(subject) == "open"
-            assert await sweep_events() == len(stripe.list("events"))
-            assert await sweep_events() == 0
-            await handle_events()
-            assert await state(subject) == "paid"
-            subject, session = await opened()
-            await asyncio.to_thread(stripe.test, "pay", session=session)
-            assert await sweep_events() > 0
-            await handle_events()
-            assert await state(subject) == "paid"
-
-    run(story)
+        await asyncio.sleep(0.15)
+        await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
+        await asyncio.to_thread(stripe.test, "deliver")
+        await until(len(stripe.list("events")))
+        await asyncio.gather(handle_events(), handle_events())
+        assert {await state(subject) for subject, _ in orders} == {"paid"}
+        assert await fetch("SELECT error FROM stripe_event WHERE handled_at IS NULL OR error IS NOT NULL") == []
 
 
-def test_any_order_of_events_ends_the_same(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        paid, paid_session = await opened()
-        refunded, refunded_session = await opened()
-        expired, expired_session = await opened()
-        for session in (paid_session, refunded_session):
-            stripe.test("pay", session=session, token="tok_bypassPending")
-        stripe.post(f"checkout/sessions/{expired_session}/expire")
-        await sweep_events()
+async def test_missed_webhooks_are_swept(stripe: Any, site: Any) -> None:
+    async with site():
+        stripe.test("fault", kind="webhooks", lose=True)
+        subject, session = await opened()
+        await asyncio.to_thread(stripe.test, "pay", session=session)
+        assert await handle_events() == 0
+        assert await state(subject) == "open"
+        assert await sweep_events() == len(stripe.list("events"))
+        assert await sweep_events() == 0
         await handle_events()
-        await request_refund(refunded, amount_minor=5000, refund_id=uuid.uuid4())
-        await run_commands()
-        await sweep_events()
-        chance = random.Random(3)  # noqa: S311 (the same shuffles every run)
-        events = [row["id"] for row in await fetch("SELECT id FROM stripe_event")]
-        for _ in range(4):
-            chance.shuffle(events)
-            for event in events:
-                await execute("UPDATE stripe_event SET handled_at = NULL WHERE id = $1", event)
-                await handle_events()
-            assert [await state(s) for s in (paid, refunded, expired)] == ["paid", "refunded", "expired"]
-
-    run(story)
-
-
-def test_an_answer_asked_for_earlier_undoes_nothing(run: Run, stripe: Any) -> None:
-    async def story() -> None:
+        assert await state(subject) == "paid"
         subject, session = await opened()
-        async with StripePort() as port:
-            stripe.test("pay", session=session)
-            early = await next_reading()
-            paid = await port.get_session(session)
-            stripe.post("refunds", payment_intent=paid.intent_id, amount=100)
-            late = await next_reading()
-            refunded = await port.get_session(session)
-        async with transaction():
-            await apply(refunded, late)
-            await apply(paid, early)
-        assert (await get_payment(subject))["refunded_minor"] == 100
-        async with transaction():
-            await apply(paid, await next_reading())
-        assert (await get_payment(subject))["refunded_minor"] == 0, "asked for last, it counts"
-
-    run(story)
-
-
-@pytest.mark.parametrize("ahead", [dt.timedelta(hours=6), -dt.timedelta(hours=6)])
-def test_a_clock_that_is_wrong_drops_no_money(run: Run, stripe: Any, ahead: dt.timedelta) -> None:
-    """The site looks while the page is open, by a clock of its own; then the worker hears that it is paid."""
-
-    async def story() -> None:
-        subject, session = await opened()
-        with clock.shifted(ahead):
-            await read_again(subject)
-        stripe.test("pay", session=session)
-        await sweep_events()
+        await asyncio.to_thread(stripe.test, "pay", session=session)
+        assert await sweep_events() > 0
         await handle_events()
         assert await state(subject) == "paid"
 
-    run(story)
+
+async def test_any_order_of_events_ends_the_same(stripe: Any) -> None:
+    paid, paid_session = await opened()
+    refunded, refunded_session = await opened()
+    expired, expired_session = await opened()
+    for session in (paid_session, refunded_session):
+        stripe.test("pay", session=session, token="tok_bypassPending")
+    stripe.post(f"checkout/sessions/{expired_session}/expire")
+    await sweep_events()
+    await handle_events()
+    await request_refund(refunded, amount_minor=5000, refund_id=uuid.uuid4())
+    await run_commands()
+    await sweep_events()
+    chance = random.Random(3)  # noqa: S311 (the same shuffles every run)
+    events = [row["id"] for row in await fetch("SELECT id FROM stripe_event")]
+    for _ in range(4):
+        chance.shuffle(events)
+        for event in events:
+            await execute("UPDATE stripe_event SET handled_at = NULL WHERE id = $1", event)
+            await handle_events()
+        assert [await state(s) for s in (paid, refunded, expired)] == ["paid", "refunded", "expired"]
+
+
+async def test_an_answer_asked_for_earlier_undoes_nothing(stripe: Any) -> None:
+    subject, session = await opened()
+    async with StripePort() as port:
+        stripe.test("pay", session=session)
+        early = await next_reading()
+        paid = await port.get_session(session)
+        stripe.post("refunds", payment_intent=paid.intent_id, amount=100)
+        late = await next_reading()
+        refunded = await port.get_session(session)
+    async with transaction():
+        await apply(refunded, late)
+        await apply(paid, early)
+    assert (await get_payment(subject))["refunded_minor"] == 100
+    async with transaction():
+        await apply(paid, await next_reading())
+    assert (await get_payment(subject))["refunded_minor"] == 0, "asked for last, it counts"
+
+
+@pytest.mark.parametrize("ahead", [dt.timedelta(hours=6), -dt.timedelta(hours=6)])
+async def test_a_clock_that_is_wrong_drops_no_money(stripe: Any, ahead: dt.timedelta) -> None:
+    """The site looks while the page is open, by a clock of its own; then the worker hears that it is paid."""
+    subject, session = await opened()
+    with clock.shifted(ahead):
+        await read_again(subject)
+    stripe.test("pay", session=session)
+    await sweep_events()
+    await handle_events()
+    assert await state(subject) == "paid"
 
 
 @pytest.mark.parametrize(("iban", "before", "after"), [
     ("DE89370400440532013000", "processing", "paid"), ("DE62370400440532013001", "processing", "failed"),
 ])  # fmt: skip
-def test_a_debit_counts_once_the_bank_has_answered(run: Run, stripe: Any, iban: str, before: str, after: str) -> None:
-    async def story() -> None:
-        subject, session = await opened()
-        stripe.test("pay", session=session, iban=iban)
-        await sweep_events()
-        await handle_events()
-        assert await state(subject) == before
-        stripe.test("settle")
-        await sweep_events()
-        await handle_events()
-        assert await state(subject) == after
-
-    run(story)
+async def test_a_debit_counts_once_the_bank_has_answered(stripe: Any, iban: str, before: str, after: str) -> None:
+    subject, session = await opened()
+    stripe.test("pay", session=session, iban=iban)
+    await sweep_events()
+    await handle_events()
+    assert await state(subject) == before
+    stripe.test("settle")
+    await sweep_events()
+    await handle_events()
+    assert await state(subject) == after
 
 
-def test_a_page_whose_time_is_over_expires(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        subject, _ = await opened()
-        stripe.test("clock", seconds=3700)
-        await sweep_events()
-        await handle_events()
-        payment = await get_payment(subject)
-        assert (payment["state"], payment["checkout_url"]) == ("expired", None)
-
-    run(story)
+async def test_a_page_whose_time_is_over_expires(stripe: Any) -> None:
+    subject, _ = await opened()
+    stripe.test("clock", seconds=3700)
+    await sweep_events()
+    await handle_events()
+    payment = await get_payment(subject)
+    assert (payment["state"], payment["checkout_url"]) == ("expired", None)
 
 
-def test_what_is_not_ours_is_kept_and_named(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        stranger = stripe.post(
-            "checkout/sessions",
-            **{"mode": "payment", "success_url": "http://x.example/", "client_reference_id": str(uuid.uuid4()),
-               "line_items[0][quantity]": "1", "line_items[0][price_data][currency]": "eur",
-               "line_items[0][price_data][unit_amount]": "700", "line_items[0][price_data][product_data][name]": "x"},
-        )  # fmt: skip
-        stripe.test("pay", session=stranger["id"])
-        await sweep_events()
-        await handle_events()
-        assert await fetch_value("SELECT count(*) FROM payment") == 0
-        (error,) = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
-        assert error == f"The session {stranger['id']} is for no payment of ours."
-        subject, session = await opened()
-        await execute("UPDATE payment SET amount_minor = 5001")
-        stripe.test("pay", session=session)
-        await sweep_events()
-        await handle_events()
-        assert await state(subject) == "open"
-        assert "is over 5000 EUR" in await fetch_value(
-            "SELECT error FROM stripe_event ORDER BY handled_at DESC LIMIT 1"
-        )
-
-    run(story)
+async def test_what_is_not_ours_is_kept_and_named(stripe: Any) -> None:
+    stranger = stripe.post(
+        "checkout/sessions",
+        **{"mode": "payment", "success_url": "http://x.example/", "client_reference_id": str(uuid.uuid4()),
+           "line_items[0][quantity]": "1", "line_items[0][price_data][currency]": "eur",
+           "line_items[0][price_data][unit_amount]": "700", "line_items[0][price_data][product_data][name]": "x"},
+    )  # fmt: skip
+    stripe.test("pay", session=stranger["id"])
+    await sweep_events()
+    await handle_events()
+    assert await fetch_value("SELECT count(*) FROM payment") == 0
+    (error,) = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
+    assert error == f"The session {stranger['id']} is for no payment of ours."
+    subject, session = await opened()
+    await execute("UPDATE payment SET amount_minor = 5001")
+    stripe.test("pay", session=session)
+    await sweep_events()
+    await handle_events()
+    assert await state(subject) == "open"
+    assert "is over 5000 EUR" in await fetch_value("SELECT error FROM stripe_event ORDER BY handled_at DESC LIMIT 1")
 
 
-def test_a_second_page_paid_for_the_same_order_is_named(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        subject, first = await opened()
-        await execute("UPDATE payment SET session_id = NULL, state = 'requested'")
-        await execute(
-            """UPDATE stripe_command SET state = 'pending', generation = 1, next_at = created_at,
-                                         created_at = created_at + interval '2 h'"""
-        )
-        await run_commands()
-        second = (await get_payment(subject))["session_id"]
-        assert first != second
-        stripe.test("pay", session=second)
-        stripe.test("pay", session=first)
-        await sweep_events()
-        await handle_events()
-        payment = await get_payment(subject)
-        assert payment["state"] == "paid"
-        other = first if payment["session_id"] == second else second
-        errors = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
-        assert errors == {f"The session {other} pays a second time for {subject}."}
-
-    run(story)
+async def test_a_second_page_paid_for_the_same_order_is_named(stripe: Any) -> None:
+    subject, first = await opened()
+    await execute("UPDATE payment SET session_id = NULL, state = 'requested'")
+    await execute(
+        """UPDATE stripe_command SET state = 'pending', generation = 1, next_at = created_at,
+                                     created_at = created_at + interval '2 h'"""
+    )
+    await run_commands()
+    second = (await get_payment(subject))["session_id"]
+    assert first != second
+    stripe.test("pay", session=second)
+    stripe.test("pay", session=first)
+    await sweep_events()
+    await handle_events()
+    payment = await get_payment(subject)
+    assert payment["state"] == "paid"
+    other = first if payment["session_id"] == second else second
+    errors = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
+    assert errors == {f"The session {other} pays a second time for {subject}."}
 
 
-def test_stripe_silent_leaves_events_waiting(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        subject, session = await opened()
-        stripe.test("pay", session=session)
-        await sweep_events()
-        stripe.test("fault", kind="status", status=503, path="/v1/checkout/.*", times=1000)
-        await handle_events()
-        assert await state(subject) == "open"
-        stripe.test("nofault")
-        await handle_events()
-        assert await state(subject) == "paid"
-
-    run(story)
+async def test_stripe_silent_leaves_events_waiting(stripe: Any) -> None:
+    subject, session = await opened()
+    stripe.test("pay", session=session)
+    await sweep_events()
+    stripe.test("fault", kind="status", status=503, path="/v1/checkout/.*", times=1000)
+    await handle_events()
+    assert await state(subject) == "open"
+    stripe.test("nofault")
+    await handle_events()
+    assert await state(subject) == "paid"
 
 
-def test_a_refund_made_in_the_dashboard_is_seen(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        subject, session = await opened()
-        stripe.test("pay", session=session, token="tok_bypassPending")
-        await sweep_events()
-        await handle_events()
-        payment = await get_payment(subject)
-        part = stripe.post("refunds", payment_intent=payment["payment_intent_id"], amount="123")
-        await sweep_events()
-        await handle_events()
-        payment = await get_payment(subject)
-        assert (payment["state"], payment["refunded_minor"]) == ("paid", 123)
-        stripe.test("fail_refund", refund=part["id"])
-        await sweep_events()
-        await handle_events()
-        assert (await get_payment(subject))["refunded_minor"] == 0
-
-    run(story)
+async def test_a_refund_made_in_the_dashboard_is_seen(stripe: Any) -> None:
+    subject, session = await opened()
+    stripe.test("pay", session=session, token="tok_bypassPending")
+    await sweep_events()
+    await handle_events()
+    payment = await get_payment(subject)
+    part = stripe.post("refunds", payment_intent=payment["payment_intent_id"], amount="123")
+    await sweep_events()
+    await handle_events()
+    payment = await get_payment(subject)
+    assert (payment["state"], payment["refunded_minor"]) == ("paid", 123)
+    stripe.test("fail_refund", refund=part["id"])
+    await sweep_events()
+    await handle_events()
+    assert (await get_payment(subject))["refunded_minor"] == 0

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable
 
-    Run = Callable[[Callable[[], Any]], Any]
 
 PART, CHARGE, DEPOSIT, TAKEN = 3_000, 12_000, 20_000, 15_000
 ASKED = (
@@ -174,49 +173,43 @@ async def check_the_end() -> None:
     pytest.param({"kind": "status", "status": 429}, marks=pytest.mark.deep),
     pytest.param({"kind": "status", "status": 503, "times": 2}, marks=pytest.mark.deep),
 ], ids=lambda fault: " ".join(str(value) for value in fault.values()))  # fmt: skip
-def test_every_call_fails_once_and_the_money_is_right(run: Run, stripe: Any, fault: dict[str, Any]) -> None:
-    async def story() -> None:
-        for path in ASKED:
-            stripe.test("fault", path=path, method="POST", **fault)
-        if fault["kind"] != "saved500":
-            for path in READ:
-                stripe.test("fault", path=path, method="GET", **fault)
-        await live()
-        await check_the_end()
-
-    run(story)
+async def test_every_call_fails_once_and_the_money_is_right(stripe: Any, fault: dict[str, Any]) -> None:
+    for path in ASKED:
+        stripe.test("fault", path=path, method="POST", **fault)
+    if fault["kind"] != "saved500":
+        for path in READ:
+            stripe.test("fault", path=path, method="GET", **fault)
+    await live()
+    await check_the_end()
 
 
 @pytest.mark.parametrize("kind", ["drop_after", pytest.param("drop_before", marks=pytest.mark.deep)])
-def test_keys_forgotten_with_an_answer_or_a_request_lost(run: Run, stripe: Any, kind: str) -> None:
+async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind: str) -> None:
     del stripe
 
-    async def story() -> None:
-        days = contextlib.ExitStack()
+    days = contextlib.ExitStack()
 
-        async def two_days_pass() -> None:
-            """Ask once, hear nothing, and come back when Stripe has forgotten every key."""
-            for path in ASKED:
-                await steer("fault", path=path, method="POST", kind=kind)
-            await rounds(1)
-            await steer("nofault")
-            await steer("forget_keys")
-            await steer("clock", days=2)
-            days.enter_context(clock.shifted(dt.timedelta(days=2)))
+    async def two_days_pass() -> None:
+        """Ask once, hear nothing, and come back when Stripe has forgotten every key."""
+        for path in ASKED:
+            await steer("fault", path=path, method="POST", kind=kind)
+        await rounds(1)
+        await steer("nofault")
+        await steer("forget_keys")
+        await steer("clock", days=2)
+        days.enter_context(clock.shifted(dt.timedelta(days=2)))
 
-        with days:
-            await live(meanwhile=two_days_pass)
-            await check_the_end()
-
-    run(story)
+    with days:
+        await live(meanwhile=two_days_pass)
+        await check_the_end()
 
 
 @pytest.mark.parametrize(
     ("weather", "came_by"), [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
     ids=["duplicated and shuffled", "lost"],
 )  # fmt: skip
-def test_webhooks_shuffled_doubled_or_lost(
-    run: Run, stripe: Any, site: Any, weather: dict[str, bool], came_by: str
+async def test_webhooks_shuffled_doubled_or_lost(
+    stripe: Any, site: Any, weather: dict[str, bool], came_by: str
 ) -> None:
     del stripe
 
@@ -224,64 +217,55 @@ def test_webhooks_shuffled_doubled_or_lost(
         while any(one["outcome"] is None for one in (await steer("log"))["deliveries"]):  # noqa: ASYNC110 (Stripe tells nobody)
             await asyncio.sleep(0.05)
 
-    async def story() -> None:
-        async with site():
-            await steer("fault", kind="webhooks", **weather)
-            unswept = tuple(job for job in scenes.JOBS if came_by == "sweep" or job is not scenes.sweep_events)
+    async with site():
+        await steer("fault", kind="webhooks", **weather)
+        unswept = tuple(job for job in scenes.JOBS if came_by == "sweep" or job is not scenes.sweep_events)
 
-            async def work() -> None:
-                for _ in range(2):
-                    await all_delivered()
-                    await rounds(1, unswept)
+        async def work() -> None:
+            for _ in range(2):
+                await all_delivered()
+                await rounds(1, unswept)
 
-            await live(work)
-            ways = await fetch("SELECT DISTINCT came_by FROM stripe_event WHERE handled_at IS NOT NULL")
-            assert [row["came_by"] for row in ways] == [came_by]
-            await check_the_end()
-
-    run(story)
+        await live(work)
+        ways = await fetch("SELECT DISTINCT came_by FROM stripe_event WHERE handled_at IS NOT NULL")
+        assert [row["came_by"] for row in ways] == [came_by]
+        await check_the_end()
 
 
-def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(run: Run, stripe: Any) -> None:
+async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe: Any) -> None:
     """Between hearing of a lost dispute and writing it down, the hold ends: the shares wait all the same."""
     del stripe
 
-    async def story() -> None:
-        order = await scenes.settled("lost")
-        told = await steer("dispute", charge=(await get_payment(order))["charge_id"])
-        await scenes.sweep_events()
-        await scenes.handle_events()
-        await scenes.follow_disputes()
-        await steer("close_dispute", dispute=told["id"], won=False)
-        await scenes.sweep_events()
-        await scenes.handle_events()
-        assert await fetch_value("SELECT state FROM dispute") == "lost"
-        with clock.shifted(payees.DAYS_15):
-            assert await scenes.release_shares() == 0
-            await scenes.jobs()
-            assert await fetch_value("SELECT state FROM licence_split") == "cancelled"
-            assert await balance(chart.SUBSCRIBERS_PAYABLE) == 0
-            await scenes.ending()
-
-    run(story)
+    order = await scenes.settled("lost")
+    told = await steer("dispute", charge=(await get_payment(order))["charge_id"])
+    await scenes.sweep_events()
+    await scenes.handle_events()
+    await scenes.follow_disputes()
+    await steer("close_dispute", dispute=told["id"], won=False)
+    await scenes.sweep_events()
+    await scenes.handle_events()
+    assert await fetch_value("SELECT state FROM dispute") == "lost"
+    with clock.shifted(payees.DAYS_15):
+        assert await scenes.release_shares() == 0
+        await scenes.jobs()
+        assert await fetch_value("SELECT state FROM licence_split") == "cancelled"
+        assert await balance(chart.SUBSCRIBERS_PAYABLE) == 0
+        await scenes.ending()
 
 
-def test_what_a_dispute_took_is_not_given_back_too(run: Run, stripe: Any) -> None:
+async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
     """The payment alone would still have all of it to give: only the order knows what its bank took."""
     del stripe
 
-    async def story() -> None:
-        order = await scenes.settled("part lost")
-        told = await steer("dispute", charge=(await get_payment(order))["charge_id"], amount=PART)
-        await steer("close_dispute", dispute=told["id"], won=False)
-        await rounds(2)
-        total = await fetch_value("SELECT total_minor FROM purchase_order")
-        for much in (total, total - PART + 1):
-            with pytest.raises(Invalid, match="what is left"):
-                await request_order_refund(order, "Farid", refund_id=named(str(much), "refund"), amount_minor=much)
-        await scenes.ending()
-
-    run(story)
+    order = await scenes.settled("part lost")
+    told = await steer("dispute", charge=(await get_payment(order))["charge_id"], amount=PART)
+    await steer("close_dispute", dispute=told["id"], won=False)
+    await rounds(2)
+    total = await fetch_value("SELECT total_minor FROM purchase_order")
+    for much in (total, total - PART + 1):
+        with pytest.raises(Invalid, match="what is left"):
+            await request_order_refund(order, "Farid", refund_id=named(str(much), "refund"), amount_minor=much)
+    await scenes.ending()
 
 
 # ------------------------------------------------------------------ two workers, two clocks, a server that restarts
@@ -358,19 +342,16 @@ async def check_the_backlog(bought: int) -> None:
 @pytest.mark.parametrize(
     "ahead", [(dt.timedelta(0), dt.timedelta(0)), (TEN_MINUTES, -TEN_MINUTES)], ids=["one clock", "three clocks"]
 )
-def test_two_workers_on_one_backlog(run: Run, stripe: Any, ahead: tuple[dt.timedelta, ...]) -> None:
+async def test_two_workers_on_one_backlog(stripe: Any, ahead: tuple[dt.timedelta, ...]) -> None:
     del stripe
 
-    async def story() -> None:
+    with payees.paying():
         await leave_a_backlog()
         with working(*ahead):
             await buy("meanwhile")
             await pay("meanwhile")
             await all_is_done()
         await check_the_backlog(len(BOUGHT) + 1)
-
-    with payees.paying():
-        run(story)
 
 
 @pytest.mark.deep

@@ -16,15 +16,15 @@ MODULE = "tests.marketplace.payments.scenes"
 
 @pytest.mark.usefixtures("stripe")
 @pytest.mark.parametrize("scene", ["charge"])
-def test_killed_here_and_there_the_card_is_charged_once(database_url: str, scene: str) -> None:
-    assert killed_everywhere(MODULE, scene, database_url, every=5) >= 3
+async def test_killed_here_and_there_the_card_is_charged_once(database_url: str, scene: str) -> None:
+    assert await killed_everywhere(MODULE, scene, database_url, every=5) >= 3
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("scene", list(SCENES))
-def test_killed_at_every_await_the_money_is_right(stripe: Any, database_url: str, scene: str) -> None:
+async def test_killed_at_every_await_the_money_is_right(stripe: Any, database_url: str, scene: str) -> None:
     del stripe
     os.environ["STRIPE_WEBHOOK_SECRET"] = SECRET
-    deaths = killed_everywhere(MODULE, scene, database_url)
+    deaths = await killed_everywhere(MODULE, scene, database_url)
     print(f"{scene}: killed {deaths} times")
     assert deaths >= LEAST[scene], "the scene must have been killed on its way"

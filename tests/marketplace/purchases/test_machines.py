@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
@@ -12,11 +12,6 @@ from marketplace.app import create_app
 from marketplace.database import fetch_value
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.purchases.shop import ask, counts, jobs, make_buyer, open_shop, pay
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 ORDERS = "/api/v1/orders"
 
@@ -30,70 +25,62 @@ async def machine_of(partner: uuid.UUID, app: Any) -> httpx.AsyncClient:
     )
 
 
-def test_a_machine_buys(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release, app = await open_shop(), create_app(manages_pool=False)
-        partner = await make_buyer()
-        quote = str(await ask(partner, release))
-        async with await machine_of(partner, app) as machine:
-            once = {"Idempotency-Key": "order of tuesday"}
-            answers = await asyncio.gather(
-                *(machine.post(ORDERS, json={"quote": quote}, headers=once) for _ in range(3))
-            )
-            assert {answer.status_code for answer in answers} == {201}
-            assert len({answer.json()["id"] for answer in answers}) == 1
-            made = (await machine.post(ORDERS, json={"quote": quote}, headers=once)).json()
-            assert made["state"] == "awaiting_payment"
-            assert made["total_minor"] == made["net_minor"] + made["vat_minor"]
-            await pay(made["payment_url"])
-            await jobs()
-            listed = (await machine.get(ORDERS)).json()
-            assert (listed["page"], listed["has_more"]) == (1, False)
-            (bought,) = listed["orders"]
-            assert bought == (await machine.get(f"{ORDERS}/{made['id']}")).json()
-            assert (bought["state"], bought["dataset"], bought["payment_url"]) == ("paid", "lyon", None)
-            assert bought["entitlement"] == str(await fetch_value("SELECT id FROM entitlement"))
-            again = (await machine.post(ORDERS, json={"quote": quote}, headers=once)).json()
-            assert (again["state"], again["payment_url"]) == ("paid", None)
-            assert [customer["email"] for customer in stripe.list("customers")] == ["atelier@partner.example"]
-        assert await counts("purchase_order") == (1,)
-
-    run(story)
+async def test_a_machine_buys(stripe: Any) -> None:
+    release, app = await open_shop(), create_app(manages_pool=False)
+    partner = await make_buyer()
+    quote = str(await ask(partner, release))
+    async with await machine_of(partner, app) as machine:
+        once = {"Idempotency-Key": "order of tuesday"}
+        answers = await asyncio.gather(*(machine.post(ORDERS, json={"quote": quote}, headers=once) for _ in range(3)))
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        made = (await machine.post(ORDERS, json={"quote": quote}, headers=once)).json()
+        assert made["state"] == "awaiting_payment"
+        assert made["total_minor"] == made["net_minor"] + made["vat_minor"]
+        await pay(made["payment_url"])
+        await jobs()
+        listed = (await machine.get(ORDERS)).json()
+        assert (listed["page"], listed["has_more"]) == (1, False)
+        (bought,) = listed["orders"]
+        assert bought == (await machine.get(f"{ORDERS}/{made['id']}")).json()
+        assert (bought["state"], bought["dataset"], bought["payment_url"]) == ("paid", "lyon", None)
+        assert bought["entitlement"] == str(await fetch_value("SELECT id FROM entitlement"))
+        again = (await machine.post(ORDERS, json={"quote": quote}, headers=once)).json()
+        assert (again["state"], again["payment_url"]) == ("paid", None)
+        assert [customer["email"] for customer in stripe.list("customers")] == ["atelier@partner.example"]
+    assert await counts("purchase_order") == (1,)
 
 
-def test_machines_are_refused_in_sentences(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release, app = await open_shop(), create_app(manages_pool=False)
-        partner = await make_buyer()
-        rival = await make_buyer("rival")
-        newcomer = await make_buyer("newcomer", vetted=False)
-        quotes = [str(await ask(partner, release)) for _ in range(2)]
-        once = {"Idempotency-Key": "one"}
-        async with await machine_of(partner, app) as machine:
-            made = (await machine.post(ORDERS, json={"quote": quotes[0]}, headers=once)).json()
-            for headers, body, status, words in (
-                (once, {"quote": quotes[1]}, 409, "already exists, for another quote"),
-                ({}, {"quote": quotes[1]}, 422, "Idempotency-Key"),
-                (once, {"quote": str(uuid.uuid4())}, 404, "no such quote"),
-                (once, {"quote": "seven"}, 400, "quote"),
-                (once, {"quote": quotes[1], "price": 1}, 400, "price"),
-                (once, [], 400, ""),
-            ):
-                answer = await machine.post(ORDERS, json=body, headers=headers)
-                assert answer.status_code == status, answer.text
-                assert answer.headers["content-type"] == "application/problem+json"
-                assert words in answer.json()["detail"]
-            assert (await machine.post(ORDERS, content=b"{", headers=once)).status_code == 400
-        async with await machine_of(rival, app) as machine:
-            assert (await machine.get(f"{ORDERS}/{made['id']}")).status_code == 404
-            assert (await machine.get(ORDERS)).json()["orders"] == []
-            theirs = await machine.post(ORDERS, json={"quote": quotes[0]}, headers=once)
-            assert theirs.status_code == 404
-        async with await machine_of(newcomer, app) as machine:
-            assert (await machine.post(ORDERS, json={"quote": quotes[1]}, headers=once)).status_code == 403
-            machine.headers["authorization"] = "Bearer nonsense"
-            assert (await machine.get(ORDERS)).status_code == 401
-        assert await counts("purchase_order") == (1,)
-        assert stripe
-
-    run(story)
+async def test_machines_are_refused_in_sentences(stripe: Any) -> None:
+    release, app = await open_shop(), create_app(manages_pool=False)
+    partner = await make_buyer()
+    rival = await make_buyer("rival")
+    newcomer = await make_buyer("newcomer", vetted=False)
+    quotes = [str(await ask(partner, release)) for _ in range(2)]
+    once = {"Idempotency-Key": "one"}
+    async with await machine_of(partner, app) as machine:
+        made = (await machine.post(ORDERS, json={"quote": quotes[0]}, headers=once)).json()
+        for headers, body, status, words in (
+            (once, {"quote": quotes[1]}, 409, "already exists, for another quote"),
+            ({}, {"quote": quotes[1]}, 422, "Idempotency-Key"),
+            (once, {"quote": str(uuid.uuid4())}, 404, "no such quote"),
+            (once, {"quote": "seven"}, 400, "quote"),
+            (once, {"quote": quotes[1], "price": 1}, 400, "price"),
+            (once, [], 400, ""),
+        ):
+            answer = await machine.post(ORDERS, json=body, headers=headers)
+            assert answer.status_code == status, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert words in answer.json()["detail"]
+        assert (await machine.post(ORDERS, content=b"{", headers=once)).status_code == 400
+    async with await machine_of(rival, app) as machine:
+        assert (await machine.get(f"{ORDERS}/{made['id']}")).status_code == 404
+        assert (await machine.get(ORDERS)).json()["orders"] == []
+        theirs = await machine.post(ORDERS, json={"quote": quotes[0]}, headers=once)
+        assert theirs.status_code == 404
+    async with await machine_of(newcomer, app) as machine:
+        assert (await machine.post(ORDERS, json={"quote": quotes[1]}, headers=once)).status_code == 403
+        machine.headers["authorization"] = "Bearer nonsense"
+        assert (await machine.get(ORDERS)).status_code == 401
+    assert await counts("purchase_order") == (1,)
+    assert stripe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,11 +18,6 @@ from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import ask, buy, click_order, jobs, make_buyer, open_shop, order_of, pay
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
@@ -53,80 +48,71 @@ async def whole() -> None:
     assert await balance(DISPUTES) == 0
 
 
-def test_a_debit_is_waited_for_and_granted_once_it_is_paid(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order, address = await ordered(browser, net=20_000)
-            shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
-            assert "SEPA direct debit" in shown
-            assert "Bank transfer" not in shown, "a small order"
-            await pay(address, "sepa")
+async def test_a_debit_is_waited_for_and_granted_once_it_is_paid(stripe: Any) -> None:
+    async with Browser() as browser:
+        order, address = await ordered(browser, net=20_000)
+        shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
+        assert "SEPA direct debit" in shown
+        assert "Bank transfer" not in shown, "a small order"
+        await pay(address, "sepa")
+        await jobs()
+        shown = text_of(await browser.get(f"/en/orders/{order['id']}?returned=1"))
+        assert "Payment on its way" in shown
+        assert "five working days" in shown
+        with clock.shifted(3 * HOUR):
             await jobs()
-            shown = text_of(await browser.get(f"/en/orders/{order['id']}?returned=1"))
-            assert "Payment on its way" in shown
-            assert "five working days" in shown
-            with clock.shifted(3 * HOUR):
-                await jobs()
-            assert (await order_of(order["quote"]))["state"] == "awaiting_payment", "a debit under way is waited for"
-            assert await fetch_value("SELECT count(*) FROM licence") == 0
-            await asyncio.to_thread(stripe.test, "settle")
-            await jobs()
-            assert "Download as Parquet" in text_of(await browser.get(f"/en/orders/{order['id']}"))
-            await whole()
-
-    run(story)
+        assert (await order_of(order["quote"]))["state"] == "awaiting_payment", "a debit under way is waited for"
+        assert await fetch_value("SELECT count(*) FROM licence") == 0
+        await asyncio.to_thread(stripe.test, "settle")
+        await jobs()
+        assert "Download as Parquet" in text_of(await browser.get(f"/en/orders/{order['id']}"))
+        await whole()
 
 
-def test_a_debit_that_is_not_honoured_grants_nothing(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order, address = await ordered(browser)
-            await pay(address, "sepa_fails")
-            await jobs()
-            await asyncio.to_thread(stripe.test, "settle")
-            await jobs()
-            assert (await order_of(order["quote"]))["state"] == "lapsed"
-            assert await fetch_value("SELECT count(*) FROM licence") == 0
-            await whole()
-
-    run(story)
+async def test_a_debit_that_is_not_honoured_grants_nothing(stripe: Any) -> None:
+    async with Browser() as browser:
+        order, address = await ordered(browser)
+        await pay(address, "sepa_fails")
+        await jobs()
+        await asyncio.to_thread(stripe.test, "settle")
+        await jobs()
+        assert (await order_of(order["quote"]))["state"] == "lapsed"
+        assert await fetch_value("SELECT count(*) FROM licence") == 0
+        await whole()
 
 
 @pytest.mark.parametrize("comes", [True, False])
-def test_a_large_order_may_be_paid_by_bank_transfer(run: Run, stripe: Any, comes: bool) -> None:  # noqa: FBT001
-    async def story() -> None:
-        async with Browser() as browser:
-            order, address = await ordered(browser, net=100_000)
-            path = f"/en/orders/{order['id']}"
-            assert "two weeks to send it" in text_of(await browser.get(path))
-            await pay(address, "transfer")
+async def test_a_large_order_may_be_paid_by_bank_transfer(stripe: Any, comes: bool) -> None:  # noqa: FBT001
+    async with Browser() as browser:
+        order, address = await ordered(browser, net=100_000)
+        path = f"/en/orders/{order['id']}"
+        assert "two weeks to send it" in text_of(await browser.get(path))
+        await pay(address, "transfer")
+        await jobs()
+        page = text_of(await browser.get(f"{path}?returned=1"))
+        transfer = (await stripe_intent(stripe))["next_action"]["display_bank_transfer_instructions"]
+        assert transfer["reference"] in page
+        assert transfer["financial_addresses"][0]["iban"]["iban"] in page
+        customer = await fetch_value("SELECT customer_id FROM payer")
+        await asyncio.to_thread(fund, stripe, customer, 20_000, transfer["reference"])
+        await jobs()
+        page = text_of(await browser.get(path))
+        assert "€1,000.00" in page, "1,200.00 with VAT, less what has arrived"
+        with clock.shifted(13 * DAY):
             await jobs()
-            page = text_of(await browser.get(f"{path}?returned=1"))
-            transfer = (await stripe_intent(stripe))["next_action"]["display_bank_transfer_instructions"]
-            assert transfer["reference"] in page
-            assert transfer["financial_addresses"][0]["iban"]["iban"] in page
-            customer = await fetch_value("SELECT customer_id FROM payer")
-            await asyncio.to_thread(fund, stripe, customer, 20_000, transfer["reference"])
+            assert (await order_of(order["quote"]))["state"] == "awaiting_payment"
+        if comes:
+            await asyncio.to_thread(fund, stripe, customer, 100_000, transfer["reference"])
             await jobs()
-            page = text_of(await browser.get(path))
-            assert "€1,000.00" in page, "1,200.00 with VAT, less what has arrived"
-            with clock.shifted(13 * DAY):
-                await jobs()
-                assert (await order_of(order["quote"]))["state"] == "awaiting_payment"
-            if comes:
-                await asyncio.to_thread(fund, stripe, customer, 100_000, transfer["reference"])
-                await jobs()
-                assert (await order_of(order["quote"]))["state"] == "paid"
-                assert "Download as Parquet" in text_of(await browser.get(path))
-                await whole()
-                return
-            with clock.shifted(14 * DAY):
-                await jobs()
-                await jobs()
-            assert (await order_of(order["quote"]))["state"] == "lapsed"
-            assert (await stripe_intent(stripe))["status"] == "canceled", "nobody can pay what has lapsed"
-
-    run(story)
+            assert (await order_of(order["quote"]))["state"] == "paid"
+            assert "Download as Parquet" in text_of(await browser.get(path))
+            await whole()
+            return
+        with clock.shifted(14 * DAY):
+            await jobs()
+            await jobs()
+        assert (await order_of(order["quote"]))["state"] == "lapsed"
+        assert (await stripe_intent(stripe))["status"] == "canceled", "nobody can pay what has lapsed"
 
 
 async def stripe_intent(stripe: Any) -> dict[str, Any]:
@@ -142,152 +128,131 @@ def fund(stripe: Any, customer: str, amount: int, reference: str) -> None:
 
 
 @pytest.mark.parametrize("parts", [[1], [4_000, 1, 8_000], [1_234, None]])
-def test_refunds_of_a_part_leave_the_licence_until_all_is_gone(run: Run, stripe: Any, parts: list[int | None]) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            total, back = order["total_minor"], 0
-            for amount in parts:
-                form = uuid.uuid4()
-                for _ in range(2):
-                    await request_order_refund(order["id"], "Léa", refund_id=form, amount_minor=amount)
-                with pytest.raises(Conflict):
-                    await request_order_refund(order["id"], "Léa", refund_id=form, amount_minor=(amount or 0) + 1)
-                await jobs()
-                await jobs()
-                back += amount or total - back
-                row = await order_of(order["quote"])
-                assert (row["returned_minor"], row["state"]) == (back, "refunded" if back == total else "paid")
-                shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
-                assert ("Download as" in shown) == (back < total)
-                assert await fetch_value("SELECT contested_at FROM licence") is None
-            assert sum(r["amount"] for r in await asyncio.to_thread(stripe.list, "refunds")) == back
-            assert -await balance(LICENCES_SOLD) - await balance(VAT_COLLECTED) == total - back
-            assert -await balance(LICENCES_SOLD) == order["net_minor"] - back * order["net_minor"] // total
-            assert await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'") == len(parts)
-            for absurd in (0, -1, total - back + 1):
-                if back < total:
-                    with pytest.raises(Invalid):
-                        await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=absurd)
-            await whole()
-
-    run(story)
-
-
-def test_a_refund_its_bank_returned_is_sent_again(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
+async def test_refunds_of_a_part_leave_the_licence_until_all_is_gone(stripe: Any, parts: list[int | None]) -> None:
+    async with Browser() as browser:
+        order = await bought(browser)
+        total, back = order["total_minor"], 0
+        for amount in parts:
+            form = uuid.uuid4()
+            for _ in range(2):
+                await request_order_refund(order["id"], "Léa", refund_id=form, amount_minor=amount)
+            with pytest.raises(Conflict):
+                await request_order_refund(order["id"], "Léa", refund_id=form, amount_minor=(amount or 0) + 1)
             await jobs()
-            (refund,) = await asyncio.to_thread(stripe.list, "refunds")
-            await asyncio.to_thread(stripe.test, "fail_refund", refund=refund["id"])
             await jobs()
-            await mirror_balance()
-            assert await balance(PARTNERS) == -order["total_minor"], "the partner is still owed"
-            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
-            await jobs()
-            assert await fetch_value("SELECT count(*) FROM order_return") == 1, "one decision in the books, sent twice"
-            await whole()
+            back += amount or total - back
+            row = await order_of(order["quote"])
+            assert (row["returned_minor"], row["state"]) == (back, "refunded" if back == total else "paid")
+            shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
+            assert ("Download as" in shown) == (back < total)
+            assert await fetch_value("SELECT contested_at FROM licence") is None
+        assert sum(r["amount"] for r in await asyncio.to_thread(stripe.list, "refunds")) == back
+        assert -await balance(LICENCES_SOLD) - await balance(VAT_COLLECTED) == total - back
+        assert -await balance(LICENCES_SOLD) == order["net_minor"] - back * order["net_minor"] // total
+        assert await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'") == len(parts)
+        for absurd in (0, -1, total - back + 1):
+            if back < total:
+                with pytest.raises(Invalid):
+                    await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=absurd)
+        await whole()
 
-    run(story)
+
+async def test_a_refund_its_bank_returned_is_sent_again(stripe: Any) -> None:
+    async with Browser() as browser:
+        order = await bought(browser)
+        await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
+        await jobs()
+        (refund,) = await asyncio.to_thread(stripe.list, "refunds")
+        await asyncio.to_thread(stripe.test, "fail_refund", refund=refund["id"])
+        await jobs()
+        await mirror_balance()
+        assert await balance(PARTNERS) == -order["total_minor"], "the partner is still owed"
+        await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
+        await jobs()
+        assert await fetch_value("SELECT count(*) FROM order_return") == 1, "one decision in the books, sent twice"
+        await whole()
 
 
 @pytest.mark.parametrize("won", [True, False])
-def test_a_dispute_suspends_until_it_is_decided(run: Run, stripe: Any, won: bool) -> None:  # noqa: FBT001
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            entitlement = await fetch_value("SELECT id FROM entitlement")
-            data = f"/en/entitlements/{entitlement}/download?format=parquet"
-            intent = await fetch_value("SELECT payment_intent_id FROM payment")
-            dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
-            await jobs()
-            await jobs()
-            assert "Payment disputed" in text_of(await browser.get(f"/en/orders/{order['id']}"))
-            assert (await browser.get(data)).status_code == 409
-            with pytest.raises(Conflict, match="disputed"):
-                await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
-            await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=won)
-            for _ in range(3):
-                await jobs()
-            row = await order_of(order["quote"])
-            shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
-            if won:
-                assert (row["state"], row["charged_back_minor"]) == ("paid", 0)
-                assert (await browser.get(data)).status_code == 200
-                assert -await balance(LICENCES_SOLD) == order["net_minor"]
-            else:
-                assert (row["state"], row["charged_back_minor"]) == ("charged_back", row["total_minor"])
-                assert "Your bank took the payment back" in shown
-                assert (await browser.get(data)).status_code == 410
-                assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
-                assert await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'") == 1
-            await whole()
-
-    run(story)
-
-
-def test_a_part_disputed_and_lost_ends_the_licence_and_its_part_of_the_money(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
-            intent = await fetch_value("SELECT payment_intent_id FROM payment")
-            dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent, amount=3_000)
-            await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=False)
-            await jobs()
-            await jobs()
-            row = await order_of(order["quote"])
-            assert (row["state"], row["charged_back_minor"]) == ("paid", 3_000)
-            standing = await fetch_one(
-                "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
-            )
-            assert standing
-            assert standing["revoked_at"]
-            assert standing["cancelled_at"] is None
-            assert "took a part of the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
-            await whole()
-
-    run(story)
-
-
-def test_a_debit_taken_back_after_it_was_granted_ends_everything(run: Run, stripe: Any) -> None:
-    """Weeks later a payer's bank takes a debit back: Stripe tells it as a dispute that is lost at once."""
-
-    async def story() -> None:
-        async with Browser() as browser:
-            order, address = await ordered(browser)
-            await pay(address, "sepa")
-            await asyncio.to_thread(stripe.test, "settle")
-            await jobs()
-            await jobs()
-            assert (await order_of(order["quote"]))["state"] == "paid"
-            await asyncio.to_thread(stripe.test, "dispute", payment_intent=(await stripe_intent(stripe))["id"])
-            await jobs()
-            await jobs()
-            assert (await order_of(order["quote"]))["state"] == "charged_back"
-            assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
-            await whole()
-
-    run(story)
-
-
-def test_disputes_told_twice_late_and_out_of_order_end_the_same(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            order = await bought(browser)
+async def test_a_dispute_suspends_until_it_is_decided(stripe: Any, won: bool) -> None:  # noqa: FBT001
+    async with Browser() as browser:
+        order = await bought(browser)
+        entitlement = await fetch_value("SELECT id FROM entitlement")
+        data = f"/en/entitlements/{entitlement}/download?format=parquet"
         intent = await fetch_value("SELECT payment_intent_id FROM payment")
         dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
-        await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=True)
-        for _ in range(2):
-            await jobs()
-            await execute(
-                "UPDATE stripe_event SET handled_at = NULL, received_at = now() - random() * interval '1 day'"
-            )
         await jobs()
-        assert await fetch("SELECT state FROM dispute") == [("won",)]
-        assert (await order_of(order["quote"]))["state"] == "paid"
-        assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
+        await jobs()
+        assert "Payment disputed" in text_of(await browser.get(f"/en/orders/{order['id']}"))
+        assert (await browser.get(data)).status_code == 409
+        with pytest.raises(Conflict, match="disputed"):
+            await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4())
+        await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=won)
+        for _ in range(3):
+            await jobs()
+        row = await order_of(order["quote"])
+        shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
+        if won:
+            assert (row["state"], row["charged_back_minor"]) == ("paid", 0)
+            assert (await browser.get(data)).status_code == 200
+            assert -await balance(LICENCES_SOLD) == order["net_minor"]
+        else:
+            assert (row["state"], row["charged_back_minor"]) == ("charged_back", row["total_minor"])
+            assert "Your bank took the payment back" in shown
+            assert (await browser.get(data)).status_code == 410
+            assert await balance(LICENCES_SOLD) == await balance(VAT_COLLECTED) == 0
+            assert await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'") == 1
         await whole()
 
-    run(story)
+
+async def test_a_part_disputed_and_lost_ends_the_licence_and_its_part_of_the_money(stripe: Any) -> None:
+    async with Browser() as browser:
+        order = await bought(browser)
+        intent = await fetch_value("SELECT payment_intent_id FROM payment")
+        dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent, amount=3_000)
+        await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=False)
+        await jobs()
+        await jobs()
+        row = await order_of(order["quote"])
+        assert (row["state"], row["charged_back_minor"]) == ("paid", 3_000)
+        standing = await fetch_one(
+            "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
+        )
+        assert standing
+        assert standing["revoked_at"]
+        assert standing["cancelled_at"] is None
+        assert "took a part of the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
+        await whole()
+
+
+async def test_a_debit_taken_back_after_it_was_granted_ends_everything(stripe: Any) -> None:
+    """Weeks later a payer's bank takes a debit back: Stripe tells it as a dispute that is lost at once."""
+    async with Browser() as browser:
+        order, address = await ordered(browser)
+        await pay(address, "sepa")
+        await asyncio.to_thread(stripe.test, "settle")
+        await jobs()
+        await jobs()
+        assert (await order_of(order["quote"]))["state"] == "paid"
+        await asyncio.to_thread(stripe.test, "dispute", payment_intent=(await stripe_intent(stripe))["id"])
+        await jobs()
+        await jobs()
+        assert (await order_of(order["quote"]))["state"] == "charged_back"
+        assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
+        await whole()
+
+
+async def test_disputes_told_twice_late_and_out_of_order_end_the_same(stripe: Any) -> None:
+    async with Browser() as browser:
+        order = await bought(browser)
+    intent = await fetch_value("SELECT payment_intent_id FROM payment")
+    dispute = await asyncio.to_thread(stripe.test, "dispute", payment_intent=intent)
+    await asyncio.to_thread(stripe.test, "close_dispute", dispute=dispute["id"], won=True)
+    for _ in range(2):
+        await jobs()
+        await execute("UPDATE stripe_event SET handled_at = NULL, received_at = now() - random() * interval '1 day'")
+    await jobs()
+    assert await fetch("SELECT state FROM dispute") == [("won",)]
+    assert (await order_of(order["quote"]))["state"] == "paid"
+    assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
+    await whole()

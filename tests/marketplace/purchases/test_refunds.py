@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,11 +20,6 @@ from marketplace.purchases.money_back import record_refunds, request_order_refun
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import ask, buy, click_order, counts, jobs, make_buyer, open_shop, order_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[[Callable[[], Any]], Any]
-
 HOLD = dt.timedelta(days=14)
 
 
@@ -37,153 +32,131 @@ async def balances() -> dict[str, int]:
     return {row["account"]: row["minor"] for row in rows}
 
 
-def test_a_refund_before_the_hold_ends_takes_everything_back(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            bought = await buy(browser, partner, release)
-            await mirror_balance()
-            entitlement = await fetch_value("SELECT id FROM entitlement")
-            path = f"/en/entitlements/{entitlement}/download"
-            assert (await browser.get(path)).status_code == 200
-            form = uuid.uuid4()
-            await execute("UPDATE session SET expires_at = expires_at + $1", HOLD)
-            with clock.shifted(HOLD - dt.timedelta(hours=1)):
-                await asyncio.gather(*(request_order_refund(bought["id"], "Léa", refund_id=form) for _ in range(3)))
-                await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
-                under_way = await browser.get(f"/en/orders/{bought['id']}")
-                assert "Refund under way" in under_way.text
-                assert "on its way back" in under_way.text
-                assert (await browser.get(path)).status_code == 410
-                await jobs()
-                assert await record_refunds() == 0
-                done = await browser.get(f"/en/orders/{bought['id']}")
-                assert "was given back" in done.text
-                assert "Download as" not in done.text
-                refused = await browser.get(path)
-                assert refused.status_code == 410
-                assert "This order was refunded" in refused.text
-                await mirror_balance()
-        order = await fetch_one("SELECT * FROM purchase_order")
-        assert order
-        assert (order["state"], order["refund_requested_by"]) == ("refunded", "Léa")
-        assert [refund["amount"] for refund in stripe.list("refunds")] == [bought["total_minor"]]
-        books = await balances()
-        assert {account: books[account] for account in ("411000", "706000", "445710")} == {
-            "411000": 0, "706000": 0, "445710": 0,
-        }  # fmt: skip
-
-    run(story)
-
-
-def test_a_refund_after_the_hold_needs_somebody_to_say_who_bears_the_loss(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            bought = await buy(browser, partner, release)
-            with clock.shifted(HOLD), pytest.raises(Conflict, match="hold has ended"):
-                await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
-            assert "Download as Parquet" in (await browser.get(f"/en/orders/{bought['id']}")).text
-            assert await counts("stripe_command WHERE verb = 'refund'") == (0,)
-            assert stripe.list("refunds") == []
-            with clock.shifted(HOLD):
-                await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), bears_loss=True)
-                await jobs()
-                await jobs()
-            assert (await order_of(bought["quote"]))["state"] == "refunded"
-
-    run(story)
-
-
-def test_only_paid_orders_are_refunded(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            quote = await ask(partner, release)
-            await click_order(browser, quote)
-            with pytest.raises(Conflict, match="not paid"):
-                await request_order_refund((await order_of(quote))["id"], "Léa", refund_id=uuid.uuid4())
-            with pytest.raises(NotFound):
-                await request_order_refund(uuid.uuid4(), "Léa", refund_id=uuid.uuid4())
-        assert stripe
-
-    run(story)
-
-
-def test_a_refund_that_stripe_refused_may_be_asked_again_even_late(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            bought = await buy(browser, partner, release)
-        stripe.test("fault", kind="status", status=400, path="/v1/refunds", method="POST", retry=False)
-        await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
-        await run_commands()
-        assert await fetch_value("SELECT state FROM stripe_command WHERE verb = 'refund'") == "failed"
-        with clock.shifted(HOLD):
+async def test_a_refund_before_the_hold_ends_takes_everything_back(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        bought = await buy(browser, partner, release)
+        await mirror_balance()
+        entitlement = await fetch_value("SELECT id FROM entitlement")
+        path = f"/en/entitlements/{entitlement}/download"
+        assert (await browser.get(path)).status_code == 200
+        form = uuid.uuid4()
+        await execute("UPDATE session SET expires_at = expires_at + $1", HOLD)
+        with clock.shifted(HOLD - dt.timedelta(hours=1)):
+            await asyncio.gather(*(request_order_refund(bought["id"], "Léa", refund_id=form) for _ in range(3)))
             await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
+            under_way = await browser.get(f"/en/orders/{bought['id']}")
+            assert "Refund under way" in under_way.text
+            assert "on its way back" in under_way.text
+            assert (await browser.get(path)).status_code == 410
             await jobs()
-        assert await fetch_value("SELECT state FROM purchase_order") == "refunded"
-        assert len(stripe.list("refunds")) == 1
+            assert await record_refunds() == 0
+            done = await browser.get(f"/en/orders/{bought['id']}")
+            assert "was given back" in done.text
+            assert "Download as" not in done.text
+            refused = await browser.get(path)
+            assert refused.status_code == 410
+            assert "This order was refunded" in refused.text
+            await mirror_balance()
+    order = await fetch_one("SELECT * FROM purchase_order")
+    assert order
+    assert (order["state"], order["refund_requested_by"]) == ("refunded", "Léa")
+    assert [refund["amount"] for refund in stripe.list("refunds")] == [bought["total_minor"]]
+    books = await balances()
+    assert {account: books[account] for account in ("411000", "706000", "445710")} == {
+        "411000": 0, "706000": 0, "445710": 0,
+    }  # fmt: skip
 
-    run(story)
+
+async def test_a_refund_after_the_hold_needs_somebody_to_say_who_bears_the_loss(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        bought = await buy(browser, partner, release)
+        with clock.shifted(HOLD), pytest.raises(Conflict, match="hold has ended"):
+            await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
+        assert "Download as Parquet" in (await browser.get(f"/en/orders/{bought['id']}")).text
+        assert await counts("stripe_command WHERE verb = 'refund'") == (0,)
+        assert stripe.list("refunds") == []
+        with clock.shifted(HOLD):
+            await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), bears_loss=True)
+            await jobs()
+            await jobs()
+        assert (await order_of(bought["quote"]))["state"] == "refunded"
 
 
-def test_a_refund_from_stripes_dashboard_is_recorded(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            bought = await buy(browser, partner, release)
-        intent = await fetch_value("SELECT payment_intent_id FROM payment")
-        await asyncio.to_thread(stripe.post, "refunds", payment_intent=intent)
+async def test_only_paid_orders_are_refunded(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await ask(partner, release)
+        await click_order(browser, quote)
+        with pytest.raises(Conflict, match="not paid"):
+            await request_order_refund((await order_of(quote))["id"], "Léa", refund_id=uuid.uuid4())
+        with pytest.raises(NotFound):
+            await request_order_refund(uuid.uuid4(), "Léa", refund_id=uuid.uuid4())
+    assert stripe
+
+
+async def test_a_refund_that_stripe_refused_may_be_asked_again_even_late(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        bought = await buy(browser, partner, release)
+    stripe.test("fault", kind="status", status=400, path="/v1/refunds", method="POST", retry=False)
+    await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
+    await run_commands()
+    assert await fetch_value("SELECT state FROM stripe_command WHERE verb = 'refund'") == "failed"
+    with clock.shifted(HOLD):
+        await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
         await jobs()
-        assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", bought["id"]) == "refunded"
-        assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
-
-    run(story)
+    assert await fetch_value("SELECT state FROM purchase_order") == "refunded"
+    assert len(stripe.list("refunds")) == 1
 
 
-def test_money_that_came_and_went_before_we_looked_is_settled_and_taken_back(run: Run, stripe: Any) -> None:
-    async def story() -> None:
-        release = await open_shop()
-        partner = await make_buyer()
-        async with Browser() as browser:
-            await browser.sign_in("atelier@partner.example")
-            quote = await ask(partner, release)
-            await click_order(browser, quote)
-        session = await fetch_value("SELECT session_id FROM payment")
-        paid = await asyncio.to_thread(stripe.test, "pay", session=session)
-        assert paid
-        (charge,) = stripe.list("charges")
-        await asyncio.to_thread(stripe.post, "refunds", payment_intent=charge["payment_intent"])
-        await jobs()
-        assert await fetch_value("SELECT state FROM purchase_order") == "refunded"
-        kinds = await fetch("SELECT kind FROM journal_entry ORDER BY kind")
-        assert [row["kind"] for row in kinds] == ["refund", "sale"]
-
-    run(story)
+async def test_a_refund_from_stripes_dashboard_is_recorded(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        bought = await buy(browser, partner, release)
+    intent = await fetch_value("SELECT payment_intent_id FROM payment")
+    await asyncio.to_thread(stripe.post, "refunds", payment_intent=intent)
+    await jobs()
+    assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", bought["id"]) == "refunded"
+    assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
 
 
-def test_payments_of_others_settle_nothing(run: Run, stripe: Any) -> None:
+async def test_money_that_came_and_went_before_we_looked_is_settled_and_taken_back(stripe: Any) -> None:
+    release = await open_shop()
+    partner = await make_buyer()
+    async with Browser() as browser:
+        await browser.sign_in("atelier@partner.example")
+        quote = await ask(partner, release)
+        await click_order(browser, quote)
+    session = await fetch_value("SELECT session_id FROM payment")
+    paid = await asyncio.to_thread(stripe.test, "pay", session=session)
+    assert paid
+    (charge,) = stripe.list("charges")
+    await asyncio.to_thread(stripe.post, "refunds", payment_intent=charge["payment_intent"])
+    await jobs()
+    assert await fetch_value("SELECT state FROM purchase_order") == "refunded"
+    kinds = await fetch("SELECT kind FROM journal_entry ORDER BY kind")
+    assert [row["kind"] for row in kinds] == ["refund", "sale"]
+
+
+async def test_payments_of_others_settle_nothing(stripe: Any) -> None:
     """A payment whose subject is no order of ours is left alone by every job."""
-
-    async def story() -> None:
-        await request_payment(
-            uuid.uuid4(), amount_minor=5000, lines=[Line("x", 5000)], email="a@b.example", success_url="http://x.example",
-            cancel_url="http://x.example", locale="en", expires_at=clock.now() + dt.timedelta(hours=1),
-        )  # fmt: skip
-        await execute("UPDATE payment SET state = 'paid', paid_at = $1", clock.now())
-        await jobs()
-        assert await counts("licence", "purchase_order", "journal_entry") == (0, 0, 0)
-        assert stripe
-
-    run(story)
+    await request_payment(
+        uuid.uuid4(), amount_minor=5000, lines=[Line("x", 5000)], email="a@b.example", success_url="http://x.example",
+        cancel_url="http://x.example", locale="en", expires_at=clock.now() + dt.timedelta(hours=1),
+    )  # fmt: skip
+    await execute("UPDATE payment SET state = 'paid', paid_at = $1", clock.now())
+    await jobs()
+    assert await counts("licence", "purchase_order", "journal_entry") == (0, 0, 0)
+    assert stripe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import html5lib
 import pytest
@@ -16,7 +16,7 @@ from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     import httpx
 
@@ -26,31 +26,26 @@ def strict(answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
-        await key_actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
-        async with Browser() as nobody, Browser() as claire, Browser() as steward:
-            await claire.sign_in("claire@atelier.example")
-            await steward.sign_in("steward@partage.example")
-            pages = {
-                nobody: ["/sign-in", "/sign-up", "/activate", "/no-such-page"],
-                claire: ["/keys", "/company", "/profile", "/sign-out", "/partners"],
-                steward: ["/partners", f"/partners/{partner}", "/profile"],
-            }
-            for browser, paths in pages.items():
-                for path in paths:
-                    for language in ("fr", "en"):
-                        answer = strict(await browser.get(f"/{language}{path}"))
-                        assert len(answer.content) < 150 * 1024
-                        assert f'<html lang="{language}">' in answer.text
-                        assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace(
-                            "http://localhost", ""
-                        )
-                        assert "<script>" not in answer.text
-
-    run(story)
+async def test_every_open_page_is_strict_html_in_both_languages() -> None:
+    partner = await make_partner()
+    await actions.add_staff("steward@partage.example", "Sam <b>", "steward", PASSWORD)
+    await key_actions.create_key(partner, "<script>", key_id=uuid.UUID(int=7), session="s")
+    async with Browser() as nobody, Browser() as claire, Browser() as steward:
+        await claire.sign_in("claire@atelier.example")
+        await steward.sign_in("steward@partage.example")
+        pages = {
+            nobody: ["/sign-in", "/sign-up", "/activate", "/no-such-page"],
+            claire: ["/keys", "/company", "/profile", "/sign-out", "/partners"],
+            steward: ["/partners", f"/partners/{partner}", "/profile"],
+        }
+        for browser, paths in pages.items():
+            for path in paths:
+                for language in ("fr", "en"):
+                    answer = strict(await browser.get(f"/{language}{path}"))
+                    assert len(answer.content) < 150 * 1024
+                    assert f'<html lang="{language}">' in answer.text
+                    assert "http://" not in answer.text.replace("http://127.0.0.1", "").replace("http://localhost", "")
+                    assert "<script>" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -59,84 +54,72 @@ def test_every_open_page_is_strict_html_in_both_languages(run: Callable[..., Any
      ("GET", "/en/partners?page=many", 400), ("GET", "/en/partners?page=0", 400), ("GET", "/en/partners/not-a-uuid", 404),
      ("GET", "/en/keys", 403), ("GET", "/en/join/%00", 422), ("GET", "/en/%F0%28%8C", 404)],
 )  # fmt: skip
-def test_pages_answer_with_a_sentence(run: Callable[..., Any], method: str, path: str, status: int) -> None:
-    async def story() -> None:
-        await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
-        async with Browser() as steward:
-            await steward.sign_in("steward@partage.example")
-            answer = strict(await steward.client.request(method, path, headers={"accept": "text/html"}))
-            assert answer.status_code in (status, 404)
-            assert "Back to the catalogue" in text_of(answer)
-            for inside in ("Traceback", "asyncpg", "litestar", "msgspec", "SELECT"):
-                assert inside not in answer.text
-            machine = await steward.client.request(method, path, headers={"accept": "application/json"})
-            assert machine.headers["content-type"] == "application/problem+json"
-            assert machine.json()["status"] == machine.status_code == answer.status_code
-            assert machine.json()["detail"].endswith(".")
-
-    run(story)
+async def test_pages_answer_with_a_sentence(method: str, path: str, status: int) -> None:
+    await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as steward:
+        await steward.sign_in("steward@partage.example")
+        answer = strict(await steward.client.request(method, path, headers={"accept": "text/html"}))
+        assert answer.status_code in (status, 404)
+        assert "Back to the catalogue" in text_of(answer)
+        for inside in ("Traceback", "asyncpg", "litestar", "msgspec", "SELECT"):
+            assert inside not in answer.text
+        machine = await steward.client.request(method, path, headers={"accept": "application/json"})
+        assert machine.headers["content-type"] == "application/problem+json"
+        assert machine.json()["status"] == machine.status_code == answer.status_code
+        assert machine.json()["detail"].endswith(".")
 
 
-def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as browser:
-            await browser.sign_in("claire@atelier.example")
-            for token in ({}, {"_csrf_token": "forged"}, {"_csrf_token": "0" * 128}):
-                answer = await browser.client.post(
-                    "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), **token}
-                )
-                assert answer.status_code == 403
-                assert "no longer valid" in text_of(strict(answer))
-            async with Browser(browser.app) as evil:
-                await evil.get("/en/sign-in")
-                theirs = evil.client.cookies.get("csrftoken") or ""
+async def test_a_form_without_its_token_or_with_a_forged_one_changes_nothing() -> None:
+    await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        for token in ({}, {"_csrf_token": "forged"}, {"_csrf_token": "0" * 128}):
             answer = await browser.client.post(
-                "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), "_csrf_token": theirs}
+                "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), **token}
             )
             assert answer.status_code == 403
-            assert "No keys yet." in text_of(await browser.get("/en/keys"))
-
-    run(story)
-
-
-def test_a_form_that_lacks_fields_names_them(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            answer = strict(await browser.submit("/en/sign-in", {"email": "x@example.org"}))
-            assert answer.status_code == 400
-            assert "Missing or malformed: password." in text_of(answer)
-            answer = await browser.submit("/en/sign-up", {"form_id": "nonsense"})
-            assert answer.status_code == 400
-            assert "Missing or malformed" in text_of(answer)
-
-    run(story)
+            assert "no longer valid" in text_of(strict(answer))
+        async with Browser(browser.app) as evil:
+            await evil.get("/en/sign-in")
+            theirs = evil.client.cookies.get("csrftoken") or ""
+        answer = await browser.client.post(
+            "/en/keys", data={"label": "x", "form_id": str(uuid.UUID(int=7)), "_csrf_token": theirs}
+        )
+        assert answer.status_code == 403
+        assert "No keys yet." in text_of(await browser.get("/en/keys"))
 
 
-def test_fifty_megabytes_are_refused_before_they_are_read(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        sent = 0
+async def test_a_form_that_lacks_fields_names_them() -> None:
+    async with Browser() as browser:
+        answer = strict(await browser.submit("/en/sign-in", {"email": "x@example.org"}))
+        assert answer.status_code == 400
+        assert "Missing or malformed: password." in text_of(answer)
+        answer = await browser.submit("/en/sign-up", {"form_id": "nonsense"})
+        assert answer.status_code == 400
+        assert "Missing or malformed" in text_of(answer)
 
-        async def endless() -> AsyncIterator[bytes]:
-            nonlocal sent
-            for _ in range(50):
-                sent += 1_000_000
-                yield b"a" * 1_000_000
 
-        async with Browser() as browser:
-            declared = await browser.client.post(
-                "/en/sign-in",
-                content=b"a",
-                headers={"content-type": "application/x-www-form-urlencoded", "content-length": "50000000"},
-            )
-            assert declared.status_code == 413
-            assert "at most 1 MB" in text_of(strict(declared))
-            answer = await browser.client.post(
-                "/en/sign-in", content=endless(), headers={"content-type": "application/x-www-form-urlencoded"}
-            )
-            assert answer.status_code == 413
+async def test_fifty_megabytes_are_refused_before_they_are_read() -> None:
+    sent = 0
 
-    run(story)
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(50):
+            sent += 1_000_000
+            yield b"a" * 1_000_000
+
+    async with Browser() as browser:
+        declared = await browser.client.post(
+            "/en/sign-in",
+            content=b"a",
+            headers={"content-type": "application/x-www-form-urlencoded", "content-length": "50000000"},
+        )
+        assert declared.status_code == 413
+        assert "at most 1 MB" in text_of(strict(declared))
+        answer = await browser.client.post(
+            "/en/sign-in", content=endless(), headers={"content-type": "application/x-www-form-urlencoded"}
+        )
+        assert answer.status_code == 413
 
 
 @post("/api/v1/echo", status_code=200)
@@ -155,36 +138,30 @@ def with_doors() -> Browser:
     return Browser(create_app(manages_pool=False, further_routes=[echo, broken]))
 
 
-def test_machines_get_problems(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        async with with_doors() as browser:
-            for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
-                               ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
-                answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
-                assert 400 <= answer.status_code < 500, (body, answer.text)
-                assert answer.headers["content-type"] == "application/problem+json"
-                assert answer.json()["title"]
-            assert (await browser.client.post("/api/v1/echo", json={"a": 1})).json() == {"a": 1}
-
-    run(story)
+async def test_machines_get_problems() -> None:
+    async with with_doors() as browser:
+        for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
+                           ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
+            answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
+            assert 400 <= answer.status_code < 500, (body, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["title"]
+        assert (await browser.client.post("/api/v1/echo", json={"a": 1})).json() == {"a": 1}
 
 
-def test_what_breaks_here_stays_here(run: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
-    async def story() -> None:
-        async with with_doors() as browser:
-            answer = strict(await browser.get("/en/broken"))
-            assert answer.status_code == 500
-            assert "Something failed on our side" in text_of(answer)
-            assert "secret" not in answer.text
-            machine = await browser.get("/en/broken", headers={"accept": "application/json"})
-            assert machine.json()["status"] == 500
-            assert "secret" not in machine.text
-
-    run(story)
+async def test_what_breaks_here_stays_here(capsys: pytest.CaptureFixture[str]) -> None:
+    async with with_doors() as browser:
+        answer = strict(await browser.get("/en/broken"))
+        assert answer.status_code == 500
+        assert "Something failed on our side" in text_of(answer)
+        assert "secret" not in answer.text
+        machine = await browser.get("/en/broken", headers={"accept": "application/json"})
+        assert machine.json()["status"] == 500
+        assert "secret" not in machine.text
     assert "the secret inside" in capsys.readouterr().out
 
 
-def test_security_headers_are_on_every_answer(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_security_headers_are_on_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(*, https: bool) -> None:
         async with Browser() as browser:
             for path in ("/", "/en/sign-in", "/en/none", "/api/v1/me", "/static/style.css", "/healthz"):
@@ -203,71 +180,59 @@ def test_security_headers_are_on_every_answer(run: Callable[..., Any], monkeypat
 
     monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:4242/v1")
     settings.cache_clear()
-    run(lambda: story(https=False))
+    await story(https=False)
     monkeypatch.setenv("STRIPE_API_BASE", "")
     monkeypatch.setenv("PARTAGE_URL", "https://partage.example")
     settings.cache_clear()
-    run(lambda: story(https=True))
+    await story(https=True)
 
 
-def test_head_answers_as_get_does(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
-            for path in ("/en/sign-in", "/en/none", "/healthz", "/static/icon.svg"):
-                assert (await browser.client.head(path)).status_code == (await browser.get(path)).status_code
-            assert (await browser.client.head("/en/keys")).status_code == 303
-
-    run(story)
+async def test_head_answers_as_get_does() -> None:
+    async with Browser() as browser:
+        for path in ("/en/sign-in", "/en/none", "/healthz", "/static/icon.svg"):
+            assert (await browser.client.head(path)).status_code == (await browser.get(path)).status_code
+        assert (await browser.client.head("/en/keys")).status_code == 303
 
 
-def test_a_path_without_a_language_leads_to_the_visitors(run: Callable[..., Any]) -> None:
-    async def story() -> None:
-        async with Browser() as browser:
+async def test_a_path_without_a_language_leads_to_the_visitors() -> None:
+    async with Browser() as browser:
 
-            async def led(path: str, wishes: str) -> str:
-                answer = await browser.get(path, headers={"accept-language": wishes})
-                assert (answer.status_code, answer.headers["vary"]) == (307, "accept-language")
-                return answer.headers["location"]
+        async def led(path: str, wishes: str) -> str:
+            answer = await browser.get(path, headers={"accept-language": wishes})
+            assert (answer.status_code, answer.headers["vary"]) == (307, "accept-language")
+            return answer.headers["location"]
 
-            assert await led("/sign-in?next=%2Fkeys&x=é", "en-GB,fr;q=0.5") == "/en/sign-in?next=%2Fkeys&x=%C3%A9"
-            assert await led("/caf%C3%A9%0d%0aset-cookie:x", "de, fr;q=0.2") == "/fr/caf%C3%A9%0D%0Aset-cookie%3Ax"
-            assert (await led("//evil.example/x", "en")).startswith("/en/")
-            switch = (await browser.get("/en/activate?x=1&y=%26")).text
-            assert 'href="/fr/activate?x=1&amp;y=%26"' in switch
-
-    run(story)
+        assert await led("/sign-in?next=%2Fkeys&x=é", "en-GB,fr;q=0.5") == "/en/sign-in?next=%2Fkeys&x=%C3%A9"
+        assert await led("/caf%C3%A9%0d%0aset-cookie:x", "de, fr;q=0.2") == "/fr/caf%C3%A9%0D%0Aset-cookie%3Ax"
+        assert (await led("//evil.example/x", "en")).startswith("/en/")
+        switch = (await browser.get("/en/activate?x=1&y=%26")).text
+        assert 'href="/fr/activate?x=1&amp;y=%26"' in switch
 
 
 @pytest.mark.parametrize(
     "odd",
     [{"cookie": "x{y}=1; theme=dark"}, {"cookie": "a,b:c=1;;=;\xff"}, {"referer": "http://[bad"}, {"referer": "//"}],
 )
-def test_odd_headers_of_a_browser_are_no_failure_of_ours(run: Callable[..., Any], odd: dict[str, str]) -> None:
-    async def story() -> None:
-        await make_partner()
-        async with Browser() as claire:
-            await claire.sign_in("claire@atelier.example")
-            headers = [(name, value.encode("latin-1")) for name, value in odd.items()]
-            if "cookie" in odd:
-                headers = [("cookie", headers[0][1] + f"; session={claire.session()}".encode())]
-            async with Browser(claire.app) as raw:
-                missing = await raw.client.get("/en/no-such-page", headers=headers)
-                assert missing.status_code == 404
-                entered = await raw.client.get("/en/company", headers=headers, follow_redirects=False)
-                assert entered.status_code == (200 if "cookie" in odd else 303)
-
-    run(story)
+async def test_odd_headers_of_a_browser_are_no_failure_of_ours(odd: dict[str, str]) -> None:
+    await make_partner()
+    async with Browser() as claire:
+        await claire.sign_in("claire@atelier.example")
+        headers = [(name, value.encode("latin-1")) for name, value in odd.items()]
+        if "cookie" in odd:
+            headers = [("cookie", headers[0][1] + f"; session={claire.session()}".encode())]
+        async with Browser(claire.app) as raw:
+            missing = await raw.client.get("/en/no-such-page", headers=headers)
+            assert missing.status_code == 404
+            entered = await raw.client.get("/en/company", headers=headers, follow_redirects=False)
+            assert entered.status_code == (200 if "cookie" in odd else 303)
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"quote":' * 50_000], ids=["lists", "objects"])
-def test_a_body_nested_without_end_is_malformed(run: Callable[..., Any], body: bytes) -> None:
-    async def story() -> None:
-        partner = await make_partner()
-        await actions.vet_partner(partner, "a steward")
-        key = await key_actions.create_key(partner, "import", key_id=uuid.uuid4(), session="s")
-        headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "idempotency-key": "k"}
-        async with Browser() as machine:
-            answer = await machine.client.post("/api/v1/orders", content=body, headers=headers)
-            assert answer.status_code == answer.json()["status"] == 400
-
-    run(story)
+async def test_a_body_nested_without_end_is_malformed(body: bytes) -> None:
+    partner = await make_partner()
+    await actions.vet_partner(partner, "a steward")
+    key = await key_actions.create_key(partner, "import", key_id=uuid.uuid4(), session="s")
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "idempotency-key": "k"}
+    async with Browser() as machine:
+        answer = await machine.client.post("/api/v1/orders", content=body, headers=headers)
+        assert answer.status_code == answer.json()["status"] == 400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,11 +17,7 @@ from marketplace.locks import LockSession
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
-
-    Run = Callable[[Callable[[], Any]], Any]
 
 
 async def ask(address: str = "127.0.0.1", **headers: str) -> httpx.Response:
@@ -43,8 +39,8 @@ def figures(answer: httpx.Response) -> dict[str, float]:
     }
 
 
-def test_only_the_monitor_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
+async def test_only_the_monitor_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
         assert (await ask()).status_code == (await ask("::1")).status_code == 200
         for answer in (await ask("10.0.0.7"), await ask("testclient"), await ask(x_forwarded_for="127.0.0.1")):
             assert answer.status_code == 403
@@ -57,56 +53,48 @@ def test_only_the_monitor_reads(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("METRICS_TOKEN", "s3cret")
         settings.cache_clear()
         assert (await ask("10.0.0.7", authorization="Bearer s3cret")).status_code == 200
-
-    try:
-        run(story)
     finally:
         monkeypatch.undo()
         settings.cache_clear()
 
 
-def test_what_stands_still_is_lost_or_broken_shows(run: Run) -> None:
-    async def story() -> None:
-        quiet = figures(await ask())
-        assert (quiet["stuck_commands"], quiet["lost_events"], quiet["waiting_events"]) == (0, 0, 0)
-        assert "invariants_broken" not in quiet, "never swept"
-        assert quiet["job_interval_seconds/stripe-commands"] == 2
-        now = clock.now()
-        await execute(
-            """INSERT INTO stripe_event (id, type, payload, came_by, received_at, lost_at)
-               VALUES ('evt_1', 'x', '{}', 'sweep', $1, $1)""",
-            now,
-        )
-        await execute(
-            "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now
-        )
-        session = LockSession()
+async def test_what_stands_still_is_lost_or_broken_shows() -> None:
+    quiet = figures(await ask())
+    assert (quiet["stuck_commands"], quiet["lost_events"], quiet["waiting_events"]) == (0, 0, 0)
+    assert "invariants_broken" not in quiet, "never swept"
+    assert quiet["job_interval_seconds/stripe-commands"] == 2
+    now = clock.now()
+    await execute(
+        """INSERT INTO stripe_event (id, type, payload, came_by, received_at, lost_at)
+           VALUES ('evt_1', 'x', '{}', 'sweep', $1, $1)""",
+        now,
+    )
+    await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 7, 3)", now)
+    session = LockSession()
 
-        async def fails() -> None:
-            raise RuntimeError
+    async def fails() -> None:
+        raise RuntimeError
 
+    assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
+    assert not await run_due(session, "papers", 10, fails)
+    told = figures(await ask())
+    assert (told["lost_events"], told["waiting_events"], told["exceptions"], told["balance_differs_cents"]) == (
+        1,
+        1,
+        3,
+        -2,
+    )
+    assert told["invariants_broken"] == len(await invariants.broken()) == 0
+    assert 0 <= told["job_age_seconds/sweep-invariants"] < 60
+    assert (told["job_failing/papers"], told["job_failing/sweep-invariants"]) == (1, 0)
+    assert "job_age_seconds/papers" not in told
+    await execute(
+        "INSERT INTO journal_entry (kind, source_id, at, recorded_at, text) VALUES ('empty', '1', $1, $1, 'x')", now
+    )
+    with clock.shifted(dt.timedelta(hours=1)):
         assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
-        assert not await run_due(session, "papers", 10, fails)
-        told = figures(await ask())
-        assert (told["lost_events"], told["waiting_events"], told["exceptions"], told["balance_differs_cents"]) == (
-            1,
-            1,
-            3,
-            -2,
-        )
-        assert told["invariants_broken"] == len(await invariants.broken()) == 0
-        assert 0 <= told["job_age_seconds/sweep-invariants"] < 60
-        assert (told["job_failing/papers"], told["job_failing/sweep-invariants"]) == (1, 0)
-        assert "job_age_seconds/papers" not in told
-        await execute(
-            "INSERT INTO journal_entry (kind, source_id, at, recorded_at, text) VALUES ('empty', '1', $1, $1, 'x')", now
-        )
-        with clock.shifted(dt.timedelta(hours=1)):
-            assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
-            assert figures(await ask())["invariants_broken"] == 1
-        await session.close()
-        await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
-        await execute("DELETE FROM journal_entry")
-        await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")
-
-    run(story)
+        assert figures(await ask())["invariants_broken"] == 1
+    await session.close()
+    await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
+    await execute("DELETE FROM journal_entry")
+    await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")
