@@ -49,6 +49,7 @@ from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
+from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.settings import settings
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, page, sign_in_url
@@ -339,6 +340,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     purchases_api.ROUTES,
     auctions_pages.ROUTES,
     auctions_api.ROUTES,
+    reverse_auctions_pages.ROUTES,
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
     earnings_pages.ROUTES,

@@ -13,7 +13,8 @@ import marketplace
 APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
-    "messages", "log", "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "delivery", "earnings",
+    "messages", "log", "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "reverse_auctions",
+    "delivery", "earnings",
     "bank", "finance", "bookkeeping", "jobs",
 )  # fmt: skip
 

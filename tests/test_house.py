@@ -66,7 +66,7 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
-SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents"}
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents", "read_instant"}
 """What actions may use of `web.formats`."""
 TOP = {
     "pyproject.toml", "README.md", "marketplace", "pricing", "migrations", "tests", "docker-compose.yml",

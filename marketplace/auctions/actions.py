@@ -14,8 +14,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace import clock
-from marketplace.auctions import receipts, rules, sealing
+from marketplace import clock, sealing
+from marketplace.auctions import receipts, rules
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
 from marketplace.auctions.lanes import lane_of
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
@@ -283,8 +283,7 @@ async def place_sealed_bid(
     for _, amount_minor in packages:
         rules.check_amount(amount_minor, currency, rule["currency"])
     committed = rules.commitments(rule, partner, content, nonce)
-    key = settings().bid_public_key or sealing.public_key(settings().bid_key)
-    sealed = sealing.seal({"content": content, "nonce": nonce}, bid, key)
+    sealed = sealing.seal({"content": content, "nonce": nonce}, bid, sealing.sealing_key())
     async with lane_of(auction).sealing(), transaction():
         await execute(f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
         held = _refuse_cancelled(await hold(auction))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from marketplace.auctions import rules, sealing
+from marketplace import sealing
+from marketplace.auctions import rules
 from marketplace.auctions.actions import hold, tell
 from marketplace.auctions.charge import charge_sales
 from marketplace.auctions.eligibility import end_deposits

@@ -14,7 +14,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.auctions import call_pages, eligibility, money_pages, receipts, rules
+from marketplace.auctions import eligibility, money_pages, receipts, rules
 from marketplace.auctions.actions import PRICE_RULES, Plan, announce, answer_of, cancel, place_bid, place_sealed_bid
 from marketplace.auctions.charge import pay
 from marketplace.auctions.queries import (
@@ -201,10 +201,10 @@ async def announce_form(request: Asked, data: Planned) -> Redirect:
     await announce(
         Plan(
             kind=data.kind, offer=offer, releases=releases,
-            opens_at=rules.typed_instant(data.opens_at), closes_at=rules.typed_instant(data.closes_at),
+            opens_at=formats.read_instant(data.opens_at), closes_at=formats.read_instant(data.closes_at),
             reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
-            exclusive_from=rules.typed_instant(data.exclusive_from) if data.exclusive_from else None,
-            exclusive_to=rules.typed_instant(data.exclusive_to) if data.exclusive_to else None,
+            exclusive_from=formats.read_instant(data.exclusive_from) if data.exclusive_from else None,
+            exclusive_to=formats.read_instant(data.exclusive_to) if data.exclusive_to else None,
         ),
         by=request.user.name, auction=data.form_id,
     )  # fmt: skip
@@ -216,7 +216,7 @@ async def reckon_form(request: Asked, data: Planned) -> Template:
     """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
     if data.kind not in PRICE_RULES:
         raise Invalid("There is no auction of the kind {kind}.", kind=data.kind)
-    window = [rules.typed_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
+    window = [formats.read_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
     if data.kind == "exclusive" and (None in window or window[0] >= window[1]):  # type: ignore[operator]
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
     offer, releases = await _typed_sale(data, await request.form())
@@ -257,5 +257,5 @@ async def cancel_form(
 
 ROUTES = [
     auctions_page, auction_page, bid_form, bids_page, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
-    reckon_form, *call_pages.ROUTES, *money_pages.ROUTES,
+    reckon_form, *money_pages.ROUTES,
 ]  # fmt: skip

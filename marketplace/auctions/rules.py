@@ -288,14 +288,6 @@ def split_price(pays_minor: int, reserves: Sequence[int]) -> list[int]:
 
 
 # ------------------------------------------------------------------ what people type
-def typed_instant(text: str) -> dt.datetime:
-    """Return an instant typed as UTC: 2026-11-24T18:00; refuse anything else."""
-    try:
-        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
-    except ValueError:
-        raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
-
-
 def typed_packages(fields: Row, lots: int) -> list[tuple[list[int], int]]:
     """Return the packages a person typed: fields `lot-N` one lot's worth, `all` everything's; empty ones are skipped."""
     typed = [([lot], str(fields.get(f"lot-{lot}", ""))) for lot in range(lots)]

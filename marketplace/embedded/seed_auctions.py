@@ -16,8 +16,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.auctions import actions as auctions
-from marketplace.auctions import award, contributors
-from marketplace.auctions.contributors import Stratum
+from marketplace.auctions import award
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
 from marketplace.builds.subscriber_registry import Registry
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
@@ -28,12 +27,15 @@ from marketplace.identity.actors import Actor
 from marketplace.payments import actions as payments
 from marketplace.payments.commands import run_command
 from marketplace.payments.events import read_method_again
+from marketplace.reverse_auctions import actions as reverse_auctions
+from marketplace.reverse_auctions.award import publish_supply
+from marketplace.reverse_auctions.rules import Stratum, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAMESPACE: Final = uuid.UUID("4be14cb6-3f0f-4a43-9d55-4ab0c2b0a7a6")
-SEALED, LIVE, CALL = (uuid.uuid5(NAMESPACE, name) for name in ("sealed", "live", "call"))
+SEALED, LIVE, REVERSE = (uuid.uuid5(NAMESPACE, name) for name in ("sealed", "live", "call"))
 SEALED_DURATION: Final = dt.timedelta(seconds=3)
 ASKS: Final = 120
 DAY: Final = dt.timedelta(days=1)
@@ -76,7 +78,7 @@ async def open_auctions(bidders: Sequence[tuple[uuid.UUID, str]], *, by: str) ->
         await _open_sealed_auction(actors, by)
     if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", LIVE):
         await _open_live_auction(actors, by)
-    if not await fetch_scalar(bool, "SELECT true FROM contributor_call WHERE id = $1", CALL):
+    if not await fetch_scalar(bool, "SELECT true FROM reverse_auction WHERE id = $1", REVERSE):
         await _open_reverse_auction(by)
 
 
@@ -149,24 +151,23 @@ async def _open_reverse_auction(by: str) -> None:
         assert dataset is not None, "datasets are defined first"
         young, old = ([band for band in dataset.age_bands if band == one] for one in AGE_BANDS)
         now = clock.now()
-        await contributors.announce_call(
+        await reverse_auctions.announce(
             BY_DAY,
             [
                 Stratum("Moins de 40 ans", "Under 40", 400, 12_000_000, 50_000, young),
                 Stratum("40 ans et plus", "40 and over", 400, 12_000_000, 50_000, old),
             ],
-            opens_at=now,
-            closes_at=now + 6 * DAY,
-            promise_from=now + 6 * DAY,
-            promise_to=now + 96 * DAY,
+            timing=Timing(now, now + 6 * DAY, now + 6 * DAY, now + 96 * DAY),
             by=by,
-            call=CALL,
+            auction=REVERSE,
         )
         await _place_asks(old)
 
 
 async def _place_asks(old: list[str]) -> None:
-    strata = await fetch_rows(StratumRow, "SELECT id FROM contributor_stratum WHERE call = $1 ORDER BY position", CALL)
+    strata = await fetch_rows(
+        StratumRow, "SELECT id FROM reverse_auction_stratum WHERE auction = $1 ORDER BY position", REVERSE
+    )
     lines = await fetch_rows(
         LineRow, "SELECT reference FROM subscriber WHERE claimed_at IS NULL ORDER BY reference LIMIT $1", 2 * ASKS
     )
@@ -177,8 +178,8 @@ async def _place_asks(old: list[str]) -> None:
         is_older = [number % 2 == 1 for number in range(len(references))]
     for number, reference in enumerate(references):
         least_micro = 1_000 * (number * 7_919 % 60)
-        await contributors.ask(reference, CALL, strata[is_older[number]].id, least_micro=least_micro)
-    await contributors.tell_supply()
+        await reverse_auctions.ask(reference, REVERSE, strata[is_older[number]].id, least_micro=least_micro)
+    await publish_supply()
 
 
 def _are_in_bands(references: list[int], bands: list[str]) -> list[bool]:

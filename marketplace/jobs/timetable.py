@@ -8,7 +8,6 @@ import structlog
 
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
-from marketplace.auctions.contributors import award_calls, tell_supply
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.exports import write_exports
 from marketplace.catalogue.actions import refresh_demand
@@ -26,6 +25,7 @@ from marketplace.payments.events import handle_events, sweep_events
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.invoices import work_on_papers
 from marketplace.purchases.money_back import follow_disputes, record_refunds
+from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "lapse-orders": (MINUTE, lapse_unpaid),
         "close-auctions": (1, close_auctions),
         "settle-auctions": (10, settle_sales),
-        "award-calls": (10, award_calls),
-        "tell-supply": (10 * MINUTE, tell_supply),
+        "award-reverse-auctions": (10, award_auctions),
+        "publish-supply": (10 * MINUTE, publish_supply),
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "papers": (10, work_on_papers),

@@ -43,6 +43,14 @@ def read_cents(text: str, *, signed: bool = False, field: str = "amount") -> int
     return cents if read["sign"] in ("", "+") else -cents
 
 
+def read_instant(text: str) -> dt.datetime:
+    """Return an instant typed as UTC, 2026-11-24T18:00; refuses all else."""
+    try:
+        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    except ValueError:
+        raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
+
+
 def money_micro(amount_micro: int, currency: str = "EUR") -> str:
     """Write millionths of a unit to six decimals: 1234 → 0,001234 €."""
     value = Decimal(amount_micro) / 1_000_000

@@ -830,7 +830,9 @@ CREATE TABLE "auction_transcript" (
     "document" BYTEA NOT NULL,
     "published_at" TIMESTAMPTZ NOT NULL
 );
-CREATE TABLE "contributor_call" (
+
+-- marketplace.reverse_auctions.tables
+CREATE TABLE "reverse_auction" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "dataset" TEXT NOT NULL REFERENCES "dataset" ("code") ON DELETE RESTRICT,
     "opens_at" TIMESTAMPTZ NOT NULL,
@@ -841,13 +843,13 @@ CREATE TABLE "contributor_call" (
     "announced_by" TEXT NOT NULL,
     "announced_at" TIMESTAMPTZ NOT NULL,
     "awarded_at" TIMESTAMPTZ,
-    CONSTRAINT "known_state" CHECK (state IN ('standing', 'awarded')),
+    CONSTRAINT "known_state" CHECK (state IN ('open', 'awarded')),
     CONSTRAINT "opens_before_it_closes" CHECK (opens_at < closes_at AND closes_at <= promise_from AND promise_from < promise_to),
     CONSTRAINT "awarded_at_an_instant" CHECK ((state = 'awarded') = (awarded_at IS NOT NULL))
 );
-CREATE TABLE "contributor_stratum" (
+CREATE TABLE "reverse_auction_stratum" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "call" UUID NOT NULL REFERENCES "contributor_call" ("id") ON DELETE RESTRICT,
+    "auction" UUID NOT NULL REFERENCES "reverse_auction" ("id") ON DELETE RESTRICT,
     "position" INTEGER NOT NULL,
     "title_fr" TEXT NOT NULL,
     "title_en" TEXT NOT NULL,
@@ -858,21 +860,21 @@ CREATE TABLE "contributor_stratum" (
     "answered_about" BIGINT NOT NULL DEFAULT 0,
     "winners" INTEGER,
     "price_micro" BIGINT,
-    CONSTRAINT "one_place_a_stratum" UNIQUE ("call", "position"),
+    CONSTRAINT "one_position_a_stratum" UNIQUE ("auction", "position"),
     CONSTRAINT "wants_someone" CHECK (wanted > 0 AND budget_micro > 0 AND reserve_micro > 0),
     CONSTRAINT "never_over_budget" CHECK (coalesce(winners, 0) * coalesce(price_micro, 0) <= budget_micro AND winners <= wanted)
 );
-CREATE TABLE "contributor_ask" (
+CREATE TABLE "reverse_auction_ask" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
-    "stratum" UUID NOT NULL REFERENCES "contributor_stratum" ("id") ON DELETE RESTRICT,
-    "call" UUID NOT NULL REFERENCES "contributor_call" ("id") ON DELETE RESTRICT,
+    "stratum" UUID NOT NULL REFERENCES "reverse_auction_stratum" ("id") ON DELETE RESTRICT,
+    "auction" UUID NOT NULL REFERENCES "reverse_auction" ("id") ON DELETE RESTRICT,
     "subscriber" BIGINT NOT NULL REFERENCES "subscriber" ("reference") ON DELETE RESTRICT,
     "sealed" BYTEA NOT NULL,
     "asked_at" TIMESTAMPTZ NOT NULL,
     "withdrawn_at" TIMESTAMPTZ,
     "won" INTEGER,
     "reason" TEXT,
-    CONSTRAINT "one_ask_a_subscriber" UNIQUE ("call", "subscriber"),
+    CONSTRAINT "one_ask_a_subscriber" UNIQUE ("auction", "subscriber"),
     CONSTRAINT "answered_with_a_reason" CHECK ((won IS NULL) = (reason IS NULL) AND won IN (0, 1))
 );
 

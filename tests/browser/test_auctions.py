@@ -12,17 +12,18 @@ import pytest
 
 from marketplace import clock, database
 from marketplace.auctions import award as ending
-from marketplace.auctions import contributors
-from marketplace.auctions.contributors import Stratum
 from marketplace.auctions.queries import get_auction
 from marketplace.identity import actions as identity
+from marketplace.reverse_auctions import actions as reverse_auctions
+from marketplace.reverse_auctions.award import award_auctions
+from marketplace.reverse_auctions.rules import Stratum
 from pricing.auctions.transcript import from_json, replay
-from tests.marketplace.auctions.test_calls import DAY, add_line, open_call
-from tests.marketplace.auctions.test_calls import close as close_call
 from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import add_method, add_offer, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
+from tests.marketplace.reverse_auctions.test_reverse_auctions import DAY, add_line, open_reverse_auction
+from tests.marketplace.reverse_auctions.test_reverse_auctions import close as close_call
 from tests.programs import find_chromium
 
 if TYPE_CHECKING:
@@ -210,8 +211,8 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: An
 
 def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chromium: Any) -> None:
     async def world() -> Any:
-        call, [stratum] = await open_call(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
-        await contributors.ask(1, call, stratum, least_micro=2_000_000)
+        call, [stratum] = await open_reverse_auction(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
+        await reverse_auctions.ask(1, call, stratum, least_micro=2_000_000)
         await add_line()
         return call
 
@@ -231,7 +232,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
 
         async def finish() -> None:
             await close_call(call)
-            await contributors.award_calls()
+            await award_auctions()
 
         aside(finish)
         ada.reload()

@@ -9,7 +9,7 @@ FLOORS = (
     {"errors", "personal_data"},
     {"clock", "settings", "paging", "progress", "statements"},
     {"database", "functions", "object_store", "web"},
-    {"locks", "privacy"},
+    {"locks", "privacy", "sealing"},
     {"messages", "log"},
     {"identity"},
     {"ledger", "consent"},

@@ -21,7 +21,6 @@ from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.commands import run_commands
-from tests.marketplace.auctions.test_calls import ingest_bands
 from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
 from tests.marketplace.auctions.world import add_offer, move_end
@@ -39,6 +38,7 @@ from tests.marketplace.purchases.shop import (
     open_shop,
     pay,
 )
+from tests.marketplace.reverse_auctions.test_reverse_auctions import ingest_bands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -353,6 +353,6 @@ async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(st
     await execute("UPDATE partner SET vetted_at = now(), vetted_by = 'Steward' WHERE id = $1", bob)
     for _ in range(2):
         await seed_auctions.open_auctions(bidders, by="Steward")
-    assert await counts("auction", "bid", "contributor_call", "contributor_ask") == (2, 4, 1, 10)
-    older = "SELECT subscriber FROM contributor_ask JOIN contributor_stratum AS own ON own.id = stratum WHERE '40+' = ANY(age_bands)"
+    assert await counts("auction", "bid", "reverse_auction", "reverse_auction_ask") == (2, 4, 1, 10)
+    older = "SELECT subscriber FROM reverse_auction_ask JOIN reverse_auction_stratum AS own ON own.id = stratum WHERE '40+' = ANY(age_bands)"
     assert {row["subscriber"] for row in await fetch(older)} == {0, 1, 2}

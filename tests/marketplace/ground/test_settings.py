@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from marketplace.auctions.sealing import public_key
 from marketplace.errors import Invalid
+from marketplace.sealing import public_key
 from marketplace.settings import (
     DEMO_IDENTITY_KEYS,
     DEMO_SECRET,

@@ -1,7 +1,7 @@
-"""The award of a subscribers' call: a million sealed asks in one stratum, against a bare COPY of as many rows in the same run.
+"""The award of a reverse auction: a million sealed asks in one stratum, against a bare COPY of as many rows in the same run.
 
-`python3 tests bench calls` prints `calls award RATIO …`: opening, pricing and writing every outcome and promise, over what
-COPY takes to write the asks' own rows; and `calls memory MB …`: the process's peak.
+`python3 tests bench reverse_award` prints `reverse_award award RATIO …`: opening, pricing and writing every outcome and promise, over what
+COPY takes to write the asks' own rows; and `reverse_award memory MB …`: the process's peak.
 PARTAGE_BENCH_ASKS asks for another number of people.
 """
 
@@ -32,7 +32,7 @@ def main(*, peers: bool = False) -> None:
     from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
     from marketplace.settings import settings  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="partage-calls-") as folder:
+    with tempfile.TemporaryDirectory(prefix="partage-reverse-") as folder:
         Path(folder).chmod(0o755)
         os.environ["PARTAGE_STATE"] = str(Path(folder) / "state")
         settings.cache_clear()
@@ -41,8 +41,9 @@ def main(*, peers: bool = False) -> None:
 
 
 async def _measure(url: str, people: int) -> None:
-    from marketplace import clock, database  # noqa: PLC0415
-    from marketplace.auctions import contributors, sealing  # noqa: PLC0415
+    from marketplace import clock, database, sealing  # noqa: PLC0415
+    from marketplace.reverse_auctions import actions, rules  # noqa: PLC0415
+    from marketplace.reverse_auctions.award import award_auctions  # noqa: PLC0415
     from marketplace.settings import settings  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.marketplace.auctions.world import add_offer  # noqa: PLC0415
@@ -50,55 +51,54 @@ async def _measure(url: str, people: int) -> None:
     await database.open_pool(url)
     await migrate()
     await add_offer()
-    now = clock.now()
+    now, hours = clock.now(), dt.timedelta(hours=3)
     await database.execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1::bigint - 1)", people)
-    call = await contributors.announce_call(
-        "new-york", [contributors.Stratum("Tous", "All", people // 3, 10**15, 900_000)], opens_at=now,
-        closes_at=now + dt.timedelta(hours=3), promise_from=now + dt.timedelta(hours=3), promise_to=now + dt.timedelta(days=90),
+    call = await actions.announce(
+        "new-york",
+        [rules.Stratum("Tous", "All", people // 3, 10**15, 900_000)],
+        timing=rules.Timing(now, now + hours, now + hours, now + dt.timedelta(days=90)),
         by="Steward",
-    )  # fmt: skip
-    stratum = await database.fetch_value("SELECT id FROM contributor_stratum")
+    )
+    stratum = await database.fetch_value("SELECT id FROM reverse_auction_stratum")
     key = sealing.public_key(settings().bid_key)
 
     def rows() -> Iterator[tuple[object, ...]]:
         for who in range(people):
-            row = contributors.ask_id(call, who)
+            row = rules.ask_id(call, who)
             least = 1_000 * (who * 7_919 % SEALED_APART)
-            sealed = sealing.seal({"least_micro": least}, row, key, padded_to=contributors.PADDED_TO_BYTES)
+            sealed = sealing.seal({"least_micro": least}, row, key, padded_to=actions.PADDED_TO_BYTES)
             yield row, stratum, call, who, sealed, now
 
-    columns = ("id", "stratum", "call", "subscriber", "sealed", "asked_at")
+    columns = ("id", "stratum", "auction", "subscriber", "sealed", "asked_at")
     coming = rows()
     while piece := list(itertools.islice(coming, 50_000)):  # In pieces: sealing them all outlasts a command's timeout.
-        await database.copy_in("contributor_ask", columns, piece)
-    await database.execute("VACUUM ANALYZE contributor_ask")
+        await database.copy_in("reverse_auction_ask", columns, piece)
+    await database.execute("VACUUM ANALYZE reverse_auction_ask")
     print(f"{people} asks sealed", file=sys.stderr)
-    await database.execute("CREATE TABLE bare (LIKE contributor_ask)")
+    await database.execute("CREATE TABLE bare (LIKE reverse_auction_ask)")
     asks = [
-        tuple(row) for row in await database.fetch(f"SELECT {', '.join(columns)} FROM contributor_ask LIMIT 200000")
+        tuple(row) for row in await database.fetch(f"SELECT {', '.join(columns)} FROM reverse_auction_ask LIMIT 200000")
     ]
     start_at = time.perf_counter()
     await database.copy_in("bare", columns, asks)
     bare = (time.perf_counter() - start_at) * people / len(asks)
     del asks
     await database.execute("DROP TABLE bare")
-    await database.execute("ALTER TABLE contributor_call DISABLE TRIGGER only_forward")
-    await database.execute(
-        "UPDATE contributor_call SET closes_at = clock_timestamp(), promise_from = clock_timestamp()"
-    )
-    await database.execute("ALTER TABLE contributor_call ENABLE TRIGGER only_forward")
+    await database.execute("ALTER TABLE reverse_auction DISABLE TRIGGER only_forward")
+    await database.execute("UPDATE reverse_auction SET closes_at = clock_timestamp(), promise_from = clock_timestamp()")
+    await database.execute("ALTER TABLE reverse_auction ENABLE TRIGGER only_forward")
     start_at = time.perf_counter()
-    assert await contributors.award_calls() == 1
-    took = time.perf_counter() - start_at
+    assert await award_auctions() == 1
+    seconds = time.perf_counter() - start_at
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     promised = await database.fetch_value("SELECT count(*) FROM contributor_promise")
     print(
-        f"calls award {took / bare:.1f} × a bare COPY of as many asks "
-        f"({people} asks opened, priced and answered in {took:.1f} s, {promised} promises written; COPY {bare:.1f} s)"
+        f"reverse_award award {seconds / bare:.1f} × a bare COPY of as many asks "
+        f"({people} asks opened, priced and answered in {seconds:.1f} s, {promised} promises written; COPY {bare:.1f} s)"
     )
-    print(f"calls memory {peak / 1024:.0f} MB at the process's peak, for {people} asks")
+    print(f"reverse_award memory {peak / 1024:.0f} MB at the process's peak, for {people} asks")
     await database.close_pool()
 
 
 if __name__ == "__main__":
-    sys.exit("Run it as: python3 tests bench calls")
+    sys.exit("Run it as: python3 tests bench reverse_award")

@@ -1,7 +1,7 @@
-"""Sealing: a bid is encrypted for the closing job when it comes in, and bound by a hash that is published before it is opened.
+"""Sealing: an amount is encrypted for the closing job when it comes in, and nobody else can open it.
 
-The site holds the public key alone. The plaintext is padded, so that its length tells nothing, and the bid's id is bound
-in, so that a ciphertext cannot be moved to another row.
+The site holds the public key alone. The plaintext is padded, so that its length reveals nothing, and the row's id is
+bound in, so that a ciphertext cannot be moved to another row.
 Source: RFC 9180 (HPKE, base mode: X25519, HKDF-SHA256, ChaCha20-Poly1305), RFC 8785 (canonical JSON).
 """
 
@@ -15,6 +15,8 @@ import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
@@ -31,6 +33,11 @@ class UnopenableError(Exception):
 def public_key(private_key: str) -> str:
     """Return the public key of a private one; both 64 hex digits."""
     return X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
+
+
+def sealing_key() -> str:
+    """Return the public key under which this process seals, 64 hex digits."""
+    return settings().bid_public_key or public_key(settings().bid_key)
 
 
 @functools.lru_cache(maxsize=8)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 import shutil
 import uuid
 from typing import TYPE_CHECKING
 
 import asyncpg
+import msgspec
 import numpy as np
 import pytest
 
-from marketplace import clock
-from marketplace.auctions import calls, contributors
-from marketplace.auctions.contributors import Stratum
+from marketplace import clock, sealing
+from marketplace.builds.subscriber_registry import refuse_without_table
 from marketplace.database import execute, fetch, fetch_one, fetch_value, is_in_transaction
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity.passwords import hash_password
+from marketplace.reverse_auctions import actions, queries
+from marketplace.reverse_auctions.award import award_auctions, publish_supply
+from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.marketplace.auctions.world import add_offer
@@ -35,7 +37,7 @@ SECOND, DAY = dt.timedelta(seconds=1), dt.timedelta(days=1)
 ADULTS = Stratum("18-39 ans", "18-39", 2, 10_000_000, 4_000_000)
 
 
-async def open_call(
+async def open_reverse_auction(
     seconds: float = 3600.0, strata: Sequence[Stratum] = (ADULTS,), *, people: int = 5
 ) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Open a call for the first dataset, of which there is one in the end; return it and its strata, however small."""
@@ -44,63 +46,63 @@ async def open_call(
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1) ON CONFLICT DO NOTHING", people - 1)
     now = clock.now()
     dataset = await fetch_value("SELECT code FROM dataset")
-    call = await contributors.announce_call(
-        dataset, strata, opens_at=now - DAY, closes_at=now + seconds * SECOND, promise_from=now + seconds * SECOND,
-        promise_to=now + 90 * DAY, by="Steward", fewest=1,
+    call = await actions.announce(
+        dataset, strata, timing=Timing(now - DAY, now + seconds * SECOND, now + seconds * SECOND, now + 90 * DAY), by="Steward",
+        fewest=1,
     )  # fmt: skip
-    rows = await fetch("SELECT id FROM contributor_stratum WHERE call = $1 ORDER BY position", call)
+    rows = await fetch("SELECT id FROM reverse_auction_stratum WHERE auction = $1 ORDER BY position", call)
     return call, [row["id"] for row in rows]
 
 
 async def close(call: uuid.UUID) -> None:
     """Let the closing instant pass: the call's own rule is fixed, so the end is moved beneath the guards."""
-    await execute("ALTER TABLE contributor_call DISABLE TRIGGER only_forward")
-    await execute("UPDATE contributor_call SET closes_at = clock_timestamp() WHERE id = $1", call)
-    await execute("ALTER TABLE contributor_call ENABLE TRIGGER only_forward")
+    await execute("ALTER TABLE reverse_auction DISABLE TRIGGER only_forward")
+    await execute("UPDATE reverse_auction SET closes_at = clock_timestamp() WHERE id = $1", call)
+    await execute("ALTER TABLE reverse_auction ENABLE TRIGGER only_forward")
 
 
 async def test_the_lowest_asks_win_one_price_which_is_promised() -> None:
-    call, [stratum] = await open_call()
+    call, [stratum] = await open_reverse_auction()
     for person, least in enumerate((1_000_000, 3_000_000, 2_000_000, 2_500_000)):
-        await contributors.ask(person, call, stratum, least_micro=least)
-    await contributors.ask(1, call, stratum, least_micro=500_000)
-    await contributors.ask(4, call, stratum, least_micro=1)
-    await contributors.withdraw(4, call)
-    shown = await fetch("SELECT contributor_ask::text AS text, length(sealed) AS size FROM contributor_ask")
+        await actions.ask(person, call, stratum, least_micro=least)
+    await actions.ask(1, call, stratum, least_micro=500_000)
+    await actions.ask(4, call, stratum, least_micro=1)
+    await actions.withdraw(4, call)
+    shown = await fetch("SELECT reverse_auction_ask::text AS text, length(sealed) AS size FROM reverse_auction_ask")
     assert not any("500000" in row["text"] for row in shown)
-    assert {row["size"] for row in shown} == {0, 112}, "withdrawn is erased, and lengths tell nothing"
-    assert await contributors.award_calls() == 0
+    assert {row["size"] for row in shown} == {0, 112}, "withdrawn is erased, and lengths reveal nothing"
+    assert await award_auctions() == 0
     await close(call)
-    assert sum(await asyncio.gather(*(asyncio.create_task(contributors.award_calls()) for _ in range(4)))) == 1
-    rows = await fetch("SELECT subscriber, won, reason FROM contributor_ask ORDER BY subscriber")
+    assert sum(await asyncio.gather(*(asyncio.create_task(award_auctions()) for _ in range(4)))) == 1
+    rows = await fetch("SELECT subscriber, won, reason FROM reverse_auction_ask ORDER BY subscriber")
     assert [(row["subscriber"], row["won"]) for row in rows] == [(0, 1), (1, 1), (2, 0), (3, 0), (4, None)]
-    told = await fetch_one("SELECT winners, price_micro FROM contributor_stratum")
-    assert told
-    assert (told["winners"], told["price_micro"]) == (2, 2_000_000), "the first ask that did not win"
+    found = await fetch_one("SELECT winners, price_micro FROM reverse_auction_stratum")
+    assert found
+    assert (found["winners"], found["price_micro"]) == (2, 2_000_000), "the first ask that did not win"
     term = await fetch_one("SELECT * FROM contributor_term")
     assert term
     assert (term["id"], term["promised_minor"]) == (call, 400)
     promises = await fetch("SELECT subscriber, minimum_micro FROM contributor_promise ORDER BY subscriber")
     assert [tuple(row) for row in promises] == [(0, 2_000_000), (1, 2_000_000)]
     with pytest.raises(Expired):
-        await contributors.ask(0, call, stratum, least_micro=1)
+        await actions.ask(0, call, stratum, least_micro=1)
     with pytest.raises(Expired):
-        await contributors.withdraw(0, call)
+        await actions.withdraw(0, call)
 
 
 async def test_each_group_has_its_own_price_within_its_budget() -> None:
     young = Stratum("Jeunes", "Young", 5, 4_000_000, 4_000_000)
     old = Stratum("Âgés", "Old", 5, 9_000_000, 3_000_000)
-    call, strata = await open_call(strata=[young, old], people=8)
+    call, strata = await open_reverse_auction(strata=[young, old], people=8)
     for person, least in enumerate((1_000_000, 1_500_000, 1_900_000, 3_000_000)):
-        await contributors.ask(person, call, strata[0], least_micro=least)
+        await actions.ask(person, call, strata[0], least_micro=least)
     for person, least in enumerate((1_000_000, 2_000_000, 3_500_000), 4):
-        await contributors.ask(person, call, strata[1], least_micro=least)
+        await actions.ask(person, call, strata[1], least_micro=least)
     await close(call)
-    await contributors.award_calls()
-    told = await fetch("SELECT winners, price_micro FROM contributor_stratum ORDER BY position")
-    assert [tuple(row) for row in told] == [(2, 1_900_000), (2, 3_000_000)]
-    reasons = {row["subscriber"]: row["reason"] for row in await fetch("SELECT * FROM contributor_ask")}
+    await award_auctions()
+    found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
+    assert [tuple(row) for row in found] == [(2, 1_900_000), (2, 3_000_000)]
+    reasons = {row["subscriber"]: row["reason"] for row in await fetch("SELECT * FROM reverse_auction_ask")}
     assert reasons == {
         0: "won", 1: "won", 2: "over_budget", 3: "over_budget", 4: "won", 5: "won", 6: "above_reserve",
     }  # fmt: skip
@@ -121,25 +123,25 @@ async def test_the_operators_table_decides_who_is_of_a_group_of_ages(tmp_path: P
     young = Stratum("18-39 ans", "18-39", 2, 10_000_000, 4_000_000, ["18-39"])
     anyone = Stratum("Cyclistes", "Cyclists", 2, 10_000_000, 4_000_000)
     with pytest.raises(Conflict, match="no table of subscribers"):
-        await open_call(strata=[young, anyone])
+        await open_reverse_auction(strata=[young, anyone])
     await ingest_bands(tmp_path, {0: "18-39", 1: "40+", 2: "18-39", 3: "18-39"})
     with pytest.raises(Invalid, match="declares"):
-        await open_call(strata=[dataclasses.replace(young, age_bands=["99"])])
-    call, [group, cyclists] = await open_call(strata=[young, anyone], people=7)
+        await open_reverse_auction(strata=[msgspec.structs.replace(young, age_bands=["99"])])
+    call, [group, cyclists] = await open_reverse_auction(strata=[young, anyone], people=7)
     # The second is older than it says, and the fifth nobody the operator knows: neither wins, nor sets the price.
     for person, least in enumerate((1_000_000, 1, 2_000_000, 3_000_000, 2)):
-        await contributors.ask(person, call, group, least_micro=least)
-    await contributors.ask(5, call, cyclists, least_micro=4)
+        await actions.ask(person, call, group, least_micro=least)
+    await actions.ask(5, call, cyclists, least_micro=4)
     with pytest.raises(asyncpg.PostgresError):
-        await execute("UPDATE contributor_stratum SET age_bands = '{}'")
+        await execute("UPDATE reverse_auction_stratum SET age_bands = '{}'")
     await close(call)
-    assert await contributors.award_calls() == 1
-    rows = await fetch("SELECT subscriber, won, reason FROM contributor_ask ORDER BY subscriber")
+    assert await award_auctions() == 1
+    rows = await fetch("SELECT subscriber, won, reason FROM reverse_auction_ask ORDER BY subscriber")
     assert [tuple(row) for row in rows] == [
         (0, 1, "won"), (1, 0, "not_of_group"), (2, 1, "won"), (3, 0, "over_quota"), (4, 0, "not_of_group"), (5, 1, "won"),
     ]  # fmt: skip
-    told = await fetch("SELECT winners, price_micro FROM contributor_stratum ORDER BY position")
-    assert [tuple(row) for row in told] == [(2, 3_000_000), (1, 4_000_000)]
+    found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
+    assert [tuple(row) for row in found] == [(2, 3_000_000), (1, 4_000_000)]
     await add_line(1)
     async with Browser() as ada:
         await ada.sign_in("ada@line.example")
@@ -157,7 +159,7 @@ async def test_the_store_is_asked_for_its_table_before_the_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    look = contributors.refuse_without_table
+    look = refuse_without_table
 
     def noted() -> None:
         asked.append(is_in_transaction())
@@ -166,8 +168,8 @@ async def test_the_store_is_asked_for_its_table_before_the_transaction(
     await add_offer()
     await execute("UPDATE dataset SET age_bands = '{18-39}'")
     await ingest_bands(tmp_path, {0: "18-39"})
-    monkeypatch.setattr(contributors, "refuse_without_table", noted)
-    await open_call(strata=[dataclasses.replace(ADULTS, age_bands=["18-39"])])
+    monkeypatch.setattr(actions, "refuse_without_table", noted)
+    await open_reverse_auction(strata=[msgspec.structs.replace(ADULTS, age_bands=["18-39"])])
     assert asked == [False], "a slow store holds no connection"
 
 
@@ -175,26 +177,26 @@ async def test_without_the_operators_table_a_call_waits(tmp_path: Path) -> None:
     await add_offer()
     await execute("UPDATE dataset SET age_bands = '{18-39}'")
     await ingest_bands(tmp_path, {0: "18-39"})
-    call, [group] = await open_call(strata=[dataclasses.replace(ADULTS, age_bands=["18-39"])])
-    await contributors.ask(0, call, group, least_micro=5)
+    call, [group] = await open_reverse_auction(strata=[msgspec.structs.replace(ADULTS, age_bands=["18-39"])])
+    await actions.ask(0, call, group, least_micro=5)
     await close(call)
     kept = settings().state / "objects"
     kept.rename(tmp_path / "aside")
-    assert await contributors.award_calls() == 0
+    assert await award_auctions() == 0
     shutil.rmtree(kept, ignore_errors=True)
     (tmp_path / "aside").rename(kept)
-    assert await contributors.award_calls() == 1
+    assert await award_auctions() == 1
 
 
 async def test_bad_input_and_what_was_announced_stays() -> None:
-    call, [stratum] = await open_call()
+    call, [stratum] = await open_reverse_auction()
     for bad in (-1, 10**12):
         with pytest.raises(Invalid):
-            await contributors.ask(0, call, stratum, least_micro=bad)
+            await actions.ask(0, call, stratum, least_micro=bad)
     with pytest.raises(NotFound):
-        await contributors.ask(0, call, uuid.uuid4(), least_micro=5)
+        await actions.ask(0, call, uuid.uuid4(), least_micro=5)
     with pytest.raises(NotFound):
-        await contributors.ask(0, uuid.uuid4(), stratum, least_micro=5)
+        await actions.ask(0, uuid.uuid4(), stratum, least_micro=5)
     now = clock.now()
     dataset = await fetch_value("SELECT code FROM dataset")
     times = {
@@ -209,93 +211,96 @@ async def test_bad_input_and_what_was_announced_stays() -> None:
         ([ADULTS], {"closes_at": now}), ([ADULTS], {"promise_from": now + DAY}), ([ADULTS], {"promise_to": now + DAY}),
     ):  # fmt: skip
         with pytest.raises(Invalid):
-            await contributors.announce_call(dataset, strata, by="Steward", **(times | changes))
+            await actions.announce(dataset, strata, by="Steward", timing=Timing(**(times | changes)))
     with pytest.raises(NotFound):
-        await contributors.announce_call("nowhere", [ADULTS], by="Steward", fewest=1, **times)
+        await actions.announce("nowhere", [ADULTS], by="Steward", fewest=1, timing=Timing(**times))
     for few in (Stratum("x", "x", 99, 10**9, 1), Stratum("x", "x", 100, 10**9, 10**7 + 1), ADULTS):
-        with pytest.raises(Invalid, match="would tell what one of them asked"):
-            await contributors.announce_call(dataset, [few], by="Steward", **times)
-    await contributors.announce_call(dataset, [Stratum("x", "x", 100, 10**9, 10**7)], by="Steward", **times)
-    later = await contributors.announce_call(dataset, [ADULTS], by="Steward", fewest=1, **times)
-    group = await fetch_value("SELECT id FROM contributor_stratum WHERE call = $1", later)
+        with pytest.raises(Invalid, match="would show what one of them asked"):
+            await actions.announce(dataset, [few], by="Steward", timing=Timing(**times))
+    await actions.announce(dataset, [Stratum("x", "x", 100, 10**9, 10**7)], by="Steward", timing=Timing(**times))
+    later = await actions.announce(dataset, [ADULTS], by="Steward", fewest=1, timing=Timing(**times))
+    group = await fetch_value("SELECT id FROM reverse_auction_stratum WHERE auction = $1", later)
     assert group
     with pytest.raises(Conflict):
-        await contributors.ask(0, later, group, least_micro=5)
+        await actions.ask(0, later, group, least_micro=5)
     for statement in (
-        "UPDATE contributor_stratum SET budget_micro = budget_micro + 1", "UPDATE contributor_stratum SET wanted = 9",
-        "UPDATE contributor_call SET closes_at = closes_at + interval '1 day'", "DELETE FROM contributor_stratum",
+        "UPDATE reverse_auction_stratum SET budget_micro = budget_micro + 1", "UPDATE reverse_auction_stratum SET wanted = 9",
+        "UPDATE reverse_auction SET closes_at = closes_at + interval '1 day'", "DELETE FROM reverse_auction_stratum",
     ):  # fmt: skip
         with pytest.raises(asyncpg.PostgresError):
             await execute(statement)
 
 
-async def test_supply_is_told_in_two_digits_and_never_below_a_hundred() -> None:
-    call, [stratum] = await open_call(people=150)
-    seal = contributors.sealing.seal
-    key = contributors.sealing.public_key(settings().bid_key)
+async def test_supply_is_shown_in_two_digits_and_never_below_a_hundred() -> None:
+    call, [stratum] = await open_reverse_auction(people=150)
+    seal = sealing.seal
+    key = sealing.public_key(settings().bid_key)
 
     async def answer(*people: int) -> None:
         for person in people:
-            row = contributors.ask_id(call, person)
+            row = ask_id(call, person)
             await execute(
-                """INSERT INTO contributor_ask (id, stratum, call, subscriber, sealed, asked_at)
+                """INSERT INTO reverse_auction_ask (id, stratum, auction, subscriber, sealed, asked_at)
                    VALUES ($1, $2, $3, $4, $5, clock_timestamp())""",
                 row, stratum, call, person, seal({"least_micro": 5}, row, key, padded_to=64),
             )  # fmt: skip
 
     await answer(*range(99))
-    await contributors.tell_supply()
-    assert (await calls.get_call(0, call))["about"] == 0
+    await publish_supply()
+    assert (await queries.get_auction(0, call)).answered_about == 0
     await answer(*range(99, 127))
-    assert (await calls.get_call(0, call))["about"] == 0, "not counted at each answer"
-    await contributors.tell_supply()
-    assert (await calls.get_call(0, call))["about"] == 130
+    assert (await queries.get_auction(0, call)).answered_about == 0, "not counted at each answer"
+    await publish_supply()
+    assert (await queries.get_auction(0, call)).answered_about == 130
     await close(call)
-    await contributors.award_calls()
-    [row] = (await calls.list_all_calls(1)).rows
-    assert row["strata"][0]["winners_about"] is None, "two winners are too few to tell"
-    assert row["strata"][0]["price_told"] is None, "a price would say that somebody accepted it"
-    own = (await calls.get_call(0, call))["own"]
-    assert own["price_micro"] == 5, "whoever stated an amount learns what came of it"
+    await award_auctions()
+    [row] = (await queries.list_auctions(None, 1)).rows
+    assert row.strata[0].winners_about is None, "two winners are too few to show"
+    assert row.strata[0].price_shown_micro is None, "a price would say that somebody accepted it"
+    own = (await queries.get_auction(0, call)).own
+    assert own is not None
+    assert own.price_micro == 5, "a person who stated an amount learns what came of it"
 
 
 async def test_someone_who_states_twice_at_once_has_one_ask_that_opens() -> None:
-    call, [stratum] = await open_call()
+    call, [stratum] = await open_reverse_auction()
     await asyncio.gather(
-        *(asyncio.create_task(contributors.ask(1, call, stratum, least_micro=7 * least)) for least in range(1, 9))
+        *(asyncio.create_task(actions.ask(1, call, stratum, least_micro=7 * least)) for least in range(1, 9))
     )
     await close(call)
-    assert await contributors.award_calls() == 1
-    assert await fetch_value("SELECT won FROM contributor_ask") == 1
+    assert await award_auctions() == 1
+    assert await fetch_value("SELECT won FROM reverse_auction_ask") == 1
 
 
 async def test_the_award_is_pricings_over_a_thousand_asks() -> None:
     people, dice = 1_000, np.random.default_rng(5)
-    call, [stratum] = await open_call(strata=[Stratum("Tous", "All", 400, 150_000_000, 900_000)], people=people)
+    call, [stratum] = await open_reverse_auction(
+        strata=[Stratum("Tous", "All", 400, 150_000_000, 900_000)], people=people
+    )
     least = dice.integers(0, 1_000, people) * 1_000
-    key, now = contributors.sealing.public_key(settings().bid_key), clock.now()
+    key, now = sealing.public_key(settings().bid_key), clock.now()
     arrival = dice.permutation(people)
     rows = [
-        (contributors.ask_id(call, who), stratum, call, who, now + dt.timedelta(microseconds=int(arrival[who])))
+        (ask_id(call, who), stratum, call, who, now + dt.timedelta(microseconds=int(arrival[who])))
         for who in range(people)
     ]
     from marketplace.database import copy_in  # noqa: PLC0415
 
     await copy_in(
-        "contributor_ask",
-        ("id", "stratum", "call", "subscriber", "asked_at", "sealed"),
-        [(*row, contributors.sealing.seal({"least_micro": int(least[who])}, row[0], key, padded_to=64)) for who, row in enumerate(rows)],
+        "reverse_auction_ask",
+        ("id", "stratum", "auction", "subscriber", "asked_at", "sealed"),
+        [(*row, sealing.seal({"least_micro": int(least[who])}, row[0], key, padded_to=64)) for who, row in enumerate(rows)],
     )  # fmt: skip
     await close(call)
-    assert await contributors.award_calls() == 1
+    assert await award_auctions() == 1
     order = np.argsort(arrival)
     expected = uniform_asks_within(least[order], 150_000_000, 400, 900_000)
     assert isinstance(expected, ReverseAward)
     assert 100 < expected.winners < 400
-    told = await fetch_one("SELECT winners, price_micro FROM contributor_stratum")
-    assert told
-    assert tuple(told) == (expected.winners, expected.price_minor)
-    won = {row["subscriber"] for row in await fetch("SELECT subscriber FROM contributor_ask WHERE won = 1")}
+    found = await fetch_one("SELECT winners, price_micro FROM reverse_auction_stratum")
+    assert found
+    assert tuple(found) == (expected.winners, expected.price_minor)
+    won = {row["subscriber"] for row in await fetch("SELECT subscriber FROM reverse_auction_ask WHERE won = 1")}
     assert won == set(order[winners_of(expected, least[order])].tolist())
     assert await fetch_value("SELECT count(*) FROM contributor_promise") == expected.winners
 
@@ -310,9 +315,9 @@ async def add_line(reference: int = 0, email: str = "ada@line.example") -> None:
 
 
 async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
-    call, [stratum] = await open_call()
-    await contributors.ask(1, call, stratum, least_micro=2_000_000)
-    await contributors.ask(2, call, stratum, least_micro=3_000_000)
+    call, [stratum] = await open_reverse_auction()
+    await actions.ask(1, call, stratum, least_micro=2_000_000)
+    await actions.ask(2, call, stratum, least_micro=3_000_000)
     await add_line()
     async with Browser() as ada:
         await ada.sign_in("ada@line.example")
@@ -328,7 +333,7 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
         assert "Your answer is sealed" not in text_of(await ada.get(f"/en/calls/{call}"))
         await ada.submit(f"/en/calls/{call}/asks", {"stratum": str(stratum), "amount": "1.00"})
         await close(call)
-        await contributors.award_calls()
+        await award_auctions()
         assert "promised at least €3.000000" in text_of(await ada.get("/en/calls"))
         assert "Vous êtes retenu" in text_of(await ada.get(f"/fr/calls/{call}"))
         assert "What you were promised" in text_of(await ada.get("/en/earnings"))
@@ -355,7 +360,7 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
             answer = await steward.submit("/en/steward/calls/new", fields, form_id=form)
             assert answer.headers["location"] == "/en/steward/calls", answer.text
         rows = await fetch(
-            "SELECT title_en, wanted, budget_micro, reserve_micro FROM contributor_stratum ORDER BY position"
+            "SELECT title_en, wanted, budget_micro, reserve_micro FROM reverse_auction_stratum ORDER BY position"
         )
         assert [tuple(row) for row in rows] == [
             ("18-39", 1_200, 60_000_000, 50_000), ("40 and over", 900, 45_000_000, 50_000),

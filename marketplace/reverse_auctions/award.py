@@ -1,0 +1,245 @@
+"""The jobs of reverse auctions: show supply roughly, and award each that is over, once.
+
+What is won is a promise, written down to the dataset's contributor terms, which the quote's floor covers and the
+revenue share keeps. A stratum of age bands is held to them: the closing job asks the operator's own table, and counts
+nobody in a stratum it does not have them in. The site looks nobody up.
+
+Sized for ten million asks: they are read in pieces and held as arrays, and written in pieces, in one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from msgspec import Struct
+
+from marketplace import sealing
+from marketplace.builds.subscriber_registry import Registry
+from marketplace.database import copy_columns, execute, fetch_rows, select, transaction
+from marketplace.datasets.contributor_terms import write_contributor_term, write_promises
+from marketplace.errors import Conflict
+from marketplace.reverse_auctions.queries import SQL, LockedAuction, lock_auction
+from marketplace.reverse_auctions.rules import (
+    FEWEST_SHOWN,
+    MICRO_PER_MINOR,
+    NOT_OF_GROUP,
+    REASONS,
+    Asks,
+    award_at,
+    reasons_of,
+)
+from marketplace.reverse_auctions.tables import ReverseAuction, ReverseAuctionStratum
+from marketplace.settings import settings
+from pricing.auctions.award import Reason
+from pricing.auctions.reverse import StratumTerms, by_stratum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pricing.auctions.reverse import ReverseAward
+    from pricing.refusals import NotEnoughAsks
+
+log = structlog.get_logger(__name__)
+BATCH_SIZE: Final = 20
+ROWS_A_READ: Final = 20_000
+ROWS_A_WRITE: Final = 200_000
+WON: Final = REASONS.index(Reason.WON)
+
+
+class DueRow(Struct, frozen=True):
+    """An auction that is over."""
+
+    id: uuid.UUID
+
+
+class StratumTermsRow(Struct, frozen=True):
+    """What a stratum may cost; amounts in micro-euros."""
+
+    id: uuid.UUID
+    position: int
+    wanted: int
+    budget_micro: int
+    reserve_micro: int
+    age_bands: list[str]
+
+
+class SealedAsk(Struct, frozen=True):
+    """A sealed ask; `asked_at` in microseconds since 1970."""
+
+    id: uuid.UUID
+    subscriber: int
+    stratum: uuid.UUID
+    sealed: bytes
+    asked_at: int
+
+
+async def publish_supply() -> None:
+    """Count the asks of each open auction's strata and show the count roughly; fewer than FEWEST_SHOWN as 0. A job.
+
+    Counted now and then, not at each ask: nobody sees their own click in it.
+    """
+    await execute(SQL["publish_supply"], FEWEST_SHOWN)
+
+
+async def award_auctions() -> int:
+    """Award every reverse auction whose end has passed, once; return how many. A job."""
+    due = await fetch_rows(
+        DueRow,
+        "SELECT id FROM reverse_auction WHERE state = 'open' AND closes_at <= clock_timestamp() LIMIT $1",
+        BATCH_SIZE,
+    )
+    awarded = 0
+    for row in due:
+        try:
+            awarded += await _award(row.id)
+        except (sealing.UnopenableError, Conflict) as problem:
+            log.error("reverse auction not awarded", auction=str(row.id), why=str(problem))  # noqa: TRY400 (the sentence says it all)
+    return awarded
+
+
+async def _award(auction: uuid.UUID) -> int:
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    async with transaction():  # Waits for all who are stating an amount this instant; nobody may after that.
+        locked = await lock_auction(auction)
+        if locked.state != "open" or locked.locked_at < locked.closes_at:
+            return 0
+    strata = await fetch_rows(
+        StratumTermsRow,
+        select(StratumTermsRow, ReverseAuctionStratum)
+        .where(ReverseAuctionStratum.auction == auction)
+        .order_by(ReverseAuctionStratum.position),
+    )
+    asks = await _opened(auction, {row.id: row.position for row in strata})
+    belong = await asyncio.to_thread(_belong, asks, strata)
+    counted = asks.of(belong)
+    terms = {row.position: StratumTerms(row.wanted, row.budget_micro, row.reserve_micro) for row in strata}
+    awards = await asyncio.to_thread(by_stratum, counted.least, counted.strata, terms)
+    reasons = np.full(len(asks.least), REASONS.index(NOT_OF_GROUP), dtype=np.int64)
+    reasons[belong] = await asyncio.to_thread(reasons_of, counted, awards)
+    async with transaction():
+        locked = await lock_auction(auction)
+        if locked.state != "open":
+            return 0
+        await _write_strata(strata, awards)
+        await _write_reasons(auction, asks, reasons)
+        await _promise(locked, asks, reasons, {row.position: award_at(awards, row.position) for row in strata})
+        await ReverseAuction.update(
+            {ReverseAuction.state: "awarded", ReverseAuction.awarded_at: locked.locked_at}, force=True
+        ).where(ReverseAuction.id == auction)
+    return 1
+
+
+async def _opened(auction: uuid.UUID, positions: dict[uuid.UUID, int]) -> Asks:
+    """Read a closed auction's asks, in pieces, and open them with the key that this job alone holds."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    pieces, last = [], -1
+    while rows := await fetch_rows(
+        SealedAsk,
+        """SELECT id, subscriber, stratum, sealed, (extract(epoch FROM asked_at) * 1000000)::bigint AS asked_at
+           FROM reverse_auction_ask
+           WHERE auction = $1 AND subscriber > $2 AND withdrawn_at IS NULL ORDER BY subscriber LIMIT $3""",
+        auction,
+        last,
+        ROWS_A_READ,
+    ):
+        last = rows[-1].subscriber
+        pieces.append(await asyncio.to_thread(_unseal, rows, positions))
+    whole = np.concatenate(pieces, axis=1) if pieces else np.zeros((4, 0), dtype=np.int64)
+    arrived = np.lexsort((whole[0], whole[3]))
+    return Asks(whole[0][arrived], whole[1][arrived], whole[2][arrived])
+
+
+def _unseal(rows: Sequence[SealedAsk], positions: dict[uuid.UUID, int]) -> NDArray[np.int64]:
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    key = settings().bid_key
+    opened = [
+        (
+            row.subscriber,
+            positions[row.stratum],
+            sealing.unseal(row.sealed, row.id, key)["least_micro"],
+            row.asked_at,
+        )
+        for row in rows
+    ]
+    return np.array(opened, dtype=np.int64).T
+
+
+def _belong(asks: Asks, strata: Sequence[StratumTermsRow]) -> NDArray[np.bool_]:
+    """Return of each ask whether it is of the stratum it names, by the operator's table; one without bands accepts anyone."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    belong = np.ones(len(asks.subscribers), np.bool_)
+    if checked := [row for row in strata if row.age_bands]:
+        registry = Registry()
+        for row in checked:
+            here = asks.strata == row.position
+            belong[here] = registry.are_in(asks.subscribers[here], row.age_bands)
+    return belong
+
+
+async def _write_strata(strata: Sequence[StratumTermsRow], awards: Mapping[int, ReverseAward | NotEnoughAsks]) -> None:
+    for row in strata:
+        found = award_at(awards, row.position)
+        await ReverseAuctionStratum.update(
+            {ReverseAuctionStratum.winners: found.winners, ReverseAuctionStratum.price_micro: found.price_minor},
+            force=True,
+        ).where(ReverseAuctionStratum.id == row.id)
+
+
+async def _write_reasons(auction: uuid.UUID, asks: Asks, reasons: NDArray[np.int64]) -> None:
+    """Write everybody's outcome, ROWS_A_WRITE at a time."""
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    await execute("CREATE TEMPORARY TABLE ask_outcome (subscriber BIGINT, reason BIGINT) ON COMMIT DROP")
+    by_subscriber = np.argsort(asks.subscribers)
+    for start in range(0, len(by_subscriber), ROWS_A_WRITE):
+        some = by_subscriber[start : start + ROWS_A_WRITE]
+        await execute("TRUNCATE ask_outcome")
+        await copy_columns("ask_outcome", {"subscriber": asks.subscribers[some], "reason": reasons[some]})
+        await execute(
+            """UPDATE reverse_auction_ask AS ask
+               SET won = (found.reason = $2)::int, reason = ($3::text[])[found.reason + 1]
+               FROM ask_outcome AS found
+               WHERE ask.auction = $1 AND ask.subscriber = found.subscriber""",
+            auction,
+            WON,
+            [str(reason) for reason in REASONS],
+        )
+
+
+async def _promise(
+    auction: LockedAuction, asks: Asks, reasons: NDArray[np.int64], awards: Mapping[int, ReverseAward]
+) -> None:
+    """Write what was won down to the dataset's terms: whole cents in all, rounded up, and each winner's own minimum.
+
+    A promise begins no earlier than the award: prices signed before could not know of it.
+    """
+    import numpy as np  # noqa: PLC0415 (only the closing job needs it)
+
+    promised_micro = sum(award.spent_minor for award in awards.values())
+    starts_at = max(auction.promise_from, auction.locked_at)
+    if not promised_micro or starts_at >= auction.promise_to:
+        return
+    await write_contributor_term(
+        auction.id,
+        auction.dataset,
+        promised_minor=-(-promised_micro // MICRO_PER_MINOR),
+        starts_at=starts_at,
+        ends_at=auction.promise_to,
+    )
+    prices = np.zeros(max(awards) + 1, dtype=np.int64)
+    for position, award in awards.items():
+        prices[position] = award.price_minor or 0
+    minimums = prices[asks.strata]
+    won = np.flatnonzero((reasons == WON) & (minimums > 0))
+    won = won[np.argsort(asks.subscribers[won])]
+    await write_promises(auction.id, asks.subscribers[won], minimums[won])

@@ -1,0 +1,132 @@
+"""Pages of reverse auctions: a subscriber answers one, privately; a steward announces one and sees rough numbers."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import staff, subscriber
+from marketplace.reverse_auctions import actions, queries
+from marketplace.reverse_auctions.rules import MICRO_PER_MINOR, Stratum, Timing
+from marketplace.web.formats import read_cents, read_instant
+from marketplace.web.pages import page, see
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Visitor = Request[Actor, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+STRATA_A_FORM: Final = 6
+
+
+class AskForm(Struct):
+    """The least a subscriber would accept, in euros, for one stratum of a reverse auction."""
+
+    form_id: uuid.UUID
+    stratum: uuid.UUID
+    amount: str
+
+
+class AuctionForm(Struct):
+    """What a steward announces; instants are UTC. The strata are fields apart, numbered from 0."""
+
+    form_id: uuid.UUID
+    dataset: str
+    opens_at: str
+    closes_at: str
+    promise_from: str
+    promise_to: str
+
+
+@get("/calls", guards=[subscriber])
+async def auctions_page(request: Visitor, page_number: Page = 1) -> Template:
+    """Show a subscriber the operator's calls for contributors and their own state in each."""
+    assert request.user.subscriber is not None
+    found = await queries.list_auctions(request.user.subscriber, page_number)
+    return page("reverse_auctions/auctions.html", auctions=found)
+
+
+@get("/calls/{auction:uuid}", guards=[subscriber])
+async def auction_page(request: Visitor, auction: FromPath[uuid.UUID]) -> Template:
+    """Show one call: its rule, what the subscriber stated, and how many others did, roughly."""
+    assert request.user.subscriber is not None
+    return page("reverse_auctions/auction.html", shown=await queries.get_auction(request.user.subscriber, auction))
+
+
+@post("/calls/{auction:uuid}/asks", guards=[subscriber], status_code=303)
+async def ask_form(
+    request: Visitor,
+    auction: FromPath[uuid.UUID],
+    data: Annotated[AskForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    """State, privately, the least the subscriber would accept."""
+    assert request.user.subscriber is not None
+    least_micro = read_cents(data.amount) * MICRO_PER_MINOR
+    await actions.ask(request.user.subscriber, auction, data.stratum, least_micro=least_micro)
+    return see(f"/calls/{auction}")
+
+
+@post("/calls/{auction:uuid}/withdraw", guards=[subscriber], status_code=303)
+async def withdraw_form(request: Visitor, auction: FromPath[uuid.UUID]) -> Redirect:
+    """Withdraw what was stated, without a reason or a consequence."""
+    assert request.user.subscriber is not None
+    await actions.withdraw(request.user.subscriber, auction)
+    return see(f"/calls/{auction}")
+
+
+# ------------------------------------------------------------------ the steward
+@get("/steward/calls", guards=[staff("steward")])
+async def all_auctions_page(page_number: Page = 1) -> Template:
+    """Show a steward every call, in rough numbers: no ask, no name, no small count."""
+    return page("reverse_auctions/all_auctions.html", auctions=await queries.list_auctions(None, page_number))
+
+
+@get("/steward/calls/new", guards=[staff("steward")])
+async def new_auction_page() -> Template:
+    """Ask a steward which contributors to call for."""
+    return page("reverse_auctions/new.html", datasets=await queries.list_datasets(), groups=STRATA_A_FORM)
+
+
+@post("/steward/calls/new", guards=[staff("steward")], status_code=303)
+async def announce_form(
+    request: Visitor, data: Annotated[AuctionForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Open a call, once a form; groups left empty are skipped."""
+    strata = typed_strata(await request.form())
+    timing = Timing(*map(read_instant, (data.opens_at, data.closes_at, data.promise_from, data.promise_to)))
+    await actions.announce(data.dataset, strata, timing=timing, by=request.user.name, auction=data.form_id)
+    return see("/steward/calls")
+
+
+def typed_strata(fields: Mapping[str, Any]) -> list[Stratum]:
+    """Return the strata a steward typed: `title_fr-N`, `title_en-N`, `wanted-N`, `budget-N`, `most-N`, `bands-N`."""
+    typed = []
+    for number in range(STRATA_A_FORM):
+        names = ("title_fr", "title_en", "wanted", "budget", "most", "bands")
+        french, english, wanted, budget, most, bands = (
+            str(fields.get(f"{name}-{number}", "")).strip() for name in names
+        )
+        if any((french, english, wanted, budget, most)):
+            budget_micro, most_micro = (read_cents(text) * MICRO_PER_MINOR for text in (budget, most))
+            count = int(wanted) if wanted.isdecimal() else 0
+            checked = tuple(band.strip() for band in bands.split(",") if band.strip())
+            typed.append(Stratum(french, english, count, budget_micro, most_micro, checked))
+    return typed
+
+
+ROUTES = [
+    auctions_page,
+    auction_page,
+    ask_form,
+    withdraw_form,
+    all_auctions_page,
+    new_auction_page,
+    announce_form,
+]

@@ -1,0 +1,108 @@
+-- name: lock_auction
+-- The reverse auction $1, its row locked, and the instant read once the lock is acquired.
+WITH locked AS MATERIALIZED (
+    SELECT id, dataset, opens_at, closes_at, promise_from, promise_to, state
+    FROM reverse_auction
+    WHERE id = $1
+    FOR UPDATE
+)
+SELECT id, dataset, opens_at, closes_at, promise_from, promise_to, state, clock_timestamp() AS locked_at
+FROM locked;
+
+-- name: share_auction
+-- As lock_auction; subscribers who state an amount share the lock, and the award waits for all of them.
+WITH locked AS MATERIALIZED (
+    SELECT id, dataset, opens_at, closes_at, promise_from, promise_to, state
+    FROM reverse_auction
+    WHERE id = $1
+    FOR SHARE
+)
+SELECT id, dataset, opens_at, closes_at, promise_from, promise_to, state, clock_timestamp() AS locked_at
+FROM locked;
+
+-- name: list_auctions
+-- One page of reverse auctions, the last to close first: $1 a subscriber or null, $2 an auction's id or null for all,
+-- $3 rows, $4 rows to skip. `own_stratum`, `won`, `reason` and `consents` are the subscriber's.
+SELECT
+    auction.id,
+    auction.dataset,
+    auction.opens_at,
+    auction.closes_at,
+    auction.promise_from,
+    auction.promise_to,
+    dataset.title_fr,
+    dataset.title_en,
+    purpose.title_fr AS purpose_fr,
+    purpose.title_en AS purpose_en,
+    CASE
+        WHEN auction.state = 'awarded' THEN 'awarded'
+        WHEN clock_timestamp() < auction.opens_at THEN 'announced'
+        WHEN clock_timestamp() < auction.closes_at THEN 'open'
+        ELSE 'closing'
+    END AS phase,
+    own.stratum AS own_stratum,
+    own.won,
+    own.reason,
+    coalesce(
+        (
+            SELECT given
+            FROM consent_record
+            WHERE consent_record.purpose = dataset.purpose
+              AND consent_record.subscriber = $1
+            ORDER BY at DESC, id DESC
+            LIMIT 1
+        ),
+        false
+    ) AS consents
+FROM reverse_auction AS auction
+JOIN dataset ON dataset.code = auction.dataset
+JOIN purpose ON purpose.code = dataset.purpose
+LEFT JOIN reverse_auction_ask AS own
+    ON own.auction = auction.id AND own.subscriber = $1 AND own.withdrawn_at IS NULL
+WHERE $2::uuid IS NULL OR auction.id = $2
+ORDER BY auction.closes_at DESC, auction.id
+LIMIT $3
+OFFSET $4;
+
+-- name: list_strata
+-- The strata of the auctions $1. Of fewer than $2 winners neither the count nor the price is shown to others: the
+-- price would say that somebody accepted it.
+SELECT
+    id,
+    auction,
+    title_fr,
+    title_en,
+    age_bands,
+    wanted,
+    budget_micro,
+    reserve_micro,
+    answered_about,
+    price_micro,
+    CASE
+        WHEN winners >= $2 THEN round(winners::numeric, 2 - length(winners::text))::bigint
+    END AS winners_about,
+    CASE WHEN winners >= $2 THEN price_micro END AS price_shown_micro
+FROM reverse_auction_stratum
+WHERE auction = ANY($1)
+ORDER BY auction, position;
+
+-- name: publish_supply
+-- Counts the asks of each open auction's strata and shows the count to two digits; fewer than $1 as 0.
+UPDATE reverse_auction_stratum AS stratum
+SET answered_about = counted.about
+FROM (
+    SELECT
+        stratum.id,
+        CASE
+            WHEN count(ask.id) < $1 THEN 0
+            ELSE round(count(ask.id)::numeric, 2 - length(count(ask.id)::text))
+        END::bigint AS about
+    FROM reverse_auction_stratum AS stratum
+    JOIN reverse_auction AS auction ON auction.id = stratum.auction
+    LEFT JOIN reverse_auction_ask AS ask ON ask.stratum = stratum.id AND ask.withdrawn_at IS NULL
+    WHERE auction.state = 'open'
+      AND auction.opens_at <= clock_timestamp()
+    GROUP BY stratum.id
+) AS counted
+WHERE counted.id = stratum.id
+  AND stratum.answered_about <> counted.about;
