@@ -56,10 +56,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/payments": 1,
         "marketplace/purchases": 3,
     },
-    "loose_row_types": {
-        "marketplace/catalogue": 3,
-        "marketplace/delivery": 1,
-    },
+    "loose_row_types": {},
     "lower_case_sql": {},
     "packages_that_export_again": {},
     "rows_as_dicts": {
@@ -151,11 +148,9 @@ NOT_YET: dict[str, dict[str, int]] = {
         "tests/marketplace/bank": 6,
         "tests/marketplace/bookkeeping": 11,
         "tests/marketplace/builds": 11,
-        "tests/marketplace/catalogue": 12,
         "tests/marketplace/conftest.py": 1,
         "tests/marketplace/consent": 3,
         "tests/marketplace/datasets": 28,
-        "tests/marketplace/delivery": 2,
         "tests/marketplace/earnings": 45,
         "tests/marketplace/embedded": 14,
         "tests/marketplace/finance": 30,

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.catalogue import rules
+from marketplace.catalogue.rules import PricedOffer, PricedRelease
 from marketplace.catalogue.tables import ExclusiveWindow, Quote
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
@@ -78,7 +79,7 @@ class Listing(Struct, frozen=True):
     latest: uuid.UUID
 
 
-class ListedRelease(rules.PricedRelease, frozen=True):
+class ListedRelease(PricedRelease, frozen=True):
     """A sealed release as its page shows it; the period is half-open, ε and shares are in millionths."""
 
     period_from: dt.datetime
@@ -229,12 +230,12 @@ async def get_vat_country(partner: uuid.UUID) -> VatCountry:
     return row
 
 
-async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[rules.PricedRelease]:
+async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[PricedRelease]:
     """Return what the prices of some releases depend on, the latest period first."""
     if not releases:
         return []
-    query = select(rules.PricedRelease, Release).where(Release.id.is_in(list(releases)))
-    return await fetch_rows(rules.PricedRelease, query.order_by(Release.period_to, ascending=False))
+    query = select(PricedRelease, Release).where(Release.id.is_in(list(releases)))
+    return await fetch_rows(PricedRelease, query.order_by(Release.period_to, ascending=False))
 
 
 async def find_listed_release(release: uuid.UUID) -> ListedRelease | None:
@@ -269,9 +270,9 @@ async def get_counted_by(dataset: str) -> CountedBy:
     return row
 
 
-async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[rules.PricedOffer]:
+async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
-    return await fetch_rows(rules.PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+    return await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
 
 
 async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime) -> bool:
@@ -286,7 +287,7 @@ async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
     return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))
 
 
-async def glance(release: rules.PricedRelease) -> Glance:
+async def glance(release: PricedRelease) -> Glance:
     """Return a sealed release in numbers, computed once a process: a release never changes."""
     known = _glances().get(release.id)
     if known is None:
@@ -298,10 +299,10 @@ async def glance(release: rules.PricedRelease) -> Glance:
     return known
 
 
-async def glances(releases: Sequence[rules.PricedRelease]) -> dict[uuid.UUID, Glance]:
+async def glances(releases: Sequence[PricedRelease]) -> dict[uuid.UUID, Glance]:
     """Return some releases in numbers by their id; where the store gives none, a page is shown without its picture."""
 
-    async def attempt(release: rules.PricedRelease) -> Glance | None:
+    async def attempt(release: PricedRelease) -> Glance | None:
         try:
             return await glance(release)
         except (Refusal, *object_store.TROUBLES):

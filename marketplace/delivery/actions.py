@@ -18,6 +18,7 @@ from marketplace import clock, object_store
 from marketplace.database import execute, fetch_row, lock, transaction
 from marketplace.delivery import rules
 from marketplace.delivery.queries import SQL, get_entitlement
+from marketplace.delivery.rules import Validity
 from marketplace.errors import NotFound
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def record_download(download: Download, *, is_part: bool) -> None:
             download.entitlement,
         )
         now = clock.now()  # Once nobody can revoke the licence: what is recorded happened within the entitlement.
-        validity = await fetch_row(rules.Validity, SQL["get_validity"], download.entitlement)
+        validity = await fetch_row(Validity, SQL["get_validity"], download.entitlement)
         assert validity
         rules.check_is_valid(validity, now)
         since = now - rules.PARTS_ARE_ONE_DOWNLOAD_FOR

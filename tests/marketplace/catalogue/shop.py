@@ -29,8 +29,8 @@ TERMS = "standard-1"
 LYON = {"title_fr": "Présence par quartier — Lyon", "title_en": "Presence by district — Lyon"}
 
 
-async def open_shop(*codes: str, **said: Any) -> None:
-    """Declare a purpose and the datasets `codes` (`lyon` by default), each on offer; `said` overrules the declaration."""
+async def open_shop(*codes: str, **declared: Any) -> None:
+    """Declare a purpose and the datasets `codes` (`lyon` by default), each on offer; `declared` overrules the declaration."""
     if not await fetch_value("SELECT count(*) FROM purpose"):
         await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
         await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
@@ -42,7 +42,7 @@ async def open_shop(*codes: str, **said: Any) -> None:
             "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 600_000_000,
             "half_life_days": 30,
         }  # fmt: skip
-        await datasets.define(code, purpose=PURPOSE, **stated | said)
+        await datasets.define(code, purpose=PURPOSE, **stated | declared)
         await actions.list_offer(code, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
 
 
@@ -79,7 +79,7 @@ async def seal(
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(cells, schema=schema), file)
     await object_store.put(object_store.cells_key(release), file.getvalue())
-    said: dict[str, Any] = {
+    row: dict[str, Any] = {
         "id": release, "dataset": dataset, "period_from": start, "period_to": end, "specification": release.hex,
         "state": "sealed", "started_at": clock.now(), "sealed_at": clock.now(), "epsilon_micro": 2_000_000,
         "threshold": 20, "noise_variance_micro": 9_000_000, "key_count": len(ZONES) * DAYS * len(BANDS),
@@ -87,7 +87,7 @@ async def seal(
         "median_cell_people": 130, "median_cell_population": 217, "latest_event_at": end, "contributors": 500,
         "total_weight": 1500, "cells_sha256": hashlib.sha256(file.getvalue()).hexdigest(), "manifest_sha256": "00",
     }  # fmt: skip
-    await Release(**said | other).save()
+    await Release(**row | other).save()
     await execute("UPDATE dataset SET spent_micro = spent_micro + 2000000 WHERE code = $1", dataset)
     return release
 

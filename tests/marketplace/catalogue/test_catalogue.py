@@ -1,4 +1,4 @@
-"""The catalogue's pages and machine door: search, one dataset, the free sample, bad input."""
+"""The catalogue's pages and API: search, one dataset, the free sample, bad input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def found(browser: Browser, words: str, language: str = "en") -> set[str]:
     return {code for code in ("lyon", "nyc", "noise") if f"/datasets/{code}" in page.text}
 
 
-async def test_search_takes_both_languages_beginnings_accents_and_anything_typed() -> None:
+async def test_search_reads_both_languages_beginnings_accents_and_anything_typed() -> None:
     await open_shop("lyon")
     await open_shop(
         "nyc", title_fr="Fréquentation des rues", title_en="Footfall of streets", area="New York",
@@ -74,13 +74,13 @@ async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
     assert sorted(shown[0] + shown[1]) == codes
 
 
-async def test_a_dataset_tells_all_and_sums_in_both_languages() -> None:
+async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
     await open_shop()
     release = await seal()
     older = await seal(weeks_ago=1)
     await vetted()
     async with Browser() as browser:
-        for language, said in (
+        for language, expected in (
             ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
             ("fr", ("20 personnes", "14,3", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
         ):
@@ -88,7 +88,7 @@ async def test_a_dataset_tells_all_and_sums_in_both_languages() -> None:
             strict(page.text)
             assert len(page.content) < 150_000
             text = text_of(page).casefold()
-            for words in said:
+            for words in expected:
                 assert words.casefold() in text, words
             assert page.text.count('<svg class="map"') == 1
             assert page.text.count('class="withheld"') >= 1
@@ -156,11 +156,11 @@ async def test_a_sample_cannot_be_a_formula() -> None:
     ]
     await seal(rows=rows)
     async with Browser() as visitor:
-        told = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
-    assert {row["segment"] for row in told} == {"'=1+1,\"", "'@x", "'-2"}
+        rows_read = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
+    assert {row["segment"] for row in rows_read} == {"'=1+1,\"", "'@x", "'-2"}
 
 
-async def test_a_stranger_is_welcomed_and_a_store_that_is_gone_takes_only_the_pictures() -> None:
+async def test_a_stranger_is_welcomed_and_a_missing_store_costs_only_the_pictures() -> None:
     await open_shop("lyon")
     key = object_store.cells_key(await seal("lyon"))
     kept = await object_store.get(key)
@@ -223,13 +223,13 @@ async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) ->
         assert one.status_code in (200, 201)
         assert one.json() == two.json()
         assert await fetch_value("SELECT count(*) FROM quote") == 1
-        told = one.json()
+        quoted = one.json()
         public = (await b.get("/api/v1/keys")).json()["public_key"]
         assert public == rules.public_key(settings().signing_key)
-        priced = rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), public)
-        assert priced.amount_minor == told["amount_minor"]
-        mine = f"{url}/{told['id']}"
-        assert (await b.get(mine, headers=keys)).json()["id"] == told["id"]
+        priced = rules.recompute(quoted["document"].encode(), bytes.fromhex(quoted["signature"]), public)
+        assert priced.amount_minor == quoted["amount_minor"]
+        mine = f"{url}/{quoted['id']}"
+        assert (await b.get(mine, headers=keys)).json()["id"] == quoted["id"]
         assert (await b.get(mine, headers=others)).status_code == 404
         fresh = {"idempotency-key": str(uuid.uuid4())}
         for body, headers, status in (
@@ -257,15 +257,17 @@ def test_every_sentence_of_the_catalogue_is_translated() -> None:
     from pathlib import Path  # noqa: PLC0415
 
     slice_ = Path(rules.__file__).parent
-    said: set[str] = set()
+    sentences: set[str] = set()
     for path in slice_.glob("templates/*.html"):
-        said |= {m.replace("\\'", "'") for m in re.findall(r"_\('((?:[^'\\]|\\.)*)'", path.read_text())}
+        sentences |= {m.replace("\\'", "'") for m in re.findall(r"_\('((?:[^'\\]|\\.)*)'", path.read_text())}
     for path in slice_.glob("*.py"):
-        said |= set(re.findall(r'(?:Conflict|Invalid|NotFound|Expired|NotAllowed)\(\s*"([^"]+)"', path.read_text()))
-    assert len(said) > 40
-    assert not sorted(said - set(french()))
+        sentences |= set(
+            re.findall(r'(?:Conflict|Invalid|NotFound|Expired|NotAllowed)\(\s*"([^"]+)"', path.read_text())
+        )
+    assert len(sentences) > 40
+    assert not sorted(sentences - set(french()))
 
 
 @pytest.mark.parametrize("band", BANDS)
-def test_the_worlds_bands_are_plain(band: str) -> None:
+def test_the_bands_of_tests_are_plain(band: str) -> None:
     assert band[0] not in "=+-@"

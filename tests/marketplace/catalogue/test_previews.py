@@ -1,4 +1,4 @@
-"""How much survives in a partner's own zones: read as people write them, told rounded, a few times a day."""
+"""How much survives in a partner's own zones: read as people write them, answered rounded, a few times a day."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id
         await actions.preview_zones(partner, later, FEW, preview_id=uuid.uuid4())
 
 
-async def test_of_flows_those_within_the_zones_are_told() -> None:
+async def test_of_flows_those_within_the_zones_count() -> None:
     await open_shop(product="flows", grain="day", age_bands=BANDS)
     partner, start = await vetted(), last_midnight() - dt.timedelta(days=7)
     inside, beyond = ZONES[:3], ZONES[3:]
@@ -180,10 +180,10 @@ async def test_of_flows_those_within_the_zones_are_told() -> None:
     answer = await actions.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
     assert answer.survives_percent == rules.rounded_percent(21, 49)
     async with Browser() as visitor:
-        for language, said in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):
+        for language, expected in (("en", "From which H3 zone to which"), ("fr", "De quelle zone H3")):
             shown = await visitor.get(f"/{language}/datasets/lyon")
             html5lib.HTMLParser(strict=True).parse(shown.text)
-            assert said in text_of(shown)
+            assert expected in text_of(shown)
             assert "hatch" not in shown.text, "pairs of zones are no map"
 
 
@@ -224,9 +224,9 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
     async with Browser() as nobody, Browser() as claire:
         assert (await nobody.get("/en/datasets/lyon/preview")).status_code in (303, 302, 307)
         await claire.sign_in("claire@atelier.example")
-        for language, said in (("en", "How much survives in your zones"), ("fr", "Ce qui subsiste dans vos zones")):
+        for language, expected in (("en", "How much survives in your zones"), ("fr", "Ce qui subsiste dans vos zones")):
             form = await claire.get(f"/{language}/datasets/lyon/preview")
-            assert said in text_of(form)
+            assert expected in text_of(form)
             html5lib.HTMLParser(strict=True).parse(form.text)
         fields = {"release": str(release), "zones": json.dumps(LYON)}
         answer = await claire.submit("/en/datasets/lyon/preview", fields, seen_at="/en/datasets/lyon/preview")
@@ -240,8 +240,8 @@ async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
     async with Browser() as machine:
         headers = {"authorization": f"Bearer {key}", "Idempotency-Key": str(uuid.uuid4())}
         body = {"release": str(release), "zones": " ".join(ZONES)}
-        said = await machine.client.post("/api/v1/previews", json=body, headers=headers)
-        assert said.json() == {
+        answered = await machine.client.post("/api/v1/previews", json=body, headers=headers)
+        assert answered.json() == {
             "zones": 7,
             "outside": 0,
             "survives_percent": 85,

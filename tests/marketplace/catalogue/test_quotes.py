@@ -280,8 +280,8 @@ async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners()
         )
         assert {(answer.status_code, answer.headers["location"]) for answer in answers} == {(303, f"/en/quotes/{form}")}
         assert await fetch_value("SELECT count(*) FROM quote") == 1
-        told = (await browser.get(f"/en/quotes/{form}/document.json")).json()
-        rules.recompute(told["document"].encode(), bytes.fromhex(told["signature"]), told["public_key"])
+        answer = (await browser.get(f"/en/quotes/{form}/document.json")).json()
+        rules.recompute(answer["document"].encode(), bytes.fromhex(answer["signature"]), answer["public_key"])
         for language, word in (("en", "Order and pay"), ("fr", "Commander et payer")):
             page = await browser.get(f"/{language}/quotes/{form}")
             assert word in page.text
@@ -311,6 +311,6 @@ async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners()
 
 async def test_no_route_names_the_private_key() -> None:
     async with Browser() as machine:
-        told = await machine.get("/api/v1/keys")
-    assert told.json()["public_key"] == rules.public_key(settings().signing_key)
-    assert settings().signing_key not in told.text
+        answer = await machine.get("/api/v1/keys")
+    assert answer.json()["public_key"] == rules.public_key(settings().signing_key)
+    assert settings().signing_key not in answer.text

@@ -182,7 +182,7 @@ async def test_nobody_else_downloads_and_nobody_for_ever(stripe: Any) -> None:
     assert stripe
 
 
-async def test_nothing_is_downloaded_once_the_money_goes_back(stripe: Any) -> None:
+async def test_nothing_is_downloaded_after_a_refund(stripe: Any) -> None:
     async for customer in customers():
         assert (await customer.get()).status_code == 200
         await request_order_refund(customer.bought["id"], "Léa", refund_id=uuid.uuid4())

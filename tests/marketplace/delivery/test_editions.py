@@ -150,9 +150,9 @@ async def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_i
         assert "Called back An antenna was misplaced." in text_of(await browser.get("/en/orders"))
         key = await create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         headers = {"authorization": f"Bearer {key}"}
-        [told] = (await machine.client.get("/api/v1/entitlements", headers=headers)).json()["entitlements"]
-        assert told["recalled_at"]
-        assert (told["recalled_fr"], told["recalled_en"]) == (
+        [listed] = (await machine.client.get("/api/v1/entitlements", headers=headers)).json()["entitlements"]
+        assert listed["recalled_at"]
+        assert (listed["recalled_fr"], listed["recalled_en"]) == (
             "Une antenne était mal placée.",
             "An antenna was misplaced.",
         )
