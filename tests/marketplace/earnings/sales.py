@@ -18,7 +18,15 @@ from marketplace.datasets.tables import ContributorTerm, Dataset, Release
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner
 from marketplace.ledger.actions import record
-from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, STRIPE_FEES, SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.chart import (
+    DISPUTES,
+    LICENCES_SOLD,
+    PARTNERS,
+    STRIPE,
+    STRIPE_FEES,
+    SUBSCRIBERS_HELD,
+    SUBSCRIBERS_PAYABLE,
+)
 from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
 from marketplace.purchases.invoices import write_papers
@@ -140,7 +148,8 @@ async def mirror(licence: uuid.UUID, category: str, amount: int, fee: int = 0) -
         id=number, category=category, amount_minor=amount, fee_minor=fee, net_minor=amount - fee,
         payment_subject=await order_of(licence), status="available", created_at=at, available_on=at,
     ).save()  # fmt: skip
-    debit, credit = (STRIPE, PARTNERS) if amount >= 0 else (PARTNERS, STRIPE)
+    account = DISPUTES if category.startswith("dispute") else PARTNERS
+    debit, credit = (STRIPE, account) if amount >= 0 else (account, STRIPE)
     postings = [(debit, credit, abs(amount)), (STRIPE_FEES, STRIPE, fee)]
     await record(f"stripe_{category}", number, at=at, text=category, postings=postings)
 
