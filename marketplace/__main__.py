@@ -130,11 +130,11 @@ def build(arguments: argparse.Namespace) -> int:
             )
         row = await get_release(release)
         print(
-            f"{row['state']} {release}: {row['row_count']} cells published of {row['key_count']}, "
-            f"{row['suppressed_micro'] / 10_000:.1f} % withheld, ε {row['epsilon_micro'] / 1_000_000:g} spent"
+            f"{row.state} {release}: {row.row_count} cells published of {row.key_count}, "
+            f"{row.suppressed_micro / 10_000:.1f} % withheld, ε {row.epsilon_micro / 1_000_000:g} spent"
         )
-        if row["refusal"]:
-            print(row["refusal"], file=sys.stderr)
+        if row.refusal:
+            print(row.refusal, file=sys.stderr)
             return 1
         return 0
 

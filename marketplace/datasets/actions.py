@@ -26,28 +26,31 @@ import asyncio
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, structs
+from piccolo.columns.combination import WhereRaw
 
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
 from marketplace.consent.queries import intervals_around
-from marketplace.database import execute, fetch_one, fetch_value, transaction
+from marketplace.consent.tables import Purpose
+from marketplace.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets import publishing, queries, rules
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.privacy import budget
 from marketplace.privacy.cell_choice import hash_keys
-from marketplace.privacy.key_set import key_zones
-from marketplace.privacy.specification import EPSILON_PERCENT, STEPS, Specification
 from marketplace.progress import WAITING, no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from piccolo.columns import Column
 
-    import asyncpg
-
+    from marketplace.datasets.rules import DatasetTerms
+    from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
 
 
@@ -55,83 +58,23 @@ CLOCKS_DIFFER = dt.timedelta(minutes=1)
 """How far apart the clocks of two machines may be."""
 
 
-async def define(
-    code: str,
-    *,
-    purpose: str,
-    title_fr: str,
-    title_en: str,
-    description_fr: str,
-    description_en: str,
-    area: str,
-    zones: Sequence[str],
-    age_bands: Sequence[str],
-    h3_resolution: int,
-    grain: str,
-    max_cells: int,
-    max_events: int,
-    epsilon_micro: int,
-    budget_micro: int,
-    half_life_days: int,
-    unit: str = "release",
-    mechanism: str = "laplace",
-    delta_exponent: int = 0,
-    max_zones: int = 0,
-    parent_resolution: int = 0,
-    edition_multiples: Sequence[int] = (),
-    product: str = "presence",
-    zone_table: str | None = None,
-) -> str:
+async def define(terms: DatasetTerms) -> str:
     """Declare a dataset and return its code: what is counted where, for whom, under which bounds and budget.
 
-    `zones` are H3 cells of the resolution or coarser, or zones of the operator's own `zone_table`, whose levels
-    `h3_resolution` and `parent_resolution` then are; `age_bands` are the segments; with a period they are the public
-    key set. `product` is presence, flows or stays; `unit` is release or day, `mechanism` laplace or gaussian (with its delta, 10^-delta_exponent);
-    `max_zones` pays for totals that undo truncation, `parent_resolution` adds up thin cells, `edition_multiples` are
-    the noise variances of coarser accuracy levels, rising. A dataset of that code that says the same changes nothing;
-    one that says otherwise is refused.
+    Zones are H3 cells of the resolution or coarser, or zones of the operator's own table, whose levels the resolutions
+    then are; with the age bands and a period they make the public key set. A dataset of that code with the same terms
+    changes nothing; one with other terms is refused, and so are terms that make no sense.
     """
-    rules.check_code(code)
-    if not 0 <= h3_resolution <= rules.FINEST:
-        raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
-    if grain not in STEPS:
-        raise Invalid("The grain must be hour or day.")
-    if not zones or not age_bands or len(set(age_bands)) < len(age_bands) or not all(age_bands):
-        raise Invalid("A dataset declares its zones, and its age bands once each.")
-    key_zones(zones, h3_resolution, await get_geography(zone_table))
-    if max(max_cells, max_events, half_life_days) > rules.LARGEST_BOUND:
-        raise Invalid("Bounds and half-life are a million at most.")
-    if min(max_cells, max_events, half_life_days, epsilon_micro) < 1 or epsilon_micro > budget_micro:
-        raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
-    if min(EPSILON_PERCENT.values()) * epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
-        raise Invalid("Epsilon is too small to be divided.")
-    rules.check_privacy(
-        unit=unit, mechanism=mechanism, delta_exponent=delta_exponent, max_zones=max_zones,
-        parent_resolution=parent_resolution, h3_resolution=h3_resolution, edition_multiples=edition_multiples,
-        product=product, grain=grain,
-    )  # fmt: skip
-    said = {
-        "purpose": purpose, "title_fr": title_fr, "title_en": title_en, "description_fr": description_fr,
-        "description_en": description_en, "area": area, "zones": list(zones), "age_bands": list(age_bands),
-        "h3_resolution": h3_resolution, "grain": grain, "max_cells": max_cells, "max_events": max_events,
-        "epsilon_micro": epsilon_micro, "budget_micro": budget_micro, "half_life_days": half_life_days,
-        "unit": unit, "mechanism": mechanism, "delta_exponent": delta_exponent, "max_zones": max_zones,
-        "parent_resolution": parent_resolution, "edition_multiples": list(edition_multiples),
-        "product": product, "zone_table": zone_table,
-    }  # fmt: skip
+    rules.check_terms(terms, await get_geography(terms.zone_table))
     async with transaction():
-        if not await fetch_value("SELECT true FROM purpose WHERE code = $1", purpose):
-            raise NotFound("There is no purpose {purpose}.", purpose=purpose)
-        await execute(
-            f"""INSERT INTO dataset (code, created_at, {', '.join(said)})
-                VALUES ($1, $2, {', '.join(f'${number}' for number in range(3, len(said) + 3))})
-                ON CONFLICT (code) DO NOTHING""",
-            code, clock.now(), *said.values(),
-        )  # fmt: skip
-        row = await queries.get_dataset(code)
-        if any(row[name] != value for name, value in said.items()):
-            raise Conflict("The dataset {dataset} is already defined, and otherwise.", dataset=code)
-    return code
+        if not await Purpose.exists().where(Purpose.code == terms.purpose):
+            raise NotFound("There is no purpose {purpose}.", purpose=terms.purpose)
+        dataset = Dataset(**structs.asdict(terms), created_at=clock.now())
+        await Dataset.insert(dataset).on_conflict(action="DO NOTHING", target=Dataset.code)
+        defined = await queries.get_dataset(terms.code)
+        if any(getattr(defined, name) != value for name, value in structs.asdict(terms).items()):
+            raise Conflict("The dataset {dataset} is already defined, and otherwise.", dataset=terms.code)
+    return terms.code
 
 
 async def build(
@@ -165,42 +108,31 @@ async def build(
     if specification.period_to > now:
         raise Invalid("The period is not over yet.")
     async with exclusive(f"build {specification.digest}", on_wait=lambda: report(WAITING, 0.0)):
-        row = await _find(specification)
-        if row is None or row["state"] == "spent":
+        row = await queries.find_build(specification)
+        if row is None or row.state == "spent":
             if row is None:
-                await _follows(specification, note_fr, note_en)
-            interrupted: uuid.UUID | None = row["id"] if row else None
+                await _check_revision(specification, note_fr, note_en)
+            interrupted = row.id if row else None
             aggregation = Aggregation(specification, settings().state / "builds" / specification.digest)
             spend = Spend(specification, interrupted, note_fr, note_en)
-            await _count_and_keep(aggregation, spend, events=events, subscribers=subscribers, report=report)
-            row = await _find(specification)
+            await _count_and_save(aggregation, spend, events=events, subscribers=subscribers, report=report)
+            row = await queries.find_build(specification)
         assert row
-        if row["state"] == "noised":
+        if row.state == "noised":
             await publishing.assess(specification, row, report)
-            row = await _find(specification)
+            row = await queries.find_build(specification)
             assert row
-        if row["state"] == "assessed" and publish:
+        if row.state == "assessed" and publish:
             await publishing.seal(row, by="", report=report)
         report("done", 1.0)
-    release: uuid.UUID = row["id"]
-    return release
+    return row.id
 
 
-async def _find(specification: Specification) -> asyncpg.Record | None:
-    return await fetch_one(
-        "SELECT * FROM release WHERE dataset = $1 AND period_from = $2 AND period_to = $3 AND specification = $4",
-        specification.dataset, specification.period_from, specification.period_to, specification.digest,
-    )  # fmt: skip
-
-
-async def _follows(specification: Specification, note_fr: str, note_en: str) -> None:
+async def _check_revision(specification: Specification, note_fr: str, note_en: str) -> None:
     """Refuse a revision that does not follow the last one of its period, or does not say what changed."""
     if specification.revision == 1:
         return
-    last = await fetch_value(
-        "SELECT coalesce(max(revision), 0) FROM release WHERE dataset = $1 AND period_from = $2 AND period_to = $3",
-        specification.dataset, specification.period_from, specification.period_to,
-    )  # fmt: skip
+    last = await queries.get_last_revision(specification)
     if specification.revision != last + 1:
         raise Conflict("The next revision of that period is number {number}.", number=last + 1)
     if not note_fr.strip() or not note_en.strip():
@@ -217,7 +149,7 @@ class Spend:
     note_en: str
 
 
-async def _count_and_keep(
+async def _count_and_save(
     aggregation: Aggregation, spend: Spend, *, events: str | None, subscribers: str | None, report: ReportProgress
 ) -> None:
     """Check, spend (unless that was interrupted), count, draw, and keep the outcome."""
@@ -246,7 +178,7 @@ async def _count_and_keep(
         report("drawing noise", 0.55)
         outcome = await asyncio.to_thread(aggregation.release, report)
         report("keeping the noisy cells", 0.9)
-        await _keep(release, outcome, {row["notice"] for row in consent}, report)
+        await _save(release, outcome, {row["notice"] for row in consent}, report)
 
 
 async def _starting_at(purpose: str) -> dt.datetime:
@@ -254,19 +186,16 @@ async def _starting_at(purpose: str) -> dt.datetime:
 
     Refuses a clock that is further behind.
     """
-    recorded: dt.datetime | None = await fetch_value(
-        """SELECT greatest((SELECT max(greatest(started_at, sealed_at)) FROM release),
-                           (SELECT max(at) FROM consent_record WHERE purpose = $1))""",
-        purpose,
-    )
+    recorded = await fetch_scalar(dt.datetime, queries.SQL["last_recorded_at"], purpose)
     now = clock.now()
     if recorded is None or recorded <= now:
         return now
     if recorded - now > CLOCKS_DIFFER:
         raise Conflict(
             "The clock says {now}, but {then} was recorded already: set the clock right, then build again.",
-            now=now.isoformat(timespec="seconds"), then=recorded.isoformat(timespec="seconds"),
-        )  # fmt: skip
+            now=now.isoformat(timespec="seconds"),
+            then=recorded.isoformat(timespec="seconds"),
+        )
     return recorded
 
 
@@ -275,29 +204,45 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
     s = spend.specification
     async with transaction():
         if spend.interrupted is not None:
-            await execute(
-                "UPDATE release SET started_at = $2 WHERE id = $1 AND state = 'spent'", spend.interrupted, started_at
-            )
+            is_interrupted = (Release.id == spend.interrupted) & (Release.state == "spent")
+            await Release.update({Release.started_at: started_at}).where(is_interrupted)
             return spend.interrupted
-        spent = await execute(
-            "UPDATE dataset SET spent_micro = spent_micro + $2 WHERE code = $1 AND spent_micro + $2 <= budget_micro",
-            s.dataset, s.epsilon_micro,
-        )  # fmt: skip
-        if not spent:
+        if (
+            not await Dataset.update({Dataset.spent_micro: Dataset.spent_micro + s.epsilon_micro})
+            .where(Dataset.code == s.dataset, WhereRaw("spent_micro + {} <= budget_micro", s.epsilon_micro))
+            .returning(Dataset.code)
+        ):
             raise Conflict(
                 "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=s.dataset
             )
         made = uuid.uuid4()
-        await execute(
-            """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at,
-                   epsilon_micro, delta_exponent, rho_nano, revision, note_fr, note_en)
-               VALUES ($1, $2, $3, $4, $5, 'spent', $6, $7, $8, $9, $10, $11, $12)""",
-            made, s.dataset, s.period_from, s.period_to, s.digest, started_at, s.epsilon_micro, s.delta_exponent,
-            s.unit_rho_nano, s.revision, spend.note_fr.strip(), spend.note_en.strip(),
-        )  # fmt: skip
+        await Release.insert(
+            Release(
+                id=made,
+                dataset=s.dataset,
+                period_from=s.period_from,
+                period_to=s.period_to,
+                specification=s.digest,
+                started_at=started_at,
+                epsilon_micro=s.epsilon_micro,
+                delta_exponent=s.delta_exponent,
+                rho_nano=s.unit_rho_nano,
+                revision=s.revision,
+                note_fr=spend.note_fr.strip(),
+                note_en=spend.note_en.strip(),
+            )
+        )
         for year, units in budget.years(s.period_from, s.period_to, s.unit).items():
             await _charge(made, s, year, units)
     return made
+
+
+class Losses(Struct, frozen=True):
+    """What a year's releases cost one subscriber so far: nano-rho of all and of Gaussian ones, plain millionths of the others."""
+
+    rho_nano: int
+    gaussian_rho_nano: int
+    pure_micro: int
 
 
 async def _charge(release: uuid.UUID, specification: Specification, year: int, units: int) -> None:
@@ -306,50 +251,43 @@ async def _charge(release: uuid.UUID, specification: Specification, year: int, u
     most = settings().subscriber_year_epsilon_micro
     is_pure = s.mechanism == "laplace"
     rho, epsilon = units * s.unit_rho_nano, units * s.epsilon_micro
-    await execute("INSERT INTO privacy_year (year, budget_micro) VALUES ($1, $2) ON CONFLICT DO NOTHING", year, most)
-    row = await fetch_one("SELECT * FROM privacy_year WHERE year = $1 FOR UPDATE", year)
-    assert row
-    sums = (
-        row["rho_nano"] + rho, row["gaussian_rho_nano"] + rho * (not is_pure), row["pure_micro"] + epsilon * is_pure,
-    )  # fmt: skip
-    spent = budget.year_epsilon_micro(*sums)
+    this_year = PrivacyYear(year=year, budget_micro=most)
+    await PrivacyYear.insert(this_year).on_conflict(action="DO NOTHING")
+    so_far = await fetch_row(Losses, select(Losses, PrivacyYear).where(PrivacyYear.year == year).lock_rows())
+    assert so_far
+    sums = Losses(
+        so_far.rho_nano + rho, so_far.gaussian_rho_nano + rho * (not is_pure), so_far.pure_micro + epsilon * is_pure
+    )
+    spent = budget.year_epsilon_micro(sums.rho_nano, sums.gaussian_rho_nano, sums.pure_micro)
     if spent > most:
         raise Conflict(
             "All datasets together would cost a subscriber ε = {spent} in {year}; no more than {most} is allowed.",
-            spent=f"{spent / 1_000_000:.2f}", year=year, most=f"{most / 1_000_000:g}",
-        )  # fmt: skip
-    await execute(
-        """UPDATE privacy_year SET rho_nano = $2, gaussian_rho_nano = $3, pure_micro = $4, spent_micro = $5,
-               budget_micro = $6 WHERE year = $1""",
-        year, *sums, spent, most,
-    )  # fmt: skip
-    await execute(
-        """INSERT INTO privacy_spend (id, release, year, units, rho_nano, epsilon_micro, is_pure)
-           VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6)""",
-        release, year, units, rho, epsilon, is_pure,
-    )  # fmt: skip
+            spent=f"{spent / 1_000_000:.2f}",
+            year=year,
+            most=f"{most / 1_000_000:g}",
+        )
+    charged: dict[Column | str, Any] = {**structs.asdict(sums), "spent_micro": spent, "budget_micro": most}
+    await PrivacyYear.update(charged).where(PrivacyYear.year == year)
+    await PrivacySpend.insert(
+        PrivacySpend(release=release, year=year, units=units, rho_nano=rho, epsilon_micro=epsilon, is_pure=is_pure)
+    )
 
 
-async def _keep(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], report: ReportProgress) -> None:
+async def _save(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], report: ReportProgress) -> None:
     """Store the outcome privately, then say so in the release's row; a refused one keeps its figures and no weight."""
     for name, path in outcome.files.items():
         await object_store.put(object_store.private_key(release, name), path)
     report("recording the noisy cells", 0.94)
-    figures = outcome.figures | {"refusal": outcome.refusal, "state": "refused" if outcome.refusal else "noised"}
+    state = "refused" if outcome.refusal else "noised"
+    figures: dict[Column | str, Any] = {**outcome.figures, "refusal": outcome.refusal, "state": state}
     async with transaction():
-        await execute(
-            f"""UPDATE release SET {', '.join(f'{name} = ${number}' for number, name in enumerate(figures, 2))}
-                WHERE id = $1 AND state = 'spent'""",
-            release, *figures.values(),
-        )  # fmt: skip
-        await execute(
-            "INSERT INTO release_notice (id, release, notice) SELECT gen_random_uuid(), $1, unnest($2::uuid[])",
-            release, sorted(notices),
-        )  # fmt: skip
+        await Release.update(figures).where(Release.id == release, Release.state == "spent")
+        if notices:
+            await ReleaseNotice.insert(*(ReleaseNotice(release=release, notice=one) for one in sorted(notices)))
         if outcome.coverage:
-            kinds, names, populations, consenting = (list(column) for column in zip(*outcome.coverage, strict=True))
-            await execute(
-                """INSERT INTO coverage (id, release, kind, name, population, consenting)
-                   SELECT gen_random_uuid(), $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])""",
-                release, kinds, names, populations, consenting,
-            )  # fmt: skip
+            await Coverage.insert(
+                *(
+                    Coverage(release=release, kind=kind, name=name, population=population, consenting=consenting)
+                    for kind, name, population, consenting in outcome.coverage
+                )
+            )

@@ -1,7 +1,7 @@
-"""Builds asked for, by a steward or by a dataset's cadence, and carried out by a job that tells how far it is.
+"""Builds asked for, by a steward or by a dataset's cadence, and carried out by a job that saves how far it is.
 
-A request is a row; the build behind it is safe to repeat, so a request whose worker was killed is simply taken up
-again. What a build refuses is written beside the request as the sentence people read.
+A request is a row; the build behind it is safe to repeat, so a request whose worker was killed is simply run again.
+What a build refuses is written beside the request as the sentence people read.
 """
 
 from __future__ import annotations
@@ -10,32 +10,67 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
-from typing import TYPE_CHECKING
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
-from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, lock, select, transaction
 from marketplace.datasets import queries, rules
 from marketplace.datasets.actions import build
+from marketplace.datasets.queries import SQL
+from marketplace.datasets.tables import BuildRequest, Dataset
 from marketplace.errors import Conflict, Invalid, Refusal
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import AsyncIterator, Callable
 
-    import asyncpg
+    from piccolo.columns import Column
 
-TOLD_EVERY_SECONDS = 0.5
-ASKED_AGAIN_AFTER = dt.timedelta(hours=6)
+SAVED_EVERY_SECONDS: Final = 0.5
+"""How often a build's progress is written into its request at most."""
+ASKED_AGAIN_AFTER: Final = dt.timedelta(hours=6)
 """When a scheduled build that was refused, say for want of a table of subscribers, is asked for again."""
-LATE_AFTER = dt.timedelta(hours=12)
-"""When a period whose days have not all come is told as late, beside the requests."""
+LATE_AFTER: Final = dt.timedelta(hours=12)
+"""When a period whose days have not all come is reported as late, beside the requests."""
+SHOWN_FOR: Final = dt.timedelta(days=7)
+MOST_SHOWN: Final = 20
+BY_CADENCE: Final = "cadence"
+"""Who asked, where nobody did."""
+
+
+class RequestRow(Struct, frozen=True):
+    """A build asked for and how far it is; share_micro in millionths; refusal: JSON of the sentence and its fields."""
+
+    id: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    revision: int
+    note_fr: str
+    note_en: str
+    publish: bool
+    asked_by: str
+    asked_at: dt.datetime
+    step: str
+    share_micro: int
+    ended_at: dt.datetime | None
+    refusal: str | None
 
 
 async def ask_for_build(
-    dataset: str, period_from: dt.datetime, period_to: dt.datetime, *, request_id: uuid.UUID, by: str,
-    note_fr: str = "", note_en: str = "", publish: bool = False,
-) -> uuid.UUID:  # fmt: skip
+    dataset: str,
+    period_from: dt.datetime,
+    period_to: dt.datetime,
+    *,
+    request_id: uuid.UUID,
+    by: str,
+    note_fr: str = "",
+    note_en: str = "",
+    publish: bool = False,
+) -> uuid.UUID:
     """Ask for a release over the half-open period and return the request; the same id, or the same open build, is one.
 
     A period that has a release already gets its next revision, with a note on what changed. `publish` lets it out as
@@ -45,35 +80,37 @@ async def ask_for_build(
     now = clock.now()
     async with transaction():
         await lock(f"build requests {dataset}")
-        row = await queries.get_dataset(dataset)
-        specification = await queries.get_specification(row, period_from, period_to)
+        terms = await queries.get_dataset(dataset)
+        specification = await queries.get_specification(terms, period_from, period_to)
         if specification.period_to > now:
             raise Invalid("The period is not over yet.")
-        if open_one := await fetch_one(
-            """SELECT id FROM build_request
-               WHERE id = $4 OR (dataset = $1 AND period_from = $2 AND period_to = $3 AND ended_at IS NULL)""",
-            dataset, specification.period_from, specification.period_to, request_id,
-        ):  # fmt: skip
-            found: uuid.UUID = open_one["id"]
+        start, end = specification.period_from, specification.period_to
+        of_period = (BuildRequest.dataset == dataset) & (BuildRequest.period_from == start)
+        is_open = of_period & (BuildRequest.period_to == end) & BuildRequest.ended_at.is_null()
+        open_one = BuildRequest.select(BuildRequest.id).where((BuildRequest.id == request_id) | is_open)
+        if found := await fetch_scalar(uuid.UUID, open_one):
             return found
-        if row["spent_micro"] + row["epsilon_micro"] > row["budget_micro"]:
+        if terms.spent_micro + terms.epsilon_micro > terms.budget_micro:
             raise Conflict(
                 "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=dataset
             )
-        revision = 1 + await fetch_value(
-            """SELECT coalesce(max(revision), 0) FROM release
-               WHERE dataset = $1 AND period_from = $2 AND period_to = $3 AND state <> 'spent'""",
-            dataset, specification.period_from, specification.period_to,
-        )  # fmt: skip
+        revision = 1 + await queries.get_last_revision(specification, counted_only=True)
         if revision > 1 and not (note_fr.strip() and note_en.strip()):
             raise Invalid("That period has a release already: say in both languages what its next revision changes.")
-        await execute(
-            """INSERT INTO build_request (id, dataset, period_from, period_to, revision, note_fr, note_en, publish,
-                                          asked_by, asked_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
-            request_id, dataset, specification.period_from, specification.period_to, revision, note_fr.strip(),
-            note_en.strip(), publish, by, now,
-        )  # fmt: skip
+        await BuildRequest.insert(
+            BuildRequest(
+                id=request_id,
+                dataset=dataset,
+                period_from=start,
+                period_to=end,
+                revision=revision,
+                note_fr=note_fr.strip(),
+                note_en=note_en.strip(),
+                publish=publish,
+                asked_by=by,
+                asked_at=now,
+            )
+        )
     return request_id
 
 
@@ -82,14 +119,14 @@ async def set_cadence(dataset: str, cadence: str) -> None:
     if cadence not in rules.CADENCES:
         raise Invalid("The cadence must be day, week, month, or none.")
     await queries.get_dataset(dataset)
-    await execute("UPDATE dataset SET cadence = $2 WHERE code = $1", dataset, cadence)
+    await Dataset.update({Dataset.cadence: cadence}).where(Dataset.code == dataset)
 
 
 async def refresh_datasets() -> None:
     """Ask for the latest period that is over of every dataset with a cadence, once, when its days have come; a job.
 
-    The last day's files come after the day: whoever built at midnight would spend the budget on a hole. A day that has
-    not come half a day later is told once, as a request that was refused; should it still come, the period is asked for.
+    The last day's files come after the day: a build at midnight would spend the budget on a hole. A day that has
+    not come half a day later is reported once, as a request that was refused; should it still come, the period is asked for.
     """
     now = clock.now()
     store = await asyncio.to_thread(lambda: Store(object_store.store()))
@@ -100,112 +137,95 @@ async def refresh_datasets() -> None:
         period = [period_from.date() + dt.timedelta(days=day) for day in range((period_to - period_from).days)]
         if missing := sorted({*period} - {*store.days(period_from.date(), period_to.date())}):
             if now - period_to >= LATE_AFTER:
-                await _tell_late(cadence, period_from, period_to, missing)
+                await _record_late(cadence, period_from, period_to, missing)
             continue
-        await execute(
-            """INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
-               SELECT gen_random_uuid(), code, $2, $3, true, $4, $5 FROM dataset
-               WHERE cadence = $1 AND spent_micro + epsilon_micro <= budget_micro
-                 AND NOT EXISTS (SELECT FROM release WHERE release.dataset = code
-                                 AND release.period_from = $2 AND release.period_to = $3)
-                 AND NOT EXISTS (SELECT FROM build_request AS asked WHERE asked.dataset = code
-                                 AND asked.period_from = $2 AND asked.period_to = $3
-                                 AND (asked.ended_at IS NULL OR (asked.started_at IS NOT NULL AND asked.asked_at > $6)))
-               ON CONFLICT DO NOTHING""",
-            cadence, period_from, period_to, BY_CADENCE, now, now - ASKED_AGAIN_AFTER,
-        )  # fmt: skip
+        asked_since = now - ASKED_AGAIN_AFTER
+        await execute(SQL["request_scheduled_builds"], cadence, period_from, period_to, BY_CADENCE, now, asked_since)
 
 
-async def _tell_late(cadence: str, period_from: dt.datetime, period_to: dt.datetime, missing: list[dt.date]) -> None:
+async def _record_late(cadence: str, period_from: dt.datetime, period_to: dt.datetime, missing: list[dt.date]) -> None:
     """Write a refused request for a period that waits for its days, beside every dataset of the cadence that has none."""
     late = Conflict(
         "The cadence waits: {missing} of the period's days were not ingested, {first} the first of them.",
-        missing=len(missing), first=missing[0],
-    )  # fmt: skip
-    await execute(
-        """INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at, ended_at, refusal)
-           SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6 FROM dataset
-           WHERE cadence = $1 AND spent_micro + epsilon_micro <= budget_micro
-             AND NOT EXISTS (SELECT FROM release WHERE release.dataset = code
-                             AND release.period_from = $2 AND release.period_to = $3)
-             AND NOT EXISTS (SELECT FROM build_request AS asked WHERE asked.dataset = code
-                             AND asked.period_from = $2 AND asked.period_to = $3)""",
-        cadence, period_from, period_to, BY_CADENCE, clock.now(), _kept(late),
-    )  # fmt: skip
+        missing=len(missing),
+        first=missing[0],
+    )
+    await execute(SQL["record_late_periods"], cadence, period_from, period_to, BY_CADENCE, clock.now(), _as_json(late))
 
 
-def _kept(refusal: Refusal) -> str:
-    """Return a refusal as a request's row keeps it, to be read in any language."""
+def _as_json(refusal: Refusal) -> str:
+    """Return a refusal as a request's row has it, to be read in any language."""
     return json.dumps({"sentence": refusal.sentence, "fields": {k: str(v) for k, v in refusal.fields.items()}})
-
-
-BY_CADENCE = "cadence"
-"""Who asked, where nobody did."""
 
 
 async def run_requests() -> None:
     """Build what was asked for, oldest first; a job."""
-    while request := await fetch_one(
-        "SELECT * FROM build_request WHERE ended_at IS NULL ORDER BY asked_at, id LIMIT 1"
-    ):
+    waiting = select(RequestRow, BuildRequest).where(BuildRequest.ended_at.is_null())
+    oldest = waiting.order_by(BuildRequest.asked_at, BuildRequest.id).limit(1)
+    while request := await fetch_row(RequestRow, oldest):
         await _run(request)
 
 
-async def _run(request: asyncpg.Record) -> None:
-    await execute(
-        "UPDATE build_request SET started_at = $2, step = '', share_micro = 0 WHERE id = $1", request["id"], clock.now()
-    )
-    release, refusal = None, None
+async def _run(request: RequestRow) -> None:
+    this = BuildRequest.id == request.id
+    started: dict[Column | str, Any] = {
+        BuildRequest.started_at: clock.now(),
+        BuildRequest.step: "",
+        BuildRequest.share_micro: 0,
+    }
+    await BuildRequest.update(started).where(this)
     try:
-        async with _telling(request["id"]) as report:
+        async with _saved_progress(request.id) as report:
             release = await build(
-                request["dataset"], period_from=request["period_from"], period_to=request["period_to"],
-                revision=request["revision"], note_fr=request["note_fr"], note_en=request["note_en"],
-                publish=request["publish"], progress=report,
-            )  # fmt: skip
+                request.dataset,
+                period_from=request.period_from,
+                period_to=request.period_to,
+                revision=request.revision,
+                note_fr=request.note_fr,
+                note_en=request.note_en,
+                publish=request.publish,
+                progress=report,
+            )
+        ended: dict[Column | str, Any] = {BuildRequest.release: release, BuildRequest.share_micro: 1_000_000}
     except Refusal as refused:
-        refusal = _kept(refused)
-    await execute(
-        """UPDATE build_request SET ended_at = $2, release = $3, refusal = $4,
-               share_micro = CASE WHEN $3::uuid IS NULL THEN share_micro ELSE 1000000 END WHERE id = $1""",
-        request["id"], clock.now(), release, refusal,
-    )  # fmt: skip
+        ended = {BuildRequest.refusal: _as_json(refused)}
+    await BuildRequest.update(ended | {BuildRequest.ended_at: clock.now()}).where(this)
 
 
 @contextlib.asynccontextmanager
-async def _telling(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], None]]:
-    """Keep the latest word of a build, which may come from another thread, in the request's row: the first at once."""
-    said = ("", 0.0)
+async def _saved_progress(request: uuid.UUID) -> AsyncIterator[Callable[[str, float], None]]:
+    """Save the latest progress of a build, which may come from another thread, in the request's row: the first at once."""
+    latest = ("", 0.0)
     loop, news = asyncio.get_running_loop(), asyncio.Event()
 
     def report(step: str, share: float) -> None:
-        nonlocal said
-        said = (step, share)
+        nonlocal latest
+        latest = (step, share)
         loop.call_soon_threadsafe(news.set)
 
-    async def tell() -> None:
+    async def save() -> None:
         while await news.wait():
             news.clear()
-            step, share = said
-            await execute(
-                "UPDATE build_request SET step = $2, share_micro = $3 WHERE id = $1",
-                request, step, round(share * 1_000_000),
-            )  # fmt: skip
-            await asyncio.sleep(TOLD_EVERY_SECONDS)
+            step, share = latest
+            share_micro = round(share * 1_000_000)
+            await BuildRequest.update({BuildRequest.step: step, BuildRequest.share_micro: share_micro}).where(
+                BuildRequest.id == request
+            )
+            await asyncio.sleep(SAVED_EVERY_SECONDS)
 
-    telling = asyncio.create_task(tell())
+    saving = asyncio.create_task(save())
     try:
         yield report
     finally:
-        telling.cancel()
+        saving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await telling
+            await saving
 
 
-async def list_requests(dataset: str) -> list[asyncpg.Record]:
+async def list_requests(dataset: str) -> list[RequestRow]:
     """Return a dataset's requests that are open, or that ended in the last week without a release; latest first."""
-    return await fetch(
-        """SELECT * FROM build_request WHERE dataset = $1 AND (ended_at IS NULL OR (release IS NULL AND ended_at > $2))
-           ORDER BY asked_at DESC LIMIT 20""",
-        dataset, clock.now() - dt.timedelta(days=7),
-    )  # fmt: skip
+    is_recent = BuildRequest.release.is_null() & (BuildRequest.ended_at > clock.now() - SHOWN_FOR)
+    shown = select(RequestRow, BuildRequest).where(
+        BuildRequest.dataset == dataset, BuildRequest.ended_at.is_null() | is_recent
+    )
+    return await fetch_rows(RequestRow, shown.order_by(BuildRequest.asked_at, ascending=False).limit(MOST_SHOWN))

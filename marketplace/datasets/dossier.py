@@ -16,10 +16,9 @@ from marketplace.privacy.specification import METHOD
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    import asyncpg
-
+    from marketplace.datasets.queries import ReleaseRow
     from marketplace.privacy.specification import Specification
 
 VERSION: Final = 1
@@ -59,22 +58,21 @@ SENTENCES: Final = {
 
 
 def document(
-    specification: Specification, release: Mapping[str, Any] | asyncpg.Record, found: Sequence[gate.Finding],
-    at: dt.datetime,
-) -> bytes:  # fmt: skip
-    """Return the canonical bytes of what the gate found of a release (its row) at an instant."""
+    specification: Specification, release: ReleaseRow, found: Sequence[gate.Finding], at: dt.datetime
+) -> bytes:
+    """Return the canonical bytes of what the gate found of a release at an instant."""
     s = specification
     why = gate.reasons(found)
     return rfc8785.dumps(
         {
             "kind": "release dossier",
             "version": VERSION,
-            "release": str(release["id"]),
+            "release": str(release.id),
             "dataset": s.dataset,
             "period": [s.period_from.isoformat(), s.period_to.isoformat()],
             "revision": s.revision,
             "specification": s.digest,
-            "cells_sha256": release["cells_sha256"],
+            "cells_sha256": release.cells_sha256,
             "assessed_at": at.isoformat(),
             "promise": {
                 "unit": f"one subscriber in one {s.unit}",
@@ -84,7 +82,7 @@ def document(
                 "delta_exponent": s.delta_exponent,
                 "rho_nano": s.unit_rho_nano,
                 "divided_percent": {part: s.percent_of(part) for part in s.parts},
-                "drawn_by": SAMPLERS[release["sampler"]],
+                "drawn_by": SAMPLERS[release.sampler],
             },
             "criteria": {
                 criterion: {
@@ -105,11 +103,11 @@ def signed(document_: bytes, signing_key: str) -> bytes:
 
 
 def is_ours(document_: bytes, signature: bytes, signing_key: str) -> bool:
-    """Tell whether a dossier bears the signature of the hex key's holder."""
+    """Return whether a dossier bears the signature of the hex key's holder."""
     return verify(document_, signature, public_key(signing_key))
 
 
 def read(document_: bytes) -> dict[str, Any]:
     """Return what a dossier says."""
-    said: dict[str, Any] = json.loads(document_)
-    return said
+    stated: dict[str, Any] = json.loads(document_)
+    return stated

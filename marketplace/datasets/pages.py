@@ -18,8 +18,9 @@ from msgspec import Struct
 from marketplace.consent.queries import list_purposes
 from marketplace.consent.rules import public_key
 from marketplace.datasets import actions, build_requests, dossier, publishing, queries, rules, zone_pages
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.zone_input import names, read_area
-from marketplace.datasets.zone_tables import get_geography, list_zone_tables, outlines
+from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
@@ -31,8 +32,7 @@ from marketplace.web.pages import again, localised, page, see
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import asyncpg
-
+    from marketplace.datasets.queries import CoverageRow
     from marketplace.privacy.geography import Geography
 
 MICRO = 1_000_000
@@ -111,7 +111,7 @@ async def list_datasets(number: Page = 1) -> Template:
     return page(
         "datasets/datasets.html",
         datasets=await queries.list_datasets(number),
-        years=await queries.subscriber_years(),
+        years=await queries.list_subscriber_years(),
     )
 
 
@@ -125,21 +125,41 @@ async def define_form() -> Template:
 async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
     """Define a dataset; the same one again changes nothing."""
     try:
-        geography = await get_geography(data.zone_table)
-        code = await actions.define(
-            data.code.strip(), purpose=data.purpose, title_fr=data.title_fr.strip(), title_en=data.title_en.strip(),
-            description_fr=data.description_fr.strip(), description_en=data.description_en.strip(),
-            area=data.area.strip(), zones=_area(data.zones, data.h3_resolution, geography), zone_table=data.zone_table or None,
-            age_bands=_words(data.age_bands), h3_resolution=data.h3_resolution, grain=data.grain, unit=data.unit,
-            mechanism=data.mechanism, delta_exponent=data.delta_exponent, max_cells=data.max_cells,
-            max_events=data.max_events, epsilon_micro=_micro(data.epsilon), budget_micro=_micro(data.budget),
-            half_life_days=data.half_life_days, max_zones=data.max_zones, parent_resolution=data.parent_resolution,
-            product=data.product, edition_multiples=[_whole(word) for word in _words(data.editions)],
-        )  # fmt: skip
+        code = await actions.define(_terms(data, await get_geography(data.zone_table)))
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
         return again("datasets/define.html", refusal, form=form, **await _choices())
     return see(f"/steward/datasets/{code}")
+
+
+def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
+    """Return the terms that a form states; refuse what cannot be read."""
+    return DatasetTerms(
+        code=data.code.strip(),
+        purpose=data.purpose,
+        title_fr=data.title_fr.strip(),
+        title_en=data.title_en.strip(),
+        description_fr=data.description_fr.strip(),
+        description_en=data.description_en.strip(),
+        area=data.area.strip(),
+        zones=_area(data.zones, data.h3_resolution, geography),
+        age_bands=_words(data.age_bands),
+        h3_resolution=data.h3_resolution,
+        grain=data.grain,
+        max_cells=data.max_cells,
+        max_events=data.max_events,
+        epsilon_micro=_micro(data.epsilon),
+        budget_micro=_micro(data.budget),
+        half_life_days=data.half_life_days,
+        unit=data.unit,
+        mechanism=data.mechanism,
+        delta_exponent=data.delta_exponent,
+        max_zones=data.max_zones,
+        parent_resolution=data.parent_resolution,
+        edition_multiples=[_whole(word) for word in _words(data.editions)],
+        product=data.product,
+        zone_table=data.zone_table or None,
+    )
 
 
 @get("/steward/datasets/{code:str}", guards=[reader])
@@ -152,12 +172,18 @@ async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
 async def ask_for_build(
     code: FromPath[str], data: Annotated[BuildForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect | Template:
-    """Ask for a release; a job builds it and the dataset's page tells how far it is."""
+    """Ask for a release; a job builds it and the dataset's page shows how far it is."""
     try:
         await build_requests.ask_for_build(
-            code, _day(data.first_day), _day(data.last_day) + dt.timedelta(days=1), request_id=data.form_id,
-            by=request.user.name, note_fr=data.note_fr, note_en=data.note_en, publish=data.publish == "yes",
-        )  # fmt: skip
+            code,
+            _day(data.first_day),
+            _day(data.last_day) + dt.timedelta(days=1),
+            request_id=data.form_id,
+            by=request.user.name,
+            note_fr=data.note_fr,
+            note_en=data.note_en,
+            publish=data.publish == "yes",
+        )
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
         return again("datasets/dataset.html", refusal, form=form, **await _shown(code, 1))
@@ -184,8 +210,8 @@ async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
     """Give the signed dossier with the key it is checked with."""
     row = await queries.get_dossier(release)
     signed = {
-        "document": bytes(row["document"]).decode(),
-        "signature": bytes(row["signature"]).hex(),
+        "document": row.document.decode(),
+        "signature": row.signature.hex(),
         "public_key": public_key(settings().signing_key).hex(),
         "algorithm": "Ed25519 over the UTF-8 bytes of document",
     }
@@ -195,8 +221,10 @@ async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
 
 @post("/steward/releases/{release:uuid}/publish", guards=[steward])
 async def publish(
-    release: FromPath[uuid.UUID], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
-) -> Redirect:  # fmt: skip
+    release: FromPath[uuid.UUID],
+    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect:
     """Publish what the gate let pass."""
     del data
     await publishing.publish(release, by=request.user.name)
@@ -205,9 +233,10 @@ async def publish(
 
 @post("/steward/releases/{release:uuid}/revoke", guards=[steward])
 async def revoke(
-    release: FromPath[uuid.UUID], data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    release: FromPath[uuid.UUID],
+    data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
     request: Asked,
-) -> Redirect | Template:  # fmt: skip
+) -> Redirect | Template:
     """Call a published release back, for a reason its holders read."""
     try:
         await publishing.revoke(release, reason_fr=data.reason_fr, reason_en=data.reason_en, by=request.user.name)
@@ -219,7 +248,7 @@ async def revoke(
 
 async def _choices() -> dict[str, Any]:
     choices = [(row["code"], localised(dict(row), "title")) for row in await list_purposes()]
-    tables = [(row["code"], row["code"]) for row in await list_zone_tables()]
+    tables = [(row.code, row.code) for row in await list_zone_tables()]
     return {"purpose_choices": choices, "table_choices": [("", gettext("H3 cells")), *tables]}
 
 
@@ -230,15 +259,16 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
         "dataset": dataset,
         "zones": len(await queries.key_zones(code)),
         "releases": await queries.list_releases(code, number),
-        "requests": [dict(row) | {"why": _sentence(row["refusal"])} for row in asked],
-        "is_building": any(row["ended_at"] is None for row in asked),
+        "requests": asked,
+        "why": {row.id: _sentence(row.refusal) for row in asked},
+        "is_building": any(row.ended_at is None for row in asked),
         "cadences": rules.CADENCES,
     }
 
 
 async def _release(release: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_release(release)
-    dataset = await queries.get_dataset(row["dataset"])
+    dataset = await queries.get_dataset(row.dataset)
     coverage = await queries.list_coverage(release)
     try:
         found = await queries.get_dossier(release)
@@ -248,21 +278,20 @@ async def _release(release: uuid.UUID) -> dict[str, Any]:
         "release": row,
         "dataset": dataset,
         "words": dossier.SENTENCES,
-        "dossier": dossier.read(bytes(found["document"])) if found else None,
-        "is_ours": found is not None
-        and dossier.is_ours(bytes(found["document"]), bytes(found["signature"]), settings().signing_key),
+        "dossier": dossier.read(found.document) if found else None,
+        "is_ours": found is not None and dossier.is_ours(found.document, found.signature, settings().signing_key),
         "coverage": coverage,
-        **await _percent_by_zone(dataset["zone_table"], coverage),
+        **await _percent_by_zone(dataset.zone_table, coverage),
         "editions": await queries.list_editions(release),
         "notices": await queries.list_notices(release),
-        "revocation": await publishing.find_revocation(release),
+        "revocation": await queries.find_revocation(release),
     }
 
 
-async def _percent_by_zone(zone_table: str | None, coverage: Sequence[asyncpg.Record]) -> dict[str, Any]:
+async def _percent_by_zone(zone_table: str | None, coverage: Sequence[CoverageRow]) -> dict[str, Any]:
     """Return the share who consent, in percent, by area, with the areas' names and outlines; nothing where none is drawn."""
-    told = [row for row in coverage if row["kind"] == "area"]
-    shares = {row["name"]: 100 * row["consenting"] / row["population"] if row["population"] else None for row in told}
+    areas = [row for row in coverage if row.kind == "area"]
+    shares = {row.name: 100 * row.consenting / row.population if row.population else None for row in areas}
     geography = await get_geography(zone_table)
     drawn = await asyncio.to_thread(outlines, geography, tuple(shares))
     called = geography.names if isinstance(geography, OwnZones) else None
@@ -279,11 +308,11 @@ def _area(text: str, level: int, geography: Geography) -> list[str]:
 
 
 def _sentence(refusal: str | None) -> str:
-    """Return a kept refusal in the reader's language."""
+    """Return a request's refusal in the reader's language."""
     if refusal is None:
         return ""
-    said: Mapping[str, Any] = json.loads(refusal)
-    return gettext(said["sentence"]).format(**said["fields"])
+    stated: Mapping[str, Any] = json.loads(refusal)
+    return gettext(stated["sentence"]).format(**stated["fields"])
 
 
 def _micro(text: str) -> int:
@@ -315,6 +344,15 @@ def _day(text: str) -> dt.datetime:
 
 
 ROUTES = [
-    list_datasets, define_form, define, show_dataset, ask_for_build, set_cadence, show_release, download_dossier, publish,
-    revoke, *zone_pages.ROUTES,
-]  # fmt: skip
+    list_datasets,
+    define_form,
+    define,
+    show_dataset,
+    ask_for_build,
+    set_cadence,
+    show_release,
+    download_dossier,
+    publish,
+    revoke,
+    *zone_pages.ROUTES,
+]

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, object_store
-from marketplace.database import execute, fetch, fetch_one, transaction
+from marketplace.database import transaction
 from marketplace.datasets import dossier, queries
+from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import exclusive
 from marketplace.privacy import editions, finishing, gate, noise
@@ -28,97 +29,99 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     import uuid
 
-    import asyncpg
     import pyarrow as pa
+    from piccolo.columns import Column
 
+    from marketplace.datasets.queries import ReleaseRow
     from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
 
 
-async def assess(specification: Specification, row: asyncpg.Record, report: ReportProgress) -> None:
+async def assess(specification: Specification, row: ReleaseRow, report: ReportProgress) -> None:
     """Put a noised release (its row) before the gate; write its signed dossier, and `assessed` or `blocked`."""
     async with exclusive("assess", on_wait=lambda: report(WAITING, 0.95)):
         await _assess(specification, row, report)
 
 
-async def _assess(specification: Specification, row: asyncpg.Record, report: ReportProgress) -> None:
+async def _assess(specification: Specification, row: ReleaseRow, report: ReportProgress) -> None:
     report("assessing the release", 0.95)
-    release = row["id"]
-    cells = _table(await _kept(row))
+    release = row.id
+    cells = _table(await _private_cells(row))
     weights = _table(await object_store.get(object_store.private_key(release, "manifest.parquet")))["weight"].to_numpy()
-    candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await _charged(release))
-    held = await _held(specification, release)
-    found = await asyncio.to_thread(gate.findings, candidate, held, settings().subscriber_year_epsilon_micro)
-    now = max(clock.now(), row["started_at"])
+    candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await queries.get_charges(release))
+    prior = await _list_prior(specification, release)
+    found = await asyncio.to_thread(gate.findings, candidate, prior, settings().subscriber_year_epsilon_micro)
+    now = max(clock.now(), row.started_at)
     document = dossier.document(specification, row, found, now)
     why = gate.reasons(found)
     report("recording the dossier", 0.96)
     async with transaction():
-        changed = await execute(
-            "UPDATE release SET state = $2, refusal = $3 WHERE id = $1 AND state = 'noised'",
-            release, "blocked" if why else "assessed", " ".join(why) or None,
-        )  # fmt: skip
-        if changed:
-            await execute(
-                """INSERT INTO dossier (release, document, signature, passed, reasons, assessed_at)
-                   VALUES ($1, $2, $3, $4, $5, $6)""",
-                release, document, dossier.signed(document, settings().signing_key), not why, why, now,
-            )  # fmt: skip
+        outcome: dict[Column | str, Any] = {
+            Release.state: "blocked" if why else "assessed",
+            Release.refusal: " ".join(why) or None,
+        }
+        is_noised = (Release.id == release) & (Release.state == "noised")
+        if await Release.update(outcome).where(is_noised).returning(Release.id):
+            signature = dossier.signed(document, settings().signing_key)
+            await Dossier.insert(
+                Dossier(
+                    release=release,
+                    document=document,
+                    signature=signature,
+                    passed=not why,
+                    reasons=why,
+                    assessed_at=now,
+                )
+            )
 
 
 async def publish(release: uuid.UUID, *, by: str, progress: ReportProgress | None = None) -> None:
     """Publish an assessed release; one that is sealed already stays as it is. Refuses what the gate did not let pass."""
     report = progress or no_progress
     row = await queries.get_release(release)
-    async with exclusive(f"build {row['specification']}", on_wait=lambda: report(WAITING, 0.0)):
+    async with exclusive(f"build {row.specification}", on_wait=lambda: report(WAITING, 0.0)):
         row = await queries.get_release(release)
-        if row["state"] == "sealed":
+        if row.state == "sealed":
             return
-        if row["state"] == "blocked":
-            raise Conflict("The release gate blocked this release: {reasons}", reasons=row["refusal"])
-        if row["state"] != "assessed":
+        if row.state == "blocked":
+            raise Conflict("The release gate blocked this release: {reasons}", reasons=row.refusal)
+        if row.state != "assessed":
             raise Conflict("This release is not ready to be published.")
         await seal(row, by=by, report=report)
 
 
-async def seal(row: asyncpg.Record, *, by: str, report: ReportProgress) -> None:
+async def seal(row: ReleaseRow, *, by: str, report: ReportProgress) -> None:
     """Publish the kept cells, byte for byte, and the editions made of them, and close the release for ever."""
-    release = row["id"]
+    release = row.id
     report("sealing", 0.97)
-    data = await _kept(row)
-    dataset = await queries.get_dataset(row["dataset"])
-    specification = await queries.get_specification(
-        dataset, row["period_from"], row["period_to"], revision=row["revision"]
-    )
-    if specification.digest != row["specification"]:
+    data = await _private_cells(row)
+    dataset = await queries.get_dataset(row.dataset)
+    specification = await queries.get_specification(dataset, row.period_from, row.period_to, revision=row.revision)
+    if specification.digest != row.specification:
         raise Conflict(
             "This release was made by another method than today's: build the period's next revision instead."
         )
-    levels = []
+    made = []
     base = specification.law("people").half_width(_outside(specification, _table(data)))
-    scaled = max(1.0, row["error_people"] / max(base, 1))
+    scaled = max(1.0, row.error_people / max(base, 1))
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
-    for level, multiple in enumerate(dataset["edition_multiples"], 1):
+    for level, multiple in enumerate(dataset.edition_multiples, 1):
         report("making editions", 0.975)
         finer, finer_laws, figures = await asyncio.to_thread(
             _coarser, specification, finer, finer_laws, multiple, scaled
         )
         await object_store.put(object_store.edition_key(release, level), finer)
-        levels.append((level, multiple, figures))
+        made.append(Edition(release=release, level=level, variance_multiple=multiple, **figures))
     await object_store.put(object_store.cells_key(release), data)
     report("recording the seal", 0.98)
     async with transaction():
-        changed = await execute(
-            "UPDATE release SET state = 'sealed', sealed_at = $2, sealed_by = $3 WHERE id = $1 AND state = 'assessed'",
-            release, max(clock.now(), row["started_at"]), by,
-        )  # fmt: skip
-        for level, multiple, figures in levels if changed else ():
-            await execute(
-                f"""INSERT INTO edition (id, release, level, variance_multiple, {', '.join(figures)})
-                    VALUES (gen_random_uuid(), $1, $2, $3,
-                            {', '.join(f'${number}' for number in range(4, len(figures) + 4))})""",
-                release, level, multiple, *figures.values(),
-            )  # fmt: skip
+        now = max(clock.now(), row.started_at)
+        sealed: dict[Column | str, Any] = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
+        is_assessed = (Release.id == release) & (Release.state == "assessed")
+        if not await Release.update(sealed).where(is_assessed).returning(Release.id):
+            return
+        if made:
+            await Edition.insert(*made)
 
 
 async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str) -> None:
@@ -126,13 +129,16 @@ async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str)
     if not reason_fr.strip() or not reason_en.strip():
         raise Invalid("A revocation says why, in both languages.")
     row = await queries.get_release(release)
-    if row["state"] != "sealed":
+    if row.state != "sealed":
         raise Conflict("Only a sealed release can be revoked.")
-    await execute(
-        """INSERT INTO revocation (release, reason_fr, reason_en, revoked_by, revoked_at)
-           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (release) DO NOTHING""",
-        release, reason_fr.strip(), reason_en.strip(), by, clock.now(),
-    )  # fmt: skip
+    revocation = Revocation(
+        release=release,
+        reason_fr=reason_fr.strip(),
+        reason_en=reason_en.strip(),
+        revoked_by=by,
+        revoked_at=clock.now(),
+    )
+    await Revocation.insert(revocation).on_conflict(action="DO NOTHING", target=Revocation.release)
 
 
 def _coarser(
@@ -150,11 +156,14 @@ def _coarser(
     table = editions.coarsen(_table(finer), people, events, s.threshold, key)
     data = _parquet(table)
     most = scaled * wanted[0].half_width(_outside(s, table))
-    return data, wanted, {
-        "noise_variance_micro": round(people.variance * noise.MICRO), "threshold": s.threshold,
-        "row_count": len(table), "error_people": math.ceil(most) + 1,
+    figures = {
+        "noise_variance_micro": round(people.variance * noise.MICRO),
+        "threshold": s.threshold,
+        "row_count": len(table),
+        "error_people": math.ceil(most) + 1,
         "cells_sha256": hashlib.sha256(data).hexdigest(),
-    }  # fmt: skip
+    }
+    return data, wanted, figures
 
 
 def _outside(specification: Specification, cells: pa.Table) -> float:
@@ -168,40 +177,29 @@ def _outside(specification: Specification, cells: pa.Table) -> float:
     return finishing.outside(specification, len(cells) - rolled, rolled)
 
 
-async def _kept(row: asyncpg.Record) -> bytes:
+async def _private_cells(row: ReleaseRow) -> bytes:
     """Return the kept cells, which must be the ones recorded."""
-    data = await object_store.get(object_store.private_key(row["id"], "cells.parquet"))
-    if hashlib.sha256(data).hexdigest() != row["cells_sha256"]:
+    data = await object_store.get(object_store.private_key(row.id, "cells.parquet"))
+    if hashlib.sha256(data).hexdigest() != row.cells_sha256:
         raise Conflict(
             "The kept cells of release {release} are not the ones recorded; restore the object store.",
-            release=row["id"],
+            release=row.id,
         )
     return data
 
 
-async def _held(specification: Specification, release: uuid.UUID) -> list[gate.Held]:
-    """Return every release whose period overlaps with this one's and that is published, or may be whenever a person says so.
-
-    Revoked ones too: a copy is a copy.
-    """
-    rows = await fetch(
-        """SELECT * FROM release WHERE state IN ('assessed', 'sealed') AND period_from < $2 AND period_to > $1 AND id <> $3
-           ORDER BY period_from, id""",
-        specification.period_from, specification.period_to, release,
-    )  # fmt: skip
-    held = []
-    for row in rows:
-        dataset = await queries.get_dataset(row["dataset"])
-        other = await queries.get_specification(dataset, row["period_from"], row["period_to"], revision=row["revision"])
-        is_public = row["state"] == "sealed"
-        cells = _table(await (object_store.get(object_store.cells_key(row["id"])) if is_public else _kept(row)))
-        held.append(gate.Held(str(row["id"]), other, cells, await _charged(row["id"])))
-    return held
-
-
-async def _charged(release: uuid.UUID) -> dict[int, int]:
-    rows = await fetch("SELECT year, rho_nano FROM privacy_spend WHERE release = $1", release)
-    return {row["year"]: row["rho_nano"] for row in rows}
+async def _list_prior(specification: Specification, release: uuid.UUID) -> list[gate.PriorRelease]:
+    """Return every other release that overlaps with this one and is published, or may be at any time."""
+    prior = []
+    for row in await queries.list_overlapping(specification.period_from, specification.period_to):
+        if row.id == release:
+            continue
+        dataset = await queries.get_dataset(row.dataset)
+        other = await queries.get_specification(dataset, row.period_from, row.period_to, revision=row.revision)
+        is_public = row.state == "sealed"
+        cells = _table(await (object_store.get(object_store.cells_key(row.id)) if is_public else _private_cells(row)))
+        prior.append(gate.PriorRelease(str(row.id), other, cells, await queries.get_charges(row.id)))
+    return prior
 
 
 def _table(data: bytes) -> pa.Table:
@@ -218,8 +216,3 @@ def _parquet(table: pa.Table) -> bytes:
         path = Path(folder) / "edition.parquet"
         pq.write_table(table, path, compression="zstd")
         return path.read_bytes()
-
-
-async def find_revocation(release: uuid.UUID) -> asyncpg.Record | None:
-    """Return why and when a release was revoked, or None."""
-    return await fetch_one("SELECT * FROM revocation WHERE release = $1", release)

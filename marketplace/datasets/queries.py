@@ -3,29 +3,178 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from msgspec import Struct
+from piccolo.query.functions import Max
 
 from marketplace import object_store
-from marketplace.database import fetch, fetch_one
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.datasets.rules import DatasetTerms, specify
+from marketplace.datasets.tables import (
+    Coverage,
+    Dataset,
+    Dossier,
+    Edition,
+    PrivacySpend,
+    PrivacyYear,
+    Release,
+    Revocation,
+)
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy import key_set
-from marketplace.privacy.specification import Specification, specify
+from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
-    import datetime as dt
-    import uuid
     from collections.abc import Sequence
 
-    import asyncpg
     import pyarrow as pa
     import pyarrow.parquet as pq
     from numpy.typing import NDArray
+
+    from marketplace.privacy.specification import Specification
+
+SQL: Final = load_statements(__package__)
+YEARS_SHOWN: Final = 5
+
+
+class DatasetRow(DatasetTerms, frozen=True):
+    """A dataset: its terms, what its releases spent of its budget, and how often it is built by itself."""
+
+    spent_micro: int = 0
+    cadence: str = ""
+
+
+class DatasetListing(Struct, frozen=True):
+    """A dataset in the steward's list: its purpose's titles, how many releases are sealed and refused, the latest end."""
+
+    code: str
+    title_fr: str
+    title_en: str
+    grain: str
+    epsilon_micro: int
+    budget_micro: int
+    spent_micro: int
+    purpose_fr: str
+    purpose_en: str
+    sealed: int
+    refused: int
+    latest: dt.datetime | None
+
+
+class ReleaseRow(Struct, frozen=True):
+    """A release in any state; each field is the column of `release`."""
+
+    id: uuid.UUID
+    dataset: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    specification: str
+    state: str
+    revision: int
+    note_fr: str
+    note_en: str
+    schema_version: int
+    started_at: dt.datetime
+    sealed_at: dt.datetime | None
+    sealed_by: str
+    epsilon_micro: int
+    delta_exponent: int
+    rho_nano: int
+    sampler: str
+    threshold: int
+    noise_variance_micro: int
+    mean_error_micro: int
+    error_people: int
+    error_events: int
+    total_error_micro: int
+    r_indicator_micro: int | None
+    key_count: int
+    row_count: int
+    suppressed_micro: int
+    consenting: int
+    population: int
+    median_cell_people: int
+    median_cell_population: int
+    latest_event_at: dt.datetime | None
+    contributors: int
+    total_weight: int
+    cells_sha256: str
+    manifest_sha256: str
+    refusal: str | None
+
+
+class NoticeRow(Struct, frozen=True):
+    """A notice under which consents of a release were given."""
+
+    id: uuid.UUID
+    purpose: str
+    version: int
+    text_fr: str
+    text_en: str
+
+
+class DossierRow(Struct, frozen=True):
+    """A release's dossier: canonical JSON, its Ed25519 signature, and why it did not pass, a sentence each."""
+
+    document: bytes
+    signature: bytes
+    passed: bool
+    reasons: list[str]
+    assessed_at: dt.datetime
+
+
+class CoverageRow(Struct, frozen=True):
+    """How many subscribers of an area or age band consented, as published."""
+
+    kind: str
+    name: str
+    population: int
+    consenting: int
+
+
+class EditionRow(Struct, frozen=True):
+    """A coarser accuracy level of a release; each field is the column of `edition`."""
+
+    level: int
+    variance_multiple: int
+    noise_variance_micro: int
+    threshold: int
+    row_count: int
+    error_people: int
+    cells_sha256: str
+
+
+class YearRow(Struct, frozen=True):
+    """What all datasets together cost one subscriber in a calendar year: millionths of epsilon."""
+
+    year: int
+    spent_micro: int
+    budget_micro: int
+
+
+class Charge(Struct, frozen=True):
+    """What one release costs one subscriber of a year, in nano-rho."""
+
+    year: int
+    rho_nano: int
+
+
+class RevocationRow(Struct, frozen=True):
+    """Why and when a release was called back, and by which member of staff."""
+
+    release: uuid.UUID
+    reason_fr: str
+    reason_en: str
+    revoked_by: str
+    revoked_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,110 +195,133 @@ class Contribution:
     weight: int
 
 
-async def get_dataset(code: str) -> asyncpg.Record:
-    """Return a dataset's row."""
-    row = await fetch_one("SELECT * FROM dataset WHERE code = $1", code)
+async def get_dataset(code: str) -> DatasetRow:
+    """Return a dataset."""
+    row = await fetch_row(DatasetRow, select(DatasetRow, Dataset).where(Dataset.code == code))
     if row is None:
         raise NotFound("There is no dataset {dataset}.", dataset=code)
     return row
 
 
-async def list_datasets(page: int = 1) -> Paged[Any]:
-    """Return one page of datasets with their purpose, how many releases are sealed and refused, and the latest end."""
-    rows = await fetch(
-        """SELECT dataset.*, purpose.title_fr AS purpose_fr, purpose.title_en AS purpose_en,
-                  count(release.id) FILTER (WHERE release.state = 'sealed') AS sealed,
-                  count(release.id) FILTER (WHERE release.state = 'refused') AS refused,
-                  max(release.period_to) FILTER (WHERE release.state = 'sealed') AS latest
-           FROM dataset JOIN purpose ON purpose.code = dataset.purpose
-           LEFT JOIN release ON release.dataset = dataset.code
-           GROUP BY dataset.code, purpose.code ORDER BY dataset.code LIMIT $1 OFFSET $2""",
-        PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged([dict(row) for row in rows], page)
+async def list_datasets(page: int = 1) -> Paged[DatasetListing]:
+    """Return one page of datasets by code."""
+    return paged(await fetch_rows(DatasetListing, SQL["list_datasets"], PAGE_SIZE + 1, offset(page)), page)
 
 
-async def get_release(release: uuid.UUID) -> asyncpg.Record:
-    """Return a release's row, whatever its state."""
-    row = await fetch_one("SELECT * FROM release WHERE id = $1", release)
+async def get_release(release: uuid.UUID) -> ReleaseRow:
+    """Return a release in any state."""
+    row = await fetch_row(ReleaseRow, select(ReleaseRow, Release).where(Release.id == release))
     if row is None:
         raise NotFound("There is no such release.")
     return row
 
 
-async def list_releases(dataset: str, page: int = 1) -> Paged[Any]:
+async def find_build(specification: Specification) -> ReleaseRow | None:
+    """Return the release that was built as `specification` says, in any state, or None."""
+    of_period = (Release.period_from == specification.period_from) & (Release.period_to == specification.period_to)
+    mine = (Release.dataset == specification.dataset) & (Release.specification == specification.digest)
+    return await fetch_row(ReleaseRow, select(ReleaseRow, Release).where(mine, of_period))
+
+
+async def get_last_revision(specification: Specification, *, counted_only: bool = False) -> int:
+    """Return the number of the last revision of a specification's dataset and period, 0 before the first.
+
+    counted_only: whether a revision whose build was interrupted before its cells were saved is left out.
+    """
+    of_period = (Release.period_from == specification.period_from) & (Release.period_to == specification.period_to)
+    last = Release.select(Max(Release.revision)).where(Release.dataset == specification.dataset, of_period)
+    if counted_only:
+        last = last.where(Release.state != "spent")
+    return await fetch_scalar(int, last) or 0
+
+
+async def get_charges(release: uuid.UUID) -> dict[int, int]:
+    """Return what a release was charged to each year of its subscribers, in nano-rho."""
+    rows = await fetch_rows(Charge, select(Charge, PrivacySpend).where(PrivacySpend.release == release))
+    return {row.year: row.rho_nano for row in rows}
+
+
+async def list_releases(dataset: str, page: int = 1) -> Paged[ReleaseRow]:
     """Return one page of a dataset's releases in every state, the latest period first."""
-    rows = await fetch(
-        "SELECT * FROM release WHERE dataset = $1 ORDER BY period_to DESC, started_at DESC LIMIT $2 OFFSET $3",
-        dataset, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged([dict(row) for row in rows], page)
+    query = select(ReleaseRow, Release).where(Release.dataset == dataset)
+    query = query.order_by(Release.period_to, Release.started_at, ascending=False)
+    return paged(await fetch_rows(ReleaseRow, query.limit(PAGE_SIZE + 1).offset(offset(page))), page)
 
 
-async def latest_release(dataset: str) -> asyncpg.Record | None:
+async def list_overlapping(period_from: dt.datetime, period_to: dt.datetime) -> list[ReleaseRow]:
+    """Return every release that is published, or may be at any time, and overlaps with the half-open period, by its start.
+
+    Revoked ones too: a copy is a copy.
+    """
+    may_be_out = Release.state.is_in(["assessed", "sealed"])
+    overlaps = (Release.period_from < period_to) & (Release.period_to > period_from)
+    query = select(ReleaseRow, Release).where(may_be_out, overlaps).order_by(Release.period_from, Release.id)
+    return await fetch_rows(ReleaseRow, query)
+
+
+async def find_latest_release(dataset: str) -> ReleaseRow | None:
     """Return the sealed release of the latest period, or None before the first."""
-    return await fetch_one(
-        "SELECT * FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC, sealed_at DESC LIMIT 1",
-        dataset,
-    )
+    sealed = select(ReleaseRow, Release).where(Release.dataset == dataset, Release.state == "sealed")
+    return await fetch_row(ReleaseRow, sealed.order_by(Release.period_to, Release.sealed_at, ascending=False).limit(1))
 
 
-async def list_notices(release: uuid.UUID) -> list[asyncpg.Record]:
-    """Return the notices under which a release's consents were given: id, version, texts."""
-    return await fetch(
-        """SELECT notice.id, notice.purpose, notice.version, notice.text_fr, notice.text_en
-           FROM release_notice JOIN notice ON notice.id = release_notice.notice
-           WHERE release_notice.release = $1 ORDER BY notice.version""",
-        release,
-    )
+async def list_notices(release: uuid.UUID) -> list[NoticeRow]:
+    """Return the notices under which a release's consents were given, by version."""
+    return await fetch_rows(NoticeRow, SQL["list_notices"], release)
 
 
-async def get_dossier(release: uuid.UUID) -> asyncpg.Record:
-    """Return a release's signed dossier: document, signature, passed, reasons, assessed_at."""
-    row = await fetch_one("SELECT * FROM dossier WHERE release = $1", release)
+async def get_dossier(release: uuid.UUID) -> DossierRow:
+    """Return a release's signed dossier."""
+    row = await fetch_row(DossierRow, select(DossierRow, Dossier).where(Dossier.release == release))
     if row is None:
         raise NotFound("That release was not assessed yet.")
     return row
 
 
-async def list_coverage(release: uuid.UUID) -> list[asyncpg.Record]:
-    """Return how many of each area and age band consented, as published: kind, name, population, consenting."""
-    return await fetch(
-        "SELECT kind, name, population, consenting FROM coverage WHERE release = $1 ORDER BY kind, name", release
-    )
+async def list_coverage(release: uuid.UUID) -> list[CoverageRow]:
+    """Return how many of each area and age band consented, by kind and name."""
+    query = select(CoverageRow, Coverage).where(Coverage.release == release)
+    return await fetch_rows(CoverageRow, query.order_by(Coverage.kind, Coverage.name))
 
 
-async def list_editions(release: uuid.UUID) -> list[asyncpg.Record]:
+async def list_editions(release: uuid.UUID) -> list[EditionRow]:
     """Return a sealed release's coarser editions, the finest first."""
-    return await fetch("SELECT * FROM edition WHERE release = $1 ORDER BY level", release)
+    query = select(EditionRow, Edition).where(Edition.release == release)
+    return await fetch_rows(EditionRow, query.order_by(Edition.level))
 
 
-async def subscriber_years() -> list[asyncpg.Record]:
+async def list_subscriber_years() -> list[YearRow]:
     """Return what all datasets together cost one subscriber, by calendar year, latest first."""
-    return await fetch("SELECT * FROM privacy_year ORDER BY year DESC LIMIT 5")
+    query = select(YearRow, PrivacyYear).order_by(PrivacyYear.year, ascending=False)
+    return await fetch_rows(YearRow, query.limit(YEARS_SHOWN))
 
 
-async def list_revocations(releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, asyncpg.Record]:
-    """Return which of some releases were called back, with the reason in both languages and the instant."""
-    rows = await fetch(
-        "SELECT release, reason_fr, reason_en, revoked_at FROM revocation WHERE release = ANY($1)", list(releases)
-    )
-    return {row["release"]: row for row in rows}
+async def find_revocation(release: uuid.UUID) -> RevocationRow | None:
+    """Return why and when a release was called back, or None."""
+    return (await list_revocations([release])).get(release)
+
+
+async def list_revocations(releases: Sequence[uuid.UUID]) -> dict[uuid.UUID, RevocationRow]:
+    """Return which of some releases were called back, by release."""
+    if not releases:
+        return {}
+    query = select(RevocationRow, Revocation).where(Revocation.release.is_in(list(releases)))
+    return {row.release: row for row in await fetch_rows(RevocationRow, query)}
 
 
 async def key_zones(dataset: str) -> tuple[str, ...]:
     """Return the zones of a dataset's public key set, ascending, published or not."""
-    row = await get_dataset(dataset)
-    geography = await get_geography(row["zone_table"])
-    return await asyncio.to_thread(key_set.key_zones, row["zones"], row["h3_resolution"], geography)
+    terms = await get_dataset(dataset)
+    geography = await get_geography(terms.zone_table)
+    return await asyncio.to_thread(key_set.key_zones, terms.zones, terms.h3_resolution, geography)
 
 
 async def get_specification(
-    dataset: asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
+    terms: DatasetTerms, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1
 ) -> Specification:
-    """Return what a build of `dataset` (its row) over the half-open period is asked for, as `specification.specify` does."""
-    geography = await get_geography(dataset["zone_table"])
-    return specify(dataset, period_from, period_to, revision=revision, geography=geography)
+    """Return what a build under `terms` over the half-open period is asked for, as `rules.specify` does."""
+    geography = await get_geography(terms.zone_table)
+    return specify(terms, period_from, period_to, revision=revision, geography=geography)
 
 
 async def cells(release: uuid.UUID) -> pa.Table:
@@ -219,8 +391,8 @@ def _groups(key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.in
 
 
 async def _get_sealed(release: uuid.UUID) -> None:
-    row = await fetch_one("SELECT state FROM release WHERE id = $1", release)
-    if row is None:
+    state = await fetch_scalar(str, "SELECT state FROM release WHERE id = $1", release)
+    if state is None:
         raise NotFound("There is no such release.")
-    if row["state"] != "sealed":
+    if state != "sealed":
         raise Conflict("That release is not sealed.")

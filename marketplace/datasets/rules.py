@@ -1,4 +1,4 @@
-"""What a dataset may declare, and which period its cadence asks for next; pure."""
+"""What a dataset may declare, what a build of it is asked for, and which period its cadence asks for next; pure."""
 
 from __future__ import annotations
 
@@ -7,49 +7,187 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, field
+
 from marketplace.errors import Invalid
-from marketplace.privacy.specification import MECHANISMS, PRODUCTS, UNITS
+from marketplace.privacy.geography import H3
+from marketplace.privacy.key_set import key_zones
+from marketplace.privacy.specification import (
+    DAY,
+    EPSILON_PERCENT,
+    LARGEST_DENSE_KEY_SET,
+    LARGEST_KEY_SET,
+    MECHANISMS,
+    PRODUCTS,
+    STEPS,
+    UNITS,
+    Specification,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from marketplace.privacy.geography import Geography
 
 CADENCES: Final = ("", "day", "week", "month")
 """How often a dataset's next release is built by itself; empty: when a steward asks."""
-SLUG: Final = r"[a-z0-9][a-z0-9-]{1,62}"
 LARGEST_BOUND: Final = 1_000_000
 FINEST: Final = 15
 """H3's finest resolution, and the lowest level of zones."""
 SMALLEST_DELTA, LARGEST_DELTA = 5, 15
 """Exponents: delta is ten to the minus this."""
 LARGEST_MAX_ZONES: Final = 100
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class DatasetTerms(Struct, frozen=True):
+    """What a dataset declares, each as the column of `dataset` says: what is counted where, for whom, under which promise.
+
+    Once defined it never changes: other terms are another dataset.
+    """
+
+    code: str
+    purpose: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zones: list[str]
+    age_bands: list[str]
+    h3_resolution: int
+    grain: str
+    max_cells: int
+    max_events: int
+    epsilon_micro: int
+    budget_micro: int
+    half_life_days: int
+    unit: str = "release"
+    mechanism: str = "laplace"
+    delta_exponent: int = 0
+    max_zones: int = 0
+    parent_resolution: int = 0
+    edition_multiples: list[int] = field(default_factory=list)
+    product: str = "presence"
+    zone_table: str | None = None
 
 
 def check_code(code: str) -> None:
     """Refuse what cannot be the code of a dataset or a zone table: it is part of an address."""
-    if not re.fullmatch(SLUG, code):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", code):
         raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
 
 
-def check_privacy(
-    *, unit: str, mechanism: str, delta_exponent: int, max_zones: int, parent_resolution: int, h3_resolution: int,
-    edition_multiples: Sequence[int], product: str = "presence", grain: str = "day",
-) -> None:  # fmt: skip
-    """Refuse a promise that makes no sense; see the columns of `dataset`."""
-    if product not in PRODUCTS:
+def check_terms(terms: DatasetTerms, geography: Geography) -> None:
+    """Refuse terms that no release could be made under, or a promise that makes no sense.
+
+    geography: that of the terms' zone table.
+    """
+    check_code(terms.code)
+    if not 0 <= terms.h3_resolution <= FINEST:
+        raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
+    if terms.grain not in STEPS:
+        raise Invalid("The grain must be hour or day.")
+    bands = terms.age_bands
+    if not terms.zones or not bands or len(set(bands)) < len(bands) or not all(bands):
+        raise Invalid("A dataset declares its zones, and its age bands once each.")
+    key_zones(terms.zones, terms.h3_resolution, geography)
+    bounds = (terms.max_cells, terms.max_events, terms.half_life_days)
+    if max(bounds) > LARGEST_BOUND:
+        raise Invalid("Bounds and half-life are a million at most.")
+    if min(*bounds, terms.epsilon_micro) < 1 or terms.epsilon_micro > terms.budget_micro:
+        raise Invalid("Bounds, half-life and epsilon must be positive, and the budget must hold one release at least.")
+    if min(EPSILON_PERCENT.values()) * terms.epsilon_micro < 100:  # noqa: PLR2004 (a hundred percent)
+        raise Invalid("Epsilon is too small to be divided.")
+    _check_promise(terms)
+
+
+def _check_promise(terms: DatasetTerms) -> None:
+    if terms.product not in PRODUCTS:
         raise Invalid("The product must be presence, flows or stays.")
-    if product != "presence" and (max_zones or parent_resolution):
+    if terms.product != "presence" and (terms.max_zones or terms.parent_resolution):
         raise Invalid("Only presence has totals, and thin cells that are added up over a parent.")
-    if product == "stays" and grain != "day":
+    if terms.product == "stays" and terms.grain != "day":
         raise Invalid("Stays are counted by day: a night is of the day it begins on.")
-    if unit not in UNITS or mechanism not in MECHANISMS:
+    if terms.unit not in UNITS or terms.mechanism not in MECHANISMS:
         raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
-    least, most = (SMALLEST_DELTA, LARGEST_DELTA) if mechanism == "gaussian" else (0, 0)
-    if not least <= delta_exponent <= most:
+    least, most = (SMALLEST_DELTA, LARGEST_DELTA) if terms.mechanism == "gaussian" else (0, 0)
+    if not least <= terms.delta_exponent <= most:
         raise Invalid("Delta is ten to the minus 5 to 15 for Gaussian noise, and nothing for Laplace.")
-    if not 0 <= max_zones <= LARGEST_MAX_ZONES or not 0 <= parent_resolution < max(1, h3_resolution):
+    if not 0 <= terms.max_zones <= LARGEST_MAX_ZONES or not 0 <= terms.parent_resolution < max(1, terms.h3_resolution):
         raise Invalid("Totals count between 1 and 100 zones, and parents are coarser than zones.")
-    if any(later <= earlier for earlier, later in pairwise([1, *edition_multiples])):
+    if any(later <= earlier for earlier, later in pairwise([1, *terms.edition_multiples])):
         raise Invalid("Each edition must be coarser than the one before.")
+
+
+def specify(
+    terms: DatasetTerms,
+    period_from: dt.datetime,
+    period_to: dt.datetime,
+    *,
+    revision: int = 1,
+    geography: Geography = H3,
+) -> Specification:
+    """Return what a build under `terms` over the half-open period is asked for; refuse what makes no release.
+
+    geography: that of the terms' zone table.
+
+    Hours and days are UTC's: a day has 24 hours, also where summer time begins or ends.
+    """
+    start, end = _whole_steps(terms, period_from, period_to)
+    if revision < 1:
+        raise Invalid("Revisions are counted from one.")
+    zones = key_zones(terms.zones, terms.h3_resolution, geography)
+    if not zones or not terms.age_bands:
+        raise Invalid("The dataset {dataset} declares no zones or no age bands yet.", dataset=terms.code)
+    specification = Specification(
+        dataset=terms.code,
+        purpose=terms.purpose,
+        zones=zones,
+        age_bands=tuple(terms.age_bands),
+        resolution=terms.h3_resolution,
+        grain=terms.grain,
+        period_from=start,
+        period_to=end,
+        max_cells=terms.max_cells,
+        max_events=terms.max_events,
+        epsilon_micro=terms.epsilon_micro,
+        mechanism=terms.mechanism,
+        delta_exponent=terms.delta_exponent,
+        unit=terms.unit,
+        max_zones=terms.max_zones,
+        parent_resolution=terms.parent_resolution,
+        revision=revision,
+        product=terms.product,
+        geography=geography,
+    )
+    most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
+    if specification.key_count > most:
+        raise Invalid(
+            "That release would have {keys} cells, more than {most}: choose a shorter period or larger zones.",
+            keys=specification.key_count,
+            most=most,
+        )
+    if specification.mechanism == "gaussian" and specification.rho_nano * min(EPSILON_PERCENT.values()) < 100:  # noqa: PLR2004
+        raise Invalid("Epsilon is too small to be divided.")
+    return specification
+
+
+def _whole_steps(
+    terms: DatasetTerms, period_from: dt.datetime, period_to: dt.datetime
+) -> tuple[dt.datetime, dt.datetime]:
+    """Return a period's start and end in UTC; refuse one that is empty or not of whole hours or days."""
+    assert period_from.tzinfo is not None, "instants are aware"
+    assert period_to.tzinfo is not None, "instants are aware"
+    start, end = period_from.astimezone(dt.UTC), period_to.astimezone(dt.UTC)
+    step = STEPS[terms.grain]
+    if start >= end:
+        raise Invalid("The period is empty: it must end after it starts.")
+    if start < EPOCH:
+        raise Invalid("The period must start in 1970 or later.")
+    if (start - EPOCH) % step or (end - EPOCH) % step:
+        raise Invalid("The period must start and end on a whole {grain}, in UTC.", grain=terms.grain)
+    if terms.unit == "day" and ((start - EPOCH) % DAY or (end - EPOCH) % DAY):
+        raise Invalid("The period must start and end on a whole day, in UTC.")
+    return start, end
 
 
 def latest_period(cadence: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:

@@ -11,14 +11,9 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads annotations)
 from litestar.response import Redirect, Template  # noqa: TC002
 
-from marketplace.datasets.zone_tables import (
-    LARGEST_TABLE_BYTES,
-    define_zones,
-    get_geography,
-    get_zone_table,
-    list_zone_tables,
-    outlines,
-)
+from marketplace.datasets.zone_actions import define_zones
+from marketplace.datasets.zone_queries import get_geography, get_zone_table, list_zone_tables, outlines
+from marketplace.datasets.zone_rules import LARGEST_TABLE_BYTES
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff

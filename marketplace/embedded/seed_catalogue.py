@@ -13,7 +13,8 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.datasets import actions as datasets
-from marketplace.datasets.queries import Manifest, manifest
+from marketplace.datasets.queries import Manifest, find_latest_release, manifest
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION
 
 if TYPE_CHECKING:
@@ -120,14 +121,14 @@ async def define_datasets(city: City) -> None:
     shared: dict[str, Any] = {
         "purpose": "presence.statistics",
         "area": NAME,
-        "zones": city.zones,
-        "age_bands": AGE_BANDS,
+        "zones": list(city.zones),
+        "age_bands": list(AGE_BANDS),
         "h3_resolution": RESOLUTION,
         "max_events": 3,
         "epsilon_micro": 2_000_000,
     }
-    await datasets.define(
-        BY_DAY,
+    by_day = DatasetTerms(
+        code=BY_DAY,
         title_fr="Présence par quartier et par jour — Lyon",
         title_en="Presence by district and day — Lyon",
         description_fr=(
@@ -140,8 +141,8 @@ async def define_datasets(city: City) -> None:
         half_life_days=60,
         **shared,
     )
-    await datasets.define(
-        BY_HOUR,
+    by_hour = DatasetTerms(
+        code=BY_HOUR,
         title_fr="Présence par quartier et par heure — Lyon",
         title_en="Presence by district and hour — Lyon",
         description_fr=(
@@ -154,6 +155,8 @@ async def define_datasets(city: City) -> None:
         half_life_days=21,
         **shared,
     )
+    for terms in (by_day, by_hour):
+        await datasets.define(terms)
 
 
 async def build_release(release: DemoRelease, report: ReportProgress) -> None:
@@ -177,13 +180,9 @@ async def list_offers() -> None:
 
 async def get_latest_release(dataset: str) -> uuid.UUID:
     """Return the latest sealed release of a dataset."""
-    release = await fetch_scalar(
-        uuid.UUID,
-        "SELECT id FROM release WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC LIMIT 1",
-        dataset,
-    )
+    release = await find_latest_release(dataset)
     assert release is not None, "releases are sealed before anything is sold"
-    return release
+    return release.id
 
 
 async def list_manifests() -> list[Manifest]:

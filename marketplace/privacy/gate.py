@@ -57,7 +57,7 @@ REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PriorRelease:
     """Another release that a partner may hold: its cells and what it promised."""
 
     release: str
@@ -92,16 +92,16 @@ class Finding:
         return {"criterion": self.criterion, "test": self.test, "passed": self.passed, "figures": self.figures}
 
 
-def findings(candidate: Candidate, held: Sequence[Held], year_budget_micro: int) -> list[Finding]:
-    """Return every test's finding for a candidate, assuming that one partner holds all of `held`."""
+def findings(candidate: Candidate, prior: Sequence[PriorRelease], year_budget_micro: int) -> list[Finding]:
+    """Return every test's finding for a candidate, assuming that one partner holds all of `prior`."""
     s = candidate.specification
     return [
         _threshold(candidate),
         _bounds(candidate),
-        _totals(candidate, held),
-        _differences(candidate, held),
-        _charges(candidate, held),
-        _joint_loss(candidate, held, year_budget_micro),
+        _totals(candidate, prior),
+        _differences(candidate, prior),
+        _charges(candidate, prior),
+        _joint_loss(candidate, prior, year_budget_micro),
         _trajectories(s.law("people"), s.max_cells, s.unit),
         _membership(s),
     ]
@@ -132,7 +132,7 @@ def _bounds(candidate: Candidate) -> Finding:
     return Finding("singling out", "bounds", candidate.largest_weight <= s.max_cells * units, figures)
 
 
-def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
+def _totals(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
     """Subtract published hours from days, finer zones from those that hold them, and published zones from their sums.
 
     Releases over zones of another table, or over H3 where these are the operator's own, lie over the same ground but
@@ -140,7 +140,7 @@ def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
     """
     groups, exposed = 0, 0
     s = candidate.specification
-    sources = [(s, candidate.cells), *((other.specification, other.cells) for other in held)]
+    sources = [(s, candidate.cells), *((other.specification, other.cells) for other in prior)]
     for of_totals, totals in sources:
         for of_parts, parts in sources:
             if s in {of_totals, of_parts} and _adds_up(of_parts, of_totals):
@@ -151,7 +151,7 @@ def _totals(candidate: Candidate, held: Sequence[Held]) -> Finding:
                 )  # fmt: skip
                 groups, exposed = groups + len(withheld), exposed + len(found)
     rolled, lonely = _rolled(candidate)
-    apart = sum(other.specification.geography != s.geography for other in held)
+    apart = sum(other.specification.geography != s.geography for other in prior)
     figures = {"totals_with_parts": groups + rolled, "exposed": exposed + lonely, "over_other_zones": apart}
     return Finding("singling out", "totals less parts", not exposed + lonely, figures)
 
@@ -171,12 +171,12 @@ def _parts(
     step_us = int(of_totals.step.total_seconds() * 1e6)
     times = of_totals.step // of_parts.step
     if of_totals.product == "flows":
-        held_by = {str(name): str(name) for name in totals["zone"].unique().to_pylist()}
+        holder_of = {str(name): str(name) for name in totals["zone"].unique().to_pylist()}
     else:
         wanted = set(of_totals.zones)
-        held_by = {zone: of_parts.geography.above(zone, of_totals.resolution) for zone in of_parts.zones}
-        held_by = {zone: holder for zone, holder in held_by.items() if holder in wanted}
-    zones = Counter(held_by.values())
+        holder_of = {zone: of_parts.geography.above(zone, of_totals.resolution) for zone in of_parts.zones}
+        holder_of = {zone: holder for zone, holder in holder_of.items() if holder in wanted}
+    zones = Counter(holder_of.values())
     whole = {
         holder: zones[holder]
         for holder in zones
@@ -184,7 +184,7 @@ def _parts(
         or zones[holder] == of_parts.geography.count_below(holder, of_parts.resolution)
     }  # fmt: skip
     holders = {name: place for place, name in enumerate(whole)}
-    of_part = {zone: holders[holder] for zone, holder in held_by.items() if holder in whole}
+    of_part = {zone: holders[holder] for zone, holder in holder_of.items() if holder in whole}
     segments = {name: place for place, name in enumerate(of_totals.segments)}
     size = np.array(list(whole.values()), np.int64) * times
     at = totals["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
@@ -237,9 +237,9 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     return len(sums), int((left < 2).sum())  # noqa: PLR2004
 
 
-def _differences(candidate: Candidate, held: Sequence[Held]) -> Finding:
+def _differences(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
     s, compared, shared = candidate.specification, 0, 0
-    for other in held:
+    for other in prior:
         if other.specification.grain != s.grain:
             continue
         both = candidate.cells.join(
@@ -250,11 +250,11 @@ def _differences(candidate: Candidate, held: Sequence[Held]) -> Finding:
             both["people"].to_numpy(), both["people_other"].to_numpy(),
             (s.law("people"), other.specification.law("people")),
         )  # fmt: skip
-    return Finding("linkability", "differences", not shared, {"releases_held": len(held), "cells_compared": compared})
+    return Finding("linkability", "differences", not shared, {"releases_held": len(prior), "cells_compared": compared})
 
 
-def _charges(candidate: Candidate, held: Sequence[Held]) -> Finding:
-    everything: list[Candidate | Held] = [candidate, *held]
+def _charges(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
+    everything: list[Candidate | PriorRelease] = [candidate, *prior]
     missing = sum(
         one.charged.get(year, 0) < units * one.specification.unit_rho_nano
         for one in everything
@@ -265,9 +265,9 @@ def _charges(candidate: Candidate, held: Sequence[Held]) -> Finding:
     return Finding("linkability", "charges", not missing, {"not_charged": missing})
 
 
-def _joint_loss(candidate: Candidate, held: Sequence[Held], year_budget_micro: int) -> Finding:
+def _joint_loss(candidate: Candidate, prior: Sequence[PriorRelease], year_budget_micro: int) -> Finding:
     """Compose everything about the same days: this release and every one whose period overlaps with it."""
-    everything: list[Candidate | Held] = [candidate, *held]
+    everything: list[Candidate | PriorRelease] = [candidate, *prior]
     rho = sum(sum(one.charged.values()) for one in everything)
     gaussian = sum(sum(one.charged.values()) for one in everything if one.specification.mechanism == "gaussian")
     pure = sum(
@@ -278,7 +278,7 @@ def _joint_loss(candidate: Candidate, held: Sequence[Held], year_budget_micro: i
     )
     loss = budget.year_epsilon_micro(rho, gaussian, pure)
     figures = {
-        "releases_held": len(held), "epsilon_micro": loss, "delta_exponent": budget.YEAR_DELTA_EXPONENT,
+        "releases_held": len(prior), "epsilon_micro": loss, "delta_exponent": budget.YEAR_DELTA_EXPONENT,
         "allowed_micro": year_budget_micro,
     }  # fmt: skip
     return Finding("linkability", "joint loss", loss <= year_budget_micro, figures)

@@ -25,16 +25,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rfc8785
 
-from marketplace.errors import Invalid
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
-from marketplace.privacy.key_set import key_zones
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
     from numpy.typing import NDArray
 
     from marketplace.privacy.geography import Geography
@@ -225,50 +220,3 @@ class Specification:
     def threshold(self) -> int:
         """Return the fewest noisy people a published cell has; it grows with the key set."""
         return self.law("people").threshold(self.key_count, EXPECTED_FALSE_CELLS)
-
-
-def specify(
-    dataset: Mapping[str, Any] | asyncpg.Record, period_from: dt.datetime, period_to: dt.datetime, *, revision: int = 1,
-    geography: Geography = H3,
-) -> Specification:  # fmt: skip
-    """Return what a build of `dataset` (its row) over the half-open period is asked for; refuse what makes no release.
-
-    geography: that of the row's zone table.
-
-    Hours and days are UTC's: a day has 24 hours, whatever summer time does.
-    """
-    assert period_from.tzinfo is not None, "instants are aware"
-    assert period_to.tzinfo is not None, "instants are aware"
-    start, end = period_from.astimezone(dt.UTC), period_to.astimezone(dt.UTC)
-    step = STEPS[dataset["grain"]]
-    if start >= end:
-        raise Invalid("The period is empty: it must end after it starts.")
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    if start < epoch:
-        raise Invalid("The period must start in 1970 or later.")
-    if (start - epoch) % step or (end - epoch) % step:
-        raise Invalid("The period must start and end on a whole {grain}, in UTC.", grain=dataset["grain"])
-    if dataset["unit"] == "day" and ((start - epoch) % DAY or (end - epoch) % DAY):
-        raise Invalid("The period must start and end on a whole day, in UTC.")
-    if revision < 1:
-        raise Invalid("Revisions are counted from one.")
-    zones = key_zones(dataset["zones"], dataset["h3_resolution"], geography)
-    if not zones or not dataset["age_bands"]:
-        raise Invalid("The dataset {dataset} declares no zones or no age bands yet.", dataset=dataset["code"])
-    specification = Specification(
-        dataset=dataset["code"], purpose=dataset["purpose"], zones=zones, age_bands=tuple(dataset["age_bands"]),
-        resolution=dataset["h3_resolution"], grain=dataset["grain"], period_from=start, period_to=end,
-        max_cells=dataset["max_cells"], max_events=dataset["max_events"], epsilon_micro=dataset["epsilon_micro"],
-        mechanism=dataset["mechanism"], delta_exponent=dataset["delta_exponent"], unit=dataset["unit"],
-        max_zones=dataset["max_zones"], parent_resolution=dataset["parent_resolution"], revision=revision,
-        product=dataset["product"], geography=geography,
-    )  # fmt: skip
-    most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
-    if specification.key_count > most:
-        raise Invalid(
-            "That release would have {keys} cells, more than {most}: choose a shorter period or larger zones.",
-            keys=specification.key_count, most=most,
-        )  # fmt: skip
-    if specification.mechanism == "gaussian" and specification.rho_nano * min(EPSILON_PERCENT.values()) < 100:  # noqa: PLR2004
-        raise Invalid("Epsilon is too small to be divided.")
-    return specification

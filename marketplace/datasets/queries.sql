@@ -1,0 +1,72 @@
+-- name: list_datasets
+-- Datasets with their purpose's titles, how many of their releases are sealed and refused, and the latest sealed period's
+-- end, by code; $1 rows from row $2 on.
+SELECT
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.grain,
+    dataset.epsilon_micro,
+    dataset.budget_micro,
+    dataset.spent_micro,
+    purpose.title_fr AS purpose_fr,
+    purpose.title_en AS purpose_en,
+    count(release.id) FILTER (WHERE release.state = 'sealed') AS sealed,
+    count(release.id) FILTER (WHERE release.state = 'refused') AS refused,
+    max(release.period_to) FILTER (WHERE release.state = 'sealed') AS latest
+FROM dataset
+JOIN purpose ON purpose.code = dataset.purpose
+LEFT JOIN release ON release.dataset = dataset.code
+GROUP BY dataset.code, purpose.code
+ORDER BY dataset.code
+LIMIT $1 OFFSET $2;
+
+-- name: list_notices
+-- The notices under which the consents of release $1 were given, by version.
+SELECT notice.id, notice.purpose, notice.version, notice.text_fr, notice.text_en
+FROM release_notice
+JOIN notice ON notice.id = release_notice.notice
+WHERE release_notice.release = $1
+ORDER BY notice.version;
+
+-- name: last_recorded_at
+-- The last instant that a build or seal of any release, or a consent record of purpose $1, was recorded at; null: none.
+SELECT greatest(
+    (SELECT max(greatest(started_at, sealed_at)) FROM release),
+    (SELECT max(at) FROM consent_record WHERE purpose = $1)
+);
+
+-- fragment: with_budget
+-- Datasets of cadence $1 that can pay for one more release, and have no release of the half-open period from $2 to $3.
+FROM dataset
+WHERE cadence = $1
+  AND spent_micro + epsilon_micro <= budget_micro
+  AND NOT EXISTS (
+      SELECT FROM release WHERE release.dataset = code AND release.period_from = $2 AND release.period_to = $3
+  )
+
+-- name: request_scheduled_builds
+-- Ask by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it, that has no release of
+-- it, and whose last request for it is neither open nor was started after $6.
+INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
+SELECT gen_random_uuid(), code, $2, $3, true, $4, $5
+{with_budget}
+  AND NOT EXISTS (
+      SELECT FROM build_request AS asked
+      WHERE asked.dataset = code
+        AND asked.period_from = $2
+        AND asked.period_to = $3
+        AND (asked.ended_at IS NULL OR (asked.started_at IS NOT NULL AND asked.asked_at > $6))
+  )
+ON CONFLICT DO NOTHING;
+
+-- name: record_late_periods
+-- Write the refusal $6 by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it and has
+-- neither a release nor a request of it.
+INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at, ended_at, refusal)
+SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6
+{with_budget}
+  AND NOT EXISTS (
+      SELECT FROM build_request AS asked
+      WHERE asked.dataset = code AND asked.period_from = $2 AND asked.period_to = $3
+  );

@@ -1,0 +1,33 @@
+"""Writing down the operator's own zones, once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from marketplace import clock
+from marketplace.datasets import rules
+from marketplace.datasets.tables import ZoneTable
+from marketplace.datasets.zone_queries import get_zone_table
+from marketplace.datasets.zone_rules import read_zone_table
+from marketplace.errors import Conflict
+
+
+async def define_zones(code: str, text: str, *, by: str) -> str:
+    """Write down a table of the operator's own zones and return its code; the same one again changes nothing.
+
+    text: GeoJSON features, each with `code`, `name` and perhaps `parent` among its properties and a polygon or no
+    geometry; or CSV with those columns. Refuses what is malformed, and a table of that code that says otherwise.
+    """
+    rules.check_code(code)
+    document, zones = await asyncio.to_thread(read_zone_table, text)
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    table = ZoneTable(
+        code=code, document=document, sha256=digest, zone_count=zones, defined_by=by, defined_at=clock.now()
+    )
+    await ZoneTable.insert(table).on_conflict(action="DO NOTHING", target=ZoneTable.code)
+    if (await get_zone_table(code)).sha256 != digest:
+        raise Conflict(
+            "The zone table {table} is already defined, and otherwise; give the new one another code.", table=code
+        )
+    return code

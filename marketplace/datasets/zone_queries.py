@@ -1,0 +1,71 @@
+"""Where zones lie: H3's cells, or a table of the operator's own zones, which is read once a process."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import functools
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.datasets.tables import ZoneTable
+from marketplace.errors import NotFound
+from marketplace.privacy.geography import H3, Geography, OwnZones
+from marketplace.web import maps
+
+if TYPE_CHECKING:
+    from marketplace.web.maps import Outlines
+
+KNOWN_TABLES: Final = 8
+
+
+class ZoneTableRow(Struct, frozen=True):
+    """What is known of a zone table, its zones aside; sha256: of its document, hex."""
+
+    code: str
+    sha256: str
+    zone_count: int
+    defined_by: str
+    defined_at: dt.datetime
+
+
+async def get_zone_table(code: str) -> ZoneTableRow:
+    """Return what is known of a zone table."""
+    row = await fetch_row(ZoneTableRow, select(ZoneTableRow, ZoneTable).where(ZoneTable.code == code))
+    if row is None:
+        raise NotFound("There is no zone table {table}.", table=code)
+    return row
+
+
+async def list_zone_tables() -> list[ZoneTableRow]:
+    """Return every zone table by code."""
+    return await fetch_rows(ZoneTableRow, select(ZoneTableRow, ZoneTable).order_by(ZoneTable.code))
+
+
+async def get_geography(table: str | None) -> Geography:
+    """Return where zones lie: H3's cells, or those of a zone table."""
+    if not table:
+        return H3
+    digest = (await get_zone_table(table)).sha256
+    known = _known().get((table, digest))
+    if known is None:
+        document = await fetch_scalar(str, ZoneTable.select(ZoneTable.document).where(ZoneTable.code == table))
+        assert document is not None
+        known = await asyncio.to_thread(OwnZones.of, table, digest, document)
+        _known()[table, digest] = known
+        if len(_known()) > KNOWN_TABLES:
+            _known().pop(next(iter(_known())))
+    return known
+
+
+@functools.lru_cache(maxsize=64)
+def outlines(geography: Geography, zones: tuple[str, ...]) -> Outlines:
+    """Return how a map draws these zones; of a large table that takes seconds the first time: call it in a thread."""
+    return maps.outline({zone: geography.shape(zone) for zone in zones})
+
+
+@functools.cache
+def _known() -> dict[tuple[str, str], OwnZones]:
+    return {}
