@@ -40,7 +40,7 @@ from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, l
 from marketplace.datasets.queries import list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.datasets.zone_input import read_zones
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.privacy.specification import TO
 from marketplace.settings import settings

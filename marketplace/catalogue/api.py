@@ -18,7 +18,7 @@ from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.pages import signed
 from marketplace.catalogue.queries import Listing, ListingRow
 from marketplace.datasets.queries import get_release, key_zones
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.guards import vetted_partner
 from marketplace.privacy.geography import H3

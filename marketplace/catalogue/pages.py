@@ -19,7 +19,7 @@ from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner

@@ -18,7 +18,7 @@ from marketplace.catalogue.tables import ExclusiveWindow, Quote
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
-from marketplace.datasets.zone_tables import get_geography
+from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import NotFound, Refusal
 from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged

@@ -26,7 +26,7 @@ import asyncio
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 from piccolo.columns.combination import WhereRaw
@@ -35,7 +35,7 @@ from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
 from marketplace.consent.queries import intervals_around
 from marketplace.consent.tables import Purpose
-from marketplace.database import fetch_row, fetch_scalar, select, transaction
+from marketplace.database import Values, fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets import publishing, queries, rules
 from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
 from marketplace.datasets.zone_queries import get_geography
@@ -47,8 +47,6 @@ from marketplace.progress import WAITING, no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from piccolo.columns import Column
-
     from marketplace.datasets.rules import DatasetTerms
     from marketplace.privacy.specification import Specification
     from marketplace.progress import ReportProgress
@@ -266,7 +264,8 @@ async def _charge(release: uuid.UUID, specification: Specification, year: int, u
             year=year,
             most=f"{most / 1_000_000:g}",
         )
-    charged: dict[Column | str, Any] = {**structs.asdict(sums), "spent_micro": spent, "budget_micro": most}
+    charged: Values = {PrivacyYear.spent_micro: spent, PrivacyYear.budget_micro: most}
+    charged.update(structs.asdict(sums).items())
     await PrivacyYear.update(charged).where(PrivacyYear.year == year)
     await PrivacySpend.insert(
         PrivacySpend(release=release, year=year, units=units, rho_nano=rho, epsilon_micro=epsilon, is_pure=is_pure)
@@ -279,7 +278,8 @@ async def _save(release: uuid.UUID, outcome: Outcome, notices: set[uuid.UUID], r
         await object_store.put(object_store.private_key(release, name), path)
     report("recording the noisy cells", 0.94)
     state = "refused" if outcome.refusal else "noised"
-    figures: dict[Column | str, Any] = {**outcome.figures, "refusal": outcome.refusal, "state": state}
+    figures: Values = {Release.refusal: outcome.refusal, Release.state: state}
+    figures.update(outcome.figures.items())
     async with transaction():
         await Release.update(figures).where(Release.id == release, Release.state == "spent")
         if notices:

@@ -11,13 +11,13 @@ import contextlib
 import datetime as dt
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, lock, select, transaction
+from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, lock, select, transaction
 from marketplace.datasets import queries, rules
 from marketplace.datasets.actions import build
 from marketplace.datasets.queries import SQL
@@ -27,7 +27,6 @@ from marketplace.errors import Conflict, Invalid, Refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from piccolo.columns import Column
 
 SAVED_EVERY_SECONDS: Final = 0.5
 """How often a build's progress is written into its request at most."""
@@ -168,7 +167,7 @@ async def run_requests() -> None:
 
 async def _run(request: RequestRow) -> None:
     this = BuildRequest.id == request.id
-    started: dict[Column | str, Any] = {
+    started: Values = {
         BuildRequest.started_at: clock.now(),
         BuildRequest.step: "",
         BuildRequest.share_micro: 0,
@@ -186,7 +185,7 @@ async def _run(request: RequestRow) -> None:
                 publish=request.publish,
                 progress=report,
             )
-        ended: dict[Column | str, Any] = {BuildRequest.release: release, BuildRequest.share_micro: 1_000_000}
+        ended: Values = {BuildRequest.release: release, BuildRequest.share_micro: 1_000_000}
     except Refusal as refused:
         ended = {BuildRequest.refusal: _as_json(refused)}
     await BuildRequest.update(ended | {BuildRequest.ended_at: clock.now()}).where(this)

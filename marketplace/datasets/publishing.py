@@ -17,20 +17,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, object_store
-from marketplace.database import transaction
+from marketplace.database import Values, transaction
 from marketplace.datasets import dossier, queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
 from marketplace.errors import Conflict, Invalid
 from marketplace.locks import exclusive
+from marketplace.log.actions import state_fact
 from marketplace.privacy import editions, finishing, gate, noise
 from marketplace.progress import WAITING, no_progress
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     import pyarrow as pa
-    from piccolo.columns import Column
 
     from marketplace.datasets.queries import ReleaseRow
     from marketplace.privacy.specification import Specification
@@ -56,7 +57,7 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
     why = gate.reasons(found)
     report("recording the dossier", 0.96)
     async with transaction():
-        outcome: dict[Column | str, Any] = {
+        outcome: Values = {
             Release.state: "blocked" if why else "assessed",
             Release.refusal: " ".join(why) or None,
         }
@@ -116,12 +117,28 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress) -> None:
     report("recording the seal", 0.98)
     async with transaction():
         now = max(clock.now(), row.started_at)
-        sealed: dict[Column | str, Any] = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
+        sealed: Values = {Release.state: "sealed", Release.sealed_at: now, Release.sealed_by: by}
         is_assessed = (Release.id == release) & (Release.state == "assessed")
         if not await Release.update(sealed).where(is_assessed).returning(Release.id):
             return
         if made:
             await Edition.insert(*made)
+        await state_fact("release_sealed", release, _sealed_statement(row, made))
+
+
+def _sealed_statement(row: ReleaseRow, editions_made: Sequence[Edition]) -> dict[str, str | int | list[str]]:
+    """Return what the public log states of a sealed release: what it is of, what it costs, and the digests of its files."""
+    return {
+        "dataset": row.dataset,
+        "period_from": row.period_from.isoformat(),
+        "period_to": row.period_to.isoformat(),
+        "revision": row.revision,
+        "specification": row.specification,
+        "epsilon_micro": row.epsilon_micro,
+        "delta_exponent": row.delta_exponent,
+        "cells_sha256": row.cells_sha256,
+        "editions_sha256": [edition.cells_sha256 for edition in editions_made],
+    }
 
 
 async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str) -> None:
@@ -138,7 +155,11 @@ async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str)
         revoked_by=by,
         revoked_at=clock.now(),
     )
-    await Revocation.insert(revocation).on_conflict(action="DO NOTHING", target=Revocation.release)
+    inserted = Revocation.insert(revocation).on_conflict(action="DO NOTHING", target=Revocation.release)
+    async with transaction():
+        if await inserted.returning(Revocation.release):
+            reasons = {"reason_fr": revocation.reason_fr, "reason_en": revocation.reason_en}
+            await state_fact("release_recalled", release, {"cells_sha256": row.cells_sha256} | reasons)
 
 
 def _coarser(

@@ -1,6 +1,6 @@
 -- name: list_datasets
--- Datasets with their purpose's titles, how many of their releases are sealed and refused, and the latest sealed period's
--- end, by code; $1 rows from row $2 on.
+-- Datasets with their purpose's titles, how many of their releases are sealed and refused, and the end of the latest
+-- sealed period, by code; $1 rows from row $2 on.
 SELECT
     dataset.code,
     dataset.title_fr,
@@ -46,8 +46,8 @@ WHERE cadence = $1
   )
 
 -- name: request_scheduled_builds
--- Ask by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it, that has no release of
--- it, and whose last request for it is neither open nor was started after $6.
+-- Ask by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it, that has no release
+-- of it, and whose last request for it is neither open nor was started after $6.
 INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
 SELECT gen_random_uuid(), code, $2, $3, true, $4, $5
 {with_budget}
@@ -61,8 +61,8 @@ SELECT gen_random_uuid(), code, $2, $3, true, $4, $5
 ON CONFLICT DO NOTHING;
 
 -- name: record_late_periods
--- Write the refusal $6 by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it and has
--- neither a release nor a request of it.
+-- Write the refusal $6 by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 that can pay for it and
+-- has neither a release nor a request of it.
 INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at, ended_at, refusal)
 SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6
 {with_budget}

@@ -20,11 +20,13 @@ from piccolo.table import Table
 
 from marketplace.consent.tables import Notice, Purpose
 from marketplace.database import DB
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class ZoneTable(Table, db=DB, tablename="zone_table"):
     """The operator's own zones: codes, names, parents and outlines. Append-only: another table has another code."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     code = Text(primary_key=True)
     document = Text()
     """GeoJSON features, parents before their children."""
@@ -41,6 +43,7 @@ class ZoneTable(Table, db=DB, tablename="zone_table"):
 class Dataset(Table, db=DB, tablename="dataset"):
     """What is counted and under which privacy promise; its budget is spent before the data is looked at."""
 
+    personal_data = NOBODYS
     code = Text(primary_key=True)
     purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
     title_fr = Text()
@@ -109,6 +112,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
 class Release(Table, db=DB, tablename="release"):
     """A sealed, immutable set of noisy cells over one period; the only thing that leaves."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     period_from = Timestamptz()
@@ -180,6 +184,7 @@ class Release(Table, db=DB, tablename="release"):
 class ReleaseNotice(Table, db=DB, tablename="release_notice"):
     """The notice versions under which a release's consents were given."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     notice = ForeignKey(Notice, null=False, on_delete=OnDelete.restrict)
@@ -189,6 +194,7 @@ class ReleaseNotice(Table, db=DB, tablename="release_notice"):
 class PrivacyYear(Table, db=DB, tablename="privacy_year"):
     """What all datasets together cost one subscriber in a calendar year (UTC), composed, at delta = 10^-9."""
 
+    personal_data = NOBODYS
     year = Integer(primary_key=True)
     rho_nano = BigInt(default=0)
     """The sum of every release's concentrated loss."""
@@ -205,6 +211,7 @@ class PrivacyYear(Table, db=DB, tablename="privacy_year"):
 class PrivacySpend(Table, db=DB, tablename="privacy_spend"):
     """What one release costs one subscriber of one year; written with the release, never changed."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     year = ForeignKey(PrivacyYear, null=False, on_delete=OnDelete.restrict, target_column="year")
@@ -220,6 +227,7 @@ class PrivacySpend(Table, db=DB, tablename="privacy_spend"):
 class Coverage(Table, db=DB, tablename="coverage"):
     """How many of a release's area or age band consented, noised and paid for; the population is the registry's."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     kind = Text()
@@ -235,6 +243,7 @@ class Coverage(Table, db=DB, tablename="coverage"):
 class Dossier(Table, db=DB, tablename="dossier"):
     """The release gate's findings, signed: singling out, linkability, inference. Written once, before publication."""
 
+    personal_data = NOBODYS
     release = ForeignKey(Release, primary_key=True, null=False, on_delete=OnDelete.restrict)
     document = Bytea()
     """Canonical JSON."""
@@ -250,6 +259,7 @@ class Dossier(Table, db=DB, tablename="dossier"):
 class Edition(Table, db=DB, tablename="edition"):
     """A coarser accuracy level of a release, made from what the finer one publishes plus noise."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     level = Integer()
@@ -268,6 +278,7 @@ class Edition(Table, db=DB, tablename="edition"):
 class Revocation(Table, db=DB, tablename="revocation"):
     """A sealed release called back; the release stays as it is, nobody may buy or fetch it any more."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     release = ForeignKey(Release, primary_key=True, null=False, on_delete=OnDelete.restrict)
     reason_fr = Text()
     reason_en = Text()
@@ -279,6 +290,7 @@ class Revocation(Table, db=DB, tablename="revocation"):
 class ContributorTerm(Table, db=DB, tablename="contributor_term"):
     """What contributors of this dataset were promised of each licence priced in between, written down here by an award."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     promised_minor = BigInt()
@@ -295,6 +307,7 @@ class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
     subscriber is a key into `subscriber`, checked where promises are written: by millions, in one statement.
     """
 
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=False, erasure=Erasure.PSEUDONYM)
     id = BigSerial(primary_key=True)
     term = ForeignKey(ContributorTerm, null=False, on_delete=OnDelete.restrict)
     subscriber = BigInt()
@@ -306,6 +319,7 @@ class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
 class BuildRequest(Table, db=DB, tablename="build_request"):
     """A build asked for by a steward or by the dataset's cadence, and how far it is."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     period_from = Timestamptz()

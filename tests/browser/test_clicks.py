@@ -17,6 +17,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import get_release, manifest
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded import synthetic_city
 from marketplace.identity import actions as identity
 from tests.support.browsing import Guest, open_house
@@ -48,14 +49,15 @@ async def small_world(folder: Path) -> uuid.UUID:
     )  # fmt: skip
     yes = np.random.default_rng(3).random(len(made.references)) < 0.8
     await consent.give_many(PURPOSE, made.references[yes].tolist(), before)
-    await datasets.define(
-        DATASET, purpose=PURPOSE, area=synthetic_city.NAME, zones=made.zones, age_bands=synthetic_city.AGE_BANDS,
+    terms = DatasetTerms(
+        code=DATASET, purpose=PURPOSE, area=synthetic_city.NAME, zones=list(made.zones), age_bands=list(synthetic_city.AGE_BANDS),
         title_fr="Présence par quartier et par jour — Lyon", title_en="Presence by district and day — Lyon",
         description_fr="Combien de personnes distinctes sont vues dans chaque quartier, chaque jour.",
         description_en="How many distinct people are seen in each district, each day.",
         h3_resolution=synthetic_city.RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
         budget_micro=10_000_000, half_life_days=60,
     )  # fmt: skip
+    await datasets.define(terms)
     line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."
     await catalogue.define_terms(
         "standard-1", months=12, lines_fr="\n".join([line] * 5), lines_en="\n".join(["You name Partage."] * 5)
@@ -91,7 +93,7 @@ async def buy(partner: Guest, *, declined_first: bool) -> None:
 async def has_the_file(partner: Guest, release: uuid.UUID) -> None:
     table = pq.read_table(io.BytesIO(await partner.download("Download as Parquet")))
     text = pyarrow.csv.read_csv(io.BytesIO(await partner.download("Download as CSV")))
-    assert table.num_rows == text.num_rows == (await get_release(release))["row_count"] > 0
+    assert table.num_rows == text.num_rows == (await get_release(release)).row_count > 0
     assert table["people"].to_pylist() == text["people"].to_pylist()
 
 

@@ -23,6 +23,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import fetch_one, fetch_value
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import manifest
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded import synthetic_city
 from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.identity.actions import add_subscribers
@@ -73,12 +74,13 @@ async def prepare(world: World) -> None:
     await consent.publish_notice(PURPOSE, text_fr="Nous comptons.", text_en="We count.", at=long_ago)
     yes = np.random.default_rng(1).random(len(world.made.references)) < 0.8
     await consent.give_many(PURPOSE, world.made.references[yes].tolist(), long_ago)
-    await datasets.define(
-        DATASET, purpose=PURPOSE, area="Somewhere", zones=world.made.zones, age_bands=world.age_bands,
+    terms = DatasetTerms(
+        code=DATASET, purpose=PURPOSE, area="Somewhere", zones=list(world.made.zones), age_bands=list(world.age_bands),
         title_fr="Présence par jour", title_en="Presence by day", description_fr="Par jour.", description_en="By day.",
         h3_resolution=world.resolution, grain="day", max_cells=world.max_cells, max_events=3, epsilon_micro=2_000_000,
         budget_micro=10_000_000, half_life_days=60,
     )  # fmt: skip
+    await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")
     await catalogue.list_offer(
         DATASET, terms="standard-1", full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000

@@ -16,6 +16,7 @@ from marketplace.catalogue import actions
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch_value
 from marketplace.datasets import actions as datasets
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from tests.marketplace.datasets.worlds import BANDS, LONG_AGO, PURPOSE, RESOLUTION, ZONES
@@ -38,11 +39,11 @@ async def open_shop(*codes: str, **declared: Any) -> None:
     for code in codes or ("lyon",):
         stated: dict[str, Any] = {
             **LYON, "description_fr": "Combien de personnes sont vues.", "description_en": "How many people are seen.",
-            "area": "Lyon", "zones": ZONES, "age_bands": BANDS, "h3_resolution": RESOLUTION, "grain": "day",
+            "area": "Lyon", "zones": list(ZONES), "age_bands": list(BANDS), "h3_resolution": RESOLUTION, "grain": "day",
             "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 600_000_000,
             "half_life_days": 30,
         }  # fmt: skip
-        await datasets.define(code, purpose=PURPOSE, **stated | declared)
+        await datasets.define(DatasetTerms(code=code, purpose=PURPOSE, **stated | declared))
         await actions.list_offer(code, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
 
 

@@ -34,27 +34,27 @@ async def test_a_crowd_is_published_and_a_loner_is_not(tmp_path: Path) -> None:
     files = write(tmp_path, [*crowd(400), (401, at(20), ZONES[3])], range(1, 402))
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
-    assert row["state"] == "sealed"
+    assert row.state == "sealed"
     cells = (await queries.cells(release)).to_pylist()
     crowded = [cell for cell in cells if cell["people"] > 100]
     assert {(c["zone"], c["starts_at"], c["segment"]) for c in crowded} == {(ZONES[0], at(10), band) for band in BANDS}
     assert all(abs(cell["people"] - 200) < 60 for cell in crowded)
-    assert all(cell["events"] >= cell["people"] >= row["threshold"] for cell in cells)
-    assert len(cells) == row["row_count"]
-    assert row["key_count"] == len(ZONES) * 48 * 2
-    assert row["suppressed_micro"] == (row["key_count"] - len(cells)) * 1_000_000 // row["key_count"]
-    assert row["population"] == 401
-    assert abs(row["consenting"] - 401) <= 401
-    assert row["latest_event_at"] == max(cell["starts_at"] for cell in cells) + dt.timedelta(hours=1)
-    assert row["contributors"] >= 400
+    assert all(cell["events"] >= cell["people"] >= row.threshold for cell in cells)
+    assert len(cells) == row.row_count
+    assert row.key_count == len(ZONES) * 48 * 2
+    assert row.suppressed_micro == (row.key_count - len(cells)) * 1_000_000 // row.key_count
+    assert row.population == 401
+    assert abs(row.consenting - 401) <= 401
+    assert row.latest_event_at == max(cell["starts_at"] for cell in cells) + dt.timedelta(hours=1)
+    assert row.contributors >= 400
     manifest = await queries.manifest(release)
     assert manifest.references[:400].tolist() == list(range(1, 401))
-    assert int(manifest.weights.sum()) == row["total_weight"]
+    assert int(manifest.weights.sum()) == row.total_weight
     assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
     notices = await queries.list_notices(release)
-    assert [notice["version"] for notice in notices] == [1]
+    assert [notice.version for notice in notices] == [1]
     data = await object_store.get(object_store.cells_key(release))
-    assert hashlib.sha256(data).hexdigest() == row["cells_sha256"]
+    assert hashlib.sha256(data).hexdigest() == row.cells_sha256
 
 
 async def _budget() -> int:
@@ -101,9 +101,9 @@ async def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(tmp_
     files = write(tmp_path, [], [1])
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
-    assert (row["state"], row["contributors"], await _budget()) == ("refused", 0, 2_000_000)
-    assert "nothing to sell" in row["refusal"]
-    assert await queries.latest_release("lyon") is None
+    assert (row.state, row.contributors, await _budget()) == ("refused", 0, 2_000_000)
+    assert "nothing to sell" in row.refusal
+    assert await queries.find_latest_release("lyon") is None
     with pytest.raises(Conflict, match="not sealed"):
         await queries.cells(release)
     with pytest.raises(NotFound):
@@ -132,7 +132,7 @@ async def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(tmp_path:
     back = await actions.build("lyon", **files, period_from=START, period_to=at(46))
     assert (await worlds.kept(back, "manifest"))["reference"].to_pylist() == [1, 2]
     for release in (before, gone, back):
-        assert (await queries.get_release(release))["state"] == "blocked"
+        assert (await queries.get_release(release)).state == "blocked"
         with pytest.raises(Conflict):
             await queries.cells(release)
 

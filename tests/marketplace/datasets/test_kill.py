@@ -88,13 +88,13 @@ async def test_a_killed_build_ends_the_same_way_and_spends_once(tmp_path: Path, 
     inputs = {"events": "/gone", "subscribers": "/gone"} if kept else files
     release = await actions.build("lyon", **inputs, **PERIOD)
     row = await queries.get_release(release)
-    assert row["state"] == "sealed"
-    assert row["sealed_at"] <= clock.now()
-    assert kept in {None, row["cells_sha256"]}
+    assert row.state == "sealed"
+    assert row.sealed_at <= clock.now()
+    assert kept in {None, row.cells_sha256}
     assert await fetch_value("SELECT count(*) FROM release") == 1
     assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
-    assert (await queries.cells(release)).num_rows == row["row_count"]
-    assert int((await queries.manifest(release)).weights.sum()) == row["total_weight"]
+    assert (await queries.cells(release)).num_rows == row.row_count
+    assert int((await queries.manifest(release)).weights.sum()) == row.total_weight
     assert kept or not list((settings().state / "builds").glob("*"))
 
 
@@ -128,12 +128,12 @@ async def test_a_killed_publication_is_published_whole_by_the_next(tmp_path: Pat
     dying = [sys.executable, "-c", PUBLISHING, str(release), step]
     ended = await asyncio.to_thread(subprocess.run, dying, env=os.environ, check=False)
     assert ended.returncode == -signal.SIGKILL
-    assert (await queries.get_release(release))["state"] == "assessed"
+    assert (await queries.get_release(release)).state == "assessed"
     assert await fetch_value("SELECT count(*) FROM edition") == 0
     await publishing.publish(release, by="Bob")
     row = await queries.get_release(release)
-    assert (row["state"], row["sealed_by"], row["cells_sha256"]) == ("sealed", "Bob", before["cells_sha256"])
+    assert (row.state, row.sealed_by, row.cells_sha256) == ("sealed", "Bob", before.cells_sha256)
     assert await fetch_value("SELECT count(*) FROM edition") == 2
     assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
     assert await fetch_value("SELECT count(*) FROM privacy_spend") == 1
-    assert (await queries.cells(release)).num_rows == row["row_count"]
+    assert (await queries.cells(release)).num_rows == row.row_count

@@ -22,15 +22,18 @@ from hypothesis import strategies as st
 from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, fetch_one, fetch_value
-from marketplace.datasets import actions, queries, zone_tables
+from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
+from marketplace.datasets.rules import specify
+from marketplace.datasets.zone_actions import define_zones
 from marketplace.datasets.zone_input import read_zones
+from marketplace.datasets.zone_queries import get_geography
+from marketplace.datasets.zone_rules import read_zone_table
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.privacy import drawing, finishing, geography
 from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
-from marketplace.privacy.specification import specify
 from marketplace.web import maps
 from tests.marketplace.catalogue.shop import TERMS, vetted
 from tests.marketplace.datasets.test_build import PERIOD
@@ -74,7 +77,7 @@ LEAVES = ("6900", "6901", "6902", "6910", "6911", "6912")
 
 
 def own(text: str = COMMUNES) -> OwnZones:
-    return OwnZones.of("communes", "d1", zone_tables.read(text)[0])
+    return OwnZones.of("communes", "d1", read_zone_table(text)[0])
 
 
 def test_a_table_is_one_document_however_it_is_written() -> None:
@@ -82,7 +85,7 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
     assert [zone for zone, level in zones.levels.items() if level == 2] == list(LEAVES)
     assert list(zones.levels)[:2] == ["east", "west"], "parents come first"
     features = json.loads(COMMUNES)["features"]
-    assert zone_tables.read(document(*reversed(features))) == zone_tables.read(COMMUNES)
+    assert read_zone_table(document(*reversed(features))) == read_zone_table(COMMUNES)
     rows = io.StringIO()
     csv.writer(rows).writerows([["code", "name", "parent"], *(list(one["properties"].values()) for one in features)])
     plain = own("\ufeff" + rows.getvalue())
@@ -132,7 +135,7 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
 )  # fmt: skip
 def test_a_table_that_makes_no_sense_gets_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
-        zone_tables.read(text)
+        read_zone_table(text)
 
 
 @given(st.data())
@@ -214,11 +217,11 @@ def test_coverage_is_told_for_parents_or_the_whole() -> None:
 
 async def test_a_table_is_written_once() -> None:
     for _ in range(2):
-        assert await zone_tables.define_zones("communes", COMMUNES, by="Sam") == "communes"
+        assert await define_zones("communes", COMMUNES, by="Sam") == "communes"
     with pytest.raises(Conflict, match="another code"):
-        await zone_tables.define_zones("communes", COMMUNES.replace("Est", "East"), by="Sam")
+        await define_zones("communes", COMMUNES.replace("Est", "East"), by="Sam")
     with pytest.raises(Invalid, match="small letters"):
-        await zone_tables.define_zones("Communes", COMMUNES, by="Sam")
+        await define_zones("Communes", COMMUNES, by="Sam")
     for change in ("UPDATE zone_table SET defined_by = 'Eve'", "DELETE FROM zone_table"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute(change)
@@ -227,16 +230,16 @@ async def test_a_table_is_written_once() -> None:
             "INSERT INTO zone_table SELECT 'other', document || ' ', sha256, 1, '', defined_at FROM zone_table"
         )
     with pytest.raises(NotFound):
-        await zone_tables.get_geography("cantons")
-    await zone_tables.define_zones("communes-again", COMMUNES, by="Sam")
-    one, other = [await zone_tables.get_geography(code) for code in ("communes", "communes-again")]
+        await get_geography("cantons")
+    await define_zones("communes-again", COMMUNES, by="Sam")
+    one, other = [await get_geography(code) for code in ("communes", "communes-again")]
     assert (one.code, other.code) == ("communes", "communes-again")
     assert one == other, "the same zones, whatever their table is called"
 
 
 async def counted(folder: Path, people: int = 400) -> uuid.UUID:
     """Build one release over communes: a crowd at a site, a crowd at places on Earth, and a thin one that adds up."""
-    await zone_tables.define_zones("communes", COMMUNES, by="Sam")
+    await define_zones("communes", COMMUNES, by="Sam")
     await declare(
         zone_table="communes", zones=["east", "west"], h3_resolution=2, parent_resolution=1, epsilon_micro=4_000_000,
         budget_micro=40_000_000,
@@ -265,8 +268,8 @@ async def counted(folder: Path, people: int = 400) -> uuid.UUID:
 async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path: Path) -> None:
     release = await counted(tmp_path)
     row = await queries.get_release(release)
-    assert row["state"] == "sealed"
-    assert row["key_count"] == len(LEAVES) * 48 * len(BANDS)
+    assert row.state == "sealed"
+    assert row.key_count == len(LEAVES) * 48 * len(BANDS)
     table = await queries.cells(release)
     sums: dict[tuple[str, int], int] = {}
     for cell in table.to_pylist():
@@ -276,7 +279,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
     assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 is told by a zone too coarse to say in which"
     assert abs(large["6901", 10] - 226) < 60
     assert abs(large["6910", 12] - 400) < 60
-    areas = {one["name"]: one["population"] for one in await queries.list_coverage(release) if one["kind"] == "area"}
+    areas = {one.name: one.population for one in await queries.list_coverage(release) if one.kind == "area"}
     assert areas == {leaf: 200 * (leaf in {"6910", "6911"}) for leaf in LEAVES}, "an H3 home lies where its centre does"
     about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
     assert about["partage.zones"] == "communes, level 2"
@@ -287,8 +290,8 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
     # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
     dataset = await queries.get_dataset("lyon")
     stated = await queries.get_specification(dataset, *PERIOD.values())
-    assert stated.digest == row["specification"]
-    other = OwnZones.of("communes", "another", zone_tables.read(COMMUNES.replace("Est", "East"))[0])
+    assert stated.digest == row.specification
+    other = OwnZones.of("communes", "another", read_zone_table(COMMUNES.replace("Est", "East"))[0])
     assert specify(dataset, *PERIOD.values(), geography=other).digest != stated.digest
     assert await actions.build("lyon", **PERIOD) == release, "again it is the same"
     await on_sale(release)

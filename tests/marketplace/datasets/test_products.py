@@ -42,7 +42,7 @@ async def test_flows_are_counted_between_zones(tmp_path: Path) -> None:
     assert [(c["zone"], c["starts_at"], c["segment"]) for c in large] == [(f"{ZONES[0]}>{ZONES[1]}", at(9), "all")]
     assert abs(large[0]["people"] - 200) < 20
     row = await queries.get_release(release)
-    assert row["key_count"] == len(ZONES) ** 2 * 48
+    assert row.key_count == len(ZONES) ** 2 * 48
     manifest = await queries.manifest(release)
     assert set(range(1, 201)) <= set(manifest.references.tolist())
 
@@ -87,7 +87,7 @@ async def test_a_build_without_files_reads_what_was_ingested(tmp_path: Path) -> 
     assert days == {"2026-03-28": 300}
     assert await ingest_events(events=files["events"]) == {}
     stored = await actions.build("lyon", **PERIOD)
-    assert (await queries.get_release(stored))["state"] == "sealed"
+    assert (await queries.get_release(stored)).state == "sealed"
     assert len((await queries.manifest(stored)).references) >= 300 * 9 // 10
     with pytest.raises(Invalid, match="nothing to ingest"):
         await ingest_events()
@@ -140,6 +140,6 @@ async def test_a_store_that_lost_a_day_stops_a_build_with_a_sentence(tmp_path: P
         await actions.build("lyon", **PERIOD)
     day.write_bytes(kept)
     release = await actions.build("lyon", **PERIOD)
-    assert (await queries.get_release(release))["state"] == "sealed"
+    assert (await queries.get_release(release)).state == "sealed"
     # The budget was spent before the store was looked at, and once.
     assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -15,7 +16,9 @@ from marketplace import clock, object_store
 from marketplace.consent import actions as consent
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.datasets import actions, dossier, publishing, queries
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.log.queries import list_facts
 from marketplace.privacy import specification
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
@@ -46,7 +49,7 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
     files = await ready(tmp_path)
     release = await actions.build("lyon", **files, **PERIOD, publish=False)
     row = await queries.get_release(release)
-    assert row["state"] == "assessed"
+    assert row.state == "assessed"
     with pytest.raises(NotFound):
         await object_store.get(object_store.cells_key(release))
     with pytest.raises(Conflict):
@@ -55,8 +58,8 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
     assert written["passed"]
     assert dossier.is_ours(written["document"], written["signature"], settings().signing_key)
     said = dossier.read(written["document"])
-    assert said["cells_sha256"] == row["cells_sha256"]
-    assert said["promise"]["rho_nano"] == row["rho_nano"]
+    assert said["cells_sha256"] == row.cells_sha256
+    assert said["promise"]["rho_nano"] == row.rho_nano
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(specification, "METHOD", "another")
         with pytest.raises(Conflict, match="another method"):
@@ -64,9 +67,9 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
     await publishing.publish(release, by="Ada")
     await publishing.publish(release, by="Bob")
     row = await queries.get_release(release)
-    assert (row["state"], row["sealed_by"]) == ("sealed", "Ada")
-    assert row["sealed_at"] >= row["started_at"]
-    assert hashlib.sha256(await object_store.get(object_store.cells_key(release))).hexdigest() == row["cells_sha256"]
+    assert (row.state, row.sealed_by) == ("sealed", "Ada")
+    assert row.sealed_at >= row.started_at
+    assert hashlib.sha256(await object_store.get(object_store.cells_key(release))).hexdigest() == row.cells_sha256
     for table in ("dossier", "privacy_spend", "coverage"):
         with pytest.raises(Exception, match="append-only"):
             await execute(f"UPDATE {table} SET release = release")
@@ -77,8 +80,8 @@ async def test_a_blocked_release_is_never_published_and_says_why(tmp_path: Path)
     files = await ready(tmp_path, max_cells=48, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
-    assert row["state"] == "blocked"
-    assert "average profile" in row["refusal"]
+    assert row.state == "blocked"
+    assert "average profile" in row.refusal
     written = await the_dossier(release)
     assert not written["passed"]
     assert written["reasons"] == dossier.read(written["document"])["reasons"]
@@ -107,11 +110,11 @@ async def test_editions_are_made_of_the_published_bytes_and_nest(tmp_path: Path)
         keys = {(c["zone"], c["starts_at"], c["segment"]) for c in cells}
         assert keys <= finer
         assert len(cells) == level["row_count"]
-        assert abs(level["noise_variance_micro"] - row["noise_variance_micro"] * level["variance_multiple"]) < 99
-        assert level["error_people"] > row["error_people"]
+        assert abs(level["noise_variance_micro"] - row.noise_variance_micro * level["variance_multiple"]) < 99
+        assert level["error_people"] > row.error_people
         finer = keys
     # The levels cost nothing beyond the release.
-    assert await fetch_value("SELECT spent_micro FROM dataset") == row["epsilon_micro"]
+    assert await fetch_value("SELECT spent_micro FROM dataset") == row.epsilon_micro
 
 
 async def test_a_revision_follows_says_what_changed_and_is_paid_for(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ async def test_a_revision_follows_says_what_changed_and_is_paid_for(tmp_path: Pa
     assert second != first
     assert await actions.build("lyon", **files, **PERIOD, **AGAIN) == second
     row = await queries.get_release(second)
-    assert (row["state"], row["revision"], row["note_en"]) == ("sealed", 2, "Corrected.")
+    assert (row.state, row.revision, row.note_en) == ("sealed", 2, "Corrected.")
     said = dossier.read((await the_dossier(second))["document"])
     differences = next(t for t in said["criteria"]["linkability"]["tests"] if t["test"] == "differences")
     assert differences["figures"]["releases_held"] == 1
@@ -156,15 +159,36 @@ async def test_a_revocation_is_a_row_with_its_first_reason(tmp_path: Path) -> No
     await publishing.publish(release, by="Ada")
     with pytest.raises(Invalid):
         await publishing.revoke(release, reason_fr=" ", reason_en="Mistake.", by="Ada")
-    assert await publishing.find_revocation(release) is None
+    assert await queries.find_revocation(release) is None
     await publishing.revoke(release, reason_fr="Erreur.", reason_en="Mistake.", by="Ada")
     await publishing.revoke(release, reason_fr="Autre.", reason_en="Another.", by="Bob")
-    why = await publishing.find_revocation(release)
+    why = await queries.find_revocation(release)
     assert why
-    assert (why["reason_en"], why["revoked_by"]) == ("Mistake.", "Ada")
-    assert (await queries.get_release(release))["state"] == "sealed"
+    assert (why.reason_en, why.revoked_by) == ("Mistake.", "Ada")
+    assert (await queries.get_release(release)).state == "sealed"
     # What was sold of it stays split among its people.
     assert len((await queries.manifest(release)).references) >= 290
+
+
+async def test_the_public_log_has_a_release_with_its_seal_and_with_its_recall(tmp_path: Path) -> None:
+    files = await ready(tmp_path, edition_multiples=[4])
+    release = await actions.build("lyon", **files, **PERIOD, publish=False)
+    assert await list_facts() == []
+    await publishing.publish(release, by="Ada")
+    await publishing.publish(release, by="Bob")
+    [sealed] = await list_facts()
+    row = await queries.get_release(release)
+    editions = await queries.list_editions(release)
+    stated = json.loads(sealed.statement)
+    assert (sealed.kind, sealed.subject) == ("release_sealed", str(release))
+    assert (stated["dataset"], stated["cells_sha256"]) == ("lyon", row.cells_sha256)
+    assert (stated["period_from"], stated["period_to"]) == (row.period_from.isoformat(), row.period_to.isoformat())
+    assert stated["editions_sha256"] == [edition.cells_sha256 for edition in editions]
+    await publishing.revoke(release, reason_fr="Erreur.", reason_en="Mistake.", by="Ada")
+    await publishing.revoke(release, reason_fr="Autre.", reason_en="Another.", by="Bob")
+    [recalled] = await list_facts(after=sealed.id)
+    assert (recalled.kind, recalled.subject) == ("release_recalled", str(release))
+    assert json.loads(recalled.statement)["reason_en"] == "Mistake."
 
 
 async def test_a_steward_who_clicks_many_times_publishes_once(tmp_path: Path) -> None:
@@ -181,11 +205,9 @@ async def test_a_year_is_one_budget_for_every_dataset(tmp_path: Path, monkeypatc
     settings.cache_clear()
 
     files = await ready(tmp_path)
-    other = dict(await queries.get_dataset("lyon"))
-    stated = {
-        name: value for name, value in other.items() if name not in {"code", "created_at", "spent_micro", "cadence"}
-    }
-    await actions.define("paris", **{n: v for n, v in stated.items() if n in actions.define.__annotations__})
+    lyon = await queries.get_dataset("lyon")
+    stated = {name: getattr(lyon, name) for name in DatasetTerms.__struct_fields__}
+    await actions.define(DatasetTerms(**stated | {"code": "paris"}))
     builds = [
         actions.build(code, **files, period_from=START, period_to=at(end))
         for code, end in (("lyon", 48), ("paris", 48), ("lyon", 47), ("paris", 47))
@@ -216,8 +238,8 @@ async def test_a_clock_put_back_builds_nothing_and_spends_nothing(tmp_path: Path
     with clock.shifted(-dt.timedelta(seconds=20)):
         release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
-    assert row["started_at"] == await fetch_value("SELECT max(at) FROM consent_record")
-    assert row["sealed_at"] >= row["started_at"]
+    assert row.started_at == await fetch_value("SELECT max(at) FROM consent_record")
+    assert row.sealed_at >= row.started_at
     assert 7 not in (await queries.manifest(release)).references.tolist()
 
 
@@ -225,12 +247,12 @@ async def test_gaussian_days_are_built_and_charged_day_by_day(tmp_path: Path) ->
     files = await ready(tmp_path, mechanism="gaussian", delta_exponent=6, unit="day", epsilon_micro=1_000_000)
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
-    assert row["state"] == "sealed"
-    assert row["delta_exponent"] == 6
+    assert row.state == "sealed"
+    assert row.delta_exponent == 6
     spend = await fetch_one("SELECT * FROM privacy_spend")
     assert spend
     assert (spend["units"], spend["is_pure"]) == (2, False)
-    assert spend["rho_nano"] == 2 * row["rho_nano"]
+    assert spend["rho_nano"] == 2 * row.rho_nano
     assert dossier.read((await the_dossier(release))["document"])["promise"]["unit"] == "one subscriber in one day"
     assert len(await fetch("SELECT * FROM coverage WHERE kind = 'band'")) == 2
 

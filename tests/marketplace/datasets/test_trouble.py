@@ -116,7 +116,7 @@ async def test_kept_cells_that_were_damaged_or_went_are_never_published(tmp_path
     shutil.move(folder, tmp_path / "away")
     with pytest.raises(NotFound, match="not in the store"):
         await publishing.publish(release, by="Ada")
-    assert (await queries.get_release(release))["state"] == "assessed"
+    assert (await queries.get_release(release)).state == "assessed"
     with pytest.raises(NotFound):
         await object_store.get(object_store.cells_key(release))
     shutil.move(tmp_path / "away", folder)

@@ -14,6 +14,7 @@ from marketplace import object_store
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
 from marketplace.datasets import actions
+from marketplace.datasets.rules import DatasetTerms
 
 if TYPE_CHECKING:
     import uuid
@@ -73,12 +74,12 @@ async def declare(**other: Any) -> str:
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
     stated: dict[str, Any] = {
-        "purpose": PURPOSE, "title_fr": "Lyon", "title_en": "Lyon", "description_fr": "Qui est où.",
-        "description_en": "Who is where.", "area": "Lyon", "zones": ZONES, "age_bands": BANDS,
+        "code": "lyon", "purpose": PURPOSE, "title_fr": "Lyon", "title_en": "Lyon", "description_fr": "Qui est où.",
+        "description_en": "Who is where.", "area": "Lyon", "zones": list(ZONES), "age_bands": list(BANDS),
         "h3_resolution": RESOLUTION, "grain": "hour", "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 6_000_000,
         "half_life_days": 30,
     }  # fmt: skip
-    return await actions.define("lyon", **stated | other)
+    return await actions.define(DatasetTerms(**stated | other))
 
 
 async def enlist(people: Iterable[int], *, consenting: Iterable[int] | None = None) -> None:

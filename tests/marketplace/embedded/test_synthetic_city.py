@@ -13,6 +13,7 @@ from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in
 from marketplace.datasets import actions, queries
+from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded import synthetic_city
 from marketplace.settings import settings
 from tests.support import gowalla
@@ -44,10 +45,11 @@ async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datet
     await copy_in("subscriber", ["reference"], [(int(who),) for who in city.references])
     yes = city.references[np.random.Generator(np.random.PCG64(5)).random(len(city.references)) < 0.8]
     await consent.give_many("presence.statistics", yes.tolist(), LONG_AGO)
-    await actions.define(
-        "world", purpose="presence.statistics", title_fr="t", title_en="t", description_fr="d", description_en="d",
-        area="a", zones=city.zones, epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
+    terms = DatasetTerms(
+        code="world", purpose="presence.statistics", title_fr="t", title_en="t", description_fr="d", description_en="d",
+        area="a", zones=list(city.zones), epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
     )  # fmt: skip
+    await actions.define(terms)
     release = await actions.build(
         "world",
         events=str(city.events),
@@ -56,17 +58,17 @@ async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datet
         period_to=period[1],
     )
     row = await queries.get_release(release)
-    assert row["state"] == "sealed"
+    assert row.state == "sealed"
     # Noise of scale 1 / 0.04 passes 500 once in five hundred million runs.
-    assert abs(row["consenting"] - len(yes)) < 500 + len(city.references) - row["population"]
-    return float(row["row_count"] / row["key_count"])
+    assert abs(row.consenting - len(yes)) < 500 + len(city.references) - row.population
+    return float(row.row_count / row.key_count)
 
 
 async def test_a_quarter_of_the_citys_cells_survive(tmp_path: Path) -> None:
     start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
     city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
     share = await publish(
-        city, (start, start + dt.timedelta(days=3)), age_bands=synthetic_city.AGE_BANDS, h3_resolution=synthetic_city.RESOLUTION,
+        city, (start, start + dt.timedelta(days=3)), age_bands=list(synthetic_city.AGE_BANDS), h3_resolution=synthetic_city.RESOLUTION,
         grain="hour", max_cells=2, max_events=3,
     )  # fmt: skip
     assert share > 0.2

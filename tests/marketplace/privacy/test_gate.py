@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import dossier, zone_tables
+from marketplace.datasets import dossier, zone_rules
 from marketplace.privacy import budget, drawing, gate, noise
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.key_set import parent_zones
@@ -41,12 +41,12 @@ def candidate(
     return gate.Candidate(**{"specification": s, "cells": cells, "largest_weight": 1, "charged": charged(s)} | other)
 
 
-def held(one: gate.Candidate, **other: Any) -> gate.Held:
+def prior(one: gate.Candidate, **other: Any) -> gate.PriorRelease:
     stated = {"release": "another", "specification": one.specification, "cells": one.cells, "charged": one.charged}
-    return gate.Held(**stated | other)
+    return gate.PriorRelease(**stated | other)
 
 
-def failed(one: gate.Candidate, others: list[gate.Held], year: int = YEAR) -> list[str]:
+def failed(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEAR) -> list[str]:
     found = gate.findings(one, others, year)
     assert gate.reasons(found) == [gate.REASONS[finding.test] for finding in found if not finding.passed]
     assert {finding.criterion for finding in found} == set(gate.CRITERIA)
@@ -58,8 +58,8 @@ def test_an_honest_release_passes_beside_honest_others(s: Specification) -> None
     one = candidate(s)
     again = candidate(dataclasses.replace(s, revision=2), b"another draw")
     days = candidate(dataclasses.replace(s, dataset="days", grain="day", parent_resolution=0), b"yet another")
-    assert failed(one, [held(again), held(days)]) == []
-    assert failed(days, [held(one)]) == []
+    assert failed(one, [prior(again), prior(days)]) == []
+    assert failed(days, [prior(one)]) == []
 
 
 def test_a_cell_below_the_threshold_fails() -> None:
@@ -87,7 +87,7 @@ def test_the_same_draws_on_changed_input_fail() -> None:
     one = candidate(s, people=true)
     cells = one.cells.to_pydict()
     cells["people"] = [count - (number == 7) for number, count in enumerate(cells["people"])]
-    copied = held(one, cells=pa.table(cells, schema=one.cells.schema), specification=dataclasses.replace(s, revision=2))
+    copied = prior(one, cells=pa.table(cells, schema=one.cells.schema), specification=dataclasses.replace(s, revision=2))
     assert failed(one, [copied]) == ["differences"]
 
 
@@ -95,9 +95,9 @@ def test_a_release_that_was_not_charged_fails_and_so_does_a_year_that_is_overspe
     s = specification(20)
     one, other = candidate(s), candidate(dataclasses.replace(s, revision=2), b"another draw")
     assert failed(dataclasses.replace(one, charged={}), []) == ["charges"]
-    assert failed(one, [held(other, charged={2026: s.unit_rho_nano - 1})]) == ["charges"]
-    assert failed(one, [held(other)], 3_900_000) == ["joint loss"]
-    assert failed(one, [held(other)], 4_000_000) == []
+    assert failed(one, [prior(other, charged={2026: s.unit_rho_nano - 1})]) == ["charges"]
+    assert failed(one, [prior(other)], 3_900_000) == ["joint loss"]
+    assert failed(one, [prior(other)], 4_000_000) == []
 
 
 def test_a_sum_over_one_withheld_zone_fails() -> None:
@@ -162,7 +162,7 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
         assert not len(gate._parts(large, totals, cut, parts)[0]), "no total of all of them"
     one = candidate(small)
     coarse = dataclasses.replace(small, dataset="other", zones=area, resolution=7)
-    other = held(candidate(coarse, b"another draw", people=np.full(coarse.key_count, 5_000)))
+    other = prior(candidate(coarse, b"another draw", people=np.full(coarse.key_count, 5_000)))
     assert failed(one, [other]) == []
     found = next(f for f in gate.findings(one, [other], YEAR) if f.test == "totals less parts")
     assert found.figures["totals_with_parts"] == small.times * len(small.segments)
@@ -170,7 +170,7 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
 
 def test_a_zone_that_is_called_as_a_segment_is_not_taken_for_it() -> None:
     rows = "p,P,\n18-24,A,p\n25-39,B,p\nc,C,p\n"
-    table = OwnZones.of("own", "digest", zone_tables.read("code,name,parent\n" + rows)[0])
+    table = OwnZones.of("own", "digest", zone_rules.read_zone_table("code,name,parent\n" + rows)[0])
     bands = ("18-24", "25-39")
     s = specification(
         1, hours=1, zones=(*bands, "c"), age_bands=bands, resolution=2, parent_resolution=1, geography=table
@@ -180,7 +180,7 @@ def test_a_zone_that_is_called_as_a_segment_is_not_taken_for_it() -> None:
     assert gate._rolled(candidate(s, cells=cells_of(sums + parts))) == (1, 0), "the parts are of the other band"
     large = dataclasses.replace(s, zones=("p",), resolution=1)
     assert gate._parts(large, cells_of(sums), s, cells_of(parts))[0].tolist() == [3]
-    found = {one.test: one.figures for one in gate.findings(candidate(s), [held(candidate(specification(20)))], YEAR)}
+    found = {one.test: one.figures for one in gate.findings(candidate(s), [prior(candidate(specification(20)))], YEAR)}
     assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is said"
 
 
