@@ -18,7 +18,7 @@ from marketplace.errors import NotAllowed
 from marketplace.finance.queries import last_run
 from marketplace.jobs.queries import list_last_runs
 from marketplace.jobs.timetable import jobs
-from marketplace.payments.queries import count_amiss
+from marketplace.payments.queries import count_errors
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _gauge(name: str, description: str, values: Iterable[tuple[str, float]], lab
 async def measure() -> list[GaugeMetricFamily]:
     """Return every figure: jobs and their last runs, Stripe's commands and events, exceptions, invariants."""
     now, runs = clock.now(), await list_last_runs(list(jobs()))
-    failures, last = await count_amiss(), await last_run()
+    failures, last = await count_errors(), await last_run()
     broken = [run.found for run in runs if run.job == "sweep-invariants" and run.found is not None]
     return [
         _gauge(
@@ -69,7 +69,7 @@ async def measure() -> list[GaugeMetricFamily]:
             "job",
         ),
         _gauge("job_failing", "Whether a job's latest run failed", [(run.job, run.is_failing) for run in runs], "job"),
-        *(_gauge(name, description, [("", failures[name])]) for name, description in FAILURES.items()),
+        *(_gauge(name, description, [("", getattr(failures, name))]) for name, description in FAILURES.items()),
         _gauge(
             "exceptions",
             "What the last comparison with Stripe left unmatched",

@@ -9,14 +9,14 @@ from litestar.exceptions import ClientException
 from litestar.status_codes import HTTP_200_OK
 
 from marketplace.errors import Invalid
-from marketplace.payments.events import take_event
+from marketplace.payments.events import receive_event
 
 
 @post("/webhooks/stripe", status_code=HTTP_200_OK, include_in_schema=False)
 async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
     """Receive one event; anything that Stripe did not sign is malformed (400)."""
     try:
-        await take_event(await request.body(), request.headers.get("stripe-signature"))
+        await receive_event(await request.body(), request.headers.get("stripe-signature"))
     except Invalid as refusal:
         raise ClientException(str(refusal)) from None
     return {"received": True}

@@ -51,28 +51,28 @@ FAULTS = (
         (f"{PAYMENTS}/test_commands.py::test_a_lost_request_or_answer",),
     ),
     Fault(
-        "a key that Stripe has forgotten is used as if it had not", "marketplace/payments/calls.py",
-        'return command["generation"] > 0 or is_old', "return False and is_old",
+        "a key that Stripe has forgotten is used as if it had not", "marketplace/payments/stripe_calls.py",
+        "return command.generation > 0 or is_old", "return False and is_old",
         (f"{PAYMENTS}/test_commands.py::test_a_key_pruned_after_a_day_is_looked_for_first", f"{PAYMENTS}/test_commands.py::test_a_saved_500_is_replayed_for_a_day"),
     ),
     Fault(
-        "a crash that Stripe saved is asked about for ever", "marketplace/payments/commands.py",
+        "a crash that Stripe saved is asked about for ever", "marketplace/payments/stripe_calls.py",
         "fresh_key=silence.is_replayed", "fresh_key=False",
         (f"{PAYMENTS}/test_commands.py::test_a_saved_500_is_replayed_for_a_day",),
     ),
     Fault(
-        "an earlier answer undoes a later one", "marketplace/payments/standing.py",
-        'if payment["reading"] > reading and state == payment["state"]:', "if False:",
+        "an earlier answer undoes a later one", "marketplace/payments/statuses.py",
+        "if payment.reading > reading and state == payment.state:", "if False:",
         (f"{PAYMENTS}/test_events.py::test_an_answer_asked_for_earlier_undoes_nothing",),
     ),
     Fault(
-        "a payment goes backwards", "marketplace/payments/standing.py",
-        'state = rules.later(payment["state"], rules.state_of(told))', "state = rules.state_of(told)",
+        "a payment goes backwards", "marketplace/payments/statuses.py",
+        "state = rules.later(payment.state, rules.state_of(status))", "state = rules.state_of(status)",
         (f"{PAYMENTS}/test_events.py::test_an_answer_asked_for_earlier_undoes_nothing", f"{PAYMENTS}/test_events.py::test_any_order_of_events_ends_the_same", f"{PAYMENTS}/test_away.py::test_a_deposit_is_held_then_captured_in_part"),
     ),
     Fault(
-        "another amount is taken for what is owed", "marketplace/payments/standing.py",
-        'if (told.amount_minor, told.currency) != (payment["amount_minor"], payment["currency"]):', "if False:",
+        "another amount is accepted for what is owed", "marketplace/payments/statuses.py",
+        "if (status.amount_minor, status.currency) != (payment.amount_minor, payment.currency):", "if False:",
         (f"{PAYMENTS}/test_events.py::test_what_is_not_ours_is_kept_and_named",),
     ),
     Fault(
@@ -88,7 +88,7 @@ FAULTS = (
     ),
     Fault(
         "a mirrored movement is posted again", "marketplace/payments/balance.py",
-        'source_id=movement["id"], at=', 'source_id=movement["id"] + movement["status"], at=',
+        "source_id=movement.id,", 'source_id=f"{movement.id} {clock.now()}",',
         (f"{PAYMENTS}/test_balance.py::test_every_cent", f"{PAYMENTS}/test_balance.py::test_pending_money_becomes_available"),
     ),
     Fault(
@@ -160,8 +160,8 @@ FAULTS = (
         (f"{EARNINGS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
     ),
     Fault(
-        "a transfer that failed is tried again", "marketplace/payments/commands.py",
-        'if command["verb"] == "transfer" and command["state"] == "failed":', "if False:",
+        "a transfer that failed is tried again", "marketplace/payments/outbox.py",
+        'if command.verb == "transfer" and command.state == "failed":', "if False:",
         (f"{EARNINGS}/test_payout_stripe.py::test_what_stripe_refuses_goes_back_and_is_not_tried_again",),
     ),
     Fault(

@@ -16,8 +16,8 @@ from marketplace.errors import Conflict, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
-from marketplace.payments.commands import run_command
-from marketplace.payments.events import read_again, read_method_again
+from marketplace.payments.events import refresh_payment, refresh_saved_method
+from marketplace.payments.stripe_calls import run_command
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext, language
 
@@ -72,7 +72,7 @@ async def save_method(actor: Actor, *, saved_id: uuid.UUID, back_to: str) -> str
 async def look_for_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
     """Ask Stripe whether a method is saved by now, for someone who comes back from its page."""
     if await fetch_value("SELECT true FROM saved_method WHERE id = $1 AND payer = $2", saved_id, partner):
-        await read_method_again(saved_id)
+        await refresh_saved_method(saved_id)
 
 
 STANDS_ON_METHOD: Final = """
@@ -164,7 +164,7 @@ async def find_deposit(partner: uuid.UUID, auction: uuid.UUID) -> asyncpg.Record
 async def look_for_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
     """Ask Stripe where a deposit stands, for someone who comes back from its page."""
     if await fetch_value("SELECT true FROM auction_deposit WHERE id = $1 AND partner = $2", deposit, partner):
-        await read_again(deposit)
+        await refresh_payment(deposit)
 
 
 # ------------------------------------------------------------------ what becomes of deposits

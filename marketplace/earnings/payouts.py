@@ -19,6 +19,7 @@ from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
 from marketplace.payments.transfers import request_transfers
 from marketplace.settings import settings
 
@@ -314,24 +315,20 @@ async def follow_transfers() -> int:
     now = clock.now()
     async with transaction():
         await lock(LOCK)
-        rows = await fetch(
-            """SELECT payout.id, stripe_command.state FROM payout
-               JOIN stripe_command ON stripe_command.id = payout.id AND stripe_command.verb = 'transfer'
-               WHERE payout.state = 'open' AND payout.stripe_account IS NOT NULL
-                 AND stripe_command.state IN ('done', 'failed')"""
-        )
-        await settle([row["id"] for row in rows if row["state"] == "done"], now)
-        if refused := {row["id"]: REFUSED_BY_STRIPE for row in rows if row["state"] == "failed"}:
+        rows = await fetch("SELECT id FROM payout WHERE state = 'open' AND stripe_account IS NOT NULL")
+        decided = await list_transfer_states([row["id"] for row in rows])
+        await settle([transfer.id for transfer in decided if transfer.state == "done"], now)
+        if refused := {transfer.id: REFUSED_BY_STRIPE for transfer in decided if transfer.state == "failed"}:
             await _put_back(refused, now)
+        back = await list_reversed_transfers()
         taken_back = await fetch(
-            """SELECT payout.id FROM balance_transaction AS back
-               JOIN stripe_command ON object_id = back.charge_id AND verb = 'transfer'
-               JOIN payout ON payout.id = stripe_command.id AND payout.state = 'settled'
-               WHERE category = 'transfer_reversal'
-               GROUP BY payout.id HAVING sum(back.amount_minor) = payout.amount_minor"""
+            """SELECT payout.id FROM payout JOIN unnest($1::uuid[], $2::bigint[]) AS back (id, reversed_minor) USING (id)
+               WHERE payout.state = 'settled' AND payout.amount_minor = back.reversed_minor""",
+            [transfer.id for transfer in back],
+            [transfer.reversed_minor for transfer in back],
         )
         await give_back({row["id"]: CALLED_BACK for row in taken_back}, now)
-    return len(rows) + len(taken_back)
+    return len(decided) + len(taken_back)
 
 
 async def _put_back(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:

@@ -25,8 +25,8 @@ from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.embedded.synthetic_city import AGE_BANDS
 from marketplace.identity.actors import Actor
 from marketplace.payments import actions as payments
-from marketplace.payments.commands import run_command
-from marketplace.payments.events import read_method_again
+from marketplace.payments.events import refresh_saved_method
+from marketplace.payments.stripe_calls import run_command
 from marketplace.reverse_auctions import actions as reverse_auctions
 from marketplace.reverse_auctions.award import publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing
@@ -141,7 +141,7 @@ async def _save_card(partner: uuid.UUID, email: str) -> None:
     address = await fetch_scalar(str, "SELECT url FROM saved_method WHERE id = $1 AND state = 'open'", saved)
     if address:
         await pay_hosted_page(address)
-        await read_method_again(saved)
+        await refresh_saved_method(saved)
 
 
 async def _open_reverse_auction(by: str) -> None:

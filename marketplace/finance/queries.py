@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from marketplace.database import fetch, fetch_one
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
@@ -136,7 +138,7 @@ async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
     backs = await fetch("SELECT id, kind FROM order_return WHERE purchase_order = $1 ORDER BY at, id", order_id)
     sources = [("sale", str(order_id))]
     sources += [("dispute_lost" if back["kind"] == "dispute" else "refund", str(back["id"])) for back in backs]
-    sources += [(f"stripe_{movement['category']}", movement["id"]) for movement in movements]
+    sources += [(f"stripe_{movement.category}", movement.id) for movement in movements]
     if order["licence_id"]:
         named = await fetch(
             "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
@@ -170,6 +172,6 @@ async def find_order_of(licence_id: uuid.UUID) -> uuid.UUID:
 async def list_stuck() -> list[dict[str, Any]]:
     """Return the commands that Stripe has not done, oldest first, each with the number of the order it is about."""
     found = await list_stuck_commands()
-    orders = await fetch("SELECT id, number FROM purchase_order WHERE id = ANY ($1)", [row["subject"] for row in found])
+    orders = await fetch("SELECT id, number FROM purchase_order WHERE id = ANY ($1)", [row.subject for row in found])
     numbers = {row["id"]: row["number"] for row in orders}
-    return [{**row, "order": numbers.get(row["subject"])} for row in found]
+    return [{**asdict(row), "order": numbers.get(row.subject)} for row in found]

@@ -20,8 +20,8 @@ from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, delete_expired
 from marketplace.identity.names import reseal_names
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.invoices import work_on_papers
 from marketplace.purchases.money_back import follow_disputes, record_refunds

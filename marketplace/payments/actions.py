@@ -1,37 +1,59 @@
-"""Payments: what may be asked of Stripe, each an intent committed with the business change that wants it.
+"""Payments: what may be asked of Stripe, each a command committed with the business change that wants it.
 
-An effect at Stripe is: commit the intent → call with the intent's id as idempotency key, outside any transaction →
-record the outcome. Here is the first step; `commands` and `calls` are the others.
+An effect at Stripe is: commit the command → call with the command's id as idempotency key, outside any transaction →
+record the outcome. Here is the first step; `stripe_calls` has the others.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import execute, fetch_one, fetch_value, transaction
+from marketplace.database import fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity.queries import find_company
 from marketplace.payments import rules
-from marketplace.payments.intents import find_command, intend
+from marketplace.payments.outbox import find_asked, find_command, write_command
 from marketplace.payments.queries import find_saved_method
 from marketplace.payments.rules import Page
+from marketplace.payments.statuses import lock_payment
+from marketplace.payments.tables import Payer, Payment, SavedMethod, StripeCommand
+from pricing.money import EUR
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
-    import asyncpg
-
+    from marketplace.database import Values
+    from marketplace.payments.queries import PaymentRow
     from marketplace.payments.rules import Line
+
+
+class LastPage(Struct, frozen=True):
+    """The command that made the last page of a payment, or would have; `parameters` is JSON."""
+
+    verb: str
+    parameters: str
 
 
 # ------------------------------------------------------------------ a hosted page
 async def request_payment(
-    subject: uuid.UUID, *, amount_minor: int, currency: str = "EUR", lines: Sequence[Line], email: str,
-    success_url: str, cancel_url: str, locale: str, expires_at: dt.datetime, transfer_from: uuid.UUID | None = None,
-) -> uuid.UUID:  # fmt: skip
+    subject: uuid.UUID,
+    *,
+    amount_minor: int,
+    currency: str = EUR,
+    lines: Sequence[Line],
+    email: str,
+    success_url: str,
+    cancel_url: str,
+    locale: str,
+    expires_at: dt.datetime,
+    transfer_from: uuid.UUID | None = None,
+) -> uuid.UUID:
     """Ask for a hosted page where `subject` can be paid, and return the command's id; asked again, the first one's.
 
     transfer_from: the partner who may also pay by bank transfer.
@@ -40,13 +62,13 @@ async def request_payment(
     page = Page(lines, email, success_url, cancel_url, locale, expires_at)
     async with transaction():
         if transfer_from is not None:
-            await _be_payer(transfer_from, email)
-        if not await _new_payment(subject, transfer_from, amount_minor, currency, "automatic"):
+            await _request_customer(transfer_from, email)
+        if not await _write_payment(subject, transfer_from, amount_minor, currency, "automatic"):
             return await _command_of(subject)
         command = uuid.uuid4()
         methods = rules.METHODS if transfer_from is None else (*rules.METHODS, "customer_balance")
         parameters = rules.page_parameters(subject, command, page, currency=currency, methods=methods)
-        await intend(command, "checkout", subject, parameters, clock.now())
+        await write_command(command, "checkout", subject, parameters, clock.now())
     return command
 
 
@@ -56,245 +78,278 @@ async def request_page_again(subject: uuid.UUID, *, expires_at: dt.datetime) -> 
     A payment that still has a page, or needs none, keeps its command.
     """
     async with transaction():
-        payment = await _held(subject)
-        if payment["state"] not in ("expired", "failed"):
+        payment = await _get_locked(subject)
+        if payment.state not in ("expired", "failed"):
             return await _command_of(subject)
-        parameters = await _page_of(subject)
+        parameters = await _last_page_of(subject)
         command = uuid.uuid4()
         parameters["metadata"]["command"] = str(command)
         parameters["payment_intent_data"]["metadata"]["command"] = str(command)
         parameters["expires_at"] = int(expires_at.timestamp())
-        await execute(
-            """UPDATE payment SET state = 'requested', session_id = NULL, checkout_url = NULL, payment_intent_id = NULL,
-                      charge_id = NULL, method = NULL, transfer = NULL WHERE subject = $1""",
-            subject,
-        )
-        await intend(command, "checkout", subject, parameters, clock.now())
+        asked_anew: Values = {
+            Payment.state: "requested",
+            Payment.session_id: None,
+            Payment.checkout_url: None,
+            Payment.payment_intent_id: None,
+            Payment.charge_id: None,
+            Payment.method: None,
+            Payment.transfer: None,
+        }
+        await Payment.update(asked_anew).where(Payment.subject == subject)
+        await write_command(command, "checkout", subject, parameters, clock.now())
     return command
 
 
 async def request_expiry(subject: uuid.UUID) -> uuid.UUID:
     """Ask that nobody can pay `subject` any more, and return the command's id; asked again for a page, the first one's."""
     async with transaction():
-        await _held(subject)
-        page = await fetch_value(
-            "SELECT created_at FROM stripe_command WHERE id = $1", await find_command(subject, "checkout", "charge")
+        await _get_locked(subject)
+        opening = StripeCommand.id == await _command_of(subject)
+        page = await fetch_scalar(dt.datetime, StripeCommand.select(StripeCommand.created_at).where(opening))
+        of_this_page = (
+            StripeCommand.subject == subject,
+            StripeCommand.verb == "expire_session",
+            StripeCommand.created_at >= page,
+            StripeCommand.state != "failed",
         )
-        known = await fetch_value(
-            """SELECT id FROM stripe_command WHERE subject = $1 AND verb = 'expire_session' AND created_at >= $2
-               AND state <> 'failed'""",
-            subject, page,
-        )  # fmt: skip
+        known = await fetch_scalar(uuid.UUID, StripeCommand.select(StripeCommand.id).where(*of_this_page))
         command = known or uuid.uuid4()
         if known is None:
-            await intend(command, "expire_session", subject, {}, clock.now())
-    return uuid.UUID(str(command))
+            await write_command(command, "expire_session", subject, {}, clock.now())
+    return command
 
 
-# ------------------------------------------------------------------ money back
+# ------------------------------------------------------------------ refunds
 async def request_refund(subject: uuid.UUID, *, amount_minor: int, refund_id: uuid.UUID) -> None:
-    """Ask for money back; `refund_id` is the command's id, so that asking twice for the same refunds once.
+    """Ask for a refund; `refund_id` is the command's id, so that asking twice for the same refunds once.
 
-    amount_minor: 0 < amount ≤ what was received and is not given back. Refusals: not paid, a refund already under way,
+    amount_minor: 0 < amount ≤ what was received and is not refunded. Refusals: not paid, a refund already under way,
     an id that is another command's.
     """
     async with transaction():
-        payment = await _held(subject)
-        known = await fetch_one("SELECT verb, subject, parameters FROM stripe_command WHERE id = $1", refund_id)
+        payment = await _get_locked(subject)
+        known = await find_asked(refund_id)
         if known is not None:
-            asked = (known["verb"], known["subject"], json.loads(known["parameters"]).get("amount"))
-            if asked != ("refund", subject, amount_minor):
+            if (known.verb, known.subject, known.amount_minor) != ("refund", subject, amount_minor):
                 raise Conflict("That refund was asked for before, of another payment or amount; reload the page.")
             return
-        left = payment["received_minor"] - payment["refunded_minor"]
-        if payment["state"] not in ("paid", "refunded") or left == 0:
+        left = payment.received_minor - payment.refunded_minor
+        if payment.state not in ("paid", "refunded") or left == 0:
             raise Conflict("That payment cannot be refunded: it is not paid.")
         if not 0 < amount_minor <= left:
             raise Invalid("That is not between one cent and what was paid.")
-        if await fetch_one(
-            "SELECT 1 FROM stripe_command WHERE subject = $1 AND verb = 'refund' AND state = 'pending'", subject
-        ):
+        under_way = (StripeCommand.subject == subject, StripeCommand.verb == "refund", StripeCommand.state == "pending")
+        if await StripeCommand.exists().where(*under_way):
             raise Conflict("A refund of that payment is already under way.")
         parameters = {
-            "payment_intent": payment["payment_intent_id"],
+            "payment_intent": payment.payment_intent_id,
             "amount": amount_minor,
             "metadata": {"subject": str(subject), "command": str(refund_id)},
         }
-        await intend(refund_id, "refund", subject, parameters, clock.now())
+        await write_command(refund_id, "refund", subject, parameters, clock.now(), amount_minor=amount_minor)
 
 
 # ------------------------------------------------------------------ saved methods
 async def request_saved_method(
-    partner: uuid.UUID, *, saved_id: uuid.UUID, email: str, success_url: str, cancel_url: str, locale: str,
-) -> uuid.UUID:  # fmt: skip
-    """Ask for a hosted page where a partner keeps a card or account for later; return the command's id, `saved_id`."""
+    partner: uuid.UUID, *, saved_id: uuid.UUID, email: str, success_url: str, cancel_url: str, locale: str
+) -> uuid.UUID:
+    """Ask for a hosted page where a partner saves a card or account for later; return the command's id, `saved_id`."""
     async with transaction():
-        await _be_payer(partner, email)
+        await _request_customer(partner, email)
         now = clock.now()
-        is_new = await execute(
-            """INSERT INTO saved_method (id, payer, state, requested_at) VALUES ($1, $2, 'requested', $3)
-               ON CONFLICT (id) DO NOTHING""",
-            saved_id, partner, now,
-        )  # fmt: skip
-        if not is_new and await fetch_value("SELECT payer FROM saved_method WHERE id = $1", saved_id) != partner:
-            raise Conflict("That form was sent before, by another company; reload the page.")
+        new = SavedMethod(id=saved_id, payer=partner, requested_at=now)
+        is_new = (
+            await SavedMethod.insert(new)
+            .on_conflict(action="DO NOTHING", target=SavedMethod.id)
+            .returning(SavedMethod.id)
+        )
+        if not is_new:
+            by_id = SavedMethod.select(SavedMethod.payer).where(SavedMethod.id == saved_id)
+            if await fetch_scalar(uuid.UUID, by_id) != partner:
+                raise Conflict("That form was sent before, by another company; reload the page.")
         parameters = rules.setup_parameters(saved_id, success_url=success_url, cancel_url=cancel_url, locale=locale)
-        await intend(saved_id, "setup", saved_id, parameters, now)
+        await write_command(saved_id, "setup", saved_id, parameters, now)
     return saved_id
 
 
 async def request_forgetting(partner: uuid.UUID, saved_id: uuid.UUID) -> uuid.UUID | None:
     """Forget a partner's saved method, here at once and at Stripe; return the command's id, None when it is not saved."""
     async with transaction():
-        forgotten = await execute(
-            "UPDATE saved_method SET state = 'forgotten' WHERE id = $1 AND payer = $2 AND state = 'saved'",
-            saved_id,
-            partner,
-        )
-        if not forgotten:
+        saved = (SavedMethod.id == saved_id, SavedMethod.payer == partner, SavedMethod.state == "saved")
+        forget = SavedMethod.update({SavedMethod.state: "forgotten"}).where(*saved)
+        if not await forget.returning(SavedMethod.id):
             return None
         command = uuid.uuid4()
-        await intend(command, "forget", saved_id, {}, clock.now())
+        await write_command(command, "forget", saved_id, {}, clock.now())
     return command
 
 
-# ------------------------------------------------------------------ charges and deposits, while the payer is away
+# ------------------------------------------------------------------ charges and deposits off session
 async def request_charge(
-    subject: uuid.UUID, partner: uuid.UUID, *, amount_minor: int, currency: str = "EUR", lines: Sequence[Line],
-    email: str, success_url: str, cancel_url: str, locale: str, expires_at: dt.datetime,
-) -> uuid.UUID:  # fmt: skip
-    """Charge a partner's saved method while they are away; return the command's id, and asked again the first one's.
+    subject: uuid.UUID,
+    partner: uuid.UUID,
+    *,
+    amount_minor: int,
+    currency: str = EUR,
+    lines: Sequence[Line],
+    email: str,
+    success_url: str,
+    cancel_url: str,
+    locale: str,
+    expires_at: dt.datetime,
+) -> uuid.UUID:
+    """Charge a partner's saved method off session; return the command's id, and asked again the first one's.
 
     Where the bank refuses or wants them there, and where nothing valid is saved, a hosted page is asked for instead.
     """
     rules.check_amount(amount_minor, lines)
     page = Page(lines, email, success_url, cancel_url, locale, expires_at)
-    return await _request_away(subject, partner, (amount_minor, currency), page, is_manual=False)
+    return await _request_off_session(subject, partner, (amount_minor, currency), page, is_manual=False)
 
 
 async def request_deposit(
-    subject: uuid.UUID, partner: uuid.UUID, *, amount_minor: int, currency: str = "EUR", text: str,
-    email: str, success_url: str, cancel_url: str, locale: str, expires_at: dt.datetime,
-) -> uuid.UUID:  # fmt: skip
-    """Have an amount held back on a partner's card, to be captured or let go; return the command's id.
+    subject: uuid.UUID,
+    partner: uuid.UUID,
+    *,
+    amount_minor: int,
+    currency: str = EUR,
+    text: str,
+    email: str,
+    success_url: str,
+    cancel_url: str,
+    locale: str,
+    expires_at: dt.datetime,
+) -> uuid.UUID:
+    """Have an amount authorised on a partner's card, to be captured or released; return the command's id.
 
-    On the saved card while they are away, or on a hosted page where there is none or its bank refuses.
+    On the saved card off session, or on a hosted page where there is none or its bank refuses.
     """
     lines = [rules.Line(text, amount_minor)]
     rules.check_amount(amount_minor, lines)
     page = Page(lines, email, success_url, cancel_url, locale, expires_at)
-    return await _request_away(subject, partner, (amount_minor, currency), page, is_manual=True)
+    return await _request_off_session(subject, partner, (amount_minor, currency), page, is_manual=True)
 
 
 async def capture_deposit(subject: uuid.UUID, *, amount_minor: int) -> uuid.UUID:
-    """Take a deposit that is authorised, or a part of it; the rest is let go. Return the command's id; once a deposit.
+    """Capture a deposit that is authorised, or a part of it; the rest is released. Return the command's id; once a deposit.
 
-    Refusals: not authorised (any more), let go already, an amount beyond it.
+    Refusals: not authorised (any more), released already, an amount beyond it.
     """
     async with transaction():
-        payment = await _held(subject)
+        payment = await _get_locked(subject)
         known = await find_command(subject, "capture")
         if known is not None:
             return known
-        if payment["state"] != "authorised" or payment["capture"] != "manual":
+        if payment.state != "authorised" or payment.capture != "manual":
             raise Conflict("That deposit is not authorised.")
         if await find_command(subject, "release"):
-            raise Conflict("That deposit was let go.")
-        if not 0 < amount_minor <= payment["amount_minor"]:
+            raise Conflict("That deposit was released.")
+        if not 0 < amount_minor <= payment.amount_minor:
             raise Invalid("That is not between one cent and the deposit.")
         command = uuid.uuid4()
-        await intend(command, "capture", subject, {"amount_minor": amount_minor}, clock.now())
+        await write_command(command, "capture", subject, {}, clock.now(), amount_minor=amount_minor)
     return command
 
 
 async def release_deposit(subject: uuid.UUID) -> uuid.UUID | None:
-    """Let a deposit go, whatever has become of it; return the command's id, None where nothing is held. Once a deposit."""
+    """Release a deposit in any state; return the command's id, None where nothing is authorised. Once a deposit."""
     async with transaction():
-        payment = await _held(subject)
+        payment = await _get_locked(subject)
         known = await find_command(subject, "release")
-        if known is not None or payment["state"] not in ("requested", "open", "authorised"):
+        if known is not None or payment.state not in ("requested", "open", "authorised"):
             return known
         if await find_command(subject, "capture"):
             raise Conflict("That deposit was captured.")
         command = uuid.uuid4()
-        await intend(command, "release", subject, {}, clock.now())
+        await write_command(command, "release", subject, {}, clock.now())
     return command
 
 
-async def _request_away(
+async def _request_off_session(
     subject: uuid.UUID, partner: uuid.UUID, owed: tuple[int, str], page: Page, *, is_manual: bool
 ) -> uuid.UUID:
     amount_minor, currency = owed
-    capture = "manual" if is_manual else "automatic"
+    methods = ("card",) if is_manual else rules.METHODS
     async with transaction():
-        await _be_payer(partner, page.email)
-        if not await _new_payment(subject, partner, amount_minor, currency, capture):
+        await _request_customer(partner, page.email)
+        if not await _write_payment(subject, partner, amount_minor, currency, "manual" if is_manual else "automatic"):
             return await _command_of(subject)
         now, command = clock.now(), uuid.uuid4()
-        saved = await find_saved_method(partner, kinds=("card",) if is_manual else rules.METHODS)
+        saved = await find_saved_method(partner, kinds=methods)
         hosted = uuid.uuid4() if saved else command
         parameters = rules.page_parameters(
-            subject,
-            hosted,
-            page,
-            currency=currency,
-            methods=("card",) if is_manual else rules.METHODS,
-            is_manual=is_manual,
+            subject, hosted, page, currency=currency, methods=methods, is_manual=is_manual
         )
         if saved is None:
-            await intend(command, "checkout", subject, parameters, now)
+            await write_command(command, "checkout", subject, parameters, now)
             return command
+        assert saved.customer_id
+        assert saved.method_id
+        assert saved.kind, "what is saved is known"
         charge = rules.charge_parameters(
-            subject, command, amount_minor=amount_minor, currency=currency, customer=saved["customer_id"],
-            method=saved["method_id"], kind=saved["kind"], text=page.lines[0].text, is_manual=is_manual,
-        )  # fmt: skip
-        await intend(command, "charge", subject, {"charge": charge, "page": parameters}, now)
+            subject,
+            command,
+            amount_minor=amount_minor,
+            currency=currency,
+            customer=saved.customer_id,
+            method=saved.method_id,
+            kind=saved.kind,
+            text=page.lines[0].text,
+            is_manual=is_manual,
+        )
+        await write_command(command, "charge", subject, {"charge": charge, "page": parameters}, now)
     return command
 
 
 # ------------------------------------------------------------------ what they share
-async def _new_payment(
+async def _write_payment(
     subject: uuid.UUID, payer: uuid.UUID | None, amount_minor: int, currency: str, capture: str
 ) -> bool:
-    """Write what is owed, unless it was before; tell whether this call did."""
-    is_new = await execute(
-        """INSERT INTO payment (subject, payer, amount_minor, currency, capture, state, requested_at)
-           VALUES ($1, $2, $3, $4, $5, 'requested', $6) ON CONFLICT (subject) DO NOTHING""",
-        subject, payer, amount_minor, currency, capture, clock.now(),
-    )  # fmt: skip
-    return bool(is_new)
+    """Write what is owed, unless it was before; return whether this call did."""
+    new = Payment(
+        subject=subject,
+        payer=payer,
+        amount_minor=amount_minor,
+        currency=currency,
+        capture=capture,
+        requested_at=clock.now(),
+    )
+    return bool(
+        await Payment.insert(new).on_conflict(action="DO NOTHING", target=Payment.subject).returning(Payment.subject)
+    )
 
 
-async def _be_payer(partner: uuid.UUID, email: str) -> None:
+async def _request_customer(partner: uuid.UUID, email: str) -> None:
     """Have a partner made a customer at Stripe, once."""
     now = clock.now()
-    is_new = await execute(
-        "INSERT INTO payer (partner, asked_at) VALUES ($1, $2) ON CONFLICT (partner) DO NOTHING", partner, now
-    )
-    if is_new:
+    new = Payer(partner=partner, asked_at=now)
+    if await Payer.insert(new).on_conflict(action="DO NOTHING", target=Payer.partner).returning(Payer.partner):
         command = uuid.uuid4()
-        company = await fetch_value("SELECT company FROM partner WHERE id = $1", partner)
         named = {"partner": str(partner), "command": str(command)}
-        await intend(command, "customer", partner, {"name": company, "email": email, "metadata": named}, now)
+        parameters = {"name": await find_company(partner), "email": email, "metadata": named}
+        await write_command(command, "customer", partner, parameters, now)
 
 
-async def _held(subject: uuid.UUID) -> asyncpg.Record:
-    payment = await fetch_one("SELECT * FROM payment WHERE subject = $1 FOR UPDATE", subject)
+async def _get_locked(subject: uuid.UUID) -> PaymentRow:
+    payment = await lock_payment(subject)
     if payment is None:
         raise NotFound("There is no payment {subject}.", subject=subject)
     return payment
 
 
-async def _page_of(subject: uuid.UUID) -> dict[str, Any]:
+async def _last_page_of(subject: uuid.UUID) -> dict[str, Any]:
     """Return what made the last page of a payment, or would have."""
-    last = await fetch_one(
-        """SELECT verb, parameters FROM stripe_command WHERE subject = $1 AND verb IN ('checkout', 'charge')
-           ORDER BY created_at DESC, id LIMIT 1""",
-        subject,
+    pages = (StripeCommand.subject == subject, StripeCommand.verb.is_in(["checkout", "charge"]))
+    latest_first = (
+        select(LastPage, StripeCommand)
+        .where(*pages)
+        .order_by(StripeCommand.created_at, ascending=False)
+        .order_by(StripeCommand.id)
     )
+    last = await fetch_row(LastPage, latest_first.limit(1))
     assert last, "a payment's command was written with it"
-    parameters: dict[str, Any] = json.loads(last["parameters"])
-    return dict(parameters["page"]) if last["verb"] == "charge" else parameters
+    parameters: dict[str, Any] = json.loads(last.parameters)
+    return dict(parameters["page"]) if last.verb == "charge" else parameters
 
 
 async def _command_of(subject: uuid.UUID) -> uuid.UUID:

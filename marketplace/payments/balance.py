@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch, lock, transaction
+from marketplace.database import execute, fetch_rows, lock, select, transaction
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import rules
-from marketplace.payments.cursors import has_read, read_until
+from marketplace.payments.events import mark_read, read_until
+from marketplace.payments.queries import SQL
 from marketplace.payments.rules import Movement
 from marketplace.payments.stripe_port import StripePort
+from marketplace.payments.tables import BalanceTransaction
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import asyncpg
+OVERLAP: Final = dt.timedelta(days=1)
+PAYOUTS_ARE_RECONCILED_WITHIN: Final = dt.timedelta(days=30)
 
-OVERLAP = dt.timedelta(days=1)
-PAYOUTS_ARE_RECONCILED_WITHIN = dt.timedelta(days=30)
+
+class Mirrored(Struct, frozen=True):
+    """A balance transaction that was copied, or copied again."""
+
+    id: str
+    is_new: bool
+
+
+class Unposted(Struct, frozen=True):
+    """A mirrored movement to be posted; amounts in cents."""
+
+    id: str
+    category: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    source_id: str | None
+    created_at: dt.datetime
+
+
+class OpenPayout(Struct, frozen=True):
+    """One of Stripe's payouts whose transactions are not known yet."""
+
+    source_id: str
 
 
 async def mirror_balance() -> int:
@@ -30,15 +58,15 @@ async def mirror_balance() -> int:
         async for page in port.list_movements(since):
             new += await _mirror(page)
             newest = max(newest or page[0].created_at, page[0].created_at)
-        await has_read("balance_transactions", newest)
+        await mark_read("balance_transactions", newest)
         await _name_payments()
-        await _post_what_is_not()
+        await _post_unposted()
         await _fill_payouts(port)
     return new
 
 
 async def read_balance() -> int:
-    """Return what Stripe holds for us now, available and pending, in cents."""
+    """Return what Stripe has of ours now, available and pending, in cents."""
     async with StripePort() as port:
         return await port.balance_minor()
 
@@ -46,79 +74,64 @@ async def read_balance() -> int:
 async def _mirror(page: list[Movement]) -> int:
     async with transaction():
         await lock("stripe balance")
-        rows = await fetch(
-            """
-            INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, currency, source_id,
-                                             charge_id, payment_subject, status, created_at, available_on)
-            SELECT id, category, amount_minor, fee_minor, net_minor, currency, source_id, given.charge_id,
-                   coalesce((SELECT subject FROM payment WHERE payment.charge_id = given.charge_id),
-                            (SELECT subject FROM payment WHERE payment.subject = given.subject)),
-                   status, created_at, available_on
-            FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
-                        $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[])
-                 AS given (id, category, amount_minor, fee_minor, net_minor, currency, source_id, charge_id,
-                           status, created_at, available_on, subject)
-            ON CONFLICT (id) DO UPDATE
-            SET status = excluded.status, charge_id = coalesce(balance_transaction.charge_id, excluded.charge_id)
-            WHERE balance_transaction.status <> excluded.status
-               OR balance_transaction.charge_id IS NULL AND excluded.charge_id IS NOT NULL
-            RETURNING id, xmax = 0 AS is_new
-            """,
-            *([getattr(movement, column) for movement in page] for column in Movement.__slots__),
-        )
-        fresh = [row["id"] for row in rows if row["is_new"]]
-        await _post(await fetch("SELECT * FROM balance_transaction WHERE id = ANY($1) ORDER BY created_at, id", fresh))
+        given = ([getattr(movement, column) for movement in page] for column in Movement.__slots__)
+        rows = await fetch_rows(Mirrored, SQL["mirror_movements"], *given)
+        fresh = [row.id for row in rows if row.is_new]
+        if fresh:
+            are_fresh = select(Unposted, BalanceTransaction).where(BalanceTransaction.id.is_in(fresh))
+            in_order = are_fresh.order_by(BalanceTransaction.created_at, BalanceTransaction.id)
+            await _post(await fetch_rows(Unposted, in_order))
     return len(fresh)
 
 
-async def _post(movements: Sequence[asyncpg.Record]) -> None:
+async def _post(movements: Sequence[Unposted]) -> None:
     """Record the entries of mirrored movements; one of an unknown category or currency is left for finance to see."""
     entries = [
         Entry(
-            kind=f"stripe_{movement['category']}", source_id=movement["id"], at=movement["created_at"],
-            text=f"Stripe {movement['category'].replace('_', ' ')} {movement['source_id'] or ''}".rstrip(),
-            postings=rules.postings(movement["category"], movement["amount_minor"], movement["fee_minor"]), late=True,
+            kind=f"stripe_{movement.category}",
+            source_id=movement.id,
+            at=movement.created_at,
+            text=f"Stripe {movement.category.replace('_', ' ')} {movement.source_id or ''}".rstrip(),
+            postings=rules.postings(movement.category, movement.amount_minor, movement.fee_minor),
+            late=True,
         )
         for movement in movements
-        if movement["category"] in rules.COUNTERPARTS and movement["currency"] == "EUR"
-        and (movement["amount_minor"] or movement["fee_minor"])
-    ]  # fmt: skip
+        if movement.category in rules.COUNTERPARTS
+        and movement.currency == EUR
+        and (movement.amount_minor or movement.fee_minor)
+    ]
     if entries:
         await record_all(entries)
 
 
 async def _name_payments() -> None:
-    """Say which payment each mirrored transaction belongs to, as soon as the payment knows its charge."""
+    """Write which payment each mirrored transaction belongs to, as soon as the payment knows its charge."""
     await execute(
         """UPDATE balance_transaction SET payment_subject = payment.subject FROM payment
            WHERE balance_transaction.payment_subject IS NULL AND balance_transaction.charge_id = payment.charge_id"""
     )
 
 
-async def _post_what_is_not() -> None:
+async def _post_unposted() -> None:
     """Post what was mirrored before its category had an account."""
     async with transaction():
         await lock("stripe balance")
-        await _post(
-            await fetch(
-                """SELECT * FROM balance_transaction AS movement WHERE category = ANY($1) AND currency = 'EUR'
-                   AND NOT EXISTS (SELECT FROM journal_entry
-                                   WHERE kind = 'stripe_' || movement.category AND source_id = movement.id)
-                   ORDER BY created_at, id LIMIT 1000""",
-                list(rules.COUNTERPARTS),
-            )
-        )
+        await _post(await fetch_rows(Unposted, SQL["list_unposted_movements"], list(rules.COUNTERPARTS), EUR))
 
 
 async def _fill_payouts(port: StripePort) -> None:
     """Write on each transaction the automatic payout that paid it out, once Stripe has reconciled the payout."""
-    open_payouts = await fetch(
-        """SELECT source_id FROM balance_transaction
-           WHERE category = 'payout' AND payout_id IS NULL AND created_at > $1 ORDER BY created_at""",
-        clock.now() - PAYOUTS_ARE_RECONCILED_WITHIN,
+    are_open = (
+        BalanceTransaction.category == "payout",
+        BalanceTransaction.payout_id.is_null(),
+        BalanceTransaction.source_id.is_not_null(),
+        BalanceTransaction.created_at > clock.now() - PAYOUTS_ARE_RECONCILED_WITHIN,
     )
-    for payout in (row["source_id"] for row in open_payouts):
-        if not await port.is_reconciled(payout):
+    open_payouts = select(OpenPayout, BalanceTransaction).where(*are_open).order_by(BalanceTransaction.created_at)
+    for payout in await fetch_rows(OpenPayout, open_payouts):
+        if not await port.is_reconciled(payout.source_id):
             continue
-        paid_out = [movement async for page in port.list_movements_in(payout) for movement in page]
-        await execute("UPDATE balance_transaction SET payout_id = $2 WHERE id = ANY($1)", paid_out, payout)
+        paid_out = [movement async for page in port.list_movements_in(payout.source_id) for movement in page]
+        is_of_it = BalanceTransaction.id.is_in(paid_out)
+        if paid_out:
+            await BalanceTransaction.update({BalanceTransaction.payout_id: payout.source_id}).where(is_of_it)

@@ -1,4 +1,4 @@
-"""Events: stored raw as they come, then looked into; what they tell is never trusted, the object is read again.
+"""Events: stored raw as they come, then handled; what they say is never trusted, the object is read again.
 
 Webhooks bring them; a sweep of Stripe's own list brings those whose webhooks were lost, and says so.
 """
@@ -8,34 +8,54 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
+from msgspec import Struct
 from prometheus_client import Counter
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Invalid
-from marketplace.payments.cursors import has_read, read_until
-from marketplace.payments.rules import EVENTS_COME_WITHIN, Contest, Kept, Standing
-from marketplace.payments.standing import apply, apply_contest, apply_kept, next_reading
+from marketplace.payments.queries import SQL
+from marketplace.payments.rules import EVENTS_COME_WITHIN, DisputeStatus, PaymentStatus, SavedMethodStatus
+from marketplace.payments.statuses import next_reading, record_dispute, record_payment, record_saved_method
 from marketplace.payments.stripe_port import DecidedError, SilentError, StripePort, verify
+from marketplace.payments.tables import Payment, SavedMethod, StripeCursor, StripeEvent
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
+    from marketplace.database import Values
+
 log = structlog.get_logger(__name__)
 LOST = Counter("stripe_webhooks_lost_total", "Events that only the sweep brought, because no webhook did in time")
-READS_AT_ONCE = 5
-EVENTS_AT_A_TIME = 200
-OVERLAP = dt.timedelta(hours=1)
-Arrived = tuple[str, str, str, dt.datetime]
+READS_AT_ONCE: Final = 5
+BATCH_SIZE: Final = 200
+OVERLAP: Final = dt.timedelta(hours=1)
+Arrived: TypeAlias = tuple[str, str, str, dt.datetime]
 """An event's id, type, body and instant in Stripe's time."""
 
 
-async def take_event(body: bytes, signature: str | None) -> None:
+class LostEvent(Struct, frozen=True):
+    """An event that no webhook brought in time."""
+
+    id: str
+    type: str
+
+
+class WaitingEvent(Struct, frozen=True):
+    """An event to be handled; `payload` is the body as it came."""
+
+    id: str
+    type: str
+    payload: str
+
+
+# ------------------------------------------------------------------ coming in
+async def receive_event(body: bytes, signature: str | None) -> None:
     """Store a webhook as it came, once; refuse what Stripe did not sign just now."""
     now = clock.now()
     verify(body, signature, now)
@@ -58,7 +78,7 @@ async def sweep_events() -> int:
         async for page in port.list_events(since):
             new += await _store_events(page, "sweep", clock.now())
             newest = max(newest or page[0][3], page[0][3])
-    await has_read("events", newest)
+    await mark_read("events", newest)
     await note_lost_events()
     return new
 
@@ -67,93 +87,108 @@ async def note_lost_events() -> int:
     """Name the events that no webhook brought in time, once each; none where no webhooks are set up."""
     if not settings().stripe_webhook_secret:
         return 0
-    lost = await fetch(
-        """UPDATE stripe_event SET lost_at = $1
-           WHERE webhook_at IS NULL AND lost_at IS NULL AND created_at < $2 RETURNING id, type""",
-        clock.now(), clock.now() - EVENTS_COME_WITHIN,
-    )  # fmt: skip
+    is_late = (
+        StripeEvent.webhook_at.is_null(),
+        StripeEvent.lost_at.is_null(),
+        StripeEvent.created_at < clock.now() - EVENTS_COME_WITHIN,
+    )
+    note = StripeEvent.update({StripeEvent.lost_at: clock.now()}).where(*is_late)
+    lost = await fetch_rows(LostEvent, note.returning(StripeEvent.id, StripeEvent.type))
     LOST.inc(len(lost))
     for event in lost:
-        log.error("stripe webhook lost", id=event["id"], type=event["type"])
+        log.error("stripe webhook lost", id=event.id, type=event.type)
     return len(lost)
 
 
 async def _store_events(events: Sequence[Arrived], came_by: str, now: dt.datetime) -> int:
     """Store events that are new and return how many; a webhook is noted on one that the sweep brought first."""
     ids, types, bodies, instants = zip(*events, strict=True)
-    new = await fetch_value(
-        """WITH stored AS (
-               INSERT INTO stripe_event AS known (id, type, payload, came_by, received_at, created_at, webhook_at)
-               SELECT id, type, payload, $5, $6, at, CASE WHEN $5 = 'webhook' THEN $6::timestamptz END
-               FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS event (id, type, payload, at)
-               ON CONFLICT (id) DO UPDATE SET webhook_at = excluded.webhook_at
-                   WHERE known.webhook_at IS NULL AND excluded.webhook_at IS NOT NULL
-               RETURNING xmax = 0 AS is_new
-           ) SELECT count(*) FROM stored WHERE is_new""",
-        ids, types, bodies, instants, came_by, now,
-    )  # fmt: skip
-    return int(new)
+    new = await fetch_scalar(int, SQL["store_events"], ids, types, bodies, instants, came_by, now)
+    assert new is not None, "a count is one row"
+    return new
 
 
+# ------------------------------------------------------------------ how far each of Stripe's lists is read
+async def read_until(name: str, overlap: dt.timedelta) -> dt.datetime | None:
+    """Return where to begin reading a list again, in Stripe's time; None: at its beginning."""
+    at = await fetch_scalar(dt.datetime, StripeCursor.select(StripeCursor.at).where(StripeCursor.list == name))
+    return at - overlap if at else None
+
+
+async def mark_read(name: str, newest: dt.datetime | None) -> None:
+    """Remember that everything created until `newest` is here; only a list read to its end may say so."""
+    if newest is not None:
+        await execute(
+            """INSERT INTO stripe_cursor (list, at) VALUES ($1, $2)
+               ON CONFLICT (list) DO UPDATE SET at = greatest(stripe_cursor.at, excluded.at)""",
+            name,
+            newest,
+        )
+
+
+# ------------------------------------------------------------------ handling
 async def handle_events() -> int:
-    """Look into every stored event: read the object it speaks of and record where that stands now."""
+    """Handle every stored event: read the object it speaks of and record its status now."""
+    waiting_first = (
+        select(WaitingEvent, StripeEvent)
+        .where(StripeEvent.handled_at.is_null())
+        .order_by(StripeEvent.received_at, StripeEvent.id)
+        .limit(BATCH_SIZE)
+    )
     handled = 0
-    while waiting := await fetch(
-        "SELECT id, type, payload FROM stripe_event WHERE handled_at IS NULL ORDER BY received_at, id LIMIT $1",
-        EVENTS_AT_A_TIME,
-    ):
+    while waiting := await fetch_rows(WaitingEvent, waiting_first):
         about: dict[tuple[str, str] | None, list[str]] = {}
         for event in waiting:
-            about.setdefault(subject_of(event["type"], json.loads(event["payload"])), []).append(event["id"])
+            about.setdefault(subject_of(event.type, json.loads(event.payload)), []).append(event.id)
         await _mark_handled(about.pop(None, []), None)
         async with StripePort() as port:
             gate = asyncio.Semaphore(READS_AT_ONCE)
-            looked = await asyncio.gather(
-                *(_look_into(port, gate, thing, ids) for thing, ids in about.items() if thing)
+            refreshed = await asyncio.gather(
+                *(_refresh(port, gate, thing, ids) for thing, ids in about.items() if thing)
             )
-        handled += len(waiting) - looked.count(False)
-        if not all(looked):
+        handled += len(waiting) - refreshed.count(False)
+        if not all(refreshed):
             break  # Stripe is silent: the rest waits for the next run.
     return handled
 
 
 def subject_of(event_type: str, event: dict[str, Any]) -> tuple[str, str] | None:
     """Return what to read for an event, as its kind and id; None when it moves nothing of ours."""
-    told = (event.get("data") or {}).get("object") or {}
-    name = str(told.get("id"))
+    thing = (event.get("data") or {}).get("object") or {}
+    name = str(thing.get("id"))
     if event_type.startswith("checkout.session."):
-        return ("setup" if told.get("mode") == "setup" else "session"), name
+        return ("setup" if thing.get("mode") == "setup" else "session"), name
     if event_type.startswith("payment_intent."):
         return "intent", name
     if event_type.startswith("charge.dispute."):
         return "dispute", name
-    if event_type.startswith(("charge.", "refund.")) and isinstance(told.get("payment_intent"), str):
-        return "intent", told["payment_intent"]
+    if event_type.startswith(("charge.", "refund.")) and isinstance(thing.get("payment_intent"), str):
+        return "intent", thing["payment_intent"]
     if event_type == "payment_method.detached":
         return "method", name
     return None
 
 
-async def read_again(subject: uuid.UUID) -> None:
-    """Ask Stripe where an open payment stands now: someone waits for it, and its webhook may be late or lost."""
-    session = await fetch_value(
-        "SELECT session_id FROM payment WHERE subject = $1 AND state IN ('open', 'processing')", subject
-    )
+async def refresh_payment(subject: uuid.UUID) -> None:
+    """Read an open payment again at Stripe: someone waits for it, and its webhook may be late or lost."""
+    is_open = (Payment.subject == subject, Payment.state.is_in(["open", "processing"]))
+    await _refresh_page("session", await fetch_scalar(str, Payment.select(Payment.session_id).where(*is_open)))
+
+
+async def refresh_saved_method(saved: uuid.UUID) -> None:
+    """Read the page of a payment method again at Stripe: someone waits for the method to be saved."""
+    is_open = (SavedMethod.id == saved, SavedMethod.state == "open")
+    await _refresh_page("setup", await fetch_scalar(str, SavedMethod.select(SavedMethod.session_id).where(*is_open)))
+
+
+async def _refresh_page(kind: str, session: str | None) -> None:
     if session is not None:
         async with StripePort() as port:
-            await _look_into(port, asyncio.Semaphore(1), ("session", session), [])
+            await _refresh(port, asyncio.Semaphore(1), (kind, session), [])
 
 
-async def read_method_again(saved: uuid.UUID) -> None:
-    """Ask Stripe whether a payment method is kept by now: someone waits for it."""
-    session = await fetch_value("SELECT session_id FROM saved_method WHERE id = $1 AND state = 'open'", saved)
-    if session is not None:
-        async with StripePort() as port:
-            await _look_into(port, asyncio.Semaphore(1), ("setup", session), [])
-
-
-async def _look_into(port: StripePort, gate: asyncio.Semaphore, thing: tuple[str, str], events: list[str]) -> bool:
-    """Read the object behind some events and apply it; False when Stripe is silent."""
+async def _refresh(port: StripePort, gate: asyncio.Semaphore, thing: tuple[str, str], events: list[str]) -> bool:
+    """Read the object behind some events and record it; False when Stripe is silent."""
     async with gate:
         reading = await next_reading()
         try:
@@ -165,17 +200,18 @@ async def _look_into(port: StripePort, gate: asyncio.Semaphore, thing: tuple[str
             await _mark_handled(events, str(refusal))
             return True
     async with transaction():
-        amiss = [why for each in found if (why := await _write(each, reading))]
+        errors = [why for each in found if (why := await _record(each, reading))]
         if thing[0] == "method" and not found:
-            await execute(
-                "UPDATE saved_method SET state = 'forgotten' WHERE method_id = $1 AND state = 'saved'", thing[1]
-            )
-        await _mark_handled(events, " ".join(amiss) or None)
+            was_saved = (SavedMethod.method_id == thing[1], SavedMethod.state == "saved")
+            await SavedMethod.update({SavedMethod.state: "forgotten"}).where(*was_saved)
+        await _mark_handled(events, " ".join(errors) or None)
     return True
 
 
-async def _read(port: StripePort, kind: str, name: str) -> Sequence[Standing | Kept | Contest | str]:
-    """Read an object: a page, the page or bare payment behind an intent, a dispute; a method only while it is kept."""
+async def _read(
+    port: StripePort, kind: str, name: str
+) -> Sequence[PaymentStatus | SavedMethodStatus | DisputeStatus | str]:
+    """Read an object: a page, the page or bare payment behind an intent, a dispute; a method only while it is attached."""
     if kind == "session":
         return [await port.get_session(name)]
     if kind == "setup":
@@ -183,26 +219,26 @@ async def _read(port: StripePort, kind: str, name: str) -> Sequence[Standing | K
     if kind == "dispute":
         return [await port.get_dispute(name)]
     if kind == "method":
-        return [name] if await port.is_kept(name) else []
+        return [name] if await port.is_attached(name) else []
     sessions = await port.list_sessions_of(name)
     if sessions:
         return sessions
-    told = await port.get_intent(name)
-    return [told] if told.subject and await fetch_one("SELECT 1 FROM payment WHERE subject = $1", told.subject) else []
+    status = await port.get_intent(name)
+    is_ours = status.subject is not None and await Payment.exists().where(Payment.subject == status.subject)
+    return [status] if is_ours else []
 
 
-async def _write(found: Standing | Kept | Contest | str, reading: int) -> str | None:
-    if isinstance(found, Standing):
-        return await apply(found, reading)
-    if isinstance(found, Kept):
-        return await apply_kept(found, reading)
-    if isinstance(found, Contest):
-        return await apply_contest(found, reading)
+async def _record(found: PaymentStatus | SavedMethodStatus | DisputeStatus | str, reading: int) -> str | None:
+    if isinstance(found, PaymentStatus):
+        return await record_payment(found, reading)
+    if isinstance(found, SavedMethodStatus):
+        return await record_saved_method(found, reading)
+    if isinstance(found, DisputeStatus):
+        return await record_dispute(found, reading)
     return None
 
 
 async def _mark_handled(events: list[str], error: str | None) -> None:
     if events:
-        await execute(
-            "UPDATE stripe_event SET handled_at = $2, error = $3 WHERE id = ANY($1)", events, clock.now(), error
-        )
+        handled: Values = {StripeEvent.handled_at: clock.now(), StripeEvent.error: error}
+        await StripeEvent.update(handled).where(StripeEvent.id.is_in(events))

@@ -8,7 +8,7 @@ CREATE INDEX IF NOT EXISTS command_failed ON stripe_command (created_at) WHERE s
 CREATE INDEX IF NOT EXISTS command_by_subject ON stripe_command (subject);
 CREATE INDEX IF NOT EXISTS command_by_transfer ON stripe_command (object_id) WHERE verb = 'transfer';
 CREATE INDEX IF NOT EXISTS event_waiting ON stripe_event (received_at) WHERE handled_at IS NULL;
-CREATE INDEX IF NOT EXISTS event_amiss ON stripe_event (received_at) WHERE error IS NOT NULL;
+CREATE INDEX IF NOT EXISTS event_failed ON stripe_event (received_at) WHERE error IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_lost ON stripe_event (lost_at) WHERE lost_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_not_yet_brought ON stripe_event (created_at) WHERE webhook_at IS NULL AND lost_at IS NULL;
 CREATE INDEX IF NOT EXISTS dispute_by_payment ON dispute (payment_subject);

@@ -1,111 +1,236 @@
-"""What other slices and pages read of payments."""
+"""What other slices and pages read of payments: never a command's parameters, which are Stripe's own."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch, fetch_one
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
+from marketplace.payments.tables import BalanceTransaction, Payment, StripeCommand, StripeEvent
+from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Sequence
 
-    import asyncpg
-
-PAID: Final = "payment.state IN ('paid', 'refunded')"
-"""SQL: the money has come, whatever became of it since."""
-REFUNDED: Final = "payment.state = 'refunded'"
-"""SQL: all of it was given back."""
+SQL: Final = load_statements(__package__)
 STUCK_AFTER: Final = dt.timedelta(minutes=10)
 """A command that is not done by then is finance's to look at."""
 LOST_SHOWN_FOR: Final = dt.timedelta(days=7)
-VALID: Final = "saved_method.state = 'saved' AND (ends_on IS NULL OR ends_on > $1)"
-STUCK: Final = "settled_at IS NULL AND (state = 'failed' OR state = 'pending' AND created_at < $1)"
 
 
-async def get_payment(subject: uuid.UUID) -> asyncpg.Record:
-    """Return the payment of `subject`."""
-    row = await fetch_one("SELECT * FROM payment WHERE subject = $1", subject)
-    if row is None:
+class PaymentRow(Struct, frozen=True):
+    """A payment; amounts in cents, `transfer` is JSON while a bank transfer is awaited."""
+
+    subject: uuid.UUID
+    payer: uuid.UUID | None
+    amount_minor: int
+    currency: str
+    capture: str
+    state: str
+    session_id: str | None
+    checkout_url: str | None
+    payment_intent_id: str | None
+    charge_id: str | None
+    method: str | None
+    transfer: str | None
+    declined: str | None
+    received_minor: int
+    refunded_minor: int
+    capture_before: dt.datetime | None
+    paid_at: dt.datetime | None
+    reading: int
+
+
+class CommandRow(Struct, frozen=True):
+    """A command as finance lists it."""
+
+    id: uuid.UUID
+    verb: str
+    state: str
+    attempts: int
+    created_at: dt.datetime
+    object_id: str | None
+    error: str | None
+
+
+class MovementRow(Struct, frozen=True):
+    """One of Stripe's balance transactions; amounts in cents."""
+
+    id: str
+    category: str
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    source_id: str | None
+    charge_id: str | None
+    payment_subject: uuid.UUID | None
+    status: str
+    payout_id: str | None
+    created_at: dt.datetime
+    available_on: dt.datetime
+
+
+class SavedMethodRow(Struct, frozen=True):
+    """A saved method that may be charged, with its owner as Stripe's customer; `ends_on` is its first invalid day."""
+
+    id: uuid.UUID
+    kind: str | None
+    brand: str | None
+    last_four: str | None
+    ends_on: dt.date | None
+    method_id: str | None
+    saved_at: dt.datetime | None
+    customer_id: str | None
+
+
+class PartnerId(Struct, frozen=True):
+    """A partner."""
+
+    payer: uuid.UUID
+
+
+class TransferState(Struct, frozen=True):
+    """A transfer, by what it pays, and the state of its command."""
+
+    id: uuid.UUID
+    state: str
+
+
+class ReversedTransfer(Struct, frozen=True):
+    """A transfer, by what it pays, and the cents of it that Stripe took back."""
+
+    id: uuid.UUID
+    reversed_minor: int
+
+
+class StuckCommand(Struct, frozen=True):
+    """A command that waits for finance, with the partner it concerns; `amount_minor` in cents."""
+
+    id: uuid.UUID
+    verb: str
+    subject: uuid.UUID
+    state: str
+    attempts: int
+    created_at: dt.datetime
+    next_at: dt.datetime
+    first_tried_at: dt.datetime | None
+    error: str | None
+    amount_minor: int | None
+    company: str | None
+
+
+class LostEvent(Struct, frozen=True):
+    """An event that no webhook brought in time."""
+
+    id: str
+    type: str
+    created_at: dt.datetime | None
+    received_at: dt.datetime
+    lost_at: dt.datetime | None
+
+
+class ErrorCounts(Struct, frozen=True):
+    """How many commands are stuck, and events were lost or are not handled yet."""
+
+    stuck_commands: int
+    lost_events: int
+    waiting_events: int
+
+
+async def get_payment(subject: uuid.UUID) -> PaymentRow:
+    """Return the payment of `subject`; refuses NotFound."""
+    payment = await fetch_row(PaymentRow, select(PaymentRow, Payment).where(Payment.subject == subject))
+    if payment is None:
         raise NotFound("There is no payment {subject}.", subject=subject)
-    return row
+    return payment
 
 
-async def list_commands(subject: uuid.UUID) -> list[asyncpg.Record]:
+async def find_open_page(subject: uuid.UUID) -> str | None:
+    """Return the address of the hosted page where `subject` can be paid, or None while there is none open."""
+    is_open = (Payment.subject == subject, Payment.state == "open")
+    return await fetch_scalar(str, Payment.select(Payment.checkout_url).where(*is_open))
+
+
+async def list_commands(subject: uuid.UUID) -> list[CommandRow]:
     """Return what Stripe was asked for `subject`, oldest first."""
-    return await fetch(
-        """SELECT id, verb, state, attempts, created_at, object_id, error FROM stripe_command
-           WHERE subject = $1 ORDER BY created_at, id""",
-        subject,
-    )
+    of_subject = select(CommandRow, StripeCommand).where(StripeCommand.subject == subject)
+    return await fetch_rows(CommandRow, of_subject.order_by(StripeCommand.created_at, StripeCommand.id))
 
 
-async def list_movements_of(subject: uuid.UUID) -> list[asyncpg.Record]:
+async def list_movements_of(subject: uuid.UUID) -> list[MovementRow]:
     """Return Stripe's balance transactions of `subject`'s payment, oldest first."""
-    return await fetch("SELECT * FROM balance_transaction WHERE payment_subject = $1 ORDER BY created_at, id", subject)
+    of_subject = select(MovementRow, BalanceTransaction).where(BalanceTransaction.payment_subject == subject)
+    return await fetch_rows(MovementRow, of_subject.order_by(BalanceTransaction.created_at, BalanceTransaction.id))
 
 
-async def list_disputes_of(subject: uuid.UUID) -> list[asyncpg.Record]:
-    """Return the disputes of `subject`'s payment, oldest first."""
-    return await fetch("SELECT * FROM dispute WHERE payment_subject = $1 ORDER BY opened_at, id", subject)
+# ------------------------------------------------------------------ refunds
+async def find_refund_amount(refund_id: uuid.UUID) -> int | None:
+    """Return the cents of a refund that was asked for, or None where it was not."""
+    of_refund = (StripeCommand.id == refund_id, StripeCommand.verb == "refund")
+    return await fetch_scalar(int, StripeCommand.select(StripeCommand.amount_minor).where(*of_refund))
+
+
+async def has_last_refund_failed(subject: uuid.UUID) -> bool:
+    """Return whether Stripe refused for good the last refund that was asked of a payment."""
+    refunds = (StripeCommand.subject == subject, StripeCommand.verb == "refund")
+    latest = StripeCommand.select(StripeCommand.state).where(*refunds)
+    state = await fetch_scalar(str, latest.order_by(StripeCommand.created_at, ascending=False).limit(1))
+    return state == "failed"
+
+
+# ------------------------------------------------------------------ transfers
+async def list_transfer_states(payouts: Sequence[uuid.UUID]) -> list[TransferState]:
+    """Return the transfers of these payouts on which Stripe has decided: done or failed."""
+    if not payouts:
+        return []
+    decided = (
+        StripeCommand.id.is_in(list(payouts)),
+        StripeCommand.verb == "transfer",
+        StripeCommand.state.is_in(["done", "failed"]),
+    )
+    return await fetch_rows(TransferState, select(TransferState, StripeCommand).where(*decided))
+
+
+async def list_reversed_transfers() -> list[ReversedTransfer]:
+    """Return the transfers that Stripe reversed, whole or in part."""
+    return await fetch_rows(ReversedTransfer, SQL["list_reversed_transfers"])
 
 
 # ------------------------------------------------------------------ saved methods
 async def find_saved_method(
     partner: uuid.UUID, *, kinds: Sequence[str] = ("card", "sepa_debit")
-) -> asyncpg.Record | None:
+) -> SavedMethodRow | None:
     """Return the payment method of these kinds that a partner saved last and that is still valid."""
-    return await fetch_one(
-        f"""SELECT saved_method.*, payer.customer_id FROM saved_method JOIN payer ON payer.partner = saved_method.payer
-            WHERE saved_method.payer = $2 AND kind = ANY ($3) AND {VALID} ORDER BY saved_at DESC, id LIMIT 1""",
-        clock.now().date(), partner, list(kinds),
-    )  # fmt: skip
+    return await fetch_row(SavedMethodRow, SQL["find_saved_method"], clock.now().date(), partner, list(kinds))
 
 
 async def list_partners_with_saved_method(partners: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Return which of these partners hold a valid saved method."""
-    rows = await fetch(
-        f"SELECT DISTINCT payer FROM saved_method WHERE payer = ANY ($2) AND {VALID}",
-        clock.now().date(),
-        list(partners),
-    )
-    return {row["payer"] for row in rows}
+    """Return which of these partners have a valid saved method."""
+    rows = await fetch_rows(PartnerId, SQL["list_partners_with_saved_method"], clock.now().date(), list(partners))
+    return {row.payer for row in rows}
 
 
 # ------------------------------------------------------------------ what finance staff look at
-async def list_stuck_commands(limit: int = 200) -> list[asyncpg.Record]:
+async def list_stuck_commands(limit: int = 200) -> list[StuckCommand]:
     """Return the commands that failed, or are not done after ten minutes, and that nobody has given up; oldest first."""
-    return await fetch(
-        f"""SELECT command.id, verb, command.subject, command.state, attempts, created_at, next_at, first_tried_at, error,
-                   coalesce((parameters->>'amount')::bigint, (parameters->>'amount_minor')::bigint, payment.amount_minor)
-                       AS amount_minor, partner.company
-            FROM (SELECT * FROM stripe_command WHERE {STUCK} ORDER BY created_at, id LIMIT $2) AS command
-            LEFT JOIN payment ON payment.subject = command.subject
-            LEFT JOIN saved_method ON saved_method.id = command.subject
-            LEFT JOIN partner ON partner.id IN (payment.payer, saved_method.payer, command.subject)
-            ORDER BY created_at, command.id""",
-        clock.now() - STUCK_AFTER, limit,
-    )  # fmt: skip
+    return await fetch_rows(StuckCommand, SQL["list_stuck_commands"], clock.now() - STUCK_AFTER, limit)
 
 
-async def list_lost_events(limit: int = 50) -> list[asyncpg.Record]:
+async def list_lost_events(limit: int = 50) -> list[LostEvent]:
     """Return the events of the last week that no webhook brought in time, the latest first."""
-    return await fetch(
-        "SELECT id, type, created_at, received_at, lost_at FROM stripe_event WHERE lost_at > $1 ORDER BY lost_at DESC, id LIMIT $2",
-        clock.now() - LOST_SHOWN_FOR, limit,
-    )  # fmt: skip
+    lost = select(LostEvent, StripeEvent).where(StripeEvent.lost_at > clock.now() - LOST_SHOWN_FOR)
+    latest_first = lost.order_by(StripeEvent.lost_at, ascending=False).order_by(StripeEvent.id)
+    return await fetch_rows(LostEvent, latest_first.limit(limit))
 
 
-async def count_amiss() -> dict[str, Any]:
-    """Return how much is amiss between us and Stripe: stuck commands, lost and unhandled events."""
-    row = await fetch_one(
-        f"""SELECT (SELECT count(*) FROM stripe_command WHERE {STUCK}) AS stuck_commands,
-                   (SELECT count(*) FROM stripe_event WHERE lost_at IS NOT NULL) AS lost_events,
-                   (SELECT count(*) FROM stripe_event WHERE handled_at IS NULL) AS waiting_events""",
-        clock.now() - STUCK_AFTER,
-    )
-    assert row
-    return dict(row)
+async def count_errors() -> ErrorCounts:
+    """Count what is wrong between us and Stripe: stuck commands, lost and unhandled events."""
+    counts = await fetch_row(ErrorCounts, SQL["count_errors"], clock.now() - STUCK_AFTER)
+    assert counts, "a count is one row"
+    return counts

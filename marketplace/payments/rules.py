@@ -20,7 +20,7 @@ KEYS_ARE_OLD_AFTER: Final = dt.timedelta(hours=23)
 """Stripe forgets an idempotency key after 24 hours: from here on look before calling."""
 LONGEST_WAIT_SECONDS: Final = 900
 STATES: Final = ("requested", "open", "processing", "failed", "expired", "authorised", "released", "paid", "refunded")
-"""A payment only ever moves to the right; asking for another page alone takes one that failed or expired back."""
+"""A payment only ever moves to the right; only asking for another page moves one that failed or expired back."""
 METHODS: Final = ("card", "sepa_debit")
 EVENTS_COME_WITHIN: Final = dt.timedelta(minutes=10)
 """An event older than this that no webhook has brought is lost."""
@@ -47,8 +47,8 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a payment stands at Stripe: its hosted page, if it has one, with its payment intent and charge."""
+class PaymentStatus:
+    """A payment as Stripe shows it now: its hosted page, if it has one, with its payment intent and charge."""
 
     subject: uuid.UUID | None
     """The payment it is for; None when its reference is none of ours."""
@@ -66,7 +66,7 @@ class Standing:
     """Why the bank refused the last attempt, such as `authentication_required`."""
     charge_id: str | None = None
     is_authorised: bool = False
-    """The bank agreed to the charge, whether or not it was taken."""
+    """The bank agreed to the charge, whether or not it was captured."""
     method: str | None = None
     received_minor: int = 0
     refunded_minor: int = 0
@@ -76,8 +76,8 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A hosted page that keeps a payment method for later, with the method once it is kept."""
+class SavedMethodStatus:
+    """A hosted page where a payment method is saved for later, with the method once it is saved."""
 
     id: uuid.UUID | None
     session_id: str
@@ -92,8 +92,8 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """A dispute as Stripe knows it now."""
+class DisputeStatus:
+    """A dispute as Stripe shows it now."""
 
     id: str
     charge_id: str
@@ -108,7 +108,7 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A balance transaction as Stripe tells it."""
+    """A balance transaction as Stripe lists it."""
 
     id: str
     category: str
@@ -135,9 +135,14 @@ def check_amount(amount_minor: int, lines: Sequence[Line]) -> None:
 
 
 def page_parameters(
-    subject: uuid.UUID, command: uuid.UUID, page: Page, *, currency: str, methods: Sequence[str] = METHODS,
+    subject: uuid.UUID,
+    command: uuid.UUID,
+    page: Page,
+    *,
+    currency: str,
+    methods: Sequence[str] = METHODS,
     is_manual: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return what creates the hosted page; the payment's own id travels in every object Stripe makes of it."""
     named = {"subject": str(subject), "command": str(command)}
     parameters: dict[str, Any] = {
@@ -175,7 +180,7 @@ def page_parameters(
 def setup_parameters(
     saved: uuid.UUID, *, success_url: str, cancel_url: str, locale: str, methods: Sequence[str] = METHODS
 ) -> dict[str, Any]:
-    """Return what creates a hosted page that keeps a payment method; its customer is named when it is asked for."""
+    """Return what creates a hosted page where a payment method is saved; its customer is added when it is sent."""
     named = {"subject": str(saved), "command": str(saved)}
     return {
         "mode": "setup",
@@ -191,10 +196,18 @@ def setup_parameters(
 
 
 def charge_parameters(
-    subject: uuid.UUID, command: uuid.UUID, *, amount_minor: int, currency: str, customer: str, method: str,
-    kind: str, text: str, is_manual: bool,
-) -> dict[str, Any]:  # fmt: skip
-    """Return what charges a saved method while its owner is away."""
+    subject: uuid.UUID,
+    command: uuid.UUID,
+    *,
+    amount_minor: int,
+    currency: str,
+    customer: str,
+    method: str,
+    kind: str,
+    text: str,
+    is_manual: bool,
+) -> dict[str, Any]:
+    """Return what charges a saved method off session: its owner is not there to confirm."""
     return {
         "amount": amount_minor,
         "currency": currency.lower(),
@@ -223,30 +236,30 @@ def wait(attempts: int, dice: float) -> dt.timedelta:
 
 
 # ------------------------------------------------------------------ what is answered
-def state_of(told: Standing) -> str:
-    """Return where a payment stands: the page's redirect counts for nothing, money does."""
-    if told.is_paid:
-        return "refunded" if told.refunded_minor >= told.received_minor > 0 else "paid"
-    if told.is_manual and told.is_authorised:
-        return "released" if told.intent_status == "canceled" else "authorised"
-    if told.transfer or told.intent_status == "processing":
+def state_of(status: PaymentStatus) -> str:
+    """Return the state of a payment: the page's redirect counts for nothing, money does."""
+    if status.is_paid:
+        return "refunded" if status.refunded_minor >= status.received_minor > 0 else "paid"
+    if status.is_manual and status.is_authorised:
+        return "released" if status.intent_status == "canceled" else "authorised"
+    if status.transfer or status.intent_status == "processing":
         return "processing"
-    if told.session_status == "expired":
+    if status.session_status == "expired":
         return "expired"
-    is_over = told.session_status != "open" and told.intent_status in ("requires_payment_method", "canceled")
+    is_over = status.session_status != "open" and status.intent_status in ("requires_payment_method", "canceled")
     return "failed" if is_over else "open"
 
 
 def dispute_state(status: str) -> str:
-    """Return how a dispute stands by Stripe's word for it: an inquiry moves no money, whatever becomes of it."""
+    """Return the state of a dispute by Stripe's word for it: an inquiry moves no money, however it ends."""
     if status.startswith("warning_") or status == "prevented":
         return "asked"
     return status if status in ("won", "lost") else "open"
 
 
-def later(known: str, told: str) -> str:
-    """Return whichever state is further along."""
-    return max(known, told, key=STATES.index)
+def later(known: str, read: str) -> str:
+    """Return the state that is further along."""
+    return max(known, read, key=STATES.index)
 
 
 # ------------------------------------------------------------------ how it is posted

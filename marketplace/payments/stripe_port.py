@@ -12,8 +12,9 @@ import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 from marketplace.errors import Invalid
-from marketplace.payments.rules import Contest, Kept, Movement, Standing
+from marketplace.payments.rules import DisputeStatus, Movement, PaymentStatus, SavedMethodStatus
 from marketplace.settings import settings
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -52,8 +53,8 @@ class DecidedError(Exception):
 class DeclinedError(DecidedError):
     """The bank refused the payer's card, or wants the payer to be there."""
 
-    def __init__(self, why: str, *, code: str | None, intent: Standing) -> None:
-        """Keep Stripe's sentence, the bank's code and where the payment stands now."""
+    def __init__(self, why: str, *, code: str | None, intent: PaymentStatus) -> None:
+        """Keep Stripe's sentence, the bank's code and the payment as it is now."""
         super().__init__(why, code=code, param=None, is_absent=False)
         self.intent = intent
 
@@ -67,9 +68,11 @@ class StripePort:
 
         self._http = _http_client(stripe.HTTPXClient)
         self._v1 = stripe.StripeClient(
-            settings().stripe_key, http_client=self._http, max_network_retries=0,
+            settings().stripe_key,
+            http_client=self._http,
+            max_network_retries=0,
             base_addresses={"api": settings().stripe_url} if settings().stripe_url else None,
-        ).v1  # fmt: skip
+        ).v1
 
     async def __aenter__(self) -> Self:
         """Return the open port."""
@@ -93,14 +96,17 @@ class StripePort:
         return str((await _answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
 
     async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
-        """Return the page, good for minutes, where a connected account's owner tells Stripe who they are."""
+        """Return the page, good for minutes, where a connected account's owner says who they are."""
         asked: Any = {
-            "account": account_id, "type": "account_onboarding", "return_url": return_url, "refresh_url": return_url,
-        }  # fmt: skip
+            "account": account_id,
+            "type": "account_onboarding",
+            "return_url": return_url,
+            "refresh_url": return_url,
+        }
         return str((await _answer(self._v1.account_links.create_async(asked))).url)
 
-    async def takes_transfers(self, account_id: str) -> bool:
-        """Tell whether a connected account can be paid."""
+    async def can_receive_transfers(self, account_id: str) -> bool:
+        """Return whether a connected account can be paid."""
         account = await _answer(self._v1.accounts.retrieve_async(account_id))
         return getattr(account.capabilities, "transfers", None) == "active"
 
@@ -114,35 +120,35 @@ class StripePort:
         found = await _made_by(command, self._v1.transfers.list_async, {"transfer_group": group})
         return str(found.id) if found else None
 
-    async def create_session(self, parameters: dict[str, Any], key: str) -> Standing:
+    async def create_session(self, parameters: dict[str, Any], key: str) -> PaymentStatus:
         """Open a hosted page where something is paid."""
         asked: Any = {**parameters, "expand": [PAYMENT]}
         return _session(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
 
-    async def create_setup(self, parameters: dict[str, Any], key: str) -> Kept:
-        """Open a hosted page where a payment method is kept for later."""
+    async def create_setup(self, parameters: dict[str, Any], key: str) -> SavedMethodStatus:
+        """Open a hosted page where a payment method is saved for later."""
         asked: Any = {**parameters, "expand": [METHOD]}
-        return _kept(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
+        return _saved_method(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
 
-    async def expire_session(self, session_id: str, key: str) -> Standing:
+    async def expire_session(self, session_id: str, key: str) -> PaymentStatus:
         """Close a hosted page for good; refused when it is not open."""
         sessions = self._v1.checkout.sessions
         return _session(
             await _answer(sessions.expire_async(session_id, {"expand": [PAYMENT]}, {"idempotency_key": key}))
         )
 
-    async def charge(self, parameters: dict[str, Any], key: str) -> Standing:
-        """Charge a saved method while its owner is away; a decline is refused with what it left behind."""
+    async def charge(self, parameters: dict[str, Any], key: str) -> PaymentStatus:
+        """Charge a saved method off session; a decline is refused with what it left behind."""
         asked: Any = {**parameters, "expand": ["latest_charge"]}
         return _intent(await _answer(self._v1.payment_intents.create_async(asked, {"idempotency_key": key})))
 
-    async def capture(self, intent_id: str, amount_minor: int, key: str) -> Standing:
+    async def capture(self, intent_id: str, amount_minor: int, key: str) -> PaymentStatus:
         """Take an authorised amount, or a part of it; refused when it is not authorised any more."""
         asked: Any = {"amount_to_capture": amount_minor, "expand": ["latest_charge"]}
         options: Any = {"idempotency_key": key}
         return _intent(await _answer(self._v1.payment_intents.capture_async(intent_id, asked, options)))
 
-    async def cancel(self, intent_id: str, key: str) -> Standing:
+    async def cancel(self, intent_id: str, key: str) -> PaymentStatus:
         """Give a payment up that is not made; refused when it is, and when it was given up before."""
         options: Any = {"idempotency_key": key}
         return _intent(
@@ -158,46 +164,46 @@ class StripePort:
         """Forget a saved method at Stripe; refused when it was before."""
         await _answer(self._v1.payment_methods.detach_async(method_id, {}, {"idempotency_key": key}))
 
-    # -------------------------------------------------------------- what stands
-    async def get_session(self, session_id: str) -> Standing:
-        """Return a session as it stands now."""
+    # -------------------------------------------------------------- objects read
+    async def get_session(self, session_id: str) -> PaymentStatus:
+        """Return a session as it is now."""
         return _session(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [PAYMENT]})))
 
-    async def get_setup(self, session_id: str) -> Kept:
-        """Return a session that keeps a payment method, as it stands now."""
-        return _kept(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [METHOD]})))
+    async def get_setup(self, session_id: str) -> SavedMethodStatus:
+        """Return a page where a payment method is saved, as it is now."""
+        return _saved_method(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [METHOD]})))
 
-    async def get_intent(self, intent_id: str) -> Standing:
-        """Return a payment as it stands now, whatever page it came by."""
+    async def get_intent(self, intent_id: str) -> PaymentStatus:
+        """Return a payment as it is now, on any page or none."""
         return _intent(await _answer(self._v1.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]})))
 
-    async def get_dispute(self, dispute_id: str) -> Contest:
-        """Return a dispute as it stands now."""
-        return _contest(await _answer(self._v1.disputes.retrieve_async(dispute_id)))
+    async def get_dispute(self, dispute_id: str) -> DisputeStatus:
+        """Return a dispute as it is now."""
+        return _dispute(await _answer(self._v1.disputes.retrieve_async(dispute_id)))
 
-    async def is_kept(self, method_id: str) -> bool:
-        """Tell whether a payment method still belongs to a customer."""
+    async def is_attached(self, method_id: str) -> bool:
+        """Return whether a payment method still belongs to a customer."""
         return bool((await _answer(self._v1.payment_methods.retrieve_async(method_id))).customer)
 
-    async def list_sessions_of(self, intent_id: str) -> list[Standing]:
+    async def list_sessions_of(self, intent_id: str) -> list[PaymentStatus]:
         """Return the sessions that a payment intent pays: one, or none when it was not made by a hosted page."""
         asked: Any = {"payment_intent": intent_id, "expand": [f"data.{PAYMENT}"]}
         return [_session(found) for found in (await _answer(self._v1.checkout.sessions.list_async(asked))).data]
 
     # -------------------------------------------------------------- what a command did, though its answer never came
-    async def find_session_of(self, command: uuid.UUID, since: dt.datetime) -> Standing | None:
+    async def find_session_of(self, command: uuid.UUID, since: dt.datetime) -> PaymentStatus | None:
         """Return the page that a command opened since then."""
         asked = {"created": {"gte": _unix(since)}, "expand": [f"data.{PAYMENT}"]}
         found = await _made_by(command, self._v1.checkout.sessions.list_async, asked)
         return _session(found) if found else None
 
-    async def find_setup_of(self, command: uuid.UUID, since: dt.datetime) -> Kept | None:
-        """Return the page for keeping a method that a command opened since then."""
+    async def find_setup_of(self, command: uuid.UUID, since: dt.datetime) -> SavedMethodStatus | None:
+        """Return the page for saving a method that a command opened since then."""
         asked = {"created": {"gte": _unix(since)}, "expand": [f"data.{METHOD}"]}
         found = await _made_by(command, self._v1.checkout.sessions.list_async, asked)
-        return _kept(found) if found else None
+        return _saved_method(found) if found else None
 
-    async def find_intent_of(self, command: uuid.UUID, customer: str, since: dt.datetime) -> Standing | None:
+    async def find_intent_of(self, command: uuid.UUID, customer: str, since: dt.datetime) -> PaymentStatus | None:
         """Return the charge that a command tried on a customer since then."""
         asked = {"customer": customer, "created": {"gte": _unix(since)}, "expand": ["data.latest_charge"]}
         found = await _made_by(command, self._v1.payment_intents.list_async, asked)
@@ -237,11 +243,11 @@ class StripePort:
             yield [each.id for each in page]
 
     async def is_reconciled(self, payout_id: str) -> bool:
-        """Tell whether Stripe made this payout by itself and says which transactions it paid out."""
+        """Return whether Stripe made this payout by itself and lists the transactions it paid out."""
         payout = await _answer(self._v1.payouts.retrieve_async(payout_id))
         return bool(payout.automatic) and payout.reconciliation_status == "completed"
 
-    async def balance_minor(self, currency: str = "EUR") -> int:
+    async def balance_minor(self, currency: str = EUR) -> int:
         """Return what Stripe holds for us, available and pending."""
         balance = await _answer(self._v1.balance.retrieve_async())
         return sum(part.amount for part in (*balance.available, *balance.pending) if part.currency == currency.lower())
@@ -274,7 +280,7 @@ def _http_client(kind: type[stripe.HTTPXClient]) -> stripe.HTTPXClient:
     """Return a client that sends forms as `content`: stripe 16.1 still says `data`, of which httpx warns."""
 
     class Client(kind):  # type: ignore[misc, valid-type]
-        def _get_request_args_kwargs(self, *asked: Any) -> list[Any]:  # noqa: ANN401 (whatever stripe hands over)
+        def _get_request_args_kwargs(self, *asked: Any) -> list[Any]:  # noqa: ANN401 (stripe's own arguments)
             positional, named = super()._get_request_args_kwargs(*asked)
             return [positional, {**named, "data": None, "content": named["data"] or None}]
 
@@ -318,8 +324,8 @@ def _translated() -> Iterator[None]:
         raise SilentError(why, is_replayed=replayed) from error
 
 
-def _session(session: stripe.checkout.Session) -> Standing:
-    return Standing(
+def _session(session: stripe.checkout.Session) -> PaymentStatus:
+    return PaymentStatus(
         subject=_uuid(session.client_reference_id),
         session_id=session.id,
         session_status=session.status or "",
@@ -331,8 +337,8 @@ def _session(session: stripe.checkout.Session) -> Standing:
     )
 
 
-def _intent(intent: stripe.PaymentIntent) -> Standing:
-    return Standing(
+def _intent(intent: stripe.PaymentIntent) -> PaymentStatus:
+    return PaymentStatus(
         subject=_uuid(_metadata(intent).get("subject")),
         amount_minor=intent.amount,
         currency=intent.currency.upper(),
@@ -342,7 +348,7 @@ def _intent(intent: stripe.PaymentIntent) -> Standing:
 
 
 def _payment(intent: Any) -> dict[str, Any]:  # noqa: ANN401 (a payment intent, or None before the first attempt)
-    """Return what a payment intent says of a standing; nothing for the lack of one."""
+    """Return what a payment intent adds to a payment's status; nothing for the lack of one."""
     if intent is None or isinstance(intent, str):
         return {"intent_id": intent}
     charge = getattr(intent, "latest_charge", None)
@@ -371,28 +377,28 @@ def _payment(intent: Any) -> dict[str, Any]:  # noqa: ANN401 (a payment intent, 
 
 def _transfer(intent: stripe.PaymentIntent) -> dict[str, Any] | None:
     """Return where a bank transfer that is awaited is to be sent."""
-    told: Any = getattr(getattr(intent, "next_action", None), "display_bank_transfer_instructions", None)
-    if told is None:
+    shown: Any = getattr(getattr(intent, "next_action", None), "display_bank_transfer_instructions", None)
+    if shown is None:
         return None
-    ibans = [iban for each in told.financial_addresses or [] if (iban := getattr(each, "iban", None))]
+    ibans = [iban for each in shown.financial_addresses or [] if (iban := getattr(each, "iban", None))]
     iban = ibans[0] if ibans else None
     return {
         "iban": getattr(iban, "iban", ""),
         "bic": getattr(iban, "bic", ""),
         "name": getattr(iban, "account_holder_name", ""),
-        "reference": told.reference or "",
-        "remaining_minor": told.amount_remaining or 0,
-        "url": told.hosted_instructions_url or "",
+        "reference": shown.reference or "",
+        "remaining_minor": shown.amount_remaining or 0,
+        "url": shown.hosted_instructions_url or "",
     }
 
 
-def _kept(session: stripe.checkout.Session) -> Kept:
+def _saved_method(session: stripe.checkout.Session) -> SavedMethodStatus:
     intent: Any = getattr(session, "setup_intent", None)
     method: Any = getattr(intent, "payment_method", None)
     kind = getattr(method, "type", None)
     details: Any = getattr(method, kind, None) if kind else None
     month, year = getattr(details, "exp_month", None), getattr(details, "exp_year", None)
-    return Kept(
+    return SavedMethodStatus(
         id=_uuid(session.client_reference_id),
         session_id=session.id,
         session_status=session.status or "",
@@ -406,10 +412,10 @@ def _kept(session: stripe.checkout.Session) -> Kept:
     )
 
 
-def _contest(dispute: stripe.Dispute) -> Contest:
+def _dispute(dispute: stripe.Dispute) -> DisputeStatus:
     due = getattr(dispute.evidence_details, "due_by", None)
     intent = getattr(dispute, "payment_intent", None)
-    return Contest(
+    return DisputeStatus(
         id=dispute.id,
         charge_id=dispute.charge if isinstance(dispute.charge, str) else dispute.charge.id,
         intent_id=intent if isinstance(intent, str) or intent is None else intent.id,

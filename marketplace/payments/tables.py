@@ -8,6 +8,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Partner
+from pricing.money import EUR
 
 
 class Payer(Table, db=DB, tablename="payer"):
@@ -20,17 +21,17 @@ class Payer(Table, db=DB, tablename="payer"):
 
 
 class Payment(Table, db=DB, tablename="payment"):
-    """What is owed for one subject (an order's id, a deposit's) and where Stripe says it stands."""
+    """What is owed for one subject (an order's id, a deposit's) and the state that Stripe says it is in."""
 
     subject = UUID(primary_key=True)
     payer = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
     amount_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     capture = Text(default="automatic")
-    """automatic, or manual: authorised first, then captured or let go."""
+    """automatic, or manual: authorised first, then captured or released."""
     state = Text(default="requested")
-    """requested → open (the hosted page exists) → processing (a bank has been told) → paid | failed | expired;
-    held back first: → authorised → paid (captured) | released; paid → refunded (all of it)."""
+    """requested → open (the hosted page exists) → processing (a bank was asked to pay) → paid | failed | expired;
+    authorised first: → authorised → paid (captured) | released; paid → refunded (all of it)."""
     session_id = Text(null=True, default=None, unique=True)
     checkout_url = Text(null=True, default=None)
     payment_intent_id = Text(null=True, default=None, unique=True)
@@ -42,15 +43,15 @@ class Payment(Table, db=DB, tablename="payment"):
     declined = Text(null=True, default=None)
     """Why the saved method was not charged, such as `authentication_required`; the hosted page followed."""
     received_minor = BigInt(default=0)
-    """What was taken: less than the amount when a deposit was captured in part."""
+    """What was received: less than the amount when a deposit was captured in part."""
     refunded_minor = BigInt(default=0)
     """What Stripe says was given back; a refund that its bank returns lowers it again."""
     requested_at = Timestamptz()
     capture_before = Timestamptz(null=True, default=None)
-    """When Stripe lets an authorised amount go."""
+    """When Stripe releases an authorised amount."""
     paid_at = Timestamptz(null=True, default=None)
     read_at = Timestamptz(null=True, default=None)
-    """When Stripe was last asked what stands here, by the clock of whoever asked."""
+    """When Stripe was last asked for this payment, by the clock of the worker that asked."""
     reading = BigInt(default=0)
     """The number of that reading, drawn before asking: an answer to an earlier question never undoes a later one."""
     amount_is_positive = Check("amount_minor > 0")
@@ -64,7 +65,7 @@ class Payment(Table, db=DB, tablename="payment"):
 
 
 class SavedMethod(Table, db=DB, tablename="saved_method"):
-    """A card or account that a partner let us charge while they are away; its id is the command's that asked for it."""
+    """A card or account that a partner let us charge off session; its id is the command's that asked for it."""
 
     id = UUID(primary_key=True)
     payer = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
@@ -87,21 +88,23 @@ class SavedMethod(Table, db=DB, tablename="saved_method"):
 
 
 class StripeCommand(Table, db=DB, tablename="stripe_command"):
-    """An intent committed with the business change; a worker calls Stripe with this row's id as the idempotency key."""
+    """A call committed with the business change; a worker calls Stripe with this row's id as the idempotency key."""
 
     id = UUID(primary_key=True)
     verb = Text()
     subject = UUID()
     """The payment's, or the saved method's; a customer's partner."""
     parameters = JSONB()
-    """What the call says, decided when the intent was; the same at every attempt."""
+    """What the call says, decided when the command was written; the same at every attempt. Only payments reads it."""
+    amount_minor = BigInt(null=True, default=None)
+    """What a refund, capture or transfer is of; None where the payment says it, or no money moves."""
     state = Text(default="pending")
     """pending → done | failed; failed → pending again when finance staff try it again."""
     attempts = Integer(default=0)
     generation = Integer(default=0)
     """How many fresh keys it needed, each after looking that the last one had done nothing."""
     next_at = Timestamptz()
-    """When a worker may take it; whoever holds it has moved this to the end of its lease."""
+    """When a worker may claim it; the one that has claimed it moved this to the end of its lease."""
     created_at = Timestamptz()
     first_tried_at = Timestamptz(null=True, default=None)
     object_id = Text(null=True, default=None)
@@ -129,7 +132,7 @@ class StripeEvent(Table, db=DB, tablename="stripe_event"):
     payload = Text()
     """The body as it came."""
     came_by = Text()
-    """webhook or sweep: whichever brought it first."""
+    """webhook or sweep: the one that brought it first."""
     received_at = Timestamptz()
     created_at = Timestamptz(null=True, default=None)
     """In Stripe's time."""
@@ -151,7 +154,7 @@ class Dispute(Table, db=DB, tablename="dispute"):
     """The payment it is about, when one is known."""
     charge_id = Text()
     amount_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     reason = Text()
     status = Text()
     """Stripe's own word."""
@@ -159,7 +162,7 @@ class Dispute(Table, db=DB, tablename="dispute"):
     """asked (an inquiry: no money has moved) → open → won | lost."""
     opened_at = Timestamptz()
     due_at = Timestamptz(null=True, default=None)
-    """Until when evidence is taken."""
+    """Until when evidence is accepted."""
     closed_at = Timestamptz(null=True, default=None)
     """When it was first read to be won or lost."""
     reading = BigInt(default=0)
@@ -184,11 +187,11 @@ class BalanceTransaction(Table, db=DB, tablename="balance_transaction"):
     amount_minor = BigInt()
     fee_minor = BigInt()
     net_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     source_id = Text(null=True, default=None)
     """Charge, refund, payout or other object it comes from."""
     charge_id = Text(null=True, default=None)
-    """The charge behind that object; of a transfer taken back, the transfer."""
+    """The charge behind that object; of a reversed transfer, the transfer."""
     payment_subject = UUID(null=True, default=None)
     """The payment it belongs to, when one is known."""
     status = Text()

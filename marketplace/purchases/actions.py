@@ -20,10 +20,10 @@ from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
-from marketplace.payments.commands import run_command
-from marketplace.payments.events import read_again
-from marketplace.payments.intents import find_command
+from marketplace.payments.events import refresh_payment
+from marketplace.payments.outbox import find_command
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
 from marketplace.purchases.invoices import write_papers
 from marketplace.purchases.numbers import take_numbers
@@ -198,7 +198,7 @@ async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
 
 async def look_for_money(order_id: uuid.UUID) -> None:
     """Ask Stripe where an order's payment stands and settle what is paid, for someone who waits for it."""
-    await read_again(order_id)
+    await refresh_payment(order_id)
     await settle_paid()
 
 

@@ -247,6 +247,7 @@ CREATE TABLE "stripe_command" (
     "verb" TEXT NOT NULL,
     "subject" UUID NOT NULL,
     "parameters" JSONB NOT NULL,
+    "amount_minor" BIGINT,
     "state" TEXT NOT NULL DEFAULT 'pending',
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "generation" INTEGER NOT NULL DEFAULT 0,

@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_value
 from marketplace.identity import actions as identity
-from marketplace.payments.commands import run_commands
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import order
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, open_shop, pay

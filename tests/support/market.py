@@ -16,8 +16,8 @@ from marketplace.embedded.demo import counterpart_running, free_port, port_of, s
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.money_back import follow_disputes, record_refunds
 from marketplace.settings import LOCAL_STRIPE_KEY, settings

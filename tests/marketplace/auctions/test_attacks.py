@@ -20,7 +20,7 @@ from marketplace.datasets.publishing import revoke
 from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
-from marketplace.payments.commands import run_commands
+from marketplace.payments.stripe_calls import run_commands
 from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
 from tests.marketplace.auctions.world import add_offer, move_end

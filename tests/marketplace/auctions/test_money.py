@@ -27,7 +27,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
+from marketplace.payments.stripe_calls import run_commands
 from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
 from tests.marketplace.auctions.world import add_bidder, move_end, open_auction

@@ -21,7 +21,8 @@ from marketplace.identity.actions import erase_person
 from marketplace.ledger.chart import STRIPE, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import give_up_command, retry_command, run_commands
+from marketplace.payments.outbox import give_up_command, retry_command
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.transfers import connected_account
 from marketplace.settings import LOCAL_STRIPE_KEY
 from tests.marketplace.earnings import payees, sales

@@ -12,9 +12,9 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.identity.audit_trail import list_actions
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import sweep_events
 from marketplace.payments.queries import get_payment
+from marketplace.payments.stripe_calls import run_commands
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import text_of
@@ -59,7 +59,7 @@ async def test_a_stuck_command_is_seen_and_tried_again(stripe: Any) -> None:
         assert await run_commands() == 0
         assert (await sent(clerk, f"/en/finance/commands/{command}", decision="retry")).status_code == 303
         assert await run_commands() == 1
-        assert (await get_payment(subject))["state"] == "open"
+        assert (await get_payment(subject)).state == "open"
         assert "Nothing is stuck" in text_of(await clerk.get("/en/finance/commands"))
         assert (await sent_blind(clerk, command)).status_code == 409, "done is done"
     assert [row.verb for row in (await list_actions()).rows] == ["command_retried"]
@@ -76,7 +76,7 @@ async def sent_blind(visitor: httpx.AsyncClient, command: uuid.UUID) -> httpx.Re
 async def test_a_failed_command_is_tried_again_with_a_fresh_key_after_looking(stripe: Any, executed: bool) -> None:  # noqa: FBT001
     """A refund that Stripe refused for good, or made though its answer said no: never made twice."""
     from marketplace.payments.actions import request_refund  # noqa: PLC0415
-    from marketplace.payments.commands import retry_command  # noqa: PLC0415
+    from marketplace.payments.outbox import retry_command  # noqa: PLC0415
 
     subject, refund = await paid(stripe), uuid.uuid4()
     await request_refund(subject, amount_minor=5_000, refund_id=refund)
@@ -88,7 +88,7 @@ async def test_a_failed_command_is_tried_again_with_a_fresh_key_after_looking(st
     await retry_command(refund)
     assert (await drain())[-1] == "done 1"
     assert [made["amount"] for made in stripe.list("refunds")] == [5_000]
-    assert (await get_payment(subject))["refunded_minor"] == 5_000
+    assert (await get_payment(subject)).refunded_minor == 5_000
 
 
 async def test_giving_up_needs_a_reason_and_what_stripe_did_all_the_same_counts(stripe: Any) -> None:
@@ -107,11 +107,11 @@ async def test_giving_up_needs_a_reason_and_what_stripe_did_all_the_same_counts(
         assert "Nothing is stuck" in text_of(await clerk.get("/en/finance/commands"))
     row = await fetch_one("SELECT state, settled_by, settled_reason FROM stripe_command")
     assert tuple(row or ()) == ("failed", "finance", "The order lapsed long ago.")
-    assert (await get_payment(subject))["state"] == "failed"
+    assert (await get_payment(subject)).state == "failed"
     (session,) = stripe.list("checkout/sessions")
     stripe.test("pay", session=session["id"])
     await jobs()
-    assert (await get_payment(subject))["state"] == "paid", "money is never dropped"
+    assert (await get_payment(subject)).state == "paid", "money is never dropped"
 
 
 @pytest.mark.parametrize("minutes", [9, 11])

@@ -24,9 +24,9 @@ from marketplace.finance.queries import (
     list_runs,
 )
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.queries import get_payment
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.stripe_port import SilentError
 from tests.marketplace.finance import sales
 
@@ -39,7 +39,7 @@ async def paid(stripe: Any) -> uuid.UUID:
     """Order and pay at Stripe, and learn of it."""
     order = await sales.order()
     await run_commands()
-    session = (await get_payment(order))["session_id"]
+    session = (await get_payment(order)).session_id
     await asyncio.to_thread(stripe.test, "pay", session=session, token="tok_bypassPending")
     await sweep_events()
     await handle_events()

@@ -36,11 +36,11 @@ from marketplace.payments.actions import (
     request_saved_method,
 )
 from marketplace.payments.balance import mirror_balance, read_balance
-from marketplace.payments.commands import run_command, run_commands
-from marketplace.payments.events import handle_events, read_method_again, sweep_events, take_event
-from marketplace.payments.intents import find_command
+from marketplace.payments.events import handle_events, receive_event, refresh_saved_method, sweep_events
+from marketplace.payments.outbox import find_command
 from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
 from marketplace.settings import settings
@@ -59,12 +59,12 @@ EMAIL = "atelier@partner.example"
 PAGE = {"success_url": "http://x.example/", "cancel_url": "http://x.example/", "locale": "en", "email": EMAIL}
 APART = dt.timedelta(hours=6)
 MONEY = (
-    "marketplace/payments/actions.py", "marketplace/payments/intents.py", "marketplace/payments/commands.py",
-    "marketplace/payments/calls.py", "marketplace/payments/standing.py", "marketplace/purchases/actions.py",
+    "marketplace/payments/actions.py", "marketplace/payments/outbox.py", "marketplace/payments/stripe_calls.py",
+    "marketplace/payments/statuses.py", "marketplace/purchases/actions.py",
     "marketplace/purchases/money_back.py",
 )  # fmt: skip
-HEARD = ("marketplace/payments/events.py", "marketplace/payments/standing.py", "marketplace/payments/cursors.py")
-BOOKS = ("marketplace/payments/balance.py", "marketplace/payments/cursors.py", "marketplace/ledger/actions.py")
+HEARD = ("marketplace/payments/events.py", "marketplace/payments/statuses.py")
+BOOKS = ("marketplace/payments/balance.py", "marketplace/payments/events.py", "marketplace/ledger/actions.py")
 
 
 def named(name: str, what: str) -> uuid.UUID:
@@ -86,8 +86,8 @@ def at_stripe(method: str, path: str, /, **fields: Any) -> Any:
 async def pay(subject: uuid.UUID, **method: str) -> None:
     """Pay a subject's hosted page, if it is open."""
     payment = await get_payment(subject)
-    if payment["state"] == "open":
-        await asyncio.to_thread(at_stripe, "post", "_test/pay", session=payment["session_id"], **method)
+    if payment.state == "open":
+        await asyncio.to_thread(at_stripe, "post", "_test/pay", session=payment.session_id, **method)
 
 
 async def charges_of(subject: uuid.UUID) -> list[Any]:
@@ -232,10 +232,10 @@ async def given_back(name: str, *, part: bool) -> None:
 async def dispute(name: str) -> None:
     """Hear of a dispute and of its loss."""
     payment = await get_payment(named(name, "order"))
-    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
     if not told["data"]:
-        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment["charge_id"])
-        told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment.charge_id)
+        told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
     await sweep_events()
     await handle_events()
     await follow_disputes()
@@ -273,9 +273,9 @@ async def debited(name: str) -> None:
 async def taken_back(name: str) -> None:
     """Hear that a debit's bank took it back after the licence was granted: lost at once, and no fee for a dispute."""
     payment = await get_payment(named(name, "order"))
-    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment["charge_id"])
+    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
     if not told["data"]:
-        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment["charge_id"])
+        await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment.charge_id)
     await sweep_events()
     await handle_events()
     await follow_disputes()
@@ -285,7 +285,7 @@ async def taken_back(name: str) -> None:
 async def hear(name: str) -> None:
     """Take a webhook of a payment and do what it tells."""
     order_id = named(name, "order")
-    session = (await get_payment(order_id))["session_id"]
+    session = (await get_payment(order_id)).session_id
     events = await asyncio.to_thread(at_stripe, "get", "v1/events", limit=100)
     for event in reversed(events["data"]):
         told = event["data"]["object"]
@@ -293,7 +293,7 @@ async def hear(name: str) -> None:
             body = json.dumps(event).encode()
             at = int(clock.now().timestamp())
             signed = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-            await take_event(body, f"t={at},v1={signed}")
+            await receive_event(body, f"t={at},v1={signed}")
     await handle_events()
     await settle_paid()
 
@@ -315,7 +315,7 @@ async def keep(name: str) -> None:
         pages = await asyncio.to_thread(at_stripe, "get", "v1/checkout/sessions", limit=100, status="open")
         if method["session_id"] in [page["id"] for page in pages["data"]]:
             await asyncio.to_thread(at_stripe, "post", "_test/pay", session=method["session_id"], token="tok_visa")
-    await read_method_again(saved)
+    await refresh_saved_method(saved)
 
 
 async def kept(name: str) -> None:
@@ -352,7 +352,7 @@ async def charged(name: str) -> None:
     await charge(name)
     await jobs()
     payment = await get_payment(named(name, "charge"))
-    assert (payment["state"], payment["received_minor"]) == ("paid", 12_000)
+    assert (payment.state, payment.received_minor) == ("paid", 12_000)
     assert [one["amount"] for one in await charges_of(named(name, "charge"))] == [12_000]
 
 
@@ -365,12 +365,12 @@ async def hold_back(name: str) -> None:
         expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
     )  # fmt: skip
     await jobs()
-    assert (await get_payment(named(name, "deposit")))["state"] == "authorised"
+    assert (await get_payment(named(name, "deposit"))).state == "authorised"
 
 
 async def capture(name: str) -> None:
     """Take the deposit, unless it was taken."""
-    if (await get_payment(named(name, "deposit")))["state"] == "authorised":
+    if (await get_payment(named(name, "deposit"))).state == "authorised":
         await capture_deposit(named(name, "deposit"), amount_minor=15_000)
     await run_commands()
 
@@ -380,7 +380,7 @@ async def captured(name: str) -> None:
     await capture(name)
     await jobs()
     payment = await get_payment(named(name, "deposit"))
-    assert (payment["state"], payment["received_minor"]) == ("paid", 15_000)
+    assert (payment.state, payment.received_minor) == ("paid", 15_000)
     [taken] = await charges_of(named(name, "deposit"))
     assert (taken["amount_captured"], taken["amount_refunded"]) == (15_000, 5_000)
 
@@ -395,7 +395,7 @@ async def gone(name: str) -> None:
     """Finish letting go and check that nothing was taken."""
     await let_go(name)
     await jobs()
-    assert (await get_payment(named(name, "deposit")))["state"] == "released"
+    assert (await get_payment(named(name, "deposit"))).state == "released"
     assert await charges_of(named(name, "deposit")) == []
 
 

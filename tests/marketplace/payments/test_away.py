@@ -22,10 +22,10 @@ from marketplace.payments.actions import (
     request_saved_method,
 )
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_command, run_commands
-from marketplace.payments.events import handle_events, read_method_again, sweep_events
+from marketplace.payments.events import handle_events, refresh_saved_method, sweep_events
 from marketplace.payments.queries import find_saved_method, get_payment, list_commands, list_partners_with_saved_method
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort
 from tests.marketplace.purchases.shop import make_buyer
 
@@ -50,7 +50,7 @@ async def save(stripe: Any, partner: uuid.UUID, **method: str) -> uuid.UUID:
     assert await run_command(saved) == "done"
     session = await fetch_value("SELECT session_id FROM saved_method WHERE id = $1", saved)
     await asyncio.to_thread(stripe.test, "pay", session=session, **method)
-    await read_method_again(saved)
+    await refresh_saved_method(saved)
     return saved
 
 
@@ -84,7 +84,7 @@ async def due(times: int = 6) -> None:
 
 
 async def state(subject: uuid.UUID) -> str:
-    return str((await get_payment(subject))["state"])
+    return str((await get_payment(subject)).state)
 
 
 @pytest.mark.parametrize(("method", "kind"), [
@@ -96,7 +96,7 @@ async def test_a_method_is_kept_and_charged(stripe: Any, method: dict[str, str],
     saved = await save(stripe, partner, **method)
     row = await find_saved_method(partner)
     assert row is not None
-    assert (row["id"], row["kind"], len(row["last_four"])) == (saved, kind, 4)
+    assert (row.id, row.kind, len(row.last_four)) == (saved, kind, 4)
     assert await list_partners_with_saved_method([partner, other]) == {partner}
     assert len(stripe.list("customers")) == 1, "one customer a partner"
     subject = await charge(partner)
@@ -105,7 +105,7 @@ async def test_a_method_is_kept_and_charged(stripe: Any, method: dict[str, str],
         await asyncio.to_thread(stripe.test, "settle")
         await hear()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["received_minor"], payment["session_id"]) == ("paid", 12_000, None)
+    assert (payment.state, payment.received_minor, payment.session_id) == ("paid", 12_000, None)
     await hear()
     await mirror_balance()
     assert await fetch_value("SELECT payment_subject FROM balance_transaction WHERE category = 'charge'") == subject
@@ -114,13 +114,13 @@ async def test_a_method_is_kept_and_charged(stripe: Any, method: dict[str, str],
     await hear()
     assert await find_saved_method(partner) is None
     async with StripePort() as port:
-        assert not await port.is_kept(row["method_id"])
+        assert not await port.is_attached(row.method_id)
 
 
 async def test_a_method_counts_while_it_is_valid(stripe: Any) -> None:
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
-    ends_on = (await find_saved_method(partner))["ends_on"]  # type: ignore[index]
+    ends_on = (await find_saved_method(partner)).ends_on  # type: ignore[union-attr]
     assert ends_on == dt.date(2035, 1, 1), "the counterpart's cards are good until December 2034"
     days = (ends_on - clock.now().date()).days
     with clock.shifted(dt.timedelta(days=days - 1)):
@@ -133,13 +133,13 @@ async def test_a_method_counts_while_it_is_valid(stripe: Any) -> None:
 async def test_a_method_forgotten_at_stripe_is_forgotten_here(stripe: Any) -> None:
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
-    method = (await find_saved_method(partner))["method_id"]  # type: ignore[index]
+    method = (await find_saved_method(partner)).method_id  # type: ignore[union-attr]
     await hear()
     stripe.post(f"payment_methods/{method}/detach")
     await hear()
     assert await find_saved_method(partner) is None
     subject = await charge(partner)
-    assert (await get_payment(subject))["checkout_url"], "nothing saved: a hosted page at once"
+    assert (await get_payment(subject)).checkout_url, "nothing saved: a hosted page at once"
 
 
 REFUSING = {"generic_decline": "tok_chargeCustomerFail", "authentication_required": "tok_authenticationRequired"}
@@ -156,16 +156,16 @@ async def test_a_bank_that_refuses_leads_to_a_page(stripe: Any, why: str, fault:
         stripe.test("fault", kind=fault, path="/v1/payment_intents", method="POST", **executed)
     subject = await charge(partner)
     payment = await get_payment(subject)
-    assert payment["state"] == "open"
-    assert payment["declined"] == why
+    assert payment.state == "open"
+    assert payment.declined == why
     intents = stripe.list("payment_intents")
     assert [intent["status"] for intent in intents] == ["canceled"], "nobody can confirm the first attempt any more"
     await hear()
     assert await state(subject) == "open"
-    await asyncio.to_thread(stripe.test, "pay", session=payment["session_id"])
+    await asyncio.to_thread(stripe.test, "pay", session=payment.session_id)
     await hear()
-    assert (await get_payment(subject))["state"] == "paid"
-    assert [c["state"] for c in await list_commands(subject)] == ["done", "done"]
+    assert (await get_payment(subject)).state == "paid"
+    assert [c.state for c in await list_commands(subject)] == ["done", "done"]
     await mirror_balance()
     assert await fetch_value("SELECT count(*) FROM balance_transaction WHERE category = 'charge'") == 1
 
@@ -216,8 +216,8 @@ async def test_a_saved_account_that_does_not_pay_leads_to_a_page(stripe: Any) ->
     await hear()
     await due()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["declined"]) == ("open", "payment_failed")
-    stripe.test("pay", session=payment["session_id"])
+    assert (payment.state, payment.declined) == ("open", "payment_failed")
+    stripe.test("pay", session=payment.session_id)
     await hear()
     assert await state(subject) == "paid"
 
@@ -234,12 +234,12 @@ async def test_a_page_that_expired_is_opened_again(stripe: Any) -> None:
     assert await request_page_again(subject, expires_at=ends_at) == command
     await due()
     second = await get_payment(subject)
-    assert second["state"] == "open"
-    assert second["session_id"] != first["session_id"]
+    assert second.state == "open"
+    assert second.session_id != first.session_id
     await execute("UPDATE stripe_event SET handled_at = NULL")
     await handle_events()
     assert await state(subject) == "open", "what is heard of the first page changes nothing"
-    stripe.test("pay", session=second["session_id"])
+    stripe.test("pay", session=second.session_id)
     await hear()
     assert await state(subject) == "paid"
 
@@ -253,11 +253,11 @@ async def test_a_deposit_is_held_then_captured_in_part(stripe: Any, kept: bool) 
     subject = await deposit(partner)
     if not kept:
         assert await state(subject) == "open"
-        stripe.test("pay", session=(await get_payment(subject))["session_id"], token="tok_bypassPending")
+        stripe.test("pay", session=(await get_payment(subject)).session_id, token="tok_bypassPending")
         await hear()
     payment = await get_payment(subject)
-    assert payment["state"] == "authorised"
-    days = (payment["capture_before"] - clock.now()) / dt.timedelta(days=1)
+    assert payment.state == "authorised"
+    days = (payment.capture_before - clock.now()) / dt.timedelta(days=1)
     assert 6.9 < days < 7.1, "as Stripe says in capture_before"
     await mirror_balance()
     assert await fetch_value("SELECT count(*) FROM balance_transaction") == 0, "nothing is taken yet"
@@ -272,8 +272,8 @@ async def test_a_deposit_is_held_then_captured_in_part(stripe: Any, kept: bool) 
     await due()
     await hear()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["received_minor"], payment["refunded_minor"]) == ("paid", 15_000, 0)
-    assert [c["state"] for c in await list_commands(subject)] == ["done", "done"]
+    assert (payment.state, payment.received_minor, payment.refunded_minor) == ("paid", 15_000, 0)
+    assert [c.state for c in await list_commands(subject)] == ["done", "done"]
     await mirror_balance()
     assert await fetch_value("SELECT sum(amount_minor) FROM balance_transaction") == 15_000
 
@@ -287,7 +287,7 @@ async def test_a_deposit_is_let_go(stripe: Any, fault: str | None) -> None:
         extra = {"executed": True} if fault == "saved500" else {}
         stripe.test("fault", kind=fault, path=".*/cancel", method="POST", **extra)
     assert await release_deposit(subject) == await release_deposit(subject)
-    with pytest.raises(Conflict, match="let go"):
+    with pytest.raises(Conflict, match="released"):
         await capture_deposit(subject, amount_minor=1)
     await due()
     await hear()
@@ -301,7 +301,7 @@ async def test_a_deposit_that_nobody_made_is_let_go_with_its_page(stripe: Any) -
     partner = await make_buyer()
     subject, late = await deposit(partner), await deposit(partner)
     await release_deposit(subject)
-    stripe.test("pay", session=(await get_payment(late))["session_id"])
+    stripe.test("pay", session=(await get_payment(late)).session_id)
     await release_deposit(late)
     await due()
     assert (await state(subject), await state(late)) == ("expired", "released")
@@ -317,6 +317,6 @@ async def test_a_hold_that_ran_out_is_no_money(stripe: Any) -> None:
     await due()
     await hear()
     assert (await state(late), await state(idle)) == ("released", "released")
-    assert (await list_commands(late))[-1]["state"] == "failed", "finance sees that the capture came too late"
+    assert (await list_commands(late))[-1].state == "failed", "finance sees that the capture came too late"
     await mirror_balance()
     assert await fetch_value("SELECT count(*) FROM balance_transaction") == 0

@@ -19,10 +19,10 @@ from marketplace.ledger.queries import balance, trial_balance
 from marketplace.payments import rules
 from marketplace.payments.actions import request_payment, request_refund
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.queries import get_payment, list_movements_of
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.stripe_port import StripePort
 
 
@@ -36,7 +36,7 @@ async def sold(stripe: Any, amounts: list[int], token: str = "tok_bypassPending"
         )  # fmt: skip
     await run_commands()
     for subject in subjects:
-        stripe.test("pay", session=(await get_payment(subject))["session_id"], token=token)
+        stripe.test("pay", session=(await get_payment(subject)).session_id, token=token)
     await sweep_events()
     await handle_events()
     return subjects
@@ -50,9 +50,9 @@ async def theirs() -> int:
 async def test_every_cent(stripe: Any) -> None:
     chance = random.Random(7)  # noqa: S311 (the same amounts every run)
     subjects = await sold(stripe, [chance.randrange(500, 99_999) for _ in range(12)])
-    intents = [(await get_payment(subject))["payment_intent_id"] for subject in subjects]
+    intents = [(await get_payment(subject)).payment_intent_id for subject in subjects]
     await request_refund(
-        subjects[0], amount_minor=(await get_payment(subjects[0]))["amount_minor"], refund_id=uuid.uuid4()
+        subjects[0], amount_minor=(await get_payment(subjects[0])).amount_minor, refund_id=uuid.uuid4()
     )
     await run_commands()
     stripe.post("refunds", payment_intent=intents[1], amount="123")
@@ -73,14 +73,14 @@ async def test_every_cent(stripe: Any) -> None:
     await mirror_balance()
     await mirror_balance()
     (movement,) = await list_movements_of(late)
-    assert (movement["amount_minor"], movement["fee_minor"]) == (4321, 90)
+    assert (movement.amount_minor, movement.fee_minor) == (4321, 90)
     assert await balance(chart.STRIPE) == await theirs() == 4321 - 90
     stripe.test("fail_payout", payout=payout["id"])
     await mirror_balance()
     assert await balance(chart.STRIPE) == await theirs() == 4321 - 90 + payout["amount"]
     assert sum(row.balance_minor for row in await trial_balance()) == 0
     assert await balance(chart.PARTNERS) == -sum(
-        [(await get_payment(s))["amount_minor"] - (await get_payment(s))["refunded_minor"] for s in (*subjects, late)]
+        [(await get_payment(s)).amount_minor - (await get_payment(s)).refunded_minor for s in (*subjects, late)]
     )
     assert await fetch_value("SELECT count(*) FROM journal_entry") == len(stripe.list("balance_transactions"))
 
@@ -93,7 +93,7 @@ async def test_transactions_know_their_payment_whichever_comes_first(stripe: Any
         expires_at=clock.now() + dt.timedelta(hours=1),
     )  # fmt: skip
     await run_commands()
-    stripe.test("pay", session=(await get_payment(subject))["session_id"], token="tok_bypassPending")
+    stripe.test("pay", session=(await get_payment(subject)).session_id, token="tok_bypassPending")
     await mirror_balance()
     assert await list_movements_of(subject) == []
     await sweep_events()
@@ -101,7 +101,7 @@ async def test_transactions_know_their_payment_whichever_comes_first(stripe: Any
     await request_refund(subject, amount_minor=9000, refund_id=uuid.uuid4())
     await run_commands()
     await mirror_balance()
-    assert {row["category"] for row in await list_movements_of(subject)} == {"charge", "refund"}
+    assert {row.category for row in await list_movements_of(subject)} == {"charge", "refund"}
 
 
 async def test_two_workers_and_many_pages_post_once(stripe: Any) -> None:

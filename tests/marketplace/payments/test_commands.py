@@ -14,10 +14,11 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.payments.actions import request_expiry, request_payment, request_refund
-from marketplace.payments.commands import _claim, run_command, run_commands
 from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.outbox import claim
 from marketplace.payments.queries import get_payment, list_commands
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_command, run_commands
 
 SESSIONS = "/v1/checkout/sessions"
 
@@ -36,11 +37,11 @@ async def paid(stripe: Any, amount: int = 12_000) -> uuid.UUID:
     subject = uuid.uuid4()
     await run_command(await order(subject, amount))
     await asyncio.to_thread(
-        stripe.test, "pay", session=(await get_payment(subject))["session_id"], token="tok_bypassPending"
+        stripe.test, "pay", session=(await get_payment(subject)).session_id, token="tok_bypassPending"
     )
     await sweep_events()
     await handle_events()
-    assert (await get_payment(subject))["state"] == "paid"
+    assert (await get_payment(subject)).state == "paid"
     return subject
 
 
@@ -72,7 +73,7 @@ async def test_a_hosted_page_is_opened_with_everything_on_it(stripe: Any) -> Non
     )  # fmt: skip
     assert session["success_url"] == "http://site.example/orders/1"
     payment = await get_payment(subject)
-    assert (payment["state"], payment["session_id"], payment["checkout_url"]) == (
+    assert (payment.state, payment.session_id, payment.checkout_url) == (
         "open",
         session["id"],
         session["url"],
@@ -138,7 +139,7 @@ async def test_a_saved_500_is_replayed_for_a_day(stripe: Any, executed: bool) ->
     await order(subject)
     assert await drain() == ["pending 0 APIError 500", "pending 1 APIError 500", "done 1"]
     assert len(stripe.list("checkout/sessions")) == 1
-    assert (await get_payment(subject))["state"] == "open"
+    assert (await get_payment(subject)).state == "open"
 
 
 async def test_a_saved_500_of_a_refund_pays_back_once(stripe: Any) -> None:
@@ -147,7 +148,7 @@ async def test_a_saved_500_of_a_refund_pays_back_once(stripe: Any) -> None:
     await request_refund(subject, amount_minor=12_000, refund_id=uuid.uuid4())
     assert (await drain())[-1] == "done 1"
     assert [refund["amount"] for refund in stripe.list("refunds")] == [12_000]
-    assert (await get_payment(subject))["state"] == "refunded"
+    assert (await get_payment(subject)).state == "refunded"
 
 
 async def test_a_crash_between_stripe_and_our_commit(stripe: Any) -> None:
@@ -158,12 +159,12 @@ async def test_a_crash_between_stripe_and_our_commit(stripe: Any) -> None:
         await run_command(command)
     await execute("ALTER TABLE stripe_command DROP CONSTRAINT crash")
     payment = await get_payment(subject)
-    assert (payment["state"], len(stripe.list("checkout/sessions"))) == ("requested", 1)
+    assert (payment.state, len(stripe.list("checkout/sessions"))) == ("requested", 1)
     assert await run_commands() == 0, "its lease protects it until it ends"
     with clock.shifted(dt.timedelta(minutes=3)):
         assert await run_commands() == 1
     assert len(stripe.list("checkout/sessions")) == 1
-    assert (await get_payment(subject))["state"] == "open"
+    assert (await get_payment(subject)).state == "open"
 
 
 async def test_a_key_pruned_after_a_day_is_looked_for_first(stripe: Any) -> None:
@@ -193,7 +194,7 @@ async def test_an_hour_that_has_passed_does_not_stop_the_page(stripe: Any) -> No
     subject = uuid.uuid4()
     await order(subject, minutes=5)
     assert await drain() == ["done 1"]
-    assert (await get_payment(subject))["state"] == "open"
+    assert (await get_payment(subject)).state == "open"
     assert len(stripe.list("checkout/sessions")) == 1
 
 
@@ -202,25 +203,25 @@ async def test_what_stripe_refuses_is_final_and_named(stripe: Any) -> None:
     command = await order(subject)
     await execute('UPDATE stripe_command SET parameters = parameters || \'{"mode": "subscription"}\'')
     assert await run_command(command) == "failed"
-    assert (await get_payment(subject))["state"] == "failed"
-    assert "InvalidRequestError 400" in (await list_commands(subject))[0]["error"]
+    assert (await get_payment(subject)).state == "failed"
+    assert "InvalidRequestError 400" in (await list_commands(subject))[0].error
     assert stripe.list("checkout/sessions") == []
 
 
 async def test_a_decline_leaves_the_page_open_and_a_second_card_pays(stripe: Any) -> None:
     subject = uuid.uuid4()
     await run_command(await order(subject))
-    session = (await get_payment(subject))["session_id"]
+    session = (await get_payment(subject)).session_id
     with pytest.raises(Exception, match="402"):
         stripe.test("pay", session=session, token="tok_chargeDeclinedInsufficientFunds")
     await sweep_events()
     await handle_events()
-    assert (await get_payment(subject))["state"] == "open"
+    assert (await get_payment(subject)).state == "open"
     stripe.test("pay", session=session)
     await sweep_events()
     await handle_events()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["checkout_url"]) == ("paid", None)
+    assert (payment.state, payment.checkout_url) == ("paid", None)
 
 
 async def test_two_workers_at_once_call_once(stripe: Any) -> None:
@@ -238,8 +239,8 @@ async def test_no_two_claims_overlap() -> None:
         await execute("UPDATE stripe_command SET next_at = created_at")
         for _ in range(10):
             await order(uuid.uuid4())
-        claims = await asyncio.gather(*(_claim(3) for _ in range(8)))
-        ids = [command["id"] for claim in claims for command in claim]
+        claims = await asyncio.gather(*(claim(3) for _ in range(8)))
+        ids = [command.id for claim in claims for command in claim]
         assert len(ids) == len(set(ids)) >= 10
 
 
@@ -287,8 +288,8 @@ async def test_a_page_nobody_may_pay_any_more(stripe: Any) -> None:
     await execute("UPDATE stripe_command SET next_at = now() - interval '1 hour' WHERE verb = 'expire_session'")
     await drain()
     await drain()
-    assert (await get_payment(waiting))["state"] == "expired"
-    assert (await get_payment(gone))["state"] == "paid", "what is paid stays paid"
+    assert (await get_payment(waiting)).state == "expired"
+    assert (await get_payment(gone)).state == "paid", "what is paid stays paid"
     assert {s["status"] for s in stripe.list("checkout/sessions")} == {"expired", "complete"}
     with pytest.raises(NotFound):
         await request_expiry(uuid.uuid4())

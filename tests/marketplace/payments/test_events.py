@@ -20,11 +20,11 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value, transaction
 from marketplace.errors import Invalid
 from marketplace.payments.actions import request_payment, request_refund
-from marketplace.payments.commands import run_command, run_commands
-from marketplace.payments.events import handle_events, read_again, sweep_events
+from marketplace.payments.events import handle_events, refresh_payment, sweep_events
 from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
-from marketplace.payments.standing import apply, next_reading
+from marketplace.payments.statuses import next_reading, record_payment
+from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
 
@@ -37,11 +37,11 @@ async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:
         success_url="http://x.example/", cancel_url="http://x.example/", expires_at=clock.now() + dt.timedelta(hours=1),
     )  # fmt: skip
     assert await run_command(command) == "done"
-    return subject, (await get_payment(subject))["session_id"]
+    return subject, (await get_payment(subject)).session_id
 
 
 async def state(subject: uuid.UUID) -> str:
-    return str((await get_payment(subject))["state"])
+    return str((await get_payment(subject)).state)
 
 
 async def until(count: int) -> None:
@@ -99,10 +99,10 @@ async def test_a_signature_counts_for_five_minutes_either_way(stripe: Any, late:
 
 async def test_without_a_secret_nothing_comes_in(stripe: Any) -> None:
     assert stripe
-    from marketplace.payments.events import take_event  # noqa: PLC0415
+    from marketplace.payments.events import receive_event  # noqa: PLC0415
 
     with pytest.raises(Invalid, match="signed"):
-        await take_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
+        await receive_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
 
 
 async def test_duplicates_shuffles_and_a_door_that_fails_at_first(stripe: Any, site: Any) -> None:
@@ -171,12 +171,12 @@ async def test_an_answer_asked_for_earlier_undoes_nothing(stripe: Any) -> None:
         late = await next_reading()
         refunded = await port.get_session(session)
     async with transaction():
-        await apply(refunded, late)
-        await apply(paid, early)
-    assert (await get_payment(subject))["refunded_minor"] == 100
+        await record_payment(refunded, late)
+        await record_payment(paid, early)
+    assert (await get_payment(subject)).refunded_minor == 100
     async with transaction():
-        await apply(paid, await next_reading())
-    assert (await get_payment(subject))["refunded_minor"] == 0, "asked for last, it counts"
+        await record_payment(paid, await next_reading())
+    assert (await get_payment(subject)).refunded_minor == 0, "asked for last, it counts"
 
 
 @pytest.mark.parametrize("ahead", [dt.timedelta(hours=6), -dt.timedelta(hours=6)])
@@ -184,7 +184,7 @@ async def test_a_clock_that_is_wrong_drops_no_money(stripe: Any, ahead: dt.timed
     """The site looks while the page is open, by a clock of its own; then the worker hears that it is paid."""
     subject, session = await opened()
     with clock.shifted(ahead):
-        await read_again(subject)
+        await refresh_payment(subject)
     stripe.test("pay", session=session)
     await sweep_events()
     await handle_events()
@@ -212,7 +212,7 @@ async def test_a_page_whose_time_is_over_expires(stripe: Any) -> None:
     await sweep_events()
     await handle_events()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["checkout_url"]) == ("expired", None)
+    assert (payment.state, payment.checkout_url) == ("expired", None)
 
 
 async def test_what_is_not_ours_is_kept_and_named(stripe: Any) -> None:
@@ -245,15 +245,15 @@ async def test_a_second_page_paid_for_the_same_order_is_named(stripe: Any) -> No
                                      created_at = created_at + interval '2 h'"""
     )
     await run_commands()
-    second = (await get_payment(subject))["session_id"]
+    second = (await get_payment(subject)).session_id
     assert first != second
     stripe.test("pay", session=second)
     stripe.test("pay", session=first)
     await sweep_events()
     await handle_events()
     payment = await get_payment(subject)
-    assert payment["state"] == "paid"
-    other = first if payment["session_id"] == second else second
+    assert payment.state == "paid"
+    other = first if payment.session_id == second else second
     errors = {row["error"] for row in await fetch("SELECT error FROM stripe_event WHERE error IS NOT NULL")}
     assert errors == {f"The session {other} pays a second time for {subject}."}
 
@@ -276,12 +276,12 @@ async def test_a_refund_made_in_the_dashboard_is_seen(stripe: Any) -> None:
     await sweep_events()
     await handle_events()
     payment = await get_payment(subject)
-    part = stripe.post("refunds", payment_intent=payment["payment_intent_id"], amount="123")
+    part = stripe.post("refunds", payment_intent=payment.payment_intent_id, amount="123")
     await sweep_events()
     await handle_events()
     payment = await get_payment(subject)
-    assert (payment["state"], payment["refunded_minor"]) == ("paid", 123)
+    assert (payment.state, payment.refunded_minor) == ("paid", 123)
     stripe.test("fail_refund", refund=part["id"])
     await sweep_events()
     await handle_events()
-    assert (await get_payment(subject))["refunded_minor"] == 0
+    assert (await get_payment(subject)).refunded_minor == 0

@@ -100,7 +100,7 @@ async def ask_back() -> None:
     await request_order_refund(
         named("part", "order"), "Farid", refund_id=named("part", "refund"), amount_minor=PART
     )  # fmt: skip
-    charge = (await get_payment(named("lost", "order")))["charge_id"]
+    charge = (await get_payment(named("lost", "order"))).charge_id
     told = await steer("dispute", charge=charge)
     await steer("close_dispute", dispute=told["id"], won=False)
 
@@ -151,7 +151,7 @@ async def check_the_end() -> None:
         for what in ("charge", "taken", "let go")
     ]
     assert charged == [[(CHARGE, CHARGE)], [(DEPOSIT, TAKEN)], []]
-    assert [(await get_payment(named("life", what)))["state"] for what in ("charge", "taken", "let go")] == [
+    assert [(await get_payment(named("life", what))).state for what in ("charge", "taken", "let go")] == [
         "paid", "paid", "released",
     ]  # fmt: skip
     counts = {
@@ -237,7 +237,7 @@ async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe:
     del stripe
 
     order = await scenes.settled("lost")
-    told = await steer("dispute", charge=(await get_payment(order))["charge_id"])
+    told = await steer("dispute", charge=(await get_payment(order)).charge_id)
     await scenes.sweep_events()
     await scenes.handle_events()
     await scenes.follow_disputes()
@@ -258,7 +258,7 @@ async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
     del stripe
 
     order = await scenes.settled("part lost")
-    told = await steer("dispute", charge=(await get_payment(order))["charge_id"], amount=PART)
+    told = await steer("dispute", charge=(await get_payment(order)).charge_id, amount=PART)
     await steer("close_dispute", dispute=told["id"], won=False)
     await rounds(2)
     total = await fetch_value("SELECT total_minor FROM purchase_order")

@@ -18,8 +18,8 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events, sweep_events
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.money_back import follow_disputes, record_refunds
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare

@@ -12,8 +12,8 @@ import pytest
 from marketplace import clock
 from marketplace.catalogue.actions import withdraw_offer
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.payments.commands import run_commands
 from marketplace.payments.events import handle_events
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import ask, click_order, counts, jobs, make_buyer, open_shop, order_of, pay

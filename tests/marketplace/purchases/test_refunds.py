@@ -14,8 +14,8 @@ from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, NotFound
 from marketplace.payments.actions import request_payment
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.commands import run_commands
 from marketplace.payments.rules import Line
+from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.money_back import record_refunds, request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import ask, buy, click_order, counts, jobs, make_buyer, open_shop, order_of

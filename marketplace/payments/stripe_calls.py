@@ -1,0 +1,342 @@
+"""Sending commands to Stripe, outside any transaction: what each verb asks, and what is to be written of the answer.
+
+A worker may die between any two lines: the next one to claim the command asks the same under the same key. What may
+have been done under a key that Stripe has forgotten, or answers with a saved failure, is looked for before it is asked
+again under a fresh one. Steps of one command have keys of their own, made of its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_row, fetch_scalar, select, transaction
+from marketplace.payments import outbox, rules
+from marketplace.payments.outbox import find_command
+from marketplace.payments.statuses import (
+    fall_back_to_page,
+    lock_payment,
+    next_reading,
+    record_payment,
+    record_saved_method,
+)
+from marketplace.payments.stripe_port import DecidedError, DeclinedError, SilentError, StripePort
+from marketplace.payments.tables import Payer, Payment, SavedMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from marketplace.payments.outbox import Command
+    from marketplace.payments.rules import PaymentStatus
+
+BATCH_SIZE: Final = 5
+CLOCKS_DIFFER: Final = dt.timedelta(hours=1)
+"""How far back before a command its effect is looked for: our clock is not Stripe's."""
+
+
+class FirstError(SilentError):
+    """Another command has to be carried out first."""
+
+    def __init__(self, command: uuid.UUID) -> None:
+        """Keep which."""
+        super().__init__("What it needs at Stripe does not exist yet.")
+        self.command = command
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: the object it is about, and what to write, inside the transaction that ends the command."""
+
+    object_id: str | None
+    write: Callable[[], Awaitable[object]] | None = None
+    error: str | None = None
+    """Why the command failed all the same, for good."""
+
+
+class PaidFor(Struct, frozen=True):
+    """How a payment is known at Stripe."""
+
+    payer: uuid.UUID | None
+    state: str
+    session_id: str | None
+    payment_intent_id: str | None
+
+
+# ------------------------------------------------------------------ workers
+async def run_commands() -> int:
+    """Carry out every command that is due, and return how many were tried; any number of workers may."""
+    tried = 0
+    while claimed := await outbox.claim(BATCH_SIZE):
+        async with StripePort() as port:
+            await asyncio.gather(*(_carry_out(port, command) for command in claimed))
+        tried += len(claimed)
+    return tried
+
+
+async def run_command(command_id: uuid.UUID) -> str:
+    """Carry out one command now, unless a worker has it, and return its state."""
+    for command in await outbox.claim(1, command_id):
+        async with StripePort() as port:
+            await _carry_out(port, command)
+    return await outbox.state_of(command_id)
+
+
+async def _carry_out(port: StripePort, command: Command) -> None:
+    """Call Stripe for one claimed command and record what came of it."""
+    try:
+        outcome = await _call(port, command)
+    except SilentError as silence:
+        wait = rules.wait(command.attempts, random.random())  # noqa: S311 (spreads retries; keeps no secret)
+        await outbox.try_again(command, str(silence), wait, fresh_key=silence.is_replayed)
+        return
+    except DecidedError as refusal:
+        if command.verb == "checkout" and refusal.param == "expires_at":
+            # Too late for the hour first wished for: Stripe's own day counts, and when the order lapses, it is expired.
+            parameters = {name: value for name, value in command.call().items() if name != "expires_at"}
+            now = dt.timedelta(0)
+            await outbox.try_again(command, str(refusal), now, fresh_key=True, parameters=parameters)
+            return
+        outcome = Outcome(None, error=str(refusal))
+    async with transaction():
+        if outcome.write is not None:
+            await outcome.write()
+        if outcome.error is not None:
+            await outbox.mark_failed(command, outcome.error)
+        else:
+            await outbox.mark_done(command, outcome.object_id)
+
+
+async def _call(port: StripePort, command: Command) -> Outcome:
+    try:
+        return await CALLS[command.verb](port, command)
+    except FirstError as first:
+        await run_command(first.command)
+        return await CALLS[command.verb](port, command)
+
+
+# ------------------------------------------------------------------ verbs
+async def checkout(port: StripePort, command: Command) -> Outcome:
+    """Open a hosted page for a payment."""
+    reading, parameters = await next_reading(), command.call()
+    payer = (await _payment_of(command)).payer
+    if payer is not None:
+        del parameters["customer_email"]
+        parameters["customer"] = await _customer_of(payer)
+    status = await port.find_session_of(command.id, _since(command)) if _must_look(command) else None
+    status = status or await port.create_session(parameters, _key(command))
+    return Outcome(status.session_id, partial(record_payment, status, reading))
+
+
+async def setup(port: StripePort, command: Command) -> Outcome:
+    """Open a hosted page where a payment method is saved."""
+    reading = await next_reading()
+    payer = await fetch_scalar(
+        uuid.UUID, SavedMethod.select(SavedMethod.payer).where(SavedMethod.id == command.subject)
+    )
+    assert payer, "a saved method's command was written with it"
+    parameters = command.call() | {"customer": await _customer_of(payer)}
+    status = await port.find_setup_of(command.id, _since(command)) if _must_look(command) else None
+    status = status or await port.create_setup(parameters, _key(command))
+    return Outcome(status.session_id, partial(record_saved_method, status, reading))
+
+
+async def customer(port: StripePort, command: Command) -> Outcome:
+    """Make a partner a customer."""
+    made = await port.find_customer_of(command.id, _since(command)) if _must_look(command) else None
+    made = made or await port.create_customer(command.call(), _key(command))
+    return Outcome(made, partial(_record_customer, command.subject, made))
+
+
+async def _record_customer(partner: uuid.UUID, customer_id: str) -> None:
+    await Payer.update({Payer.customer_id: customer_id}).where(Payer.partner == partner)
+
+
+async def charge(port: StripePort, command: Command) -> Outcome:
+    """Charge a saved method; where its bank refuses, give that attempt up for good and ask for a hosted page."""
+    reading, parameters = await next_reading(), command.call()["charge"]
+    try:
+        status = None
+        if _must_look(command):
+            status = await port.find_intent_of(command.id, parameters["customer"], _since(command))
+        status = status or await port.charge(parameters, _key(command))
+    except DeclinedError as declined:
+        status = declined.intent
+    except DecidedError as refusal:
+        return Outcome(None, partial(_page_instead, command.subject, refusal.code or "refused"))
+    if status.intent_status in ("succeeded", "processing", "requires_capture"):
+        return Outcome(status.intent_id, partial(_record_charge, status, reading))
+    assert status.intent_id, "an attempt has an intent"
+    await _cancel(port, status.intent_id, f"{_key(command)}:cancel")  # Nobody can confirm it any more.
+    return Outcome(status.intent_id, partial(_page_instead, command.subject, status.refusal or "declined"))
+
+
+async def _record_charge(status: PaymentStatus, reading: int) -> None:
+    is_first = (
+        Payment.subject == status.subject,
+        Payment.payment_intent_id.is_null(),
+        Payment.session_id.is_null(),
+    )
+    await Payment.update({Payment.payment_intent_id: status.intent_id}).where(*is_first)
+    await record_payment(status, reading)
+
+
+async def _page_instead(subject: uuid.UUID, why: str) -> None:
+    payment = await lock_payment(subject)
+    assert payment, "a command's payment was written with it"
+    if payment.state == "requested":
+        await fall_back_to_page(payment, why)
+
+
+async def capture(port: StripePort, command: Command) -> Outcome:
+    """Capture an authorised amount; what was captured before is not captured again, what was released fails."""
+    intent = (await _payment_of(command)).payment_intent_id
+    assert intent, "what is authorised has an intent"
+    assert command.amount_minor, "a capture says how much"
+    reading, error = await next_reading(), None
+    try:
+        status = await port.capture(intent, command.amount_minor, _key(command))
+    except DecidedError as refusal:
+        status = await port.get_intent(intent)
+        error = None if status.is_paid else str(refusal)
+    return Outcome(intent, partial(record_payment, status, reading), error)
+
+
+async def release(port: StripePort, command: Command) -> Outcome:
+    """Release a deposit: close its page, or give its authorisation back."""
+    payment = await _payment_of(command)
+    if payment.state == "requested":
+        raise SilentError("What is to be released does not exist yet.")
+    reading, intent = await next_reading(), payment.payment_intent_id
+    if payment.session_id is not None:
+        status = await _close_page(port, payment.session_id, _key(command))
+        if status.intent_status != "requires_capture":
+            return Outcome(status.session_id, partial(record_payment, status, reading))
+        intent = status.intent_id
+    assert intent, "what is authorised has an intent"
+    status = await _cancel(port, intent, f"{_key(command)}:cancel")
+    if payment.session_id is not None:
+        status = await port.get_session(payment.session_id)
+    return Outcome(intent, partial(record_payment, status, reading))
+
+
+async def expire_session(port: StripePort, command: Command) -> Outcome:
+    """See to it that nobody can pay any more: close the page, and give up the bank transfer that is awaited."""
+    payment = await _payment_of(command)
+    if payment.session_id is None:
+        if payment.state == "requested":
+            raise SilentError("The page to expire does not exist yet.")
+        return Outcome(None)
+    reading = await next_reading()
+    status = await _close_page(port, payment.session_id, _key(command))
+    if status.transfer and status.intent_id:
+        await _cancel(port, status.intent_id, f"{_key(command)}:cancel")
+        reading = await next_reading()
+        status = await port.get_session(payment.session_id)
+    return Outcome(status.session_id, partial(record_payment, status, reading))
+
+
+async def refund(port: StripePort, command: Command) -> Outcome:
+    """Refund a payment, and read what is then left."""
+    parameters = command.call()
+    made = await port.find_refund_of(command.id, parameters["payment_intent"]) if _must_look(command) else None
+    made = made or await port.refund(parameters, _key(command))
+    reading = await next_reading()
+    session = (await _payment_of(command)).session_id
+    status = await (port.get_session(session) if session else port.get_intent(parameters["payment_intent"]))
+    return Outcome(made, partial(record_payment, status, reading))
+
+
+async def forget(port: StripePort, command: Command) -> Outcome:
+    """Forget a saved method."""
+    method = await fetch_scalar(str, SavedMethod.select(SavedMethod.method_id).where(SavedMethod.id == command.subject))
+    assert method, "what is forgotten was saved"
+    try:
+        await port.detach(method, _key(command))
+    except DecidedError:
+        if await port.is_attached(method):
+            raise
+    return Outcome(method)
+
+
+async def account(port: StripePort, command: Command) -> Outcome:
+    """Make somebody who is paid a connected account."""
+    made = await port.find_account_of(command.id, _since(command)) if _must_look(command) else None
+    return Outcome(made or await port.create_account(command.call(), _key(command)))
+
+
+async def transfer(port: StripePort, command: Command) -> Outcome:
+    """Pay a connected account."""
+    parameters = command.call()
+    made = await port.find_transfer_of(command.id, parameters["transfer_group"]) if _must_look(command) else None
+    return Outcome(made or await port.transfer(parameters, _key(command)))
+
+
+CALLS: Final[dict[str, Callable[[StripePort, Command], Awaitable[Outcome]]]] = {
+    "account": account,
+    "capture": capture,
+    "charge": charge,
+    "checkout": checkout,
+    "customer": customer,
+    "expire_session": expire_session,
+    "forget": forget,
+    "refund": refund,
+    "release": release,
+    "setup": setup,
+    "transfer": transfer,
+}
+"""What each verb of a command asks of Stripe."""
+
+
+# ------------------------------------------------------------------ steps
+async def _close_page(port: StripePort, session_id: str, key: str) -> PaymentStatus:
+    """Close a hosted page and return its payment's status; one that is not open was paid or expired before."""
+    try:
+        return await port.expire_session(session_id, key)
+    except DecidedError:
+        return await port.get_session(session_id)
+
+
+async def _cancel(port: StripePort, intent_id: str, key: str) -> PaymentStatus:
+    """Give a payment up and return its status; one that cannot be is paid, or was given up before."""
+    try:
+        return await port.cancel(intent_id, key)
+    except DecidedError:
+        return await port.get_intent(intent_id)
+
+
+async def _payment_of(command: Command) -> PaidFor:
+    payment = await fetch_row(PaidFor, select(PaidFor, Payment).where(Payment.subject == command.subject))
+    assert payment, "a command's payment was written with it"
+    return payment
+
+
+async def _customer_of(payer: uuid.UUID) -> str:
+    found = await fetch_scalar(str, Payer.select(Payer.customer_id).where(Payer.partner == payer))
+    if found is None:
+        command = await find_command(payer, "customer")
+        assert command, "a payer's customer is asked for with it"
+        raise FirstError(command)
+    return found
+
+
+def _must_look(command: Command) -> bool:
+    """Return whether Stripe may have carried the command out and forgotten its key, or will never answer to it."""
+    assert command.first_tried_at, "a claimed command was tried"
+    is_old = command.first_tried_at + rules.KEYS_ARE_OLD_AFTER <= clock.now()
+    return command.generation > 0 or is_old
+
+
+def _key(command: Command) -> str:
+    return rules.key_of(command.id, command.generation)
+
+
+def _since(command: Command) -> dt.datetime:
+    return command.created_at - CLOCKS_DIFFER
