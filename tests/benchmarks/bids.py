@@ -48,13 +48,13 @@ async def _measure(url: str) -> None:
     from marketplace import database  # noqa: PLC0415
     from marketplace.auctions.actions import place_bid  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.world import add_bidder, open_auction  # noqa: PLC0415
+    from tests.marketplace.auctions.world import make_bidder, open_auction  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
     await database.execute("CREATE TABLE bare (id int PRIMARY KEY, amount bigint NOT NULL, count bigint NOT NULL)")
     await database.execute("INSERT INTO bare VALUES (1, 0, 0)")
-    people = [await add_bidder() for _ in range(BIDDERS)]
+    people = [await make_bidder() for _ in range(BIDDERS)]
     auction = await open_auction(seconds=86_400, steps=((0, 1),), reserve_minor=1)
     amounts = itertools.count(1)
     turns = {connections: asyncio.Semaphore(connections) for connections in (FEW, CONNECTIONS)}

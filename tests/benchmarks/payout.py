@@ -51,8 +51,8 @@ async def payees(people: int) -> None:
     await copy_columns("subscriber", {"reference": everyone})
     await execute("UPDATE subscriber SET claimed_at = $1", now)
     weights = np.random.default_rng(1).integers(1, 13, people)
-    release = await sales.seal(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
-    await sales.sell(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))
+    release = await sales.make_release(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
+    await sales.make_sale(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))
     assert (await hold_shares(), await release_shares()) == (1, 1)
     rows = []
     for line in everyone.tolist():
@@ -85,12 +85,12 @@ async def _measure(url: str, people: int) -> None:
     from marketplace.earnings import payout_file, payouts  # noqa: PLC0415
     from marketplace.embedded.bank import Bank  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.earnings.payees import clerk, file_of  # noqa: PLC0415
+    from tests.marketplace.earnings.payees import file_of, make_staff  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
     await payees(people)
-    nora, paul = await clerk("Nora"), await clerk("Paul")
+    nora, paul = await make_staff("Nora"), await make_staff("Paul")
     start = time.perf_counter()
     run = await payouts.draft(nora)
     drafted = time.perf_counter() - start

@@ -46,11 +46,11 @@ async def _measure(url: str, people: int) -> None:
     from marketplace.reverse_auctions.award import award_auctions  # noqa: PLC0415
     from marketplace.settings import settings  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.world import add_offer  # noqa: PLC0415
+    from tests.marketplace.auctions.world import make_offer  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
-    await add_offer()
+    await make_offer()
     now, hours = clock.now(), dt.timedelta(hours=3)
     await database.execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1::bigint - 1)", people)
     call = await actions.announce(

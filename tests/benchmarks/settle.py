@@ -46,11 +46,11 @@ async def _measure(url: str, people: int) -> None:
     everyone = np.arange(1, people + 1, dtype=np.int64)
     await database.copy_columns("subscriber", {"reference": everyone})
     weights = np.random.default_rng(1).integers(1, 13, people)
-    release = await sales.seal(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
+    release = await sales.make_release(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
     await database.execute("VACUUM ANALYZE subscriber")
     bare, settled = [], []
     for number in range(ROUNDS):
-        await sales.sell(release, 9_000_000 + number)
+        await sales.make_sale(release, 9_000_000 + number)
         start = time.perf_counter()
         assert await hold_shares() == 1
         settled.append(time.perf_counter() - start)

@@ -19,10 +19,10 @@ from marketplace.reverse_auctions.award import award_auctions
 from marketplace.reverse_auctions.rules import Stratum
 from pricing.auctions.transcript import from_json, replay
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import add_method, add_offer, move_end, open_auction
+from tests.marketplace.auctions.world import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
-from tests.marketplace.reverse_auctions.test_reverse_auctions import DAY, add_line, open_reverse_auction
+from tests.marketplace.reverse_auctions.test_reverse_auctions import DAY, make_subscriber, open_reverse_auction
 from tests.marketplace.reverse_auctions.test_reverse_auctions import close as close_call
 from tests.programs import find_chromium
 
@@ -93,7 +93,7 @@ def shoot(shown: Any, name: str) -> None:
 def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chromium: Any) -> None:
     async def world() -> None:
         for name in ("atelier", "bureau"):
-            await add_method(await make_buyer(name))
+            await save_card(await make_buyer(name))
 
     aside(world)
     with web_processes(2) as webs:
@@ -149,7 +149,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
 
 def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path: Any) -> None:
     async def world() -> None:
-        await add_method(await make_buyer("atelier"))
+        await save_card(await make_buyer("atelier"))
 
     aside(world)
     with web_processes(1) as webs:
@@ -178,7 +178,7 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
 def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: Any) -> None:
     async def world() -> None:
         for code in ("lyon", "paris"):
-            await add_offer(code=code)
+            await make_offer(code=code)
         await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
 
     aside(world)
@@ -213,7 +213,7 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
     async def world() -> Any:
         call, [stratum] = await open_reverse_auction(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
         await reverse_auctions.ask(1, call, stratum, least_micro=2_000_000)
-        await add_line()
+        await make_subscriber()
         return call
 
     call = aside(world)

@@ -30,7 +30,7 @@ async def books_of_a_month() -> str:
         role = "finance" if name == "second" else name
         await identity.add_staff(f"{name}@people.example", name.title(), role, PASSWORD)
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     at = bounds(MONTH)[0] + dt.timedelta(days=1)
     with clock.shifted(at - clock.now()):

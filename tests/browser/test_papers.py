@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 async def small_world(market: Market) -> None:
     """Sell two licences of a hundred and fifty lines; let a buyer, one line's holder and finance in."""
     await sales.open_shop(range(1, 151), unclaimed=(150,))
-    release = await sales.seal({line: line for line in range(1, 151)})
+    release = await sales.make_release({line: line for line in range(1, 151)})
     for net in (10_001, 250_000):
-        await sales.sell(release, net)
+        await sales.make_sale(release, net)
     await write_papers()
     await hold_shares()
     partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")

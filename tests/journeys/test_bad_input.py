@@ -16,7 +16,7 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.settings import settings
-from tests.marketplace.purchases.shop import ask, jobs, open_shop, pay
+from tests.marketplace.purchases.shop import jobs, make_quote, open_shop, pay
 from tests.support.market import PASSWORD, Visitor, claim, people, running
 
 if TYPE_CHECKING:
@@ -184,14 +184,14 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
         key = await key_actions.create_key(owner, "robot", key_id=uuid.uuid4(), session="a session's secret")
         who[name].headers["authorization"] = f"Bearer {key}"
     who["forged machine"].headers["authorization"] = "Bearer partage_of_my_own_making"
-    paid = await ask(partner, release)
+    paid = await make_quote(partner, release)
     buying = visitors["partner"]
     buying.http.follow_redirects = False
     to_stripe = await buying.submit(f"/quotes/{paid}", "/orders", status=303)
     await pay(to_stripe.headers["location"])
     await jobs()
     own = {
-        "order": await fetch_value("SELECT id FROM purchase_order"), "release": release, "quote": await ask(partner, release),
+        "order": await fetch_value("SELECT id FROM purchase_order"), "release": release, "quote": await make_quote(partner, release),
         "entitlement": await fetch_value("SELECT id FROM entitlement"),
     }  # fmt: skip
     for client in who.values():

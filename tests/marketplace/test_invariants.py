@@ -16,10 +16,11 @@ from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
+from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
+from tests.marketplace.identity.site import make_staff
 
 OFFENCES = {
     "what the last closed month ended with is what its postings and those before add up to": (
@@ -184,7 +185,7 @@ async def pay_out() -> None:
     os.environ |= {"PAYOUT_IBAN": payees.OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "1"}
     settings.cache_clear()
     await payees.give_details(1, 2, 3)
-    sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+    sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
     assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 1
     assert await payees.bank_day(bank) == 1
@@ -194,7 +195,7 @@ async def hold_auction() -> None:
     """Let two partners bid in a live auction to its end."""
     auction = await open_auction()
     for maximum_minor in (5_000, 9_000):
-        bidder = await add_bidder()
+        bidder = await make_bidder()
         await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=maximum_minor)
     await move_end(auction)
     assert await close_auctions() == 1
@@ -237,12 +238,12 @@ async def test_every_invariant_fires_on_its_offence() -> None:
     await sales.open_shop()
     licences = []
     for _ in range(3):
-        order = await sales.order()
+        order = await sales.make_order()
         await sales.pay_unseen(order)
         licences.append(await sales.settle(order))
         await sales.mirror(order)
-    await sales.give_back(order)
-    await sales.order()
+    await sales.refund(order)
+    await sales.make_order()
     await sales.hold(licences[0])
     await sales.hold(licences[1])
     await sales.release(licences[1])
@@ -263,7 +264,7 @@ async def test_every_invariant_fires_on_its_offence() -> None:
 async def test_money_and_entitlement_go_together(forged: str) -> None:
     """A payment not settled yet is on its way; an entitlement whose payment is not paid is an offence."""
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     assert await broken() == []
     await sales.settle(order)
@@ -274,7 +275,7 @@ async def test_money_and_entitlement_go_together(forged: str) -> None:
 
 async def test_an_entry_of_a_transaction_stripe_never_made_is_named() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     await sales.mirror(order)

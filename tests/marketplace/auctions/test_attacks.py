@@ -23,20 +23,20 @@ from marketplace.identity.actors import Actor
 from marketplace.payments.stripe_calls import run_commands
 from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
-from tests.marketplace.auctions.world import add_offer, move_end
+from tests.marketplace.auctions.world import make_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.payments.test_away import save
 from tests.marketplace.purchases.shop import (
     CAP,
     FLOOR,
-    ask,
-    buy,
-    click_order,
     counts,
     jobs,
     make_buyer,
+    make_quote,
+    make_sale,
     open_shop,
     pay,
+    place_order,
 )
 from tests.marketplace.reverse_auctions.test_reverse_auctions import ingest_bands
 
@@ -96,15 +96,15 @@ async def test_other_terms_offered_after_a_bid_or_a_price_change_neither(stripe:
     await save(stripe, ann, token="tok_visa")
     auction = await announced(release)
     await bid(ann, auction, 70_000)
-    quote = await ask(bob, release)
+    quote = await make_quote(bob, release)
     await catalogue.define_terms("short-1", months=1, lines_fr="Un", lines_en="One")
     await catalogue.list_offer("lyon", terms="short-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
     await end(auction)
     await charge.charge_sales()
     async with Browser() as browser:
         await browser.sign_in("bureau@partner.example")
-        await pay((await click_order(browser, quote)).headers["location"])
-        await buy(browser, bob, release)
+        await pay((await place_order(browser, quote)).headers["location"])
+        await make_sale(browser, bob, release)
     rows = await fetch(
         """SELECT licence.terms, entitlement.ends_at - entitlement.starts_at > interval '300 days' AS for_a_year, partner
            FROM licence JOIN entitlement ON entitlement.licence = licence.id ORDER BY 2, 1, partner = $1""",
@@ -170,7 +170,7 @@ async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for(stripe: Any) 
     with pytest.raises(Invalid, match="at most 366 days"):
         await announced(release, "exclusive", exclusive_from=now + 2 * DAY, exclusive_to=now + 369 * DAY)
     offer = await fetch_value("SELECT id FROM offer")
-    _, [foreign] = await add_offer(code="elsewhere")
+    _, [foreign] = await make_offer(code="elsewhere")
     with pytest.raises(Invalid, match="of the offer"):
         await announce(
             Plan(kind="limited", offer=offer, releases=[foreign], opens_at=now, closes_at=now + DAY), by="Steward"
@@ -342,7 +342,7 @@ async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(st
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, 9)")
     for code in ("lyon-presence-hour", "lyon-presence-day"):
-        await add_offer(code=code)
+        await make_offer(code=code)
     await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
     await ingest_bands(tmp_path, {line: "40+" if line < 3 else "18-39" for line in range(10)})
     await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)

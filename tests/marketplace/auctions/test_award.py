@@ -18,7 +18,7 @@ from marketplace.auctions.queries import get_auction, get_transcript, list_outco
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import NotFound
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
+from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
 
 
 async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> None:
@@ -38,7 +38,7 @@ async def end(auction: uuid.UUID) -> dict[str, Any]:
 
 async def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price() -> None:
     auction = await open_auction("exclusive")
-    bidders = [await add_bidder() for _ in range(3)]
+    bidders = [await make_bidder() for _ in range(3)]
     for bidder, amount in zip(bidders, (5_000, 9_000, 7_000), strict=True):
         await seal(bidder, auction, ([0], amount))
     again = await place_sealed_bid(
@@ -59,7 +59,7 @@ async def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price() ->
 async def test_limited_licences_cost_the_best_losing_bid() -> None:
     auction = await open_auction("limited", licences=2)
     for amount in (3_000, 9_000, 7_000, 7_000):
-        await seal(await add_bidder(), auction, ([0], amount))
+        await seal(await make_bidder(), auction, ([0], amount))
     document = await end(auction)
     assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
         (0, "outbid"), (7_000, "won"), (7_000, "won"), (0, "tied_later"),
@@ -68,7 +68,7 @@ async def test_limited_licences_cost_the_best_losing_bid() -> None:
 
 async def test_bundles_go_where_they_are_worth_most() -> None:
     auction = await open_auction("bundle", releases=2)
-    whole, left, right, low = [await add_bidder() for _ in range(4)]
+    whole, left, right, low = [await make_bidder() for _ in range(4)]
     await seal(whole, auction, ([0, 1], 10_000))
     await seal(left, auction, ([0], 8_000))
     await seal(right, auction, ([1], 7_000), ([0], 1_500))
@@ -86,7 +86,7 @@ async def test_bundles_go_where_they_are_worth_most() -> None:
 
 async def test_an_ascending_auction_ends_as_the_pure_engine_says() -> None:
     auction = await open_auction(window_seconds=0)
-    bidders = [await add_bidder() for _ in range(4)]
+    bidders = [await make_bidder() for _ in range(4)]
     for step in range(40):
         await place_bid(
             bidders[step * 7 % 4].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + (step * 7_919) % 60_000
@@ -109,7 +109,7 @@ async def test_without_a_bid_nothing_is_sold_and_that_is_an_award() -> None:
 async def test_the_root_is_out_before_any_bid_and_many_workers_award_once() -> None:
     auction = await open_auction("limited")
     for amount in (3_000, 4_000):
-        await seal(await add_bidder(), auction, ([0], amount))
+        await seal(await make_bidder(), auction, ([0], amount))
     assert not await ending.close(auction), "not before the end"
     await move_end(auction)
     closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
@@ -132,7 +132,7 @@ async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> No
     import os  # noqa: PLC0415
 
     auction = await open_auction("limited")
-    await seal(await add_bidder(), auction, ([0], 3_000))
+    await seal(await make_bidder(), auction, ([0], 3_000))
     await move_end(auction)
     os.environ["PARTAGE_BID_KEY"] = "cd" * 32
     settings.cache_clear()
@@ -145,7 +145,7 @@ async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> No
 
 async def test_who_does_not_pay_makes_room_for_the_next_once() -> None:
     auction = await open_auction("exclusive")
-    first, second, third = [await add_bidder() for _ in range(3)]
+    first, second, third = [await make_bidder() for _ in range(3)]
     for bidder, amount in ((first, 9_000), (second, 7_000), (third, 4_000)):
         await seal(bidder, auction, ([0], amount))
     await end(auction)

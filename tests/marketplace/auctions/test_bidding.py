@@ -21,12 +21,12 @@ from marketplace.database import DB, execute, fetch, fetch_value
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import make_bidder, open_auction
 
 
 async def test_bidders_outbid_one_another_by_proxy() -> None:
     auction = await open_auction()
-    ann, bob = await add_bidder(), await add_bidder()
+    ann, bob = await make_bidder(), await make_bidder()
     first = await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
     assert (first.answer, first.position) == ("leading", 1)
     assert (await get_auction(auction))["price_minor"] == 1_000
@@ -46,7 +46,7 @@ async def test_bidders_outbid_one_another_by_proxy() -> None:
 async def test_a_late_bid_moves_the_end() -> None:
     auction = await open_auction(seconds=30, window_seconds=60, extension_seconds=90)
     before = await get_auction(auction)
-    await place_bid((await add_bidder()).actor, auction, bid=uuid.uuid4(), maximum_minor=2_000)
+    await place_bid((await make_bidder()).actor, auction, bid=uuid.uuid4(), maximum_minor=2_000)
     after = await get_auction(auction)
     received = (await list_log(auction))[0]["received_at"]
     assert after["closes_at"] == received + dt.timedelta(seconds=90) > before["closes_at"]
@@ -55,7 +55,7 @@ async def test_a_late_bid_moves_the_end() -> None:
 
 async def test_the_same_request_gets_the_same_answer_and_another_body_does_not() -> None:
     auction = await open_auction()
-    ann, bob, bid = await add_bidder(), await add_bidder(), uuid.uuid4()
+    ann, bob, bid = await make_bidder(), await make_bidder(), uuid.uuid4()
     first = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
     await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)
     again = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
@@ -74,7 +74,7 @@ async def test_the_same_request_gets_the_same_answer_and_another_body_does_not()
 
 
 async def test_twenty_copies_of_one_request_at_once_are_one_bid() -> None:
-    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     answers = await asyncio.gather(
         *(asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)) for _ in range(20))
     )
@@ -85,7 +85,7 @@ async def test_twenty_copies_of_one_request_at_once_are_one_bid() -> None:
 
 async def test_the_instant_is_read_once_the_row_is_held() -> None:
     """A bid that waits for the row across the end is too late, however early it was sent."""
-    auction, ann = await open_auction(seconds=0.6, window_seconds=0), await add_bidder()
+    auction, ann = await open_auction(seconds=0.6, window_seconds=0), await make_bidder()
     assert DB.pool
     async with DB.pool.acquire() as other, other.transaction():
         await other.fetchval("SELECT id FROM auction WHERE id = $1 FOR UPDATE", auction)
@@ -95,7 +95,7 @@ async def test_the_instant_is_read_once_the_row_is_held() -> None:
 
 
 async def test_the_receipt_is_signed_and_says_what_happened() -> None:
-    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
     key.verify(answer.signature, answer.receipt)
@@ -108,7 +108,7 @@ async def test_the_receipt_is_signed_and_says_what_happened() -> None:
 async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
     auction, ann, bid, nonce = (
         await open_auction("limited", licences=2),
-        await add_bidder(),
+        await make_bidder(),
         uuid.uuid4(),
         secrets.token_hex(32),
     )
@@ -132,7 +132,7 @@ async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
     with pytest.raises(Conflict):
         await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
     low = await place_sealed_bid(
-        (await add_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)]
+        (await make_bidder()).actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], 999)]
     )
     assert low.answer == "refused_below_minimum"
     sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
@@ -140,7 +140,7 @@ async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
 
 
 async def test_what_is_announced_never_changes() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     for change in (
         "reserve_minor = 1",
         "licences = 2",
@@ -160,7 +160,7 @@ async def test_what_is_announced_never_changes() -> None:
 
 
 async def test_an_auction_nobody_bid_in_can_be_cancelled_with_a_reason() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     with pytest.raises(Invalid):
         await cancel(auction, "  ", by="Steward")
     await cancel(auction, "The release is withdrawn", by="Steward")
@@ -191,7 +191,7 @@ async def test_bad_input_is_refused_with_a_sentence_and_changes_nothing() -> Non
         await open_auction("limited"),
         await open_auction("bundle", releases=3),
     )
-    ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
+    ann, bob, new = await make_bidder(), await make_bidder(), await make_bidder(vetted=False)
     transport = httpx.ASGITransport(app=create_app(), raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://partage") as web:
 

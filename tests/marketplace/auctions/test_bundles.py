@@ -18,7 +18,7 @@ from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
 from tests.marketplace.auctions.test_money import end
-from tests.marketplace.auctions.world import Bidder, add_bidder, add_offer
+from tests.marketplace.auctions.world import Bidder, make_bidder, make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], i
 
 @pytest.mark.parametrize("rule", ["core", "vcg"])
 async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_reserve(rule: str) -> None:
-    lyon, [cheap] = await add_offer(code="lyon", floor_minor=LYON)
-    _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
+    lyon, [cheap] = await make_offer(code="lyon", floor_minor=LYON)
+    _, [dear] = await make_offer(code="paris", floor_minor=PARIS)
     auction = await announce(plan(lyon, [cheap, dear], price_rule=rule), by="Steward")
     lots = await list_lots(auction)
     assert [(lot["dataset"], lot["reserve_minor"]) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
     assert (await get_auction(auction))["reserve_minor"] == LYON
-    both, alone = await add_bidder(), await add_bidder()
+    both, alone = await make_bidder(), await make_bidder()
     assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
     assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
     assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"
@@ -71,8 +71,8 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
 
 async def test_a_bundles_deposit_is_a_tenth_of_all_its_lots() -> None:
     """One bidder may win them all; the cheapest one's would cover next to nothing of that."""
-    lyon, [cheap] = await add_offer(code="lyon", floor_minor=30_000)
-    _, [dear] = await add_offer(code="paris", floor_minor=900_000)
+    lyon, [cheap] = await make_offer(code="lyon", floor_minor=30_000)
+    _, [dear] = await make_offer(code="paris", floor_minor=900_000)
     for raised, deposit in ((0, 93_000), (100_000, 100_000)):
         auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
         assert (await get_auction(auction))["deposit_minor"] == deposit
@@ -89,8 +89,8 @@ def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
 
 
 async def test_what_cannot_be_sold_together_is_refused() -> None:
-    lyon, [cheap] = await add_offer(code="lyon")
-    paris, [dear] = await add_offer(code="paris")
+    lyon, [cheap] = await make_offer(code="lyon")
+    paris, [dear] = await make_offer(code="paris")
     now = clock.now()
     for wrong in (
         plan(lyon, [dear, cheap]),
@@ -112,8 +112,8 @@ async def test_what_cannot_be_sold_together_is_refused() -> None:
 
 
 async def test_no_window_is_opened_over_a_bundles_second_dataset() -> None:
-    lyon, [cheap] = await add_offer(code="lyon")
-    paris, [dear] = await add_offer(code="paris")
+    lyon, [cheap] = await make_offer(code="lyon")
+    paris, [dear] = await make_offer(code="paris")
     now = clock.now()
     await announce(plan(lyon, [cheap, dear]), by="Steward")
     with pytest.raises(Conflict, match="inside an exclusive window"):
@@ -123,8 +123,8 @@ async def test_no_window_is_opened_over_a_bundles_second_dataset() -> None:
 
 
 async def test_a_steward_ticks_the_lots() -> None:
-    _, [cheap, other] = await add_offer(2, code="lyon", floor_minor=LYON)
-    _, [dear] = await add_offer(code="paris", floor_minor=PARIS)
+    _, [cheap, other] = await make_offer(2, code="lyon", floor_minor=LYON)
+    _, [dear] = await make_offer(code="paris", floor_minor=PARIS)
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     now, form = clock.now(), str(uuid.uuid4())
     fields: dict[str, Any] = {

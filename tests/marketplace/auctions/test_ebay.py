@@ -18,7 +18,7 @@ from pricing.auctions.ascending import AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.money import Money
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ async def test_real_bids_at_the_live_door_give_the_pure_engines_result(share: in
 
     async def story(url: str) -> None:
         for name in {bid["bidder"] for _, bids in chosen for bid in bids}:
-            people[name] = await add_bidder()
+            people[name] = await make_bidder()
         turns = asyncio.Semaphore(4)
 
         async def one(name: str, bids: list[dict[str, str]]) -> None:

@@ -21,7 +21,7 @@ from marketplace.settings import settings
 from pricing.auctions.transcript import from_json, replay
 from tests.marketplace.auctions.killing import Door, door
 from tests.marketplace.auctions.webs import Web, fork
-from tests.marketplace.auctions.world import Bidder, add_bidder, move_end, open_auction
+from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
 
 AMOUNTS = (5_000, 9_000, 7_000)
 NONCE = "ab" * 32
@@ -97,7 +97,7 @@ async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after:
     ],
 )
 async def test_a_worker_killed_at_any_statement_leaves_the_same_award(kind: str, every: int) -> None:
-    people = [await add_bidder() for _ in AMOUNTS]
+    people = [await make_bidder() for _ in AMOUNTS]
     async with door(os.environ["DATABASE_URL"]) as between:
 
         async def make() -> tuple[uuid.UUID, list[dict[str, Any]]]:
@@ -128,7 +128,7 @@ def sold(kind: str) -> int:
 
 
 async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_award() -> None:
-    people = [await add_bidder() for _ in AMOUNTS]
+    people = [await make_bidder() for _ in AMOUNTS]
     auction = await open_auction()
     receipts = [
         await bid_in(auction, "ascending", person, amount) for person, amount in zip(people, AMOUNTS, strict=True)
@@ -152,7 +152,7 @@ async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_awar
     ],
 )
 async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, every: int) -> None:
-    ann, bob = await add_bidder(), await add_bidder()
+    ann, bob = await make_bidder(), await make_bidder()
     body: dict[str, Any] = (
         {"currency": "EUR", "maximum_minor": 9_000}
         if kind == "ascending"

@@ -18,7 +18,7 @@ from marketplace.auctions.lanes import SEALED_AT_ONCE, TAKEN_TOGETHER, lane_of
 from marketplace.database import DB, execute, fetch, fetch_value
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.test_live import until
-from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,8 +43,8 @@ async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None)
 
 async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
     auction = await open_auction()
-    good = [await add_bidder() for _ in range(4)]
-    poor, unvetted = await add_bidder(with_method=False), await add_bidder(vetted=False)
+    good = [await make_bidder() for _ in range(4)]
+    poor, unvetted = await make_bidder(with_method=False), await make_bidder(vetted=False)
     people = [*good, poor, unvetted]
     await place_bid(
         good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000
@@ -81,7 +81,7 @@ async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
 
 async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either() -> None:
     """Each waits for what the other has taken; in one order, or PostgreSQL would end one of them."""
-    auctions, ann = [await open_auction(), await open_auction()], await add_bidder()
+    auctions, ann = [await open_auction(), await open_auction()], await make_bidder()
     ids = [uuid.uuid4() for _ in range(1000)]
 
     async def bid(auction: uuid.UUID, some: list[uuid.UUID]) -> None:
@@ -101,7 +101,7 @@ async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(
 
 
 async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     ids = [uuid.uuid4() for _ in range(6)]
 
     def all_at_once() -> list[asyncio.Task[Any]]:
@@ -122,7 +122,7 @@ async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> N
 
 
 async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     ids = [uuid.uuid4() for _ in range(6)]
     await execute(
         """CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -139,7 +139,7 @@ async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
 
 
 async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     lane = lane_of(auction)
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
     async with held(auction):
@@ -159,7 +159,7 @@ async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_take
 
 async def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers() -> None:
     auction = await open_auction("limited")
-    first, *people = [await add_bidder() for _ in range(13)]
+    first, *people = [await make_bidder() for _ in range(13)]
     await seal(first, auction)  # the process knows the auction's rule
     waiting = "SELECT count(*) = $1 FROM pg_locks WHERE NOT granted"
     async with held(auction):
@@ -191,7 +191,7 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
         somebody.join()
         return decide(held, *rest, **more)
 
-    auction, ann, bid = await open_auction("limited"), await add_bidder(), uuid.uuid4()
+    auction, ann, bid = await open_auction("limited"), await make_bidder(), uuid.uuid4()
     with monkeypatch.context() as here:
         here.setattr(actions, "FROZEN_AFTER", "100ms")
         here.setattr(rules, "decide_sealed", frozen)
@@ -203,7 +203,7 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 
 @pytest.mark.parametrize("repeats", [1, 2])
 async def test_a_bid_sent_twice_in_one_statement_is_one_bid(repeats: int) -> None:
-    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     rows = await fetch(
         "SELECT number, (answered).id AS id, repeated FROM place_open_bids($1, $2, $3, $4, $5)",
         auction, [bid] * repeats, [ann.partner] * repeats, ["B"] * repeats, [5_000] * repeats,

@@ -16,7 +16,7 @@ from marketplace.auctions import award as ending
 from marketplace.auctions.actions import place_bid
 from marketplace.database import execute, fetch_value
 from tests.marketplace.auctions.webs import Web, web_processes
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import make_bidder, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ async def test_every_watcher_sees_every_price_and_leaves_nothing_behind(count: i
     """The deep one holds everyone to a second; the other is also run on machines that are busy with something else."""
 
     async def story(webs: list[Web]) -> None:
-        auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
+        auction, ann, bob = await open_auction(), await make_bidder(), await make_bidder()
         before = [await asyncio.to_thread(web.inside) for web in webs]
         assert await fetch_value(LISTENING) == 0
         watchers = [Watcher() for _ in range(count)]
@@ -168,7 +168,7 @@ async def test_the_page_follows_the_clock_and_the_award() -> None:
 
 async def test_who_comes_back_misses_nothing_even_from_another_process() -> None:
     async def story(webs: list[Web]) -> None:
-        auction, ann, bob = await open_auction(), await add_bidder(), await add_bidder()
+        auction, ann, bob = await open_auction(), await make_bidder(), await make_bidder()
         watcher = Watcher()
         task = asyncio.create_task(watcher.watch(webs[0], auction))
         for turn in range(4):

@@ -30,10 +30,10 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.stripe_calls import run_commands
 from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
-from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
+from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.payments.test_away import REFUSING, refusing, save
-from tests.marketplace.purchases.shop import CAP, FLOOR, buy, counts, jobs, make_buyer, open_shop, pay
+from tests.marketplace.purchases.shop import CAP, FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
 
 WANTS_THEM = "authentication_required"
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
@@ -84,8 +84,8 @@ async def test_a_bid_needs_a_vetted_partner_with_a_way_to_pay(stripe: Any) -> No
     await open_shop()
     for kind in ("ascending", "limited"):
         auction = await open_auction(kind)
-        poor = await add_bidder(with_method=False)
-        unvetted = await add_bidder(vetted=False)
+        poor = await make_bidder(with_method=False)
+        unvetted = await make_bidder(vetted=False)
         for bidder, refusal in ((poor, "no_payment_method"), (unvetted, "not_vetted")):
             assert await eligibility.find_refusal(bidder.partner, auction) == refusal
             with pytest.raises(NotAllowed, match="way to be paid" if bidder is poor else "vetted"):
@@ -256,8 +256,8 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
     ann = await make_buyer("atelier")
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        await buy(browser, ann, release)
-        await buy(browser, ann, release)
+        await make_sale(browser, ann, release)
+        await make_sale(browser, ann, release)
     auction = await announced(release, "exclusive")
     row = await get_auction(auction)
     said = json.loads(row["reckoning"])

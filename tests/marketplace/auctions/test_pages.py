@@ -17,7 +17,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
-from tests.marketplace.auctions.world import add_method, add_offer, move_end, open_auction
+from tests.marketplace.auctions.world import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 
@@ -27,7 +27,7 @@ SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 async def test_two_partners_bid_against_each_other_on_the_page() -> None:
     auction = await open_auction(seconds=50, window_seconds=60, extension_seconds=90)
     for name in ("atelier", "bureau"):
-        await add_method(await make_buyer(name))
+        await save_card(await make_buyer(name))
     async with Browser() as ann, Browser(ann.app) as bob, Browser(ann.app) as nobody:
         await ann.sign_in("atelier@partner.example")
         await bob.sign_in("bureau@partner.example")
@@ -65,8 +65,8 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
     release = await open_shop()
     offer = await fetch_value("SELECT id FROM offer")
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
-    await add_method(ann)
-    await add_method(bob)
+    await save_card(ann)
+    await save_card(bob)
     now = clock.now()
     auction = await announce(
         Plan(
@@ -125,7 +125,7 @@ RULES = {
 @pytest.mark.parametrize("kind", RULES)
 async def test_each_kind_tells_its_rule_and_where_it_stands(kind: str) -> None:
     """Announced, open, closed, awarded: in words, in both languages, for a stranger, a bidder and a steward."""
-    await add_method(await make_buyer("atelier"))
+    await save_card(await make_buyer("atelier"))
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     licences = {"licences": 2} if kind == "limited" else {}
     auction = await open_auction(
@@ -161,7 +161,7 @@ async def test_each_kind_tells_its_rule_and_where_it_stands(kind: str) -> None:
 
 
 async def test_a_steward_announces_and_cancels() -> None:
-    offer, _ = await add_offer(2)
+    offer, _ = await make_offer(2)
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")

@@ -19,7 +19,7 @@ from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
 from pricing.__main__ import main as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, merkle_root, to_json
-from tests.marketplace.auctions.world import add_bidder, move_end, open_auction
+from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
     auction = await open_auction(kind, **more)
     kept = []
     for amount in (3_000, 5_000, 4_500):
-        bidder, bid = await add_bidder(), uuid.uuid4()
+        bidder, bid = await make_bidder(), uuid.uuid4()
         if kind == "ascending":
             answer = await place_bid(bidder.actor, auction, bid=bid, maximum_minor=amount)
         else:

@@ -20,7 +20,7 @@ from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
 from tests.marketplace.auctions.webs import Web, web_processes
-from tests.marketplace.auctions.world import Bidder, add_bidder, open_auction
+from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 
 AFTER_THE_END = 5
 """Bids that everybody still sends once it was told of the end."""
@@ -121,7 +121,7 @@ async def race(
 )
 async def test_no_bid_is_lost_and_none_counts_twice(bidders: int, bids: int, seconds: float) -> None:
     async def story(webs: list[Web]) -> None:
-        people = [await add_bidder() for _ in range(bidders)]
+        people = [await make_bidder() for _ in range(bidders)]
         late, answers, attempt = 0, [], 0
         while late == len(answers):
             # A machine so busy that nobody got through before the end gets another auction, twice as long.

@@ -14,7 +14,7 @@ from marketplace.auctions.queries import get_auction
 from marketplace.database import execute, fetch_value
 from tests.marketplace.auctions.test_kill import until_over
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import add_bidder, open_auction
+from tests.marketplace.auctions.world import make_bidder, open_auction
 
 ABSURD = (0, -1, 80_000_001, 10**15, 10**18, 2**63, 10**40)
 
@@ -25,7 +25,7 @@ def euros(maximum_minor: object = 5_000, currency: str = "EUR") -> dict[str, Any
 
 async def test_each_refusal_is_one_clear_sentence() -> None:
     async def story(url: str) -> None:
-        ann, bob, new = await add_bidder(), await add_bidder(), await add_bidder(vetted=False)
+        ann, bob, new = await make_bidder(), await make_bidder(), await make_bidder(vetted=False)
         auction, ended = await open_auction(), await open_auction(seconds=0.3, window_seconds=0)
         cancelled, sealed = await open_auction(), await open_auction("limited")
         await cancel(cancelled, "The release is late", by="Sam")

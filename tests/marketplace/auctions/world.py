@@ -31,7 +31,7 @@ class Bidder:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-async def add_bidder(name: str = "Bidder", *, vetted: bool = True, with_method: bool = True) -> Bidder:
+async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method: bool = True) -> Bidder:
     partner, key = uuid.uuid4(), f"key-{uuid.uuid4()}"
     await execute(
         """INSERT INTO partner (id, company, country, vat_number, signed_up_at, vetted_at, vetted_by)
@@ -48,11 +48,11 @@ async def add_bidder(name: str = "Bidder", *, vetted: bool = True, with_method: 
         uuid.uuid4(), f"{partner.hex}@example.org", name, partner,
     )  # fmt: skip
     if with_method:
-        await add_method(partner)
+        await save_card(partner)
     return Bidder(partner, key)
 
 
-async def add_method(partner: uuid.UUID) -> None:
+async def save_card(partner: uuid.UUID) -> None:
     """Give a partner a saved card that this database alone knows of: enough to bid with, not to be charged."""
     await execute("INSERT INTO payer (partner, asked_at) VALUES ($1, now()) ON CONFLICT DO NOTHING", partner)
     await execute(
@@ -62,7 +62,7 @@ async def add_method(partner: uuid.UUID) -> None:
     )
 
 
-async def add_offer(
+async def make_offer(
     releases: int = 1, code: str = "new-york", *, floor_minor: int = 1
 ) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Add a dataset with sealed releases and its offer; return the offer and the releases.
@@ -116,7 +116,7 @@ async def open_auction(
     kind: str = "ascending", *, seconds: float = 3600, releases: int = 1, **changes: Any
 ) -> uuid.UUID:
     """Announce an auction that opened a moment ago and closes in `seconds`."""
-    offer, made = await add_offer(releases, code=f"d-{uuid.uuid4().hex[:12]}")
+    offer, made = await make_offer(releases, code=f"d-{uuid.uuid4().hex[:12]}")
     now = dt.datetime.now(dt.UTC)
     closes_at = now + dt.timedelta(seconds=seconds)
     plan: dict[str, Any] = {"reserve_minor": 1000, "opens_at": now - dt.timedelta(seconds=1), "closes_at": closes_at}

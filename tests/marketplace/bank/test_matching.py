@@ -26,7 +26,7 @@ from marketplace.ledger.actions import record
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
-from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
@@ -101,12 +101,12 @@ async def test_cash_in_and_out_counts_a_payout_on_its_way_to_the_bank_nowhere() 
     assert await cash() == (0, 0), "not explained yet"
     assert await match_stripe_payouts() == 1
     assert await cash() == (0, 0), "from Stripe to the bank"
-    await settle_line(other, [("fee", chart.ADVANCES, 70)], await hire("Ada"))
+    await settle_line(other, [("fee", chart.ADVANCES, 70)], await make_staff("Ada"))
     assert await cash() == (70, 0)
 
 
 async def test_a_person_matches_by_candidate_both_ways() -> None:
-    clerk = await hire("Ada")
+    clerk = await make_staff("Ada")
     await pay_out("po_a", 900)
     await pay_out("po_b", 700)
     await pay_out("po_c", 4_000)
@@ -135,9 +135,9 @@ async def test_a_person_matches_by_candidate_both_ways() -> None:
 
 
 async def test_a_line_is_split_exactly() -> None:
-    clerk = await hire("Ada")
+    clerk = await make_staff("Ada")
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     number = await fetch_value("SELECT number FROM purchase_order WHERE id = $1", order)
@@ -175,7 +175,7 @@ async def test_a_line_is_split_exactly() -> None:
 
 
 async def test_a_match_is_undone_in_the_open() -> None:
-    clerk = await hire("Ada")
+    clerk = await make_staff("Ada")
     await pay_out("po_a", 900)
     [line] = await bank_says(Entry(900, "B1", "STRIPE po_a"))
     assert await match_stripe_payouts() == 1
@@ -193,7 +193,7 @@ async def test_a_match_is_undone_in_the_open() -> None:
 
 
 async def test_two_who_match_at_once_match_once() -> None:
-    clerks: list[Actor] = [await hire("Ada"), await hire("Bob")]
+    clerks: list[Actor] = [await make_staff("Ada"), await make_staff("Bob")]
     await pay_out("po_a", 900)
     first, second = await bank_says(Entry(900, "B1"), Entry(900, "B2"))
     tried = await asyncio.gather(
@@ -206,9 +206,9 @@ async def test_two_who_match_at_once_match_once() -> None:
 
 
 async def test_two_lines_at_once_pay_one_order_once() -> None:
-    clerk = await hire("Ada")
+    clerk = await make_staff("Ada")
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     owed = sales.NET + sales.VAT

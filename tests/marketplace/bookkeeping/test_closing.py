@@ -22,7 +22,7 @@ from marketplace.ledger.actions import record
 from marketplace.ledger.periods import bounds, closed_until, list_closed, list_open, month_of, next_month
 from marketplace.ledger.queries import balance, trial_balance
 from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import make_staff
 
 
 def months_ago(count: int) -> dt.date:
@@ -49,7 +49,7 @@ async def in_the_way(month: dt.date) -> dict[str, list[str]]:
 
 
 async def test_a_month_closes_and_then_refuses() -> None:
-    ada, month = await hire("Ada"), months_ago(1)
+    ada, month = await make_staff("Ada"), months_ago(1)
     start, end = bounds(month)
     await sell(start)
     await compare()
@@ -107,7 +107,7 @@ async def test_a_trial_balance_starts_where_the_last_closed_month_ended() -> Non
         [row] = [row for row in await trial_balance(at) if row.code == chart.PARTNERS]
         return int(row.debit_minor)
 
-    ada, months = await hire("Ada"), [months_ago(2), months_ago(1)]
+    ada, months = await make_staff("Ada"), [months_ago(2), months_ago(1)]
     for month in months:
         await sell(bounds(month)[0], f"first of {month}")
         await sell(bounds(month)[1] - dt.timedelta(microseconds=1), f"last of {month}")
@@ -130,7 +130,7 @@ async def test_a_trial_balance_starts_where_the_last_closed_month_ended() -> Non
 
 
 async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> None:
-    ada, month, before = await hire("Ada"), months_ago(1), months_ago(2)
+    ada, month, before = await make_staff("Ada"), months_ago(1), months_ago(2)
     start, end = bounds(month)
     await sell(bounds(before)[0])
     assert await in_the_way(month) == {"in_order": [before.isoformat()[:7]], "stripe_agrees": ["–"]}
@@ -180,7 +180,7 @@ async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> Non
 
 
 async def test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing() -> None:
-    ada, month, before = await hire("Ada"), months_ago(1), months_ago(2)
+    ada, month, before = await make_staff("Ada"), months_ago(1), months_ago(2)
     for told in (before, month):
         day = next_month(told) - dt.timedelta(days=1)
         opening = 50 if told == month else 0
@@ -204,7 +204,7 @@ async def test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closin
 
 
 async def test_only_a_month_that_is_over_closes() -> None:
-    ada = await hire("Ada")
+    ada = await make_staff("Ada")
     await compare()
     this = month_of(clock.now())
     await sell(bounds(this)[0])
@@ -236,7 +236,7 @@ async def test_a_payout_without_any_bank_stops_the_close() -> None:
 
 
 async def test_who_writes_while_a_month_closes_is_before_it_or_refused() -> None:
-    ada, month = await hire("Ada"), months_ago(1)
+    ada, month = await make_staff("Ada"), months_ago(1)
     start, _ = bounds(month)
     await sell(start)
     await compare()

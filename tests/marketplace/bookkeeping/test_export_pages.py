@@ -32,7 +32,7 @@ async def ask(visitor: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 async def test_a_file_is_asked_for_watched_and_fetched() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     async with await signed_in("finance") as nora:

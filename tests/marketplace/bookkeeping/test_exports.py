@@ -40,7 +40,7 @@ async def a_year_of_books() -> None:
     await sales.open_shop()
     await execute("UPDATE partner SET company = E'Łódź|\\t\"Δέλτα\"; SA\\\\'")
     for place in range(5):
-        order = await sales.order()
+        order = await sales.make_order()
         await sales.pay_unseen(order)
         licence = await sales.settle(order)
         await sales.mirror(order, fee=205)

@@ -26,6 +26,7 @@ from marketplace.payments.transfers import connected_account
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
 from tests.marketplace.earnings import payees
+from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payments.test_away import save
 from tests.marketplace.purchases import shop
@@ -40,7 +41,7 @@ async def sell_in_every_way(stripe: Any) -> None:
     for name in ("card", "part", "whole", "won", "lost"):
         await scenes.settled(name)
     for name, iban in (("debit", "DE89370400440532013000"), ("bounced", "DE62370400440532013001")):
-        await scenes.order_it(name)
+        await scenes.make_order(name)
         await scenes.pay(scenes.named(name, "order"), iban=iban)
     await scenes.jobs()
     assert await unmatched() == [], "debits are under way"
@@ -56,7 +57,7 @@ async def sell_in_every_way(stripe: Any) -> None:
     offer = await fetch_one("SELECT floor_minor, cap_minor FROM offer")
     assert offer
     await execute("UPDATE offer SET floor_minor = 150000, cap_minor = 150000")
-    await scenes.order_it("transfer")
+    await scenes.make_order("transfer")
     await execute("UPDATE offer SET floor_minor = $1, cap_minor = $2", *offer)
     await scenes.jobs()
     await shop.pay(
@@ -103,7 +104,7 @@ async def pay_subscribers(stripe: Any) -> None:
     await payees.claim(3)
     await asyncio.to_thread(stripe.test, "onboard", account=await connected_account(3))
     assert await bank_details.choose_stripe(3)
-    nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+    nora, paul = await make_staff("Nora"), await make_staff("Paul")
     sent = await payees.sent(nora=nora, paul=paul)
     transfers = await payouts.draft(nora, route="stripe")
     assert transfers
@@ -144,7 +145,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
         told = await last_run()
         assert (told["stripe_minor"] - told["ledger_minor"], told["unmatched"]) == (0, 0)
-        clerk = await payees.clerk("Nadia")
+        clerk = await make_staff("Nadia")
         year = clock.now().year
         days = dt.date(year, 1, 1), dt.date(year, 12, 31)
         _, fec = await written(clerk, "fec", *days)

@@ -64,7 +64,7 @@ def rows_of(start: dt.datetime, zones: Sequence[str] = ZONES) -> list[dict[str, 
     ]  # fmt: skip
 
 
-async def seal(
+async def make_release(
     dataset: str = "lyon", *, weeks_ago: int = 0, rows: list[dict[str, Any]] | None = None, **other: Any
 ) -> uuid.UUID:
     """Seal a release of the week that ended `weeks_ago`, with these cells; `other` overrules its row."""
@@ -93,7 +93,7 @@ async def seal(
     return release
 
 
-async def vetted(email: str = "claire@atelier.example", company: str = "Atelier") -> uuid.UUID:
+async def make_buyer(email: str = "claire@atelier.example", company: str = "Atelier") -> uuid.UUID:
     """Make a partner that may buy."""
     partner = await make_partner(company, email)
     await identity.vet_partner(partner, "Samir")

@@ -18,7 +18,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.settings import settings
 from marketplace.web.i18n import french
-from tests.marketplace.catalogue.shop import DAYS, open_shop, rows_of, seal, vetted
+from tests.marketplace.catalogue.shop import DAYS, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.worlds import BANDS, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
@@ -43,7 +43,7 @@ async def test_search_reads_both_languages_beginnings_accents_and_anything_typed
     )  # fmt: skip
     await open_shop("noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…")
     for code in ("lyon", "nyc", "noise"):
-        await seal(code)
+        await make_release(code)
     async with Browser() as browser:
         for words, codes in (
             ("", {"lyon", "nyc", "noise"}), ("lyon", {"lyon"}), ("LYO", {"lyon"}), ("présence", {"lyon"}),
@@ -64,7 +64,7 @@ async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
     codes = [f"set-{number:02d}" for number in range(27)]
     await open_shop(*codes)
     for code in codes:
-        await seal(code)
+        await make_release(code)
     async with Browser() as browser:
         first = await browser.get("/en/catalogue")
         second = await browser.get("/en/catalogue?page=2")
@@ -76,9 +76,9 @@ async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
 
 async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
     await open_shop()
-    release = await seal()
-    older = await seal(weeks_ago=1)
-    await vetted()
+    release = await make_release()
+    older = await make_release(weeks_ago=1)
+    await make_buyer()
     async with Browser() as browser:
         for language, expected in (
             ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
@@ -104,8 +104,8 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
 
 async def test_the_vat_line_follows_who_looks() -> None:
     await open_shop()
-    await seal()
-    await vetted()
+    await make_release()
+    await make_buyer()
     await identity.vet_partner(
         await identity.create_partner(
             company="Ailleurs", country="CH", vat_number="", name="Urs", email="urs@ailleurs.example",
@@ -121,7 +121,7 @@ async def test_the_vat_line_follows_who_looks() -> None:
 
 async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> None:
     await open_shop()
-    release = await seal()
+    release = await make_release()
     await make_partner()
     async with Browser() as visitor, Browser() as partner:
         await partner.sign_in("claire@atelier.example")
@@ -154,7 +154,7 @@ async def test_a_sample_cannot_be_a_formula() -> None:
     rows = [
         {"zone": ZONES[0], "starts_at": start, "segment": s, "people": 30, "events": 30} for s in ('=1+1,"', "@x", "-2")
     ]
-    await seal(rows=rows)
+    await make_release(rows=rows)
     async with Browser() as visitor:
         rows_read = list(csv.DictReader(io.StringIO((await visitor.get("/en/datasets/lyon/sample.csv")).text)))
     assert {row["segment"] for row in rows_read} == {"'=1+1,\"", "'@x", "'-2"}
@@ -162,9 +162,9 @@ async def test_a_sample_cannot_be_a_formula() -> None:
 
 async def test_a_stranger_is_welcomed_and_a_missing_store_costs_only_the_pictures() -> None:
     await open_shop("lyon")
-    key = object_store.cells_key(await seal("lyon"))
+    key = object_store.cells_key(await make_release("lyon"))
     kept = await object_store.get(key)
-    await vetted()
+    await make_buyer()
     async with Browser() as browser:
         await obstore.delete_async(object_store.store(), key)
         bare = (await browser.get("/en/")).text
@@ -182,7 +182,7 @@ async def test_a_stranger_is_welcomed_and_a_missing_store_costs_only_the_picture
 
 async def test_a_dataset_with_nothing_to_sell_is_not_listed() -> None:
     await open_shop()
-    await seal(
+    await make_release(
         state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x"
     )
     async with Browser() as browser:
@@ -198,10 +198,10 @@ async def machine_key(partner: uuid.UUID) -> dict[str, str]:
 
 async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) -> None:
     await open_shop()
-    release = await seal()
-    await seal(weeks_ago=1)
-    keys = await machine_key(await vetted())
-    others = await machine_key(await vetted("other@rival.example", "Rival"))
+    release = await make_release()
+    await make_release(weeks_ago=1)
+    keys = await machine_key(await make_buyer())
+    others = await machine_key(await make_buyer("other@rival.example", "Rival"))
     unvetted = await machine_key(await make_partner("Newcomer", "new@comer.example"))
     async with Browser() as b:
         listed = (await b.get("/api/v1/datasets", headers=keys)).json()

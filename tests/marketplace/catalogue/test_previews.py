@@ -23,7 +23,7 @@ from marketplace.datasets.publishing import revoke
 from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.key_actions import create_key
-from tests.marketplace.catalogue.shop import last_midnight, open_shop, rows_of, seal, vetted
+from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
@@ -95,10 +95,10 @@ def test_the_share_is_rounded_to_the_nearest_five_percent(possible: int, data: s
 
 async def test_the_share_is_that_of_the_sealed_release_alone() -> None:
     await open_shop()
-    partner = await vetted()
+    partner = await make_buyer()
     half = [row for row in rows_of(last_midnight() - dt.timedelta(days=7)) if row["zone"] in ZONES[1:4]]
-    release = await seal(rows=half)
-    called_back = await seal(rows=half, weeks_ago=1)
+    release = await make_release(rows=half)
+    called_back = await make_release(rows=half, weeks_ago=1)
     await revoke(called_back, reason_fr="Une erreur.", reason_en="A fault.", by="Sam")
     with pytest.raises(NotFound):
         await actions.preview_zones(partner, called_back, " ".join(ZONES), preview_id=uuid.uuid4())
@@ -115,8 +115,8 @@ async def test_the_share_is_that_of_the_sealed_release_alone() -> None:
 
 async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
     await open_shop()
-    partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
-    release = await seal()
+    partner, other = await make_buyer(), await make_buyer("zoe@studio.example", "Studio")
+    release = await make_release()
     once = uuid.uuid4()
     for _ in range(3):
         answer = await actions.preview_zones(partner, release, FEW, preview_id=once)
@@ -138,8 +138,8 @@ async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
 async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id() -> None:
     """A hostile partner: single zones, another question under a known id, another's id, and patience."""
     await open_shop()
-    partner, other = await vetted(), await vetted("zoe@studio.example", "Studio")
-    release, later = await seal(weeks_ago=1), await seal()
+    partner, other = await make_buyer(), await make_buyer("zoe@studio.example", "Studio")
+    release, later = await make_release(weeks_ago=1), await make_release()
     for few in (ZONES[0], " ".join(ZONES[:2]), f"{ZONES[0]} {ZONES[0]} {ZONES[0]} elsewhere"):
         with pytest.raises(Invalid, match="at least 3 zones"):
             await actions.preview_zones(partner, release, few, preview_id=uuid.uuid4())
@@ -168,13 +168,13 @@ async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id
 
 async def test_of_flows_those_within_the_zones_count() -> None:
     await open_shop(product="flows", grain="day", age_bands=BANDS)
-    partner, start = await vetted(), last_midnight() - dt.timedelta(days=7)
+    partner, start = await make_buyer(), last_midnight() - dt.timedelta(days=7)
     inside, beyond = ZONES[:3], ZONES[3:]
     rows = [
         {"zone": f"{one}>{two}", "starts_at": start, "segment": "all", "people": 40, "events": 50}
         for one in inside for two in (*inside, *beyond)
     ]  # fmt: skip
-    release = await seal(rows=rows, key_count=len(ZONES) ** 2)
+    release = await make_release(rows=rows, key_count=len(ZONES) ** 2)
     answer = await actions.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
     assert answer.survives_percent == 100
     answer = await actions.preview_zones(partner, release, " ".join(ZONES), preview_id=uuid.uuid4())
@@ -190,7 +190,7 @@ async def test_of_flows_those_within_the_zones_count() -> None:
 async def test_who_is_not_vetted_asks_nothing() -> None:
     """Companies are made in a minute; a steward's look at them is what limits how many ask."""
     await open_shop()
-    release = await seal()
+    release = await make_release()
     await make_partner()
     async with Browser() as claire:
         await claire.sign_in("claire@atelier.example")
@@ -203,8 +203,8 @@ async def test_who_is_not_vetted_asks_nothing() -> None:
 
 async def test_a_release_called_back_shows_neither_map_nor_sample() -> None:
     await open_shop()
-    gone = await seal(weeks_ago=1)
-    await seal()
+    gone = await make_release(weeks_ago=1)
+    await make_release()
     async with Browser() as visitor:
         before = await visitor.get(f"/en/datasets/lyon?release={gone}")
         assert "Free sample" in before.text
@@ -219,8 +219,8 @@ async def test_a_release_called_back_shows_neither_map_nor_sample() -> None:
 
 async def test_partners_ask_on_a_page_and_machines_on_theirs() -> None:
     await open_shop()
-    release = await seal()
-    partner = await vetted()
+    release = await make_release()
+    partner = await make_buyer()
     async with Browser() as nobody, Browser() as claire:
         assert (await nobody.get("/en/datasets/lyon/preview")).status_code in (303, 302, 307)
         await claire.sign_in("claire@atelier.example")

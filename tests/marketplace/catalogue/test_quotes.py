@@ -20,7 +20,7 @@ from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.quote import price
-from tests.marketplace.catalogue.shop import last_midnight, open_shop, seal, vetted
+from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
 if TYPE_CHECKING:
@@ -158,8 +158,8 @@ def test_prices_fall_with_age_and_rise_with_coverage() -> None:
 
 async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners() -> None:
     await open_shop()
-    release, other = await seal(), await seal(weeks_ago=1)
-    ours, theirs = await vetted(), await vetted("other@rival.example", "Rival")
+    release, other = await make_release(), await make_release(weeks_ago=1)
+    ours, theirs = await make_buyer(), await make_buyer("other@rival.example", "Rival")
     quote = uuid.uuid4()
     again = await asyncio.gather(*(actions.quote(ours, release, quote_id=quote) for _ in range(8)))
     assert set(again) == {quote}
@@ -183,7 +183,7 @@ async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners()
 
 async def test_a_row_that_left_its_document_is_refused() -> None:
     await open_shop()
-    release, partner = await seal(), await vetted()
+    release, partner = await make_release(), await make_buyer()
     quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
     row = await queries.get_quote(quote, partner)
     for name, value in (
@@ -199,8 +199,8 @@ async def test_a_row_that_left_its_document_is_refused() -> None:
 
 async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:
     await open_shop("lyon", "empty")
-    release, partner = await seal(), await vetted()
-    nobody = await seal(
+    release, partner = await make_release(), await make_buyer()
+    nobody = await make_release(
         "empty", state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256=""
     )
     with pytest.raises(NotFound):
@@ -215,7 +215,7 @@ async def test_what_is_withdrawn_or_empty_is_not_quoted() -> None:
 
 async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> None:
     await open_shop()
-    release, partner, now = await seal(), await vetted(), clock.now()
+    release, partner, now = await make_release(), await make_buyer(), clock.now()
     plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
     for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
         await ContributorTerm(
@@ -228,7 +228,7 @@ async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> Non
 
 async def test_the_days_draw_is_one_for_all_however_many_ask_first() -> None:
     await open_shop()
-    release, partner = await seal(), await vetted()
+    release, partner = await make_release(), await make_buyer()
     await asyncio.gather(*(actions.quote(partner, release, quote_id=uuid.uuid4()) for _ in range(6)))
     await actions.refresh_demand()
     assert [dict(row) for row in await fetch("SELECT day, demand_basis_points FROM demand_draw")] == [
@@ -266,8 +266,8 @@ def test_demand_learns_from_orders_and_not_from_repeated_questions() -> None:
 
 async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners() -> None:
     await open_shop()
-    release = await seal()
-    await vetted()
+    release = await make_release()
+    await make_buyer()
     await make_partner("Newcomer", "new@comer.example")
     form = str(uuid.uuid4())
     ask = {"release": str(release)}

@@ -20,7 +20,7 @@ from marketplace.datasets import actions, queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.guards import begin_session
 from tests.marketplace.datasets import worlds
-from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, enlist, write
+from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, make_subscribers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ PERIOD = {"period_from": START, "period_to": END}
 
 async def test_a_crowd_is_published_and_a_loner_is_not(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 402))
+    await make_subscribers(range(1, 402))
     files = write(tmp_path, [*crowd(400), (401, at(20), ZONES[3])], range(1, 402))
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
@@ -63,7 +63,7 @@ async def _budget() -> int:
 
 async def test_the_same_build_again_returns_the_release_and_reads_nothing(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     first = await actions.build("lyon", **files, **PERIOD)
     again = await actions.build("lyon", events="/nowhere", subscribers="/nowhere", **PERIOD)
@@ -73,7 +73,7 @@ async def test_the_same_build_again_returns_the_release_and_reads_nothing(tmp_pa
 
 async def test_two_builds_at_once_are_one(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     said: list[str] = []
     builds = [actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step)) for _ in range(3)]
@@ -86,7 +86,7 @@ async def test_two_builds_at_once_are_one(tmp_path: Path) -> None:
 
 async def test_a_spent_budget_builds_no_more(tmp_path: Path) -> None:
     await declare(budget_micro=3_999_999)
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     await actions.build("lyon", **files, **PERIOD)
     with pytest.raises(Conflict, match="budget of lyon is spent"):
@@ -97,7 +97,7 @@ async def test_a_spent_budget_builds_no_more(tmp_path: Path) -> None:
 
 async def test_nobody_to_sell_is_a_refused_release_whose_budget_stays_spent(tmp_path: Path) -> None:
     await declare()
-    await enlist([1])
+    await make_subscribers([1])
     files = write(tmp_path, [], [1])
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
@@ -118,7 +118,7 @@ async def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(tmp_path:
     So little noise would let anyone be followed, so the gate blocks all three: what was kept privately is looked at.
     """
     await declare(max_cells=48, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
-    await enlist([1, 2, 3])
+    await make_subscribers([1, 2, 3])
     loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
     files = write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3])
     before = await actions.build("lyon", **files, period_from=START, period_to=at(47))
@@ -139,7 +139,7 @@ async def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(tmp_path:
 
 async def test_a_sealed_release_never_changes(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     await actions.build("lyon", **write(tmp_path, crowd(300), range(1, 301)), **PERIOD)
     with pytest.raises(Exception, match="append-only"):
         await execute("UPDATE release SET row_count = 1")
@@ -149,7 +149,7 @@ async def test_one_contribution_is_found_without_the_whole_manifest(tmp_path: Pa
     people = range(3, 20_003 * 3, 3)
 
     await declare()
-    await enlist(people)
+    await make_subscribers(people)
     events = [(who, at(10 + n % 3), ZONES[n % 2]) for n, who in enumerate(people)]
     release = await actions.build("lyon", **write(tmp_path, events, people), **PERIOD)
     whole = await queries.manifest(release)
@@ -219,7 +219,7 @@ async def test_a_dataset_is_defined_once() -> None:
 
 async def test_the_stewards_pages_are_for_stewards(tmp_path: Path) -> None:
     await declare()
-    await enlist([1])
+    await make_subscribers([1])
     await actions.build("lyon", **write(tmp_path, [], [1]), **PERIOD)
     steward = uuid.uuid4()
     await execute(

@@ -13,7 +13,7 @@ from marketplace.datasets import actions
 from marketplace.errors import Invalid
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import ZONES, crowd, declare, enlist, events_table, kept, write
+from tests.marketplace.datasets.worlds import ZONES, crowd, declare, events_table, kept, make_subscribers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ async def test_bad_parquet_is_named_by_file_and_row(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("lavish_year")
 async def test_csv_and_parquet_of_one_folder_count_together_and_duplicates_once(tmp_path: Path) -> None:
     await declare(max_events=5, epsilon_micro=2_000_000_000, budget_micro=2_000_000_000)
-    await enlist(range(1, 5))
+    await make_subscribers(range(1, 5))
     files = write(tmp_path, [], range(1, 5))
     folder = tmp_path / "events"
     folder.mkdir()

@@ -18,7 +18,7 @@ from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
+from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def die(step: str, files: dict[str, str]) -> None:
 
 async def test_every_step_is_enumerated(tmp_path: Path) -> None:
     await declare(edition_multiples=[4, 16])
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     said: list[str] = []
     files = write(tmp_path, crowd(300), range(1, 301))
     await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step))
@@ -73,7 +73,7 @@ async def test_every_step_is_enumerated(tmp_path: Path) -> None:
 )
 async def test_a_killed_build_ends_the_same_way_and_spends_once(tmp_path: Path, step: str) -> None:
     await declare(edition_multiples=[4, 16])
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     await asyncio.to_thread(die, step, files)
     kept = await fetch_value("SELECT cells_sha256 FROM release WHERE cells_sha256 <> ''")
@@ -121,7 +121,7 @@ asyncio.run(story())
 )
 async def test_a_killed_publication_is_published_whole_by_the_next(tmp_path: Path, step: str) -> None:
     await declare(edition_multiples=[4, 16])
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
     release = await actions.build("lyon", **files, **PERIOD, publish=False)
     before = await queries.get_release(release)

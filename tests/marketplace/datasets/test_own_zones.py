@@ -35,9 +35,9 @@ from marketplace.privacy import drawing, finishing, geography
 from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
 from marketplace.web import maps
-from tests.marketplace.catalogue.shop import TERMS, vetted
+from tests.marketplace.catalogue.shop import TERMS, make_buyer
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, enlist
+from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.privacy.specs import SECRET, counts, specification
 
@@ -244,7 +244,7 @@ async def counted(folder: Path, people: int = 400) -> uuid.UUID:
         zone_table="communes", zones=["east", "west"], h3_resolution=2, parent_resolution=1, epsilon_micro=4_000_000,
         budget_micro=40_000_000,
     )  # fmt: skip
-    await enlist(range(1, people + 1))
+    await make_subscribers(range(1, people + 1))
     hours = pa.array([at(10)] * people, pa.timestamp("us", tz="UTC"))
     who = pa.array(range(1, people + 1), pa.int64())
     sites = [("7", "8", "9")[number % 3] if number > 60 else "6902" for number in range(people)]
@@ -301,7 +301,7 @@ async def on_sale(release: uuid.UUID) -> None:
     """Its zones are shown by name, previewed as partners write them, and given away."""
     await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
     await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
-    partner = await vetted()
+    partner = await make_buyer()
     answers = [
         await catalogue.preview_zones(partner, release, zones, preview_id=uuid.uuid4())
         for zones in ("east west", json.dumps(square(0, 0, 3)), "6900 6901 6902 elsewhere")

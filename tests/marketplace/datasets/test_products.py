@@ -16,7 +16,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import START, ZONES, at, crowd, declare, enlist, write
+from tests.marketplace.datasets.worlds import START, ZONES, at, crowd, declare, make_subscribers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def _room(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_room")
 async def test_flows_are_counted_between_zones(tmp_path: Path) -> None:
     await declare(product="flows", **RICH)
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     moves = [*crowd(300, hour=8), *crowd(200, hour=9.5, zone=ZONES[1]), *crowd(100, hour=20, zone=ZONES[2])]
     await ingest_events(**write(tmp_path, moves, range(1, 301)))
     release = await actions.build("lyon", **PERIOD)
@@ -50,7 +50,7 @@ async def test_flows_are_counted_between_zones(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_room")
 async def test_stays_tell_residents_from_visitors(tmp_path: Path) -> None:
     await declare(product="stays", grain="day", **RICH)
-    await enlist(range(1, 401))
+    await make_subscribers(range(1, 401))
     nights = [
         *crowd(300, hour=23),
         *crowd(100, hour=21, first=301, zone=ZONES[1]),
@@ -75,7 +75,7 @@ async def test_products_that_make_no_sense_are_refused() -> None:
 
 async def test_a_build_without_files_reads_what_was_ingested(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     with pytest.raises(Invalid, match="has no table of subscribers"):
         await actions.build("lyon", **PERIOD)
     files = write(tmp_path, crowd(300), range(1, 301))
@@ -96,7 +96,7 @@ async def test_a_build_without_files_reads_what_was_ingested(tmp_path: Path) -> 
 
 async def test_sites_lie_where_the_operators_table_says(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     files = write(tmp_path, [], range(1, 301))
     instants = pa.array([at(10)] * 300, pa.timestamp("us", tz="UTC"))
     table = pa.table({"subscriber_id": pa.array(range(1, 301)), "at": instants, "site": pa.array([7] * 300)})
@@ -118,7 +118,7 @@ async def test_sites_lie_where_the_operators_table_says(tmp_path: Path) -> None:
 async def test_after_a_withdrawal_a_build_from_the_store_holds_nothing_of_them(tmp_path: Path) -> None:
     """One person alone in a zone, hour after hour, would show: the store still has their events, no build reads them."""
     await declare(max_cells=40, epsilon_micro=2_000_000_000, budget_micro=8_000_000_000)
-    await enlist([1, 2, 3])
+    await make_subscribers([1, 2, 3])
     loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
     await ingest_events(**write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3]))
     before = await worlds.kept(await actions.build("lyon", period_from=START, period_to=at(47)), "manifest")
@@ -131,7 +131,7 @@ async def test_after_a_withdrawal_a_build_from_the_store_holds_nothing_of_them(t
 
 async def test_a_store_that_lost_a_day_stops_a_build_with_a_sentence(tmp_path: Path) -> None:
     await declare()
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     await ingest_events(**write(tmp_path, crowd(300), range(1, 301)))
     (day,) = (settings().state / "objects" / "private" / "events" / "days").iterdir()
     kept = day.read_bytes()

@@ -23,7 +23,7 @@ from marketplace.privacy import specification
 from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import START, at, crowd, declare, enlist, write
+from tests.marketplace.datasets.worlds import START, at, crowd, declare, make_subscribers, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ AGAIN = {"revision": 2, "note_fr": "Corrigé.", "note_en": "Corrected."}
 
 async def ready(folder: Path, **other: Any) -> dict[str, str]:
     await declare(**other)
-    await enlist(range(1, 301))
+    await make_subscribers(range(1, 301))
     return write(folder, crowd(300), range(1, 301))
 
 

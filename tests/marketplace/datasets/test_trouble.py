@@ -18,7 +18,7 @@ from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import crowd, declare, enlist, write
+from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
 
 
 def command(files: dict[str, str], *, largest_file: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +40,7 @@ def command(files: dict[str, str], *, largest_file: int = 0, **environment: str)
 
 async def ready(folder: Path, people: int = 300) -> dict[str, str]:
     await declare()
-    await enlist(range(1, people + 1))
+    await make_subscribers(range(1, people + 1))
     return write(folder, crowd(people), range(1, people + 1))
 
 

@@ -82,7 +82,7 @@ async def declare(**other: Any) -> str:
     return await actions.define(DatasetTerms(**stated | other))
 
 
-async def enlist(people: Iterable[int], *, consenting: Iterable[int] | None = None) -> None:
+async def make_subscribers(people: Iterable[int], *, consenting: Iterable[int] | None = None) -> None:
     """Make lines of `people`, and let `consenting` (all of them) consent long ago."""
     people = list(people)
     await copy_in("subscriber", ["reference"], [(who,) for who in people])

@@ -25,7 +25,7 @@ from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
 from marketplace.identity.key_actions import create_key
 from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.identity.site import Browser
-from tests.marketplace.purchases.shop import buy, make_buyer, open_shop, some_cells
+from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop, some_cells
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ async def customers(rows: int = 500) -> AsyncIterator[Customer]:
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         yield Customer(browser, partner, bought, await fetch_value("SELECT id FROM entitlement"))
 
 

@@ -21,14 +21,14 @@ from marketplace.identity.key_actions import create_key
 from pricing.editions import Offer, find_arbitrage
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import (
-    ask,
-    buy,
-    click_order,
     jobs,
     make_buyer,
+    make_quote,
+    make_sale,
     open_shop,
     order_of,
     pay,
+    place_order,
     some_cells,
 )
 
@@ -84,7 +84,7 @@ async def test_an_edition_is_bought_and_fetched_as_itself() -> None:
         assert row.level == 1
         assert row.amount_minor < await price_of(release)
         catalogue.recompute(row)
-        ordered = await click_order(browser, quote)
+        ordered = await place_order(browser, quote)
         assert (await pay(ordered.headers["location"])).status_code == 303
         await jobs()
         order = (await order_of(quote))["id"]
@@ -121,11 +121,11 @@ async def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_i
     await coarsen(release, 1, 50)
     async with Browser() as browser, Browser() as machine:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         entitlement = await fetch_value("SELECT id FROM entitlement")
         path = f"/en/entitlements/{entitlement}/download?format=parquet"
         assert (await browser.get(path)).status_code == 200
-        open_before = await ask(partner, release)
+        open_before = await make_quote(partner, release)
         for _ in range(2):
             await revoke(
                 release, reason_fr="Une antenne était mal placée.", reason_en="An antenna was misplaced.", by="Sam"
@@ -134,7 +134,7 @@ async def test_a_release_that_was_called_back_is_not_shown_sold_or_fetched_and_i
             await catalogue.quote(partner, release, quote_id=uuid.uuid4())
         with pytest.raises(Conflict, match="called back"):
             await catalogue.quote(partner, release, quote_id=uuid.uuid4(), level=1)
-        refused = await click_order(browser, open_before)
+        refused = await place_order(browser, open_before)
         assert refused.status_code == Conflict.status
         assert "called back" in text_of(refused)
         assert await fetch_value("SELECT count(*) FROM purchase_order") == 1

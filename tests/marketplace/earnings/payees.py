@@ -18,12 +18,13 @@ from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import hold_shares, release_shares
 from marketplace.earnings.payout_file import open_file
 from marketplace.embedded.bank import Bank
-from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from tests.marketplace.earnings import sales
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from marketplace.identity.actors import Actor
 
 OUR_IBAN = "FR7630006000011234567890189"
 DAYS_15 = dt.timedelta(days=15)
@@ -54,8 +55,8 @@ def paying(**others: str) -> Iterator[None]:
 
 async def earn(weights: Mapping[int, int], net: int = 20_000) -> None:
     """Sell a release of these people, hold its shares and release them; the shop is open and the clock is shifted."""
-    release = await sales.seal(weights)
-    await sales.sell(release, net, fee=0, sold_at=clock.now() - DAYS_15)
+    release = await sales.make_release(weights)
+    await sales.make_sale(release, net, fee=0, sold_at=clock.now() - DAYS_15)
     await hold_shares()
     assert await release_shares() == 1
 
@@ -73,17 +74,6 @@ async def give_details(*lines: int) -> None:
     await claim(*lines)
     for line in lines:
         await bank_details.write_details(line, holder=f"Zoé Lefèvre {line}", iban=iban_of(line), details=uuid.uuid4())
-
-
-async def clerk(name: str) -> Actor:
-    """Let somebody of finance in."""
-    person = uuid.uuid4()
-    await execute(
-        """INSERT INTO person (id, email, name, password_hash, language, staff_role, created_at)
-           VALUES ($1, $2, $3, 'x', 'en', 'finance', $4)""",
-        person, f"{name.lower()}-{person.hex[:6]}@staff.example", name, clock.now(),
-    )  # fmt: skip
-    return Actor(name=name, person=person, role="finance")
 
 
 async def sent(*, nora: Actor, paul: Actor) -> uuid.UUID:

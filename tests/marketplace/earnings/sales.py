@@ -73,7 +73,7 @@ async def open_shop(people: Iterable[int] = range(1, 6), *, unclaimed: Container
     ).save()
 
 
-async def seal(
+async def make_release(
     weights: Mapping[int, int], *, started_at: dt.datetime | None = None, rows_a_group: int = 64
 ) -> uuid.UUID:
     """Seal a release with this manifest: reference → weight, all above zero."""
@@ -97,7 +97,7 @@ async def seal(
     return release
 
 
-async def sell(
+async def make_sale(
     release: uuid.UUID, net: int = 10_000, *, fee: int | None = 300, rates: tuple[int, int] = RATES,
     sold_at: dt.datetime | None = None, hold_days: int = 14,
 ) -> uuid.UUID:  # fmt: skip

@@ -16,6 +16,7 @@ from marketplace.earnings import bank_details, payouts, sepa
 from marketplace.errors import Invalid
 from marketplace.identity import vault
 from tests.marketplace.earnings import payees, sales
+from tests.marketplace.identity.site import make_staff
 
 KEYS = "old:" + "11" * 32
 ROTATED = "new:" + "22" * 32 + "," + KEYS
@@ -122,7 +123,7 @@ async def test_neither_name_nor_iban_is_stored_in_the_clear() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         assert payees.iban_of(1).encode() in await payees.file_of(sent)
         stored = await everything_stored()
         assert payees.iban_of(1) not in stored
@@ -143,7 +144,7 @@ async def test_a_new_key_seals_everything_anew_and_the_old_one_can_go() -> None:
             assert await bank_details.keep_details() == 0
             assert await fetch_value("SELECT fingerprint FROM bank_details WHERE subscriber = 1") != before
         with payees.paying(PARTAGE_IDENTITY_KEYS="new:" + "22" * 32):
-            sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+            sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
             assert payees.iban_of(2).encode() in await payees.file_of(sent)
 
 

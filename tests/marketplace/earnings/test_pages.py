@@ -59,7 +59,7 @@ def forms(answer: httpx.Response) -> list[dict[str, str]]:
 
 async def one_sale() -> uuid.UUID:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
+    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
     await hold_shares()
     return licence
 
@@ -125,9 +125,9 @@ async def test_a_share_of_others_does_not_exist() -> None:
 
 async def test_shares_are_paged() -> None:
     await sales.open_shop()
-    release = await sales.seal({1: 1})
+    release = await sales.make_release({1: 1})
     for number in range(27):
-        await sales.sell(release, 1000 + number)
+        await sales.make_sale(release, 1000 + number)
     await hold_shares()
     async with visiting(1) as ada:
         pages = [await ada.get(f"/en/earnings?page={number}") for number in (1, 2, 3)]
@@ -167,13 +167,13 @@ async def test_withdrawal_shows_the_first_release_without_them() -> None:
     await sales.open_shop()
     now = clock.now()
     await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
-    await sales.seal({1: 1}, started_at=now - 3 * sales.MONTH)
+    await sales.make_release({1: 1}, started_at=now - 3 * sales.MONTH)
     async with visiting(1) as ada:
         assert "first release without you" not in words(await ada.get("/en/consent"))
         await consent.withdraw(1, sales.PURPOSE, at=now - 2 * sales.MONTH)
         assert "Lyon by the hour" in words(await ada.get("/en/consent"))
-        await sales.seal({2: 1}, started_at=now - 2 * sales.MONTH)
-        await sales.seal({2: 1}, started_at=now - sales.MONTH)
+        await sales.make_release({2: 1}, started_at=now - 2 * sales.MONTH)
+        await sales.make_release({2: 1}, started_at=now - sales.MONTH)
         told = words(await ada.get("/en/consent"))
         sealed = now - 2 * sales.MONTH + dt.timedelta(hours=1)
         from marketplace.web.formats import date  # noqa: PLC0415
@@ -185,7 +185,7 @@ async def test_the_next_release_is_expected_when_its_period_is_over() -> None:
     await sales.open_shop()
     now = clock.now()
     await consent.give(1, sales.PURPOSE, at=now - 6 * sales.MONTH)
-    await sales.seal({1: 1}, started_at=now - dt.timedelta(days=10))
+    await sales.make_release({1: 1}, started_at=now - dt.timedelta(days=10))
     await consent.withdraw(1, sales.PURPOSE)
     async with visiting(1) as ada:
         assert "the next one, expected after" in words(await ada.get("/en/consent"))

@@ -21,6 +21,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     import uuid
@@ -36,7 +37,7 @@ async def payout_run(**knobs: Any) -> AsyncIterator[tuple[uuid.UUID, Bank]]:
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         await payees.give_details(1, 2, 3)
-        drafted = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        drafted = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         bank = Bank(payees.OUR_IBAN, **knobs)
         yield drafted, bank
         assert await balance(SUSPENSE) == 0, "every line of the bank's is explained"
@@ -138,7 +139,7 @@ async def test_a_bank_that_books_the_whole_and_gives_back_the_refused() -> None:
             )
             == 1
         )
-        again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        again = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         bank.rejects = {}
         bank.submit(await payees.file_of(again))
         await payees.bank_day(bank, 8)
@@ -156,7 +157,7 @@ async def test_what_the_bank_returns_later_goes_back_and_is_paid_again() -> None
         assert await in_the_books() == (1 + 3333, 0)
         assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", sent) == "settled"
         bank.returns = {}
-        again = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        again = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         bank.submit(await payees.file_of(again))
         assert await payees.bank_day(bank, 8) == 1
         assert await in_the_books() == (1, 0)
@@ -255,7 +256,7 @@ async def test_a_hundred_thousand_are_paid_in_one_run() -> None:
 
         await payout.payees(payout.PAYEES)
         owed = -await balance(SUBSCRIBERS_PAYABLE)
-        sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         whole = await fetch_value("SELECT amount_minor FROM payout_run")
         assert await fetch_value("SELECT count(*) FROM payout_batch") == payout.PAYEES // payouts.PAYEES_A_BATCH
         assert whole == await fetch_value(

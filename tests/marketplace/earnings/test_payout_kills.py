@@ -16,6 +16,7 @@ from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.killed import BANKS_ANSWER
+from tests.marketplace.identity.site import make_staff
 from tests.support.dying import killed_everywhere
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ async def killed_through(database_url: str, tmp_path: Path, every: int) -> dict[
 
     async def approve() -> None:
         drafted = await fetch_value("SELECT id FROM payout_run")
-        await payouts.prepare(drafted, await payees.clerk("Nora"))
-        await payouts.approve(drafted, await payees.clerk("Paul"), reason="checked")
+        await payouts.prepare(drafted, await make_staff("Nora"))
+        await payouts.approve(drafted, await make_staff("Paul"), reason="checked")
 
     async def at_the_bank() -> bytes:
         sent = await fetch_value("SELECT id FROM payout_run WHERE state = 'sent'")

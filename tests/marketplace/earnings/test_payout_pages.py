@@ -19,6 +19,7 @@ from marketplace.embedded.bank import Bank
 from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_pages import words
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -154,8 +155,8 @@ async def test_the_threshold_is_theirs_to_raise() -> None:
 async def test_who_may_do_what() -> None:
     async with paying():
         await payees.give_details(1)
-        nora = await payees.clerk("Nora")
-        sent = await payees.sent(nora=nora, paul=await payees.clerk("Paul"))
+        nora = await make_staff("Nora")
+        sent = await payees.sent(nora=nora, paul=await make_staff("Paul"))
         async with visiting(1) as lucie, visiting(role="steward") as steward, visiting(role="auditor") as auditor:
             for path in ("/en/finance/payout-runs", f"/en/finance/payout-runs/{sent}"):
                 assert (await lucie.get(path)).status_code == 403
@@ -193,7 +194,7 @@ async def test_the_clocks_draft_on_the_page() -> None:
 async def test_french_pages_have_no_english_left(path: str) -> None:
     async with paying():
         await payees.give_details(1)
-        await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         async with visiting(1) as lucie:
             told = words(await lucie.get(f"/fr{path}"))
             assert not re.search(r"\b(your|payout|bank|until|account|paid|write|holder)\b", told.lower()), told

@@ -27,6 +27,7 @@ from marketplace.payments.transfers import connected_account
 from marketplace.settings import LOCAL_STRIPE_KEY
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_payout_pages import press, visiting, words
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     import uuid
@@ -49,7 +50,7 @@ async def paying(stripe: Any, funds: int = 20_000) -> AsyncIterator[None]:
 
 
 async def sent() -> uuid.UUID:
-    nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+    nora, paul = await make_staff("Nora"), await make_staff("Paul")
     drafted = await payouts.draft(nora, route="stripe")
     assert drafted
     await payouts.approve(drafted, paul, reason="checked")
@@ -180,7 +181,7 @@ async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any
             if row["amount_minor"] > 0:
                 with pytest.raises(Conflict, match="cannot be written off"):
                     await propose_write_off(
-                        row["why"], row["subject"], await payees.clerk("Nora"), reason="Ours now.", form_id=uuid4()
+                        row["why"], row["subject"], await make_staff("Nora"), reason="Ours now.", form_id=uuid4()
                     )
         stripe.post(f"transfers/{strange['id']}/reversals")
         await mirror_balance()

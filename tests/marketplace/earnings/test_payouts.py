@@ -18,6 +18,7 @@ from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import payees, sales
+from tests.marketplace.identity.site import make_staff
 
 
 async def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over() -> None:
@@ -27,11 +28,11 @@ async def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_o
         before = {line: await payees.balance_of(line) for line in (1, 2, 3, 4)}
         assert before[1] == 33_149_172
         await payees.give_details(1, 2, 4)
-        drafted = await payouts.draft(await payees.clerk("Nora"))
+        drafted = await payouts.draft(await make_staff("Nora"))
         rows = await fetch("SELECT subscriber, amount_minor FROM payout WHERE run = $1 ORDER BY 1", drafted)
         assert [tuple(row) for row in rows] == [(1, 3314), (2, 3314)], "3 has no details, 4 is below the threshold"
         assert await payees.balance_of(1) == before[1], "a draft moves nothing"
-        paul = await payees.clerk("Paul")
+        paul = await make_staff("Paul")
         await payouts.approve(drafted, paul, reason="looks right")
         await payouts.send(drafted, paul)
         assert await payees.balance_of(1) == 33_149_172 - 33_140_000
@@ -53,7 +54,7 @@ async def test_nothing_is_lost_between_millionths_and_cents(
         if not await fetch_value("SELECT count(*) FROM dataset"):
             await sales.open_shop(range(1, 41))
             await payees.give_details(*range(1, 41))
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         model = {line: await payees.balance_of(line) for line in range(1, 41)}
         for net in nets:
             await payees.earn(dict(enumerate(weights, 1)), net)
@@ -96,7 +97,7 @@ async def test_four_eyes_in_the_rule_and_in_the_database() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
         with pytest.raises(NotAllowed, match="somebody else"):
@@ -114,7 +115,7 @@ async def test_four_eyes_in_the_rule_and_in_the_database() -> None:
         await payouts.approve(drafted, paul, reason="checked")
         await payouts.approve(drafted, paul, reason="checked")
         with pytest.raises(asyncpg.RestrictViolationError):
-            await execute("UPDATE payout_run SET approved_by = $1", (await payees.clerk("Eve")).person)
+            await execute("UPDATE payout_run SET approved_by = $1", (await make_staff("Eve")).person)
         trail = await fetch("SELECT verb, person, reason FROM staff_action ORDER BY id")
         assert [(row["verb"], row["person"], row["reason"]) for row in trail] == [
             ("draft_payout_run", nora.person, ""),
@@ -127,7 +128,7 @@ async def test_the_clocks_draft_needs_two_people() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft_on_time()
         assert drafted
         assert await payouts.draft_on_time() is None, "one draft at a time"
@@ -146,7 +147,7 @@ async def test_two_approve_send_and_draft_at_once() -> None:
         await sales.open_shop()
         await payees.earn({1: 1, 2: 2})
         await payees.give_details(1, 2)
-        clerks = [await payees.clerk(name) for name in ("Nora", "Paul", "Ada", "Max")]
+        clerks = [await make_staff(name) for name in ("Nora", "Paul", "Ada", "Max")]
         drafts = await asyncio.gather(*[payouts.draft(one) for one in clerks], return_exceptions=True)
         drafted = [one for one in drafts if isinstance(one, uuid.UUID)]
         assert len(drafted) == 1
@@ -170,7 +171,7 @@ async def test_what_is_paid_or_under_way_is_not_drafted_again() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
         assert await payouts.draft(nora) is None
         await payees.earn({1: 1})
@@ -195,7 +196,7 @@ async def test_the_database_refuses_to_pay_more_than_there_is() -> None:
                 -mine - 1,
             )
         await payees.give_details(1)
-        await payouts.draft(await payees.clerk("Nora"))
+        await payouts.draft(await make_staff("Nora"))
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute("UPDATE payout SET amount_minor = amount_minor + 1")
         with pytest.raises(asyncpg.UniqueViolationError):
@@ -212,7 +213,7 @@ async def test_a_run_given_up_moves_nothing_and_everyone_is_due_again() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
         await payouts.approve(drafted, paul, reason="checked")
@@ -235,7 +236,7 @@ async def test_a_run_is_not_sent_without_the_payers_account() -> None:
         await payees.earn({1: 1})
         await payees.give_details(1)
         with pytest.raises(Conflict, match="PAYOUT_IBAN"):
-            await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+            await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         assert await fetch_value("SELECT state FROM payout_run") == "approved"
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
 
@@ -273,7 +274,7 @@ async def test_a_payout_drafted_before_a_change_goes_where_it_was_drafted_for() 
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
         await bank_details.write_details(1, holder="Eve", iban=payees.iban_of(99), details=uuid.uuid4())
@@ -291,7 +292,7 @@ async def test_what_the_accruals_say_is_in_the_month() -> None:
         await sales.open_shop()
         await payees.earn({1: 1})
         await payees.give_details(1)
-        await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         months = await list_months(1)
         assert sum(month["paid_micro"] for month in months) == 100_000_000
         row = await fetch_one("SELECT * FROM share_run WHERE kind = 'payout'")

@@ -42,14 +42,14 @@ async def posted(licence: uuid.UUID, kind: str) -> set[tuple[str, str, int]]:
 
 async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves() -> None:
     await sales.open_shop(range(1, 8))
-    release = await sales.seal({1: 1, 2: 2, 3: 3, 4: 4})
-    plain = await sales.sell(release, 10_001, fee=300)
+    release = await sales.make_release({1: 1, 2: 2, 3: 3, 4: 4})
+    plain = await sales.make_sale(release, 10_001, fee=300)
     await hold_shares()
     without = {who: (await get_share(plain, who))["share_micro"] for who in (1, 2, 3, 4)}
     now = clock.now()
     # One is promised more than her share, two less, five is not in the release, three nothing.
     term = await sales.promise({1: 7_000_003, 2: 1_000_000, 5: 9_000_000}, now - DAY, now + DAY)
-    licence = await sales.sell(release, 10_001, fee=300)
+    licence = await sales.make_sale(release, 10_001, fee=300)
     await hold_shares()
     row = await split_of(licence)
     assert row["terms"] == [term]
@@ -85,9 +85,9 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
 
 async def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing() -> None:
     await sales.open_shop()
-    now, release = clock.now(), await sales.seal({1: 1, 2: 1})
+    now, release = clock.now(), await sales.make_release({1: 1, 2: 1})
     await sales.promise({1: 60_000_000}, now - DAY, now + DAY)
-    licence = await sales.sell(release, 10_000, fee=0)
+    licence = await sales.make_sale(release, 10_000, fee=0)
     await hold_shares()
     for back, mine, others, operator, platform in (
         (0, 60_000_000, 25_000_000, 3_500, 0),
@@ -113,10 +113,10 @@ async def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing() 
 
 async def test_a_promise_holds_for_prices_signed_while_it_is_in_force() -> None:
     await sales.open_shop()
-    now, release = clock.now(), await sales.seal({1: 1, 2: 1})
+    now, release = clock.now(), await sales.make_release({1: 1, 2: 1})
     await sales.promise({1: 60_000_000}, now - sales.MONTH, now)
-    inside = await sales.sell(release, 10_000, fee=0, sold_at=now - DAY)
-    at_its_end = await sales.sell(release, 10_000, fee=0, sold_at=now)
+    inside = await sales.make_sale(release, 10_000, fee=0, sold_at=now - DAY)
+    at_its_end = await sales.make_sale(release, 10_000, fee=0, sold_at=now)
     await hold_shares()
     assert (await get_share(inside, 1))["share_micro"] == 60_000_000
     assert (await get_share(inside, 1))["promised_micro"] == 60_000_000
@@ -131,11 +131,11 @@ async def test_a_promise_holds_for_prices_signed_while_it_is_in_force() -> None:
 
 async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -> None:
     await sales.open_shop()
-    now, release = clock.now(), await sales.seal({1: 1, 2: 1})
+    now, release = clock.now(), await sales.make_release({1: 1, 2: 1})
     await sales.promise({1: 3_000_000}, now - DAY, now + DAY)
     await sales.promise({1: 4_000_000, 2: 1}, now - DAY, now + DAY)
-    small = await sales.sell(release, 200, fee=0)
-    nothing = await sales.sell(release, 20, fee=25)
+    small = await sales.make_sale(release, 200, fee=0)
+    nothing = await sales.make_sale(release, 20, fee=25)
     await hold_shares()
     row = await split_of(small)
     assert (row["pool_minor"], row["operator_minor"], row["platform_minor"]) == (100, 70, 30)
@@ -160,12 +160,12 @@ async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -
 async def test_promises_to_thousands_are_exact_over_several_licences() -> None:
     people = range(1, 3001)
     await sales.open_shop(people)
-    first = await sales.seal({who: who % 7 + 1 for who in people})
-    second = await sales.seal({who: who % 3 + 1 for who in people if who % 2})
+    first = await sales.make_release({who: who % 7 + 1 for who in people})
+    second = await sales.make_release({who: who % 3 + 1 for who in people if who % 2})
     now = clock.now()
     promises = {who: 1_000 * (who % 97 + 1) for who in people if who % 5 == 0}
     await sales.promise(promises, now - DAY, now + DAY)
-    licences = [await sales.sell(release, 9_973 + number) for number, release in enumerate((first, second, first))]
+    licences = [await sales.make_sale(release, 9_973 + number) for number, release in enumerate((first, second, first))]
     assert await hold_shares() == 3
     rows = await fetch("SELECT * FROM licence_split")
     assert all(row["topped_up"] > 100 for row in rows)

@@ -55,8 +55,8 @@ async def splits() -> list[tuple[Any, ...]]:
 async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
     """What is left after each refund is divided as if it were the sale, less the whole fee."""
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
-    other = await sales.sell(await sales.seal({1: 1, 5: 1}), 8_000, fee=200)
+    licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
+    other = await sales.make_sale(await sales.make_release({1: 1, 5: 1}), 8_000, fee=200)
     await hold_shares()
     before = await sales.standing()
     for number, amount in enumerate(backs, 1):
@@ -79,8 +79,8 @@ async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
 
 async def test_shares_wait_while_money_may_go_back() -> None:
     await sales.open_shop()
-    release = await sales.seal({1: 1, 2: 3})
-    asked, disputed, silent = [await sales.sell(release, 10_000) for _ in range(3)]
+    release = await sales.make_release({1: 1, 2: 3})
+    asked, disputed, silent = [await sales.make_sale(release, 10_000) for _ in range(3)]
     await hold_shares()
     await execute("UPDATE payment SET received_minor = amount_minor, payment_intent_id = 'pi_' || subject")
     await request_order_refund(await sales.order_of(asked), "Léa", refund_id=uuid.uuid4(), amount_minor=100)
@@ -101,7 +101,7 @@ async def test_shares_wait_while_money_may_go_back() -> None:
 @pytest.mark.parametrize(("first", "then"), [(10_000, None), (4_000, None), (4_000, 10_000)])
 async def test_what_goes_back_after_the_release_is_the_operators_loss(way: str, first: int, then: int | None) -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
+    licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
     await hold_shares()
     with clock.shifted(DAYS_15):
         await release_shares()
@@ -127,7 +127,7 @@ async def test_what_goes_back_after_the_release_is_the_operators_loss(way: str, 
 
 async def test_a_dispute_won_gives_the_shares_back_their_way() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
+    licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2}), 10_000)
     await hold_shares()
     held = await sales.standing()
     await dispute(licence, "open", 10_000)
@@ -142,7 +142,7 @@ async def test_a_dispute_won_gives_the_shares_back_their_way() -> None:
 
 async def test_a_dispute_lost_before_the_release_takes_the_shares_back() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1, 2: 2}), 10_000)
+    licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2}), 10_000)
     await hold_shares()
     await dispute(licence, "open", 10_000)
     await dispute(licence, "lost", 10_000)

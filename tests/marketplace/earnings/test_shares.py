@@ -63,8 +63,8 @@ def test_head_counts_are_named_roughly() -> None:
 
 async def test_shares_are_held_then_released_to_the_millionth() -> None:
     await sales.open_shop()
-    release = await sales.seal({1: 3, 2: 3, 4: 1})
-    licence = await sales.sell(release, 10_001, fee=318, hold_days=14)
+    release = await sales.make_release({1: 3, 2: 3, 4: 1})
+    licence = await sales.make_sale(release, 10_001, fee=318, hold_days=14)
     assert await hold_shares() == 1
     assert await hold_shares() == 0
     split = await fetch_one("SELECT * FROM licence_split")
@@ -84,9 +84,9 @@ async def test_shares_are_held_then_released_to_the_millionth() -> None:
 
 async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
     await sales.open_shop()
-    here, there = await sales.seal({1: 1, 2: 2}), await sales.seal({2: 5, 3: 1})
+    here, there = await sales.make_release({1: 1, 2: 2}), await sales.make_release({2: 5, 3: 1})
     for release, net in ((here, 4000), (here, 999), (there, 77_777), (there, 2)):
-        await sales.sell(release, net, fee=0)
+        await sales.make_sale(release, net, fee=0)
     assert await hold_shares() == 4
     rows = await fetch("SELECT subscriber, count(*) AS rows FROM accrual GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
@@ -127,9 +127,9 @@ async def test_any_sales_add_up_and_come_back(
     manifests, sold = made
     if not await fetch_value("SELECT count(*) FROM dataset"):
         await sales.open_shop(range(1, 301))
-    releases = [await sales.seal(weights, started_at=clock.now() - sales.MONTH) for weights in manifests]
+    releases = [await sales.make_release(weights, started_at=clock.now() - sales.MONTH) for weights in manifests]
     before = await sales.standing()
-    licences = [(await sales.sell(releases[which], net, fee=fee), back) for which, net, fee, back in sold]
+    licences = [(await sales.make_sale(releases[which], net, fee=fee), back) for which, net, fee, back in sold]
     assert await hold_shares() == len(licences)
     pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split WHERE state = 'held'")
     held = await sales.standing()
@@ -153,7 +153,7 @@ async def test_any_sales_add_up_and_come_back(
 
 async def test_a_refund_before_the_hold_ends_takes_everything_back() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 3, 2: 4}))
+    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 4}))
     await hold_shares()
     await sales.refund(licence)
     with clock.shifted(DAYS_15):
@@ -166,7 +166,7 @@ async def test_a_refund_before_the_hold_ends_takes_everything_back() -> None:
 
 async def test_a_refund_after_the_release_leaves_the_subscribers_theirs() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1}), 200, fee=0)
+    licence = await sales.make_sale(await sales.make_release({1: 1}), 200, fee=0)
     await hold_shares()
     with clock.shifted(DAYS_15):
         await release_shares()
@@ -177,7 +177,7 @@ async def test_a_refund_after_the_release_leaves_the_subscribers_theirs() -> Non
 
 async def test_a_refund_before_the_split_leaves_nothing_to_split() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1}))
+    licence = await sales.make_sale(await sales.make_release({1: 1}))
     await execute("UPDATE licence SET cancelled_at = now()")  # asked for: Stripe has not answered yet
     assert await hold_shares() == 0
     await sales.refund(licence)
@@ -187,8 +187,8 @@ async def test_a_refund_before_the_split_leaves_nothing_to_split() -> None:
 
 async def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open() -> None:
     await sales.open_shop()
-    release = await sales.seal({1: 1})
-    asked, disputed = await sales.sell(release), await sales.sell(release)
+    release = await sales.make_release({1: 1})
+    asked, disputed = await sales.make_sale(release), await sales.make_sale(release)
     await hold_shares()
     await sales.ask_refund(asked)
     await sales.mirror(disputed, "dispute", -10_000, 1500)
@@ -201,7 +201,7 @@ async def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open() 
 
 async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 1}), fee=None)
+    licence = await sales.make_sale(await sales.make_release({1: 1}), fee=None)
     assert await hold_shares() == 0
     await sales.mirror(licence, "charge", 10_000, 250)
     assert await hold_shares() == 1
@@ -210,7 +210,7 @@ async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
 
 async def test_a_sale_that_the_fee_takes_whole_pays_nobody() -> None:
     await sales.open_shop()
-    await sales.sell(await sales.seal({1: 1, 2: 1}), 20, fee=25)
+    await sales.make_sale(await sales.make_release({1: 1, 2: 1}), 20, fee=25)
     assert await hold_shares() == 1
     assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
     assert await sales.standing() == {}
@@ -220,8 +220,8 @@ async def test_a_sale_that_the_fee_takes_whole_pays_nobody() -> None:
 
 async def test_racing_workers_split_and_release_once() -> None:
     await sales.open_shop(range(1, 2001))
-    release = await sales.seal({who: who % 12 + 1 for who in range(1, 2001)})
-    licences = [await sales.sell(release, 1000 + number) for number in range(12)]
+    release = await sales.make_release({who: who % 12 + 1 for who in range(1, 2001)})
+    licences = [await sales.make_sale(release, 1000 + number) for number in range(12)]
     held = await asyncio.gather(*[hold_shares() for _ in range(4)])
     assert sum(held) == 12
     pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split")
@@ -245,7 +245,7 @@ async def test_racing_workers_split_and_release_once() -> None:
 
 async def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused() -> None:
     await sales.open_shop()
-    await sales.sell(await sales.seal({1: 1}))
+    await sales.make_sale(await sales.make_release({1: 1}))
     await hold_shares()
     known = int(await fetch_value("SELECT max(id) FROM share_run"))
     for number, who in ((known, 77), (known + 1, 2)):
@@ -257,7 +257,7 @@ async def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused() -> Non
 
 async def test_a_manifest_of_someone_unknown_stops_the_run_and_leaves_nothing() -> None:
     await sales.open_shop()
-    await sales.sell(await sales.seal({1: 1, 4711: 1}))
+    await sales.make_sale(await sales.make_release({1: 1, 4711: 1}))
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         await hold_shares()
     counts = [await fetch_value(f"SELECT count(*) FROM {table}") for table in ("share_run", "licence_split", "accrual")]
@@ -267,9 +267,9 @@ async def test_a_manifest_of_someone_unknown_stops_the_run_and_leaves_nothing() 
 async def killed_through(database_url: str, verb: str, every: int) -> None:
     """Kill `verb` at every `every`-th await; what is left is whole, and the next run finishes it."""
     await sales.open_shop()
-    release = await sales.seal({1: 3, 2: 5})
+    release = await sales.make_release({1: 3, 2: 5})
     for net in (5000, 7000):
-        await sales.sell(release, net)
+        await sales.make_sale(release, net)
     if verb != "hold_shares":
         await hold_shares()
     if verb == "cancel_shares":
@@ -304,7 +304,7 @@ async def test_only_who_is_in_the_release_sees_a_share() -> None:
 
     async def story(who: int) -> UUID:
         await sales.open_shop()
-        licence = await sales.sell(await sales.seal({1: 1, 3: 2}))
+        licence = await sales.make_sale(await sales.make_release({1: 1, 3: 2}))
         await hold_shares()
         with pytest.raises(NotFound):
             await get_share(licence, who)

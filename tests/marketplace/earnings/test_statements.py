@@ -45,8 +45,8 @@ async def this_year() -> int:
 
 async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> None:
     await sales.open_shop()
-    kept = await sales.sell(await sales.seal({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
-    back = await sales.sell(await sales.seal({1: 1, 4: 2}), 9_000, fee=0)
+    kept = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
+    back = await sales.make_sale(await sales.make_release({1: 1, 4: 2}), 9_000, fee=0)
     await hold_shares()
     await sales.refund(back)
     await cancel_shares()
@@ -85,14 +85,14 @@ async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> No
 
 async def test_what_is_there_at_new_year_is_carried_over_and_a_payout_is_named() -> None:
     await sales.open_shop()
-    await sales.sell(await sales.seal({1: 1}), 10_000, fee=0)
+    await sales.make_sale(await sales.make_release({1: 1}), 10_000, fee=0)
     await hold_shares()
     with clock.shifted(DAYS_15):
         await release_shares()
     year = await this_year()
     assert (await get_year(1, year))["closing"] == {"held_micro": 0, "payable_micro": 50_000_000}
     with clock.shifted(dt.timedelta(days=366)):
-        await sales.sell(await sales.seal({1: 1}), 1_000, fee=0)
+        await sales.make_sale(await sales.make_release({1: 1}), 1_000, fee=0)
         await hold_shares()
         later = await get_year(1, year + 1)
     assert later["opening"] == {"held_micro": 0, "payable_micro": 50_000_000}
@@ -125,7 +125,7 @@ async def rival() -> uuid.UUID:
 
 async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> None:
     await sales.open_shop(range(1, 1300))
-    licence = await sales.sell(await sales.seal(dict.fromkeys(range(1, 1264), 1)), 10_001, fee=318)
+    licence = await sales.make_sale(await sales.make_release(dict.fromkeys(range(1, 1264), 1)), 10_001, fee=318)
     order = await sales.order_of(licence)
     async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
         early = words(await partner.get(f"/en/orders/{order}/statement"))
@@ -156,7 +156,7 @@ async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> 
 
 async def test_few_people_are_not_counted_and_a_refund_is_told() -> None:
     await sales.open_shop()
-    licence = await sales.sell(await sales.seal({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
+    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
     order = await sales.order_of(licence)
     await hold_shares()
     async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:

@@ -15,7 +15,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
-from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
@@ -25,7 +25,7 @@ LONG_AGO = dt.date(2020, 1, 1)
 
 async def decide_everything() -> None:
     """Let two clerks do what clerks do."""
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     told = Statement([Entry(-30, "B1"), Entry(500, "B2"), Entry(-7, "B3"), Entry(80, "B4")], opening=1_000)
     await import_bank_statement(told.xml(), person=ada.person, new_account=True)
     first, second, third, _ = [row["id"] for row in await fetch("SELECT id FROM bank_line ORDER BY id")]
@@ -33,7 +33,7 @@ async def decide_everything() -> None:
     await settle_line(second, [("fee", chart.ADVANCES, 500)], ada)
     await undo_matches(second, bob, reason="Not an advance.")
     await _let_go("line_unexplained", str(third), ada, bob)
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     await _let_go("sale_without_charge", str(order), ada, bob)

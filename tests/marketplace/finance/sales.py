@@ -58,7 +58,7 @@ async def open_shop() -> None:
     )  # fmt: skip
 
 
-async def order() -> uuid.UUID:
+async def make_order() -> uuid.UUID:
     """Order a licence of the release, and ask Stripe for its payment."""
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
@@ -111,7 +111,7 @@ async def settle(order_id: uuid.UUID) -> uuid.UUID:
     return licence
 
 
-async def give_back(order_id: uuid.UUID) -> None:
+async def refund(order_id: uuid.UUID) -> None:
     """Record that all the money went back."""
     now = clock.now()
     await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order_id)

@@ -18,7 +18,7 @@ from marketplace.identity.guards import begin_session
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
 from tests.marketplace.earnings.test_payout_pages import visiting
-from tests.marketplace.identity.site import PASSWORD, text_of
+from tests.marketplace.identity.site import PASSWORD, make_staff, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ async def paying() -> AsyncIterator[None]:
 
 async def test_an_auditor_reads_and_moves_nothing() -> None:
     async with paying():
-        drafted = await payouts.draft(await payees.clerk("Nora"))
+        drafted = await payouts.draft(await make_staff("Nora"))
         order = await fetch_value("SELECT id FROM purchase_order")
         before = await rows()
         posts = {
@@ -206,7 +206,7 @@ async def test_a_statement_twice_and_of_a_strange_account() -> None:
 
 async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> None:
     async with paying():
-        sent = await payees.sent(nora=await payees.clerk("Nora"), paul=await payees.clerk("Paul"))
+        sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         from marketplace.embedded.bank import Bank  # noqa: PLC0415
 
         answer = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"}).submit(await payees.file_of(sent))

@@ -137,7 +137,7 @@ async def test_what_no_webhook_brought_in_time_is_named_once(stripe: Any, site: 
 
 async def test_a_part_is_refunded_from_the_orders_page() -> None:
     await sales.open_shop()
-    number = await sales.order()
+    number = await sales.make_order()
     await sales.pay_unseen(number)
     await sales.settle(number)
     await execute("UPDATE payment SET received_minor = amount_minor")

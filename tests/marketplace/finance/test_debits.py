@@ -19,8 +19,7 @@ from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, 
 from marketplace.ledger.queries import balance
 from marketplace.payments.events import handle_events
 from marketplace.purchases.money_back import request_order_refund
-from tests.marketplace.finance.staff import hire
-from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.identity.site import Browser, make_staff, text_of
 from tests.marketplace.payments.scenes import settled
 from tests.marketplace.purchases.shop import jobs, order_of, pay
 from tests.marketplace.purchases.test_money_back import bought, ordered, whole
@@ -114,7 +113,7 @@ async def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(stri
         [found] = (await list_exceptions()).rows
         assert found["amount_minor"] == -back
         assert await balance(DISPUTES) == back
-        ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+        ada, bob, form = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
         await propose_write_off(
             "dispute_differs", found["subject"], ada, reason="The partner does not pay.", form_id=form
         )
@@ -146,7 +145,7 @@ async def test_who_may_read_or_reads_after_the_money_went_is_named(stripe: Any, 
     assert await whys() == ["download_without_money"]
     [found] = (await list_exceptions()).rows
     assert (found["subject"], found["detail"]) == (str(order), "1")
-    ada, bob, form = await hire("Ada"), await hire("Bob"), uuid.uuid4()
+    ada, bob, form = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
     await propose_write_off("download_without_money", str(order), ada, reason="They deleted it.", form_id=form)
     await decide_write_off(form, bob, approve=True)
     assert await whys() == []

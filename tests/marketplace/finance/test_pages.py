@@ -51,7 +51,7 @@ async def test_only_finance_and_auditors_read() -> None:
 async def test_every_link_leads_somewhere_in_both_languages() -> None:
     await sales.open_shop()
     for _ in range(2):
-        order = await sales.order()
+        order = await sales.make_order()
         await sales.pay_unseen(order)
         licence = await sales.settle(order)
         await sales.mirror(order)
@@ -123,7 +123,7 @@ async def test_a_clerk_compares_now_and_a_silent_stripe_is_said(stripe: Any) -> 
 
 async def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
     await sales.settle(order)
@@ -149,7 +149,7 @@ async def test_a_refund_needs_a_clerk_and_a_reason_and_happens_once() -> None:
 
 async def test_clerks_who_refund_at_once_refund_once() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await execute("UPDATE payment SET payment_intent_id = 'pi_' || subject")
     await sales.settle(order)

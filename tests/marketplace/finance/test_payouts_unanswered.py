@@ -26,6 +26,7 @@ from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, S
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import payees, sales
+from tests.marketplace.identity.site import make_staff
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,7 +53,7 @@ async def paying() -> AsyncIterator[None]:
 
 async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause() -> None:
     async with paying():
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
         assert await queued(4.9) == []
@@ -71,7 +72,7 @@ async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause
 async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
     """A bank that names nothing: the clerk finds the payout by its amount, the books and the payout follow."""
     async with paying():
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         await payees.sent(nora=nora, paul=paul)
         told = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
         await import_bank_statement(told.xml(), person=nora.person, new_account=True)
@@ -113,7 +114,7 @@ async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
 async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(brought_back: bool) -> None:  # noqa: FBT001
     """The bank books the whole batch, the refused one too, and forgets to bring that one back."""
     async with paying():
-        nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, books_gross=True)
         await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), nora)

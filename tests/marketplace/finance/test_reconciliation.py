@@ -37,7 +37,7 @@ async def whys() -> list[str]:
 
 async def paid(stripe: Any) -> uuid.UUID:
     """Order and pay at Stripe, and learn of it."""
-    order = await sales.order()
+    order = await sales.make_order()
     await run_commands()
     session = (await get_payment(order)).session_id
     await asyncio.to_thread(stripe.test, "pay", session=session, token="tok_bypassPending")
@@ -81,13 +81,13 @@ async def test_an_honest_sale_matches_to_the_cent(stripe: Any) -> None:
 async def test_every_reason_is_named(stripe: Any) -> None:
     assert stripe
     await sales.open_shop()
-    unseen = await sales.order()
+    unseen = await sales.make_order()
     await sales.pay_unseen(unseen)
     await sales.settle(unseen)
     assert await whys() == ["sale_without_charge"]
     await sales.mirror(unseen)
     assert await whys() == []
-    await sales.give_back(unseen)
+    await sales.refund(unseen)
     assert await whys() == ["refund_without_movement"]
     await execute("UPDATE payment SET refunded_minor = 0 WHERE subject = $1", unseen)
     assert await whys() == ["refund_failed", "refund_without_movement"]
@@ -120,7 +120,7 @@ async def test_every_reason_is_named(stripe: Any) -> None:
 
 async def test_a_charge_for_another_amount_or_without_an_order() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     await execute(

@@ -21,11 +21,11 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says, open_, pay_out
 from tests.marketplace.finance import sales
-from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import make_staff
 
 
 async def test_another_person_approves_and_the_books_follow() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     kept, _ = await bank_says(Entry(-37, "B1", "Frais"), Entry(12, "B2", "?"))
     form = uuid.uuid4()
     for _ in range(2):  # the form sent twice proposes once
@@ -52,7 +52,7 @@ async def test_another_person_approves_and_the_books_follow() -> None:
 
 
 async def test_a_refused_proposal_leaves_everything() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     [line] = await bank_says(Entry(12, "B1"))
     form = uuid.uuid4()
     await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
@@ -63,7 +63,7 @@ async def test_a_refused_proposal_leaves_everything() -> None:
 
 
 async def test_the_database_insists_on_four_eyes() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     [line] = await bank_says(Entry(12, "B1"))
     form = uuid.uuid4()
     await propose_write_off("line_unexplained", str(line), ada, reason="Small.", form_id=form)
@@ -85,9 +85,9 @@ async def test_the_database_insists_on_four_eyes() -> None:
 
 
 async def test_a_changed_amount_is_open_again() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     form = uuid.uuid4()
@@ -113,8 +113,8 @@ async def test_a_changed_amount_is_open_again() -> None:
 async def let_go(why: str, subject: str) -> int:
     """Have two people write an exception off; return the entry that does."""
     form = uuid.uuid4()
-    await propose_write_off(why, subject, await hire("Ada"), reason="It will not come.", form_id=form)
-    await decide_write_off(form, await hire("Bob"), approve=True)
+    await propose_write_off(why, subject, await make_staff("Ada"), reason="It will not come.", form_id=form)
+    await decide_write_off(form, await make_staff("Bob"), approve=True)
     entry: int = await fetch_value(
         "SELECT id FROM journal_entry WHERE kind = 'write_off' AND source_id = $1", str(form)
     )
@@ -126,13 +126,15 @@ async def undo(entry: int) -> None:
     row = await get_exception("let_go_and_came", str(entry))
     assert row["path"] == f"/finance/journal/{entry}"
     with pytest.raises(Conflict, match="cannot be written off"):
-        await propose_write_off("let_go_and_came", str(entry), await hire("Ada"), reason="Again.", form_id=uuid.uuid4())
-    await reverse_entry(entry, await hire("Ada"), reason="It came after all.")
+        await propose_write_off(
+            "let_go_and_came", str(entry), await make_staff("Ada"), reason="Again.", form_id=uuid.uuid4()
+        )
+    await reverse_entry(entry, await make_staff("Ada"), reason="It came after all.")
 
 
 async def test_a_partner_who_pays_what_was_written_off() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     entry = await let_go("sale_without_charge", str(order))
@@ -163,7 +165,7 @@ async def test_a_difference_that_is_written_off_and_changes_is_not_written_off_t
         await execute("UPDATE balance_transaction SET amount_minor = $1, net_minor = $1::bigint - fee_minor", amount)
 
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     await sales.mirror(order)
@@ -181,7 +183,7 @@ async def test_a_difference_that_is_written_off_and_changes_is_not_written_off_t
 
 
 async def test_what_must_be_mended_cannot_be_let_go() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     await execute(
         """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at, available_on)
            VALUES ('t1', 'contribution', -5, 0, -5, 'available', now() - interval '2 d', now()),

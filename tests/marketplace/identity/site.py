@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from marketplace import clock
 from marketplace.app import create_app
+from marketplace.database import execute
 from marketplace.identity import actions
+from marketplace.identity.actors import Actor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -64,6 +67,17 @@ async def make_partner(company: str = "Atelier", email: str = "claire@atelier.ex
     return await actions.create_partner(
         company=company, country="FR", vat_number=VAT, name="Claire Martin", email=email, password=PASSWORD
     )
+
+
+async def make_staff(name: str, role: str = "finance") -> Actor:
+    """Add someone to the staff, and return them as an actor."""
+    person = uuid.uuid4()
+    await execute(
+        """INSERT INTO person (id, email, name, password_hash, language, staff_role, created_at)
+           VALUES ($1, $2, $3, 'x', 'en', $4, $5)""",
+        person, f"{person}@staff.example", name, role, clock.now(),
+    )  # fmt: skip
+    return Actor(name=name, person=person, role=role)
 
 
 def text_of(answer: httpx.Response) -> str:

@@ -16,7 +16,7 @@ from marketplace.identity.audit_trail import list_actions, list_staff, list_verb
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record, reverse, reverse_all
 from marketplace.ledger.queries import get_entry, trial_balance
-from tests.marketplace.finance.staff import hire
+from tests.marketplace.identity.site import make_staff
 
 NOON = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 
@@ -70,7 +70,7 @@ async def test_the_books_at_an_instant_by_date_and_by_recording() -> None:
 
 
 async def test_the_trail_is_kept_with_its_transaction_and_is_filtered() -> None:
-    ada, bob = await hire("Ada"), await hire("Bob")
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
     await note_action(
         ada, "thing_done", "thing 1", reason=" Because. ", before={"state": "a"}, after={"state": "b", "n": 1}
     )

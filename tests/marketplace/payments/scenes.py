@@ -130,13 +130,13 @@ async def jobs() -> None:
 
 async def settled(name: str, *, method: str = "tok_bypassPending") -> uuid.UUID:
     """Order, pay and settle; return the order, whose shares are held."""
-    await order_it(name)
+    await make_order(name)
     await pay(named(name, "order"), token=method)
     await jobs()
     return named(name, "order")
 
 
-async def order_it(name: str) -> None:
+async def make_order(name: str) -> None:
     """Ask for the subject's quote and order it; again, they are the same ones."""
     shop = await world()
     quote = await catalogue.quote(shop.partner, shop.release, quote_id=named(name, "quote"))
@@ -168,7 +168,7 @@ async def once(order_id: uuid.UUID, kind: str, count: int = 1) -> None:
 async def bought(name: str) -> None:
     """Finish buying, as the partner who clicks again and the workers do."""
     order_id = named(name, "order")
-    await order_it(name)
+    await make_order(name)
     await run_commands()
     await pay(order_id, token="tok_bypassPending")
     await jobs()
@@ -188,7 +188,7 @@ async def bought(name: str) -> None:
 
 async def buying(name: str) -> None:
     """Order, pay, hear of it, settle."""
-    await order_it(name)
+    await make_order(name)
     await pay(named(name, "order"), token="tok_bypassPending")
     await sweep_events()
     await handle_events()
@@ -264,7 +264,7 @@ async def lost(name: str, how: Step = dispute) -> None:
 
 async def debited(name: str) -> None:
     """Sell to a partner who pays by a debit that its bank honours."""
-    await order_it(name)
+    await make_order(name)
     await pay(named(name, "order"), iban=GOOD_IBAN)
     await asyncio.to_thread(at_stripe, "post", "_test/settle")
     await jobs()
@@ -300,7 +300,7 @@ async def hear(name: str) -> None:
 
 async def ordered_and_paid(name: str) -> None:
     """Order and pay, unheard."""
-    await order_it(name)
+    await make_order(name)
     await pay(named(name, "order"), token="tok_bypassPending")
 
 

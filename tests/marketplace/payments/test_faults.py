@@ -35,6 +35,7 @@ from marketplace.purchases.money_back import request_order_refund
 from marketplace.settings import settings
 from migrations.runner import migrate
 from tests.marketplace.earnings import payees
+from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payments.scenes import at_stripe, named
 from tests.marketplace.payments.workers import working
@@ -72,7 +73,7 @@ async def rounds(times: int = 4, jobs: tuple[Callable[[], Awaitable[object]], ..
 
 async def buy(*names: str) -> None:
     for name in names:
-        await scenes.order_it(name)
+        await scenes.make_order(name)
 
 
 async def pay(*names: str) -> None:
@@ -292,7 +293,7 @@ async def leave_a_backlog() -> None:
         await rounds(1)
     await steer("clock", days=15)
     await rounds(1)
-    nora, paul = await payees.clerk("Nora"), await payees.clerk("Paul")
+    nora, paul = await make_staff("Nora"), await make_staff("Paul")
     payout_run = await payees.sent(nora=nora, paul=paul)
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
     await payouts.take_answer(payout_run, bank.submit(await payees.file_of(payout_run)), nora)

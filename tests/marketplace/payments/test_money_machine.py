@@ -38,6 +38,7 @@ from marketplace.purchases.actions import order as order_quote
 from marketplace.purchases.money_back import request_order_refund
 from marketplace.settings import settings as ours
 from tests.marketplace.earnings import payees
+from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Money(RuleBasedStateMachine):
         self.bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS03"})
         self.shop: SimpleNamespace = self.do(scenes.world)
         self.do(lambda: payees.give_details(1, 2, 3))
-        self.nora, self.paul = self.do(lambda: payees.clerk("Nora")), self.do(lambda: payees.clerk("Paul"))
+        self.nora, self.paul = self.do(lambda: make_staff("Nora")), self.do(lambda: make_staff("Paul"))
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):

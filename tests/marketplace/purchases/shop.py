@@ -86,12 +86,12 @@ async def make_buyer(
     return partner
 
 
-async def ask(partner: uuid.UUID, release: uuid.UUID) -> uuid.UUID:
+async def make_quote(partner: uuid.UUID, release: uuid.UUID) -> uuid.UUID:
     """Return a fresh quote."""
     return await catalogue.quote(partner, release, quote_id=uuid.uuid4())
 
 
-async def click_order(browser: Browser, quote: uuid.UUID, form_id: uuid.UUID | None = None) -> httpx.Response:
+async def place_order(browser: Browser, quote: uuid.UUID, form_id: uuid.UUID | None = None) -> httpx.Response:
     """Press the quote's button."""
     return await browser.submit(f"/en/quotes/{quote}/orders", {}, form_id=str(form_id or uuid.uuid4()))
 
@@ -120,10 +120,10 @@ async def jobs() -> None:
     await lapse_unpaid()
 
 
-async def buy(browser: Browser, partner: uuid.UUID, release: uuid.UUID) -> Any:
+async def make_sale(browser: Browser, partner: uuid.UUID, release: uuid.UUID) -> Any:
     """Buy a release and return the settled order."""
-    quote = await ask(partner, release)
-    answer = await click_order(browser, quote)
+    quote = await make_quote(partner, release)
+    answer = await place_order(browser, quote)
     assert answer.status_code == 303, answer.text
     assert (await pay(answer.headers["location"])).status_code == 303
     await jobs()

@@ -11,7 +11,7 @@ import httpx
 from marketplace.app import create_app
 from marketplace.database import fetch_value
 from marketplace.identity.key_actions import create_key
-from tests.marketplace.purchases.shop import ask, counts, jobs, make_buyer, open_shop, pay
+from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, pay
 
 ORDERS = "/api/v1/orders"
 
@@ -28,7 +28,7 @@ async def machine_of(partner: uuid.UUID, app: Any) -> httpx.AsyncClient:
 async def test_a_machine_buys(stripe: Any) -> None:
     release, app = await open_shop(), create_app(manages_pool=False)
     partner = await make_buyer()
-    quote = str(await ask(partner, release))
+    quote = str(await make_quote(partner, release))
     async with await machine_of(partner, app) as machine:
         once = {"Idempotency-Key": "order of tuesday"}
         answers = await asyncio.gather(*(machine.post(ORDERS, json={"quote": quote}, headers=once) for _ in range(3)))
@@ -56,7 +56,7 @@ async def test_machines_are_refused_in_sentences(stripe: Any) -> None:
     partner = await make_buyer()
     rival = await make_buyer("rival")
     newcomer = await make_buyer("newcomer", vetted=False)
-    quotes = [str(await ask(partner, release)) for _ in range(2)]
+    quotes = [str(await make_quote(partner, release)) for _ in range(2)]
     once = {"Idempotency-Key": "one"}
     async with await machine_of(partner, app) as machine:
         made = (await machine.post(ORDERS, json={"quote": quotes[0]}, headers=once)).json()

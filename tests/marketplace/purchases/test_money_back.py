@@ -17,7 +17,16 @@ from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.purchases.money_back import request_order_refund
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import ask, buy, click_order, jobs, make_buyer, open_shop, order_of, pay
+from tests.marketplace.purchases.shop import (
+    jobs,
+    make_buyer,
+    make_quote,
+    make_sale,
+    open_shop,
+    order_of,
+    pay,
+    place_order,
+)
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
@@ -26,7 +35,7 @@ async def bought(browser: Browser) -> Any:
     """Return an order just paid by card, in a shop just opened."""
     release, partner = await open_shop(), await make_buyer()
     await browser.sign_in("atelier@partner.example")
-    return await buy(browser, partner, release)
+    return await make_sale(browser, partner, release)
 
 
 async def ordered(browser: Browser, *, net: int | None = None) -> tuple[Any, str]:
@@ -35,8 +44,8 @@ async def ordered(browser: Browser, *, net: int | None = None) -> tuple[Any, str
     if net:
         await execute("UPDATE offer SET floor_minor = $1, cap_minor = $1", net)
     await browser.sign_in("atelier@partner.example")
-    quote = await ask(partner, release)
-    answer = await click_order(browser, quote)
+    quote = await make_quote(partner, release)
+    answer = await place_order(browser, quote)
     return await order_of(quote), answer.headers["location"]
 
 

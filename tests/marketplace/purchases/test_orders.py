@@ -16,7 +16,7 @@ from marketplace.payments.events import handle_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import ask, click_order, counts, jobs, make_buyer, open_shop, order_of, pay
+from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -27,8 +27,8 @@ async def test_a_quote_becomes_a_paid_order_by_webhook(site: Any) -> None:
     async with site(), Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         assert "No orders yet" in (await browser.get("/en/orders")).text
-        quote = await ask(partner, release)
-        answer = await click_order(browser, quote)
+        quote = await make_quote(partner, release)
+        answer = await place_order(browser, quote)
         assert answer.status_code == 303
         row = await order_of(quote)
         assert answer.headers["location"] == await fetch_value(
@@ -79,8 +79,8 @@ async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bo
     partner = await make_buyer(country=country, confirmed=confirmed)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
-        await click_order(browser, quote)
+        quote = await make_quote(partner, release)
+        await place_order(browser, quote)
         row = await order_of(quote)
         assert (row["vat_basis_points"], row["total_minor"]) == (rate, row["net_minor"] + row["vat_minor"])
         assert sentence in (await browser.get(f"/en/orders/{row['id']}")).text
@@ -95,8 +95,8 @@ async def test_who_comes_back_from_paying_waits_for_no_webhook(stripe: Any) -> N
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
-        address = (await click_order(browser, quote)).headers["location"]
+        quote = await make_quote(partner, release)
+        address = (await place_order(browser, quote)).headers["location"]
         page = f"/en/orders/{(await order_of(quote))['id']}"
         early = await browser.get(f"{page}?returned=1")
         assert early.headers["refresh"] == "2"
@@ -114,11 +114,11 @@ async def test_who_comes_back_from_paying_waits_for_no_webhook(stripe: Any) -> N
 async def test_clicks_at_once_are_one_order(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
-    quote, form = await ask(partner, release), uuid.uuid4()
+    quote, form = await make_quote(partner, release), uuid.uuid4()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        twice = await asyncio.gather(*(click_order(browser, quote, form) for _ in range(4)))
-        again = await asyncio.gather(*(click_order(browser, quote) for _ in range(4)))
+        twice = await asyncio.gather(*(place_order(browser, quote, form) for _ in range(4)))
+        again = await asyncio.gather(*(place_order(browser, quote) for _ in range(4)))
         assert {answer.status_code for answer in twice + again} == {303}
         assert (await order_of(quote))["id"] == form
         assert len({answer.headers["location"] for answer in again}) == 1
@@ -129,7 +129,7 @@ async def test_clicks_at_once_are_one_order(stripe: Any) -> None:
 async def test_orders_at_once_are_numbered_without_gaps(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
-    quotes = [await ask(partner, release) for _ in range(6)]
+    quotes = [await make_quote(partner, release) for _ in range(6)]
     await asyncio.gather(*(order(partner, quote, order_id=uuid.uuid4(), email="a@b.example") for quote in quotes))
     numbers = [row["number"] for row in await fetch("SELECT number FROM purchase_order ORDER BY number")]
     assert numbers == [f"P-{clock.now().year}-{n:06d}" for n in range(1, 7)]
@@ -139,17 +139,17 @@ async def test_orders_at_once_are_numbered_without_gaps(stripe: Any) -> None:
 async def test_an_expired_quote_buys_nothing_and_an_ordered_one_stays_ordered(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
-    late, early = await ask(partner, release), await ask(partner, release)
+    late, early = await make_quote(partner, release), await make_quote(partner, release)
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        first = await click_order(browser, early)
+        first = await place_order(browser, early)
         with clock.shifted(16 * MINUTE):
-            refused = await click_order(browser, late)
+            refused = await place_order(browser, late)
             assert refused.status_code == 410
             assert "This quote has expired" in refused.text
-            assert (await click_order(browser, early)).headers["location"] == first.headers["location"]
+            assert (await place_order(browser, early)).headers["location"] == first.headers["location"]
         await withdraw_offer("lyon")
-        assert (await click_order(browser, late)).status_code == 409
+        assert (await place_order(browser, late)).status_code == 409
     assert await counts("purchase_order", "payment", "quote_acceptance") == (1, 1, 1)
     assert stripe
 
@@ -159,29 +159,29 @@ async def test_what_is_anothers_does_not_exist(stripe: Any) -> None:
     partner = await make_buyer()
     stranger = await make_buyer("rival")
     await make_buyer("newcomer", vetted=False)
-    quote = await ask(partner, release)
+    quote = await make_quote(partner, release)
     async with Browser() as browser:
         gone = await browser.get("/en/orders")
         assert gone.status_code == 303
         assert "/en/sign-in" in gone.headers["location"]
         await browser.sign_in("atelier@partner.example")
-        await click_order(browser, quote)
+        await place_order(browser, quote)
     mine = (await order_of(quote))["id"]
     async with Browser() as rival:
         await rival.sign_in("rival@partner.example")
-        assert (await click_order(rival, quote)).status_code == 404
+        assert (await place_order(rival, quote)).status_code == 404
         assert (await rival.get(f"/en/orders/{mine}")).status_code == 404
         assert (await rival.get(f"/en/orders/{mine}?returned=1")).status_code == 404
         assert (await rival.submit(f"/en/orders/{mine}/pay", {})).status_code == 404
         assert (await rival.get(f"/en/orders/{uuid.uuid4()}")).status_code == 404
         assert "P-" not in text_of(await rival.get("/en/orders"))
-        taken = await click_order(rival, await ask(stranger, release), mine)
+        taken = await place_order(rival, await make_quote(stranger, release), mine)
         assert taken.status_code == 409
         assert "already exists" in taken.text
         assert (await rival.submit(f"/en/quotes/{quote}/orders", {}, form_id="nonsense")).status_code == 400
     async with Browser() as newcomer:
         await newcomer.sign_in("newcomer@partner.example")
-        assert (await click_order(newcomer, quote)).status_code == 403
+        assert (await place_order(newcomer, quote)).status_code == 403
         assert (await newcomer.get("/en/orders")).status_code == 200
     assert await counts("purchase_order", "payment") == (1, 1)
     assert stripe
@@ -194,7 +194,7 @@ async def test_webhooks_twice_and_shuffled_settle_once(stripe: Any, site: Any) -
     async with site(), Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         for _ in range(2):
-            await pay((await click_order(browser, await ask(partner, release))).headers["location"])
+            await pay((await place_order(browser, await make_quote(partner, release))).headers["location"])
         for _ in range(300):
             if await fetch_value("SELECT count(*) FROM stripe_event") >= len(stripe.list("events")):
                 break
@@ -210,8 +210,8 @@ async def test_paying_twice_pays_once(stripe: Any) -> None:
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
-        address = (await click_order(browser, quote)).headers["location"]
+        quote = await make_quote(partner, release)
+        address = (await place_order(browser, quote)).headers["location"]
         order_id = (await order_of(quote))["id"]
         once_more = await browser.submit(f"/en/orders/{order_id}/pay", {})
         assert once_more.headers["location"] == address
@@ -219,7 +219,7 @@ async def test_paying_twice_pays_once(stripe: Any) -> None:
         await jobs()
         paid = await browser.submit(f"/en/orders/{order_id}/pay", {})
         assert paid.headers["location"] == f"/en/orders/{order_id}"
-        assert (await click_order(browser, quote)).headers["location"] == f"/en/orders/{order_id}"
+        assert (await place_order(browser, quote)).headers["location"] == f"/en/orders/{order_id}"
     assert len(stripe.list("charges")) == 1
     assert await counts("licence", "stripe_command") == (1, 2), "a customer and a page"
 
@@ -230,8 +230,8 @@ async def test_stripe_silent_at_the_click_is_asked_again(stripe: Any) -> None:
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         stripe.test("fault", kind="drop_after", path="/v1/checkout/sessions", method="POST")
-        quote = await ask(partner, release)
-        silent = await click_order(browser, quote)
+        quote = await make_quote(partner, release)
+        silent = await place_order(browser, quote)
         order_id = (await order_of(quote))["id"]
         assert silent.headers["location"] == f"/en/orders/{order_id}"
         assert "Pay €" in text_of(await browser.get(f"/en/orders/{order_id}"))
@@ -246,8 +246,8 @@ async def test_unpaid_orders_lapse_and_money_that_still_comes_counts(stripe: Any
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quotes = [await ask(partner, release) for _ in range(2)]
-        addresses = [(await click_order(browser, quote)).headers["location"] for quote in quotes]
+        quotes = [await make_quote(partner, release) for _ in range(2)]
+        addresses = [(await place_order(browser, quote)).headers["location"] for quote in quotes]
         late, never = [(await order_of(quote))["id"] for quote in quotes]
         with clock.shifted(44 * MINUTE):
             assert await lapse_unpaid() == 0
@@ -274,9 +274,9 @@ async def test_a_payment_that_stripe_refuses_to_open_lapses(stripe: Any) -> None
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
+        quote = await make_quote(partner, release)
         stripe.test("fault", kind="status", status=400, path="/v1/checkout/sessions", method="POST", retry=False)
-        answer = await click_order(browser, quote)
+        answer = await place_order(browser, quote)
         order_id = (await order_of(quote))["id"]
         assert answer.headers["location"] == f"/en/orders/{order_id}"
         assert "The payment page is closed and nothing was paid" in (await browser.get(f"/en/orders/{order_id}")).text
@@ -287,7 +287,7 @@ async def test_lists_are_paged(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     for _ in range(27):
-        await order(partner, await ask(partner, release), order_id=uuid.uuid4(), email="a@b.example")
+        await order(partner, await make_quote(partner, release), order_id=uuid.uuid4(), email="a@b.example")
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
         first, second = await browser.get("/en/orders"), await browser.get("/en/orders?page=2")

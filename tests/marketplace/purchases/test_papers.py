@@ -25,7 +25,7 @@ from marketplace.purchases.money_back import request_order_refund
 from marketplace.purchases.numbers import take_numbers
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import buy, jobs, make_buyer, open_shop
+from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
 from tests.support.schematron import broken_rules
 
 YEAR = clock.now().year
@@ -50,7 +50,7 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
             {"street": "12  quai des Étroits", "postcode": "69005", "city": "Lyon", "reference": "PO-7"},
         )
         assert saved.status_code == 303
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         [invoice] = await papers()
         assert (invoice["kind"], invoice["number"]) == ("invoice", f"F-{YEAR}-000001")
         shown = await browser.get(f"/en/orders/{bought['id']}")
@@ -94,7 +94,7 @@ async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any)
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         parts = [1, 333, bought["total_minor"] - 334]
         for part in parts:
             await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=part)
@@ -115,7 +115,7 @@ async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any)
 
 async def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     assert await settle_paid() == 1
     [invoice] = await papers()
@@ -141,7 +141,7 @@ async def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document() ->
 
 async def test_sales_at_once_and_sales_that_fail_leave_no_gap() -> None:
     await sales.open_shop()
-    orders = [await sales.order() for _ in range(18)]
+    orders = [await sales.make_order() for _ in range(18)]
     for order in orders:
         await sales.pay_unseen(order)
 
@@ -167,7 +167,7 @@ async def test_sales_at_once_and_sales_that_fail_leave_no_gap() -> None:
 
 async def test_the_keys_alone_refuse_a_gap() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await settle_paid()
 
@@ -202,7 +202,7 @@ async def test_the_keys_alone_refuse_a_gap() -> None:
 
 async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
     await sales.open_shop()
-    order = await sales.order()
+    order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
     async with transaction():
@@ -213,7 +213,7 @@ async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
     assert any("has its invoice" in line for line in await broken())
     assert await invoices.write_papers() == 1
     assert await broken() == []
-    await sales.give_back(order)
+    await sales.refund(order)
     [invoice, note] = await papers()
     assert note["corrects"] == invoice["number"]
 

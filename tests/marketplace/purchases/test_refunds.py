@@ -18,7 +18,16 @@ from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.money_back import record_refunds, request_order_refund
 from tests.marketplace.identity.site import Browser
-from tests.marketplace.purchases.shop import ask, buy, click_order, counts, jobs, make_buyer, open_shop, order_of
+from tests.marketplace.purchases.shop import (
+    counts,
+    jobs,
+    make_buyer,
+    make_quote,
+    make_sale,
+    open_shop,
+    order_of,
+    place_order,
+)
 
 HOLD = dt.timedelta(days=14)
 
@@ -37,7 +46,7 @@ async def test_a_refund_before_the_hold_ends_takes_everything_back(stripe: Any) 
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         await mirror_balance()
         entitlement = await fetch_value("SELECT id FROM entitlement")
         path = f"/en/entitlements/{entitlement}/download"
@@ -75,7 +84,7 @@ async def test_a_refund_after_the_hold_needs_somebody_to_say_who_bears_the_loss(
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
         with clock.shifted(HOLD), pytest.raises(Conflict, match="hold has ended"):
             await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
         assert "Download as Parquet" in (await browser.get(f"/en/orders/{bought['id']}")).text
@@ -93,8 +102,8 @@ async def test_only_paid_orders_are_refunded(stripe: Any) -> None:
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
-        await click_order(browser, quote)
+        quote = await make_quote(partner, release)
+        await place_order(browser, quote)
         with pytest.raises(Conflict, match="not paid"):
             await request_order_refund((await order_of(quote))["id"], "Léa", refund_id=uuid.uuid4())
         with pytest.raises(NotFound):
@@ -107,7 +116,7 @@ async def test_a_refund_that_stripe_refused_may_be_asked_again_even_late(stripe:
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
     stripe.test("fault", kind="status", status=400, path="/v1/refunds", method="POST", retry=False)
     await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
     await run_commands()
@@ -124,7 +133,7 @@ async def test_a_refund_from_stripes_dashboard_is_recorded(stripe: Any) -> None:
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        bought = await buy(browser, partner, release)
+        bought = await make_sale(browser, partner, release)
     intent = await fetch_value("SELECT payment_intent_id FROM payment")
     await asyncio.to_thread(stripe.post, "refunds", payment_intent=intent)
     await jobs()
@@ -137,8 +146,8 @@ async def test_money_that_came_and_went_before_we_looked_is_settled_and_taken_ba
     partner = await make_buyer()
     async with Browser() as browser:
         await browser.sign_in("atelier@partner.example")
-        quote = await ask(partner, release)
-        await click_order(browser, quote)
+        quote = await make_quote(partner, release)
+        await place_order(browser, quote)
     session = await fetch_value("SELECT session_id FROM payment")
     paid = await asyncio.to_thread(stripe.test, "pay", session=session)
     assert paid

@@ -25,7 +25,7 @@ from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
-from tests.marketplace.auctions.world import add_offer
+from tests.marketplace.auctions.world import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def open_reverse_auction(
 ) -> tuple[uuid.UUID, list[uuid.UUID]]:
     """Open a call for the first dataset, of which there is one in the end; return it and its strata, however small."""
     if not await fetch_value("SELECT true FROM dataset"):
-        await add_offer()
+        await make_offer()
     await execute("INSERT INTO subscriber (reference) SELECT generate_series(0, $1) ON CONFLICT DO NOTHING", people - 1)
     now = clock.now()
     dataset = await fetch_value("SELECT code FROM dataset")
@@ -118,7 +118,7 @@ async def ingest_bands(folder: Path, bands: dict[int, str]) -> None:
 
 
 async def test_the_operators_table_decides_who_is_of_a_group_of_ages(tmp_path: Path) -> None:
-    await add_offer()
+    await make_offer()
     await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
     young = Stratum("18-39 ans", "18-39", 2, 10_000_000, 4_000_000, ["18-39"])
     anyone = Stratum("Cyclistes", "Cyclists", 2, 10_000_000, 4_000_000)
@@ -142,7 +142,7 @@ async def test_the_operators_table_decides_who_is_of_a_group_of_ages(tmp_path: P
     ]  # fmt: skip
     found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
     assert [tuple(row) for row in found] == [(2, 3_000_000), (1, 4_000_000)]
-    await add_line(1)
+    await make_subscriber(1)
     async with Browser() as ada:
         await ada.sign_in("ada@line.example")
         shown = text_of(await ada.get(f"/en/calls/{call}"))
@@ -165,7 +165,7 @@ async def test_the_store_is_asked_for_its_table_before_the_transaction(
         asked.append(is_in_transaction())
         look()
 
-    await add_offer()
+    await make_offer()
     await execute("UPDATE dataset SET age_bands = '{18-39}'")
     await ingest_bands(tmp_path, {0: "18-39"})
     monkeypatch.setattr(actions, "refuse_without_table", noted)
@@ -174,7 +174,7 @@ async def test_the_store_is_asked_for_its_table_before_the_transaction(
 
 
 async def test_without_the_operators_table_a_call_waits(tmp_path: Path) -> None:
-    await add_offer()
+    await make_offer()
     await execute("UPDATE dataset SET age_bands = '{18-39}'")
     await ingest_bands(tmp_path, {0: "18-39"})
     call, [group] = await open_reverse_auction(strata=[msgspec.structs.replace(ADULTS, age_bands=["18-39"])])
@@ -305,7 +305,7 @@ async def test_the_award_is_pricings_over_a_thousand_asks() -> None:
     assert await fetch_value("SELECT count(*) FROM contributor_promise") == expected.winners
 
 
-async def add_line(reference: int = 0, email: str = "ada@line.example") -> None:
+async def make_subscriber(reference: int = 0, email: str = "ada@line.example") -> None:
     """Let the holder of a line sign in."""
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
@@ -318,7 +318,7 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
     call, [stratum] = await open_reverse_auction()
     await actions.ask(1, call, stratum, least_micro=2_000_000)
     await actions.ask(2, call, stratum, least_micro=3_000_000)
-    await add_line()
+    await make_subscriber()
     async with Browser() as ada:
         await ada.sign_in("ada@line.example")
         assert "State your least amount" in text_of(await ada.get("/en/calls"))
@@ -343,7 +343,7 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
 
 
 async def test_a_steward_opens_a_call_once_a_form() -> None:
-    await add_offer()
+    await make_offer()
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
