@@ -117,7 +117,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/datasets": 21,
         "marketplace/docs": 13,
         "marketplace/earnings": 85,
-        "marketplace/embedded": 6,
+        "marketplace/embedded": 2,
         "marketplace/finance": 62,
         "marketplace/jobs": 2,
         "marketplace/ledger": 12,

@@ -18,7 +18,7 @@ from marketplace.embedded.seed_people import DemoPerson, get_partner
 from marketplace.embedded.stripe_counterpart.events import sign_event
 from marketplace.finance import actions as finance
 from marketplace.payments.balance import mirror_balance
-from marketplace.payments.events import handle_events, take_event
+from marketplace.payments.events import handle_events, receive_event
 from marketplace.purchases import actions as purchases
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 
@@ -59,7 +59,7 @@ async def _receive_events() -> None:
     for event in reversed(answer.raise_for_status().json()["data"]):
         body = json.dumps(event)
         signature = sign_event(body, settings().stripe_webhook_secret, int(clock.now().timestamp()))
-        await take_event(body.encode(), signature)
+        await receive_event(body.encode(), signature)
 
 
 async def _buy(sale: Sale) -> None:
