@@ -106,7 +106,6 @@ NOT_YET: dict[str, dict[str, int]] = {
         "pricing": 5,
     },
     "words_not_used": {
-        "README.md": 10,
         "marketplace/auctions": 149,
         "marketplace/bank": 27,
         "marketplace/bookkeeping": 22,
