@@ -51,9 +51,8 @@ from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.settings import settings
-from marketplace.storefront import pages as storefront_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
-from marketplace.web.pages import engine, page, sign_in_url
+from marketplace.web.pages import engine, filled, page, sign_in_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -231,12 +230,6 @@ def _of_a_value(error: Exception) -> tuple[int, str] | None:
     return None
 
 
-def filled(refusal: Refusal) -> str:
-    """Return a refusal's sentence in the page's language with its fields filled in."""
-    sentence = gettext(refusal.sentence)
-    return sentence.format(**refusal.fields) if refusal.fields else sentence
-
-
 SOMETHING = "That did not work"
 UNKNOWN = "That did not work."
 HEADINGS = {
@@ -344,7 +337,6 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     reverse_auctions_pages.ROUTES,
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
-    storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     bank_pages.ROUTES,
     finance_pages.ROUTES,

@@ -73,12 +73,12 @@ async def measure() -> list[GaugeMetricFamily]:
         _gauge(
             "exceptions",
             "What the last comparison with Stripe left unmatched",
-            [("", last["unmatched"])] if last else [],
+            [("", last.unmatched)] if last else [],
         ),
         _gauge(
             "balance_differs_cents",
             "Stripe's balance less the books', at the last comparison",
-            [("", last["stripe_minor"] - last["ledger_minor"])] if last else [],
+            [("", last.stripe_minor - last.ledger_minor)] if last else [],
         ),
         _gauge(
             "invariants_broken",

@@ -16,6 +16,7 @@ from lxml import etree
 
 from marketplace.errors import Invalid
 from marketplace.web.formats import PARIS
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
 AMOUNT: Final = re.compile(r"\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})")
 """A decimal as XML Schema has them: no exponent, no digits but these, no sign but of what is not below zero."""
 OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
-NOTHING_SAID: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
+NOT_GIVEN: Final = {"", "NOTPROVIDED", "NONREF", "NOTAVAILABLE"}
 LARGEST_MINOR: Final = 10**15
 
 
@@ -78,7 +79,9 @@ def read_statements(data: bytes) -> list[Statement]:
 
 def _parse(data: bytes) -> Any:  # noqa: ANN401 (an element of lxml)
     """Return the file's root with names freed of their namespace."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)  # fmt: skip
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -112,8 +115,11 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
     if opening + booked != closing:
         raise Invalid(
             "The statement {name} does not add up: it opens at {opening}, its entries make {booked}, and it closes at {closing}.",
-            name=name, opening=_euros(opening), booked=_euros(booked), closing=_euros(closing),
-        )  # fmt: skip
+            name=name,
+            opening=_euros(opening),
+            booked=_euros(booked),
+            closing=_euros(closing),
+        )
     sequence = _text(element, "ElctrncSeqNb")
     number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
     return Statement(message, name, iban, number, opened_on, closed_on, opening, closing, lines)
@@ -133,14 +139,18 @@ def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401
         status = _text(entry, "Sts/Cd") or _text(entry, "Sts")
         if status != "BOOK":  # announced or pending: it moves nothing yet
             continue
-        bank = _said(_text(entry, "AcctSvcrRef"))
-        reference = bank or f"{name}/{_said(_text(entry, 'NtryRef')) or position}"
+        bank = _given(_text(entry, "AcctSvcrRef"))
+        reference = bank or f"{name}/{_given(_text(entry, 'NtryRef')) or position}"
         amount = _amount(entry, name)
         if not amount:
             continue
         booked = _day(entry.find("BookgDt"), name)
         value = _day(entry.find("ValDt"), name) if entry.find("ValDt") is not None else booked
-        code = "/".join(filter(None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd"))))  # fmt: skip
+        code = "/".join(
+            filter(
+                None, (_text(entry, f"BkTxCd/{path}") for path in ("Domn/Cd", "Domn/Fmly/Cd", "Domn/Fmly/SubFmlyCd"))
+            )
+        )
         code = code or _text(entry, "BkTxCd/Prtry/Cd")
         details = entry.findall("NtryDtls/TxDtls")
         batch = _text(entry, "NtryDtls/Btch/PmtInfId")
@@ -153,9 +163,16 @@ def _lines(element: Any, name: str) -> Iterator[Line]:  # noqa: ANN401
 
 
 def _line(  # noqa: PLR0917 (what the entry says, then where from)
-    reference: str, booked: dt.date, value: dt.date, amount: int, entry: Any, detail: Any, batch: str, code: str  # noqa: ANN401
-) -> Line:  # fmt: skip
-    """Return a line with what the bank tells of it; an entry's own words where its transactions say nothing."""
+    reference: str,
+    booked: dt.date,
+    value: dt.date,
+    amount: int,
+    entry: Any,  # noqa: ANN401
+    detail: Any,  # noqa: ANN401
+    batch: str,
+    code: str,
+) -> Line:
+    """Return a line with what the bank says of it; an entry's own words where its transactions say nothing."""
     if detail is None:
         return Line(
             reference, booked, value, amount, batch_id=batch, code=code, remittance=_text(entry, "AddtlNtryInf")
@@ -164,15 +181,19 @@ def _line(  # noqa: PLR0917 (what the entry says, then where from)
     words = [text.text or "" for text in detail.iterfind("RmtInf/Ustrd")]
     words += [text.text or "" for text in detail.iterfind("RmtInf/Strd/CdtrRefInf/Ref")]
     return Line(
-        reference, booked, value, amount,
-        end_to_end_id=_said(_text(detail, "Refs/EndToEndId")),
-        batch_id=_said(_text(detail, "Refs/PmtInfId")) or batch,
-        transaction_id=_said(_text(detail, "Refs/TxId")) or _said(_text(detail, "Refs/AcctSvcrRef")),
+        reference,
+        booked,
+        value,
+        amount,
+        end_to_end_id=_given(_text(detail, "Refs/EndToEndId")),
+        batch_id=_given(_text(detail, "Refs/PmtInfId")) or batch,
+        transaction_id=_given(_text(detail, "Refs/TxId")) or _given(_text(detail, "Refs/AcctSvcrRef")),
         counterparty=_text(detail, f"RltdPties/{side}/Pty/Nm") or _text(detail, f"RltdPties/{side}/Nm"),
         counterparty_iban=_text(detail, f"RltdPties/{agent}/Id/IBAN"),
         remittance=" ".join(words).strip() or _text(detail, "AddtlTxInf") or _text(entry, "AddtlNtryInf"),
-        code=code, return_reason=_text(detail, "RtrInf/Rsn/Cd") or _text(detail, "RtrInf/Rsn/Prtry"),
-    )  # fmt: skip
+        code=code,
+        return_reason=_text(detail, "RtrInf/Rsn/Cd") or _text(detail, "RtrInf/Rsn/Prtry"),
+    )
 
 
 def _unlike(lines: Iterator[Line]) -> Iterator[Line]:
@@ -193,8 +214,8 @@ def _detail_amount(detail: Any, whole: int, name: str) -> int | None:  # noqa: A
     if holder is None:
         return None
     cents = _cents(holder.find("Amt"), name)
-    said = _text(detail, "CdtDbtInd")
-    return cents if (said == "CRDT" if said else whole > 0) else -cents
+    direction = _text(detail, "CdtDbtInd")
+    return cents if (direction == "CRDT" if direction else whole > 0) else -cents
 
 
 def _amount(element: Any, name: str) -> int:  # noqa: ANN401
@@ -207,7 +228,7 @@ def _amount(element: Any, name: str) -> int:  # noqa: ANN401
 
 
 def _cents(amount: Any, name: str) -> int:  # noqa: ANN401
-    if amount is None or amount.get("Ccy") != "EUR":
+    if amount is None or amount.get("Ccy") != EUR:
         raise Invalid("The statement {name} is not in euros throughout; the books are.", name=name)
     text = (amount.text or "").strip()
     cents = Decimal(text) * 100 if AMOUNT.fullmatch(text) else Decimal("NaN")
@@ -235,9 +256,9 @@ def _text(element: Any, path: str) -> str:  # noqa: ANN401
     return " ".join((found.text or "").split()) if found is not None else ""
 
 
-def _said(text: str) -> str:
-    return "" if text.upper() in NOTHING_SAID else text
+def _given(text: str) -> str:
+    return "" if text.upper() in NOT_GIVEN else text
 
 
 def _euros(minor: int) -> str:
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} EUR"
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} {EUR}"

@@ -5,44 +5,58 @@ One statement fetches the nearest two hundred by amount and those that are named
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from marketplace.bank.matching import FEE_ACCOUNTS, OPEN_PAYOUTS, Match, explain_line
-from marketplace.bank.payout_lines import AWAITED
+from msgspec import Struct
+
+from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line
+from marketplace.bank.queries import OPEN_PAYOUTS, SQL, LineRow
 from marketplace.bank.rules import Clue, score
-from marketplace.database import fetch, fetch_one, lock, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, lock, transaction
 from marketplace.earnings import payouts
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.web.formats import PARIS
+from pricing.money import EUR
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    import asyncpg
+    from collections.abc import Sequence
 
     from marketplace.identity.actors import Actor
 
 NEAREST, SHOWN, LEAST = 200, 8, 30
 MOST_PARTS: Final = 12
 ACCOUNT_OF: Final = {"payout": chart.TRANSFERS, "payout_line": chart.SUBSCRIBERS_IN_TRANSIT, "order": chart.PARTNERS}
-WHOLE: Final = {"payout": OPEN_PAYOUTS, "payout_line": AWAITED}
-"""What comes on a bank line of its own or not at all: kind → those that are awaited."""
 
-_OWED = """
-SELECT purchase_order.id::text AS id, number, company, purchase_order.ordered_at AS at,
-       total_minor - coalesce((SELECT sum(amount_minor) FROM balance_transaction
-                               WHERE payment_subject = purchase_order.id AND category IN ('charge', 'charge_failure')), 0)
-                   - coalesce((SELECT sum(amount_minor) FROM bank_match
-                               WHERE target_kind = 'order' AND target_id = purchase_order.id::text AND undone_at IS NULL), 0)
-           AS amount_minor
-FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
-WHERE purchase_order.state IN ('awaiting_payment', 'paid')
-"""
+
+class OpenPayout(Struct, frozen=True):
+    """A payout of Stripe's that no bank line is matched with, in cents."""
+
+    id: str
+    amount_minor: int
+    at: dt.datetime
+
+
+class AwaitedPayout(Struct, frozen=True):
+    """What the bank may still move for a payout run, in cents, signed like its line; `id` is the reference it bears."""
+
+    id: str
+    run: uuid.UUID
+    at: dt.datetime
+    amount_minor: int
+
+
+class OwedOrder(Struct, frozen=True):
+    """An order that a bank line could pay, and the cents that it still owes."""
+
+    id: str
+    number: str
+    company: str
+    at: dt.datetime
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,61 +76,107 @@ class Candidate:
     """Whether its amount is the other's, so that one press settles it."""
 
 
-async def list_for_line(line: Mapping[str, Any]) -> list[Candidate]:
+async def list_for_line(line: LineRow) -> list[Candidate]:
     """Return the payouts and the orders that a bank line may be, and what subscribers are being paid."""
-    mine, amount = _clue_of_line(line), line["amount_minor"]
-    awaited = await fetch(
-        f"""SELECT * FROM ({AWAITED}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)
-            ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-        amount, mine.words, NEAREST,
-    )  # fmt: skip
-    found = [
-        _candidate("payout_line", row["id"], row["id"], f"/finance/payout-runs/{row['run']}", mine,
-                   Clue(row["amount_minor"], row["at"].astimezone(PARIS).date(), [row["id"]], row["id"]))
-        for row in awaited
-    ]  # fmt: skip
-    if amount > 0:
-        rows = await fetch(
-            f"""SELECT * FROM ({OPEN_PAYOUTS}) AS payout
-                ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-            amount, mine.words, NEAREST,
-        )  # fmt: skip
-        for row in rows:
-            clue = Clue(row["amount_minor"], row["at"].astimezone(PARIS).date(), [row["id"]], row["id"], "Stripe")
-            found.append(_candidate("payout", row["id"], f"Stripe {row['id']}", "/finance/exceptions?why=payout_without_line", mine, clue))  # fmt: skip
-        owed = await fetch(
-            f"""SELECT * FROM ({_OWED}) AS owed WHERE amount_minor > 0
-                ORDER BY position(lower(number) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
-            amount, mine.words, NEAREST,
-        )  # fmt: skip
-        found += [
-            _candidate("order", row["id"], f"{row['number']} · {row['company']}", f"/finance/orders/{row['id']}", mine, _clue_of_order(row))
-            for row in owed
-        ]  # fmt: skip
+    mine = _clue_of_line(line)
+    found = await _awaited_payouts(mine)
+    if line.amount_minor > 0:
+        found += await _open_payouts(mine)
+        found += await _owed_orders(mine)
     return _best(found)
+
+
+async def _awaited_payouts(mine: Clue) -> list[Candidate]:
+    rows = await fetch_rows(
+        AwaitedPayout,
+        f"""SELECT * FROM ({SQL["awaited_payouts"]}) AS awaited WHERE sign(amount_minor) = sign($1::bigint)
+            ORDER BY position(lower(id) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
+        mine.amount_minor,
+        mine.words,
+        NEAREST,
+    )
+    return [
+        _candidate(
+            "payout_line",
+            row.id,
+            row.id,
+            f"/finance/payout-runs/{row.run}",
+            mine,
+            Clue(row.amount_minor, row.at.astimezone(PARIS).date(), [row.id], row.id),
+        )
+        for row in rows
+    ]
+
+
+async def _open_payouts(mine: Clue) -> list[Candidate]:
+    rows = await fetch_rows(
+        OpenPayout,
+        f"""SELECT * FROM ({OPEN_PAYOUTS}) AS payout
+            ORDER BY position(lower(id) IN lower($3)) = 0, abs(amount_minor - $2), id LIMIT $4""",
+        EUR,
+        mine.amount_minor,
+        mine.words,
+        NEAREST,
+    )
+    return [
+        _candidate(
+            "payout",
+            row.id,
+            f"Stripe {row.id}",
+            "/finance/exceptions?why=payout_without_line",
+            mine,
+            Clue(row.amount_minor, row.at.astimezone(PARIS).date(), [row.id], row.id, "Stripe"),
+        )
+        for row in rows
+    ]
+
+
+async def _owed_orders(mine: Clue) -> list[Candidate]:
+    rows = await fetch_rows(
+        OwedOrder,
+        f"""SELECT * FROM ({SQL["owed_orders"]}) AS owed WHERE amount_minor > 0
+            ORDER BY position(lower(number) IN lower($2)) = 0, abs(amount_minor - $1), id LIMIT $3""",
+        mine.amount_minor,
+        mine.words,
+        NEAREST,
+    )
+    return [
+        _candidate(
+            "order", row.id, f"{row.number} · {row.company}", f"/finance/orders/{row.id}", mine, _clue_of_order(row)
+        )
+        for row in rows
+    ]
 
 
 async def list_lines_for_order(order: str) -> list[Candidate]:
     """Return the unexplained bank lines that may pay an order."""
-    row = await fetch_one("SELECT * FROM (" + _OWED + ") AS owed WHERE id = $1", order)
+    row = await fetch_row(OwedOrder, f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE id = $1", order)
     return await list_lines_for(_clue_of_order(row)) if row else []
 
 
 async def list_lines_for(wanted: Clue) -> list[Candidate]:
     """Return the unexplained bank lines that may be this."""
-    rows = await fetch(
-        """SELECT * FROM bank_line WHERE amount_minor > 0
+    rows = await fetch_rows(
+        LineRow,
+        f"""SELECT {", ".join(LineRow.__struct_fields__)} FROM bank_line WHERE amount_minor > 0
            AND NOT EXISTS (SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)
            ORDER BY abs(amount_minor - $1), id LIMIT $2""",
-        wanted.amount_minor, NEAREST,
-    )  # fmt: skip
+        wanted.amount_minor,
+        NEAREST,
+    )
     return _best(
         [
-            _candidate("line", str(row["id"]), f"{row['reference']} · {row['counterparty'] or row['remittance'][:60]}",
-                       f"/finance/bank/lines/{row['id']}", wanted, _clue_of_line(row))
+            _candidate(
+                "line",
+                str(row.id),
+                f"{row.reference} · {row.counterparty or row.remittance[:60]}",
+                f"/finance/bank/lines/{row.id}",
+                wanted,
+                _clue_of_line(row),
+            )
             for row in rows
         ]
-    )  # fmt: skip
+    )
 
 
 def _best(found: list[Candidate]) -> list[Candidate]:
@@ -133,15 +193,13 @@ def _candidate(  # noqa: PLR0917 (what it is, then both sides)
     )
 
 
-def _clue_of_line(line: Mapping[str, Any] | asyncpg.Record) -> Clue:
-    words = " ".join(line[column] for column in ("remittance", "end_to_end_id", "transaction_id", "reference"))
-    return Clue(line["amount_minor"], line["booked_on"], (), words, line["counterparty"])
+def _clue_of_line(line: LineRow) -> Clue:
+    words = f"{line.remittance} {line.end_to_end_id} {line.transaction_id} {line.reference}"
+    return Clue(line.amount_minor, line.booked_on, (), words, line.counterparty)
 
 
-def _clue_of_order(row: asyncpg.Record) -> Clue:
-    return Clue(
-        int(row["amount_minor"]), row["at"].astimezone(PARIS).date(), [row["number"]], row["number"], row["company"]
-    )
+def _clue_of_order(row: OwedOrder) -> Clue:
+    return Clue(row.amount_minor, row.at.astimezone(PARIS).date(), [row.number], row.number, row.company)
 
 
 # ------------------------------------------------------------------ settling by hand
@@ -154,7 +212,9 @@ async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor
     if not 0 < len(parts) <= MOST_PARTS:
         raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
     async with transaction():
-        await lock(payouts.LOCK)  # Whatever explains a line takes turns: an order is not paid by two lines at once.
+        await lock(
+            payouts.LOCK
+        )  # Everything that explains a line takes turns: an order is not paid by two lines at once.
         matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
         await explain_line(line_id, matches, actor, reason=reason)
 
@@ -166,32 +226,41 @@ async def _part(line: int, kind: str, target: str, amount: int) -> Match:
         if target not in FEE_ACCOUNTS:
             raise Invalid("That account cannot explain a bank line.")
         return Match(line, "fee", f"{target}/{line}", amount, target, reasons=("chosen",))
-    if kind in WHOLE:
-        await _whole(WHOLE[kind], target, amount)
+    if kind in ("payout", "payout_line"):
+        await _check_whole(kind, target, amount)
         return Match(line, kind, target, amount, ACCOUNT_OF[kind], reasons=("chosen",))
     if kind == "order":
         order = await _find_order(target)
-        if not 0 < amount <= order["amount_minor"]:
-            raise Invalid("The order {number} owes {cents} cents, not more.", number=order["number"], cents=order["amount_minor"])  # fmt: skip
-        return Match(line, "order", order["id"], amount, chart.PARTNERS, reasons=("chosen",))
+        if not 0 < amount <= order.amount_minor:
+            raise Invalid(
+                "The order {number} owes {cents} cents, not more.", number=order.number, cents=order.amount_minor
+            )
+        return Match(line, "order", order.id, amount, chart.PARTNERS, reasons=("chosen",))
     raise Invalid("A bank line is never that: {kind}.", kind=kind)
 
 
-async def _whole(awaited: str, target: str, amount: int) -> None:
+async def _check_whole(kind: str, target: str, amount: int) -> None:
     """Refuse a payout that no bank line is awaited for, and any part of one."""
-    row = await fetch_one(f"SELECT * FROM ({awaited}) AS awaited WHERE id = $1", target)
-    if row is None:
+    awaited = (
+        await fetch_scalar(int, f"SELECT amount_minor FROM ({OPEN_PAYOUTS}) AS open WHERE id = $2", EUR, target)
+        if kind == "payout"
+        else await fetch_scalar(
+            int, f"SELECT amount_minor FROM ({SQL['awaited_payouts']}) AS awaited WHERE id = $1", target
+        )
+    )
+    if awaited is None:
         raise NotFound("There is no payout {target} that waits for a bank line.", target=target[:60])
-    if row["amount_minor"] != amount:
-        raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=row["amount_minor"])  # fmt: skip
+    if awaited != amount:
+        raise Invalid("The payout {target} is over {cents} cents, and comes whole.", target=target, cents=awaited)
 
 
-async def _find_order(target: str) -> asyncpg.Record:
+async def _find_order(target: str) -> OwedOrder:
     try:
         key = str(uuid.UUID(target))
     except ValueError:
         key = ""
-    row = await fetch_one(f"SELECT * FROM ({_OWED}) AS owed WHERE id = $1 OR number = upper(btrim($2))", key, target)
+    sql = f"SELECT * FROM ({SQL['owed_orders']}) AS owed WHERE id = $1 OR number = upper(btrim($2))"
+    row = await fetch_row(OwedOrder, sql, key, target)
     if row is None:
         raise NotFound("There is no order {target} that a bank line could pay.", target=target[:60])
     return row

@@ -40,11 +40,15 @@ async def bank_page(
     request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = ""
 ) -> Template:
     """Show our bank accounts, imported statements and what is missing between them; after an import, what it brought."""
-    told = (new, lines, known)
+    brought = (new, lines, known)
     return books_page(
-        "bank/bank.html", accounts=await queries.list_accounts(), statements=await queries.list_statements(page_number),
-        gaps=await queries.list_gaps(), imported=[int(n) for n in told] if all(n.isascii() and n.isdigit() for n in told) else None, may_act=request.user.role == "finance",
-    )  # fmt: skip
+        "bank/bank.html",
+        accounts=await queries.list_accounts(),
+        statements=await queries.list_statements(page_number),
+        gaps=await queries.list_gaps(),
+        imported=[int(n) for n in brought] if all(n.isascii() and n.isdigit() for n in brought) else None,
+        may_act=request.user.role == "finance",
+    )
 
 
 @post("/finance/bank", guards=CLERKS, request_max_body_size=LARGEST_FILE_BYTES + 10_000)
@@ -69,27 +73,34 @@ async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> 
     """Show one statement and its lines."""
     statement = await queries.get_statement(statement_id)
     return books_page(
-        "bank/statement.html", statement=statement, lines=await queries.list_lines(statement["id"], page_number)
+        "bank/statement.html", statement=statement, lines=await queries.list_lines(statement.id, page_number)
     )
 
 
 @get("/finance/bank/lines/{line_id:int}", guards=READERS)
 async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
     """Show one line: what it is, or what it may be, with forms to match, split and undo."""
-    line = await queries.get_line(line_id)
-    sources = [("bank_line", str(line_id))] + [("bank_match", str(match["id"])) for match in line["matches"]]
+    whole = await queries.get_line(line_id)
+    sources = [("bank_line", str(line_id))] + [("bank_match", str(match.id)) for match in whole.matches]
     return books_page(
-        "bank/line.html", line=line, candidates=[] if line["is_explained"] else await list_for_line(line),
-        entries=await list_entries_of(sources), parts=PARTS, accounts=[(code, TITLES[code]) for code in FEE_ACCOUNTS],
-        may_act=request.user.role == "finance", exception_path=f"/finance/exception?why=line_unexplained&subject={line_id}",
-    )  # fmt: skip
+        "bank/line.html",
+        line=whole.line,
+        matches=whole.matches,
+        is_explained=whole.is_explained,
+        candidates=[] if whole.is_explained else await list_for_line(whole.line),
+        entries=await list_entries_of(sources),
+        parts=PARTS,
+        accounts=[(code, TITLES[code]) for code in FEE_ACCOUNTS],
+        may_act=request.user.role == "finance",
+        exception_path=f"/finance/exception?why=line_unexplained&subject={line_id}",
+    )
 
 
 @post("/finance/bank/lines/{line_id:int}/split", guards=CLERKS)
 async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
     """Explain a line by several parts that make it exactly; what is left of a part's amount empty takes the rest."""
     form: Any = await request.form()
-    line = await queries.get_line(line_id)
+    line = (await queries.get_line(line_id)).line
     parts: list[tuple[str, str, int]] = []
     rest: int | None = None
     for number in range(1, MOST_PARTS + 1):
@@ -105,7 +116,7 @@ async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
         parts.append((kind, key, read_cents(amount, signed=True) if amount else 0))
     if rest is not None:
         kind, key, _ = parts[rest]
-        parts[rest] = (kind, key, line["amount_minor"] - sum(part[2] for part in parts))
+        parts[rest] = (kind, key, line.amount_minor - sum(part[2] for part in parts))
     await settle_line(line_id, parts, request.user, reason=str(form.get("reason", ""))[:2000])
     return see(f"/finance/bank/lines/{line_id}")
 
@@ -115,7 +126,7 @@ async def undo(
     request: Asked, line_id: FromPath[int], data: Annotated[UndoForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Open a line again."""
-    await undo_matches((await queries.get_line(line_id))["id"], request.user, reason=data.reason)
+    await undo_matches((await queries.get_line(line_id)).line.id, request.user, reason=data.reason)
     return see(f"/finance/bank/lines/{line_id}")
 
 

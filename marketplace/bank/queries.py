@@ -1,90 +1,210 @@
-"""What pages and the close read of the bank: accounts, statements, what is missing between them, lines."""
+"""What pages, finance and the close read of the bank: accounts, statements, what is missing between them, lines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Final
 
-from marketplace.database import fetch, fetch_one
+from msgspec import Struct
+
+from marketplace.bank.tables import BankAccount, BankLine, BankStatement
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import asyncpg
-
-GAPS = """
-SELECT iban, statement_id, opened_on, opening_minor, sequence, before_id, before_closing_minor, before_sequence,
-       opening_minor - before_closing_minor AS missing_minor
-FROM (
-    SELECT iban, statement_id, opened_on, closed_on, opening_minor, sequence, id,
-           lag(statement_id) OVER told AS before_id, lag(closing_minor) OVER told AS before_closing_minor,
-           lag(sequence) OVER told AS before_sequence
-    FROM bank_statement WINDOW told AS (PARTITION BY iban ORDER BY closed_on, opened_on, sequence, id)
-) AS told
-WHERE before_id IS NOT NULL AND (opening_minor <> before_closing_minor OR sequence > before_sequence + 1)
-"""
-"""SQL: statements that do not begin where the one before ended, or whose number skips some."""
+SQL: Final = load_statements(__package__)
+LARGEST_ID: Final = 2**63 - 1
+OPEN_PAYOUTS: Final = SQL["open_payouts"]
+"""SQL of id, amount_minor and at; $1 is the currency of the books."""
+KEPT_BY_BANK: Final = SQL["kept_by_bank"]
+"""SQL of id, run, at and amount_minor."""
+GAPS: Final = SQL["gaps"]
+"""SQL of what `Gap` has."""
 
 
-async def list_accounts() -> list[asyncpg.Record]:
+class AccountRow(Struct, frozen=True):
+    """One of our bank accounts: its latest statement, its closing balance in cents, and its lines without explanation."""
+
+    iban: str
+    closed_on: dt.date
+    closing_minor: int
+    statement_id: str
+    unexplained: int
+
+
+class StatementLine(Struct, frozen=True):
+    """An imported statement as a list shows it; balances in cents, `explained` of its `line_count` lines."""
+
+    id: int
+    statement_id: str
+    opened_on: dt.date
+    closed_on: dt.date
+    opening_minor: int
+    closing_minor: int
+    line_count: int
+    imported_at: dt.datetime
+    by_name: str | None
+    explained: int
+
+
+class StatementRow(Struct, frozen=True):
+    """An imported statement; balances in cents."""
+
+    id: int
+    iban: str
+    message_id: str
+    statement_id: str
+    opened_on: dt.date
+    closed_on: dt.date
+    opening_minor: int
+    closing_minor: int
+    line_count: int
+
+
+class Gap(Struct, frozen=True):
+    """A statement before which another one is missing, and the cents that it would explain."""
+
+    iban: str
+    statement_id: str
+    opened_on: dt.date
+    before_id: str
+    missing_minor: int
+
+
+class LineOfStatement(Struct, frozen=True):
+    """A line as its statement lists it; `kinds` are those of what explains it, comma-separated."""
+
+    id: int
+    reference: str
+    booked_on: dt.date
+    amount_minor: int
+    counterparty: str
+    remittance: str
+    kinds: str
+
+
+class LineRow(Struct, frozen=True):
+    """A bank line; cents that came in are positive."""
+
+    id: int
+    statement: int
+    reference: str
+    booked_on: dt.date
+    value_on: dt.date
+    amount_minor: int
+    end_to_end_id: str
+    transaction_id: str
+    counterparty: str
+    counterparty_iban: str
+    remittance: str
+    code: str
+    return_reason: str
+
+
+class MatchRow(Struct, frozen=True):
+    """What explains a line or a part of it, current or undone; `by_name` is None for the job."""
+
+    id: uuid.UUID
+    target_kind: str
+    target_id: str
+    amount_minor: int
+    account: str
+    reasons: str
+    matched_at: dt.datetime
+    undone_at: dt.datetime | None
+    by_name: str | None
+
+
+class WholeLine(Struct, frozen=True):
+    """A line with everything that explains it, or did until it was undone."""
+
+    line: LineRow
+    matches: Sequence[MatchRow]
+
+    @property
+    def is_explained(self) -> bool:
+        """Return whether a current match explains it."""
+        return any(match.undone_at is None for match in self.matches)
+
+
+class LastDay(Struct, frozen=True):
+    """An account with the last day that its statements cover, if any."""
+
+    iban: str
+    closed_on: dt.date | None
+
+
+async def list_accounts() -> list[AccountRow]:
     """Return our bank accounts: latest statement, its closing balance, and how many lines nobody has explained."""
-    return await fetch(
-        """SELECT bank_account.iban, last.closed_on, last.closing_minor, last.statement_id,
-                  (SELECT count(*) FROM bank_line WHERE bank_line.iban = bank_account.iban AND NOT EXISTS (
-                       SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)) AS unexplained
-           FROM bank_account JOIN LATERAL (
-               SELECT * FROM bank_statement WHERE bank_statement.iban = bank_account.iban
-               ORDER BY closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, id DESC LIMIT 1
-           ) AS last ON true ORDER BY bank_account.iban"""
-    )
+    return await fetch_rows(AccountRow, SQL["list_accounts"])
 
 
-async def list_statements(page: int = 1) -> Paged[Any]:
+async def list_statements(page: int = 1) -> Paged[StatementLine]:
     """Return imported statements, newest first, with how many of their lines are explained."""
-    rows = await fetch(
-        """SELECT bank_statement.*, person.name AS by_name, (
-               SELECT count(*) FROM bank_line WHERE statement = bank_statement.id AND EXISTS (
-                   SELECT FROM bank_match WHERE line = bank_line.id AND undone_at IS NULL)) AS explained
-           FROM bank_statement LEFT JOIN person ON person.id = imported_by
-           ORDER BY closed_on DESC, bank_statement.id DESC LIMIT $1 OFFSET $2""",
-        PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
+    rows = await fetch_rows(StatementLine, SQL["list_statements"], PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
 
 
-async def list_gaps() -> list[asyncpg.Record]:
-    """Return what is missing between statements."""
-    return await fetch(GAPS + " ORDER BY opened_on, iban")
+async def list_gaps(before: dt.date | None = None) -> list[Gap]:
+    """Return what is missing between statements; with `before`, only before those that open on an earlier day."""
+    sql = f"SELECT * FROM ({GAPS}) AS gap WHERE $1::date IS NULL OR opened_on < $1 ORDER BY opened_on, iban"
+    return await fetch_rows(Gap, sql, before)
 
 
-async def get_statement(statement_id: int) -> asyncpg.Record:
+async def get_statement(statement_id: int) -> StatementRow:
     """Return one imported statement."""
-    row = await fetch_one("SELECT * FROM bank_statement WHERE id = $1", min(statement_id, 2**63 - 1))
+    by_id = select(StatementRow, BankStatement).where(BankStatement.id == min(statement_id, LARGEST_ID))
+    row = await fetch_row(StatementRow, by_id)
     if row is None:
         raise NotFound("There is no such bank statement.")
     return row
 
 
-async def list_lines(statement_id: int, page: int = 1) -> Paged[Any]:
+async def list_lines(statement_id: int, page: int = 1) -> Paged[LineOfStatement]:
     """Return a statement's lines in its order, each with what explains it."""
-    rows = await fetch(
-        """SELECT bank_line.*, coalesce(string_agg(target_kind, ',' ORDER BY bank_match.amount_minor, bank_match.id), '') AS kinds
-           FROM bank_line LEFT JOIN bank_match ON line = bank_line.id AND undone_at IS NULL
-           WHERE statement = $1 GROUP BY bank_line.id ORDER BY bank_line.id LIMIT $2 OFFSET $3""",
-        statement_id, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
+    rows = await fetch_rows(LineOfStatement, SQL["list_lines"], statement_id, PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
 
 
-async def get_line(line_id: int) -> dict[str, Any]:
-    """Return one bank line with what explains it, live or undone, and its entries' sources."""
-    row = await fetch_one("SELECT * FROM bank_line WHERE id = $1", min(line_id, 2**63 - 1))
+async def get_line(line_id: int) -> WholeLine:
+    """Return one bank line with what explains it, current or undone."""
+    row = await fetch_row(LineRow, select(LineRow, BankLine).where(BankLine.id == min(line_id, LARGEST_ID)))
     if row is None:
         raise NotFound("There is no such bank line.")
-    matches: Sequence[asyncpg.Record] = await fetch(
-        """SELECT bank_match.*, person.name AS by_name FROM bank_match LEFT JOIN person ON person.id = person
+    matches = await fetch_rows(
+        MatchRow,
+        """SELECT bank_match.id, target_kind, target_id, amount_minor, account, reasons, matched_at, undone_at,
+                  person.name AS by_name
+           FROM bank_match LEFT JOIN person ON person.id = person
            WHERE line = $1 ORDER BY matched_at, bank_match.id""",
-        row["id"],
+        row.id,
     )
-    return {**row, "matches": matches, "is_explained": any(match["undone_at"] is None for match in matches)}
+    return WholeLine(row, matches)
+
+
+async def count_accounts() -> int:
+    """Return how many bank accounts are ours."""
+    return int(await BankAccount.count())
+
+
+async def list_behind(until: dt.date) -> list[LastDay]:
+    """Return the accounts whose statements do not reach the day before `until`."""
+    return await fetch_rows(
+        LastDay,
+        """SELECT bank_account.iban, max(closed_on) AS closed_on FROM bank_account
+           LEFT JOIN bank_statement ON bank_statement.iban = bank_account.iban
+           GROUP BY bank_account.iban HAVING max(closed_on) IS NULL OR max(closed_on) < $1::date - 1
+           ORDER BY bank_account.iban""",
+        until,
+    )
+
+
+async def closing_balance() -> int:
+    """Return the sum of all accounts' last closing balances, in cents."""
+    sql = """SELECT coalesce(sum(closing_minor), 0)::bigint FROM (
+                 SELECT DISTINCT ON (iban) closing_minor FROM bank_statement
+                 ORDER BY iban, closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, id DESC) AS last"""
+    return await fetch_scalar(int, sql) or 0

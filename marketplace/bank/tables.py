@@ -8,7 +8,9 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
+from marketplace.ledger import chart
 from marketplace.ledger.tables import Account
+from pricing.money import EUR
 
 
 class BankAccount(Table, db=DB, tablename="bank_account"):
@@ -33,7 +35,7 @@ class BankStatement(Table, db=DB, tablename="bank_statement"):
     closed_on = Date()
     opening_minor = BigInt()
     closing_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     line_count = BigInt()
     file_sha256 = Text()
     imported_at = Timestamptz()
@@ -54,7 +56,7 @@ class BankLine(Table, db=DB, tablename="bank_line"):
     value_on = Date()
     amount_minor = BigInt()
     """Positive: money came in."""
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     end_to_end_id = Text()
     batch_id = Text()
     transaction_id = Text()
@@ -87,4 +89,4 @@ class BankMatch(Table, db=DB, tablename="bank_match"):
     undone_at = Timestamptz(null=True, default=None)
     known_target = Check("target_kind IN ('payout', 'order', 'payout_line', 'fee', 'write_off')")
     moves_something = Check("amount_minor <> 0")
-    is_no_money_account = Check("account NOT IN ('471000', '512100', '517000')")
+    is_no_money_account = Check(f"account NOT IN ('{chart.SUSPENSE}', '{chart.BANK}', '{chart.STRIPE}')")

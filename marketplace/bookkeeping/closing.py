@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.bank.queries import GAPS
-from marketplace.database import fetch, fetch_one, fetch_value, transaction
+from marketplace.bank.queries import closing_balance, count_accounts, list_behind, list_gaps
+from marketplace.database import fetch_rows, transaction
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance.exceptions import stops_of
+from marketplace.finance.exception_queries import list_blocking
+from marketplace.finance.queries import last_run
 from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds, close_period, closed_until, list_open, lock_periods, next_month
 from marketplace.ledger.queries import balance, trial_balance
+from marketplace.payments.tables import BalanceTransaction
 from marketplace.web.i18n import gettext
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
@@ -32,6 +37,14 @@ HEADINGS = {
     "balanced": "Debits equal credits",
 }
 MOST_NAMED = 5
+WITHOUT_ACCOUNT: Final = ("unknown_category", "other_currency")
+"""Exceptions that a check of their own names."""
+
+
+class AccountCode(Struct, frozen=True):
+    """An account of the chart."""
+
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +66,16 @@ def _check(name: str, found: list[str]) -> Check:
 async def checks_of(month: dt.date) -> list[Check]:
     """Return every check of a month's close, in order."""
     _, ends_at = bounds(month)
-    open_ = await stops_of(ends_at)
-    unknown = [row for row in open_ if row["why"] in ("unknown_category", "other_currency")]
-    others = [row for row in open_ if row["why"] not in ("unknown_category", "other_currency", "balance_differs")]
+    blocking = await list_blocking(ends_at)
+    unknown = [row for row in blocking if row.why in WITHOUT_ACCOUNT]
+    others = [row for row in blocking if row.why not in (*WITHOUT_ACCOUNT, "balance_differs")]
     suspense = await balance(chart.SUSPENSE, _last(ends_at))
     total = sum(row.balance_minor for row in await trial_balance(_last(ends_at)))
     return [
         _check("in_order", await _out_of_order(month, ends_at)),
         _check("stripe_agrees", await _stripe(ends_at)),
-        _check("categories_known", list(dict.fromkeys(row["detail"] for row in unknown))),
-        _check("nothing_open", [f"{row['why']} {row['reference']}" for row in others]),
+        _check("categories_known", list(dict.fromkeys(row.detail for row in unknown))),
+        _check("nothing_open", [f"{row.why} {row.reference}" for row in others]),
         _check("bank_complete", await _bank_gaps(month, ends_at)),
         _check("bank_agrees", await _bank_balance()),
         _check("nothing_in_suspense", [_cents(suspense)] if suspense else []),
@@ -97,72 +110,55 @@ def _last(ends_at: dt.datetime) -> dt.datetime:
 
 
 def _cents(minor: int) -> str:
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} EUR"
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} {EUR}"
 
 
 async def _out_of_order(month: dt.date, ends_at: dt.datetime) -> list[str]:
     now = clock.now()
     if ends_at > now:
         return [month.isoformat()[:7]]
-    before = [open_ for open_ in await list_open(now) if open_ < month]
-    return [open_.isoformat()[:7] for open_ in before]
+    return [earlier.isoformat()[:7] for earlier in await list_open(now) if earlier < month]
 
 
 async def _stripe(ends_at: dt.datetime) -> list[str]:
     """Name the last comparison when it is from before the month's end, or does not agree."""
-    row = await fetch_one("SELECT * FROM reconciliation ORDER BY id DESC LIMIT 1")
-    if row is None:
+    run = await last_run()
+    if run is None:
         return ["–"]
-    if row["at"] < ends_at:
-        return [row["at"].isoformat()[:16]]
-    return [] if row["stripe_minor"] == row["ledger_minor"] else [_cents(row["stripe_minor"] - row["ledger_minor"])]
+    if run.at < ends_at:
+        return [run.at.isoformat()[:16]]
+    return [] if run.stripe_minor == run.ledger_minor else [_cents(run.stripe_minor - run.ledger_minor)]
 
 
 async def _bank_gaps(month: dt.date, ends_at: dt.datetime) -> list[str]:
     """Name what is missing of the bank's statements; a month without any bank needs none."""
-    gaps = [
-        f"{row['iban']} {row['statement_id']}" for row in await fetch(GAPS + " AND opened_on < $1", next_month(month))
-    ]
-    short: list[str] = [
-        f"{row['iban']} {row['closed_on']}"
-        for row in await fetch(
-            """SELECT bank_account.iban, max(closed_on) AS closed_on FROM bank_account
-               LEFT JOIN bank_statement ON bank_statement.iban = bank_account.iban
-               GROUP BY bank_account.iban HAVING max(closed_on) IS NULL OR max(closed_on) < $1::date - 1
-               ORDER BY bank_account.iban""",
-            next_month(month),
+    if not await count_accounts():
+        return (
+            ["–"]
+            if await BalanceTransaction.exists().where(
+                (BalanceTransaction.category == "payout") & (BalanceTransaction.created_at < ends_at)
+            )
+            else []
         )
-    ]
-    if not await fetch_value("SELECT count(*) FROM bank_account"):
-        paid_out = await fetch_value(
-            "SELECT count(*) FROM balance_transaction WHERE category = 'payout' AND created_at < $1", ends_at
-        )
-        return ["–"] if paid_out else []
-    return gaps + short
+    until = next_month(month)
+    gaps = [f"{gap.iban} {gap.statement_id}" for gap in await list_gaps(before=until)]
+    return gaps + [f"{account.iban} {account.closed_on}" for account in await list_behind(until)]
 
 
 async def _bank_balance() -> list[str]:
     """Name the difference between the books' bank and the last closing balances."""
-    closing = int(
-        await fetch_value(
-            """SELECT coalesce(sum(closing_minor), 0) FROM (
-                   SELECT DISTINCT ON (iban) closing_minor FROM bank_statement
-                   ORDER BY iban, closed_on DESC, opened_on DESC, sequence DESC NULLS LAST, id DESC) AS last"""
-        )
-    )
-    books = await balance(chart.BANK)
+    closing, books = await closing_balance(), await balance(chart.BANK)
     return [] if closing == books else [_cents(books - closing)]
 
 
 async def _subscribers() -> list[str]:
     """Name a control account that its sub-ledger contradicts."""
-    rows: list[Any] = await fetch(
-        """SELECT account, micro, minor FROM (
-               SELECT '467100' AS account, coalesce(sum(held_micro), 0) AS micro FROM accrual
-               UNION ALL SELECT '467200', coalesce(sum(payable_micro), 0) FROM accrual
-           ) AS side CROSS JOIN LATERAL (
-               SELECT coalesce(sum(CASE account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-               FROM posting WHERE account IN (debit, credit)
-           ) AS books WHERE micro <> minor * 10000"""
-    )
-    return [row["account"] for row in rows]
+    sql = """SELECT account FROM (
+                 SELECT $1::text AS account, coalesce(sum(held_micro), 0) AS micro FROM accrual
+                 UNION ALL SELECT $2::text, coalesce(sum(payable_micro), 0) FROM accrual
+             ) AS side CROSS JOIN LATERAL (
+                 SELECT coalesce(sum(CASE account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+                 FROM posting WHERE account IN (debit, credit)
+             ) AS books WHERE micro <> minor * 10000"""
+    rows = await fetch_rows(AccountCode, sql, chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)
+    return [row.account for row in rows]

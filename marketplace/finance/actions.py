@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock
 from marketplace.bank.matching import match_stripe_payouts
-from marketplace.database import execute, fetch_value, transaction
-from marketplace.finance.exceptions import count_exceptions
+from marketplace.database import execute, fetch_scalar, transaction
+from marketplace.finance.exception_queries import count_exceptions
+from marketplace.finance.tables import Reconciliation, RefundDecision
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
@@ -38,18 +39,21 @@ async def reconcile() -> int:
             break
     await match_stripe_payouts()
     unmatched = await count_exceptions()
-    run: int = await fetch_value(
-        """INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched)
-           VALUES ($1, $2, $3, $4) RETURNING id""",
-        clock.now(), stripe_minor, ledger_minor, unmatched,
-    )  # fmt: skip
-    return run
+    run = Reconciliation(at=clock.now(), stripe_minor=stripe_minor, ledger_minor=ledger_minor, unmatched=unmatched)
+    made = await fetch_scalar(int, Reconciliation.insert(run).returning(Reconciliation.id))
+    assert made is not None
+    return made
 
 
 async def refund_order(
-    order_id: uuid.UUID, actor: Actor, *, reason: str, form_id: uuid.UUID, amount_minor: int | None = None,
+    order_id: uuid.UUID,
+    actor: Actor,
+    *,
+    reason: str,
+    form_id: uuid.UUID,
+    amount_minor: int | None = None,
     bears_loss: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """Give an order's money back, or a part of it, once a form, and keep who decided it and why.
 
     amount_minor: VAT included; None: all that is left. bears_loss: after the hold, the operator pays for shares that stay.
@@ -61,9 +65,13 @@ async def refund_order(
         is_new = await execute(
             """INSERT INTO refund_decision (id, purchase_order, person, reason, decided_at)
                SELECT $1, id, $3, $4, $5 FROM purchase_order WHERE id = $2 ON CONFLICT (id) DO NOTHING""",
-            form_id, order_id, actor.person, reason, clock.now(),
-        )  # fmt: skip
-        if is_new or not await fetch_value("SELECT count(*) FROM refund_decision WHERE id = $1", form_id):
+            form_id,
+            order_id,
+            actor.person,
+            reason,
+            clock.now(),
+        )
+        if is_new or not await RefundDecision.exists().where(RefundDecision.id == form_id):
             await request_order_refund(
                 order_id, actor.name, refund_id=form_id, amount_minor=amount_minor, bears_loss=bears_loss
             )

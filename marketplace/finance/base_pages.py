@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marketplace.finance.words import ADVICE, SENTENCES
+from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.ledger.base_pages import books_page
-from marketplace.web.i18n import gettext
+from marketplace.web.pages import localised
 
 if TYPE_CHECKING:
     from litestar.response import Template
 
 
-def why(row: Any) -> str:  # noqa: ANN401 (a row)
+def why(code: str, detail: str = "") -> str:
     """Return why something is unmatched, in words."""
-    return gettext(SENTENCES[row["why"]]) % {"detail": row["detail"]}
+    return localised(EXCEPTIONS[code], "sentence") % {"detail": detail}
 
 
-def advice(row: Any) -> str:  # noqa: ANN401 (a row)
+def advice(code: str) -> str:
     """Return what finance does about something unmatched."""
-    return gettext(ADVICE[row["why"]])
+    return localised(EXCEPTIONS[code], "advice")
 
 
 def finance_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)

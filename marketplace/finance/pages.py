@@ -15,7 +15,7 @@ from marketplace import clock
 from marketplace.bank.queries import list_accounts as list_bank_accounts
 from marketplace.bank.queries import list_gaps
 from marketplace.errors import Conflict, Invalid
-from marketplace.finance import exceptions, queries, queue_pages, write_offs
+from marketplace.finance import exception_queries, queries, queue_pages, write_offs
 from marketplace.finance.actions import reconcile, refund_order
 from marketplace.finance.base_pages import finance_page
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
@@ -36,27 +36,36 @@ class RefundForm(Struct):
 
 @get("/finance", guards=READERS)
 async def overview(request: Asked) -> Template:
-    """Show what needs doing, how old it is, and where the money stands."""
-    waiting, unmatched = await write_offs.list_write_offs(waiting=True), await exceptions.list_exceptions()
+    """Show what needs doing, how old it is, and where the money is."""
+    waiting, unmatched = await write_offs.list_write_offs(waiting=True), await exception_queries.list_exceptions()
     return finance_page(
-        "overview.html", figures=await queries.get_figures(), last=await queries.last_run(),
-        cash=await queries.list_cash(clock.now()), month=formats.month,
-        reasons=unmatched.reasons, ages=unmatched.ages, days=exceptions.AGES, worst=unmatched.rows[:5], path_of=queue_pages.path_of,
-        to_decide=sum(row["proposed_by"] != request.user.person for row in waiting.rows), accounts=await list_bank_accounts(),
-        gaps=await list_gaps(), months=await list_open(clock.now()), may_act=request.user.role == "finance",
-    )  # fmt: skip
+        "overview.html",
+        figures=await queries.get_figures(),
+        last=await queries.last_run(),
+        cash=await queries.list_cash(clock.now()),
+        month=formats.month,
+        reasons=unmatched.reasons,
+        ages=unmatched.ages,
+        days=exception_queries.AGES,
+        worst=unmatched.rows[:5],
+        path_of=queue_pages.path_of,
+        to_decide=sum(row.proposed_by != request.user.person for row in waiting.rows),
+        accounts=await list_bank_accounts(),
+        gaps=await list_gaps(),
+        months=await list_open(clock.now()),
+        may_act=request.user.role == "finance",
+    )
 
 
 @get("/finance/reconciliation", guards=READERS)
 async def reconciliation(request: Asked, show: Text = "transactions", page_number: Page = 1) -> Template:
     """Show Stripe's transactions with their entries, or past comparisons."""
-    lists = {"transactions": queries.list_movements, "runs": queries.list_runs}
-    if show not in lists:
+    if show not in ("transactions", "runs"):
         raise Invalid("There is no such list: {show}.", show=show)
     return finance_page(
         "reconciliation.html",
         show=show,
-        rows=await lists[show](page_number),
+        rows=await (queries.list_runs(page_number) if show == "runs" else queries.list_movements(page_number)),
         last=await queries.last_run(),
         figures=await queries.get_figures(),
         accounts=await list_bank_accounts(),
@@ -85,7 +94,8 @@ async def orders(number: Text = "", page_number: Page = 1) -> Template:
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
     is_clerk = request.user.role == "finance"
-    return finance_page("order.html", order=await queries.get_order(order_id), may_refund=is_clerk, now=clock.now())
+    whole = await queries.get_order(order_id)
+    return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now())
 
 
 @post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS)
@@ -97,22 +107,27 @@ async def refund(
     """Give an order's money back."""
     amount_minor = formats.read_cents(data.amount) if data.amount.strip() else None
     await refund_order(
-        order_id, request.user, reason=data.reason, form_id=data.form_id, amount_minor=amount_minor,
+        order_id,
+        request.user,
+        reason=data.reason,
+        form_id=data.form_id,
+        amount_minor=amount_minor,
         bears_loss=data.bears_loss == "yes",
-    )  # fmt: skip
+    )
     return see(f"/finance/orders/{order_id}")
 
 
 @get("/finance/licences/{licence_id:uuid}", guards=READERS)
 async def licence(licence_id: FromPath[uuid.UUID]) -> Redirect:
     """Lead to the order that sold a licence."""
-    return see(f"/finance/orders/{await queries.find_order_of(licence_id)}")
+    return see(f"/finance/orders/{await queries.get_order_of(licence_id)}")
 
 
 @get("/finance/transactions/{movement_id:str}", guards=READERS)
 async def transaction_page(movement_id: FromPath[str]) -> Template:
     """Show one of Stripe's balance transactions, its entry and its order."""
-    return finance_page("transaction.html", movement=await queries.get_movement(movement_id))
+    movement, entries = await queries.get_movement(movement_id)
+    return finance_page("transaction.html", movement=movement, entries=entries)
 
 
 ROUTES = [overview, reconciliation, reconcile_now, orders, order_page, refund, licence, transaction_page]

@@ -2,176 +2,317 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
 
-from msgspec.structs import asdict
+from msgspec import Struct
 
-from marketplace.database import fetch, fetch_one
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
+from marketplace.finance.tables import Reconciliation
 from marketplace.ledger import chart
-from marketplace.ledger.queries import list_entries_of, trial_balance
+from marketplace.ledger.queries import EntryOf, list_entries_of, trial_balance
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.payments.queries import list_commands, list_movements_of, list_stuck_commands
+from marketplace.payments.queries import (
+    CommandRow,
+    MovementRow,
+    StuckCommand,
+    list_commands,
+    list_movements_of,
+    list_stuck_commands,
+)
 from marketplace.purchases.invoices import list_papers
+from marketplace.purchases.tables import Licence, Order, OrderReturn
+from marketplace.statements import load_statements
 
-if TYPE_CHECKING:
-    import datetime as dt
-    import uuid
-
-    import asyncpg
+SQL: Final = load_statements(__package__)
 
 
-async def list_movements(page: int = 1) -> Paged[Any]:
+class MovementLine(Struct, frozen=True):
+    """One of Stripe's balance transactions in a list, in cents, with the entry that posts it and its order, if any."""
+
+    id: str
+    category: str
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    created_at: dt.datetime
+    entry: int | None
+    order_id: uuid.UUID | None
+    number: str | None
+
+
+class Movement(Struct, frozen=True):
+    """One of Stripe's balance transactions, in cents, with its order, if any."""
+
+    id: str
+    category: str
+    amount_minor: int
+    fee_minor: int
+    net_minor: int
+    currency: str
+    source_id: str | None
+    payout_id: str | None
+    status: str
+    created_at: dt.datetime
+    available_on: dt.datetime
+    order_id: uuid.UUID | None
+    number: str | None
+
+
+class Comparison(Struct, frozen=True):
+    """One comparison of our books with Stripe's balance, both in cents, and how many exceptions there were."""
+
+    id: int
+    at: dt.datetime
+    stripe_minor: int
+    ledger_minor: int
+    unmatched: int
+
+
+class Figures(Struct, frozen=True):
+    """The figures of the overview, in cents: what is owed to whom reads as positive."""
+
+    asked: int
+    collected: int
+    sent: int
+    arrived: int
+    stripe: int
+    transfers: int
+    bank: int
+    suspense: int
+    held: int
+    payable: int
+    operator: int
+    vat: int
+    sold: int
+
+
+class CashMonth(Struct, frozen=True):
+    """The cents that came in and went out in a month, named by its first day."""
+
+    month: dt.date
+    in_minor: int
+    out_minor: int
+
+
+class OrderLine(Struct, frozen=True):
+    """An order in a list; its total in cents."""
+
+    id: uuid.UUID
+    number: str
+    company: str
+    total_minor: int
+    currency: str
+    state: str
+    ordered_at: dt.datetime
+
+
+class OrderRow(Struct, frozen=True):
+    """An order with its payment, licence and split, as far as there are any; amounts in cents."""
+
+    id: uuid.UUID
+    number: str
+    state: str
+    net_minor: int
+    vat_minor: int
+    vat_basis_points: int
+    total_minor: int
+    currency: str
+    ordered_at: dt.datetime
+    paid_at: dt.datetime | None
+    returned_minor: int
+    charged_back_minor: int
+    company: str
+    dataset: str
+    payment_state: str | None
+    refunded_minor: int | None
+    licence_id: uuid.UUID | None
+    hold_until: dt.datetime | None
+    cancelled_at: dt.datetime | None
+    split_state: str | None
+    fee_minor: int | None
+    pool_minor: int | None
+    operator_minor: int | None
+    platform_minor: int | None
+    people: int | None
+
+
+class Decision(Struct, frozen=True):
+    """Who decided to refund an order, when and why."""
+
+    reason: str
+    decided_at: dt.datetime
+    name: str
+
+
+class ReturnOf(Struct, frozen=True):
+    """A return of an order's money: `kind` is refund, dispute or failure."""
+
+    id: uuid.UUID
+    kind: str
+
+
+class Source(Struct, frozen=True):
+    """The fact that an entry records."""
+
+    kind: str
+    source_id: str
+
+
+class WholeOrder(Struct, frozen=True):
+    """An order with everything money did for it."""
+
+    order: OrderRow
+    movements: Sequence[MovementRow]
+    invoices: Sequence[Any]
+    commands: Sequence[CommandRow]
+    entries: Sequence[EntryOf]
+    decisions: Sequence[Decision]
+
+
+class NumberOf(Struct, frozen=True):
+    """An order's number."""
+
+    id: uuid.UUID
+    number: str
+
+
+async def list_movements(page: int = 1) -> Paged[MovementLine]:
     """Return Stripe's balance transactions with the entry that posts each and the order it belongs to, newest first."""
-    rows = await fetch(
-        """SELECT movement.*, journal_entry.id AS entry, purchase_order.id AS order_id, purchase_order.number
-           FROM (SELECT * FROM balance_transaction ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2) AS movement
-           LEFT JOIN journal_entry ON kind = 'stripe_' || category AND journal_entry.source_id = movement.id
-           LEFT JOIN purchase_order ON purchase_order.id = payment_subject
-           ORDER BY created_at DESC, movement.id DESC""",
-        PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
+    rows = await fetch_rows(MovementLine, SQL["list_movements"], PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
 
 
-async def list_runs(page: int = 1) -> Paged[Any]:
+async def list_runs(page: int = 1) -> Paged[Comparison]:
     """Return past comparisons, newest first."""
-    return paged(
-        await fetch("SELECT * FROM reconciliation ORDER BY id DESC LIMIT $1 OFFSET $2", PAGE_SIZE + 1, offset(page)),
-        page,
+    latest = select(Comparison, Reconciliation).order_by(Reconciliation.id, ascending=False)
+    return paged(await fetch_rows(Comparison, latest.limit(PAGE_SIZE + 1).offset(offset(page))), page)
+
+
+async def last_run() -> Comparison | None:
+    """Return the latest comparison of Stripe's balance with the books."""
+    latest = select(Comparison, Reconciliation).order_by(Reconciliation.id, ascending=False)
+    return await fetch_row(Comparison, latest.limit(1))
+
+
+async def get_figures() -> Figures:
+    """Return the figures of the overview."""
+    moved = {row.code: row for row in await trial_balance()}
+    balances = {code: row.balance_minor for code, row in moved.items()}
+    return Figures(
+        asked=moved[chart.PARTNERS].debit_minor,
+        collected=moved[chart.PARTNERS].credit_minor,
+        sent=moved[chart.SUBSCRIBERS_IN_TRANSIT].credit_minor,
+        arrived=moved[chart.SUBSCRIBERS_IN_TRANSIT].debit_minor,
+        stripe=balances[chart.STRIPE],
+        transfers=balances[chart.TRANSFERS],
+        bank=balances[chart.BANK],
+        suspense=-balances[chart.SUSPENSE],
+        held=-balances[chart.SUBSCRIBERS_HELD],
+        payable=-balances[chart.SUBSCRIBERS_PAYABLE],
+        operator=-balances[chart.OPERATOR_PAYABLE],
+        vat=-balances[chart.VAT_COLLECTED],
+        sold=-balances[chart.LICENCES_SOLD],
     )
 
 
-async def last_run() -> asyncpg.Record | None:
-    """Return the latest comparison of Stripe's balance with the books."""
-    return await fetch_one("SELECT * FROM reconciliation ORDER BY id DESC LIMIT 1")
-
-
-async def get_figures() -> dict[str, int]:
-    """Return the figures of the overview, in cents: what is owed to whom reads as positive."""
-    moved = {row.code: row for row in await trial_balance()}
-    balances = {code: row.balance_minor for code, row in moved.items()}
-    return {
-        "asked": moved[chart.PARTNERS].debit_minor,
-        "collected": moved[chart.PARTNERS].credit_minor,
-        "sent": moved[chart.SUBSCRIBERS_IN_TRANSIT].credit_minor,
-        "arrived": moved[chart.SUBSCRIBERS_IN_TRANSIT].debit_minor,
-        "stripe": balances[chart.STRIPE],
-        "transfers": balances[chart.TRANSFERS],
-        "bank": balances[chart.BANK],
-        "suspense": -balances[chart.SUSPENSE],
-        "held": -balances[chart.SUBSCRIBERS_HELD],
-        "payable": -balances[chart.SUBSCRIBERS_PAYABLE],
-        "operator": -balances[chart.OPERATOR_PAYABLE],
-        "vat": -balances[chart.VAT_COLLECTED],
-        "sold": -balances[chart.LICENCES_SOLD],
-    }
-
-
-async def list_cash(now: dt.datetime) -> list[asyncpg.Record]:
+async def list_cash(now: dt.datetime) -> list[CashMonth]:
     """Return a row for each of the last twelve months in Paris: what came to Stripe or the bank, and what left, in cents.
 
     What moves between the two is neither, and an account's opening balance came before the books. A bank line counts
     once it is explained: until then it may be either.
     """
-    return await fetch(
-        """WITH span AS (
-               SELECT date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months' AS first,
-                      date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') AS last
-           ), flow AS (
-               SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris') AS month, debit = ANY($1) AS is_in, amount_minor
-               FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
-               WHERE (debit = ANY($1)) <> (credit = ANY($1)) AND kind <> 'bank_opening'
-                 AND at >= (SELECT first AT TIME ZONE 'Europe/Paris' FROM span)
-           )
-           SELECT month::date AS month, coalesce(sum(amount_minor) FILTER (WHERE is_in), 0)::bigint AS in_minor,
-                  coalesce(sum(amount_minor) FILTER (WHERE NOT is_in), 0)::bigint AS out_minor
-           FROM span CROSS JOIN generate_series(first, last, interval '1 month') AS month
-           LEFT JOIN flow USING (month) GROUP BY month ORDER BY month""",
-        [chart.STRIPE, chart.TRANSFERS, chart.BANK, chart.SUSPENSE], now,
-    )  # fmt: skip
+    cash = [chart.STRIPE, chart.TRANSFERS, chart.BANK, chart.SUSPENSE]
+    return await fetch_rows(CashMonth, SQL["list_cash"], cash, now)
 
 
-async def get_movement(movement_id: str) -> dict[str, Any]:
-    """Return one balance transaction with its entries and its order."""
-    row = await fetch_one(
-        """SELECT movement.*, purchase_order.id AS order_id, purchase_order.number
-           FROM balance_transaction AS movement LEFT JOIN purchase_order ON purchase_order.id = payment_subject
-           WHERE movement.id = $1""",
-        movement_id,
-    )
+async def get_movement(movement_id: str) -> tuple[Movement, list[EntryOf]]:
+    """Return one balance transaction with its order, and its entries; refuses NotFound."""
+    row = await fetch_row(Movement, SQL["find_movement"], movement_id)
     if row is None:
         raise NotFound("There is no Stripe transaction {id}.", id=movement_id)
-    return {**row, "entries": await list_entries_of([(f"stripe_{row['category']}", movement_id)])}
+    return row, await list_entries_of([(f"stripe_{row.category}", movement_id)])
 
 
-async def list_orders(page: int = 1, number: str = "") -> Paged[Any]:
+async def list_orders(page: int = 1, number: str = "") -> Paged[OrderLine]:
     """Return orders, newest first; `number` narrows to those whose number contains it."""
-    rows = await fetch(
+    rows = await fetch_rows(
+        OrderLine,
         """SELECT purchase_order.id, number, company, total_minor, currency, state, ordered_at
            FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
            WHERE position(upper($1) IN number) > 0
            ORDER BY ordered_at DESC, purchase_order.id LIMIT $2 OFFSET $3""",
-        number, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
+        number,
+        PAGE_SIZE + 1,
+        offset(page),
+    )
     return paged(rows, page)
 
 
-async def get_order(order_id: uuid.UUID) -> dict[str, Any]:
+async def get_order(order_id: uuid.UUID) -> WholeOrder:
     """Return an order with everything money did for it: payment, commands, movements, split and journal entries."""
-    order = await fetch_one(
-        """SELECT purchase_order.*, company, release.dataset, payment.state AS payment_state, payment.refunded_minor,
-                  licence.id AS licence_id, licence.hold_until, licence.cancelled_at,
-                  split.state AS split_state, split.fee_minor, split.pool_minor, split.operator_minor,
-                  split.platform_minor, split.people
-           FROM purchase_order JOIN partner ON partner.id = purchase_order.partner
-           JOIN release ON release.id = purchase_order.release
-           LEFT JOIN payment ON payment.subject = purchase_order.id
-           LEFT JOIN licence ON licence.purchase_order = purchase_order.id
-           LEFT JOIN licence_split AS split ON split.licence = licence.id
-           WHERE purchase_order.id = $1""",
-        order_id,
-    )
+    order = await fetch_row(OrderRow, SQL["find_order"], order_id)
     if order is None:
         raise NotFound("There is no such order.")
     movements = await list_movements_of(order_id)
-    backs = await fetch("SELECT id, kind FROM order_return WHERE purchase_order = $1 ORDER BY at, id", order_id)
-    sources = [("sale", str(order_id))]
-    sources += [("dispute_lost" if back["kind"] == "dispute" else "refund", str(back["id"])) for back in backs]
+    sources = [("sale", str(order_id)), *await _returns_of(order_id)]
     sources += [(f"stripe_{movement.category}", movement.id) for movement in movements]
-    if order["licence_id"]:
-        named = await fetch(
-            "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
-            "OR starts_with(kind, 'shares_') AND source_id >= $1 || '/' AND source_id < $1 || '0' ORDER BY id",
-            str(order["licence_id"]),
-        )
-        sources += [(row["kind"], row["source_id"]) for row in named]
-    return {
-        **order,
-        "movements": movements,
-        "papers": await list_papers(order_id),
-        "commands": await list_commands(order_id),
-        "entries": await list_entries_of(sources),
-        "decisions": await fetch(
-            """SELECT reason, decided_at, person.name FROM refund_decision JOIN person ON person.id = person
-               WHERE purchase_order = $1 ORDER BY decided_at""",
-            order_id,
-        ),
-    }
+    if order.licence_id:
+        sources += await _shares_of(order.licence_id)
+    return WholeOrder(
+        order,
+        movements,
+        await list_papers(order_id),
+        await list_commands(order_id),
+        await list_entries_of(sources),
+        await list_decisions(order_id),
+    )
 
 
-async def find_order_of(licence_id: uuid.UUID) -> uuid.UUID:
-    """Return the order that a licence was sold by."""
-    row = await fetch_one("SELECT purchase_order FROM licence WHERE id = $1", licence_id)
-    if row is None:
+async def _returns_of(order_id: uuid.UUID) -> list[tuple[str, str]]:
+    """Return the sources of the entries of an order's returns."""
+    of_order = select(ReturnOf, OrderReturn).where(OrderReturn.purchase_order == order_id)
+    rows = await fetch_rows(ReturnOf, of_order.order_by(OrderReturn.at, OrderReturn.id))
+    return [("dispute_lost" if row.kind == "dispute" else "refund", str(row.id)) for row in rows]
+
+
+async def _shares_of(licence_id: uuid.UUID) -> list[tuple[str, str]]:
+    """Return the sources of the entries of a licence's shares, of every split it had."""
+    rows = await fetch_rows(
+        Source,
+        "SELECT kind, source_id FROM journal_entry WHERE starts_with(kind, 'shares_') AND source_id = $1 "
+        "OR starts_with(kind, 'shares_') AND source_id >= $1 || '/' AND source_id < $1 || '0' ORDER BY id",
+        str(licence_id),
+    )
+    return [(row.kind, row.source_id) for row in rows]
+
+
+async def list_decisions(order_id: uuid.UUID) -> list[Decision]:
+    """Return who decided to refund an order, oldest first."""
+    return await fetch_rows(
+        Decision,
+        """SELECT reason, decided_at, person.name FROM refund_decision JOIN person ON person.id = person
+           WHERE purchase_order = $1 ORDER BY decided_at""",
+        order_id,
+    )
+
+
+async def get_order_of(licence_id: uuid.UUID) -> uuid.UUID:
+    """Return the order that a licence was sold by; refuses NotFound."""
+    order = await fetch_scalar(uuid.UUID, Licence.select(Licence.purchase_order).where(Licence.id == licence_id))
+    if order is None:
         raise NotFound("There is no such licence.")
-    order: uuid.UUID = row["purchase_order"]
     return order
 
 
-async def list_stuck() -> list[dict[str, Any]]:
+async def list_stuck() -> list[tuple[StuckCommand, str | None]]:
     """Return the commands that Stripe has not done, oldest first, each with the number of the order it is about."""
     found = await list_stuck_commands()
-    orders = await fetch("SELECT id, number FROM purchase_order WHERE id = ANY ($1)", [row.subject for row in found])
-    numbers = {row["id"]: row["number"] for row in orders}
-    return [{**asdict(row), "order": numbers.get(row.subject)} for row in found]
+    subjects = [row.subject for row in found]
+    numbers = await fetch_rows(NumberOf, select(NumberOf, Order).where(Order.id.is_in(subjects))) if subjects else []
+    number_of = {row.id: row.number for row in numbers}
+    return [(row, number_of.get(row.subject)) for row in found]

@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.bank.candidates import settle_line
-from marketplace.finance import exceptions, write_offs
+from marketplace.finance import exception_queries, write_offs
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.candidates import list_candidates, settle_by_line
-from marketplace.finance.rules import MATCHED_WITH_LINES, may_write_off, write_off_postings
-from marketplace.finance.words import SENTENCES
+from marketplace.finance.exceptions.registry import EXCEPTIONS
+from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.web.pages import see
 
@@ -37,7 +37,7 @@ class SettleForm(Struct):
 
 
 class WriteOffForm(Struct):
-    """Why an exception may be let go."""
+    """Why an exception may be written off."""
 
     why: str
     subject: str
@@ -60,26 +60,38 @@ def path_of(why: str, subject: str) -> str:
 @get("/finance/exceptions", guards=READERS)
 async def queue(why: Text = "", page_number: Page = 1) -> Template:
     """Show what is unmatched, by age × amount; `why` narrows to one reason."""
-    found = await exceptions.list_exceptions(page_number, why)
+    found = await exception_queries.list_exceptions(page_number, why)
     return finance_page(
-        "exceptions.html", rows=found, chosen=why, reasons=found.reasons, ages=found.ages, days=exceptions.AGES, path_of=path_of,
-        now=clock.now(), kinds=SENTENCES,
-    )  # fmt: skip
+        "exceptions.html",
+        rows=found,
+        chosen=why,
+        reasons=found.reasons,
+        ages=found.ages,
+        days=exception_queries.AGES,
+        path_of=path_of,
+        now=clock.now(),
+    )
 
 
 @get("/finance/exception", guards=READERS)
 async def exception_page(request: Asked, why: Subject, subject: Subject) -> Template:
     """Show one exception, what may settle it, and what can be done."""
-    found = await exceptions.get_exception(why, subject)
-    following = await exceptions.next_after(why, subject)
+    found = await exception_queries.get_exception(why, subject)
+    following = await exception_queries.find_next(why, subject)
     waiting = await write_offs.find_waiting(why, subject)
     return finance_page(
-        "exception.html", exception=found, candidates=await list_candidates(found), waiting=waiting,
-        next_path=path_of(following["why"], following["subject"]) if following else None,
-        may_act=request.user.role == "finance", may_write_off=may_write_off(why, found["amount_minor"]), matchable=why in MATCHED_WITH_LINES,
-        postings=write_off_postings(why, found["amount_minor"]), is_mine=bool(waiting and waiting["proposed_by"] == request.user.person),
+        "exception.html",
+        exception=found,
+        candidates=await list_candidates(found),
+        waiting=waiting,
+        next_path=path_of(following.why, following.subject) if following else None,
+        may_act=request.user.role == "finance",
+        may_write_off=may_write_off(why, found.amount_minor),
+        matchable=bool(EXCEPTIONS[why].settled_by),
+        postings=write_off_postings(why, found.amount_minor),
+        is_mine=bool(waiting and waiting.proposed_by == request.user.person),
         now=clock.now(),
-    )  # fmt: skip
+    )
 
 
 @post("/finance/exception/settle", guards=CLERKS)
@@ -87,19 +99,19 @@ async def settle(
     request: Asked, data: Annotated[SettleForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Settle an exception with one candidate, whole."""
-    following = await exceptions.next_after(data.why, data.subject)
+    following = await exception_queries.find_next(data.why, data.subject)
     if data.kind == "line":
         await settle_by_line(data.why, data.subject, _whole(data.target), request.user)
     else:
         await settle_line(_whole(data.subject), [(data.kind, data.target, data.amount_minor)], request.user)
-    return see(path_of(following["why"], following["subject"]) if following else "/finance/exceptions")
+    return see(path_of(following.why, following.subject) if following else "/finance/exceptions")
 
 
 @post("/finance/exception/write-off", guards=CLERKS)
 async def propose(
     request: Asked, data: Annotated[WriteOffForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
-    """Propose to let an exception go."""
+    """Propose to write an exception off."""
     await write_offs.propose_write_off(data.why, data.subject, request.user, reason=data.reason, form_id=data.form_id)
     return see(path_of(data.why, data.subject))
 
@@ -108,9 +120,12 @@ async def propose(
 async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
     """Show write-offs: those that wait for a second person first."""
     return finance_page(
-        "write_offs.html", rows=await write_offs.list_write_offs(page_number), me=request.user.person,
-        may_act=request.user.role == "finance", path_of=path_of,
-    )  # fmt: skip
+        "write_offs.html",
+        rows=await write_offs.list_write_offs(page_number),
+        me=request.user.person,
+        may_act=request.user.role == "finance",
+        path_of=path_of,
+    )
 
 
 @post("/finance/write-offs/{write_off_id:uuid}", guards=CLERKS)

@@ -34,7 +34,7 @@ class RefundDecision(Table, db=DB, tablename="refund_decision"):
 
 
 class WriteOff(Table, db=DB, tablename="write_off"):
-    """Someone's proposal to let an exception go, and someone else's decision."""
+    """Someone's proposal to write an exception off, and someone else's decision."""
 
     id = UUID(primary_key=True)
     why = Text()

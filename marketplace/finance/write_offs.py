@@ -1,51 +1,103 @@
-"""Letting an exception go: one proposes with a reason, another approves or refuses; the books follow the approval."""
+"""Writing an exception off: one person proposes with a reason, another approves or refuses; the books follow the approval."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
 
 import asyncpg
+from msgspec import Struct
 
 from marketplace import clock
 from marketplace.bank.matching import Match, match_lines
-from marketplace.database import execute, fetch, fetch_one, lock, transaction
+from marketplace.database import fetch_row, fetch_rows, lock, select, transaction
 from marketplace.earnings import payouts
 from marketplace.errors import Conflict, NotAllowed, NotFound
-from marketplace.finance.exceptions import get_exception
+from marketplace.finance.exception_queries import SQL, ExceptionRow, get_exception
+from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
+from marketplace.finance.tables import WriteOff
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 
 if TYPE_CHECKING:
-    import uuid
-
+    from marketplace.database import Values
     from marketplace.identity.actors import Actor
 
 
+class WriteOffRow(Struct, frozen=True):
+    """A write-off as stored; `amount_minor` in cents, `approved` None until somebody decides."""
+
+    id: uuid.UUID
+    why: str
+    subject: str
+    reference: str
+    amount_minor: int | None
+    happened_at: dt.datetime
+    reason: str
+    proposed_by: uuid.UUID
+    approved: bool | None
+
+
+class WriteOffLine(Struct, frozen=True):
+    """A write-off in a list, with the names of both people; `amount_minor` in cents."""
+
+    id: uuid.UUID
+    why: str
+    subject: str
+    reference: str
+    amount_minor: int | None
+    reason: str
+    proposed_by: uuid.UUID
+    proposed_at: dt.datetime
+    decided_at: dt.datetime | None
+    approved: bool | None
+    proposer: str
+    decider: str | None
+
+
+class WaitingWriteOff(Struct, frozen=True):
+    """A write-off that waits for a second person; `amount_minor` in cents."""
+
+    id: uuid.UUID
+    reference: str
+    amount_minor: int | None
+    reason: str
+    proposed_by: uuid.UUID
+    proposer: str
+
+
 async def propose_write_off(why: str, subject: str, actor: Actor, *, reason: str, form_id: uuid.UUID) -> None:
-    """Propose to let an exception go; once a form, and one proposal an exception at a time."""
+    """Propose to write an exception off; once a form, and one proposal an exception at a time."""
     reason = check_reason(reason)
     async with transaction():
-        if await fetch_one("SELECT 1 FROM write_off WHERE id = $1", form_id):
+        if await WriteOff.exists().where(WriteOff.id == form_id):
             return
-        row = await _get_what_may_go(why, subject)
+        row = await _get_writable(why, subject)
+        proposal = WriteOff(
+            id=form_id,
+            why=why,
+            subject=subject,
+            reference=row.reference,
+            amount_minor=row.amount_minor,
+            happened_at=row.at,
+            reason=reason,
+            proposed_by=actor.person,
+            proposed_at=clock.now(),
+        )
         try:
-            await execute(
-                """INSERT INTO write_off (id, why, subject, reference, amount_minor, happened_at, reason, proposed_by, proposed_at)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-                form_id, why, subject, row["reference"], row["amount_minor"], row["at"], reason, actor.person,
-                clock.now(),
-            )  # fmt: skip
+            await WriteOff.insert(proposal)
         except asyncpg.UniqueViolationError:
             raise Conflict("Someone has proposed to write that off already.") from None
         await note_action(
             actor,
             "write_off_proposed",
-            f"{why} {row['reference']}",
+            f"{why} {row.reference}",
             reason=reason,
-            after={"amount_minor": row["amount_minor"]},
+            after={"amount_minor": row.amount_minor},
         )
 
 
@@ -55,72 +107,75 @@ async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool)
     Refuses who proposed it, what was decided before, and what is no longer the amount it was proposed over.
     """
     async with transaction():
-        await lock(
-            payouts.LOCK
-        )  # Whatever explains a bank line takes turns, and this lets go of what a line may settle.
-        row = await fetch_one("SELECT * FROM write_off WHERE id = $1 FOR UPDATE", write_off)
+        # All that explains bank lines takes turns, and this writes off what a line may settle.
+        await lock(payouts.LOCK)
+        by_id = select(WriteOffRow, WriteOff).where(WriteOff.id == write_off)
+        row = await fetch_row(WriteOffRow, by_id.lock_rows("UPDATE"))
         if row is None:
             raise NotFound("There is no such write-off.")
-        if row["approved"] is not None:
+        if row.approved is not None:
             raise Conflict("That write-off is decided already.")
-        if row["proposed_by"] == actor.person:
+        if row.proposed_by == actor.person:
             raise NotAllowed("You proposed it: someone else must decide.")
         if approve:
-            there = await _get_what_may_go(row["why"], row["subject"])
-            if there["amount_minor"] != row["amount_minor"]:
+            current = await _get_writable(row.why, row.subject)
+            if current.amount_minor != row.amount_minor:
                 raise Conflict("It is about another amount by now: refuse it, and propose it again.")
-        await execute(
-            "UPDATE write_off SET decided_by = $2, decided_at = $3, approved = $4 WHERE id = $1",
-            write_off, actor.person, clock.now(), approve,
-        )  # fmt: skip
+        decision: Values = {
+            WriteOff.decided_by: actor.person,
+            WriteOff.decided_at: clock.now(),
+            WriteOff.approved: approve,
+        }
+        await WriteOff.update(decision).where(WriteOff.id == write_off)
         if approve:
             await _post(row)
         await note_action(
-            actor, "write_off_approved" if approve else "write_off_refused", f"{row['why']} {row['reference']}",
-            reason=row["reason"], before={"approved": None}, after={"approved": approve, "amount_minor": row["amount_minor"]},
-        )  # fmt: skip
+            actor,
+            "write_off_approved" if approve else "write_off_refused",
+            f"{row.why} {row.reference}",
+            reason=row.reason,
+            before={"approved": None},
+            after={"approved": approve, "amount_minor": row.amount_minor},
+        )
 
 
-async def _get_what_may_go(why: str, subject: str) -> asyncpg.Record:
+async def _get_writable(why: str, subject: str) -> ExceptionRow:
     row = await get_exception(why, subject)
-    if not may_write_off(why, row["amount_minor"]):
-        raise Conflict("That cannot be written off: it must be mended where it comes from.")
+    if not may_write_off(why, row.amount_minor):
+        raise Conflict("That cannot be written off: it must be corrected where it comes from.")
     return row
 
 
-async def _post(row: asyncpg.Record) -> None:
-    amount = row["amount_minor"]
-    if row["why"] == "line_unexplained":
+async def _post(row: WriteOffRow) -> None:
+    amount, how = row.amount_minor, EXCEPTIONS[row.why].write_off
+    if how is not None and how.is_match:
+        assert amount, "a bank line moves something"
         account = chart.DIFFERENCES_GAINED if amount > 0 else chart.DIFFERENCES_LOST
-        await match_lines(
-            [Match(int(row["subject"]), "write_off", str(row["id"]), amount, account, reasons=("chosen",))],
-            person=row["proposed_by"],
-        )
-    elif postings := write_off_postings(row["why"], amount):
+        match = Match(int(row.subject), "write_off", str(row.id), amount, account, reasons=("chosen",))
+        await match_lines([match], person=row.proposed_by)
+    elif postings := write_off_postings(row.why, amount):
         await record(
-            "write_off", row["id"], at=row["happened_at"], late=True, text=f"{row['reference']}: {row['reason'][:200]}",
+            "write_off",
+            row.id,
+            at=row.happened_at,
+            late=True,
+            text=f"{row.reference}: {row.reason[:200]}",
             postings=postings,
-        )  # fmt: skip
+        )
 
 
-async def list_write_offs(page: int = 1, *, waiting: bool = False) -> Paged[Any]:
+async def list_write_offs(page: int = 1, *, waiting: bool = False) -> Paged[WriteOffLine]:
     """Return write-offs, those that wait first, then the newest."""
-    rows = await fetch(
-        """SELECT write_off.*, proposer.name AS proposer, decider.name AS decider
-           FROM write_off JOIN person AS proposer ON proposer.id = proposed_by
-           LEFT JOIN person AS decider ON decider.id = decided_by
-           WHERE NOT $1 OR approved IS NULL
-           ORDER BY approved IS NOT NULL, proposed_at DESC, write_off.id LIMIT $2 OFFSET $3""",
-        waiting, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged(rows, page)
+    return paged(await fetch_rows(WriteOffLine, SQL["list_write_offs"], waiting, PAGE_SIZE + 1, offset(page)), page)
 
 
-async def find_waiting(why: str, subject: str) -> dict[str, Any] | None:
+async def find_waiting(why: str, subject: str) -> WaitingWriteOff | None:
     """Return the write-off that someone proposed for an exception and nobody has decided."""
-    row = await fetch_one(
-        """SELECT write_off.*, person.name AS proposer FROM write_off JOIN person ON person.id = proposed_by
+    return await fetch_row(
+        WaitingWriteOff,
+        """SELECT write_off.id, reference, amount_minor, reason, proposed_by, person.name AS proposer
+           FROM write_off JOIN person ON person.id = proposed_by
            WHERE why = $1 AND subject = $2 AND approved IS NULL""",
-        why, subject,
-    )  # fmt: skip
-    return dict(row) if row else None
+        why,
+        subject,
+    )

@@ -19,7 +19,8 @@ from marketplace.ledger.entry_kinds import check_moves
 from marketplace.ledger.periods import closed_until
 from marketplace.ledger.queries import SQL, find_reversal
 from marketplace.ledger.tables import JournalEntry
-from marketplace.web.formats import date
+from marketplace.web.formats import paris_day
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -54,7 +55,7 @@ class Entry:
     text: str
     postings: Sequence[tuple[str, str, int]]
     """Debit account, credit account, amount in cents."""
-    currency: str = "EUR"
+    currency: str = EUR
     late: bool = False
     """The fact may have come too late for its own month: then it is entered at the first instant still open."""
 
@@ -76,9 +77,15 @@ class Entry:
 
 
 async def record(
-    kind: str, source_id: str | uuid.UUID | int, *, at: dt.datetime, text: str,
-    postings: Sequence[tuple[str, str, int]], currency: str = "EUR", late: bool = False,
-) -> bool:  # fmt: skip
+    kind: str,
+    source_id: str | uuid.UUID | int,
+    *,
+    at: dt.datetime,
+    text: str,
+    postings: Sequence[tuple[str, str, int]],
+    currency: str = EUR,
+    late: bool = False,
+) -> bool:
     """Record one fact; False when it was recorded before. Zero amounts are dropped, negative ones refused."""
     return bool(await record_all([Entry(kind, str(source_id), at, text, postings, currency, late)]))
 
@@ -114,7 +121,7 @@ async def reverse(entry_id: int, *, text: str) -> int:
     """Reverse one entry and return the new entry's id; refuse one that was reversed, or that reverses another."""
     entry = await fetch_row(Recorded, select(Recorded, JournalEntry).where(JournalEntry.id == entry_id))
     if entry is None or not await reverse_all([(entry.kind, entry.source_id)], text=text):
-        raise Conflict("That entry cannot be taken back, or was already.")
+        raise Conflict("That entry cannot be reversed, or was already.")
     made = await find_reversal(entry_id)
     assert made is not None
     return made
@@ -131,13 +138,13 @@ async def _write(row: type[Row], sql: str, *values: object) -> list[Row]:
     raise Conflict("The books are closed until {day}: an entry dated before it is refused.", day=until)
 
 
-async def _closed_day() -> str:
+async def _closed_day() -> dt.date | str:
     """Return the day the open books begin with; a refused statement leaves its transaction unable to say."""
     try:
         until = await closed_until()
     except asyncpg.InFailedSQLTransactionError:
         until = None
-    return date(until) if until else "…"
+    return paris_day(until) if until else "…"
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

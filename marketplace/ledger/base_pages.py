@@ -11,10 +11,12 @@ from litestar.params import QueryParameter
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
+from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.ledger.words import HEADINGS
 from marketplace.web.formats import PARIS, money
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import page
+from marketplace.web.pages import localised, page
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from litestar.response import Template
@@ -55,6 +57,11 @@ def named(name: str) -> str:
     return gettext(HEADINGS.get(name.partition(" ")[0], name.replace("_", " ")))
 
 
+def kind_label(kind: str) -> str:
+    """Return what an entry of this kind is, in the page's language; the entry's own text stays as it was written."""
+    return localised(ENTRY_KINDS[kind], "label") if kind in ENTRY_KINDS else kind.replace("_", " ")
+
+
 def written(field: str, value: object) -> str:
     """Return how finance reads a value of the audit trail: amounts are cents of the one currency of the books.
 
@@ -63,9 +70,9 @@ def written(field: str, value: object) -> str:
     if value is None:
         return "–"
     is_amount = field.endswith("_minor") or " " in field
-    return money(value, "EUR") if is_amount and isinstance(value, int) else str(value)
+    return money(value, EUR) if is_amount and isinstance(value, int) else str(value)
 
 
 def books_page(template: str, **context: Any) -> Template:  # noqa: ANN401 (what its template shows)
     """Answer with a page that knows the words of the trade; `template` is `slice/name.html`."""
-    return page(template, named=named, written=written, **context)
+    return page(template, named=named, kind_label=kind_label, written=written, **context)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ANY: Final = ""
-"""Stands for every account, where a person chooses it."""
+"""Any account, where a person chooses it."""
 
 
 class EntryKind(Struct, frozen=True):
@@ -29,7 +29,9 @@ class EntryKind(Struct, frozen=True):
     """The table whose row the source id names; empty: a number of its own."""
     moves: frozenset[tuple[str, str]]
     exception: str = ""
-    """The exception that names a fact of this kind without its entry, or an entry without its fact; empty: an invariant holds it."""
+    """The code of the exception that names a fact of this kind without its entry, or an entry without its fact."""
+    invariant: str = ""
+    """The sentence of the invariant that enforces the same where no exception is needed."""
 
     def allows(self, debit: str, credit: str) -> bool:
         """Return whether a posting of this kind may debit and credit these accounts."""
@@ -47,82 +49,159 @@ def _stripe(category: str, account: str, label_fr: str, label_en: str) -> EntryK
     return EntryKind(f"stripe_{category}", label_fr, label_en, "balance_transaction", moves, "not_posted")
 
 
-_ALL: Final = (
+KINDS: Final = (
     EntryKind(
-        "sale", "Vente d’une licence", "Sale of a licence", "purchase_order",
+        "sale",
+        "Vente d’une licence",
+        "Sale of a licence",
+        "purchase_order",
         frozenset({(chart.PARTNERS, chart.LICENCES_SOLD), (chart.PARTNERS, chart.VAT_COLLECTED)}),
         "charge_without_sale",
     ),
     EntryKind(
-        "refund", "Remboursement", "Refund", "order_return",
+        "refund",
+        "Remboursement",
+        "Refund",
+        "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.PARTNERS), (chart.VAT_COLLECTED, chart.PARTNERS)}),
         "refund_without_entry",
     ),
     EntryKind(
-        "dispute_lost", "Litige perdu", "Lost dispute", "order_return",
+        "dispute_lost",
+        "Litige perdu",
+        "Lost dispute",
+        "order_return",
         frozenset({(chart.LICENCES_SOLD, chart.DISPUTES), (chart.VAT_COLLECTED, chart.DISPUTES)}),
         "dispute_differs",
     ),
     EntryKind(
-        "deposit_forfeited", "Dépôt d’enchère conservé", "Forfeited auction deposit", "auction_deposit",
+        "deposit_forfeited",
+        "Dépôt d’enchère conservé",
+        "Forfeited auction deposit",
+        "auction_deposit",
         frozenset({(chart.PARTNERS, chart.FORFEITED_DEPOSITS)}),
         "charge_without_order",
     ),
     EntryKind(
-        "shares_held", "Parts retenues", "Shares held", "revenue_split",
-        frozenset({
-            (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD), (chart.OPERATOR_SHARE, chart.SUBSCRIBERS_HELD),
-            (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE),
-        }),
+        "shares_held",
+        "Parts retenues",
+        "Shares held",
+        "revenue_split",
+        frozenset(
+            {
+                (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD),
+                (chart.OPERATOR_SHARE, chart.SUBSCRIBERS_HELD),
+                (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE),
+            }
+        ),
+        invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
     EntryKind(
-        "shares_released", "Parts acquises", "Shares released", "revenue_split",
+        "shares_released",
+        "Parts acquises",
+        "Shares released",
+        "revenue_split",
         frozenset({(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)}),
+        invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
     EntryKind(
-        "shares_cancelled", "Parts annulées", "Shares cancelled", "revenue_split",
-        frozenset({
-            (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_SHARES), (chart.SUBSCRIBERS_HELD, chart.OPERATOR_SHARE),
-            (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
-        }),
+        "shares_cancelled",
+        "Parts annulées",
+        "Shares cancelled",
+        "revenue_split",
+        frozenset(
+            {
+                (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_SHARES),
+                (chart.SUBSCRIBERS_HELD, chart.OPERATOR_SHARE),
+                (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
+            }
+        ),
+        invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
     EntryKind(
-        "shares_lost", "Parts acquises malgré un remboursement", "Shares lost to a refund", "revenue_split",
-        frozenset({
-            (chart.LOSSES, chart.SUBSCRIBERS_SHARES), (chart.LOSSES, chart.OPERATOR_SHARE),
-            (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
-        }),
+        "shares_lost",
+        "Parts acquises malgré un remboursement",
+        "Shares lost to a refund",
+        "revenue_split",
+        frozenset(
+            {
+                (chart.LOSSES, chart.SUBSCRIBERS_SHARES),
+                (chart.LOSSES, chart.OPERATOR_SHARE),
+                (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
+            }
+        ),
+        invariant="what subscribers keep though the money went back is the operator's loss, in proportion",
     ),
     EntryKind(
-        "payout_sent", "Versements aux abonnés", "Payouts sent", "payout_run",
+        "payout_sent",
+        "Versements aux abonnés",
+        "Payouts sent",
+        "payout_run",
         frozenset({(chart.SUBSCRIBERS_PAYABLE, chart.SUBSCRIBERS_IN_TRANSIT)}),
         "payout_without_line",
     ),
     EntryKind(
-        "payout_back", "Versements refusés ou retournés", "Payouts refused or returned", "",
+        "payout_back",
+        "Versements refusés ou retournés",
+        "Payouts refused or returned",
+        "",
         frozenset({(chart.SUBSCRIBERS_IN_TRANSIT, chart.SUBSCRIBERS_PAYABLE)}),
         "payout_kept",
     ),
     EntryKind(
-        "bank_opening", "Solde d’ouverture de la banque", "Opening balance at the bank", "bank_account",
+        "bank_opening",
+        "Solde d’ouverture de la banque",
+        "Opening balance at the bank",
+        "bank_account",
         both_ways((chart.BANK, chart.OPENING_BALANCES)),
+        invariant="each bank line is entered for its amount, and nothing else moves the bank's account but its opening",
     ),
     EntryKind(
-        "bank_line", "Ligne de relevé bancaire", "Bank line", "bank_line",
+        "bank_line",
+        "Ligne de relevé bancaire",
+        "Bank line",
+        "bank_line",
         both_ways((chart.BANK, chart.SUSPENSE)),
         "line_unexplained",
     ),
-    EntryKind("bank_match", "Rapprochement bancaire", "Bank line explained", "bank_match", both_ways((chart.SUSPENSE, ANY))),
     EntryKind(
-        "write_off", "Passage en pertes ou produits divers", "Write-off", "write_off",
-        frozenset({
-            (ANY, chart.DIFFERENCES_GAINED), (chart.DIFFERENCES_LOST, ANY), (chart.LOSSES, ANY),
-        }),
+        "bank_match",
+        "Rapprochement bancaire",
+        "Bank line explained",
+        "bank_match",
+        both_ways((chart.SUSPENSE, ANY)),
+        invariant="a match is entered for its amount, and reversed exactly when it is undone",
     ),
-    EntryKind("reversal", "Contrepassation", "Reversal", "journal_entry", frozenset({(ANY, ANY)})),
+    EntryKind(
+        "write_off",
+        "Passage en pertes ou produits divers",
+        "Write-off",
+        "write_off",
+        frozenset(
+            {
+                (ANY, chart.DIFFERENCES_GAINED),
+                (chart.DIFFERENCES_LOST, ANY),
+                (chart.LOSSES, ANY),
+            }
+        ),
+        invariant="a write-off is entered for what two people agreed to",
+    ),
+    EntryKind(
+        "reversal",
+        "Contrepassation",
+        "Reversal",
+        "journal_entry",
+        frozenset({(ANY, ANY)}),
+        invariant="a reversal moves exactly what it reverses, the other way",
+    ),
     _stripe("charge", chart.PARTNERS, "Stripe : paiement", "Stripe: charge"),
     _stripe("charge_failure", chart.PARTNERS, "Stripe : paiement échoué", "Stripe: failed charge"),
-    _stripe("partial_capture_reversal", chart.PARTNERS, "Stripe : capture partielle annulée", "Stripe: partial capture reversal"),
+    _stripe(
+        "partial_capture_reversal",
+        chart.PARTNERS,
+        "Stripe : capture partielle annulée",
+        "Stripe: partial capture reversal",
+    ),
     _stripe("refund", chart.PARTNERS, "Stripe : remboursement", "Stripe: refund"),
     _stripe("refund_failure", chart.PARTNERS, "Stripe : remboursement échoué", "Stripe: failed refund"),
     _stripe("dispute", chart.DISPUTES, "Stripe : litige", "Stripe: dispute"),
@@ -130,13 +209,15 @@ _ALL: Final = (
     _stripe("payout", chart.TRANSFERS, "Stripe : virement vers la banque", "Stripe: payout"),
     _stripe("payout_reversal", chart.TRANSFERS, "Stripe : virement retourné", "Stripe: payout reversal"),
     _stripe("transfer", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert à un abonné", "Stripe: transfer"),
-    _stripe("transfer_reversal", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert repris", "Stripe: transfer reversal"),
+    _stripe(
+        "transfer_reversal", chart.SUBSCRIBERS_IN_TRANSIT, "Stripe : transfert repris", "Stripe: transfer reversal"
+    ),
     _stripe("topup", chart.TRANSFERS, "Stripe : approvisionnement", "Stripe: top-up"),
     _stripe("topup_reversal", chart.TRANSFERS, "Stripe : approvisionnement annulé", "Stripe: top-up reversal"),
     _stripe("fee", chart.STRIPE_FEES, "Stripe : frais", "Stripe: fee"),
     _stripe("network_cost", chart.STRIPE_FEES, "Stripe : frais de réseau", "Stripe: network cost"),
-)  # fmt: skip
-ENTRY_KINDS: Final = {kind.code: kind for kind in _ALL}
+)
+ENTRY_KINDS: Final = {kind.code: kind for kind in KINDS}
 
 
 def check_moves(code: str, moves: Iterable[tuple[str, str]]) -> None:

@@ -8,7 +8,7 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON per
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON period_balance
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Refuse entries and postings that are dated in a closed period. A writer shares the advisory lock that a close holds alone,
+-- Refuse entries and postings that are dated in a closed period. Writers share the advisory lock that a close has to itself,
 -- so that no entry slips in while a month closes.
 CREATE OR REPLACE FUNCTION refuse_closed_period() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -10,6 +10,7 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
+from pricing.money import EUR
 
 
 class Account(Table, db=DB, tablename="account"):
@@ -31,10 +32,10 @@ class JournalEntry(Table, db=DB, tablename="journal_entry"):
     at = Timestamptz()
     """When the fact happened: the books' date."""
     recorded_at = Timestamptz()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     text = Text()
     reverses: ForeignKey[Any] = ForeignKey("self", null=True, default=None, on_delete=OnDelete.restrict, unique=True)
-    """The entry this one takes back: a correction is a new entry."""
+    """The entry that this one reverses: a correction is a new entry."""
     recorded_once = Unique([kind, source_id])
 
 

@@ -1,27 +1,10 @@
-"""What the books, Stripe and the audit trail call things, as staff read it."""
+"""What Stripe and the audit trail call things, as staff read it; the kinds of entry have their labels in `entry_kinds`."""
 
 from __future__ import annotations
 
 HEADINGS = {
-    "sale": "Sale",
     "refund": "Refund",
-    "shares_held": "Shares held",
-    "shares_released": "Shares released",
-    "shares_cancelled": "Shares cancelled",
-    "stripe_charge": "Stripe: charge",
-    "stripe_refund": "Stripe: refund",
-    "stripe_payout": "Stripe: payout",
-    "stripe_fee": "Stripe: fee",
-    "stripe_dispute": "Stripe: dispute",
-    "stripe_dispute_reversal": "Stripe: dispute won",
-    "bank_line": "Bank line",
-    "bank_match": "Bank line explained",
-    "bank_opening": "Opening balance",
     "write_off": "Write-off",
-    "reversal": "Reversal",
-    "payout_sent": "Payouts sent",
-    "payout_back": "Payouts back",
-    "dispute_lost": "Dispute lost",
     "order": "Order",
     "payout_line": "Subscriber’s payout",
     "line_matched": "Bank line matched",
@@ -67,8 +50,8 @@ HEADINGS = {
     "expire_session": "Close the payment page",
     "customer": "Make a customer",
     "setup": "Open the page that saves a payment method",
-    "capture": "Take a deposit",
-    "release": "Let a deposit go",
+    "capture": "Charge a deposit",
+    "release": "Release a deposit",
     "forget": "Forget a payment method",
     "charged_back": "Lost to a dispute",
     "processing": "On its way",
@@ -79,7 +62,7 @@ HEADINGS = {
     "cancel_payout_run": "Payout run cancelled",
     "send_payout_run": "Payout run sent",
     "fetch_payout_file": "Payout file fetched",
-    "take_bank_answer": "Bank’s answer taken",
+    "take_bank_answer": "Bank’s answer read",
     "export_books": "Books exported",
     "amount_minor": "Amount",
     "approved": "Approved",
@@ -95,4 +78,4 @@ HEADINGS = {
     "statements": "Statements",
     "status": "Status",
 }
-"""What the books and Stripe call things → how finance reads it."""
+"""What Stripe and the trail call things → how finance reads it."""

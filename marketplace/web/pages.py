@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import uuid
 from contextvars import ContextVar
@@ -88,9 +89,18 @@ def page(template: str, *, status_code: int = 200, **context: Any) -> Template: 
     return Template(template, context=context, status_code=status_code)
 
 
+def filled(refusal: Refusal) -> str:
+    """Return a refusal's sentence in the page's language with its fields filled in; days are written as the page's are."""
+    sentence = gettext(refusal.sentence)
+    fields = {
+        name: formats.date(value) if isinstance(value, dt.date) else value for name, value in refusal.fields.items()
+    }
+    return sentence.format(**fields) if fields else sentence
+
+
 def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
     """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
-    error = gettext(refusal.sentence).format(**refusal.fields)
+    error = filled(refusal)
     mistakes = {refusal.fields.get("field"): error}
     return page(template, status_code=refusal.status, error=error, mistakes=mistakes, **context)
 

@@ -61,7 +61,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
     """Load a month and reconcile it; return what to print of it, or stop when it is not what it must be."""
     from marketplace import database  # noqa: PLC0415
     from marketplace.bank.matching import match_stripe_payouts  # noqa: PLC0415
-    from marketplace.finance.exceptions import count_exceptions, list_exceptions  # noqa: PLC0415
+    from marketplace.finance.exception_queries import count_exceptions, list_exceptions  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.support.month import load_month, make_month  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
         if plant:
             await reconcile()
             rows = (await list_exceptions()).rows
-            found = [(row["why"], row["reference"], row["amount_minor"]) for row in rows]
+            found = [(row.why, row.reference, row.amount_minor) for row in rows]
             if found != [("charge_differs", month.planted, 1)]:
                 sys.exit(f"The planted cent was not found and named: {found}")
             return f"the planted cent named: {found[0][1]}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,14 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 
 def create_counterpart(
-    path: Path | None,
-    *,
-    control: bool = False,
-    seed: str | None = None,
-    daily_payouts: bool = False,
-    read_time: Callable[[], float] = time.time,
+    path: Path | None, *, control: bool = False, seed: str | None = None, daily_payouts: bool = False
 ) -> "Counterpart":
     """Return a counterpart of Stripe whose state lives in a file, or in memory when path is None.
 
     control: whether the control plane is served under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
-    whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts. read_time: what
-    time it is, in Unix seconds; the demo's own clock shifts.
+    whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts.
     """
-    state = StripeState(path, seed, read_time)
+    state = StripeState(path, seed)
     if daily_payouts:
         with state.transaction():
             start_daily_payouts(state)

@@ -22,7 +22,7 @@ from marketplace.catalogue.queries import get_quote, list_priced_releases
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.exception_queries import list_exceptions
 from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.ledger.queries import balance
@@ -245,7 +245,7 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", order) == "lapsed"
     await books_are_clean()
     assert await balance("411000") == 0, "the deposit and the sale are both explained to the cent"
-    assert [tuple(row) for row in (await list_exceptions()).rows] == [], "finance has nothing to look into"
+    assert list((await list_exceptions()).rows) == [], "finance has nothing to look into"
 
 
 # ------------------------------------------------------------------ the reserve

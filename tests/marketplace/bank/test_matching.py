@@ -18,7 +18,7 @@ from marketplace.bank.rules import EQUAL, NAMED, Clue, likeness, score
 from marketplace.database import execute, fetch, fetch_one, fetch_value
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
-from marketplace.finance.exceptions import get_exception, list_exceptions, next_after
+from marketplace.finance.exception_queries import find_next, get_exception, list_exceptions
 from marketplace.finance.queries import list_cash
 from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
@@ -60,7 +60,7 @@ async def bank_says(*entries: Entry, name: str = "S1") -> list[int]:
 
 
 async def open_() -> list[tuple[str, str, int | None]]:
-    return sorted((row["why"], row["reference"], row["amount_minor"]) for row in (await list_exceptions()).rows)
+    return sorted((row.why, row.reference, row.amount_minor) for row in (await list_exceptions()).rows)
 
 
 async def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure() -> None:
@@ -94,7 +94,7 @@ async def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure() -> No
 async def test_cash_in_and_out_counts_a_payout_on_its_way_to_the_bank_nowhere() -> None:
     async def cash() -> tuple[int, int]:
         rows = await list_cash(clock.now())
-        return sum(row["in_minor"] for row in rows), sum(row["out_minor"] for row in rows)
+        return sum(row.in_minor for row in rows), sum(row.out_minor for row in rows)
 
     await pay_out("po_a", 900)
     _, other = await bank_says(Entry(900, "B1", "STRIPE po_a"), Entry(70, "B2", "?"))
@@ -114,7 +114,7 @@ async def test_a_person_matches_by_candidate_both_ways() -> None:
     found = await list_candidates(await get_exception("line_unexplained", str(first)))
     assert [(candidate.id, candidate.fits) for candidate in found] == [("po_a", True)]
     assert found[0].score >= EQUAL
-    following = await next_after("line_unexplained", str(first))
+    following = await find_next("line_unexplained", str(first))
     assert following is not None
     await settle_line(first, [("payout", "po_a", 900)], clerk)
     back = await list_candidates(await get_exception("payout_without_line", "po_b"))

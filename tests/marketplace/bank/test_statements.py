@@ -30,10 +30,10 @@ async def test_a_statement_is_in_the_books_at_once() -> None:
     assert await balance(chart.SUSPENSE) == -11_495
     assert await balance(chart.OPENING_BALANCES) == -50_000
     [account] = await list_accounts()
-    assert (account["closing_minor"], account["unexplained"]) == (61_495, 2)
+    assert (account.closing_minor, account.unexplained) == (61_495, 2)
     [line, _] = await fetch("SELECT id, statement FROM bank_line ORDER BY id")
-    assert (await get_line(line["id"]))["amount_minor"] == 11_795
-    assert (await get_statement(line["statement"]))["line_count"] == 2
+    assert (await get_line(line["id"])).line.amount_minor == 11_795
+    assert (await get_statement(line["statement"])).line_count == 2
     with pytest.raises(NotFound):
         await get_line(0)
     with pytest.raises(NotFound):
@@ -89,7 +89,7 @@ async def test_a_missing_statement_is_found() -> None:
     await bring(Statement([Entry(700, "B1")], sequence=1))
     await bring(Statement([Entry(5, "B3")], opening=900, name="S3", message="M3", day=NEXT, sequence=3))
     [gap] = await list_gaps()
-    assert (gap["statement_id"], gap["missing_minor"]) == ("S3", 200)
+    assert (gap.statement_id, gap.missing_minor) == ("S3", 200)
     await bring(Statement([Entry(200, "B2")], opening=700, name="S2", message="M2", day=NEXT, sequence=2))
     assert await list_gaps() == []
     assert await balance(chart.BANK) == 905

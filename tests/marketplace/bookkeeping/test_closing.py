@@ -161,7 +161,7 @@ async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> Non
         "INSERT INTO stripe_event (id, type, payload, came_by, received_at, handled_at, error) VALUES ('evt_1', 'x', '{}', 'sweep', $1, now(), 'No payment of ours.')",
         start,
     )
-    assert await in_the_way(month) == {"nothing_open": ["event_amiss evt_1"]}
+    assert await in_the_way(month) == {"nothing_open": ["event_failed evt_1"]}
     await execute("DELETE FROM stripe_event")
 
     day = month + dt.timedelta(days=9)

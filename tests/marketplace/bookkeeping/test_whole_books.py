@@ -17,7 +17,7 @@ from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.embedded.bank import Bank
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.queries import last_run
 from marketplace.identity.actors import Actor
 from marketplace.ledger import chart
@@ -122,7 +122,7 @@ async def pay_subscribers(stripe: Any) -> None:
 
 async def unmatched() -> list[str]:
     await reconcile()
-    return [row["why"] for row in (await list_exceptions()).rows]
+    return [row.why for row in (await list_exceptions()).rows]
 
 
 @pytest.mark.deep
@@ -144,7 +144,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         assert await balance(chart.PARTNERS) == await balance(chart.DISPUTES) == await balance(chart.SUSPENSE) == 0
         assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
         told = await last_run()
-        assert (told["stripe_minor"] - told["ledger_minor"], told["unmatched"]) == (0, 0)
+        assert (told.stripe_minor - told.ledger_minor, told.unmatched) == (0, 0)
         clerk = await make_staff("Nadia")
         year = clock.now().year
         days = dt.date(year, 1, 1), dt.date(year, 12, 31)

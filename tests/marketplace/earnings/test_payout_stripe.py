@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.earnings import bank_details, payout_queries, payouts
 from marketplace.errors import Conflict
-from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.rules import may_write_off
 from marketplace.finance.write_offs import propose_write_off
 from marketplace.identity.actions import erase_person
@@ -151,7 +151,7 @@ async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any
 
     async def named() -> list[tuple[str, int]]:
         rows = (await list_exceptions(why="transfer_unasked")).rows
-        return [(row["reference"], row["amount_minor"]) for row in rows]
+        return [(row.reference, row.amount_minor) for row in rows]
 
     async with paying(stripe):
         whole = sum(pieces) == 3_333
@@ -177,11 +177,11 @@ async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any
         assert [amount for _, amount in await named() if amount > 0] == ([] if whole else [100])
         assert -await balance(SUBSCRIBERS_IN_TRANSIT) == sum(amount for _, amount in await named())
         for row in (await list_exceptions(why="transfer_unasked")).rows:
-            assert may_write_off(row["why"], row["amount_minor"]) == (row["reference"] == strange["id"])
-            if row["amount_minor"] > 0:
+            assert may_write_off(row.why, row.amount_minor) == (row.reference == strange["id"])
+            if row.amount_minor > 0:
                 with pytest.raises(Conflict, match="cannot be written off"):
                     await propose_write_off(
-                        row["why"], row["subject"], await make_staff("Nora"), reason="Ours now.", form_id=uuid4()
+                        row.why, row.subject, await make_staff("Nora"), reason="Ours now.", form_id=uuid4()
                     )
         stripe.post(f"transfers/{strange['id']}/reversals")
         await mirror_balance()

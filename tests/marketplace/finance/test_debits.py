@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_one, fetch_value
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exceptions import list_exceptions
+from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, VAT_COLLECTED
 from marketplace.ledger.queries import balance
@@ -28,7 +28,7 @@ from tests.marketplace.purchases.test_money_back import bought, ordered, whole
 async def whys() -> list[str]:
     """Return what is unmatched once the books were compared with Stripe."""
     await reconcile()
-    return sorted(row["why"] for row in (await list_exceptions()).rows)
+    return sorted(row.why for row in (await list_exceptions()).rows)
 
 
 async def test_a_debit_under_way_or_not_honoured_is_no_exception(stripe: Any) -> None:
@@ -111,12 +111,10 @@ async def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(stri
         await jobs()
         assert await whys() == ["dispute_differs"]
         [found] = (await list_exceptions()).rows
-        assert found["amount_minor"] == -back
+        assert found.amount_minor == -back
         assert await balance(DISPUTES) == back
         ada, bob, form = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
-        await propose_write_off(
-            "dispute_differs", found["subject"], ada, reason="The partner does not pay.", form_id=form
-        )
+        await propose_write_off("dispute_differs", found.subject, ada, reason="The partner does not pay.", form_id=form)
         await decide_write_off(form, bob, approve=True)
         assert await whys() == []
         assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
@@ -144,7 +142,7 @@ async def test_who_may_read_or_reads_after_the_money_went_is_named(stripe: Any, 
     await cancel_shares()
     assert await whys() == ["download_without_money"]
     [found] = (await list_exceptions()).rows
-    assert (found["subject"], found["detail"]) == (str(order), "1")
+    assert (found.subject, found.detail) == (str(order), "1")
     ada, bob, form = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
     await propose_write_off("download_without_money", str(order), ada, reason="They deleted it.", form_id=form)
     await decide_write_off(form, bob, approve=True)
@@ -157,7 +155,7 @@ async def test_money_that_is_kept_after_the_licence_ended_is_named_after_a_week(
     await execute("UPDATE stripe_command SET state = 'failed', error = 'No.' WHERE verb = 'refund'")
     for days, named in ((6, ["command_failed"]), (8, ["command_failed", "money_without_entitlement"])):
         with clock.shifted(dt.timedelta(days=days)):
-            assert sorted(row["why"] for row in (await list_exceptions()).rows) == named
+            assert sorted(row.why for row in (await list_exceptions()).rows) == named
     assert stripe
 
 
@@ -176,4 +174,4 @@ async def test_a_refund_that_came_back_ages_from_the_day_it_did(stripe: Any) -> 
     with clock.shifted(dt.timedelta(days=40)):
         await execute("UPDATE payment SET read_at = $1", clock.now())
         [found] = (await list_exceptions(why="refund_failed")).rows
-        assert found["at"] == came_back
+        assert found.at == came_back

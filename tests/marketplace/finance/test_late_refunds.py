@@ -10,7 +10,7 @@ from marketplace import clock
 from marketplace.database import fetch_value
 from marketplace.earnings.actions import cancel_shares, release_shares
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exceptions import count_exceptions
+from marketplace.finance.exception_queries import count_exceptions
 from marketplace.ledger.chart import LOSSES, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.finance.test_pages import form, signed_in

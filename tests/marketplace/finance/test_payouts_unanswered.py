@@ -20,7 +20,7 @@ from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
-from marketplace.finance.exceptions import get_exception, list_exceptions
+from marketplace.finance.exception_queries import get_exception, list_exceptions
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
@@ -38,7 +38,7 @@ async def queued(days: float) -> list[tuple[str, str]]:
     """Return the payout runs in the queue that many days after the holds."""
     with clock.shifted(days * DAY):
         rows = (await list_exceptions()).rows
-    return [(row["why"], row["subject"]) for row in rows if row["why"].startswith("run_")]
+    return [(row.why, row.subject) for row in rows if row.why.startswith("run_")]
 
 
 @contextlib.asynccontextmanager
@@ -59,7 +59,7 @@ async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause
         assert await queued(4.9) == []
         assert await queued(5.1) == [("run_undecided", str(drafted))]
         with clock.shifted(6 * DAY):
-            assert (await get_exception("run_undecided", str(drafted)))["path"] == f"/finance/payout-runs/{drafted}"
+            assert (await get_exception("run_undecided", str(drafted))).path == f"/finance/payout-runs/{drafted}"
             await payouts.approve(drafted, paul, reason="checked")
             await payouts.send(drafted, paul)
         assert await queued(10) == [], "sent: the bank has its time"
@@ -147,12 +147,12 @@ async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(
             )
             await import_bank_statement(told.xml(), person=nora.person)
             await match_payouts()
-            [(entry, amount)] = await list_exceptions_of("let_go_and_came")
+            [(entry, amount)] = await list_exceptions_of("settled_after_write_off")
             assert amount == 3_333, "written off, and brought back all the same"
             await reverse_entry(int(entry), nora, reason="The bank brought it back.")
-            assert await list_exceptions_of("let_go_and_came") == []
+            assert await list_exceptions_of("settled_after_write_off") == []
             assert await balance(SUBSCRIBERS_IN_TRANSIT) == await balance(DIFFERENCES_LOST) == 0
 
 
 async def list_exceptions_of(why: str) -> list[tuple[str, int]]:
-    return [(row["subject"], row["amount_minor"]) for row in (await list_exceptions(why=why)).rows]
+    return [(row.subject, row.amount_minor) for row in (await list_exceptions(why=why)).rows]

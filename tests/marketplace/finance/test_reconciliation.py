@@ -6,13 +6,14 @@ import asyncio
 import uuid
 from typing import Any
 
+import msgspec
 import pytest
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
 from marketplace.errors import NotFound
 from marketplace.finance.actions import reconcile
-from marketplace.finance.exceptions import count_exceptions, list_exceptions
+from marketplace.finance.exception_queries import count_exceptions, list_exceptions
 from marketplace.finance.queries import (
     get_figures,
     get_movement,
@@ -32,7 +33,7 @@ from tests.marketplace.finance import sales
 
 
 async def whys() -> list[str]:
-    return sorted(row["why"] for row in (await list_exceptions()).rows)
+    return sorted(row.why for row in (await list_exceptions()).rows)
 
 
 async def paid(stripe: Any) -> uuid.UUID:
@@ -54,23 +55,25 @@ async def test_an_honest_sale_matches_to_the_cent(stripe: Any) -> None:
     licence = await sales.settle(order)
     await reconcile()
     row = await last_run()
-    assert (row["stripe_minor"], row["ledger_minor"], row["unmatched"]) == (12_000 - 205, 12_000 - 205, 0)
+    assert (row.stripe_minor, row.ledger_minor, row.unmatched) == (12_000 - 205, 12_000 - 205, 0)
     assert await whys() == []
     await sales.hold(licence)
     figures = await get_figures()
-    assert figures == {
+    assert msgspec.structs.asdict(figures) == {
         "asked": 12_000, "collected": 12_000, "sent": 0, "arrived": 0,
         "stripe": 11_795, "transfers": 0, "bank": 0, "suspense": 0, "held": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
     }  # fmt: skip
     cash = await list_cash(clock.now())
     assert len(cash) == 12
-    assert [(row["in_minor"], row["out_minor"]) for row in cash] == [(0, 0)] * 11 + [(12_000, 205)]
+    assert [(row.in_minor, row.out_minor) for row in cash] == [(0, 0)] * 11 + [(12_000, 205)]
     (movement,) = (await list_movements()).rows
-    assert movement["order_id"] == order
-    assert [entry.id for entry in (await get_movement(movement["id"]))["entries"]] == [movement["entry"]]
+    assert movement.order_id == order
+    assert [entry.id for entry in (await get_movement(movement.id))[1]] == [movement.entry]
     shown = await get_order(order)
-    assert {entry.kind for entry in shown["entries"]} == {"sale", "stripe_charge", "shares_held"}
-    assert [row["number"] for row in (await list_orders(number=shown["number"][2:6].lower())).rows] == [shown["number"]]
+    assert {entry.kind for entry in shown.entries} == {"sale", "stripe_charge", "shares_held"}
+    assert [row.number for row in (await list_orders(number=shown.order.number[2:6].lower())).rows] == [
+        shown.order.number
+    ]
     assert (await list_orders(number="nothing")).rows == []
     with pytest.raises(NotFound):
         await get_order(uuid.uuid4())
@@ -114,7 +117,7 @@ async def test_every_reason_is_named(stripe: Any) -> None:
     await execute(
         "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, 5, 6, 0)", clock.now()
     )
-    assert await whys() == ["balance_differs", "command_failed", "event_amiss", "not_posted", "payout_differs"]
+    assert await whys() == ["balance_differs", "command_failed", "event_failed", "not_posted", "payout_differs"]
     assert await count_exceptions() == 4
 
 
@@ -143,8 +146,8 @@ async def test_a_difference_that_stays_is_recorded(stripe: Any) -> None:
     )
     await reconcile()
     first, second = (await list_runs()).rows[::-1]
-    assert (first["stripe_minor"], first["ledger_minor"]) == (-200, -200)
-    assert (second["stripe_minor"], second["ledger_minor"]) == (-200, -207)
+    assert (first.stripe_minor, first.ledger_minor) == (-200, -200)
+    assert (second.stripe_minor, second.ledger_minor) == (-200, -207)
     assert await whys() == ["balance_differs"]
 
 
@@ -164,10 +167,10 @@ async def test_exceptions_are_paged() -> None:
     )
     pages = [await list_exceptions(n) for n in (1, 2, 3)]
     assert [len(page.rows) for page in pages] == [25, 25, 10]
-    assert pages[0].rows[0]["reference"] == "txn_60"
+    assert pages[0].rows[0].reference == "txn_60"
     assert [page.more for page in pages] == [True, True, False]
     assert [page.reasons for page in pages] == [[("unknown_category", 60)]] * 3
-    ages = [(age["exceptions"], age["amount_minor"]) for age in pages[2].ages]
+    ages = [(age.exceptions, age.amount_minor) for age in pages[2].ages]
     assert ages == [(0, 0), (0, 0), (60, 60 * 61 // 2), (0, 0), (0, 0)]
     assert (await list_exceptions(why="not_posted")).rows == []
     assert await fetch("SELECT 1 FROM journal_entry") == []

@@ -16,7 +16,7 @@ from marketplace import database
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bookkeeping.closing import checks_of
 from marketplace.finance.candidates import list_candidates
-from marketplace.finance.exceptions import count_exceptions, list_exceptions
+from marketplace.finance.exception_queries import count_exceptions, list_exceptions
 from marketplace.ledger import chart
 from marketplace.ledger.periods import month_of
 from marketplace.ledger.queries import balance, trial_balance
@@ -75,7 +75,7 @@ def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
         await load_month(month)
         await match_stripe_payouts()
         rows = (await list_exceptions()).rows
-        found = sorted((row["why"], row["reference"], row["amount_minor"]) for row in rows)
+        found = sorted((row.why, row.reference, row.amount_minor) for row in rows)
         if plant == "charge":
             assert found == [("charge_differs", month.planted, 1)]
         elif plant == "posting":
@@ -84,7 +84,7 @@ def reconciles(apart: Callable[[Callable[[], Any]], Any], orders: int) -> None:
             [(_, _, credited), (_, payout, paid_out)] = found
             assert [why for why, _, _ in found] == ["line_unexplained", "payout_without_line"]
             assert (payout, paid_out - credited) == (month.planted, 1)
-            line = next(row for row in rows if row["why"] == "line_unexplained")
+            line = next(row for row in rows if row.why == "line_unexplained")
             [best, *_] = await list_candidates(line)
             assert (best.id, best.fits) == (month.planted, False)
             assert {"amount_close", "reference_found"} <= set(best.reasons)

@@ -1,0 +1,227 @@
+"""What does not add up, four ways: orders, Stripe's transactions, payouts and bank lines; and rights without money.
+
+One statement names everything, each with its reason: an exception is (why, subject) and is computed, never stored, so
+it ends when its cause ends. What two people wrote off is left out, for as long as it is about the same amount; should it
+be settled after all, or change, the entry that wrote it off is what no longer adds up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.errors import NotFound
+from marketplace.finance.exceptions.registry import EXCEPTIONS
+from marketplace.ledger import chart
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.payments.rules import COUNTERPARTS
+from marketplace.statements import load_statements
+from pricing.money import EUR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.finance.exceptions.kind import ExceptionKind
+
+SQL: Final = load_statements(__package__)
+AGES: Final = (1, 7, 30, 90)
+"""Days that divide the chart of ages."""
+
+
+class ExceptionRow(Struct, frozen=True):
+    """Something unmatched; `proposal` is the write-off that waits for a second person."""
+
+    why: str
+    """The code of its kind."""
+    detail: str
+    subject: str
+    reference: str
+    """What staff call its subject."""
+    path: str | None
+    """Where it comes from."""
+    amount_minor: int | None
+    at: dt.datetime
+    proposal: uuid.UUID | None
+    weight: Decimal
+    """Days × cents: what the queue is ordered by."""
+
+
+class ExceptionKey(Struct, frozen=True):
+    """Which exception."""
+
+    why: str
+    subject: str
+
+
+class QueueRow(Struct, frozen=True):
+    """An exception of the page, or the sum of those of one reason and age: then `exceptions` and what follows are set."""
+
+    why: str
+    detail: str | None
+    subject: str | None
+    reference: str | None
+    path: str | None
+    amount_minor: int | None
+    at: dt.datetime | None
+    proposal: uuid.UUID | None
+    weight: Decimal | None
+    age: int | None
+    """Place in the chart of ages."""
+    exceptions: int | None
+    whole_minor: int | None
+
+
+class AgeSum(Struct, frozen=True):
+    """How many exceptions are of one age, and their amounts in cents."""
+
+    exceptions: int = 0
+    amount_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue(Paged[ExceptionRow]):
+    """A page of what is unmatched, and how much there is in all."""
+
+    reasons: Sequence[tuple[str, int]]
+    """The reasons there are, and how many of each, most first."""
+    ages: Sequence[AgeSum]
+    """For each age of the chart in order."""
+
+
+def _sweep() -> str:
+    """Return the statement of all exceptions; its parameters are those of a kind's SQL."""
+    later = [kind for kind in EXCEPTIONS.values() if kind.after_write_offs]
+    return f"""
+        WITH book AS MATERIALIZED ({SQL["book"]}), unequal AS MATERIALIZED ({SQL["unequal"]}), found AS NOT MATERIALIZED (
+            {_in_book()} UNION ALL {_selects([kind for kind in EXCEPTIONS.values() if not kind.after_write_offs])}
+        ), written_off AS ({SQL["written_off"]}), current AS (
+            SELECT * FROM found WHERE NOT EXISTS (
+                SELECT FROM written_off WHERE written_off.why = found.why AND written_off.subject = found.subject
+                AND written_off.amount_minor IS NOT DISTINCT FROM found.amount_minor)
+            UNION ALL {_selects(later)}
+        ) SELECT current.*, pending.id AS proposal,
+            (greatest(extract(epoch FROM $2::timestamptz - at), 0) / 86400 * coalesce(abs(current.amount_minor), 100))::numeric AS weight
+        FROM current LEFT JOIN write_off AS pending
+          ON pending.why = current.why AND pending.subject = current.subject AND pending.approved IS NULL"""
+
+
+def _in_book() -> str:
+    """Return the exceptions of orders: one pass over the book for all kinds."""
+    rows = [
+        f"({kind.in_book.when}, '{kind.code}', {kind.in_book.detail}, {kind.in_book.movement}, {kind.in_book.amount_minor}, {kind.in_book.at})"
+        for kind in EXCEPTIONS.values()
+        if kind.in_book
+    ]
+    return f"""SELECT finding.why, finding.detail, coalesce(id::text, subject::text) AS subject,
+            coalesce(number, finding.movement, subject::text) AS reference,
+            coalesce('/finance/orders/' || id, '/finance/transactions/' || finding.movement) AS path, finding.amount_minor, finding.at
+        FROM book CROSS JOIN LATERAL (VALUES {", ".join(rows)}) AS finding (is_so, why, detail, movement, amount_minor, at)
+        WHERE finding.is_so"""
+
+
+def _selects(kinds: Sequence[ExceptionKind]) -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{kind.code}' AS why, its.* FROM ({kind.sql}) AS its" for kind in kinds if kind.sql
+    )
+
+
+def _given() -> tuple[str, dt.datetime, list[str], str]:
+    """Return the values of a kind's parameters."""
+    return EUR, clock.now(), list(COUNTERPARTS), chart.STRIPE
+
+
+async def count_exceptions() -> int:
+    """Return how many things are unmatched, whatever the balances say."""
+    counted = [kind.code for kind in EXCEPTIONS.values() if kind.counts]
+    sql = f"SELECT count(*) FROM ({_sweep()}) AS exception WHERE why = ANY ($5::text[])"
+    return await fetch_scalar(int, sql, *_given(), counted) or 0
+
+
+async def list_exceptions(page: int = 1, why: str = "") -> Queue:
+    """Return what is unmatched and why, by age × amount, largest first; `why` narrows the page to one reason.
+
+    One statement reads the page and the sums of all, for at size each look takes a while.
+    """
+    found = await fetch_rows(
+        QueueRow,
+        f"""WITH everything AS MATERIALIZED ({_sweep()}), shown AS (
+                SELECT * FROM everything WHERE $5 = '' OR why = $5 ORDER BY weight DESC, at, why, subject LIMIT $6 OFFSET $7
+            ), summed AS (
+                SELECT why, width_bucket(extract(epoch FROM $2::timestamptz - at) / 86400, $8::numeric[]) AS age,
+                       count(*) AS exceptions, coalesce(sum(abs(amount_minor)), 0)::bigint AS whole_minor
+                FROM everything GROUP BY 1, 2
+            )
+            SELECT shown.*, NULL::int AS age, NULL::bigint AS exceptions, NULL::bigint AS whole_minor FROM shown
+            UNION ALL
+            SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM summed
+            ORDER BY weight DESC NULLS LAST, at, why, subject""",
+        *_given(), why, PAGE_SIZE + 1, offset(page), list(AGES),
+    )  # fmt: skip
+    reasons: Counter[str] = Counter()
+    ages = [AgeSum()] * (len(AGES) + 1)
+    for row in found:
+        if row.exceptions is not None:
+            reasons[row.why] += row.exceptions
+            if row.age is not None:
+                before = ages[row.age]
+                ages[row.age] = AgeSum(before.exceptions + row.exceptions, before.amount_minor + (row.whole_minor or 0))
+    rows = paged([exception for row in found if (exception := _of_page(row))], page)
+    return Queue(rows.rows, rows.number, rows.more, sorted(reasons.items(), key=lambda item: (-item[1], item[0])), ages)
+
+
+def _of_page(row: QueueRow) -> ExceptionRow | None:
+    if row.exceptions is not None:
+        return None
+    assert row.detail is not None
+    assert row.subject is not None
+    assert row.reference is not None
+    assert row.at is not None
+    assert row.weight is not None
+    return ExceptionRow(
+        row.why,
+        row.detail,
+        row.subject,
+        row.reference,
+        row.path,
+        row.amount_minor,
+        row.at,
+        row.proposal,
+        row.weight,
+    )
+
+
+async def get_exception(why: str, subject: str) -> ExceptionRow:
+    """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
+    sql = f"SELECT * FROM ({_sweep()}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
+    row = await fetch_row(ExceptionRow, sql, *_given(), why, subject)
+    if row is None:
+        raise NotFound("There is no such exception: it is settled, or never was.")
+    return row
+
+
+async def find_next(why: str, subject: str) -> ExceptionKey | None:
+    """Return the exception that follows in the queue."""
+    return await fetch_row(
+        ExceptionKey,
+        f"""WITH placed AS (
+                SELECT why, subject, lead(why) OVER queue AS next_why, lead(subject) OVER queue AS next_subject
+                FROM ({_sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
+            SELECT next_why AS why, next_subject AS subject FROM placed
+            WHERE why = $5 AND subject = $6 AND next_why IS NOT NULL""",
+        *_given(), why, subject,
+    )  # fmt: skip
+
+
+async def list_blocking(ends_at: dt.datetime) -> list[ExceptionRow]:
+    """Return the exceptions of before `ends_at` that stop a close, oldest first."""
+    blocking = [kind.code for kind in EXCEPTIONS.values() if kind.blocks_close]
+    sql = f"""SELECT * FROM ({_sweep()}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
+    return await fetch_rows(ExceptionRow, sql, *_given(), ends_at, blocking)

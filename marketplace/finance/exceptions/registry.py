@@ -1,0 +1,76 @@
+"""The kinds of exception, by code: adding one is a file beside this one, its name here, and its test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from marketplace.finance.exceptions import (
+    balance_differs,
+    charge_differs,
+    charge_without_order,
+    charge_without_payment,
+    charge_without_sale,
+    command_failed,
+    dispute_differs,
+    dispute_open,
+    download_without_money,
+    entitlement_without_money,
+    entry_differs,
+    event_failed,
+    line_unexplained,
+    money_without_entitlement,
+    not_posted,
+    other_currency,
+    payout_differs,
+    payout_kept,
+    payout_without_line,
+    refund_failed,
+    refund_without_entry,
+    refund_without_movement,
+    run_unanswered,
+    run_undecided,
+    sale_without_charge,
+    settled_after_write_off,
+    statement_gap,
+    transfer_unasked,
+    unknown_category,
+)
+
+if TYPE_CHECKING:
+    from marketplace.finance.exceptions.kind import ExceptionKind
+
+EXCEPTIONS: Final[dict[str, ExceptionKind]] = {
+    module.KIND.code: module.KIND
+    for module in (
+        other_currency,
+        unknown_category,
+        not_posted,
+        entry_differs,
+        charge_without_payment,
+        charge_without_order,
+        charge_without_sale,
+        charge_differs,
+        sale_without_charge,
+        refund_without_entry,
+        refund_without_movement,
+        refund_failed,
+        dispute_open,
+        dispute_differs,
+        entitlement_without_money,
+        money_without_entitlement,
+        download_without_money,
+        payout_differs,
+        payout_without_line,
+        run_undecided,
+        run_unanswered,
+        payout_kept,
+        line_unexplained,
+        statement_gap,
+        event_failed,
+        command_failed,
+        settled_after_write_off,
+        balance_differs,
+        transfer_unasked,
+    )
+}
+"""Code → kind."""

@@ -1,0 +1,240 @@
+-- name: book
+-- Every order that Stripe, the bank or the books move money for, and every payment without one, with what each of them
+-- says, in cents. $1 the currency of the books. `subject` is the payment's; `id` the order's, null where there is none.
+WITH movement AS MATERIALIZED (
+    SELECT
+        payment_subject AS subject,
+        min(id) FILTER (WHERE category = 'charge') AS charge,
+        coalesce(min(id) FILTER (WHERE category <> 'charge'), min(id)) AS other,
+        sum(amount_minor) FILTER (
+            WHERE category IN ('charge', 'charge_failure', 'partial_capture_reversal')
+        )::bigint AS charged_minor,
+        sum(amount_minor) FILTER (WHERE category IN ('refund', 'refund_failure'))::bigint AS refunded_minor,
+        sum(amount_minor) FILTER (WHERE category IN ('dispute', 'dispute_reversal'))::bigint AS disputed_minor,
+        sum(amount_minor)::bigint AS kept_minor,
+        min(created_at) AS first_at,
+        max(created_at) AS last_at
+    FROM balance_transaction
+    WHERE payment_subject IS NOT NULL AND currency = $1
+    GROUP BY payment_subject
+), banked AS MATERIALIZED (
+    SELECT target_id::uuid AS subject, sum(amount_minor)::bigint AS amount_minor
+    FROM bank_match
+    WHERE target_kind = 'order' AND undone_at IS NULL
+    GROUP BY target_id
+), returned AS MATERIALIZED (
+    SELECT
+        purchase_order AS subject,
+        coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'refund'), 0)::bigint AS refund_minor,
+        coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'dispute'), 0)::bigint AS dispute_minor,
+        coalesce(sum(total_minor) FILTER (WHERE order_return.kind = 'failure'), 0)::bigint AS failure_minor,
+        max(order_return.at) AS at
+    FROM order_return
+    JOIN journal_entry ON journal_entry.source_id = order_return.id::text
+                      AND journal_entry.kind IN ('refund', 'dispute_lost')
+    GROUP BY purchase_order
+), forfeit AS MATERIALIZED (
+    SELECT source_id AS subject, sum(amount_minor)::bigint AS amount_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind = 'deposit_forfeited'
+    GROUP BY source_id
+)
+SELECT
+    purchase_order.id,
+    number,
+    purchase_order.state,
+    total_minor,
+    sale.at AS sold_at,
+    coalesce(movement.charged_minor, 0) + coalesce(banked.amount_minor, 0) AS charged_minor,
+    coalesce(movement.refunded_minor, 0) AS refunded_minor,
+    coalesce(movement.disputed_minor, 0) AS disputed_minor,
+    coalesce(movement.kept_minor, 0) + coalesce(banked.amount_minor, 0) AS kept_minor,
+    coalesce(returned.refund_minor, 0) AS returned_minor,
+    coalesce(returned.dispute_minor, 0) AS charged_back_minor,
+    returned.at AS returned_at,
+    total_minor - coalesce(returned.failure_minor, 0) AS due_minor,
+    coalesce(forfeit.amount_minor, 0) AS forfeit_minor,
+    coalesce(payment.state = 'processing', false) AS is_under_way,
+    movement.subject,
+    charge,
+    other,
+    first_at,
+    last_at,
+    entitlement.id AS entitlement,
+    entitlement.revoked_at,
+    entitlement.suspended_at,
+    purchase_order.state = 'paid' AND coalesce(returned.dispute_minor, 0) = 0 OR EXISTS (
+        SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'open'
+    ) AS is_disputed
+FROM purchase_order
+FULL JOIN movement ON movement.subject = purchase_order.id
+LEFT JOIN banked ON banked.subject = purchase_order.id
+LEFT JOIN returned ON returned.subject = purchase_order.id
+LEFT JOIN journal_entry AS sale ON sale.kind = 'sale' AND sale.source_id = purchase_order.id::text
+LEFT JOIN forfeit ON forfeit.subject = movement.subject::text
+LEFT JOIN payment ON payment.subject = movement.subject
+LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN entitlement ON entitlement.licence = licence.id
+WHERE movement.subject IS NOT NULL OR banked.subject IS NOT NULL OR sale.id IS NOT NULL;
+
+-- name: unequal
+-- Stripe's balance transactions that no entry posts (then `posted_minor` is null) or whose entry moves another
+-- amount of
+-- the account $4, Stripe's balance. One that moves nothing needs no entry.
+WITH posted AS MATERIALIZED (
+    SELECT
+        source_id,
+        kind,
+        sum(CASE $4::text WHEN debit THEN amount_minor WHEN credit THEN -amount_minor ELSE 0 END)::bigint AS net_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind LIKE 'stripe\_%'
+    GROUP BY journal_entry.id
+)
+SELECT movement.id, category, currency, created_at, movement.net_minor, posted.net_minor AS posted_minor
+FROM balance_transaction AS movement
+LEFT JOIN posted ON posted.source_id = movement.id AND posted.kind = 'stripe_' || category
+WHERE posted.net_minor IS DISTINCT FROM movement.net_minor
+  AND (posted.source_id IS NOT NULL OR movement.amount_minor <> 0 OR movement.fee_minor <> 0);
+
+-- name: written_off
+-- The approved write-offs that no reversal has undone, with their entry where the books hold one.
+SELECT
+    write_off.id,
+    write_off.why,
+    write_off.subject,
+    write_off.reference,
+    write_off.amount_minor,
+    write_off.decided_at,
+    written.id AS entry
+FROM write_off
+LEFT JOIN journal_entry AS written ON written.kind = 'write_off' AND written.source_id = write_off.id::text
+WHERE approved AND NOT EXISTS (SELECT FROM journal_entry AS reversal WHERE reversal.reverses = written.id);
+
+-- name: list_movements
+-- $1 of Stripe's balance transactions after the first $2, newest first, each with the entry that posts it and its
+-- order.
+SELECT
+    movement.id,
+    category,
+    movement.amount_minor,
+    movement.fee_minor,
+    movement.net_minor,
+    movement.currency,
+    created_at,
+    journal_entry.id AS entry,
+    purchase_order.id AS order_id,
+    purchase_order.number
+FROM (
+    SELECT id, category, amount_minor, fee_minor, net_minor, currency, created_at, payment_subject
+    FROM balance_transaction
+    ORDER BY created_at DESC, id DESC
+    LIMIT $1
+    OFFSET $2
+) AS movement
+LEFT JOIN journal_entry ON kind = 'stripe_' || category AND journal_entry.source_id = movement.id
+LEFT JOIN purchase_order ON purchase_order.id = payment_subject
+ORDER BY created_at DESC, movement.id DESC;
+
+-- name: find_movement
+-- The balance transaction $1 of Stripe's with its order.
+SELECT
+    movement.id,
+    category,
+    amount_minor,
+    fee_minor,
+    movement.net_minor,
+    movement.currency,
+    source_id,
+    payout_id,
+    status,
+    created_at,
+    available_on,
+    purchase_order.id AS order_id,
+    purchase_order.number
+FROM balance_transaction AS movement
+LEFT JOIN purchase_order ON purchase_order.id = payment_subject
+WHERE movement.id = $1;
+
+-- name: list_cash
+-- For each of the last twelve months in Paris until $2: what came to the accounts $1 from others, and what left them.
+WITH span AS (
+    SELECT
+        date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') - interval '11 months' AS first,
+        date_trunc('month', $2 AT TIME ZONE 'Europe/Paris') AS last
+), flow AS (
+    SELECT date_trunc('month', at AT TIME ZONE 'Europe/Paris') AS month, debit = ANY ($1) AS is_in, amount_minor
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE (debit = ANY ($1)) <> (credit = ANY ($1)) AND kind <> 'bank_opening'
+      AND at >= (SELECT first AT TIME ZONE 'Europe/Paris' FROM span)
+)
+SELECT
+    month::date AS month,
+    coalesce(sum(amount_minor) FILTER (WHERE is_in), 0)::bigint AS in_minor,
+    coalesce(sum(amount_minor) FILTER (WHERE NOT is_in), 0)::bigint AS out_minor
+FROM span
+CROSS JOIN generate_series(first, last, interval '1 month') AS month
+LEFT JOIN flow USING (month)
+GROUP BY month
+ORDER BY month;
+
+-- name: find_order
+-- The order $1 with its payment, licence and split.
+SELECT
+    purchase_order.id,
+    number,
+    purchase_order.state,
+    purchase_order.net_minor,
+    vat_minor,
+    vat_basis_points,
+    total_minor,
+    purchase_order.currency,
+    ordered_at,
+    purchase_order.paid_at,
+    purchase_order.returned_minor,
+    charged_back_minor,
+    company,
+    release.dataset,
+    payment.state AS payment_state,
+    payment.refunded_minor,
+    licence.id AS licence_id,
+    licence.hold_until,
+    licence.cancelled_at,
+    split.state AS split_state,
+    split.fee_minor,
+    split.pool_minor,
+    split.operator_minor,
+    split.platform_minor,
+    split.people
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+JOIN release ON release.id = purchase_order.release
+LEFT JOIN payment ON payment.subject = purchase_order.id
+LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN licence_split AS split ON split.licence = licence.id
+WHERE purchase_order.id = $1;
+
+-- name: list_write_offs
+-- $2 write-offs after the first $3, those that wait first, then the newest; where $1, only those that wait.
+SELECT
+    write_off.id,
+    why,
+    subject,
+    reference,
+    amount_minor,
+    reason,
+    proposed_by,
+    proposed_at,
+    decided_at,
+    approved,
+    proposer.name AS proposer,
+    decider.name AS decider
+FROM write_off
+JOIN person AS proposer ON proposer.id = proposed_by
+LEFT JOIN person AS decider ON decider.id = decided_by
+WHERE NOT $1 OR approved IS NULL
+ORDER BY approved IS NOT NULL, proposed_at DESC, write_off.id
+LIMIT $2
+OFFSET $3;
