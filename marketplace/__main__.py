@@ -57,9 +57,11 @@ def serve(_: argparse.Namespace) -> int:
     """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in, demo keys and the key that opens bids."""
     import uvicorn
 
+    from marketplace import clock
     from marketplace.app import create_app
     from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
 
+    clock.forbid_shifts()
     refuse_demo_settings(settings())
     refuse_bid_key(settings(), serving=True)
     with _database():
@@ -71,9 +73,11 @@ def serve(_: argparse.Namespace) -> int:
 
 def jobs(_: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
+    from marketplace import clock
     from marketplace.jobs.scheduler import work_until_stopped
     from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
 
+    clock.forbid_shifts()
     refuse_demo_settings(settings())
     refuse_bid_key(settings(), serving=False)
 

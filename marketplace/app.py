@@ -51,6 +51,7 @@ from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.settings import settings
+from marketplace.storefront import pages as storefront_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url
 
@@ -337,6 +338,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     reverse_auctions_pages.ROUTES,
     delivery_pages.ROUTES,
     delivery_api.ROUTES,
+    storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     bank_pages.ROUTES,
     finance_pages.ROUTES,

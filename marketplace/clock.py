@@ -1,6 +1,14 @@
-"""The clock: aware UTC, read once per action and passed to rules.
+"""The clock: aware UTC, read once per action and passed to rules. The demo and tests can shift it; production cannot.
 
-Tests and the demo world move it with `shifted`; `serve` never does.
+**What is shifted:** every instant that an action of ours writes or compares with, since actions read `now()`. So the
+demo makes a year of history through the slices' ordinary actions (`marketplace/embedded/seed_history.py`), and a test
+sees what happens after a hold without waiting. The demo's Stripe counterpart reads this clock too.
+
+**What is not shifted:** PostgreSQL's `clock_timestamp()`, which decides auctions (bids, their ends and awards), so an
+auction is always in the present; the monotonic clocks of timeouts; APScheduler's slots; file times; a token's own
+expiry at another company. No table has a default of `now()`: a row's instant comes from its action.
+
+The shift belongs to the process. `serve` and `jobs` forbid it before anything else, for as long as they run.
 """
 
 from __future__ import annotations
@@ -14,6 +22,7 @@ if TYPE_CHECKING:
 
 UTC = dt.UTC
 _offset = dt.timedelta(0)
+_can_shift = True
 
 
 def now() -> dt.datetime:
@@ -21,12 +30,28 @@ def now() -> dt.datetime:
     return dt.datetime.now(UTC) + _offset
 
 
+def forbid_shifts() -> None:
+    """Let this process's clock never be shifted any more: what production calls first."""
+    global _can_shift  # noqa: PLW0603 (the one place that forbids it)
+    assert not _offset, "the clock is shifted already"
+    _can_shift = False
+
+
 @contextmanager
 def shifted(by: dt.timedelta) -> Iterator[None]:
-    """Move this process's clock by `by` inside the block; blocks nest and add up."""
+    """Move this process's clock by `by` inside the block; blocks nest and add up. RuntimeError where it is forbidden."""
     global _offset  # noqa: PLW0603 (the one place that moves the one clock)
+    if not _can_shift:
+        raise RuntimeError("the clock of production is never shifted")
     _offset += by
     try:
         yield
     finally:
         _offset -= by
+
+
+@contextmanager
+def started_at(instant: dt.datetime) -> Iterator[None]:
+    """Let the clock show `instant` when the block begins, and run on from there; RuntimeError where it is forbidden."""
+    with shifted(instant - now()):
+        yield

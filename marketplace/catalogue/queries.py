@@ -15,6 +15,7 @@ from marketplace import clock, object_store
 from marketplace.catalogue import rules
 from marketplace.catalogue.rules import PricedOffer, PricedRelease
 from marketplace.catalogue.tables import ExclusiveWindow, Quote
+from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
@@ -24,6 +25,7 @@ from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.web import maps
+from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,11 +225,14 @@ async def get_listing(code: str) -> Listing:
     return row
 
 
-async def get_vat_country(partner: uuid.UUID) -> VatCountry:
-    """Return what decides the VAT of a partner that exists."""
-    row = await fetch_row(VatCountry, select(VatCountry, Partner).where(Partner.id == partner))
-    assert row
-    return row
+async def find_vat(partner: uuid.UUID | None, net_minor: int) -> Vat | None:
+    """Return the VAT that a partner would pay today on top of `net_minor` (cents), or None for anyone else."""
+    if partner is None:
+        return None
+    where = await fetch_row(VatCountry, select(VatCountry, Partner).where(Partner.id == partner))
+    assert where
+    is_confirmed = where.vat_confirmed_at is not None
+    return vat(where.country, confirmed=is_confirmed, net_minor=net_minor, on=paris_day(clock.now()))
 
 
 async def list_priced_releases(releases: Sequence[uuid.UUID]) -> list[PricedRelease]:

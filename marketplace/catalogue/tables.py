@@ -9,12 +9,14 @@ from piccolo.table import Table
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset, Release
 from marketplace.identity.tables import Partner
+from marketplace.personal_data import NOBODYS
 from pricing.money import EUR
 
 
 class LicenceTerms(Table, db=DB, tablename="licence_terms"):
     """A licence in five lines, versioned; a licence sold under it keeps it."""
 
+    personal_data = NOBODYS
     code = Text(primary_key=True)
     """Name and version, such as `standard-1`."""
     lines_fr = Text()
@@ -27,6 +29,7 @@ class LicenceTerms(Table, db=DB, tablename="licence_terms"):
 class Offer(Table, db=DB, tablename="offer"):
     """A dataset for sale: every sealed release of it, at a price between floor and cap."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", unique=True)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
@@ -44,6 +47,7 @@ class Offer(Table, db=DB, tablename="offer"):
 class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
     """Between two instants one partner alone may buy an offer; written down here by the auction whose id it bears."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
@@ -57,6 +61,7 @@ class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
 class DemandDraw(Table, db=DB, tablename="demand_draw"):
     """The day's demand multiplier of an offer: one draw, recorded, the same for every partner."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     day = Date()
@@ -69,6 +74,7 @@ class DemandDraw(Table, db=DB, tablename="demand_draw"):
 class Quote(Table, db=DB, tablename="quote"):
     """A signed price for one partner and release; expires after fifteen minutes and can be re-computed from its own bytes."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
@@ -96,6 +102,7 @@ class Quote(Table, db=DB, tablename="quote"):
 class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
     """A quote was ordered: written down here by purchases, so that demand can learn from it."""
 
+    personal_data = NOBODYS
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
     accepted_at = Timestamptz()
 
@@ -103,6 +110,7 @@ class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
 class ZonePreview(Table, db=DB, tablename="zone_preview"):
     """A partner's question, before paying, of how much survives in its own zones; kept to count them, without the zones."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)

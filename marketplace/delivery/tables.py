@@ -7,12 +7,14 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
+from marketplace.personal_data import NOBODYS
 from marketplace.purchases.tables import Entitlement
 
 
 class Download(Table, db=DB, tablename="download"):
     """An entitled partner fetched a release."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     entitlement = ForeignKey(Entitlement, null=False, on_delete=OnDelete.restrict)
     format = Text()

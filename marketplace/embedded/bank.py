@@ -51,6 +51,8 @@ class Bank:
     pending_returns: list[tuple[CreditTransfer, str]] = field(default_factory=list)
     rejected: list[tuple[CreditTransfer, str]] = field(default_factory=list)
     """Rejected transfers to credit with the next execution, if the bank books gross."""
+    received: list[tuple[int, str]] = field(default_factory=list)
+    """Cents that others sent, and what they wrote with them; the next statement has an entry for each."""
     days: int = 0
     """Days closed so far: the last statement's sequence number."""
 
@@ -99,6 +101,8 @@ class Bank:
             for transfer, reason in self.pending_returns
         ]
         entries += self._executions(due)
+        entries += [StatementEntry(cents, RECEIVED, remittance=words) for cents, words in self.received]
+        self.received = []
         rejected = self.rejected if due else []
         entries += [
             StatementEntry(transfer.cents, REJECTED, details=[(transfer, reason)]) for transfer, reason in rejected

@@ -45,13 +45,14 @@ class Batch(Struct, frozen=True):
 class StatementEntry(Struct, frozen=True):
     """One entry of a statement. cents: negative for a debit. code: domain/family/subfamily of the bank transaction.
 
-    details: its transfers, each with the reason of its return, if any.
+    details: its transfers, each with the reason of its return, if any. remittance: what the payer wrote.
     """
 
     cents: int
     code: str
     batch: str = ""
     details: Sequence[tuple[CreditTransfer, str]] = ()
+    remittance: str = ""
 
 
 # ------------------------------------------------------------------ reading payment files
@@ -171,6 +172,9 @@ def _entry(day: dt.date, reference: str, entry: StatementEntry) -> str:
     domain, family, subfamily = entry.code.split("/")
     batch = f"<Btch><PmtInfId>{entry.batch}</PmtInfId></Btch>" if entry.batch else ""
     details = "".join(_transaction(entry.cents, transfer, reason) for transfer, reason in entry.details)
+    if entry.remittance:
+        amount = f"{_amount(abs(entry.cents))}{_direction(entry.cents)}"
+        details += f"<TxDtls>{amount}<RmtInf><Ustrd>{entry.remittance}</Ustrd></RmtInf></TxDtls>"
     return (
         f"<Ntry>{_amount(abs(entry.cents))}{_direction(entry.cents)}<Sts><Cd>BOOK</Cd></Sts>"
         f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt><AcctSvcrRef>{reference}</AcctSvcrRef>"

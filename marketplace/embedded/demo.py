@@ -14,15 +14,18 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import IO, TYPE_CHECKING, Any
 
 import httpx
 import uvicorn
 
-from marketplace import database
+from marketplace import clock, database
 from marketplace.app import create_app
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.embedded.seed import seed
+from marketplace.embedded.seed_auctions import is_sealed_auction_over
+from marketplace.embedded.seed_history import begins_at
 from marketplace.embedded.seed_payouts import OUR_IBAN, bank_running
 from marketplace.embedded.seed_people import PEOPLE
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
@@ -33,11 +36,12 @@ from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from pathlib import Path
 
 FIRST_STRIPE_PORT = 8700
 SHARES_EVERY_SECONDS = "15"
+SEED_WEBHOOK_SECRET = "whsec_seed"  # noqa: S105 (until the site is open and has an endpoint with a secret of its own)
 
 
 class Server(uvicorn.Server):
@@ -70,6 +74,7 @@ def run_demo() -> int:
             "PORT": str(port_of(site)),
             "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
             "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+            "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET,
             "PARTAGE_ONE_CLICK": "1",
             "PAYOUT_IBAN": settings().payout_iban or OUR_IBAN,
             "PAYOUT_THRESHOLD_MINOR": os.environ.get("PAYOUT_THRESHOLD_MINOR", "1"),
@@ -90,11 +95,16 @@ async def _run(site: socket.socket, stripe: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await database.open_pool(settings().database_url)
     try:
-        with Progress() as progress:
+        with Progress() as progress, contextlib.ExitStack() as past:
             progress("migrating the database", 0.02)
             await migrate()
-            async with counterpart_running(settings().state / "stripe.db", stripe):
-                if await _run_unless_stopped(seed(settings().state, progress), stop):
+            now = clock.now()
+            if (
+                not await is_sealed_auction_over()
+            ):  # the counterpart too must not see the present before the history is made
+                past.enter_context(clock.started_at(begins_at(now)))
+            async with counterpart_running(settings().state / "stripe.db", stripe, read_time=_read_time):
+                if await _run_unless_stopped(seed(settings().state, progress, now, past.close), stop):
                     progress("opening the site", 1.0)
                     async with site_running(site), ticking(), bank_running():
                         _print_welcome()
@@ -118,11 +128,23 @@ async def _run_unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Eve
 
 @contextlib.asynccontextmanager
 async def counterpart_running(
-    path: Path | None, listener: socket.socket, *, control: bool = False
+    path: Path | None,
+    listener: socket.socket,
+    *,
+    control: bool = False,
+    read_time: Callable[[], float] = time.time,
 ) -> AsyncIterator[None]:
-    """Run the local Stripe counterpart in this event loop; `path` None keeps its state in memory."""
-    async with _serving(create_counterpart(path, control=control, daily_payouts=True), listener):
+    """Run the local Stripe counterpart in this event loop; `path` None keeps its state in memory.
+
+    read_time: what time it is for the counterpart, in Unix seconds.
+    """
+    counterpart = create_counterpart(path, control=control, daily_payouts=True, read_time=read_time)
+    async with _serving(counterpart, listener):
         yield
+
+
+def _read_time() -> float:
+    return clock.now().timestamp()
 
 
 @contextlib.asynccontextmanager

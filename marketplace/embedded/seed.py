@@ -1,33 +1,35 @@
-"""The demo's seeded data: a synthetic city, its people, two datasets with releases, partners, sales and payouts.
+"""The demo's seeded data: a synthetic city, its people, datasets with releases, partners, a year of history, auctions.
 
-It is the same at every first start; only the dates follow the calendar. Every step is an ordinary action and can be
-repeated, so a start that was interrupted continues where it stopped.
+It is the same at every first start; only the dates follow the calendar. Every step is an ordinary action, at the
+instant that the shifted clock shows, and can be repeated: a start that was interrupted continues where it stopped.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import datetime as dt
-import os
 from typing import TYPE_CHECKING, Final
 
-from marketplace import clock
-from marketplace.database import fetch_scalar
+import numpy as np
+
 from marketplace.datasets.ingestion import ingest_events
-from marketplace.earnings import actions as earnings
-from marketplace.embedded.seed_auctions import finish_auctions, open_auctions
+from marketplace.embedded.seed_auctions import finish_auctions, is_sealed_auction_over, open_auctions
 from marketplace.embedded.seed_catalogue import (
     BY_DAY,
     BY_HOUR,
+    MONTHLY_PANEL,
+    PANEL,
+    STATISTICS,
     DemoRelease,
-    ask_for_consent,
     build_release,
     define_datasets,
+    draw_consenting,
     get_latest_release,
-    list_manifests,
     list_offers,
+    record_consent,
 )
-from marketplace.embedded.seed_payouts import make_payouts
+from marketplace.embedded.seed_history import make_history, panel_days
+from marketplace.embedded.seed_payouts import add_new_payees
 from marketplace.embedded.seed_people import (
     ABROAD,
     PARTNER,
@@ -41,12 +43,12 @@ from marketplace.embedded.seed_people import (
 from marketplace.embedded.seed_sales import Sale, sell
 from marketplace.embedded.synthetic_city import NAME, generate_city
 from marketplace.identity import actions as identity
-from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from marketplace.embedded.synthetic_city import City
     from marketplace.progress import ReportProgress
 
 SEED: Final = 2013
@@ -55,38 +57,56 @@ WEEK: Final = dt.timedelta(weeks=1)
 WEEKS: Final = 4
 
 
-async def seed(state: Path, report: ReportProgress) -> None:
-    """Add what is missing of the demo's data; `report` gets each step and the share done."""
-    if await fetch_scalar(bool, "SELECT count(*) > 0 FROM payout_run WHERE state = 'settled'"):
+async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_present: Callable[[], None]) -> None:
+    """Add what is missing of the demo's data; `report` gets each step and the share done.
+
+    now: the present. The clock shows when the history begins, until `return_to_present` is called.
+    """
+    if await is_sealed_auction_over():
         return
-    end = last_monday(clock.now())
-    start = end - WEEKS * WEEK
+    end = last_monday(now)
     report(f"generating the city of {NAME}", 0.05)
-    city = generate_city(state / "city", seed=SEED, people=INHABITANTS, start=start.date(), days=7 * WEEKS)
-    report("adding its mobile lines", 0.25)
-    await identity.add_subscribers(city.references.tolist())
-    report("recording consent", 0.3)
-    await ask_for_consent(city, seed=SEED, at=start - dt.timedelta(days=30))
-    await define_datasets(city)
-    report("ingesting its events", 0.33)
+    city = generate_city(
+        state / "city",
+        seed=SEED,
+        people=INHABITANTS,
+        start=(end - WEEKS * WEEK).date(),
+        days=7 * WEEKS,
+        panel=PANEL,
+        panel_days=panel_days(now),
+    )
+    await open_marketplace(city, report)
+    report("ingesting its events", 0.25)
     await ingest_events(str(city.events), str(city.subscribers))
+    await add_subscriber(await asyncio.to_thread(find_busy_line, city, panel_days(now)))
+    await make_history(now, report, 0.3, 0.55)
+    return_to_present()
     await _build_releases(end, report)
-    report("adding people", 0.8)
+    await _do_business(report)
+
+
+async def open_marketplace(city: City, report: ReportProgress) -> None:
+    """Add lines with their consent, staff and partners, datasets and offers."""
+    report("adding its mobile lines", 0.15)
+    await identity.add_subscribers(city.references.tolist())
+    report("recording consent", 0.2)
+    await record_consent(city, seed=SEED)
     await add_staff_and_partners()
-    await add_subscriber(await list_manifests())
+    await define_datasets(city)
     await list_offers()
+
+
+async def _do_business(report: ReportProgress) -> None:
+    """Open the auctions of the present, sell the latest releases, and let more lines be due."""
     report("opening auctions", 0.86)
     await open_auctions([(await get_partner(who), who.email) for who in (PARTNER, ABROAD)], by=STEWARD.name)
-    report("making the first sales", 0.88)
-    with _shares_held_for(days=0):
-        await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
-        await earnings.release_shares()
+    report("making the latest sales", 0.9)
+    await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
     await sell(Sale("second", PARTNER, await get_latest_release(BY_HOUR)))
-    await finish_auctions()
-    report("paying subscribers", 0.96)
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
-    await make_payouts(line)
+    await add_new_payees(line)
+    await finish_auctions()
 
 
 async def _build_releases(end: dt.datetime, report: ReportProgress) -> None:
@@ -96,25 +116,29 @@ async def _build_releases(end: dt.datetime, report: ReportProgress) -> None:
         DemoRelease(BY_HOUR, end - WEEK, end),
     )
     for number, release in enumerate(wanted):
-        done = 0.35 + 0.15 * number
+        done = 0.55 + 0.1 * number
 
         def report_build(step: str, share: float, done: float = done) -> None:
-            report(f"building a private release: {step}", done + 0.15 * share)
+            report(f"building a private release: {step}", done + 0.1 * share)
 
         await build_release(release, report_build)
 
 
-@contextlib.contextmanager
-def _shares_held_for(*, days: int) -> Iterator[None]:
-    """Hold the shares of what is sold in the block for so many days, so that there is something to pay out."""
-    before = os.environ.get("HOLD_DAYS")
-    os.environ["HOLD_DAYS"] = str(days)
-    settings.cache_clear()
-    try:
-        yield
-    finally:
-        os.environ.pop("HOLD_DAYS") if before is None else os.environ.update(HOLD_DAYS=before)
-        settings.cache_clear()
+def find_busy_line(city: City, days: Sequence[dt.date]) -> int:
+    """Return a line that consents to all that earns, on the panel's most days of these, and there with the most events."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    seen = [pq.read_table(city.events / f"{day}.parquet", columns=["subscriber_id"])["subscriber_id"] for day in days]
+    statistics, panel = (draw_consenting(city, seed=SEED, purpose=purpose) for purpose in (STATISTICS, MONTHLY_PANEL))
+    lines = np.intersect1d(statistics, panel)
+    present, events = np.zeros((2, len(lines)), np.int64)
+    for one in seen:
+        here, counts = np.unique(one.to_numpy(), return_counts=True)
+        found = np.searchsorted(here, lines).clip(max=len(here) - 1)
+        matches = here[found] == lines
+        present += matches
+        events += np.where(matches, counts[found], 0)
+    return int(lines[np.lexsort((lines, events, present))[-1]])
 
 
 def last_monday(now: dt.datetime) -> dt.datetime:

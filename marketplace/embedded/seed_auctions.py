@@ -103,6 +103,12 @@ async def _open_live_auction(bidders: Sequence[Actor], by: str) -> None:
             await auctions.place_bid(bidder, LIVE, bid=uuid.uuid4(), maximum_minor=minimum + extra)
 
 
+async def is_sealed_auction_over() -> bool:
+    """Return whether the sealed auction is awarded: the last thing that the seed does."""
+    sql = "SELECT count(*) > 0 FROM auction WHERE id = $1 AND state <> 'standing'"
+    return bool(await fetch_scalar(bool, sql, SEALED))
+
+
 async def finish_auctions() -> None:
     """Wait for the sealed auction's end and award it; the worker charges the winner."""
     row = await get_auction(SEALED)

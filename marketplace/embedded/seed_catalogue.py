@@ -1,30 +1,37 @@
-"""The demo's catalogue: two purposes with the consent given for them, two datasets, their releases and their offers."""
+"""The demo's catalogue: three purposes with the consent given for them, three datasets, their releases and their offers."""
 
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
-from marketplace.database import fetch_rows, fetch_scalar
+from marketplace.database import fetch_scalar
 from marketplace.datasets import actions as datasets
-from marketplace.datasets.queries import Manifest, find_latest_release, manifest
+from marketplace.datasets.queries import find_latest_release
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION
 
 if TYPE_CHECKING:
+    import uuid
+
+    from numpy.typing import NDArray
+
     from marketplace.embedded.synthetic_city import City
     from marketplace.progress import ReportProgress
 
 SHARE_CONSENTING: Final = 0.62
-"""Of the city's people, for the first purpose; half of it for the second."""
+"""Of those who are asked, for the first purpose and the panel's; half of it for research."""
+PANEL: Final = 8_000
+"""How many people are asked to join the panel: those with the lowest references."""
 BY_DAY: Final = "lyon-presence-day"
 BY_HOUR: Final = "lyon-presence-hour"
+BY_MONTH: Final = "lyon-presence-month"
 TERMS: Final = "standard-1"
 
 
@@ -44,12 +51,6 @@ class DemoRelease(Struct, frozen=True):
     dataset: str
     period_from: dt.datetime
     period_to: dt.datetime
-
-
-class ReleaseRow(Struct, frozen=True):
-    """A sealed release's id."""
-
-    id: uuid.UUID
 
 
 PURPOSES: Final = (
@@ -82,7 +83,21 @@ PURPOSES: Final = (
             "earns you nothing."
         ),
     ),
+    DemoPurpose(
+        use="panel",
+        title_fr="Panel mensuel",
+        title_en="Monthly panel",
+        text_fr=(
+            "Un jour par mois, nous comptons combien de membres du panel sont vus dans chaque quartier, avec les mêmes "
+            "protections. Le panel montre comment la ville change d’un mois à l’autre ; une part de chaque vente vous revient."
+        ),
+        text_en=(
+            "On one day a month we count how many members of the panel are seen in each district, with the same "
+            "protections. The panel shows how the city changes from month to month; a part of every sale is yours."
+        ),
+    ),
 )
+STATISTICS, RESEARCH, MONTHLY_PANEL = range(3)
 
 TERMS_FR: Final = (
     "Vous pouvez analyser, publier et afficher les chiffres, en citant Partage.\n"
@@ -100,26 +115,29 @@ TERMS_EN: Final = (
 )
 
 
-async def ask_for_consent(city: City, *, seed: int, at: dt.datetime) -> None:
-    """Define the purposes, publish their notices the day before `at`, and record who consents at `at`."""
+def draw_consenting(city: City, *, seed: int, purpose: int) -> NDArray[np.int64]:
+    """Return the lines, ascending, that consent to a purpose of `PURPOSES`, by its place there."""
+    asked = city.references[:PANEL] if purpose == MONTHLY_PANEL else city.references
+    share = SHARE_CONSENTING / 2 if purpose == RESEARCH else SHARE_CONSENTING
+    return asked[np.random.default_rng(seed + purpose).random(len(asked)) < share]
+
+
+async def record_consent(city: City, *, seed: int) -> None:
+    """Define the purposes, publish their notices, and record who consents."""
     for number, wanted in enumerate(PURPOSES):
         purpose = await consent.define_purpose(
             "presence", wanted.use, title_fr=wanted.title_fr, title_en=wanted.title_en
         )
         if not await fetch_scalar(int, "SELECT count(*) FROM notice WHERE purpose = $1", purpose):
-            await consent.publish_notice(
-                purpose, text_fr=wanted.text_fr, text_en=wanted.text_en, at=at - dt.timedelta(days=1)
-            )
+            await consent.publish_notice(purpose, text_fr=wanted.text_fr, text_en=wanted.text_en)
         if not await fetch_scalar(int, "SELECT count(*) FROM consent_record WHERE purpose = $1", purpose):
-            share = SHARE_CONSENTING / (number + 1)
-            is_consenting = np.random.default_rng(seed + number).random(len(city.references)) < share
-            await consent.give_many(purpose, city.references[is_consenting].tolist(), at)
+            lines = draw_consenting(city, seed=seed, purpose=number)
+            await consent.give_many(purpose, lines.tolist(), clock.now())
 
 
 async def define_datasets(city: City) -> None:
-    """Define the two datasets; defined already, nothing changes."""
+    """Define the three datasets; defined already, nothing changes."""
     shared: dict[str, Any] = {
-        "purpose": "presence.statistics",
         "area": NAME,
         "zones": list(city.zones),
         "age_bands": list(AGE_BANDS),
@@ -129,6 +147,7 @@ async def define_datasets(city: City) -> None:
     }
     by_day = DatasetTerms(
         code=BY_DAY,
+        purpose="presence.statistics",
         title_fr="Présence par quartier et par jour — Lyon",
         title_en="Presence by district and day — Lyon",
         description_fr=(
@@ -143,6 +162,7 @@ async def define_datasets(city: City) -> None:
     )
     by_hour = DatasetTerms(
         code=BY_HOUR,
+        purpose="presence.statistics",
         title_fr="Présence par quartier et par heure — Lyon",
         title_en="Presence by district and hour — Lyon",
         description_fr=(
@@ -155,7 +175,20 @@ async def define_datasets(city: City) -> None:
         half_life_days=21,
         **shared,
     )
-    for terms in (by_day, by_hour):
+    by_month = DatasetTerms(
+        code=BY_MONTH,
+        purpose="presence.panel",
+        title_fr="Présence par quartier, un jour par mois — Lyon",
+        title_en="Presence by district, one day a month — Lyon",
+        description_fr="Combien de personnes distinctes du panel sont vues dans chaque quartier de Lyon, un jour par mois.",
+        description_en="How many distinct people of the panel are seen in each district of Lyon, on one day a month.",
+        grain="day",
+        max_cells=2,
+        budget_micro=96_000_000,
+        half_life_days=180,
+        **shared,
+    )
+    for terms in (by_day, by_hour, by_month):
         await datasets.define(terms)
 
 
@@ -172,10 +205,11 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
 
 
 async def list_offers() -> None:
-    """Define the licence terms and offer both datasets under them."""
+    """Define the licence terms and offer the datasets under them."""
     await catalogue.define_terms(TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN)
     await catalogue.list_offer(BY_DAY, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
     await catalogue.list_offer(BY_HOUR, terms=TERMS, full_worth_minor=360_000, floor_minor=20_000, cap_minor=600_000)
+    await catalogue.list_offer(BY_MONTH, terms=TERMS, full_worth_minor=90_000, floor_minor=6_000, cap_minor=150_000)
 
 
 async def get_latest_release(dataset: str) -> uuid.UUID:
@@ -183,9 +217,3 @@ async def get_latest_release(dataset: str) -> uuid.UUID:
     release = await find_latest_release(dataset)
     assert release is not None, "releases are sealed before anything is sold"
     return release.id
-
-
-async def list_manifests() -> list[Manifest]:
-    """Return the manifest of every sealed release, the earliest first."""
-    rows = await fetch_rows(ReleaseRow, "SELECT id FROM release WHERE state = 'sealed' ORDER BY period_to, dataset")
-    return [await manifest(row.id) for row in rows]

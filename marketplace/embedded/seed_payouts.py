@@ -1,4 +1,4 @@
-"""The demo's payouts: one run that is paid, lines that the next run finds due, and the bank that answers every run.
+"""The demo's payouts: runs that two finance clerks decide, and the bank that answers them and sends statements.
 
 Every step is an ordinary action and can be repeated.
 """
@@ -34,8 +34,8 @@ OUR_IBAN: Final = "FR7630006000011234567890189"
 SUBSCRIBER_IBAN: Final = "FR1420041010050500013M02606"
 FIRST_NAMES: Final = ("Awa", "Bruno", "Chloé", "Driss", "Élise", "Farid", "Gaëlle", "Hugo", "Inès", "Jules")
 LAST_NAMES: Final = ("Bernard", "Dubois", "Garnier", "Lefèvre", "Moreau", "Nguyen", "Petit", "Roussel")
-PAID, DUE = 8, 4
-"""How many lines the first run pays besides the demo's subscriber, and how many the next draft finds."""
+PAYEES, NEW_PAYEES = 8, 4
+"""How many lines are paid besides the demo's subscriber, and how many more the next draft finds due."""
 BANK_ANSWERS_EVERY_SECONDS: Final = 5
 
 
@@ -52,6 +52,13 @@ class SentRunRow(Struct, frozen=True):
     execute_on: dt.date
 
 
+class ArrivedRow(Struct, frozen=True):
+    """A payout of Stripe's that no bank line names: its id, and how many cents it brings."""
+
+    id: str
+    amount_minor: int
+
+
 class StatementRow(Struct, frozen=True):
     """The end of a bank statement: closing balance in cents, and sequence number."""
 
@@ -59,33 +66,45 @@ class StatementRow(Struct, frozen=True):
     sequence: int | None
 
 
-async def make_payouts(subscriber: int) -> None:
-    """Pay the subscriber's line and some others once, decided by two finance clerks, and let more lines be due."""
+async def add_payees(subscriber: int) -> None:
+    """Give bank details to the subscriber's line and to some of those that have earned most."""
+    await write_bank_details(subscriber, "Lucie Martin", SUBSCRIBER_IBAN)
+    await _add_payees(await _find_lines(subscriber, PAYEES))
+
+
+async def add_new_payees(subscriber: int) -> None:
+    """Give bank details to a few lines more, once, so that the next draft finds them due."""
+    known = await fetch_scalar(int, "SELECT count(DISTINCT subscriber) FROM bank_details") or 0
+    await _add_payees(await _find_lines(subscriber, PAYEES + 1 + NEW_PAYEES - known))
+
+
+async def make_payouts() -> None:
+    """Draft a run for everyone due, if anyone is, let two finance clerks decide it, and send it."""
     preparer, approver = await get_finance_actor(FINANCE), await get_finance_actor(FINANCE_TOO)
-    lines = await _find_lines(subscriber, PAID + DUE)
-    run = await fetch_scalar(uuid.UUID, "SELECT id FROM payout_run WHERE prepared_by = $1", preparer.person)
-    if run is None:
-        await write_bank_details(subscriber, "Lucie Martin", SUBSCRIBER_IBAN)
-        await _add_payees(lines[:PAID])
-        run = await payouts.draft(preparer)
+    run = await payouts.find_unsent("sepa") or await payouts.draft(preparer)
     if run is None:
         return
     if (await payouts.get_run(run))["state"] == "draft":
         await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
     await payouts.send(run, approver)
-    await answer_runs(rejects={iban_of(lines[0]): "AC04"} if lines else {})
-    await _add_payees(lines[PAID:])
+
+
+async def find_payee(subscriber: int) -> int | None:
+    """Return the lowest line with bank details, other than the subscriber's; None when nobody has earned enough."""
+    return await fetch_scalar(int, "SELECT min(subscriber) FROM bank_details WHERE subscriber <> $1", subscriber)
 
 
 async def _find_lines(subscriber: int, number: int) -> list[int]:
-    """Return lines, other than the subscriber's, with the most money to be paid."""
+    """Return lines without bank details, other than the subscriber's, with the most money to be paid."""
     rows = await fetch_rows(
         LineRow,
-        """SELECT subscriber FROM accrual WHERE subscriber <> $1 GROUP BY subscriber
+        """SELECT subscriber FROM accrual
+           WHERE subscriber <> $1 AND NOT EXISTS (SELECT FROM bank_details WHERE bank_details.subscriber = accrual.subscriber)
+           GROUP BY subscriber
            HAVING sum(payable_micro) >= 10000 * $2::bigint ORDER BY sum(payable_micro) DESC, subscriber LIMIT $3""",
         subscriber,
         settings().payout_threshold_minor,
-        number,
+        max(0, number),
     )
     return [row.subscriber for row in rows]
 
@@ -107,24 +126,57 @@ async def write_bank_details(line: int, holder: str, number: str) -> None:
     await bank_details.write_details(line, holder=holder, iban=number, details=uuid.uuid5(NAMESPACE, str(line)))
 
 
-async def answer_runs(*, rejects: Mapping[str, str] | None = None) -> int:
-    """Be the bank of every sent run: answer its file, execute it, import the statement. Return how many runs.
+async def answer_runs() -> int:
+    """Be the bank of every sent run: answer its file, execute it, import the statement. Return how many runs."""
+    runs = await _list_sent()
+    for run in runs:
+        bank = await _open_bank()
+        await _answer(bank, run)
+        await _send_statement(bank, run.execute_on, clock.now().date())
+    return len(runs)
+
+
+async def close_bank_day(day: dt.date, *, rejects: Mapping[str, str]) -> None:
+    """Be the bank until the end of a day: answer and execute runs, credit Stripe's payouts, send one statement, once.
 
     rejects: IBAN → reason.
     """
-    runs = await fetch_rows(
+    if await fetch_scalar(int, "SELECT count(*) FROM bank_statement WHERE closed_on >= $1", day):
+        return
+    bank = await _open_bank()
+    bank.rejects = dict(rejects)
+    for run in await _list_sent():
+        await _answer(bank, run)
+    bank.received = [(row.amount_minor, f"STRIPE {row.id}") for row in await _list_arrived()]
+    await _send_statement(bank, day, day)
+
+
+async def _list_sent() -> list[SentRunRow]:
+    return await fetch_rows(
         SentRunRow,
         "SELECT id, execute_on FROM payout_run WHERE state = 'sent' AND route = 'sepa' ORDER BY sent_at",
     )
-    for run in runs:
-        bank = await _open_bank()
-        bank.rejects = dict(rejects or {})
-        report = bank.submit(b"".join([piece async for piece in await open_file(run.id)]))
-        await payouts.take_answer(run.id, report, None)
-        statement = bank.close_day(run.execute_on, booked_on=clock.now().date())
-        await import_bank_statement(statement, person=None, new_account=True)
-        await match_payouts()
-    return len(runs)
+
+
+async def _list_arrived() -> list[ArrivedRow]:
+    return await fetch_rows(
+        ArrivedRow,
+        """SELECT source_id AS id, -net_minor AS amount_minor FROM balance_transaction
+           WHERE category = 'payout' AND NOT EXISTS (
+               SELECT FROM bank_line WHERE bank_line.remittance = 'STRIPE ' || balance_transaction.source_id)
+           ORDER BY created_at, id""",
+    )
+
+
+async def _answer(bank: Bank, run: SentRunRow) -> None:
+    report = bank.submit(b"".join([piece async for piece in await open_file(run.id)]))
+    await payouts.take_answer(run.id, report, None)
+
+
+async def _send_statement(bank: Bank, day: dt.date, booked_on: dt.date) -> None:
+    statement = bank.close_day(day, booked_on=booked_on)
+    await import_bank_statement(statement, person=None, new_account=True)
+    await match_payouts()
 
 
 async def _open_bank() -> Bank:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import numpy as np
 from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_scalar
@@ -13,11 +12,6 @@ from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import stored_as
 from marketplace.purchases.invoices import change_billing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from marketplace.datasets.queries import Manifest
 
 NAMESPACE: Final = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
 PASSWORD: Final = "partage-demo-2026"  # noqa: S105 (printed at every start of the demo, and worth nothing elsewhere)
@@ -93,25 +87,16 @@ async def _add_partner(company: DemoCompany) -> None:
         await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
 
 
-async def add_subscriber(manifests: Iterable[Manifest]) -> None:
-    """Let the demo's subscriber claim a line that is in every release of `manifests`, with weights above most."""
+async def add_subscriber(line: int) -> None:
+    """Let the demo's subscriber claim a line."""
     if await find_line(SUBSCRIBER) is None:
-        await claim_line(_find_busy_line(manifests), SUBSCRIBER)
+        await claim_line(line, SUBSCRIBER)
 
 
 async def claim_line(line: int, person: DemoPerson) -> None:
     """Claim a line with an activation code, as its holder does."""
     [(reference, code)] = await identity.issue_activation_codes([line])
     await identity.claim_line(reference, code, email=person.email, name=person.name, password=person.password)
-
-
-def _find_busy_line(manifests: Iterable[Manifest]) -> int:
-    common: np.ndarray | None = None
-    for manifest in manifests:
-        heavy = manifest.references[manifest.weights >= np.quantile(manifest.weights, 0.75)]
-        common = heavy if common is None else np.intersect1d(common, heavy)
-    assert common is not None, "there are releases"
-    return int(common[0])
 
 
 async def find_line(person: DemoPerson) -> int | None:

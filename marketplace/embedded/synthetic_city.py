@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -80,8 +81,20 @@ def public_zones() -> tuple[str, ...]:
     )
 
 
-def generate_city(folder: Path, *, seed: int, people: int, start: dt.date, days: int) -> City:
-    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return the files."""
+def generate_city(
+    folder: Path,
+    *,
+    seed: int,
+    people: int,
+    start: dt.date,
+    days: int,
+    panel: int = 0,
+    panel_days: Sequence[dt.date] = (),
+) -> City:
+    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return the files.
+
+    The first `panel` people, those with the lowest references, have events on each of `panel_days` too.
+    """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -93,9 +106,10 @@ def generate_city(folder: Path, *, seed: int, people: int, start: dt.date, days:
     activity = EVENTS_A_DAY * rng.lognormal(0, 0.45, people)
     events = folder / "events"
     events.mkdir(parents=True, exist_ok=True)
-    for day in range(days):
-        date = start + dt.timedelta(days=day)
-        who, second = _event_times(rng, activity * BY_WEEKDAY[date.weekday()])
+    in_panel = np.arange(people) < panel
+    whole = [(start + dt.timedelta(days=day), activity) for day in range(days)]
+    for date, rates in [*whole, *((day, activity * in_panel) for day in panel_days)]:
+        who, second = _event_times(rng, rates * BY_WEEKDAY[date.weekday()])
         mast = masts[
             _antennas_of_events(
                 rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND

@@ -1,4 +1,4 @@
-"""The partner's pages of purchases: order a quote, pay, and see what was bought."""
+"""What a partner does about purchases: order a quote, pay, fetch an invoice, say where invoices are addressed."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 from msgspec import Struct
 
-from marketplace import clock
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.identity.queries import get_person
 from marketplace.purchases import actions, invoices, queries
-from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.web.pages import download, page, see
 
 if TYPE_CHECKING:
     from litestar.response import Template
 
-PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
-Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 Asked = Request[Actor, Any, Any]
-LOOK_AGAIN_SECONDS = "2"
 
 
 class OrderForm(Struct):
@@ -56,38 +51,6 @@ async def order_quote(
     email = (await get_person(request.user.person)).email
     order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email)
     return await _to_payment(request.user.partner, order)
-
-
-@get("/orders", guards=[partner])
-async def orders(request: Asked, number: PageNumber = 1) -> Template:
-    """List the partner's orders."""
-    assert request.user.partner
-    return page("purchases/orders.html", orders=await queries.list_orders(request.user.partner, number))
-
-
-@get("/orders/{order:uuid}", guards=[partner])
-async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
-    """Show one order; to who comes back from paying, look for the money until it is there."""
-    assert request.user.partner
-    row = await queries.get_order(request.user.partner, order)
-    if returned and row["state"] == "awaiting_payment":
-        await actions.look_for_money(order)
-        row = await queries.get_order(request.user.partner, order)
-    waits = returned and row["state"] == "awaiting_payment" and row["payment_state"] != "processing"
-    papers, billing = await invoices.list_papers(order), await invoices.get_billing(request.user.partner)
-    answer = page(
-        "purchases/order.html",
-        order=row,
-        waits=waits,
-        papers=papers,
-        billing=billing,
-        now=clock.now(),
-        pay_until=row["ordered_at"] + actions.TIME_TO_TRANSFER,
-        by_transfer=row["total_minor"] >= TRANSFER_FROM_MINOR,
-    )
-    if waits:
-        answer.headers["refresh"] = LOOK_AGAIN_SECONDS
-    return answer
 
 
 @post("/orders/{order:uuid}/pay", guards=[partner])
@@ -131,4 +94,4 @@ async def change_billing(
     return see("/billing")
 
 
-ROUTES = [order_quote, orders, show_order, pay, invoice_file, billing, change_billing]
+ROUTES = [order_quote, pay, invoice_file, billing, change_billing]

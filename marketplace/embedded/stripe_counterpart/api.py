@@ -36,7 +36,7 @@ class Crash:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Result:
     status: int
     body: Json
     is_saved: bool = True
@@ -87,16 +87,16 @@ class Api:
                 else:
                     answer = self._execute_once(request, account, key, crash, headers)
         except ApiError as refused:
-            answer = _Answer(refused.status, refused.body)
+            answer = _Result(refused.status, refused.body)
         except ContractError as broken:
-            answer = _Answer(
+            answer = _Result(
                 500, {"error": {"type": "api_error", "message": f"The local counterpart is wrong: {broken}"}}
             )
         return json_response(answer.status, answer.body, headers)
 
     def _execute_once(
         self, request: Request, account: str, key: str, crash: Crash | None, headers: dict[str, str]
-    ) -> _Answer:
+    ) -> _Result:
         """Replay the answer saved under the key, or execute and save it."""
         if len(key) > _MAX_KEY_LENGTH:
             raise ApiError(
@@ -112,7 +112,7 @@ class Api:
                 )
                 raise ApiError(400, message, kind="idempotency_error")
             headers.update({"idempotent-replayed": "true", "original-request": saved.request_id})
-            return _Answer(saved.status, json.loads(saved.body))
+            return _Result(saved.status, json.loads(saved.body))
         answer = self._execute(request, account, crash)
         if answer.is_saved:
             self._state.execute(
@@ -139,7 +139,7 @@ class Api:
         )
         return rows[0] if rows else None
 
-    def _execute(self, request: Request, account: str, crash: Crash | None) -> _Answer:
+    def _execute(self, request: Request, account: str, crash: Crash | None) -> _Result:
         """Execute the call. An `ApiError` undoes its effect; a `PaymentDeclinedError` keeps it."""
         try:
             with self._state.savepoint(keep=crash is None or crash.executed):
@@ -151,12 +151,12 @@ class Api:
                     result = operation.execute(call)
                 except PaymentDeclinedError as declined:
                     # The failed charge and its events stay on record.
-                    answer = _Answer(declined.status, declined.body)
+                    answer = _Result(declined.status, declined.body)
                 else:
-                    answer = _Answer(200, _finish(self._state, operation, result, params))
+                    answer = _Result(200, _finish(self._state, operation, result, params))
         except ApiError as refused:
-            answer = _Answer(refused.status, refused.body, refused.executed)
-        return answer if crash is None else _Answer(500, _CRASH)
+            answer = _Result(refused.status, refused.body, refused.executed)
+        return answer if crash is None else _Result(500, _CRASH)
 
 
 def _check_caller(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,20 @@ _Send = Callable[[_Message], Awaitable[None]]
 
 
 def create_counterpart(
-    path: Path | None, *, control: bool = False, seed: str | None = None, daily_payouts: bool = False
+    path: Path | None,
+    *,
+    control: bool = False,
+    seed: str | None = None,
+    daily_payouts: bool = False,
+    read_time: Callable[[], float] = time.time,
 ) -> "Counterpart":
     """Return a counterpart of Stripe whose state lives in a file, or in memory when path is None.
 
     control: whether the control plane is served under /_test/. seed: makes ids and secrets the same in every run. daily_payouts:
-    whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts.
+    whether Stripe pays out by itself every midnight; otherwise only the control plane makes automatic payouts. read_time: what
+    time it is, in Unix seconds; the demo's own clock shifts.
     """
-    state = StripeState(path, seed)
+    state = StripeState(path, seed, read_time)
     if daily_payouts:
         with state.transaction():
             start_daily_payouts(state)

@@ -43,6 +43,12 @@ def emit(
     return event
 
 
+def sign_event(body: str, secret: str, at: int) -> str:
+    """Return the header that signs a webhook's body. at: Unix seconds."""
+    header: str = stripe.WebhookSignature.generate_signature_header(body, secret, timestamp=at)
+    return header
+
+
 def queue_delivery(state: StripeState, event: str, endpoint: str) -> None:
     """Queue an event for an endpoint, due now."""
     state.execute("INSERT INTO delivery (event, endpoint, due_at) VALUES (?, ?, ?)", (event, endpoint, time.time()))

@@ -14,7 +14,7 @@ from stripe._stripe_object import StripeObject, UntypedStripeObject
 
 from marketplace.embedded.stripe_counterpart.stripe_types import Json, alternatives, fields_of, is_nullable
 
-# Fields that Stripe leaves out when they have no value, where the types cannot tell "absent" from "null".
+# Fields that Stripe leaves out when they have no value, where the types cannot distinguish "absent" from "null".
 _LEFT_OUT: dict[str, frozenset[str]] = {
     kind: frozenset(names.split())
     for kind, names in {

@@ -136,10 +136,11 @@ class Delivery(Struct, frozen=True):
 class StripeState:
     """The state of one Stripe account and its connected accounts. Used by one event loop, never by two threads at once.
 
-    path: the SQLite file, or None for a state in memory. seed: makes ids and secrets the same in every run.
+    path: the SQLite file, or None for a state in memory. seed: makes ids and secrets the same in every run. read_time: the
+    machine's time in Unix seconds, or a clock that the caller shifts.
     """
 
-    def __init__(self, path: Path | None, seed: str | None = None) -> None:
+    def __init__(self, path: Path | None, seed: str | None = None, read_time: Callable[[], float] = time.time) -> None:
         """Open the file, or create it."""
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -147,6 +148,7 @@ class StripeState:
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
         self._seed = seed
+        self._read_time = read_time
         self._loaded: dict[str, tuple[Json, str]] = {}
         self._instant: int | None = None
         self.origin = NO_ORIGIN
@@ -211,8 +213,8 @@ class StripeState:
         return self._read_clock() if self._instant is None else self._instant
 
     def _read_clock(self) -> int:
-        """Return the machine's time plus the clock's offset."""
-        return int(time.time()) + int(self.setting("clock_offset", "0"))
+        """Return the given time plus the clock's offset."""
+        return int(self._read_time()) + int(self.setting("clock_offset", "0"))
 
     def advance_clock(self, seconds: int) -> int:
         """Move the clock forward and return the new time; within a transaction."""

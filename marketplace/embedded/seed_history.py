@@ -1,0 +1,105 @@
+"""The demo's history: twelve months of business, each made by the slices' ordinary actions at that month's instants.
+
+The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th and sold on the 5th, its
+shares are released and paid out on the 25th, the bank's statement comes on the last day, and the month is closed on the
+2nd of the next. A month that is closed is not made again, so that a start that was interrupted continues.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.bookkeeping.closing import close_month
+from marketplace.database import fetch_scalar
+from marketplace.earnings import actions as earnings
+from marketplace.embedded.seed_catalogue import BY_MONTH, DemoRelease, build_release, get_latest_release
+from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
+from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_finance_actor
+from marketplace.embedded.seed_sales import Sale, process_payments, sell
+from marketplace.finance import actions as finance
+from marketplace.ledger.periods import next_month
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marketplace.embedded.seed_people import DemoPerson
+    from marketplace.progress import ReportProgress
+
+MONTHS: Final = 12
+COUNTED, BUILT, SOLD, PAID_OUT, CLOSED = 2, 4, 5, 25, 2
+"""Days of the month: which one is counted, when it is built, sold and paid out; and when the month before is closed."""
+ACCOUNT_CLOSED: Final = "AC04"
+"""Why the bank rejects one payout of the last month."""
+MORNING: Final = dt.timedelta(hours=9)
+EVENING: Final = dt.timedelta(hours=20)
+
+
+def months_before(now: dt.datetime) -> list[dt.date]:
+    """Return the first days of the twelve latest months that could be closed by now, the earliest first."""
+    month, found = now.date().replace(day=1), list[dt.date]()
+    while len(found) < MONTHS:
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+        if _at(next_month(month), CLOSED) + MORNING < now:
+            found.insert(0, month)
+    return found
+
+
+def panel_days(now: dt.datetime) -> list[dt.date]:
+    """Return the days that the history's releases count."""
+    return [month.replace(day=COUNTED) for month in months_before(now)]
+
+
+def begins_at(now: dt.datetime) -> dt.datetime:
+    """Return the instant at which the history begins: a month before its first one."""
+    return _at(months_before(now)[0], 1) - dt.timedelta(days=30)
+
+
+async def make_history(now: dt.datetime, report: ReportProgress, begin: float, end: float) -> None:
+    """Make every month that is not closed yet. now: the present; begin, end: the share of all progress before and after."""
+    months = months_before(now)
+    for number, month in enumerate(months):
+        if await fetch_scalar(bool, "SELECT count(*) > 0 FROM period WHERE month = $1", month):
+            continue
+        report(f"living through {month:%B %Y}", begin + (end - begin) * number / len(months))
+        await _make_month(month, number)
+
+
+async def _make_month(month: dt.date, number: int) -> None:
+    line = await find_line(SUBSCRIBER)
+    assert line is not None, "the subscriber is added first"
+    with clock.started_at(_at(month, BUILT) + MORNING):
+        await build_release(DemoRelease(BY_MONTH, _at(month, COUNTED), _at(month, COUNTED + 1)), _quietly)
+        release = await get_latest_release(BY_MONTH)
+    for sale, buyer in _buyers(month, number):
+        with clock.started_at(_at(month, SOLD) + MORNING):
+            await sell(Sale(sale, buyer, release))
+    with clock.started_at(_at(month, PAID_OUT) + MORNING):
+        await process_payments()
+        await earnings.release_shares()
+        if number == 0:
+            await add_payees(line)
+        await make_payouts()
+    last_day = next_month(month) - dt.timedelta(days=1)
+    with clock.started_at(_at(last_day, last_day.day) + EVENING):
+        payee = await find_payee(line) if number == MONTHS - 1 else None
+        await close_bank_day(last_day, rejects={iban_of(payee): ACCOUNT_CLOSED} if payee else {})
+    with clock.started_at(_at(next_month(month), CLOSED) + MORNING):
+        await finance.reconcile()
+        await close_month(month, await get_finance_actor(FINANCE))
+
+
+def _buyers(month: dt.date, number: int) -> Iterator[tuple[str, DemoPerson]]:
+    """Yield this month's sales, by name, and who buys: one partner always, the other in every second month."""
+    yield f"{month:%Y-%m} first", PARTNER
+    if number % 2:
+        yield f"{month:%Y-%m} second", ABROAD
+
+
+def _at(month: dt.date, day: int) -> dt.datetime:
+    return dt.datetime(month.year, month.month, day, tzinfo=dt.UTC)
+
+
+def _quietly(_step: str, _share: float) -> None:
+    """Report nothing: a month is one step."""

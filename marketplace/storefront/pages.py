@@ -1,0 +1,149 @@
+"""What a buyer sees across the slices: what is for sale, one dataset, its own orders with invoices and downloads."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.catalogue import actions as catalogue_actions
+from marketplace.catalogue import queries as catalogue_queries
+from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
+from marketplace.datasets.zone_queries import get_geography
+from marketplace.errors import Conflict
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import partner
+from marketplace.purchases import actions as purchases_actions
+from marketplace.purchases import invoices
+from marketplace.purchases.queries import get_order, list_orders
+from marketplace.purchases.rules import TRANSFER_FROM_MINOR
+from marketplace.settings import settings
+from marketplace.web.pages import page
+from pricing.quote import price_at_age
+
+if TYPE_CHECKING:
+    from marketplace.catalogue.rules import PricedRelease
+    from pricing.quote import PricedQuote
+
+DAY_SECONDS = 86_400
+AGES_SHOWN = (7, 30)
+REFRESH_SECONDS = "2"
+
+Asked = Request[Actor, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+OrdersPage = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
+Search = Annotated[str, QueryParameter(name="search", max_length=200)]
+Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
+Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
+
+
+@get(["/", "/catalogue"])
+async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template:
+    """Show what is for sale, and to a stranger first what Partage is."""
+    listings = await catalogue_queries.list_listings(search, number)
+    latest = await catalogue_queries.list_priced_releases([listing.release for listing in listings.rows])
+    prices = await catalogue_actions.prices_now(latest, now=clock.now())
+    typed = "".join(sign for sign in search if sign.isprintable())
+    return page(
+        "storefront/catalogue.html",
+        listings=listings,
+        search=typed,
+        prices=prices,
+        glances=await catalogue_queries.glances(latest),
+        is_stranger=request.user is None and not typed and number == 1,
+        rates=_rates(0),
+    )
+
+
+@get("/datasets/{code:str}")
+async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
+    """Show a dataset: one release of it at a glance, its price and what it can and cannot say."""
+    listing = await catalogue_queries.get_listing(code)
+    shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
+    priced = await _price(shown)
+    geography, glance = await get_geography(listing.zone_table), await catalogue_queries.glance(shown)
+    buyer = request.user.partner if request.user else None
+    return page(
+        "storefront/dataset.html",
+        listing=listing,
+        release=shown,
+        glance=glance,
+        priced=priced,
+        geography=geography,
+        later=_later(priced),
+        releases=await catalogue_queries.list_listed_releases(code, number),
+        notices=await list_notices(shown.id),
+        rates=_rates(priced.amount_minor if priced else 0),
+        vat=await catalogue_queries.find_vat(buyer, priced.amount_minor) if priced else None,
+        editions=await catalogue_actions.editions_now(shown, now=clock.now()) if priced else [],
+        revocation=(await list_revocations([shown.id])).get(shown.id),
+        coverage=await list_coverage(shown.id),
+    )
+
+
+async def _price(release: PricedRelease) -> PricedQuote | None:
+    """Return today's price, or None where the release is not for sale."""
+    if await list_revocations([release.id]):
+        return None
+    try:
+        return await catalogue_actions.price_now(release, now=clock.now())
+    except Conflict:
+        return None
+
+
+def _later(priced: PricedQuote | None) -> list[tuple[int, int]]:
+    """Return the same price in some days, all else equal: (days, amount)."""
+    if priced is None:
+        return []
+    age = priced.inputs.age_seconds
+    return [(days, price_at_age(priced.inputs, age + days * DAY_SECONDS).amount_minor) for days in AGES_SHOWN]
+
+
+def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
+    """Return where the money goes, before the payment fee: (who, basis points, about how much)."""
+    chosen = settings()
+    parts = (
+        ("subscribers", chosen.subscribers_basis_points),
+        ("operator", chosen.operator_basis_points),
+        ("platform", chosen.platform_basis_points),
+    )
+    return [(who, rate, amount_minor * rate // 10_000) for who, rate in parts]
+
+
+@get("/orders", guards=[partner])
+async def orders(request: Asked, number: OrdersPage = 1) -> Template:
+    """List the partner's orders."""
+    assert request.user.partner
+    return page("storefront/orders.html", orders=await list_orders(request.user.partner, number))
+
+
+@get("/orders/{order:uuid}", guards=[partner])
+async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
+    """Show one order; to who comes back from paying, look for the money until it is there."""
+    assert request.user.partner
+    row = await get_order(request.user.partner, order)
+    if returned and row["state"] == "awaiting_payment":
+        await purchases_actions.look_for_money(order)
+        row = await get_order(request.user.partner, order)
+    waits = returned and row["state"] == "awaiting_payment" and row["payment_state"] != "processing"
+    documents, billing = await invoices.list_papers(order), await invoices.get_billing(request.user.partner)
+    answer = page(
+        "storefront/order.html",
+        order=row,
+        waits=waits,
+        documents=documents,
+        billing=billing,
+        now=clock.now(),
+        pay_until=row["ordered_at"] + purchases_actions.TIME_TO_TRANSFER,
+        by_transfer=row["total_minor"] >= TRANSFER_FROM_MINOR,
+    )
+    if waits:
+        answer.headers["refresh"] = REFRESH_SECONDS
+    return answer
+
+
+ROUTES = [catalogue, dataset, orders, show_order]

@@ -1,0 +1,140 @@
+"""The pages of what is for sale: the catalogue and its search, a dataset, what a stranger sees first."""
+
+from __future__ import annotations
+
+import uuid
+
+import html5lib
+import obstore
+
+from marketplace import object_store
+from marketplace.identity import actions as identity
+from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop
+from tests.marketplace.identity.site import Browser, text_of
+
+
+def strict(text: str) -> None:
+    """Refuse a page that is not HTML to the letter."""
+    html5lib.HTMLParser(strict=True).parse(text)
+
+
+async def found(browser: Browser, words: str, language: str = "en") -> set[str]:
+    page = await browser.get(f"/{language}/catalogue", params={"search": words})
+    assert page.status_code == 200
+    strict(page.text)
+    return {code for code in ("lyon", "nyc", "noise") if f"/datasets/{code}" in page.text}
+
+
+async def test_search_reads_both_languages_beginnings_accents_and_anything_typed() -> None:
+    await open_shop("lyon")
+    await open_shop(
+        "nyc", title_fr="Fréquentation des rues", title_en="Footfall of streets", area="New York",
+        description_fr="Qui passe à Manhattan.", description_en="Who walks by in Manhattan.",
+    )  # fmt: skip
+    await open_shop("noise", title_fr="Nuits", title_en="Nights", area="Paris", description_fr="…", description_en="…")
+    for code in ("lyon", "nyc", "noise"):
+        await make_release(code)
+    async with Browser() as browser:
+        for words, codes in (
+            ("", {"lyon", "nyc", "noise"}), ("lyon", {"lyon"}), ("LYO", {"lyon"}), ("présence", {"lyon"}),
+            ("presence", {"lyon"}), ("frequentation", {"nyc"}), ("FRÉQUENT", {"nyc"}), ("footf", {"nyc"}),
+            ("new york", {"nyc"}), ("york lyon", set()), ("zzz", set()), ("quartiers", {"lyon"}),
+            ("streets manhattan", {"nyc"}), ("walking", {"nyc"}),
+        ):  # fmt: skip
+            assert await found(browser, words) == codes, words
+            assert await found(browser, words, "fr") == codes, words
+        for typed in ("'", "a:*&", "!!", "| & !", "\\", "<script>", "a\u0000b", "😀", "()", "-", "x" * 200):
+            await found(browser, typed)
+        assert (await browser.get("/en/catalogue", params={"search": "x" * 201})).status_code in (400, 422)
+        for number in ("0", "-1", "x", "99999999999"):
+            assert (await browser.get("/en/catalogue", params={"page": number})).status_code in (400, 422)
+
+
+async def test_the_catalogue_is_paged_and_asks_no_query_a_row() -> None:
+    codes = [f"set-{number:02d}" for number in range(27)]
+    await open_shop(*codes)
+    for code in codes:
+        await make_release(code)
+    async with Browser() as browser:
+        first = await browser.get("/en/catalogue")
+        second = await browser.get("/en/catalogue?page=2")
+        third = await browser.get("/en/catalogue?page=3")
+    shown = [[code for code in codes if f"/datasets/{code}" in page.text] for page in (first, second, third)]
+    assert [len(page) for page in shown] == [25, 2, 0]
+    assert sorted(shown[0] + shown[1]) == codes
+
+
+async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
+    await open_shop()
+    release = await make_release()
+    older = await make_release(weeks_ago=1)
+    await make_buyer()
+    async with Browser() as browser:
+        for language, expected in (
+            ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
+            ("fr", ("20 personnes", "14,3", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
+        ):
+            page = await browser.get(f"/{language}/datasets/lyon")
+            strict(page.text)
+            assert len(page.content) < 150_000
+            text = text_of(page).casefold()
+            for words in expected:
+                assert words.casefold() in text, words
+            assert page.text.count('<svg class="map"') == 1
+            assert page.text.count('class="withheld"') >= 1
+            assert str(older) in page.text
+            assert "http://" not in page.text.replace("http://www.w3.org", "").replace("http://testserver", "")
+        before = await browser.get(f"/en/datasets/lyon?release={older}")
+        assert before.status_code == 200
+        assert text_of(before) != text_of(await browser.get(f"/en/datasets/lyon?release={release}"))
+        for wrong, status in ((f"release={uuid.uuid4()}", 404), ("release=x", 400), ("page=0", 400)):
+            assert (await browser.get(f"/en/datasets/lyon?{wrong}")).status_code == status
+        assert (await browser.get("/en/datasets/nowhere")).status_code == 404
+
+
+async def test_the_vat_line_follows_who_looks() -> None:
+    await open_shop()
+    await make_release()
+    await make_buyer()
+    await identity.vet_partner(
+        await identity.create_partner(
+            company="Ailleurs", country="CH", vat_number="", name="Urs", email="urs@ailleurs.example",
+            password="a rather long sentence",
+        ),
+        "Samir",
+    )  # fmt: skip
+    for email, words in (("claire@atelier.example", "VAT 20%"), ("urs@ailleurs.example", "No VAT")):
+        async with Browser() as browser:
+            await browser.sign_in(email)
+            assert words in text_of(await browser.get("/en/datasets/lyon"))
+
+
+async def test_a_stranger_is_welcomed_and_a_missing_store_costs_only_the_pictures() -> None:
+    await open_shop("lyon")
+    key = object_store.cells_key(await make_release("lyon"))
+    kept = await object_store.get(key)
+    await make_buyer()
+    async with Browser() as browser:
+        await obstore.delete_async(object_store.store(), key)
+        bare = (await browser.get("/en/")).text
+        await object_store.put(key, kept)
+        drawn, sought = (await browser.get("/en/")).text, (await browser.get("/en/?search=lyon")).text
+        await browser.sign_in("claire@atelier.example")
+        known = (await browser.get("/en/")).text
+    for text in (bare, drawn, sought, known):
+        strict(text)
+        assert "/en/datasets/lyon" in text
+    assert [text.count("map sketch") for text in (bare, drawn, sought, known)] == [0, 1, 0, 0]
+    assert [text.count("chart spark") for text in (bare, drawn, sought, known)] == [0, 1, 1, 1]
+    assert ['/en/activate">Be paid' in text for text in (bare, drawn, sought, known)] == [True, True, False, False]
+
+
+async def test_a_dataset_with_nothing_to_sell_is_not_listed() -> None:
+    await open_shop()
+    await make_release(
+        state="refused", sealed_at=None, contributors=0, total_weight=0, row_count=0, cells_sha256="", refusal="x"
+    )
+    async with Browser() as browser:
+        assert "Nothing is for sale yet." in text_of(await browser.get("/en/catalogue"))
+        for path in ("/en/datasets/lyon", "/en/datasets/lyon/sample.csv", "/api/v1/datasets/lyon"):
+            assert (await browser.get(path)).status_code == 404
