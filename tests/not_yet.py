@@ -98,7 +98,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/builds": 28,
         "marketplace/consent": 8,
         "marketplace/datasets": 21,
-        "marketplace/docs": 12,
+        "marketplace/docs": 4,
         "marketplace/earnings": 85,
         "marketplace/embedded": 2,
         "marketplace/finance": 2,

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "developer": ("architecture", "glossary", "add-a-job", "migrations", "changelog"),
+    "developer": (
+        "architecture",
+        "glossary",
+        "life-of-an-event",
+        "life-of-a-euro",
+        "life-of-a-bid",
+        "add-a-job",
+        "migrations",
+        "releasing",
+        "changelog",
+    ),
     "reference": ("commands", "settings", "jobs", "routes", "personal-data"),
 }
 """Each part of the manual and its pages, in reading order."""

@@ -18,6 +18,7 @@ import yaml
 from msgspec import Struct
 
 from marketplace.__main__ import parser
+from migrations.piccolo_app import tables
 from tests.support.source import ROOT, text_of, tracked
 
 if TYPE_CHECKING:
@@ -104,6 +105,15 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
 def test_every_function_that_a_page_names_exists(page: str) -> None:
     gone = [span for span in spans_of(page) if is_name(span) and find_object(span.removesuffix("()")) is None]
     assert not gone
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/life-of-" in page])
+def test_every_table_that_a_life_writes_exists(page: str) -> None:
+    known = {table._meta.tablename for table in tables()}
+    written = [row.rstrip("|").rpartition("|")[2] for row in text_of(page).splitlines() if row.startswith("| ")]
+    named = [name for cell in written for name in re.findall(r"`([^`]+)`", cell)]
+    assert named
+    assert not set(named) - known
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("marketplace/docs/")])
