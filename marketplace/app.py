@@ -38,6 +38,7 @@ from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
 from marketplace.docs import pages as docs_pages
 from marketplace.earnings import pages as earnings_pages
+from marketplace.earnings import statement_pages as earnings_statement_pages
 from marketplace.errors import Refusal
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
@@ -47,6 +48,9 @@ from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
+from marketplace.payouts import pages as payouts_pages
+from marketplace.payouts import run_pages as payouts_run_pages
+from marketplace.payouts import statement_pages as payouts_statement_pages
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
@@ -340,6 +344,10 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     delivery_api.ROUTES,
     storefront_pages.ROUTES,
     earnings_pages.ROUTES,
+    earnings_statement_pages.ROUTES,
+    payouts_pages.ROUTES,
+    payouts_statement_pages.ROUTES,
+    payouts_run_pages.ROUTES,
     bank_pages.ROUTES,
     finance_pages.ROUTES,
     finance_queue_pages.ROUTES,

@@ -18,10 +18,10 @@ from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
 from marketplace.earnings.invariants import SHARES
-from marketplace.earnings.payout_invariants import PAYOUTS
 from marketplace.finance.invariants import WRITE_OFFS
 from marketplace.ledger.invariants import BOOKS
 from marketplace.payments.invariants import PAYMENTS
+from marketplace.payouts.invariants import PAYOUTS
 from marketplace.purchases.invariants import SALES
 
 if TYPE_CHECKING:

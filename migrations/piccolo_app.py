@@ -14,7 +14,7 @@ APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
     "messages", "log", "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "reverse_auctions",
-    "delivery", "earnings",
+    "delivery", "earnings", "payouts",
     "bank", "finance", "bookkeeping", "jobs",
 )  # fmt: skip
 

@@ -30,7 +30,7 @@ from tests.support.source import (
 )
 
 LAYERS = {"tables": 0, "rules": 1, "queries": 2, "actions": 3, "pages": 4, "api": 4}
-"""Inside a slice imports point down these; `payout_queries.py` is a `queries`. Other files are what they import."""
+"""Inside a slice imports point down these; `run_pages.py` is a `pages`. Other files are what they import."""
 ONLY_IN = {
     "stripe": r"marketplace/(payments|embedded/stripe_counterpart)/",
     "duckdb": r"marketplace/builds/",

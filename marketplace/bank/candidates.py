@@ -16,9 +16,9 @@ from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line
 from marketplace.bank.queries import OPEN_PAYOUTS, SQL, LineRow
 from marketplace.bank.rules import Clue, score
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, lock, transaction
-from marketplace.earnings import payouts
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
+from marketplace.payouts import actions as payouts
 from marketplace.web.formats import PARIS
 from pricing.money import EUR
 

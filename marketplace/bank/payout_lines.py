@@ -16,8 +16,8 @@ from marketplace import clock
 from marketplace.bank.matching import Match, match_lines
 from marketplace.bank.queries import SQL
 from marketplace.database import fetch_rows, lock, transaction
-from marketplace.earnings import payouts
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT
+from marketplace.payouts import actions as payouts
 
 BATCH_SIZE: Final = 20_000
 
@@ -74,5 +74,5 @@ async def _match_some() -> int:
         paid = [row.id for row in await fetch_rows(PaidPayout, SQL["paid_payouts"])]
         await payouts.settle(paid, now)
         returned = {row.id: row.return_reason for row in await fetch_rows(ReturnedPayout, SQL["returned_payouts"])}
-        await payouts.give_back(returned, now)
+        await payouts.recredit_returned(returned, now)
     return len(lines)

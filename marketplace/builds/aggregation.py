@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    import asyncpg
     import duckdb
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from marketplace.consent.queries import ConsentInterval
     from marketplace.progress import ReportProgress
 
     Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -140,19 +140,17 @@ class Aggregation:
         """Return how many of the operator's subscribers live in the area."""
         return int(np.count_nonzero(self.home >= 0))
 
-    def count(self, consent: Sequence[asyncpg.Record], keys: Sequence[int], started_at: dt.datetime) -> None:
+    def count(self, consent: Sequence[ConsentInterval], keys: Sequence[int], started_at: dt.datetime) -> None:
         """Run the one definition: what each consenting person counts in, bounded, and the true cells.
 
-        `consent` are rows of `intervals_around` the start; `keys` are those of the hash that chooses cells.
+        `consent` are the intervals around the start; `keys` are those of the hash that chooses cells.
         """
+        ends = (OPEN_ENDED_US if row.valid_to_us is None else row.valid_to_us for row in consent)
         columns = (
-            np.fromiter((row["subscriber"] for row in consent), np.int64, len(consent)),
-            np.fromiter((row["valid_from_us"] for row in consent), np.int64, len(consent)),
-            np.fromiter(
-                (OPEN_ENDED_US if row["valid_to_us"] is None else row["valid_to_us"] for row in consent),
-                np.int64, len(consent),
-            ),
-        )  # fmt: skip
+            np.fromiter((row.subscriber for row in consent), np.int64, len(consent)),
+            np.fromiter((row.valid_from_us for row in consent), np.int64, len(consent)),
+            np.fromiter(ends, np.int64, len(consent)),
+        )
         self.ask(columns, keys, started_at, no_progress)
 
     def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, report: ReportProgress) -> Aggregate:

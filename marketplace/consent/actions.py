@@ -5,13 +5,26 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import copy_in, execute, fetch_one, fetch_value, lock, transaction
+from marketplace.consent.queries import SQL
+from marketplace.consent.tables import ConsentRecord, Notice, Purpose
+from marketplace.database import copy_in, fetch_row, fetch_scalar, lock, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity.tables import Subscriber
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
+
+
+class Word(Struct, frozen=True):
+    """What a receipt says: who gave or withdrew consent to which purpose."""
+
+    subscriber: int
+    purpose: str
+    given: bool
 
 
 async def define_purpose(category: str, use: str, *, title_fr: str, title_en: str) -> str:
@@ -19,11 +32,8 @@ async def define_purpose(category: str, use: str, *, title_fr: str, title_en: st
     if not category or not use or "." in category + use:
         raise Invalid("A purpose is a data category and a use, neither empty nor with a dot.")
     code = f"{category}.{use}"
-    await execute(
-        """INSERT INTO purpose (code, category, use, title_fr, title_en) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT (code) DO NOTHING""",
-        code, category, use, title_fr, title_en,
-    )  # fmt: skip
+    new = Purpose(code=code, category=category, use=use, title_fr=title_fr, title_en=title_en)
+    await Purpose.insert(new).on_conflict(action="DO NOTHING", target=Purpose.code)
     return code
 
 
@@ -35,11 +45,19 @@ async def publish_notice(purpose: str, *, text_fr: str, text_en: str, at: dt.dat
     async with transaction():
         await _get_purpose(purpose)
         await lock(f"notice {purpose}")
-        await execute(
-            """INSERT INTO notice (id, purpose, version, text_fr, text_en, published_at)
-               SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5 FROM notice WHERE purpose = $2""",
-            notice, purpose, text_fr, text_en, _past(at),
-        )  # fmt: skip
+        latest = (
+            Notice.select(Notice.version).where(Notice.purpose == purpose).order_by(Notice.version, ascending=False)
+        )
+        await Notice.insert(
+            Notice(
+                id=notice,
+                purpose=purpose,
+                version=(await fetch_scalar(int, latest.limit(1)) or 0) + 1,
+                text_fr=text_fr,
+                text_en=text_en,
+                published_at=_past(at),
+            )
+        )
     return notice
 
 
@@ -69,9 +87,10 @@ async def give_many(purpose: str, subscribers: Sequence[int], at: dt.datetime) -
         await _get_purpose(purpose)
         notice = await _notice_in_force(purpose, _past(at))
         await copy_in(
-            "consent_record", ("subscriber", "purpose", "notice", "given", "at", "receipt"),
+            "consent_record",
+            ("subscriber", "purpose", "notice", "given", "at", "receipt"),
             ((int(subscriber), purpose, notice, True, at, uuid.uuid4()) for subscriber in subscribers),
-        )  # fmt: skip
+        )
 
 
 async def _record(
@@ -80,33 +99,32 @@ async def _record(
     receipt, at = receipt or uuid.uuid4(), _past(at)
     async with transaction():
         await _get_purpose(purpose)
-        if not await fetch_value("SELECT true FROM subscriber WHERE reference = $1", subscriber):
+        if not await Subscriber.exists().where(Subscriber.reference == subscriber):
             raise NotFound("There is no such line.")
-        added = await execute(
-            """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt)
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (receipt) DO NOTHING""",
-            subscriber, purpose, await _notice_in_force(purpose, at), given, at, receipt,
-        )  # fmt: skip
-        if not added:
-            known = await fetch_one("SELECT subscriber, purpose, given FROM consent_record WHERE receipt = $1", receipt)
-            if known is None or tuple(known) != (subscriber, purpose, given):
+        new = ConsentRecord(
+            subscriber=subscriber,
+            purpose=purpose,
+            notice=await _notice_in_force(purpose, at),
+            given=given,
+            at=at,
+            receipt=receipt,
+        )
+        insert = ConsentRecord.insert(new).on_conflict(action="DO NOTHING", target=ConsentRecord.receipt)
+        if await fetch_scalar(int, insert.returning(ConsentRecord.id)) is None:
+            known = await fetch_row(Word, select(Word, ConsentRecord).where(ConsentRecord.receipt == receipt))
+            if known != Word(subscriber, purpose, given):
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")
     return receipt
 
 
 async def _get_purpose(purpose: str) -> None:
-    if not await fetch_value("SELECT true FROM purpose WHERE code = $1", purpose):
+    if not await Purpose.exists().where(Purpose.code == purpose):
         raise NotFound("There is no purpose {purpose}.", purpose=purpose)
 
 
 async def _notice_in_force(purpose: str, at: dt.datetime) -> uuid.UUID:
     """Return the latest notice published by `at`, or the first one for a consent that was given on paper before it."""
-    notice: uuid.UUID | None = await fetch_value(
-        """SELECT id FROM notice WHERE purpose = $1
-           ORDER BY published_at <= $2 DESC, CASE WHEN published_at <= $2 THEN version ELSE -version END DESC
-           LIMIT 1""",
-        purpose, at,
-    )  # fmt: skip
+    notice = await fetch_scalar(uuid.UUID, SQL["find_notice_in_force"], purpose, at)
     if notice is None:
         raise Conflict("No notice explains {purpose} yet, so nobody can consent to it.", purpose=purpose)
     return notice

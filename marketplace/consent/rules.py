@@ -1,41 +1,53 @@
 """Rules of consent receipts: what one says, in canonical bytes, and who can check it.
 
-Pure: whoever holds the public key verifies a receipt without asking us.
+Pure: anyone with the public key verifies a receipt without asking us.
 Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
-from typing import TYPE_CHECKING, Any
+import uuid
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import asyncpg
+from msgspec import Struct
 
 RECEIPT_VERSION = 1
 
 
-def document(receipt: Mapping[str, Any] | asyncpg.Record) -> bytes:
-    """Return the canonical bytes of a receipt; `receipt` is a row of `consent.queries.get_receipt`.
+class Receipt(Struct, frozen=True):
+    """A consent given or withdrawn at an instant, with its purpose and the notice it was about."""
+
+    receipt: uuid.UUID
+    subscriber: int
+    given: bool
+    at: dt.datetime
+    purpose: str
+    title_fr: str
+    title_en: str
+    version: int
+    text_fr: str
+    text_en: str
+
+
+def document(receipt: Receipt) -> bytes:
+    """Return the canonical bytes of a receipt.
 
     The notice is named by its version and the SHA-256 of both its texts, so that neither can be changed afterwards.
     """
-    texts = (receipt["text_fr"], receipt["text_en"])
+    texts = (receipt.text_fr, receipt.text_en)
     return rfc8785.dumps(
         {
-            "kind": "consent given" if receipt["given"] else "consent withdrawn",
+            "kind": "consent given" if receipt.given else "consent withdrawn",
             "version": RECEIPT_VERSION,
-            "receipt": str(receipt["receipt"]),
-            "subscriber": str(receipt["subscriber"]),
-            "purpose": receipt["purpose"],
-            "at": receipt["at"].isoformat(timespec="microseconds"),
-            "notice_version": receipt["version"],
+            "receipt": str(receipt.receipt),
+            "subscriber": str(receipt.subscriber),
+            "purpose": receipt.purpose,
+            "at": receipt.at.isoformat(timespec="microseconds"),
+            "notice_version": receipt.version,
             "notice_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
         }
     )
@@ -52,7 +64,7 @@ def public_key(signing_key: str) -> bytes:
 
 
 def verify(signed: bytes, signature: bytes, key: bytes) -> bool:
-    """Tell whether `signature` is the one of `signed` under the public `key`."""
+    """Return whether `signature` is the one of `signed` under the public `key`."""
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
     except InvalidSignature:

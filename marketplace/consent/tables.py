@@ -8,11 +8,13 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Subscriber
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class Purpose(Table, db=DB, tablename="purpose"):
     """A data category for a purpose: what a subscriber says yes or no to."""
 
+    personal_data = NOBODYS
     code = Text(primary_key=True)
     """`category.purpose`, such as `presence.statistics`."""
     category = Text()
@@ -26,6 +28,7 @@ class Purpose(Table, db=DB, tablename="purpose"):
 class Notice(Table, db=DB, tablename="notice"):
     """One version of the plain-language text shown before consenting to a purpose; never edited."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")
     version = Integer()
@@ -39,6 +42,7 @@ class Notice(Table, db=DB, tablename="notice"):
 class ConsentRecord(Table, db=DB, tablename="consent_record"):
     """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose."""
 
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
     id = BigSerial(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
     purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")

@@ -176,7 +176,7 @@ async def _count_and_save(
         report("drawing noise", 0.55)
         outcome = await asyncio.to_thread(aggregation.release, report)
         report("keeping the noisy cells", 0.9)
-        await _save(release, outcome, {row["notice"] for row in consent}, report)
+        await _save(release, outcome, {row.notice for row in consent}, report)
 
 
 async def _starting_at(purpose: str) -> dt.datetime:

@@ -247,7 +247,7 @@ async def revoke(
 
 
 async def _choices() -> dict[str, Any]:
-    choices = [(row["code"], localised(dict(row), "title")) for row in await list_purposes()]
+    choices = [(row.code, localised(row, "title")) for row in await list_purposes()]
     tables = [(row.code, row.code) for row in await list_zone_tables()]
     return {"purpose_choices": choices, "table_choices": [("", gettext("H3 cells")), *tables]}
 

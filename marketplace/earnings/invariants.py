@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.earnings.queries import SQL
 from marketplace.ledger import chart
 from marketplace.statements import Invariant
-
-EVERY_SPLIT = """(
-    SELECT licence, generation, state, returned_minor, held_by, ended_by,
-           pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
-           operator_minor - top_up_operator_minor AS operators_minor FROM licence_split
-    UNION ALL
-    SELECT licence, generation, 'cancelled', returned_minor, held_by, ended_by,
-           pool_minor + top_up_operator_minor + top_up_platform_minor, operator_minor - top_up_operator_minor FROM former_split
-)"""
-"""SQL: the current splits and those that another replaced."""
-NAMED = "licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END"
-"""SQL: how the books name a split."""
 
 SHARES: Final = (
     Invariant(
@@ -43,56 +32,30 @@ SHARES: Final = (
     ),
     Invariant(
         "a run's amount is that of the splits it held or ended",
-        f"""SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
-           FROM share_run LEFT JOIN {EVERY_SPLIT} AS split
-             ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
-           WHERE share_run.kind IN ('hold', 'release', 'cancel')
-           GROUP BY share_run.id HAVING coalesce(sum(owed_minor), 0) <> amount_minor""",
+        SQL["runs_unlike_their_splits"],
     ),
     Invariant(
         "a split is entered in the books for what it says, and ended there as it ended",
-        f"""SELECT licence_split.licence, licence_split.state, held.owed_minor AS entered_minor, licence_split.owed_minor
-           FROM {EVERY_SPLIT} AS licence_split
-           LEFT JOIN LATERAL (
-               SELECT coalesce(sum(amount_minor) FILTER (WHERE credit = $1::text), 0) AS owed_minor,
-                      coalesce(sum(amount_minor) FILTER (WHERE credit = $2::text), 0) AS operators_minor
-               FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-               WHERE kind = 'shares_held' AND source_id = {NAMED}
-           ) AS held ON true
-           LEFT JOIN LATERAL (
-               SELECT coalesce(sum(amount_minor) FILTER (
-                          WHERE kind = 'shares_released' AND credit = $3::text), 0) AS released,
-                      coalesce(sum(amount_minor) FILTER (
-                          WHERE kind = 'shares_cancelled' AND debit = $1), 0) AS cancelled
-               FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-               WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = {NAMED}
-           ) AS ended ON true
-           WHERE (held.owed_minor, held.operators_minor) <> (licence_split.owed_minor, licence_split.operators_minor)
-              OR ended.released <> CASE state WHEN 'released' THEN licence_split.owed_minor ELSE 0 END
-              OR ended.cancelled <> CASE state WHEN 'cancelled' THEN licence_split.owed_minor ELSE 0 END""",
+        SQL["splits_unlike_their_entries"],
         (chart.SUBSCRIBERS_HELD, chart.OPERATOR_PAYABLE, chart.SUBSCRIBERS_PAYABLE),
     ),
     Invariant(
         "an entry of shares has its split",
-        f"""SELECT id AS entry, kind, source_id FROM journal_entry
-           WHERE starts_with(kind, 'shares_') AND kind <> 'shares_lost'
-                 AND NOT EXISTS (SELECT FROM {EVERY_SPLIT} AS split WHERE source_id = {NAMED})
-              OR kind = 'shares_lost' AND NOT EXISTS (
-                 SELECT FROM licence_split WHERE state = 'released' AND licence::text = split_part(source_id, '/', 1))""",
+        SQL["entries_without_split"],
     ),
     Invariant(
         "what subscribers keep though the money went back is the operator's loss, in proportion",
-        """SELECT split.licence, split.lost_minor, owed.minor AS owed_minor, books.lost_minor AS entered_minor
+        """SELECT split.licence, split.loss_minor, owed.minor AS owed_minor, books.loss_minor AS entered_minor
            FROM licence_split AS split JOIN licence ON licence.id = split.licence
-           CROSS JOIN LATERAL (SELECT (pool_minor + top_up_platform_minor) * split.lost_minor
+           CROSS JOIN LATERAL (SELECT (pool_minor + top_up_platform_minor) * split.loss_minor
                                         / (licence.net_minor - split.returned_minor)
-                                    + top_up_operator_minor * split.lost_minor / (licence.net_minor - split.returned_minor)
+                                    + top_up_operator_minor * split.loss_minor / (licence.net_minor - split.returned_minor)
                                     AS minor) AS owed
-           CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS lost_minor
+           CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS loss_minor
                                FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
                                WHERE kind = 'shares_lost' AND split_part(source_id, '/', 1) = split.licence::text
                                  AND debit = $1::text) AS books
-           WHERE licence.net_minor > split.returned_minor AND owed.minor <> books.lost_minor""",
+           WHERE licence.net_minor > split.returned_minor AND owed.minor <> books.loss_minor""",
         (chart.LOSSES,),
     ),
     Invariant(

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from marketplace.database import fetch, fetch_one
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from marketplace.database import fetch_row, fetch_rows
 from marketplace.datasets.queries import find_contribution
-from marketplace.earnings.promises import promises_to, top_up_of
-from marketplace.earnings.rules import MICRO_PER_MINOR, expected_after, people_about
+from marketplace.earnings.promises import promises_to
+from marketplace.earnings.rules import SplitFigures, expected_after, people_about
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.statements import load_statements
 from pricing.promises import added_to
-from pricing.revenue_share import Split, share_of
+from pricing.revenue_share import share_of
 
 if TYPE_CHECKING:
-    import datetime as dt
-    import uuid
     from collections.abc import Mapping, Sequence
-
-    import asyncpg
 
     from marketplace.datasets.queries import Contribution
 
-CONTRIBUTIONS_KEPT = 200_000
-LOOKUPS_AT_ONCE = 8
-MONTHS_SHOWN = 12
+CONTRIBUTIONS_KEPT: Final = 200_000
+LOOKUPS_AT_ONCE: Final = 8
+MONTHS_SHOWN: Final = 12
+SQL: Final = load_statements(__package__)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class BalanceRow(Struct, frozen=True):
+    """What a subscriber has, in micro-euros."""
+
+    held_micro: int
+    payable_micro: int
+
+
+class HoldsRow(Struct, frozen=True):
+    """When the first and the last hold ends; None with nothing held."""
+
+    first: dt.datetime | None
+    last: dt.datetime | None
+
+
+class Balance(Struct, frozen=True):
     """What a subscriber has, in micro-euros, and until when the rest is held."""
 
     payable_micro: int
@@ -42,101 +57,145 @@ class Balance:
     """When the first of it is due."""
 
 
+class MonthRow(Struct, frozen=True):
+    """What moved for a subscriber in a month, in micro-euros."""
+
+    month: dt.date
+    """Its first day in Paris."""
+    earned_micro: int
+    released_micro: int
+    cancelled_micro: int
+    paid_micro: int
+
+
+class YearRow(Struct, frozen=True):
+    """A year in which something moved."""
+
+    year: int
+
+
+class ShareRow(SplitFigures, frozen=True):
+    """A split with its licence, release and dataset; money in cents, rates in basis points. `id` is the licence's."""
+
+    id: uuid.UUID
+    release: uuid.UUID
+    sold_at: dt.datetime
+    hold_until: dt.datetime
+    net_minor: int
+    currency: str
+    subscribers_basis_points: int
+    title_fr: str
+    title_en: str
+    area: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    fee_minor: int
+    distributable_minor: int
+    platform_minor: int
+    people: int
+    """How many contributed: exact, so for nobody's eyes."""
+    state: str
+    split_at: dt.datetime
+    ended_at: dt.datetime | None
+
+
+class Share(ShareRow, frozen=True):
+    """A split and what it earned one subscriber, in micro-euros."""
+
+    share_micro: int
+    pool_share_micro: int
+    """Their part of the pool, …"""
+    added_micro: int
+    """… and what was added to keep a promise made to them."""
+    promised_micro: int
+
+
+class ShareDetails(Share, frozen=True):
+    """A share with the subscriber's weight in the release, and about how many people are in it."""
+
+    weight: int
+    people_about: int | None
+
+
+class ReleaseRow(Struct, frozen=True):
+    """A release by its id."""
+
+    id: uuid.UUID
+
+
+class FirstWithoutRow(Struct, frozen=True):
+    """A dataset of a withdrawn purpose: its first release since and its latest one, where there are any."""
+
+    purpose: str
+    code: str
+    title_fr: str
+    title_en: str
+    period_from: dt.datetime | None
+    period_to: dt.datetime | None
+    sealed_at: dt.datetime | None
+    latest_from: dt.datetime | None
+    latest_to: dt.datetime | None
+
+
+class FirstWithout(FirstWithoutRow, frozen=True):
+    """The same, with when the first release without the subscriber is expected; None where nothing says when."""
+
+    expected_at: dt.datetime | None
+
+
 async def get_balance(subscriber: int, among: Sequence[uuid.UUID] | None = None) -> Balance:
     """Return a subscriber's balance; `among`, the releases they are in, is looked up unless given."""
-    sums = await fetch_one(
-        """SELECT coalesce(sum(held_micro), 0)::bigint AS held, coalesce(sum(payable_micro), 0)::bigint AS payable
-           FROM accrual WHERE subscriber = $1""",
-        subscriber,
-    )
-    assert sums
+    now = await get_balance_before(subscriber, None)
     among = list(await contributions(subscriber)) if among is None else among
-    due = await fetch_one(
-        """SELECT min(hold_until) AS first, max(hold_until) AS last
-           FROM licence_split JOIN licence ON licence.id = licence_split.licence
-           WHERE licence_split.state = 'held' AND licence.release = ANY ($1)""",
-        list(among),
-    )
+    due = await fetch_row(HoldsRow, SQL["get_holds"], list(among))
     assert due
-    held: int = sums["held"]
-    return Balance(sums["payable"], held, due["last"] if held else None, due["first"] if held else None)
+    held = now.held_micro
+    return Balance(now.payable_micro, held, due.last if held else None, due.first if held else None)
 
 
-async def list_months(subscriber: int, year: int | None = None) -> list[asyncpg.Record]:
-    """Return a row a month with movements, the latest twelve first: its first day in Paris, what moved in µ€."""
-    return await fetch(
-        """SELECT date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
-                  coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
-                  coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
-                  coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
-                  coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
-           FROM accrual JOIN share_run ON share_run.id = accrual.run
-           WHERE accrual.subscriber = $1
-             AND ($2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2)
-           GROUP BY 1 ORDER BY 1 DESC LIMIT $3""",
-        subscriber, year, MONTHS_SHOWN,
-    )  # fmt: skip
+async def get_balance_before(subscriber: int, until: dt.datetime | None) -> BalanceRow:
+    """Return what a subscriber had before an instant, or has now."""
+    row = await fetch_row(BalanceRow, SQL["get_balance"], subscriber, until)
+    assert row, "a sum is one row"
+    return row
+
+
+async def list_months(subscriber: int, year: int | None = None) -> list[MonthRow]:
+    """Return the months with movements, of a year or of any, the latest twelve first."""
+    return await fetch_rows(MonthRow, SQL["list_months"], subscriber, year, MONTHS_SHOWN)
 
 
 async def list_years(subscriber: int) -> list[int]:
     """Return the years, in Paris, in which something moved for a subscriber, the latest first."""
-    rows = await fetch(
-        """SELECT DISTINCT extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris')::int AS year
-           FROM accrual JOIN share_run ON share_run.id = accrual.run WHERE accrual.subscriber = $1 ORDER BY 1 DESC""",
-        subscriber,
-    )
-    return [row["year"] for row in rows]
-
-
-SHARES = """
-SELECT licence.id, licence.release, licence.sold_at, licence.hold_until, licence.net_minor, licence.currency,
-       licence.subscribers_basis_points, licence.operator_basis_points,
-       dataset.code, dataset.title_fr, dataset.title_en, dataset.area, release.period_from, release.period_to,
-       licence_split.*, ended.at AS ended_at
-FROM licence_split
-JOIN licence ON licence.id = licence_split.licence
-JOIN release ON release.id = licence.release
-JOIN dataset ON dataset.code = release.dataset
-LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
-"""
+    return [row.year for row in await fetch_rows(YearRow, SQL["list_years"], subscriber)]
 
 
 async def list_shares(
     subscriber: int, page: int = 1, among: Mapping[uuid.UUID, Contribution] | None = None
-) -> Paged[Any]:
-    """Return one page of what each licence earned a subscriber, the latest sale first; `share_micro` is theirs."""
+) -> Paged[Share]:
+    """Return one page of what each licence earned a subscriber, the latest sale first."""
     mine = await contributions(subscriber) if among is None else among
-    rows = await fetch(
-        f"{SHARES} WHERE licence.release = ANY ($1) ORDER BY licence.sold_at DESC, licence.id LIMIT $2 OFFSET $3",
-        list(mine), PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    promises = await promises_to(subscriber, [term for row in rows for term in row["terms"]])
-    return paged([_with_share(row, mine[row["release"]], promises) for row in rows], page)
+    rows = await fetch_rows(ShareRow, SQL["list_shares"], list(mine), PAGE_SIZE + 1, offset(page))
+    promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
+    return paged([_with_share(row, mine[row.release], promises) for row in rows], page)
 
 
-async def get_share(licence: uuid.UUID, subscriber: int) -> dict[str, Any]:
+async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
     """Return one licence's split and what it earned this subscriber, who must be in the release it sold."""
-    row = await fetch_one(f"{SHARES} WHERE licence.id = $1", licence)
-    mine = await _contribution(row["release"], subscriber) if row else None
+    row = await fetch_row(ShareRow, SQL["get_share"], licence)
+    mine = await _contribution(row.release, subscriber) if row else None
     if row is None or mine is None:
         raise NotFound("There is no such share among yours.")
-    return _with_share(row, mine, await promises_to(subscriber, row["terms"])) | {
-        "weight": mine.weight,
-        "people_about": people_about(row["people"]),
-    }
+    share = _with_share(row, mine, await promises_to(subscriber, row.terms))
+    return ShareDetails(*(*astuple(share), mine.weight, people_about(row.people)))
 
 
-def _with_share(row: asyncpg.Record, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> dict[str, Any]:
-    """Return a split's row with this subscriber's share: their part of the pool, and what keeps a promise made to them."""
-    split = Split(
-        row["pool_minor"] * MICRO_PER_MINOR, row["total_weight"], row["cutoff_remainder"], row["cutoff_position"]
-    )
-    of_pool = share_of(split, mine.weight, mine.position)
-    promised = max((promises.get(term, 0) for term in row["terms"]), default=0)
-    added = added_to(top_up_of(row), of_pool, promised, mine.position)
-    return dict(row) | {
-        "share_micro": of_pool + added, "pool_share_micro": of_pool, "added_micro": added, "promised_micro": promised,
-    }  # fmt: skip
+def _with_share(row: ShareRow, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> Share:
+    """Return a split with this subscriber's share: their part of the pool, and what keeps a promise made to them."""
+    of_pool = share_of(row.split, mine.weight, mine.position)
+    promised = max((promises.get(term, 0) for term in row.terms), default=0)
+    added = added_to(row.top_up, of_pool, promised, mine.position)
+    return Share(*(*astuple(row), of_pool + added, of_pool, added, promised))
 
 
 async def contributions(subscriber: int) -> dict[uuid.UUID, Contribution]:
@@ -145,18 +204,13 @@ async def contributions(subscriber: int) -> dict[uuid.UUID, Contribution]:
     One row group of one small file is read per sold release the first time, and none after that: manifests never
     change, so what was found is kept in memory.
     """
-    rows = await fetch(
-        """SELECT id FROM release WHERE EXISTS (
-               SELECT FROM licence JOIN licence_split ON licence_split.licence = licence.id
-               WHERE licence.release = release.id)"""
-    )
     gate = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     async def look(release: uuid.UUID) -> Contribution | None:
         async with gate:
             return await _contribution(release, subscriber)
 
-    releases = [row["id"] for row in rows]
+    releases = [row.id for row in await fetch_rows(ReleaseRow, SQL["list_sold_releases"])]
     found = await asyncio.gather(*[look(release) for release in releases])
     return {release: mine for release, mine in zip(releases, found, strict=True) if mine is not None}
 
@@ -173,32 +227,16 @@ async def _contribution(release: uuid.UUID, subscriber: int) -> Contribution | N
     return _kept[key]
 
 
-async def list_first_without(subscriber: int, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
+async def list_first_without(subscriber: int, now: dt.datetime) -> dict[str, list[FirstWithout]]:
     """Return, per purpose this subscriber has withdrawn, each of its datasets and its first release without them.
 
     `sealed_at` and the period are None until that release is there; `expected_at` is when the next one should be, None
-    where no earlier release tells. A build takes part only of consents that stand when it starts.
+    where no earlier release says so. A build uses only the consents that are valid when it starts.
     """
-    rows = await fetch(
-        """SELECT dataset.purpose, dataset.code, dataset.title_fr, dataset.title_en,
-                  fresh.period_from, fresh.period_to, fresh.sealed_at,
-                  latest.period_from AS latest_from, latest.period_to AS latest_to
-           FROM dataset
-           JOIN LATERAL (SELECT given, at FROM consent_record
-                         WHERE consent_record.purpose = dataset.purpose AND consent_record.subscriber = $1
-                         ORDER BY at DESC, id DESC LIMIT 1) AS word ON NOT word.given
-           LEFT JOIN LATERAL (SELECT period_from, period_to, sealed_at FROM release
-                              WHERE release.dataset = dataset.code AND state = 'sealed' AND started_at >= word.at
-                              ORDER BY started_at LIMIT 1) AS fresh ON true
-           LEFT JOIN LATERAL (SELECT period_from, period_to FROM release
-                              WHERE release.dataset = dataset.code AND state = 'sealed'
-                              ORDER BY period_to DESC LIMIT 1) AS latest ON true
-           ORDER BY dataset.purpose, dataset.code""",
-        subscriber,
-    )  # fmt: skip
-    answer: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        waiting = row["sealed_at"] is None and row["latest_to"] is not None
-        expected = expected_after(row["latest_from"], row["latest_to"], now) if waiting else None
-        answer.setdefault(row["purpose"], []).append(dict(row) | {"expected_at": expected})
-    return answer
+    found: dict[str, list[FirstWithout]] = {}
+    for row in await fetch_rows(FirstWithoutRow, SQL["list_first_without"], subscriber):
+        expected = None
+        if row.sealed_at is None and row.latest_from is not None and row.latest_to is not None:
+            expected = expected_after(row.latest_from, row.latest_to, now)
+        found.setdefault(row.purpose, []).append(FirstWithout(*(*astuple(row), expected)))
+    return found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from pricing.money import largest_remainder
+from pricing.promises import NOTHING, TopUp
+from pricing.revenue_share import Split
 
 if TYPE_CHECKING:
     import datetime as dt
-    import uuid
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
@@ -37,6 +40,40 @@ class Division:
     platform_minor: int
 
 
+class SplitFigures(Struct, frozen=True):
+    """What a licence's stored split says of everyone's share: the first columns of every row that shares are computed from."""
+
+    pool_minor: int
+    operator_minor: int
+    total_weight: int
+    cutoff_remainder: int
+    cutoff_position: int
+    terms: list[uuid.UUID]
+    """The contributor terms whose promises it keeps."""
+    top_up_operator_minor: int
+    top_up_platform_minor: int
+    topped_up: int
+    """How many people it tops up."""
+    top_up_each_micro: int
+    top_up_position: int
+
+    @property
+    def owed_minor(self) -> int:
+        """Return what it gives subscribers in all, in cents: the pool and what tops it up."""
+        return self.pool_minor + self.top_up_operator_minor + self.top_up_platform_minor
+
+    @property
+    def split(self) -> Split:
+        """Return how its pool is divided, in micro-euros."""
+        return Split(self.pool_minor * MICRO_PER_MINOR, self.total_weight, self.cutoff_remainder, self.cutoff_position)
+
+    @property
+    def top_up(self) -> TopUp:
+        """Return what tops its shares up, in micro-euros."""
+        amount = (self.top_up_operator_minor + self.top_up_platform_minor) * MICRO_PER_MINOR
+        return TopUp(amount, self.topped_up, self.top_up_each_micro, self.top_up_position) if amount else NOTHING
+
+
 def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
     """Divide a sale before VAT, less Stripe's fee, between subscribers, operator and platform.
 
@@ -52,15 +89,15 @@ def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
 def who_tops_up(top_up_minor: int, operator_minor: int) -> tuple[int, int]:
     """Return what the operator and the platform add to promised shares, in cents.
 
-    Whoever promised pays: the operator out of its part of the sale. Where that is spent the platform keeps the word, at
-    a loss if need be; another subscriber's share is never touched.
+    The operator promised, so it pays out of its part of the sale. Where that is spent the platform pays, at a loss if
+    need be; another subscriber's share is never touched.
     """
     from_operator = min(top_up_minor, operator_minor)
     return from_operator, top_up_minor - from_operator
 
 
 def add_up(parts: Iterable[Amounts]) -> Amounts:
-    """Add what several releases bring each person; whoever comes to zero is left out.
+    """Add what several releases bring each person; who comes to zero is left out.
 
     parts: per release, sorted distinct references and amounts of the same length.
     """
@@ -97,10 +134,10 @@ def name_of(licence: uuid.UUID, generation: int) -> str:
     return f"{licence}/{generation}" if generation else str(licence)
 
 
-def more_lost(amount_minor: int, split: Any) -> int:  # noqa: ANN401 (a row)
-    """Return what of an amount is lost beyond what was lost before, in the proportion of the sale that went back.
+def further_loss(amount_minor: int, net_minor: int, before_minor: int, loss_minor: int) -> int:
+    """Return what of an amount is lost beyond what was lost before, in the proportion of the sale that was paid back.
 
-    split: net_minor it divided, before_minor and lost_minor of that: 0 <= before < lost <= net.
+    net_minor: the sale that was divided; before_minor and loss_minor: what of it was paid back when last looked at, and
+    now, with 0 <= before < loss <= net.
     """
-    net: int = split["net_minor"]
-    return int(amount_minor * split["lost_minor"] // net - amount_minor * split["before_minor"] // net)
+    return amount_minor * loss_minor // net_minor - amount_minor * before_minor // net_minor

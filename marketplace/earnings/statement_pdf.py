@@ -1,25 +1,25 @@
-"""Statements as papers: the same words and figures as on the page, in its language."""
+"""A licence's statement as a PDF: the same words and figures as on its page, in its language."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from marketplace.settings import settings
 from marketplace.web import formats
-from marketplace.web.formats import money, money_micro
+from marketplace.web.formats import money
 from marketplace.web.i18n import gettext as _
 from marketplace.web.i18n import language
+from marketplace.web.pages import localised
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
 
+    from marketplace.earnings.statements import LicenceStatement, PublishedDivision, SoldLicence
     from marketplace.web.paper import Paper
 
-FIVE = [0.24, 0.19, 0.19, 0.19, 0.19]
 
-
-def _paper(title: str, day: dt.date) -> Paper:
+def begin_document(title: str, day: dt.date) -> Paper:
+    """Return a new document of ours in the page's language; `day` is when it is drawn."""
     from marketplace.web.paper import Paper  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
 
     seller = settings()
@@ -27,126 +27,57 @@ def _paper(title: str, day: dt.date) -> Paper:
     return Paper(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")
 
 
-def share_state(share: Mapping[str, Any]) -> str:
-    """Return where a share stands, in a word."""
-    return {"released": _("Yours"), "cancelled": _("Taken back"), "held": _("Held")}[share["state"]]
-
-
-def payout_state(state: str) -> str:
-    """Return where a payout stands, in a word."""
-    return {"settled": _("Received"), "failed": _("Came back")}.get(state, _("Under way"))
-
-
-def draw_year(its: Mapping[str, Any], day: dt.date) -> bytes:
-    """Return a subscriber's year as a file; `day` is when it is drawn."""
-    title = _("Statement %(year)s") % {"year": its["year"]}
-    paper = _paper(title, day)
-    paper.head("Partage", title, aside=[_("Line %(line)s") % {"line": its["line"]}, formats.date(day, "long")])
-    opening, closing, months = its["opening"], its["closing"], its["months"]
-    total = {
-        part: sum(month[f"{part}_micro"] for month in months) for part in ("earned", "released", "cancelled", "paid")
-    }
-    paper.heading(_("From one year to the next"))
-    paper.rows(
-        ["", _("Yours"), _("Held")],
-        [
-            [_("On 1 January"), money_micro(opening["payable_micro"]), money_micro(opening["held_micro"])],
-            [_("Earned"), "", money_micro(total["earned"])],
-            [_("Became yours"), money_micro(total["released"]), money_micro(-total["released"])],
-            [_("Taken back"), "", money_micro(-total["cancelled"])],
-            [_("Paid out"), money_micro(-total["paid"]), ""],
-            [_("On 31 December, carried over"), money_micro(closing["payable_micro"]), money_micro(closing["held_micro"])],
-        ],
-        [0.5, 0.25, 0.25], totals=1,
-    )  # fmt: skip
-    paper.heading(_("Month by month"))
-    paper.rows(
-        [_("Month"), _("Earned"), _("Became yours"), _("Taken back"), _("Paid out")],
-        [
-            [formats.month_and_year(month["month"]),
-             *(money_micro(month[f"{part}_micro"]) for part in ("earned", "released", "cancelled", "paid"))]
-            for month in reversed(months)
-        ] + [[_("Together"), *(money_micro(total[part]) for part in ("earned", "released", "cancelled", "paid"))]],
-        FIVE, totals=1,
-    )  # fmt: skip
-    if its["payouts"]:
-        paper.heading(_("Payouts"))
-        paper.rows(
-            [_("Sent on"), _("State"), _("Amount")],
-            [[formats.date(row["sent_at"]), payout_state(row["state"]), money(row["amount_minor"])] for row in its["payouts"]],
-            [0.5, 0.25, 0.25],
-        )  # fmt: skip
-    if its["shares"]:
-        paper.heading(_("Licence by licence"))
-        paper.rows(
-            [_("Sold"), _("State"), _("Your share")],
-            [
-                [f"{row[f'title_{language.get()}']}, {formats.date(row['sold_at'])}", share_state(row),
-                 money_micro(row["share_micro"], row["currency"])]
-                for row in its["shares"]
-            ],
-            [0.6, 0.18, 0.22],
-        )  # fmt: skip
-        if its["more_shares"]:
-            paper.sentence(_("Older shares of this year are counted in its months, and not named here."))
-    paper.sentence(
-        _(
-            "A share is held while the sale can still be refunded or disputed. After that it is yours, and nothing takes it back."
-        )
-    )
-    return paper.finish()
-
-
 def people_words(about: int | None) -> str:
     """Return a rounded head count in words."""
     return _("fewer than 100") if about is None else _("about %(count)s") % {"count": formats.number(about)}
 
 
-def draw_licence(its: Mapping[str, Any], day: dt.date) -> bytes:
+def draw_licence(statement: LicenceStatement, day: dt.date) -> bytes:
     """Return a licence's statement as a file; `day` is when it is drawn."""
-    title = _("Licence statement")
-    paper = _paper(f"{title} {its['number']}", day)
-    paper.head("Partage", title, aside=[its["number"], its["company"], formats.date(day, "long")])
-    paper.sentence(
-        f"{its[f'title_{language.get()}']}, {its['area']}, {formats.period(its['period_from'], its['period_to'])}",
-        muted=False,
+    title, sale = _("Licence statement"), statement.sale
+    document = begin_document(f"{title} {sale.number}", day)
+    document.head("Partage", title, aside=[sale.number, sale.company, formats.date(day, "long")])
+    document.sentence(
+        f"{localised(sale, 'title')}, {sale.area}, {formats.period(sale.period_from, sale.period_to)}", muted=False
     )
-    if its["state"] is None:
-        paper.sentence(_("The sale is not divided yet: this follows when Stripe has named its fee."))
-        return paper.finish()
-
-    def euros(minor: int) -> str:
-        return money(minor, its["currency"])
-
-    def rate(basis_points: int) -> str:
-        return formats.percent_basis_points(basis_points)
-
-    paper.heading(_("Where your money went"))
-    rows = [
-        [_("Sale before VAT"), "", euros(its["net_minor"])],
-        [_("Payment fee"), "", euros(-its["fee_minor"])],
-        [_("To share"), "", euros(its["distributable_minor"])],
-        [_("The people’s pool"), rate(its["subscribers_basis_points"]), euros(its["pool_minor"])],
-        [_("The operator"), rate(its["operator_basis_points"]), euros(its["operator_minor"])],
-        ["Partage", rate(its["platform_basis_points"]), euros(its["platform_minor"])],
-    ]
-    if its["top_up_minor"]:
-        rows.append([_("Added to keep promises made to them"), "", euros(its["top_up_minor"])])
-    rows.append([_("People paid"), "", people_words(its["people_about"])])
-    paper.rows([_("What"), _("Rate"), _("Amount")], rows, [0.56, 0.14, 0.3], totals=1)
-    paper.sentence(licence_state(its), muted=False)
-    paper.sentence(
+    if statement.division is None:
+        document.sentence(_("The sale is not divided yet: this follows when Stripe has named its fee."))
+        return document.finish()
+    document.heading(_("Where your money went"))
+    header = [_("What"), _("Rate"), _("Amount")]
+    document.rows(header, _licence_rows(sale, statement.division), [0.56, 0.14, 0.3], totals=1)
+    document.sentence(licence_state(sale, statement.division), muted=False)
+    document.sentence(
         _("How many people are in a release is shown rounded: the exact number stays private, as does who they are.")
     )
-    return paper.finish()
+    return document.finish()
 
 
-def licence_state(its: Mapping[str, Any]) -> str:
-    """Return where the people's pool stands, in a sentence."""
-    if its["state"] == "cancelled":
-        return _("The sale was given back, and the pool with it.")
-    if its["state"] == "released":
-        return _("Theirs since %(day)s.") % {"day": formats.date(its["ended_at"])}
+def _licence_rows(sale: SoldLicence, division: PublishedDivision) -> list[list[str]]:
+    def euros(minor: int) -> str:
+        return money(minor, sale.currency)
+
+    rate = formats.percent_basis_points
+    rows = [
+        [_("Sale before VAT"), "", euros(sale.net_minor)],
+        [_("Payment fee"), "", euros(-division.fee_minor)],
+        [_("To share"), "", euros(division.distributable_minor)],
+        [_("The people’s pool"), rate(sale.subscribers_basis_points), euros(division.pool_minor)],
+        [_("The operator"), rate(sale.operator_basis_points), euros(division.operator_minor)],
+        ["Partage", rate(sale.platform_basis_points), euros(division.platform_minor)],
+    ]
+    if division.top_up_minor:
+        rows.append([_("Added to keep promises made to them"), "", euros(division.top_up_minor)])
+    rows.append([_("People paid"), "", people_words(division.people_about)])
+    return rows
+
+
+def licence_state(sale: SoldLicence, division: PublishedDivision) -> str:
+    """Return what has become of the people's pool, in a sentence."""
+    if division.state == "cancelled":
+        return _("The sale was refunded, and the pool with it.")
+    if division.state == "released" and division.ended_at is not None:
+        return _("Theirs since %(day)s.") % {"day": formats.date(division.ended_at)}
     return _("Held until %(day)s, while the sale can still be refunded or disputed.") % {
-        "day": formats.date(its["hold_until"])
+        "day": formats.date(sale.hold_until)
     }

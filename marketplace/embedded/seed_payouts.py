@@ -19,10 +19,12 @@ from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
-from marketplace.earnings import bank_details, payouts
-from marketplace.earnings.payout_file import open_file
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_line, get_finance_actor
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details
+from marketplace.payouts.bank_file import open_file
+from marketplace.payouts.queries import find_unsent, get_run
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -81,10 +83,10 @@ async def add_new_payees(subscriber: int) -> None:
 async def make_payouts() -> None:
     """Draft a run for everyone due, if anyone is, let two finance clerks decide it, and send it."""
     preparer, approver = await get_finance_actor(FINANCE), await get_finance_actor(FINANCE_TOO)
-    run = await payouts.find_unsent("sepa") or await payouts.draft(preparer)
+    run = await find_unsent("sepa") or await payouts.draft(preparer)
     if run is None:
         return
-    if (await payouts.get_run(run))["state"] == "draft":
+    if (await get_run(run)).state == "draft":
         await payouts.approve(run, approver, reason="Somme vérifiée avec la balance")
     await payouts.send(run, approver)
 
@@ -170,7 +172,7 @@ async def _list_arrived() -> list[ArrivedRow]:
 
 async def _answer(bank: Bank, run: SentRunRow) -> None:
     report = bank.submit(b"".join([piece async for piece in await open_file(run.id)]))
-    await payouts.take_answer(run.id, report, None)
+    await payouts.record_answer(run.id, report, None)
 
 
 async def _send_statement(bank: Bank, day: dt.date, booked_on: dt.date) -> None:

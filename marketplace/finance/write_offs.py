@@ -12,7 +12,6 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bank.matching import Match, match_lines
 from marketplace.database import fetch_row, fetch_rows, lock, select, transaction
-from marketplace.earnings import payouts
 from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exception_queries import SQL, ExceptionRow, get_exception
 from marketplace.finance.exceptions.registry import EXCEPTIONS
@@ -22,6 +21,7 @@ from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.payouts import actions as payouts
 
 if TYPE_CHECKING:
     from marketplace.database import Values

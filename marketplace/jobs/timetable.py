@@ -14,14 +14,14 @@ from marketplace.catalogue.actions import refresh_demand
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-from marketplace.earnings.bank_details import keep_details
-from marketplace.earnings.payouts import draft_on_time, follow_transfers
 from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, delete_expired
 from marketplace.identity.names import reseal_names
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
+from marketplace.payouts.actions import draft_on_time, follow_transfers
+from marketplace.payouts.bank_details import enforce_details_retention
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.invoices import work_on_papers
 from marketplace.purchases.money_back import follow_disputes, record_refunds
@@ -66,7 +66,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
-        "keep-details": (DAY, keep_details),
+        "bank-details-retention": (DAY, enforce_details_retention),
         "reseal-names": (DAY, reseal_names),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),

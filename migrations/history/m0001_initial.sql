@@ -918,7 +918,7 @@ CREATE TABLE "licence_split" (
     "top_up_position" BIGINT NOT NULL DEFAULT 0,
     "generation" INTEGER NOT NULL DEFAULT 0,
     "returned_minor" BIGINT NOT NULL DEFAULT 0,
-    "lost_minor" BIGINT NOT NULL DEFAULT 0,
+    "loss_minor" BIGINT NOT NULL DEFAULT 0,
     "state" TEXT NOT NULL DEFAULT 'held',
     "held_by" BIGINT NOT NULL REFERENCES "share_run" ("id") ON DELETE RESTRICT,
     "ended_by" BIGINT REFERENCES "share_run" ("id") ON DELETE RESTRICT,
@@ -955,6 +955,8 @@ CREATE TABLE "accrual" (
     CONSTRAINT "one_row_a_run" UNIQUE ("subscriber", "run"),
     CONSTRAINT "moves_something" CHECK (held_micro <> 0 OR payable_micro <> 0)
 );
+
+-- marketplace.payouts.tables
 CREATE TABLE "bank_details" (
     "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
     "subscriber" BIGINT NOT NULL REFERENCES "subscriber" ("reference") ON DELETE RESTRICT,
@@ -1031,13 +1033,13 @@ CREATE TABLE "payout" (
     "state" TEXT NOT NULL DEFAULT 'open',
     "reason" TEXT,
     "ended_at" TIMESTAMPTZ,
-    "put_back_by" BIGINT REFERENCES "share_run" ("id") ON DELETE RESTRICT,
+    "recredited_by" BIGINT REFERENCES "share_run" ("id") ON DELETE RESTRICT,
     CONSTRAINT "one_payout_a_run" UNIQUE ("run", "subscriber"),
     CONSTRAINT "one_way_to_be_paid" CHECK (num_nonnulls(details, stripe_account) = 1),
     CONSTRAINT "amount_can_be_transferred" CHECK (amount_minor BETWEEN 1 AND 99999999999),
     CONSTRAINT "known_state" CHECK (state IN ('open', 'settled', 'failed', 'cancelled')),
     CONSTRAINT "ended_at_an_instant" CHECK ((state = 'open') = (ended_at IS NULL)),
-    CONSTRAINT "failed_is_put_back" CHECK ((state = 'failed') = (put_back_by IS NOT NULL AND reason IS NOT NULL))
+    CONSTRAINT "failed_is_recredited" CHECK ((state = 'failed') = (recredited_by IS NOT NULL AND reason IS NOT NULL))
 );
 CREATE TABLE "payout_answer" (
     "id" BIGSERIAL PRIMARY KEY NOT NULL,
@@ -1047,8 +1049,8 @@ CREATE TABLE "payout_answer" (
     "group_status" TEXT NOT NULL,
     "reason" TEXT NOT NULL,
     "rejected" BIGINT NOT NULL,
-    "taken_by" UUID REFERENCES "person" ("id") ON DELETE RESTRICT,
-    "taken_at" TIMESTAMPTZ NOT NULL,
+    "received_by" UUID REFERENCES "person" ("id") ON DELETE RESTRICT,
+    "received_at" TIMESTAMPTZ NOT NULL,
     CONSTRAINT "rejected_is_not_negative" CHECK (rejected >= 0)
 );
 

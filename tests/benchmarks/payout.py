@@ -44,7 +44,7 @@ async def payees(people: int) -> None:
     from marketplace.earnings.actions import hold_shares, release_shares  # noqa: PLC0415
     from marketplace.identity import vault  # noqa: PLC0415
     from tests.marketplace.earnings import sales  # noqa: PLC0415
-    from tests.marketplace.earnings.payees import iban_of  # noqa: PLC0415
+    from tests.marketplace.payouts.payees import iban_of  # noqa: PLC0415
 
     everyone, now = np.arange(1, people + 1, dtype=np.int64), clock.now()
     await sales.open_shop(range(0))
@@ -82,10 +82,11 @@ async def bare_copy(table: str) -> float:
 async def _measure(url: str, people: int) -> None:
     from marketplace import database  # noqa: PLC0415
     from marketplace.database import execute, fetch_value  # noqa: PLC0415
-    from marketplace.earnings import payout_file, payouts  # noqa: PLC0415
     from marketplace.embedded.bank import Bank  # noqa: PLC0415
+    from marketplace.payouts import actions as payouts  # noqa: PLC0415
+    from marketplace.payouts import bank_file  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.earnings.payees import file_of, make_staff  # noqa: PLC0415
+    from tests.marketplace.payouts.payees import file_of, make_staff  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
@@ -99,7 +100,7 @@ async def _measure(url: str, people: int) -> None:
     await payouts.approve(run, paul, reason="measured")
     row = await fetch_value("SELECT drafted_at FROM payout_run")
     start = time.perf_counter()
-    file, _ = await payout_file.make_file(run, row, row.date())
+    file, _ = await bank_file.make_file(run, row, row.date())
     made = time.perf_counter() - start
     size = file.seek(0, io.SEEK_END)
     file.close()

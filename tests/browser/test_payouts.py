@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.identity import actions as identity
-from tests.marketplace.earnings import payees, sales
+from marketplace.payouts import actions as payouts
+from tests.marketplace.earnings import sales
+from tests.marketplace.payouts import payees
 from tests.support.browsing import open_house
 from tests.support.market import PASSWORD, claim, running
 
@@ -78,7 +79,7 @@ async def test_from_bank_details_to_paid(chromium: str) -> None:
                 await nora.page.set_input_files(
                     "#file", {"name": "answer.xml", "mimeType": "application/xml", "buffer": bank.submit(file)}
                 )
-                await nora.press("Take the answer")
+                await nora.press("Import the answer")
                 await nora.click("Came back")  # the list is paged, and in no order that a test could know
                 await nora.read("AC04: the account is closed")
                 await picture(nora, "run-answered")

@@ -12,15 +12,15 @@ from marketplace.auctions.actions import place_bid
 from marketplace.auctions.award import close_auctions
 from marketplace.auctions.charge import charge_sales
 from marketplace.database import execute, fetch, transaction
-from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
+from marketplace.payouts import actions as payouts
 from marketplace.settings import settings
 from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
-from tests.marketplace.earnings import payees
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 OFFENCES = {
     "what the last closed month ended with is what its postings and those before add up to": (
@@ -146,7 +146,7 @@ OFFENCES = {
     ),
     "a payout run is the sum of its batches, and those of their payouts": "UPDATE payout_batch SET amount_minor = amount_minor + 1",
     "a payout took its whole cents from its subscriber when its run was sent, and gave them back when it failed": (
-        "UPDATE payout SET state = 'failed', reason = 'AC01', put_back_by = 1 WHERE state = 'settled'"
+        "UPDATE payout SET state = 'failed', reason = 'AC01', recredited_by = 1 WHERE state = 'settled'"
     ),
     "a pass that paid out or put back is that of its run or its payouts, and is entered in the books for it": (
         "DELETE FROM posting WHERE debit = '467200'"
@@ -187,7 +187,7 @@ async def pay_out() -> None:
     await payees.give_details(1, 2, 3)
     sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
-    assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 1
+    assert await payouts.record_answer(sent, bank.submit(await payees.file_of(sent)), None) == 1
     assert await payees.bank_day(bank) == 1
 
 

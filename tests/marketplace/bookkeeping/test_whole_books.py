@@ -13,7 +13,6 @@ from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.embedded.bank import Bank
 from marketplace.finance.actions import reconcile
@@ -23,12 +22,14 @@ from marketplace.identity.actors import Actor
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
 from marketplace.payments.transfers import connected_account
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
-from tests.marketplace.earnings import payees
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payments.test_away import save
+from tests.marketplace.payouts import payees
 from tests.marketplace.purchases import shop
 from tests.marketplace.purchases.test_money_back import fund
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from importlib.resources import files
 
 import asyncpg
 import pytest
@@ -14,9 +15,15 @@ from marketplace.consent import actions, queries, rules
 from marketplace.database import copy_in, execute, fetch, fetch_value, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings as read_settings
+from marketplace.statements import read_blocks
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PURPOSE = "presence.statistics"
+INTERVALS = next(
+    block.sql
+    for block in read_blocks((files("marketplace.consent") / "queries.sql").read_text(), "queries.sql")
+    if block.name == "intervals"
+)
 Words = list[tuple[int, int, bool]]
 """(subscriber, hour, given), in the order they are written."""
 
@@ -53,7 +60,7 @@ async def test_intervals_equal_the_model(words: Words) -> None:
                 await (actions.give if yes else actions.withdraw)(who, PURPOSE, at=hour(when))
             rows = await fetch(
                 f"""SELECT subscriber, valid_from, nullif(valid_to, 'infinity') AS ends
-                    FROM ({queries.INTERVALS}) AS stands""",
+                    FROM ({INTERVALS}) AS interval""",
                 PURPOSE,
             )
             found = {
@@ -84,8 +91,8 @@ async def test_a_consent_given_back_at_the_instant_of_its_withdrawal_starts_anew
     await actions.withdraw(1, PURPOSE, at=hour(2))
     await actions.give(1, PURPOSE, at=hour(2))
     (row,) = await queries.intervals_around(PURPOSE, hour(3))
-    assert row["valid_from_us"] == int(hour(2).timestamp()) * 1_000_000
-    assert row["valid_to_us"] is None
+    assert row.valid_from_us == int(hour(2).timestamp()) * 1_000_000
+    assert row.valid_to_us is None
 
 
 async def test_receipts_are_signed_and_say_which_words_were_shown() -> None:
@@ -95,17 +102,17 @@ async def test_receipts_are_signed_and_say_which_words_were_shown() -> None:
     second = await actions.withdraw(1, PURPOSE, at=hour(3))
     key = rules.public_key(read_settings().signing_key)
     for receipt, version, kind in ((first, 1, "consent given"), (second, 2, "consent withdrawn")):
-        document, signature = await queries.receipt_document(receipt, 1)
-        said = json.loads(document)
-        assert (said["receipt"], said["notice_version"], said["kind"]) == (str(receipt), version, kind)
+        document, signature = await queries.get_signed_receipt(receipt, 1)
+        signed = json.loads(document)
+        assert (signed["receipt"], signed["notice_version"], signed["kind"]) == (str(receipt), version, kind)
         assert rules.verify(document, signature, key)
         assert not rules.verify(document.replace(b"consent", b"Consent"), signature, key)
-        assert (document, signature) == await queries.receipt_document(receipt)
+        assert (document, signature) == await queries.get_signed_receipt(receipt)
     with pytest.raises(NotFound):
         await queries.get_receipt(first, subscriber=2)
-    assert [row["receipt"] for row in (await queries.receipts(1)).rows] == [second, first]
-    (standing,) = await queries.standing(1)
-    assert (standing["given"], standing["receipt"], standing["version"]) == (False, second, 2)
+    assert [row.receipt for row in (await queries.list_receipts(1)).rows] == [second, first]
+    (choice,) = await queries.list_choices(1)
+    assert (choice.given, choice.receipt, choice.version) == (False, second, 2)
 
 
 async def test_the_same_form_twice_is_one_record() -> None:

@@ -164,7 +164,7 @@ async def ask_refund(licence: uuid.UUID) -> None:
 
 
 async def refund(licence: uuid.UUID) -> None:
-    """Give the money back and take the licence back, as purchases records a refund."""
+    """Refund the money and cancel the licence, as purchases records a refund."""
     order, now = await order_of(licence), clock.now()
     async with transaction():
         await execute("UPDATE payment SET state = 'refunded', refunded_minor = amount_minor WHERE subject = $1", order)
@@ -198,7 +198,7 @@ async def promise(minimums: Mapping[int, int], starts_at: dt.datetime, ends_at: 
     return term
 
 
-async def standing() -> dict[int, tuple[int, int]]:
+async def balances() -> dict[int, tuple[int, int]]:
     """Return reference → (held, payable) in micro-euros; refuse books that do not follow."""
     rows = await fetch(
         """SELECT subscriber, sum(held_micro)::bigint AS held, sum(payable_micro)::bigint AS payable
@@ -219,7 +219,7 @@ async def standing() -> dict[int, tuple[int, int]]:
 
 async def check_whole() -> None:
     """Refuse anything half done: books, accruals, splits and entries tell the same story."""
-    await standing()
+    await balances()
     counts = await fetch_one(
         """SELECT (SELECT count(*) FROM licence_split) AS splits,
                   (SELECT count(*) FROM journal_entry WHERE kind = 'shares_held') AS held,

@@ -101,13 +101,13 @@ async def test_earnings_show_held_then_mine() -> None:
         assert (await ada.get("/en/earnings/statements/1999")).status_code == 404
 
 
-async def test_a_share_tells_the_whole_chain() -> None:
+async def test_a_share_shows_the_whole_chain() -> None:
     licence = await one_sale()
     async with visiting(4) as ada:
-        told = words(await ada.get(f"/en/earnings/shares/{licence}"))
+        shown = words(await ada.get(f"/en/earnings/shares/{licence}"))
         for step in ("€100.01", "−€3.18", "€96.83", "50% of what is left", "€48.42", "fewer than 100", "€6.917143"):
-            assert step in told, step
-        assert "a vetted partner" in told
+            assert step in shown, step
+        assert "a vetted partner" in shown
         await sales.refund(licence)
         await cancel_shares()
         assert "the sale was refunded" in words(await ada.get(f"/en/earnings/shares/{licence}"))
@@ -146,9 +146,9 @@ async def test_one_click_gives_and_one_withdraws_and_repeats_nothing() -> None:
             assert [answer.status_code for answer in answers] == [303] * 3
             assert answers[0].headers["location"] == "/en/consent"
             assert await fetch_value("SELECT count(*) FROM consent_record") == (1 if given else 2)
-        told = words(await ada.get("/en/consent"))
-        assert "You have withdrawn." in told
-        assert "first release without you: the next one." in told
+        shown = words(await ada.get("/en/consent"))
+        assert "You have withdrawn." in shown
+        assert "first release without you: the next one." in shown
 
 
 async def test_a_form_that_says_something_else_changes_nothing() -> None:
@@ -174,11 +174,11 @@ async def test_withdrawal_shows_the_first_release_without_them() -> None:
         assert "Lyon by the hour" in words(await ada.get("/en/consent"))
         await sales.make_release({2: 1}, started_at=now - 2 * sales.MONTH)
         await sales.make_release({2: 1}, started_at=now - sales.MONTH)
-        told = words(await ada.get("/en/consent"))
+        shown = words(await ada.get("/en/consent"))
         sealed = now - 2 * sales.MONTH + dt.timedelta(hours=1)
         from marketplace.web.formats import date  # noqa: PLC0415
 
-        assert f"sealed on {date(sealed)}." in told
+        assert f"sealed on {date(sealed)}." in shown
 
 
 async def test_the_next_release_is_expected_when_its_period_is_over() -> None:
@@ -212,5 +212,5 @@ async def test_french_pages_have_no_english_left(path: str) -> None:
     await consent.give(4, sales.PURPOSE)
     await consent.withdraw(4, sales.PURPOSE)
     async with visiting(4) as ada:
-        told = words(await ada.get(f"/fr{path}")) + words(await ada.get("/fr/consent"))
-        assert not re.search(r"\b(your|release|share|until|consent to|withdrawn|receipt)\b", told.lower()), told
+        shown = words(await ada.get(f"/fr{path}")) + words(await ada.get("/fr/consent"))
+        assert not re.search(r"\b(your|release|share|until|consent to|withdrawn|receipt)\b", shown.lower()), shown

@@ -1,4 +1,4 @@
-"""Promised minimums are kept: out of the operator's part, exact to the millionth, taken back with a refund, shown to each."""
+"""Promised minimums are kept: out of the operator's part, exact to the millionth, cancelled by a refund, shown to each."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
     release = await sales.make_release({1: 1, 2: 2, 3: 3, 4: 4})
     plain = await sales.make_sale(release, 10_001, fee=300)
     await hold_shares()
-    without = {who: (await get_share(plain, who))["share_micro"] for who in (1, 2, 3, 4)}
+    without = {who: (await get_share(plain, who)).share_micro for who in (1, 2, 3, 4)}
     now = clock.now()
     # One is promised more than her share, two less, five is not in the release, three nothing.
     term = await sales.promise({1: 7_000_003, 2: 1_000_000, 5: 9_000_000}, now - DAY, now + DAY)
@@ -57,30 +57,30 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
     short = 7_000_003 - without[1]
     assert row["top_up_operator_minor"] == -(-short // 10_000)
     got = {who: await get_share(licence, who) for who in (1, 2, 3, 4)}
-    assert {who: got[who]["share_micro"] for who in (2, 3, 4)} == {who: without[who] for who in (2, 3, 4)}
-    assert 7_000_003 <= got[1]["share_micro"] < 7_000_003 + 10_000
-    assert got[1]["pool_share_micro"] + got[1]["added_micro"] == got[1]["share_micro"]
-    held = {who: micro[0] for who, micro in (await sales.standing()).items()}
-    assert held == {who: without[who] + got[who]["share_micro"] for who in (1, 2, 3, 4)}, "page and books agree"
+    assert {who: got[who].share_micro for who in (2, 3, 4)} == {who: without[who] for who in (2, 3, 4)}
+    assert 7_000_003 <= got[1].share_micro < 7_000_003 + 10_000
+    assert got[1].pool_share_micro + got[1].added_micro == got[1].share_micro
+    held = {who: micro[0] for who, micro in (await sales.balances()).items()}
+    assert held == {who: without[who] + got[who].share_micro for who in (1, 2, 3, 4)}, "page and books agree"
     top = row["top_up_operator_minor"]
     assert await posted(licence, "shares_held") == {
         ("651000", "467100", row["pool_minor"]), ("651100", "467300", row["operator_minor"] - top),
         ("651100", "467100", top),
     }  # fmt: skip
     [shown] = await list_promises(1)
-    assert (shown["minimum_micro"], shown["code"]) == (7_000_003, "lyon")
+    assert (shown.minimum_micro, shown.code) == (7_000_003, "lyon")
     assert await list_promises(3) == []
-    assert (await list_shares(1)).rows[0]["share_micro"] == got[1]["share_micro"]
+    assert (await list_shares(1)).rows[0].share_micro == got[1].share_micro
     await sales.refund(licence)
     await cancel_shares()
     assert await posted(licence, "shares_cancelled") == {
         ("467100", "651000", row["pool_minor"]), ("467300", "651100", row["operator_minor"] - top),
         ("467100", "651100", top),
     }  # fmt: skip
-    assert {who: micro[0] for who, micro in (await sales.standing()).items()} == without
+    assert {who: micro[0] for who, micro in (await sales.balances()).items()} == without
     with clock.shifted(DAYS_15):
         await release_shares()
-        assert await sales.standing() == {who: (0, micro) for who, micro in without.items()}
+        assert await sales.balances() == {who: (0, micro) for who, micro in without.items()}
 
 
 async def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing() -> None:
@@ -89,26 +89,26 @@ async def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing() 
     await sales.promise({1: 60_000_000}, now - DAY, now + DAY)
     licence = await sales.make_sale(release, 10_000, fee=0)
     await hold_shares()
-    for back, mine, others, operator, platform in (
+    for refunded, mine, others, operator, platform in (
         (0, 60_000_000, 25_000_000, 3_500, 0),
         (2_500, 60_000_000, 18_750_000, 2_625, 1_500),
         (9_999, 60_005_000, 5_000, 0, 6_000),  # a cent is left, and top-ups are whole cents
     ):
-        if back:
-            await given_back(licence, back)
+        if refunded:
+            await given_back(licence, refunded)
             assert await cancel_shares() == 1
             assert await hold_shares() == 1
         row = await split_of(licence)
-        assert (row["top_up_operator_minor"], row["top_up_platform_minor"]) == (operator, platform), back
-        held = {who: micro[0] for who, micro in (await sales.standing()).items() if micro[0]}
-        assert held == {who: micro for who, micro in ((1, mine), (2, others)) if micro}, back
-        assert (await get_share(licence, 1))["share_micro"] == mine
+        assert (row["top_up_operator_minor"], row["top_up_platform_minor"]) == (operator, platform), refunded
+        held = {who: micro[0] for who, micro in (await sales.balances()).items() if micro[0]}
+        assert held == {who: micro for who, micro in ((1, mine), (2, others)) if micro}, refunded
+        assert (await get_share(licence, 1)).share_micro == mine
     await given_back(licence, 10_000)
     assert await cancel_shares() == 1
     assert await hold_shares() == 0
     with clock.shifted(DAYS_15):
         await release_shares()
-        assert not any(any(micro) for micro in (await sales.standing()).values()), "nothing was sold in the end"
+        assert not any(any(micro) for micro in (await sales.balances()).values()), "nothing was sold in the end"
 
 
 async def test_a_promise_holds_for_prices_signed_while_it_is_in_force() -> None:
@@ -118,15 +118,15 @@ async def test_a_promise_holds_for_prices_signed_while_it_is_in_force() -> None:
     inside = await sales.make_sale(release, 10_000, fee=0, sold_at=now - DAY)
     at_its_end = await sales.make_sale(release, 10_000, fee=0, sold_at=now)
     await hold_shares()
-    assert (await get_share(inside, 1))["share_micro"] == 60_000_000
-    assert (await get_share(inside, 1))["promised_micro"] == 60_000_000
-    assert (await get_share(inside, 2))["share_micro"] == 25_000_000
-    assert (await get_share(at_its_end, 1))["share_micro"] == 25_000_000
-    assert (await get_share(at_its_end, 1))["promised_micro"] == 0
+    assert (await get_share(inside, 1)).share_micro == 60_000_000
+    assert (await get_share(inside, 1)).promised_micro == 60_000_000
+    assert (await get_share(inside, 2)).share_micro == 25_000_000
+    assert (await get_share(at_its_end, 1)).share_micro == 25_000_000
+    assert (await get_share(at_its_end, 1)).promised_micro == 0
     assert (await split_of(inside))["top_up_operator_minor"] == 3_500
     with clock.shifted(DAYS_15):
         await release_shares()
-        assert await sales.standing() == {1: (0, 85_000_000), 2: (0, 50_000_000)}
+        assert await sales.balances() == {1: (0, 85_000_000), 2: (0, 50_000_000)}
 
 
 async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -> None:
@@ -145,14 +145,14 @@ async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -
     }  # fmt: skip
     row = await split_of(nothing)
     assert (row["pool_minor"], row["top_up_platform_minor"], row["topped_up"]) == (0, 401, 2)
-    both = [(await get_share(nothing, who))["share_micro"] for who in (1, 2)]
+    both = [(await get_share(nothing, who)).share_micro for who in (1, 2)]
     assert sum(both) == 4_010_000
     assert both[0] >= 4_000_000
     with clock.shifted(DAYS_15):
         await sales.refund(small)
         await cancel_shares()
         await release_shares()
-        assert {who: micro[1] for who, micro in (await sales.standing()).items()} == dict(
+        assert {who: micro[1] for who, micro in (await sales.balances()).items()} == dict(
             zip((1, 2), both, strict=True)
         )
 
@@ -169,19 +169,19 @@ async def test_promises_to_thousands_are_exact_over_several_licences() -> None:
     assert await hold_shares() == 3
     rows = await fetch("SELECT * FROM licence_split")
     assert all(row["topped_up"] > 100 for row in rows)
-    held = {who: micro[0] for who, micro in (await sales.standing()).items()}
+    held = {who: micro[0] for who, micro in (await sales.balances()).items()}
     assert sum(held.values()) == 10_000 * sum(
         row["pool_minor"] + row["top_up_operator_minor"] + row["top_up_platform_minor"] for row in rows
     )
     for who in (5, 10, 15, 1000, 1001, 2995, 3000):
-        mine = [row["share_micro"] for row in (await list_shares(who)).rows]
+        mine = [row.share_micro for row in (await list_shares(who)).rows]
         assert sum(mine) == held[who]
         assert min(mine) >= promises.get(who, 0)
         assert len(mine) == (3 if who % 2 else 2)
     del licences
     with clock.shifted(DAYS_15):
         assert await release_shares() == 3
-        assert await sales.standing() == {who: (0, micro) for who, micro in held.items()}
+        assert await sales.balances() == {who: (0, micro) for who, micro in held.items()}
 
 
 async def test_columns_come_out_as_they_went_in() -> None:

@@ -1,4 +1,4 @@
-"""Money that goes back in part or late: held shares follow in proportion, released ones stay and are the operator's loss."""
+"""Money that is refunded in part or late: held shares follow in proportion, released ones stay and are the operator's loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAYS_15 = dt.timedelta(days=15)
 
 
 async def given_back(licence: uuid.UUID, amount: int) -> None:
-    """Let Stripe say that this much in all was given back, and the books follow."""
+    """Let Stripe say that this much in all was refunded, and the books follow."""
     order = await sales.order_of(licence)
     before = await fetch_value("SELECT refunded_minor FROM payment WHERE subject = $1", order)
     await execute(
@@ -58,13 +58,13 @@ async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
     licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
     other = await sales.make_sale(await sales.make_release({1: 1, 5: 1}), 8_000, fee=200)
     await hold_shares()
-    before = await sales.standing()
+    before = await sales.balances()
     for number, amount in enumerate(backs, 1):
         await given_back(licence, amount)
         assert await cancel_shares() == 1
         assert await hold_shares() == (0 if amount == 10_000 else 1)
         pool = divide(10_000 - amount, 300, sales.RATES).pool_minor
-        held = await sales.standing()
+        held = await sales.balances()
         assert sum(mine for mine, _ in held.values()) == (pool + 3_900) * 10_000
         if amount < 10_000:
             assert await fetch_value("SELECT pool_minor FROM licence_split WHERE licence = $1", licence) == pool
@@ -73,7 +73,7 @@ async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
     with clock.shifted(DAYS_15):
         assert await release_shares() == (1 if backs[-1] == 10_000 else 2)
     assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", other) == "released"
-    await sales.standing()
+    await sales.balances()
     assert await balance(LOSSES) == 0
 
 
@@ -99,13 +99,13 @@ async def test_shares_wait_while_money_may_go_back() -> None:
 
 @pytest.mark.parametrize("way", ["refund", "dispute"])
 @pytest.mark.parametrize(("first", "then"), [(10_000, None), (4_000, None), (4_000, 10_000)])
-async def test_what_goes_back_after_the_release_is_the_operators_loss(way: str, first: int, then: int | None) -> None:
+async def test_what_is_refunded_after_the_release_is_the_operators_loss(way: str, first: int, then: int | None) -> None:
     await sales.open_shop()
     licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
     await hold_shares()
     with clock.shifted(DAYS_15):
         await release_shares()
-        payable, operator = await sales.standing(), await balance(OPERATOR_PAYABLE)
+        payable, operator = await sales.balances(), await balance(OPERATOR_PAYABLE)
         lost = 0
         for amount in (first, then):
             if amount is None:
@@ -118,7 +118,7 @@ async def test_what_goes_back_after_the_release_is_the_operators_loss(way: str, 
                 lost = amount
             assert await cancel_shares() == 0
             assert await cancel_shares() == 0
-            assert await sales.standing() == payable, "what was released stays theirs"
+            assert await sales.balances() == payable, "what was released stays theirs"
             assert await balance(LOSSES) == 4_850 * amount // 10_000
             assert await balance(SUBSCRIBERS_SHARES) == 4_850 - 4_850 * amount // 10_000
             assert await balance(OPERATOR_PAYABLE) == operator + 3_395 * amount // 10_000
@@ -129,18 +129,18 @@ async def test_a_dispute_won_gives_the_shares_back_their_way() -> None:
     await sales.open_shop()
     licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2}), 10_000)
     await hold_shares()
-    held = await sales.standing()
+    held = await sales.balances()
     await dispute(licence, "open", 10_000)
     assert await fetch_value("SELECT suspended_at IS NOT NULL FROM entitlement")
     assert await cancel_shares() == 0, "held shares stay held"
-    assert await sales.standing() == held
+    assert await sales.balances() == held
     await dispute(licence, "won", 10_000)
     assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
     with clock.shifted(DAYS_15):
         assert await release_shares() == 1
 
 
-async def test_a_dispute_lost_before_the_release_takes_the_shares_back() -> None:
+async def test_a_dispute_lost_before_the_release_cancels_the_shares() -> None:
     await sales.open_shop()
     licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2}), 10_000)
     await hold_shares()
@@ -150,7 +150,7 @@ async def test_a_dispute_lost_before_the_release_takes_the_shares_back() -> None
     with clock.shifted(DAYS_15):
         assert await release_shares() == 0
         assert await cancel_shares() == 1
-    assert all(mine == (0, 0) for mine in (await sales.standing()).values())
+    assert all(mine == (0, 0) for mine in (await sales.balances()).values())
     assert await balance(LOSSES) == 0
     assert await fetch_value("SELECT state FROM purchase_order") == "charged_back"
     assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")

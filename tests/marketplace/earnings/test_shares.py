@@ -1,4 +1,4 @@
-"""Shares: exact whatever is sold to whom, moved once whatever races or dies, never below zero."""
+"""Shares: exact for any sales to anyone, moved once though workers race or die, never below zero."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ async def test_shares_are_held_then_released_to_the_millionth() -> None:
     assert split
     assert (split["distributable_minor"], split["pool_minor"]) == (9683, 4842)
     assert split["operator_minor"] + split["platform_minor"] == 9683 - 4842
-    assert await sales.standing() == {1: (20_751_429, 0), 2: (20_751_428, 0), 4: (6_917_143, 0)}
+    assert await sales.balances() == {1: (20_751_429, 0), 2: (20_751_428, 0), 4: (6_917_143, 0)}
     assert -await balance(OPERATOR_PAYABLE) == split["operator_minor"]
     assert await release_shares() == 0
     with clock.shifted(DAYS_15):
         assert await release_shares() == 1
         assert await release_shares() == 0
-    assert await sales.standing() == {1: (0, 20_751_429), 2: (0, 20_751_428), 4: (0, 6_917_143)}
+    assert await sales.balances() == {1: (0, 20_751_429), 2: (0, 20_751_428), 4: (0, 6_917_143)}
     share = await get_share(licence, 4)
-    assert (share["share_micro"], share["state"], share["weight"]) == (6_917_143, "released", 1)
+    assert (share.share_micro, share.state, share.weight) == (6_917_143, "released", 1)
 
 
 async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
@@ -90,10 +90,10 @@ async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
     assert await hold_shares() == 4
     rows = await fetch("SELECT subscriber, count(*) AS rows FROM accrual GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
-    held = await sales.standing()
+    held = await sales.balances()
     for who in held:
         mine = [await get_share(row["licence"], who) for row in await licences_with(who)]
-        assert sum(share["share_micro"] for share in mine) == held[who][0]
+        assert sum(share.share_micro for share in mine) == held[who][0]
 
 
 async def licences_with(who: int) -> list[Any]:
@@ -110,7 +110,7 @@ async def licences_with(who: int) -> list[Any]:
 
 @some.composite
 def any_sales(draw: some.DrawFn) -> tuple[list[dict[int, int]], list[tuple[int, int, int, bool]]]:
-    """Draw weights by person for a few releases, and sales (release, net, fee, given back) of them."""
+    """Draw weights by person for a few releases, and sales (release, net, fee, refunded) of them."""
     weights = some.dictionaries(some.integers(1, 300), some.integers(1, 12), min_size=1, max_size=200)
     manifests = draw(some.lists(weights, min_size=1, max_size=3))
     sale = some.tuples(
@@ -121,37 +121,37 @@ def any_sales(draw: some.DrawFn) -> tuple[list[dict[int, int]], list[tuple[int, 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_sales())
-async def test_any_sales_add_up_and_come_back(
+async def test_any_sales_add_up_and_are_refunded(
     made: tuple[list[dict[int, int]], list[tuple[int, int, int, bool]]],
 ) -> None:
     manifests, sold = made
     if not await fetch_value("SELECT count(*) FROM dataset"):
         await sales.open_shop(range(1, 301))
     releases = [await sales.make_release(weights, started_at=clock.now() - sales.MONTH) for weights in manifests]
-    before = await sales.standing()
-    licences = [(await sales.make_sale(releases[which], net, fee=fee), back) for which, net, fee, back in sold]
+    before = await sales.balances()
+    licences = [(await sales.make_sale(releases[which], net, fee=fee), refunded) for which, net, fee, refunded in sold]
     assert await hold_shares() == len(licences)
     pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split WHERE state = 'held'")
-    held = await sales.standing()
+    held = await sales.balances()
     assert sum(of_one[0] for of_one in held.values()) == pools * rules.MICRO_PER_MINOR
-    for licence, back in licences:
-        if back:
+    for licence, refunded in licences:
+        if refunded:
             await sales.refund(licence)
-    backs = sum(back for _, back in licences)
-    assert await cancel_shares() == backs
+    refunds = sum(refunded for _, refunded in licences)
+    assert await cancel_shares() == refunds
     with clock.shifted(DAYS_15):
-        assert await release_shares() == len(licences) - backs
-    after = await sales.standing()
+        assert await release_shares() == len(licences) - refunds
+    after = await sales.balances()
     assert all(of_one[0] == 0 for of_one in after.values())
     paid = sum(mine for _, mine in after.values()) - sum(mine for _, mine in before.values())
-    kept = [licence for licence, back in licences if not back]
+    kept = [licence for licence, refunded in licences if not refunded]
     pools = await fetch_value(
         "SELECT coalesce(sum(pool_minor), 0)::bigint FROM licence_split WHERE licence = ANY ($1)", kept
     )
     assert paid == pools * rules.MICRO_PER_MINOR
 
 
-async def test_a_refund_before_the_hold_ends_takes_everything_back() -> None:
+async def test_a_refund_before_the_hold_ends_cancels_everything() -> None:
     await sales.open_shop()
     licence = await sales.make_sale(await sales.make_release({1: 3, 2: 4}))
     await hold_shares()
@@ -160,7 +160,7 @@ async def test_a_refund_before_the_hold_ends_takes_everything_back() -> None:
         assert await release_shares() == 0
         assert await cancel_shares() == 1
         assert await cancel_shares() == 0
-    assert await sales.standing() == {1: (0, 0), 2: (0, 0)}
+    assert await sales.balances() == {1: (0, 0), 2: (0, 0)}
     assert await balance(OPERATOR_PAYABLE) == 0
 
 
@@ -172,7 +172,7 @@ async def test_a_refund_after_the_release_leaves_the_subscribers_theirs() -> Non
         await release_shares()
         await sales.refund(licence)
         assert await cancel_shares() == 0
-    assert await sales.standing() == {1: (0, 1_000_000)}
+    assert await sales.balances() == {1: (0, 1_000_000)}
 
 
 async def test_a_refund_before_the_split_leaves_nothing_to_split() -> None:
@@ -182,7 +182,7 @@ async def test_a_refund_before_the_split_leaves_nothing_to_split() -> None:
     assert await hold_shares() == 0
     await sales.refund(licence)
     assert await hold_shares() == 0
-    assert await sales.standing() == {}
+    assert await sales.balances() == {}
 
 
 async def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open() -> None:
@@ -208,12 +208,12 @@ async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
     assert await fetch_value("SELECT fee_minor FROM licence_split") == 250
 
 
-async def test_a_sale_that_the_fee_takes_whole_pays_nobody() -> None:
+async def test_a_sale_that_the_fee_uses_up_pays_nobody() -> None:
     await sales.open_shop()
     await sales.make_sale(await sales.make_release({1: 1, 2: 1}), 20, fee=25)
     assert await hold_shares() == 1
     assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
-    assert await sales.standing() == {}
+    assert await sales.balances() == {}
     with clock.shifted(DAYS_15):
         assert await release_shares() == 1
 
@@ -225,7 +225,7 @@ async def test_racing_workers_split_and_release_once() -> None:
     held = await asyncio.gather(*[hold_shares() for _ in range(4)])
     assert sum(held) == 12
     pools = await fetch_value("SELECT sum(pool_minor)::bigint FROM licence_split")
-    assert sum(mine[0] for mine in (await sales.standing()).values()) == pools * rules.MICRO_PER_MINOR
+    assert sum(mine[0] for mine in (await sales.balances()).values()) == pools * rules.MICRO_PER_MINOR
     with clock.shifted(DAYS_15):
         ends = await asyncio.gather(
             release_shares(),
@@ -240,7 +240,7 @@ async def test_racing_workers_split_and_release_once() -> None:
     states = {row["licence"]: row["state"] for row in await fetch("SELECT licence, state FROM licence_split")}
     assert all(states[licence] == "released" for licence in licences[6:])
     assert {states[licence] for licence in licences[:6]} <= {"released", "cancelled"}
-    await sales.standing()
+    await sales.balances()
 
 
 async def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused() -> None:

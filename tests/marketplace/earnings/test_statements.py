@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from marketplace import clock
 from marketplace.database import execute, fetch_value
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.queries import BalanceRow
 from marketplace.earnings.statements import get_year
 from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
@@ -46,36 +47,36 @@ async def this_year() -> int:
 async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> None:
     await sales.open_shop()
     kept = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
-    back = await sales.make_sale(await sales.make_release({1: 1, 4: 2}), 9_000, fee=0)
+    refunded = await sales.make_sale(await sales.make_release({1: 1, 4: 2}), 9_000, fee=0)
     await hold_shares()
-    await sales.refund(back)
+    await sales.refund(refunded)
     await cancel_shares()
     with clock.shifted(DAYS_15):
         await release_shares()
     year = await this_year()
     mine = await get_year(4, year)
     total = {
-        part: sum(month[f"{part}_micro"] for month in mine["months"])
+        part: sum(getattr(month, f"{part}_micro") for month in mine.months)
         for part in ("earned", "released", "cancelled", "paid")
     }
     assert total["earned"] == 6_917_143 + 30_000_000
     assert (total["released"], total["cancelled"], total["paid"]) == (6_917_143, 30_000_000, 0)
-    opening, closing = mine["opening"], mine["closing"]
-    assert opening == {"held_micro": 0, "payable_micro": 0}
-    assert closing["payable_micro"] == opening["payable_micro"] + total["released"] - total["paid"]
-    assert closing["held_micro"] == opening["held_micro"] + total["earned"] - total["released"] - total["cancelled"]
-    assert {share["id"]: share["share_micro"] for share in mine["shares"]} == {kept: 6_917_143, back: 30_000_000}
-    assert not mine["more_shares"]
+    opening, closing = mine.opening, mine.closing
+    assert opening == BalanceRow(held_micro=0, payable_micro=0)
+    assert closing.payable_micro == opening.payable_micro + total["released"] - total["paid"]
+    assert closing.held_micro == opening.held_micro + total["earned"] - total["released"] - total["cancelled"]
+    assert {share.id: share.share_micro for share in mine.shares} == {kept: 6_917_143, refunded: 30_000_000}
+    assert not mine.more_shares
     async with visiting(4) as ada:
         page = words(await ada.get(f"/en/earnings/statements/{year}"))
         assert "On 31 December, carried over €6.917143 €0.000000" in page
         assert "Together €36.917143 €6.917143 €30.000000 €0.000000" in page
         french = words(await ada.get(f"/fr/earnings/statements/{year}"))
         assert "Au 31 décembre, reporté 6,917143 € 0,000000 €" in french
-        for language, said in (("en", ("Statement", "€36.917143", "Taken back", "Lyon by the hour")),
+        for language, expected in (("en", ("Statement", "€36.917143", "Reversed", "Lyon by the hour")),
                                ("fr", ("36,917143 €", "Repris", "Lyon heure par heure"))):  # fmt: skip
             pdf = text_of(await ada.get(f"/{language}/earnings/statements/{year}/pdf"))
-            assert all(word in pdf for word in said), pdf
+            assert all(word in pdf for word in expected), pdf
         for missing in ("1999", "0", "9999", "10000"):
             assert (await ada.get(f"/en/earnings/statements/{missing}")).status_code == 404
             assert (await ada.get(f"/en/earnings/statements/{missing}/pdf")).status_code == 404
@@ -90,14 +91,14 @@ async def test_what_is_there_at_new_year_is_carried_over_and_a_payout_is_named()
     with clock.shifted(DAYS_15):
         await release_shares()
     year = await this_year()
-    assert (await get_year(1, year))["closing"] == {"held_micro": 0, "payable_micro": 50_000_000}
+    assert (await get_year(1, year)).closing == BalanceRow(held_micro=0, payable_micro=50_000_000)
     with clock.shifted(dt.timedelta(days=366)):
         await sales.make_sale(await sales.make_release({1: 1}), 1_000, fee=0)
         await hold_shares()
         later = await get_year(1, year + 1)
-    assert later["opening"] == {"held_micro": 0, "payable_micro": 50_000_000}
-    assert later["closing"] == {"held_micro": 5_000_000, "payable_micro": 50_000_000}
-    assert [share["share_micro"] for share in later["shares"]] == [5_000_000]
+    assert later.opening == BalanceRow(held_micro=0, payable_micro=50_000_000)
+    assert later.closing == BalanceRow(held_micro=5_000_000, payable_micro=50_000_000)
+    assert [share.share_micro for share in later.shares] == [5_000_000]
 
 
 @asynccontextmanager
@@ -132,14 +133,14 @@ async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> 
         assert "not divided yet" in early
         await hold_shares()
         answer = await partner.get(f"/en/orders/{order}/statement")
-        told = words(answer)
-        for said in ("€48.42", "50%", "35%", "15%", "€33.89", "€14.52", "about 1,300", "Held until"):
-            assert said in told, said
+        shown = words(answer)
+        for expected in ("€48.42", "50%", "35%", "15%", "€33.89", "€14.52", "about 1,300", "Held until"):
+            assert expected in shown, expected
         pdf = text_of(await partner.get(f"/fr/orders/{order}/statement/pdf"))
-        for said in ("48,42 €", "50 %", "35 %", "15 %", "environ 1 300", "Relevé de licence", "Acme"):
-            assert said in pdf, said
+        for expected in ("48,42 €", "50 %", "35 %", "15 %", "environ 1 300", "Relevé de licence", "Acme"):
+            assert expected in pdf, expected
         for exact in ("1263", "1,263", "1 263"):
-            assert exact not in told
+            assert exact not in shown
             assert exact not in pdf
             assert exact not in answer.text
         await execute("UPDATE session SET expires_at = expires_at + $1", DAYS_15)
@@ -154,7 +155,7 @@ async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> 
         assert (await subscriber.get(f"/en/orders/{order}/statement")).status_code == 403
 
 
-async def test_few_people_are_not_counted_and_a_refund_is_told() -> None:
+async def test_few_people_are_not_counted_and_a_refund_is_shown() -> None:
     await sales.open_shop()
     licence = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
     order = await sales.order_of(licence)
@@ -163,4 +164,4 @@ async def test_few_people_are_not_counted_and_a_refund_is_told() -> None:
         assert "fewer than 100" in words(await partner.get(f"/en/orders/{order}/statement"))
         await sales.refund(licence)
         await cancel_shares()
-        assert "given back, and the pool with it" in words(await partner.get(f"/en/orders/{order}/statement"))
+        assert "refunded, and the pool with it" in words(await partner.get(f"/en/orders/{order}/statement"))

@@ -12,13 +12,15 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute, fetch_value
-from marketplace.earnings import payouts, sepa
 from marketplace.identity import actions as identity
 from marketplace.identity.guards import begin_session
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import sepa
 from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.earnings import payees, sales
-from tests.marketplace.earnings.test_payout_pages import visiting
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, make_staff, text_of
+from tests.marketplace.payouts import payees
+from tests.marketplace.payouts.test_payout_pages import visiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

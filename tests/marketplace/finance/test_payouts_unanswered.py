@@ -16,7 +16,6 @@ from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.bookkeeping.closing import checks_of
 from marketplace.database import fetch_one, fetch_value
-from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
@@ -24,9 +23,11 @@ from marketplace.finance.exception_queries import get_exception, list_exceptions
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
+from marketplace.payouts import actions as payouts
 from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.earnings import payees, sales
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -117,7 +118,7 @@ async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, books_gross=True)
-        await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), nora)
+        await payouts.record_answer(sent, bank.submit(await payees.file_of(sent)), nora)
         bank.rejected = []
         assert await payees.bank_day(bank) == 1
         assert await balance(SUBSCRIBERS_IN_TRANSIT) == 3_333, "gone from the bank, and back with the subscriber"

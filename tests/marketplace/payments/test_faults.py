@@ -21,7 +21,6 @@ import pytest
 from marketplace import clock, database
 from marketplace.bank.actions import import_bank_statement
 from marketplace.database import execute, fetch, fetch_value, transaction
-from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.errors import Invalid
@@ -31,14 +30,15 @@ from marketplace.payments.actions import capture_deposit, release_deposit, reque
 from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_port import SilentError
+from marketplace.payouts import actions as payouts
 from marketplace.purchases.money_back import request_order_refund
 from marketplace.settings import settings
 from migrations.runner import migrate
-from tests.marketplace.earnings import payees
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payments.scenes import at_stripe, named
 from tests.marketplace.payments.workers import working
+from tests.marketplace.payouts import payees
 
 if TYPE_CHECKING:
     import uuid
@@ -296,7 +296,7 @@ async def leave_a_backlog() -> None:
     nora, paul = await make_staff("Nora"), await make_staff("Paul")
     payout_run = await payees.sent(nora=nora, paul=paul)
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
-    await payouts.take_answer(payout_run, bank.submit(await payees.file_of(payout_run)), nora)
+    await payouts.record_answer(payout_run, bank.submit(await payees.file_of(payout_run)), nora)
     await import_bank_statement(
         bank.close_day(clock.now().date() + 4 * dt.timedelta(days=1)), person=None, new_account=True
     )

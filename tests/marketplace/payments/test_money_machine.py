@@ -30,16 +30,16 @@ from hypothesis.stateful import (
 from marketplace import clock, database
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import fetch, fetch_one, fetch_value
-from marketplace.earnings import payouts
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict
+from marketplace.payouts import actions as payouts
 from marketplace.purchases.actions import order as order_quote
 from marketplace.purchases.money_back import request_order_refund
 from marketplace.settings import settings as ours
-from tests.marketplace.earnings import payees
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
+from tests.marketplace.payouts import payees
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -222,7 +222,7 @@ class Money(RuleBasedStateMachine):
             await payouts.approve(run, self.paul, reason="checked with the list")
             await payouts.send(run, self.paul)
             answer = self.bank.submit(await payees.file_of(run))
-            await payouts.take_answer(run, answer, self.nora)
+            await payouts.record_answer(run, answer, self.nora)
             for _ in range(2):
                 await payees.bank_day(self.bank)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from marketplace import clock, database
 from marketplace.bank.payout_lines import match_payouts
-from marketplace.earnings.payouts import follow_transfers
+from marketplace.payouts.actions import follow_transfers
 from marketplace.settings import settings
 from tests.marketplace.payments import scenes
 

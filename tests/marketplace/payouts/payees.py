@@ -14,10 +14,11 @@ from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import execute, fetch_one, fetch_value
-from marketplace.earnings import bank_details, payouts
 from marketplace.earnings.actions import hold_shares, release_shares
-from marketplace.earnings.payout_file import open_file
 from marketplace.embedded.bank import Bank
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details
+from marketplace.payouts.bank_file import open_file
 from marketplace.settings import settings
 from tests.marketplace.earnings import sales
 

@@ -12,7 +12,6 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_value
-from marketplace.earnings import bank_details, payout_queries, payouts
 from marketplace.errors import Conflict
 from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.rules import may_write_off
@@ -24,10 +23,13 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.outbox import give_up_command, retry_command
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.transfers import connected_account
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details, queries
 from marketplace.settings import LOCAL_STRIPE_KEY
-from tests.marketplace.earnings import payees, sales
-from tests.marketplace.earnings.test_payout_pages import press, visiting, words
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
+from tests.marketplace.payouts.test_payout_pages import press, visiting, words
 
 if TYPE_CHECKING:
     import uuid
@@ -59,7 +61,7 @@ async def sent() -> uuid.UUID:
 
 
 async def at_once() -> None:
-    """Make whatever waits for its time due now."""
+    """Make everything that waits for its time due now."""
     await execute("UPDATE stripe_command SET next_at = $1 WHERE state = 'pending'", clock.now())
     await run_commands()
 
@@ -92,7 +94,7 @@ async def test_a_run_through_stripe_transfers_to_each_once(stripe: Any, fault: d
         assert await balance(STRIPE) == sale + sum(part["amount"] for part in there["available"] + there["pending"])
 
 
-async def test_what_stripe_refuses_goes_back_and_is_not_tried_again(stripe: Any) -> None:
+async def test_what_stripe_refuses_is_recredited_and_not_tried_again(stripe: Any) -> None:
     async with paying(stripe, funds=5_000):
         await sent()
         await run_commands()
@@ -126,15 +128,15 @@ async def test_a_subscriber_goes_to_stripe_and_back(stripe: Any) -> None:
             assert "cannot pay you yet" in words(await lucie.get("/en/earnings/stripe"))
             stripe.test("onboard", account=await connected_account(3))
             assert (await lucie.get("/en/earnings/stripe")).status_code == 303
-            told = words(await lucie.get("/en/earnings/payouts"))
-            assert "Your payouts go to your Stripe account." in told
-            assert "no payout goes there before" in told, "it replaces a bank account"
+            shown = words(await lucie.get("/en/earnings/payouts"))
+            assert "Your payouts go to your Stripe account." in shown
+            assert "no payout goes there before" in shown, "it replaces a bank account"
             await press(lucie, "/earnings/payouts", "/leave")
             assert f"ending in {payees.iban_of(3)[-4:]}" in words(await lucie.get("/en/earnings/payouts"))
 
 
 async def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(stripe: Any) -> None:
-    """Whoever takes over the line of someone paid at Stripe must not be quicker than its holder."""
+    """A person who takes over the line of someone paid at Stripe must not be quicker than its holder."""
     async with paying(stripe):
         await bank_details.leave_stripe(1)
         await payees.give_details(1, 3)
@@ -146,8 +148,8 @@ async def test_a_first_iban_in_place_of_stripe_waits_like_any_that_replaces(stri
 
 
 @pytest.mark.parametrize("pieces", [(3_333,), (1_000, 2_333), (60, 40)])
-async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any, pieces: tuple[int, ...]) -> None:
-    """Somebody takes a transfer back in Stripe's dashboard, and makes another that no run asked for."""
+async def test_what_is_moved_at_stripe_by_hand_is_recredited_or_named(stripe: Any, pieces: tuple[int, ...]) -> None:
+    """Somebody reverses a transfer in Stripe's dashboard, and makes another that no run asked for."""
 
     async def named() -> list[tuple[str, int]]:
         rows = (await list_exceptions(why="transfer_unasked")).rows
@@ -166,7 +168,7 @@ async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any
         strange = stripe.post("transfers", amount=250, currency="eur", destination=await connected_account(2))
         await mirror_balance()
         await execute("UPDATE balance_transaction SET charge_id = NULL WHERE category = 'transfer_reversal'")
-        await mirror_balance()  # a row mirrored before reversals told their transfer learns it
+        await mirror_balance()  # a row mirrored before reversals named their transfer learns it
         assert await payouts.follow_transfers() == int(whole)
         assert await payouts.follow_transfers() == 0
         states = [tuple(row) for row in await fetch("SELECT state, reason FROM payout ORDER BY subscriber")]
@@ -188,7 +190,7 @@ async def test_what_is_moved_at_stripe_by_hand_goes_back_or_is_named(stripe: Any
         assert [one for one in await named() if one[0] == strange["id"]] == [], "both ways: nothing moved"
 
 
-async def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_answer(stripe: Any) -> None:
+async def test_a_line_has_one_account_at_stripe_even_if_the_first_answer_was_lost(stripe: Any) -> None:
     async with paying(stripe):
         stripe.test("clock", days=15)
         stripe.test("fault", path="/v1/accounts", method="POST", kind="saved500", executed=True)
@@ -201,7 +203,7 @@ async def test_a_line_has_one_account_at_stripe_whatever_became_of_the_first_ans
         assert len(stripe.list("accounts")) == 3, "one a line"
 
 
-async def test_whoever_claims_a_line_anew_inherits_no_account(stripe: Any) -> None:
+async def test_the_next_holder_of_a_line_inherits_no_account(stripe: Any) -> None:
     """An erased holder's IBAN and Stripe account are paid no more, and are not the next holder's."""
     async with paying(stripe):
         await payees.give_details(3)
@@ -220,9 +222,9 @@ async def test_whoever_claims_a_line_anew_inherits_no_account(stripe: Any) -> No
         assert await fetch_value("SELECT ended_at IS NOT NULL FROM bank_details")
         await payees.claim(1, 3)
         assert await payouts.draft() is None
-        seen = [await payout_queries.get_outlook(line, 0, clock.now()) for line in (1, 3)]
-        assert [(one["at_stripe"], one["details"]) for one in seen] == [(False, None)] * 2
-        assert await payout_queries.list_details(3) == []
+        seen = [await queries.get_outlook(line, 0, clock.now()) for line in (1, 3)]
+        assert [(one.at_stripe, one.details) for one in seen] == [(False, None)] * 2
+        assert await queries.list_details(3) == []
         assert await connected_account(1) != before
         assert await connected_account(1) == await connected_account(1)
         await payees.give_details(3)

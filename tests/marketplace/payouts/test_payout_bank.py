@@ -15,13 +15,15 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.matching import Match, match_lines
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch, fetch_value
-from marketplace.earnings import payouts, sepa
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
 from marketplace.ledger.queries import balance
-from tests.marketplace.earnings import payees, sales
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import sepa
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 if TYPE_CHECKING:
     import uuid
@@ -97,12 +99,12 @@ async def test_an_independent_writer_of_the_same_payments_says_the_same() -> Non
         written = etree.fromstring(theirs.export(validate=True))
         ids_of_their_own = ("MsgId", "PmtInfId", "CreDtTm")
 
-        def told(document: etree._Element) -> list[tuple[str, str]]:
+        def payments_of(document: etree._Element) -> list[tuple[str, str]]:
             elements = document.iter("{urn:iso:std:iso:20022:tech:xsd:pain.001.001.09}*")
             names = [(etree.QName(element).localname, (element.text or "").strip()) for element in elements]
             return [(name, text) for name, text in names if name not in ids_of_their_own and text]
 
-        mine, other = told(ours), told(written)
+        mine, other = payments_of(ours), payments_of(written)
         assert [part for part in mine if part != ("Id", "NOTPROVIDED")] == [
             part for part in other if part != ("Id", "NOTPROVIDED")
         ]
@@ -113,8 +115,8 @@ async def test_the_bank_pays_a_run_and_rejects_one_payee() -> None:
     async with payout_run(rejects={payees.iban_of(2): "AC04"}) as (sent, bank):
         before = await payees.balance_of(2)
         report = bank.submit(await payees.file_of(sent))
-        assert await payouts.take_answer(sent, report, None) == 1
-        assert await payouts.take_answer(sent, report, None) == 0, "the same report again changes nothing"
+        assert await payouts.record_answer(sent, report, None) == 1
+        assert await payouts.record_answer(sent, report, None) == 0, "the same report again changes nothing"
         assert await states() == {1: ("open", None), 2: ("failed", "AC04"), 3: ("open", None)}
         assert await payees.balance_of(2) == before + 33_330_000
         assert await in_the_books() == (1 + 3333, 6666)
@@ -126,10 +128,10 @@ async def test_the_bank_pays_a_run_and_rejects_one_payee() -> None:
         assert await payouts.draft() is None, "nobody is paid where a bank refused"
 
 
-async def test_a_bank_that_books_the_whole_and_gives_back_the_refused() -> None:
+async def test_a_bank_that_books_the_whole_and_returns_the_refused() -> None:
     async with payout_run(rejects={payees.iban_of(2): "MS03"}, books_gross=True) as (sent, bank):
         report = bank.submit(await payees.file_of(sent))
-        await payouts.take_answer(sent, report, None)
+        await payouts.record_answer(sent, report, None)
         assert await payees.bank_day(bank) == 2
         assert await states() == {1: ("settled", None), 2: ("failed", "MS03"), 3: ("settled", None)}
         assert await in_the_books() == (1 + 3333, 0)
@@ -146,9 +148,9 @@ async def test_a_bank_that_books_the_whole_and_gives_back_the_refused() -> None:
         assert await in_the_books() == (1, 0)
 
 
-async def test_what_the_bank_returns_later_goes_back_and_is_paid_again() -> None:
+async def test_what_the_bank_returns_later_is_recredited_and_paid_again() -> None:
     async with payout_run(returns={payees.iban_of(3): "MS02"}, books_batches=False) as (sent, bank):
-        await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None)
+        await payouts.record_answer(sent, bank.submit(await payees.file_of(sent)), None)
         assert await payees.bank_day(bank) == 3
         assert await in_the_books() == (1, 0)
         assert (await states())[3] == ("settled", None)
@@ -170,7 +172,7 @@ async def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice() -> None:
         bank.submit(file)
         repeated = bank.submit(await payees.file_of(sent))
         assert b"AM05" in repeated
-        assert await payouts.take_answer(sent, repeated, None) == 0
+        assert await payouts.record_answer(sent, repeated, None) == 0
         assert {state for state, _ in (await states()).values()} == {"open"}
         assert await payees.bank_day(bank) == 1
         assert await balance(BANK) == 100_000_000 - 9999
@@ -179,16 +181,16 @@ async def test_a_resend_is_a_repeat_to_the_bank_and_pays_nobody_twice() -> None:
 async def test_a_file_the_bank_refuses_whole_puts_everything_back() -> None:
     async with payout_run() as (sent, bank):
         bank.iban = "DE89370400440532013000"
-        assert await payouts.take_answer(sent, bank.submit(await payees.file_of(sent)), None) == 3
+        assert await payouts.record_answer(sent, bank.submit(await payees.file_of(sent)), None) == 3
         assert await fetch_value("SELECT state FROM payout_run") == "failed"
         assert await in_the_books() == (10_000, 0)
         assert await payouts.draft(), "and everyone is due again: the fault was not theirs"
 
 
-async def test_two_take_the_same_answer_at_once() -> None:
+async def test_two_record_the_same_answer_at_once() -> None:
     async with payout_run(rejects={payees.iban_of(1): "AC01"}) as (sent, bank):
         report = bank.submit(await payees.file_of(sent))
-        done = await asyncio.gather(*[payouts.take_answer(sent, report, None) for _ in range(4)])
+        done = await asyncio.gather(*[payouts.record_answer(sent, report, None) for _ in range(4)])
         assert sorted(done) == [0, 0, 0, 1]
         statement = bank.close_day(clock.now().date().replace(year=2099))
         await import_bank_statement(statement, person=None, new_account=True)
@@ -197,13 +199,13 @@ async def test_two_take_the_same_answer_at_once() -> None:
         assert await in_the_books() == (1 + 3333, 0)
 
 
-async def test_a_refusal_after_the_bank_took_the_money_waits_for_the_money() -> None:
+async def test_a_refusal_after_the_bank_debited_us_waits_for_the_money() -> None:
     async with payout_run() as (sent, bank):
         file = await payees.file_of(sent)
         twin = Bank(payees.OUR_IBAN, rejects={payees.iban_of(1): "AC04"})
         bank.submit(file)
         await payees.bank_day(bank)
-        assert await payouts.take_answer(sent, twin.submit(file), None) == 0
+        assert await payouts.record_answer(sent, twin.submit(file), None) == 0
         assert (await states())[1] == ("settled", None)
 
 
@@ -226,17 +228,17 @@ async def test_an_answer_about_something_else_is_refused() -> None:
     async with payout_run(rejects={payees.iban_of(2): "AC04"}) as (sent, bank):
         file = await payees.file_of(sent)
         report = bank.submit(file)
-        for wrong, says in (
+        for wrong, sentence in (
             (report.replace(f"PTR{sent.hex}".encode(), b"PTR" + b"0" * 32), "another file"),
             (b"<Document/>", "not a payment status report"),
             (b"no xml at all", "not an XML file"),
             (report.replace(b"pain.002", b"pain.001"), "not a payment status report"),
             (report.replace((await payees.reference_of(2)).encode(), b"PTP" + b"1" * 32), "not in the run"),
         ):
-            with pytest.raises(Invalid, match=says):
-                await payouts.take_answer(sent, wrong, None)
+            with pytest.raises(Invalid, match=sentence):
+                await payouts.record_answer(sent, wrong, None)
         assert {state for state, _ in (await states()).values()} == {"open"}
-        await payouts.take_answer(sent, report, None)
+        await payouts.record_answer(sent, report, None)
         await payees.bank_day(bank)
 
 
@@ -264,8 +266,8 @@ async def test_a_hundred_thousand_are_paid_in_one_run() -> None:
         )
         bank = Bank(payees.OUR_IBAN, balance_cents=10 * whole, rejects={payees.iban_of(77_777): "AC04"})
         report = bank.submit(await payees.file_of(sent))
-        assert await payouts.take_answer(sent, report, None) == 1
+        assert await payouts.record_answer(sent, report, None) == 1
         assert await payees.bank_day(bank) == payout.PAYEES // payouts.PAYEES_A_BATCH
-        back = await fetch_value("SELECT amount_minor FROM payout WHERE state = 'failed'")
-        assert await in_the_books() == (owed - whole + back, 0)
+        refused = await fetch_value("SELECT amount_minor FROM payout WHERE state = 'failed'")
+        assert await in_the_books() == (owed - whole + refused, 0)
         assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'settled'") == payout.PAYEES - 1

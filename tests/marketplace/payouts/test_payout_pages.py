@@ -1,4 +1,4 @@
-"""Payouts over HTTP: a subscriber sees threshold and history, finance prepares, approves, sends and takes the answer."""
+"""Payouts over HTTP: a subscriber sees threshold and history, finance prepares, approves, sends and imports the answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import pytest
 from marketplace import clock
 from marketplace.app import create_app
 from marketplace.database import execute, fetch_value
-from marketplace.earnings import payout_queries, payouts, sepa
 from marketplace.embedded.bank import Bank
 from marketplace.identity.guards import begin_session
-from tests.marketplace.earnings import payees, sales
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import queries, sepa
+from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import words
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,9 +85,9 @@ async def test_from_bank_details_to_paid() -> None:
             assert f"•••• {payees.iban_of(1)[-4:]}" in words(await lucie.get("/en/earnings/bank-details"))
             assert "the next payouts are prepared by" in words(await lucie.get("/en/earnings/payouts"))
 
-            told = words(await nora.get("/en/finance/payout-runs"))
-            assert "By SEPA transfer €50.00 2 people" in told
-            assert "Waiting for bank details €50.00 2 people" in told
+            shown = words(await nora.get("/en/finance/payout-runs"))
+            assert "By SEPA transfer €50.00 2 people" in shown
+            assert "Waiting for bank details €50.00 2 people" in shown
             drafted = (await press(nora, "/finance/payout-runs", "/finance/payout-runs")).headers["location"][3:]
             assert "somebody else of finance approves it" in words(await nora.get(f"/en{drafted}"))
             assert "Being prepared" in words(await lucie.get("/en/earnings/payouts"))
@@ -98,25 +100,25 @@ async def test_from_bank_details_to_paid() -> None:
             assert sepa.digest(file.content) == await fetch_value("SELECT file_sha256 FROM payout_run")
             report = bank.submit(file.content)
             await press(paul, drafted, "/answer", files={"file": ("answer.xml", report, "application/xml")})
-            told = words(await paul.get(f"/en{drafted}"))
-            assert "AC04: the account is closed" in told
-            assert "Paid out · " not in told
+            shown = words(await paul.get(f"/en{drafted}"))
+            assert "AC04: the account is closed" in shown
+            assert "Paid out · " not in shown
             await payees.bank_day(bank)
             assert "Paid out · 1 €25.00" in words(await paul.get(f"/en{drafted}"))
-            told = words(await lucie.get("/en/earnings/payouts"))
-            assert re.search(r"Paid out by the bank on .* €25\.00", told), told
-            assert "Yours now €0.000000" in told
+            shown = words(await lucie.get("/en/earnings/payouts"))
+            assert re.search(r"Paid out by the bank on .* €25\.00", shown), shown
+            assert "Yours now €0.000000" in shown
             assert "€25.000000" in words(await lucie.get("/en/earnings"))
             year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'payout'")
             assert "Paid out" in words(await lucie.get(f"/en/earnings/statements/{year}"))
         async with visiting(2) as bob:
-            told = words(await bob.get("/en/earnings/payouts"))
-            assert "Your money is back on your balance: the account is closed (AC04)." in told
-            assert "your bank refuses the account you gave" in told
+            shown = words(await bob.get("/en/earnings/payouts"))
+            assert "Your money is back on your balance: the account is closed (AC04)." in shown
+            assert "your bank refuses the account you gave" in shown
             assert "Your bank refused the last payout" in words(await bob.get("/en/earnings/bank-details"))
 
 
-async def test_a_changed_iban_is_told_on_every_page_of_theirs() -> None:
+async def test_a_changed_iban_is_announced_on_every_page_of_theirs() -> None:
     async with paying():
         await payees.give_details(1)
         async with visiting(1) as lucie:
@@ -127,7 +129,7 @@ async def test_a_changed_iban_is_told_on_every_page_of_theirs() -> None:
             assert "no payout goes there before" in words(await lucie.get("/en/earnings/bank-details"))
             assert "have rested until" in words(await lucie.get("/en/earnings"))
             later = clock.now() + dt.timedelta(days=8)
-            assert (await payout_queries.get_outlook(1, 0, later))["changed"] is None
+            assert (await queries.get_outlook(1, 0, later)).changed is None
             await press(lucie, "/earnings/bank-details", "/remove")
             assert "tell us where" in words(await lucie.get("/en/earnings"))
 
@@ -137,18 +139,18 @@ async def test_the_threshold_is_theirs_to_raise() -> None:
         await payees.give_details(1)
         async with visiting(1) as lucie:
             assert 'value="1.00"' in (await lucie.get("/en/earnings/payouts")).text
-            for wrong, says in (
+            for wrong, sentence in (
                 ("ten", "Write an amount"),
                 ("0,99", "from 1.00"),
                 ("1000.01", "to 1000.00"),
                 ("1e3", "Write"),
             ):
                 answer = await press(lucie, "/earnings/payouts", "/threshold", euros=wrong, status=422)
-                assert says in words(answer), wrong
+                assert sentence in words(answer), wrong
             await press(lucie, "/earnings/payouts", "/threshold", euros="50,5 €")
-            told = words(await lucie.get("/en/earnings/payouts"))
-            assert "You are paid from €50.50 on; €25.500000 to go." in told
-            assert "Paid from €50.50 your own choice" in told
+            shown = words(await lucie.get("/en/earnings/payouts"))
+            assert "You are paid from €50.50 on; €25.500000 to go." in shown
+            assert "Paid from €50.50 your own choice" in shown
             assert await payouts.draft() is None
 
 
@@ -196,10 +198,10 @@ async def test_french_pages_have_no_english_left(path: str) -> None:
         await payees.give_details(1)
         await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         async with visiting(1) as lucie:
-            told = words(await lucie.get(f"/fr{path}"))
-            assert not re.search(r"\b(your|payout|bank|until|account|paid|write|holder)\b", told.lower()), told
+            shown = words(await lucie.get(f"/fr{path}"))
+            assert not re.search(r"\b(your|payout|bank|until|account|paid|write|holder)\b", shown.lower()), shown
         async with visiting(role="finance") as nora:
             run_id = await fetch_value("SELECT id FROM payout_run")
             for page in ("", f"/{run_id}"):
-                told = words(await nora.get(f"/fr/finance/payout-runs{page}"))
-                assert not re.search(r"\b(run|payouts?|bank|sent|approved|people|draft)\b", told.lower()), told
+                shown = words(await nora.get(f"/fr/finance/payout-runs{page}"))
+                assert not re.search(r"\b(run|payouts?|bank|sent|approved|people|draft)\b", shown.lower()), shown

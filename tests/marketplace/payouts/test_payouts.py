@@ -13,12 +13,14 @@ from hypothesis import strategies as some
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.earnings import bank_details, payouts
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
-from tests.marketplace.earnings import payees, sales
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 
 async def test_a_run_pays_whole_cents_above_the_threshold_and_the_rest_carries_over() -> None:
@@ -294,7 +296,7 @@ async def test_what_the_accruals_say_is_in_the_month() -> None:
         await payees.give_details(1)
         await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         months = await list_months(1)
-        assert sum(month["paid_micro"] for month in months) == 100_000_000
+        assert sum(month.paid_micro for month in months) == 100_000_000
         row = await fetch_one("SELECT * FROM share_run WHERE kind = 'payout'")
         assert row
         assert (row["amount_minor"], row["people"]) == (10_000, 1)

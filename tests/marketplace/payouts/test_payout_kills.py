@@ -10,13 +10,14 @@ import pytest
 
 from marketplace.bank.actions import import_bank_statement
 from marketplace.database import fetch, fetch_value
-from marketplace.earnings import payouts
 from marketplace.embedded.bank import Bank
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
-from tests.marketplace.earnings import payees, sales
-from tests.marketplace.earnings.killed import BANKS_ANSWER
+from marketplace.payouts import actions as payouts
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
+from tests.marketplace.payouts.killed import BANKS_ANSWER
 from tests.support.dying import killed_everywhere
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def killed_through(database_url: str, tmp_path: Path, every: int) -> dict[
     async def kill(step: str, file: bytes = b"") -> None:
         (tmp_path / "answer").write_bytes(file)
         os.environ[BANKS_ANSWER] = str(tmp_path / "answer")
-        died = await killed_everywhere("tests.marketplace.earnings.killed", step, database_url, every=every)
+        died = await killed_everywhere("tests.marketplace.payouts.killed", step, database_url, every=every)
         deaths[step] = deaths.get(step, 0) + died
 
     async def prepare() -> None:

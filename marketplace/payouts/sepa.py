@@ -25,26 +25,25 @@ from stdnum import numdb
 from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat, InvalidLength, ValidationError
 
 from marketplace.errors import Invalid
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable, Sequence
 
 SCHEMA: Final = "pain.001.001.09"
-COUNTRIES: Final = frozenset({
-    "AD", "AL", "AT", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU", "IE", "IS", "IT",
-    "LI", "LT", "LU", "LV", "MC", "MD", "ME", "MK", "MT", "NL", "NO", "PL", "PT", "RO", "RS", "SE", "SI", "SK", "SM", "VA",
-})  # fmt: skip
+_COUNTRIES: Final = "AD AL AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MC MD ME MK MT NL NO PL PT RO RS SE SI SK SM VA"
+COUNTRIES: Final = frozenset(_COUNTRIES.split())
 """The countries whose accounts SEPA transfers reach, by the code that begins their IBANs."""
 SHORTEST_NAME, LONGEST_NAME = 2, 70
 SATURDAY: Final = 5
-SPELLED: Final = str.maketrans({
-    "ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Ø": "O", "ø": "o", "Đ": "D", "đ": "d", "Ð": "D", "ð": "d",
-    "Þ": "TH", "þ": "th", "Ł": "L", "ł": "l", "ı": "i", "’": "'", "‘": "'", "–": "-", "—": "-", "\u00a0": " ", "&": "+",
-})  # fmt: skip
-REFUSES_THE_ACCOUNT: Final = frozenset({
-    "AC01", "AC03", "AC04", "AC06", "AC13", "AC14", "AG01", "AG03", "BE01", "CNOR", "MD07", "RC01", "RC07", "RR01", "RR02", "RR03",
-})  # fmt: skip
+SPELLED: Final = str.maketrans(
+    {"ß": "ss", "Æ": "AE", "æ": "ae", "Œ": "OE", "œ": "oe", "Þ": "TH", "þ": "th"}
+    | dict(zip("ØøĐđÐðŁłı’‘–—\u00a0&", "OoDdDdLli''-- +", strict=True))
+)
+"""How letters that banks do not read are spelled."""
+_ABOUT_THE_ACCOUNT: Final = "AC01 AC03 AC04 AC06 AC13 AC14 AG01 AG03 BE01 CNOR MD07 RC01 RC07 RR01 RR02 RR03"
+REFUSES_THE_ACCOUNT: Final = frozenset(_ABOUT_THE_ACCOUNT.split())
 """Reasons that another try would meet again: the account, its holder or its bank cannot be paid."""
 REPEATED: Final = frozenset({"AM05", "DU01", "DUPL"})
 """Reasons that say: this very message came before. The first one counts, so nothing of it has failed."""
@@ -63,14 +62,16 @@ def check_iban(text: str) -> str:
     if len(number) != wanted:
         raise Invalid(
             "An IBAN that begins with {country} has {wanted} characters; this one has {count}.",
-            country=number[:2], wanted=wanted, count=len(number),
-        )  # fmt: skip
+            country=number[:2],
+            wanted=wanted,
+            count=len(number),
+        )
     try:
         stdnum_iban.validate(number, check_country=False)
     except InvalidChecksum:
         raise Invalid("The check digits do not fit: a character of this IBAN is mistyped.") from None
     except ValidationError:
-        raise Invalid("A letter stands where this country's IBANs have a digit, or the reverse.") from None
+        raise Invalid("This IBAN has a letter where its country's IBANs have a digit, or the reverse.") from None
     with contextlib.suppress(InvalidComponent, InvalidFormat, InvalidLength):  # lists of banks go out of date
         try:
             stdnum_iban.validate(number)
@@ -173,7 +174,7 @@ def batch(number: str, payer: Payer, transfers: Sequence[Transfer]) -> bytes:
 def _transfer(transfer: Transfer) -> str:
     assert transfer.amount_minor > 0, "nobody is paid nothing"
     return (
-        f'<CdtTrfTxInf><PmtId><EndToEndId>{transfer.reference}</EndToEndId></PmtId><Amt><InstdAmt Ccy="EUR">'
+        f'<CdtTrfTxInf><PmtId><EndToEndId>{transfer.reference}</EndToEndId></PmtId><Amt><InstdAmt Ccy="{EUR}">'
         f"{_decimal(transfer.amount_minor)}</InstdAmt></Amt><Cdtr><Nm>{_text(transfer.holder, LONGEST_NAME)}</Nm></Cdtr>"
         f"<CdtrAcct><Id><IBAN>{transfer.iban}</IBAN></Id></CdtrAcct><RmtInf><Ustrd>{_text(transfer.text, 140)}</Ustrd></RmtInf></CdtTrfTxInf>\n"
     )
@@ -201,7 +202,7 @@ def check_file(file: IO[bytes]) -> None:
         etree.parse(io.BytesIO((resources.files("sepaxml") / f"schemas/{SCHEMA}.xsd").read_bytes()))
     )
     count = total = 0
-    said: dict[str, str] = {}
+    stated: dict[str, str] = {}
     seen: Counter[str] = Counter()
     try:
         for _, element in etree.iterparse(file, tag=PIECES, schema=schema, resolve_entities=False, huge_tree=True):
@@ -212,17 +213,17 @@ def check_file(file: IO[bytes]) -> None:
                 seen[_find(element, "EndToEndId")] += 1
                 _forget(element)
             elif name == "GrpHdr":
-                said = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
+                stated = {what: _find(element, what) for what in ("NbOfTxs", "CtrlSum")}
             elif name == "PmtInf":
                 _forget(element)
     except (etree.XMLSyntaxError, ValidationError) as problem:
         raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem=problem) from None
-    if (str(count), total) != (said["NbOfTxs"], _minor(said["CtrlSum"])) or seen.most_common(1)[0][1] > 1:
+    if (str(count), total) != (stated["NbOfTxs"], _minor(stated["CtrlSum"])) or seen.most_common(1)[0][1] > 1:
         raise Invalid("The file for the bank is not valid, so it was not sent: {problem}", problem="its sums are wrong")
 
 
 def _forget(element: etree._Element) -> None:
-    """Let go of an element and of those before it, whose parent would keep them."""
+    """Free an element and those before it, which its parent would keep in memory."""
     element.clear()
     parent = element.getparent()
     while parent is not None and element.getprevious() is not None:
@@ -241,7 +242,7 @@ def _minor(decimal: str) -> int:
 
 # ------------------------------------------------------------------ what the bank answers
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StatusReport:
     """What one pain.002 says of one file of ours."""
 
     message: str
@@ -255,7 +256,7 @@ class Answer:
     """End-to-end id → status and reason."""
 
 
-def read_answer(data: bytes) -> Answer:
+def read_report(data: bytes) -> StatusReport:
     """Read a pain.002 of any version; refuse what is none, in one sentence."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
@@ -276,7 +277,7 @@ def read_answer(data: bytes) -> Answer:
             batches[part.findtext("{*}OrgnlPmtInfId") or ""] = status, _reason(part)
         for one in part.iterfind("{*}TxInfAndSts"):
             transfers[one.findtext("{*}OrgnlEndToEndId") or ""] = one.findtext("{*}TxSts") or "", _reason(one)
-    return Answer(
+    return StatusReport(
         message=report.findtext("{*}GrpHdr/{*}MsgId") or "",
         about=group.findtext("{*}OrgnlMsgId") or "",
         group_status=group.findtext("{*}GrpSts") or "",

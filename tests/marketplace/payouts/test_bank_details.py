@@ -12,18 +12,20 @@ from hypothesis import strategies as some
 
 from marketplace import clock
 from marketplace.database import execute, fetch, fetch_one, fetch_value
-from marketplace.earnings import bank_details, payouts, sepa
 from marketplace.errors import Invalid
 from marketplace.identity import vault
-from tests.marketplace.earnings import payees, sales
+from marketplace.payouts import actions as payouts
+from marketplace.payouts import bank_details, sepa
+from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.payouts import payees
 
 KEYS = "old:" + "11" * 32
 ROTATED = "new:" + "22" * 32 + "," + KEYS
 
 
 @pytest.mark.parametrize(
-    ("written", "says"),
+    ("written", "sentence"),
     [
         ("hello", "begins with two letters"),
         ("FR76", "begins with two letters"),
@@ -34,8 +36,8 @@ ROTATED = "new:" + "22" * 32 + "," + KEYS
         ("BE61539000754735", "check digits inside"),
     ],
 )
-def test_each_mistake_has_its_sentence(written: str, says: str) -> None:
-    with pytest.raises(Invalid, match=says):
+def test_each_mistake_has_its_sentence(written: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
         sepa.check_iban(written)
 
 
@@ -44,7 +46,7 @@ def test_each_mistake_has_its_sentence(written: str, says: str) -> None:
     ["FR76 3000 6000 0112 3456 7890 189", "de89370400440532013000", "BE68 5390 0754 7034", "ES91-2100-0418-4502-0005-1332",
      "GB29 NWBK 6016 1331 9268 19", "NL91ABNA0417164300", "IT60X0542811101000000123456", "CH9300762011623852957"],
 )  # fmt: skip
-def test_what_banks_print_is_taken(written: str) -> None:
+def test_what_banks_print_is_accepted(written: str) -> None:
     assert sepa.check_iban(written) == written.upper().replace(" ", "").replace("-", "")
 
 
@@ -140,8 +142,8 @@ async def test_a_new_key_seals_everything_anew_and_the_old_one_can_go() -> None:
             await payees.give_details(1, 2)
         with payees.paying(PARTAGE_IDENTITY_KEYS=ROTATED):
             before = await fetch_value("SELECT fingerprint FROM bank_details WHERE subscriber = 1")
-            assert await bank_details.keep_details() == 2
-            assert await bank_details.keep_details() == 0
+            assert await bank_details.enforce_details_retention() == 2
+            assert await bank_details.enforce_details_retention() == 0
             assert await fetch_value("SELECT fingerprint FROM bank_details WHERE subscriber = 1") != before
         with payees.paying(PARTAGE_IDENTITY_KEYS="new:" + "22" * 32):
             sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
@@ -151,7 +153,7 @@ async def test_a_new_key_seals_everything_anew_and_the_old_one_can_go() -> None:
 async def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bank_details, "RESEALED_AT_ONCE", 1)
+    monkeypatch.setattr(bank_details, "RESEALED_A_BATCH", 1)
 
     with payees.paying():
         with payees.paying(PARTAGE_IDENTITY_KEYS="lost:" + "33" * 32):
@@ -161,8 +163,8 @@ async def test_details_that_no_key_opens_do_not_keep_others_from_being_sealed_an
         with payees.paying(PARTAGE_IDENTITY_KEYS=KEYS):
             await payees.give_details(1, 3)
         with payees.paying(PARTAGE_IDENTITY_KEYS=ROTATED):
-            assert await bank_details.keep_details() == 2
-            assert await bank_details.keep_details() == 0
+            assert await bank_details.enforce_details_retention() == 2
+            assert await bank_details.enforce_details_retention() == 0
         rows = await fetch("SELECT key_id FROM bank_details ORDER BY subscriber")
         assert [row["key_id"] for row in rows] == ["new", "lost", "new"]
 
@@ -177,9 +179,9 @@ async def test_ended_details_are_forgotten_after_thirteen_months_and_not_while_a
         await bank_details.remove_details(2)
         await execute("UPDATE payout SET state = 'cancelled', ended_at = now() WHERE subscriber = 2")
         with clock.shifted(dt.timedelta(days=390)):
-            assert await bank_details.keep_details() == 0
+            assert await bank_details.enforce_details_retention() == 0
         with clock.shifted(dt.timedelta(days=400)):
-            assert await bank_details.keep_details() == 1
+            assert await bank_details.enforce_details_retention() == 1
         row = await fetch_one("SELECT * FROM bank_details WHERE subscriber = 2")
         assert row
         assert (row["sealed"], row["fingerprint"], row["last_four"]) == (None, "", payees.iban_of(2)[-4:])

@@ -1,0 +1,144 @@
+-- fragment: intervals
+-- The merged half-open intervals [valid_from, valid_to) during which each subscriber consents to purpose $1. A consent
+-- given again while one is current adds nothing; a withdrawal ends all before it. Of two records of one instant the
+-- later written one (the greater id) has the last word. A withdrawal splits: a consent given again at the very instant
+-- of the withdrawal starts a new interval, so that earlier events never return. An interval that nothing ended is open
+-- ('infinity'). `notice` is the one under which the interval began.
+SELECT subscriber, at AS valid_from, next_at AS valid_to, notice
+FROM (
+    SELECT
+        subscriber,
+        at,
+        given,
+        notice,
+        lead(at, 1, 'infinity') OVER (PARTITION BY subscriber ORDER BY at, id) AS next_at
+    FROM (
+        SELECT
+            subscriber,
+            at,
+            id,
+            given,
+            notice,
+            lag(given, 1, false) OVER (PARTITION BY subscriber ORDER BY at, id) AS gave
+        FROM consent_record
+        WHERE purpose = $1
+    ) AS record
+    WHERE given <> gave
+) AS change
+WHERE given AND at < next_at
+
+-- name: consenting_at
+-- The references of everyone who consents to the purpose $1 at $2, ascending.
+SELECT subscriber
+FROM ({intervals}) AS consent
+WHERE valid_from <= $2 AND $2 < valid_to
+ORDER BY subscriber;
+
+-- name: intervals_around
+-- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one.
+SELECT
+    subscriber,
+    notice,
+    (extract(epoch FROM valid_from) * 1000000)::bigint AS valid_from_us,
+    CASE WHEN valid_to < 'infinity' THEN (extract(epoch FROM valid_to) * 1000000)::bigint END AS valid_to_us
+FROM ({intervals}) AS consent
+WHERE valid_from <= $2 AND $2 < valid_to
+ORDER BY subscriber;
+
+-- name: list_purposes
+-- Every purpose with its latest notice, if it has one, by code.
+SELECT
+    purpose.code,
+    purpose.category,
+    purpose.use,
+    purpose.title_fr,
+    purpose.title_en,
+    latest.id AS notice,
+    latest.version,
+    latest.text_fr,
+    latest.text_en
+FROM purpose
+LEFT JOIN LATERAL (
+    SELECT id, version, text_fr, text_en
+    FROM notice
+    WHERE notice.purpose = purpose.code
+    ORDER BY version DESC
+    LIMIT 1
+) AS latest ON true
+ORDER BY purpose.code;
+
+-- name: list_choices
+-- Every purpose that has a notice, with the latest one, and the last word of the subscriber $1 on it.
+SELECT
+    purpose.code,
+    purpose.category,
+    purpose.use,
+    purpose.title_fr,
+    purpose.title_en,
+    latest.version,
+    latest.text_fr,
+    latest.text_en,
+    coalesce(word.given, false) AS given,
+    word.at,
+    word.receipt
+FROM purpose
+JOIN LATERAL (
+    SELECT version, text_fr, text_en
+    FROM notice
+    WHERE notice.purpose = purpose.code
+    ORDER BY version DESC
+    LIMIT 1
+) AS latest ON true
+LEFT JOIN LATERAL (
+    SELECT given, at, receipt
+    FROM consent_record
+    WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1
+    ORDER BY at DESC, id DESC
+    LIMIT 1
+) AS word ON true
+ORDER BY purpose.code;
+
+-- name: list_receipts
+-- One page of the receipts of the subscriber $1, the latest first; $2 rows, $3 rows to skip.
+SELECT
+    consent_record.receipt,
+    consent_record.given,
+    consent_record.at,
+    consent_record.purpose,
+    purpose.title_fr,
+    purpose.title_en,
+    notice.version
+FROM consent_record
+JOIN purpose ON purpose.code = consent_record.purpose
+JOIN notice ON notice.id = consent_record.notice
+WHERE consent_record.subscriber = $1
+ORDER BY consent_record.at DESC, consent_record.id DESC
+LIMIT $2
+OFFSET $3;
+
+-- name: get_receipt
+-- The receipt $1 with its purpose and notice; only if it is the subscriber $2's, where that is not null.
+SELECT
+    consent_record.receipt,
+    consent_record.subscriber,
+    consent_record.given,
+    consent_record.at,
+    consent_record.purpose,
+    purpose.title_fr,
+    purpose.title_en,
+    notice.version,
+    notice.text_fr,
+    notice.text_en
+FROM consent_record
+JOIN purpose ON purpose.code = consent_record.purpose
+JOIN notice ON notice.id = consent_record.notice
+WHERE consent_record.receipt = $1
+  AND ($2::bigint IS NULL OR consent_record.subscriber = $2);
+
+-- name: find_notice_in_force
+-- The latest notice of the purpose $1 that was published by $2, or else its first one.
+SELECT id
+FROM notice
+WHERE purpose = $1
+ORDER BY published_at <= $2 DESC, CASE WHEN published_at <= $2 THEN version ELSE -version END DESC
+LIMIT 1;

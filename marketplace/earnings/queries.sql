@@ -1,0 +1,402 @@
+-- fragment: split_figures
+-- What of a split everyone's share is computed from: the fields of `rules.SplitFigures`, in order.
+licence_split.pool_minor,
+    licence_split.operator_minor,
+    licence_split.total_weight,
+    licence_split.cutoff_remainder,
+    licence_split.cutoff_position,
+    licence_split.terms,
+    licence_split.top_up_operator_minor,
+    licence_split.top_up_platform_minor,
+    licence_split.topped_up,
+    licence_split.top_up_each_micro,
+    licence_split.top_up_position
+
+-- name: lock_settled_licences
+-- Locks the licences to split, at most $1: paid, the fee known from Stripe's mirrored balance, without a split; by
+-- what is left of them. The terms to honour are those in force when the price was signed, so that the price could
+-- cover them.
+SELECT
+    licence.id,
+    licence.release,
+    licence.net_minor - licence.returned_minor AS net_minor,
+    licence.returned_minor,
+    licence.currency,
+    (SELECT count(*) FROM former_split WHERE former_split.licence = licence.id) AS generation,
+    licence.subscribers_basis_points,
+    licence.operator_basis_points,
+    charged.fee_minor,
+    (
+        SELECT coalesce(array_agg(contributor_term.id ORDER BY contributor_term.id), '{}')
+        FROM contributor_term
+        WHERE contributor_term.dataset = release.dataset
+          AND contributor_term.starts_at <= quote.quoted_at AND quote.quoted_at < contributor_term.ends_at
+    ) AS terms
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_order.state = 'paid'
+JOIN quote ON quote.id = purchase_order.quote
+JOIN release ON release.id = licence.release AND release.total_weight > 0
+JOIN LATERAL (
+    SELECT sum(fee_minor)::bigint AS fee_minor
+    FROM balance_transaction
+    WHERE payment_subject = purchase_order.id AND category = 'charge'
+) AS charged ON charged.fee_minor IS NOT NULL
+WHERE licence.cancelled_at IS NULL
+  AND NOT EXISTS (SELECT FROM licence_split WHERE licence_split.licence = licence.id)
+ORDER BY licence.release, licence.id
+LIMIT $1
+FOR NO KEY UPDATE OF licence;
+
+-- fragment: held_splits
+-- The splits that are held, for a statement that adds which of them to end.
+SELECT
+    {split_figures},
+    licence_split.licence AS id,
+    licence_split.generation,
+    licence.release,
+    licence.currency
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+WHERE licence_split.state = 'held'
+
+-- name: lock_splits_to_release
+-- Locks the held splits that may become the subscribers', at most $1: at $2 the hold is over, no refund is under way,
+-- and no dispute reserves the money.
+{held_splits}
+  AND licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2
+  AND licence.returned_minor = licence_split.returned_minor
+  AND EXISTS (
+      SELECT FROM payment
+      JOIN purchase_order ON purchase_order.id = payment.subject
+      WHERE subject = licence.purchase_order AND payment.state = 'paid'
+        AND payment.refunded_minor <= purchase_order.returned_minor
+        AND purchase_order.charged_back_minor + coalesce((
+            SELECT sum(amount_minor)
+            FROM balance_transaction
+            WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')
+        ), 0) >= 0
+  )
+  AND NOT EXISTS (
+      SELECT FROM stripe_command
+      WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending'
+  )
+  AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND dispute.state = 'open')
+  AND NOT EXISTS (
+      SELECT FROM payment
+      JOIN balance_transaction ON balance_transaction.charge_id = payment.charge_id
+      WHERE subject = licence.purchase_order AND category = 'charge_failure'
+  )
+ORDER BY licence.release, licence.id
+LIMIT $1
+FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED;
+
+-- name: lock_splits_to_cancel
+-- Locks the held splits of licences whose money was paid back, at most $1: all of it, or a part, and then the rest is
+-- split anew.
+{held_splits}
+  AND (licence.cancelled_at IS NOT NULL OR licence.returned_minor <> licence_split.returned_minor)
+ORDER BY licence.release, licence.id
+LIMIT $1
+FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED;
+
+-- name: retire_splits
+-- Moves the cancelled splits of those licences of $1 that are still sold to the former ones, so that what is left of
+-- them is split anew.
+WITH gone AS (
+    DELETE FROM licence_split
+    USING licence
+    WHERE licence.id = licence_split.licence AND licence.id = ANY ($1) AND licence.cancelled_at IS NULL
+    RETURNING licence_split.*
+)
+INSERT INTO former_split (
+    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, returned_minor,
+    held_by, ended_by, split_at
+)
+SELECT
+    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, returned_minor,
+    held_by, ended_by, split_at
+FROM gone;
+
+-- name: lock_splits_with_losses
+-- Locks the released splits of which more was paid back than is entered, at most $1: the shares stay the subscribers',
+-- the loss is the operator's.
+SELECT
+    licence_split.licence AS id,
+    licence.currency,
+    licence.returned_minor,
+    licence_split.pool_minor + top_up_platform_minor AS pool_minor,
+    top_up_operator_minor,
+    operator_minor - top_up_operator_minor AS operator_minor,
+    licence.net_minor - licence_split.returned_minor AS net_minor,
+    licence_split.loss_minor AS before_minor,
+    licence.returned_minor - licence_split.returned_minor AS loss_minor
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+WHERE licence_split.state = 'released'
+  AND licence.returned_minor - licence_split.returned_minor > licence_split.loss_minor
+ORDER BY licence.id
+LIMIT $1
+FOR NO KEY UPDATE OF licence_split SKIP LOCKED;
+
+-- name: list_promises
+-- What the subscriber $1 was promised, the latest first: of which dataset's licences, how much, priced when.
+SELECT
+    contributor_term.id,
+    contributor_term.starts_at,
+    contributor_term.ends_at,
+    contributor_promise.minimum_micro,
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en
+FROM contributor_term
+JOIN contributor_promise ON contributor_promise.term = contributor_term.id AND subscriber = $1
+JOIN dataset ON dataset.code = contributor_term.dataset
+ORDER BY ends_at DESC, contributor_term.id
+LIMIT 50;
+
+-- name: get_balance
+-- What the subscriber $1 has: held and payable, in micro-euros, of what moved before $2, or of everything where it is
+-- null.
+SELECT
+    coalesce(sum(held_micro), 0)::bigint AS held_micro,
+    coalesce(sum(payable_micro), 0)::bigint AS payable_micro
+FROM accrual
+WHERE accrual.subscriber = $1
+  AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
+
+-- name: get_holds
+-- When the first and the last hold of the releases $1 ends.
+SELECT min(hold_until) AS first, max(hold_until) AS last
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+WHERE licence_split.state = 'held' AND licence.release = ANY ($1);
+
+-- name: list_months
+-- A row a month, in Paris, with movements of the subscriber $1, in the year $2 or in any where it is null; the latest
+-- first, at most $3.
+SELECT
+    date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
+    coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
+    coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
+    coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
+    coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
+FROM accrual
+JOIN share_run ON share_run.id = accrual.run
+WHERE accrual.subscriber = $1
+  AND ($2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2)
+GROUP BY 1
+ORDER BY 1 DESC
+LIMIT $3;
+
+-- name: list_years
+-- The years, in Paris, in which something moved for the subscriber $1, the latest first.
+SELECT DISTINCT extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris')::int AS year
+FROM accrual
+JOIN share_run ON share_run.id = accrual.run
+WHERE accrual.subscriber = $1
+ORDER BY 1 DESC;
+
+-- fragment: shares
+-- The splits with the licence, the release and the dataset of each, for a statement that adds which of them.
+SELECT
+    {split_figures},
+    licence.id,
+    licence.release,
+    licence.sold_at,
+    licence.hold_until,
+    licence.net_minor,
+    licence.currency,
+    licence.subscribers_basis_points,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.area,
+    release.period_from,
+    release.period_to,
+    licence_split.fee_minor,
+    licence_split.distributable_minor,
+    licence_split.platform_minor,
+    licence_split.people,
+    licence_split.state,
+    licence_split.split_at,
+    ended.at AS ended_at
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+JOIN release ON release.id = licence.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
+
+-- name: list_shares
+-- One page of the splits of the releases $1, the latest sale first; $2 rows, $3 rows to skip.
+{shares}
+WHERE licence.release = ANY ($1)
+ORDER BY licence.sold_at DESC, licence.id
+LIMIT $2
+OFFSET $3;
+
+-- name: get_share
+-- The split of the licence $1.
+{shares}
+WHERE licence.id = $1;
+
+-- name: list_sold_releases
+-- The releases of which a licence was split.
+SELECT id
+FROM release
+WHERE EXISTS (
+    SELECT FROM licence
+    JOIN licence_split ON licence_split.licence = licence.id
+    WHERE licence.release = release.id
+);
+
+-- name: list_first_without
+-- Each dataset of the purposes that the subscriber $1 has withdrawn, with its first release since, if there is one,
+-- and the period of its latest release.
+SELECT
+    dataset.purpose,
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    fresh.period_from,
+    fresh.period_to,
+    fresh.sealed_at,
+    latest.period_from AS latest_from,
+    latest.period_to AS latest_to
+FROM dataset
+JOIN LATERAL (
+    SELECT given, at
+    FROM consent_record
+    WHERE consent_record.purpose = dataset.purpose AND consent_record.subscriber = $1
+    ORDER BY at DESC, id DESC
+    LIMIT 1
+) AS word ON NOT word.given
+LEFT JOIN LATERAL (
+    SELECT period_from, period_to, sealed_at
+    FROM release
+    WHERE release.dataset = dataset.code AND state = 'sealed' AND started_at >= word.at
+    ORDER BY started_at
+    LIMIT 1
+) AS fresh ON true
+LEFT JOIN LATERAL (
+    SELECT period_from, period_to
+    FROM release
+    WHERE release.dataset = dataset.code AND state = 'sealed'
+    ORDER BY period_to DESC
+    LIMIT 1
+) AS latest ON true
+ORDER BY dataset.purpose, dataset.code;
+
+-- name: get_licence_of_order
+-- The licence of the order $1 of the partner $2.
+SELECT
+    purchase_order.id AS "order",
+    purchase_order.number,
+    partner.company,
+    licence.id AS licence,
+    licence.hold_until,
+    licence.net_minor,
+    licence.currency,
+    licence.subscribers_basis_points,
+    licence.operator_basis_points,
+    10000 - licence.subscribers_basis_points - licence.operator_basis_points AS platform_basis_points,
+    dataset.title_fr,
+    dataset.title_en,
+    dataset.area,
+    release.period_from,
+    release.period_to
+FROM purchase_order
+JOIN partner ON partner.id = purchase_order.partner
+JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN release ON release.id = licence.release
+JOIN dataset ON dataset.code = release.dataset
+WHERE purchase_order.id = $1 AND purchase_order.partner = $2;
+
+-- name: get_division
+-- How the licence $1 was divided.
+SELECT
+    licence_split.state,
+    licence_split.fee_minor,
+    licence_split.distributable_minor,
+    licence_split.pool_minor,
+    licence_split.operator_minor,
+    licence_split.platform_minor,
+    licence_split.top_up_operator_minor + licence_split.top_up_platform_minor AS top_up_minor,
+    licence_split.people,
+    ended.at AS ended_at
+FROM licence_split
+LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
+WHERE licence_split.licence = $1;
+
+-- fragment: every_split
+-- The current splits and those that another replaced.
+(
+    SELECT
+        licence,
+        generation,
+        state,
+        returned_minor,
+        held_by,
+        ended_by,
+        pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
+        operator_minor - top_up_operator_minor AS operators_minor
+    FROM licence_split
+    UNION ALL
+    SELECT
+        licence,
+        generation,
+        'cancelled',
+        returned_minor,
+        held_by,
+        ended_by,
+        pool_minor + top_up_operator_minor + top_up_platform_minor,
+        operator_minor - top_up_operator_minor
+    FROM former_split
+)
+
+-- fragment: split_name
+-- How the books name a split.
+licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END
+
+-- name: runs_unlike_their_splits
+-- The runs of shares whose amount is not that of the splits they held or ended.
+SELECT share_run.id AS run, share_run.kind, amount_minor, coalesce(sum(owed_minor), 0) AS splits_minor
+FROM share_run
+LEFT JOIN {every_split} AS split
+    ON CASE share_run.kind WHEN 'hold' THEN held_by ELSE ended_by END = share_run.id
+WHERE share_run.kind IN ('hold', 'release', 'cancel')
+GROUP BY share_run.id
+HAVING coalesce(sum(owed_minor), 0) <> amount_minor;
+
+-- name: splits_unlike_their_entries
+-- The splits that the books enter for something else, or end otherwise. Accounts: $1 held, $2 the operator's, $3
+-- payable.
+SELECT split.licence, split.state, held.owed_minor AS entered_minor, split.owed_minor
+FROM {every_split} AS split
+LEFT JOIN LATERAL (
+    SELECT
+        coalesce(sum(amount_minor) FILTER (WHERE credit = $1::text), 0) AS owed_minor,
+        coalesce(sum(amount_minor) FILTER (WHERE credit = $2::text), 0) AS operators_minor
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind = 'shares_held' AND source_id = {split_name}
+) AS held ON true
+LEFT JOIN LATERAL (
+    SELECT
+        coalesce(sum(amount_minor) FILTER (WHERE kind = 'shares_released' AND credit = $3::text), 0) AS released,
+        coalesce(sum(amount_minor) FILTER (WHERE kind = 'shares_cancelled' AND debit = $1), 0) AS cancelled
+    FROM journal_entry
+    JOIN posting ON posting.entry = journal_entry.id
+    WHERE kind IN ('shares_released', 'shares_cancelled') AND source_id = {split_name}
+) AS ended ON true
+WHERE (held.owed_minor, held.operators_minor) <> (split.owed_minor, split.operators_minor)
+   OR ended.released <> CASE state WHEN 'released' THEN split.owed_minor ELSE 0 END
+   OR ended.cancelled <> CASE state WHEN 'cancelled' THEN split.owed_minor ELSE 0 END;
+
+-- name: entries_without_split
+-- The entries of shares that no split made.
+SELECT id AS entry, kind, source_id
+FROM journal_entry
+WHERE starts_with(kind, 'shares_') AND kind <> 'shares_lost'
+      AND NOT EXISTS (SELECT FROM {every_split} AS split WHERE source_id = {split_name})
+   OR kind = 'shares_lost' AND NOT EXISTS (
+      SELECT FROM licence_split WHERE state = 'released' AND licence::text = split_part(source_id, '/', 1)
+   );

@@ -1,0 +1,306 @@
+"""Payout runs: drafted for everyone due, approved by a second person, sent, and settled or recredited; each step once.
+
+Money leaves a subscriber's balance when a run is sent and at no other moment: accruals, journal entry and the run's
+state are one transaction. What a bank refuses or returns is recredited the same way. One lock orders these steps, a row
+lock and the database's own keys make two clicks one; a process killed between two lines has done nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import execute, fetch_columns, fetch_rows, fetch_scalar, lock, select, transaction
+from marketplace.earnings.actions import move_payable
+from marketplace.errors import Conflict, Invalid, NotAllowed
+from marketplace.identity.audit_trail import check_reason, note_action
+from marketplace.ledger.actions import record
+from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
+from marketplace.payments.transfers import request_transfers
+from marketplace.payouts import sepa
+from marketplace.payouts.bank_details import end_former
+from marketplace.payouts.bank_file import make_file
+from marketplace.payouts.queries import SQL, find_unsent, get_run
+from marketplace.payouts.rules import NO_REASON, RECALLED, REFUSED_BY_STRIPE, PayoutInBatch, refused_payouts
+from marketplace.payouts.tables import Payout, PayoutAnswer, PayoutRun
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from marketplace.identity.actors import Actor
+
+LOCK: Final = "payouts"
+PAYEES_A_BATCH: Final = 10_000
+
+
+class TransferToRequest(Struct, frozen=True):
+    """A payout to a Stripe account, in cents."""
+
+    id: uuid.UUID
+    stripe_account: str
+    amount_minor: int
+
+
+class RunOfPayout(Struct, frozen=True):
+    """The run that a payout is in."""
+
+    run: uuid.UUID
+
+
+class PayoutId(Struct, frozen=True):
+    """A payout by its id."""
+
+    id: uuid.UUID
+
+
+# ------------------------------------------------------------------ draft, prepare, approve, cancel
+async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID | None:
+    """Draft a run for everyone due and return it; None when nobody is. The clock's draft awaits its first pair of eyes."""
+    if route not in ("sepa", "stripe"):
+        raise Invalid("Subscribers are paid by SEPA transfer or through Stripe.")
+    now, run = clock.now(), uuid.uuid4()
+    async with transaction():
+        await lock(LOCK)
+        await end_former()
+        if await find_unsent(route):
+            raise Conflict("A run is already drafted; approve, send or cancel it first.")
+        people = await execute(
+            SQL["draft_sepa_run"] if route == "sepa" else SQL["draft_stripe_run"],
+            settings().payout_threshold_minor,
+            now,
+            PAYEES_A_BATCH,
+            run,
+            route,
+            actor.person if actor else None,
+        )
+        if people:
+            await note_action(actor, "draft_payout_run", run, after={"people": people, "route": route})
+    return run if people else None
+
+
+async def draft_on_time() -> uuid.UUID | None:
+    """Draft the run that is due by the clock, unless one is still being decided."""
+    return None if await find_unsent("sepa") else await draft()
+
+
+async def prepare(run: uuid.UUID, actor: Actor) -> None:
+    """Be the first pair of eyes on a run that the clock drafted; clicked again, nothing changes."""
+    async with transaction():
+        row = await get_run(run, locked=True)
+        if row.prepared_by == actor.person:
+            return
+        if row.state != "draft" or row.prepared_by is not None:
+            raise Conflict("Somebody else has looked through this run.")
+        await PayoutRun.update({PayoutRun.prepared_by: actor.person}).where(PayoutRun.id == run)
+        await note_action(actor, "prepare_payout_run", run)
+
+
+async def approve(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
+    """Approve a run as the second person, with a reason for the audit; clicked again by the same one, nothing changes."""
+    reason = check_reason(reason)
+    async with transaction():
+        row = await get_run(run, locked=True)
+        if row.approved_by == actor.person and row.state == "approved":
+            return
+        if row.state != "draft":
+            raise Conflict("This run is decided already.")
+        if row.prepared_by is None:
+            raise Conflict("Nobody has looked through this draft yet: one person checks it, another approves it.")
+        if row.prepared_by == actor.person:
+            raise NotAllowed("You prepared this run, so somebody else has to approve it.")
+        await PayoutRun.update(
+            {
+                PayoutRun.state: "approved",
+                PayoutRun.approved_by: actor.person,
+                PayoutRun.approved_at: clock.now(),
+                PayoutRun.reason: reason,
+            }
+        ).where(PayoutRun.id == run, PayoutRun.state == "draft")
+        await note_action(actor, "approve_payout_run", run, reason=reason, after={"amount_minor": row.amount_minor})
+
+
+async def cancel(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
+    """Cancel a run before it is sent: no money has moved, and everyone is due again."""
+    reason = check_reason(reason)
+    now = clock.now()
+    async with transaction():
+        await lock(LOCK)
+        row = await get_run(run, locked=True)
+        if row.state == "cancelled":
+            return
+        if row.state not in ("draft", "approved"):
+            raise Conflict("This run was sent: what its bank refuses comes back by itself.")
+        await Payout.update({Payout.state: "cancelled", Payout.ended_at: now}).where(Payout.run == run)
+        await PayoutRun.update(
+            {
+                PayoutRun.state: "cancelled",
+                PayoutRun.ended_at: now,
+                PayoutRun.cancelled_by: actor.person,
+                PayoutRun.cancelled_reason: reason,
+            }
+        ).where(PayoutRun.id == run)
+        await note_action(actor, "cancel_payout_run", run, reason=reason)
+
+
+# ------------------------------------------------------------------ sent
+async def send(run: uuid.UUID, actor: Actor) -> None:
+    """Move an approved run's money out of its payees' balances and let its file be fetched; clicked again, once.
+
+    The file is made and checked first. It depends on what is stored alone, so every download has the same bytes with the
+    same message id, and a bank that is sent it twice pays once.
+    """
+    row = await get_run(run)
+    if row.state in ("sent", "settled", "failed"):
+        return
+    if row.state != "approved":
+        raise Conflict("A run is sent once a second person has approved it.")
+    now = clock.now()
+    execute_on = sepa.next_working_day(now.date())
+    digest = None
+    if row.route == "sepa":
+        file, digest = await make_file(run, now, execute_on)
+        file.close()
+    async with transaction():
+        await lock(LOCK)
+        if (await get_run(run, locked=True)).state != "approved":
+            return
+        payees = await fetch_columns(
+            "SELECT subscriber, amount_minor FROM payout WHERE run = $1 AND state = 'open'", run
+        )
+        assert (len(payees[0]), int(payees[1].sum())) == (row.people, row.amount_minor), "all who were drafted are paid"
+        moved_by = await move_payable("payout", *payees, at=now)
+        await record(
+            "payout_sent",
+            run,
+            at=now,
+            text="Subscribers' payouts, sent",
+            postings=[(SUBSCRIBERS_PAYABLE, SUBSCRIBERS_IN_TRANSIT, row.amount_minor)],
+        )
+        await PayoutRun.update(
+            {
+                PayoutRun.state: "sent",
+                PayoutRun.sent_at: now,
+                PayoutRun.execute_on: execute_on,
+                PayoutRun.file_sha256: digest,
+                PayoutRun.moved_by: moved_by,
+            }
+        ).where(PayoutRun.id == run)
+        if row.route == "stripe":
+            query = select(TransferToRequest, Payout).where(Payout.run == run).order_by(Payout.id)
+            paid = await fetch_rows(TransferToRequest, query)
+            transfers = [(one.id, one.stripe_account, one.amount_minor) for one in paid]
+            await request_transfers(transfers, group=sepa.message_of(run))
+        await note_action(actor, "send_payout_run", run, after={"file_sha256": digest, "execute_on": execute_on})
+
+
+# ------------------------------------------------------------------ answered
+async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int:
+    """Record what the bank says of a run's file (pain.002), once, and return how many payouts it refuses.
+
+    Refused payouts are recredited to their subscribers. A refusal because the file came before refuses nothing: the
+    first one counts. A payout that the bank has already paid comes back with the bank's money, not with a message.
+    """
+    report = sepa.read_report(data)
+    if report.about != sepa.message_of(run):
+        raise Invalid("This report is about another file: {message}.", message=report.about or "–")
+    now, digest = clock.now(), sepa.digest(data)
+    async with transaction():
+        await lock(LOCK)
+        row = await get_run(run, locked=True)
+        if row.state not in ("sent", "settled", "failed"):
+            raise Conflict("This run has not been sent, so no bank can answer it.")
+        if await PayoutAnswer.exists().where(PayoutAnswer.file_sha256 == digest):
+            return 0
+        payouts = await fetch_rows(PayoutInBatch, SQL["list_payouts_with_batches"], run)
+        refused = refused_payouts(payouts, report)
+        rejected = await _recredit(refused, now) if refused else 0
+        await PayoutAnswer.insert(
+            PayoutAnswer(
+                run=run,
+                message=report.message[:35],
+                file_sha256=digest,
+                group_status=report.group_status[:4],
+                reason=report.group_reason,
+                rejected=rejected,
+                received_by=actor.person if actor else None,
+                received_at=now,
+            )
+        )
+        await PayoutRun.update({PayoutRun.answered_at: now}).where(PayoutRun.id == run)
+        await note_action(actor, "take_bank_answer", run, after={"status": report.group_status, "rejected": rejected})
+    return rejected
+
+
+# ------------------------------------------------------------------ settled, or returned
+async def settle(payouts: Sequence[uuid.UUID], at: dt.datetime) -> int:
+    """Record that the bank has paid these open payouts out; return how many were open. Its money is entered with the line."""
+    async with transaction():
+        await lock(LOCK)
+        rows = await fetch_rows(RunOfPayout, SQL["settle_payouts"], list(payouts), at)
+        await execute(SQL["end_runs"], list({row.run for row in rows}), at)
+    return len(rows)
+
+
+async def recredit_returned(returned: Mapping[uuid.UUID, str], at: dt.datetime) -> int:
+    """Recredit settled payouts that their banks returned, for these reasons, to their subscribers; return how many."""
+    async with transaction():
+        await lock(LOCK)
+        rows = await fetch_rows(
+            PayoutId, "SELECT id FROM payout WHERE id = ANY ($1) AND state = 'settled'", list(returned)
+        )
+        refused = {row.id: returned[row.id] or NO_REASON for row in rows}
+        if refused:
+            await _recredit(refused, at)
+    return len(refused)
+
+
+async def follow_transfers() -> int:
+    """Settle the payouts that Stripe has transferred; recredit those it refused, or that were reversed, whole, in Stripe."""
+    now = clock.now()
+    async with transaction():
+        await lock(LOCK)
+        waiting = select(PayoutId, Payout).where(Payout.state == "open", Payout.stripe_account.is_not_null())
+        answered = await list_transfer_states([payout.id for payout in await fetch_rows(PayoutId, waiting)])
+        await settle([one.id for one in answered if one.state == "done"], now)
+        if refused := {one.id: REFUSED_BY_STRIPE for one in answered if one.state == "failed"}:
+            await _recredit(refused, now)
+        reversals = await list_reversed_transfers()
+        whole = await fetch_rows(
+            PayoutId,
+            """SELECT payout.id FROM payout JOIN unnest($1::uuid[], $2::bigint[]) AS given (id, reversed_minor) USING (id)
+               WHERE payout.state = 'settled' AND payout.amount_minor = given.reversed_minor""",
+            [transfer.id for transfer in reversals],
+            [transfer.reversed_minor for transfer in reversals],
+        )
+        await recredit_returned({payout.id: RECALLED for payout in whole}, now)
+    return len(answered) + len(whole)
+
+
+async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
+    """Fail payouts, each for its reason, and recredit the balances they came from, as one run and one entry; return how many."""
+    payouts, reasons = list(refused), list(refused.values())
+    runs = await fetch_rows(RunOfPayout, "SELECT DISTINCT run FROM payout WHERE id = ANY ($1)", payouts)
+    subscribers, amounts = await fetch_columns(
+        "SELECT subscriber, amount_minor FROM payout WHERE id = ANY ($1) AND state <> 'failed'", payouts
+    )
+    assert len(subscribers) == len(payouts), "what is recredited was neither recredited nor cancelled before"
+    moved_by = await move_payable("payout_back", subscribers, amounts, at=now)
+    refusing = list(sepa.REFUSES_THE_ACCOUNT)
+    people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
+    assert people == len(payouts)
+    await record(
+        "payout_back",
+        moved_by,
+        at=now,
+        text="Subscribers' payouts that banks refused or returned",
+        postings=[(SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, int(np.sum(amounts)))],
+    )
+    await execute(SQL["end_runs"], [row.run for row in runs], now)
+    return people

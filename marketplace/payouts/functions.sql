@@ -1,0 +1,83 @@
+-- The bank's answers are never edited: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payout_answer
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- A payout run only goes forward; what was drafted and decided is never edited.
+CREATE OR REPLACE FUNCTION refuse_payout_run_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'a payout run is never deleted' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (OLD.id, OLD.route, OLD.threshold_minor, OLD.drafted_at) IS DISTINCT FROM (NEW.id, NEW.route, NEW.threshold_minor, NEW.drafted_at)
+       OR OLD.state <> 'draft' AND (OLD.amount_minor, OLD.people, OLD.prepared_by, OLD.approved_by, OLD.approved_at, OLD.reason)
+          IS DISTINCT FROM (NEW.amount_minor, NEW.people, NEW.prepared_by, NEW.approved_by, NEW.approved_at, NEW.reason)
+       OR OLD.prepared_by IS NOT NULL AND NEW.prepared_by IS DISTINCT FROM OLD.prepared_by
+       OR OLD.sent_at IS NOT NULL AND (OLD.sent_at, OLD.execute_on, OLD.file_sha256, OLD.moved_by)
+          IS DISTINCT FROM (NEW.sent_at, NEW.execute_on, NEW.file_sha256, NEW.moved_by) THEN
+        RAISE EXCEPTION 'a payout run is fixed once it is decided' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (OLD.state, NEW.state) NOT IN (
+        ('draft', 'draft'), ('draft', 'approved'), ('draft', 'cancelled'), ('approved', 'approved'), ('approved', 'sent'),
+        ('approved', 'cancelled'), ('sent', 'sent'), ('sent', 'settled'), ('sent', 'failed'), ('settled', 'settled'),
+        ('failed', 'failed')) THEN
+        RAISE EXCEPTION 'a payout run only goes forward' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout_run FOR EACH ROW EXECUTE FUNCTION refuse_payout_run_change();
+
+-- A payout only goes forward, and its person and amount are never edited.
+CREATE OR REPLACE FUNCTION refuse_payout_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'a payout is never deleted' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (OLD.id, OLD.run, OLD.batch, OLD.subscriber, OLD.details, OLD.stripe_account, OLD.amount_minor)
+       IS DISTINCT FROM (NEW.id, NEW.run, NEW.batch, NEW.subscriber, NEW.details, NEW.stripe_account, NEW.amount_minor)
+       OR (OLD.state, NEW.state) NOT IN (('open', 'settled'), ('open', 'failed'), ('open', 'cancelled'), ('settled', 'failed')) THEN
+        RAISE EXCEPTION 'a payout only goes forward' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE OR DELETE ON payout FOR EACH ROW EXECUTE FUNCTION refuse_payout_change();
+
+-- Payouts are added only while their run is a draft.
+CREATE OR REPLACE FUNCTION refuse_late_payouts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM fresh JOIN payout_run ON payout_run.id = fresh.run WHERE payout_run.state <> 'draft') THEN
+        RAISE EXCEPTION 'payouts are added to a draft alone' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER into_a_draft AFTER INSERT ON payout
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_late_payouts();
+
+-- Bank details are replaced, never edited. Erasing their sealed number leaves the last four characters, which explain old
+-- payouts.
+CREATE OR REPLACE FUNCTION refuse_details_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        RAISE EXCEPTION 'bank details are ended, not deleted' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (OLD.id, OLD.subscriber, OLD.last_four, OLD.country, OLD.added_at, OLD.usable_from)
+       IS DISTINCT FROM (NEW.id, NEW.subscriber, NEW.last_four, NEW.country, NEW.added_at, NEW.usable_from)
+       OR OLD.ended_at IS NOT NULL AND NEW.ended_at IS DISTINCT FROM OLD.ended_at
+       OR OLD.sealed IS NULL AND NEW.sealed IS NOT NULL THEN
+        RAISE EXCEPTION 'bank details are replaced, never edited' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER never_edited BEFORE UPDATE OR DELETE ON bank_details FOR EACH ROW EXECUTE FUNCTION refuse_details_change();
+
+CREATE UNIQUE INDEX IF NOT EXISTS one_current_details ON bank_details (subscriber) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS details_by_subscriber ON bank_details (subscriber, added_at DESC);
+CREATE INDEX IF NOT EXISTS details_by_fingerprint ON bank_details (fingerprint) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS details_ended ON bank_details (ended_at) WHERE ended_at IS NOT NULL AND sealed IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_payout ON payout (subscriber) WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS payout_by_run ON payout (run, batch, id);
+CREATE INDEX IF NOT EXISTS payout_by_subscriber ON payout (subscriber);
+CREATE INDEX IF NOT EXISTS payout_by_details ON payout (details) WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS payout_recredited ON payout (recredited_by) WHERE recredited_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS payout_run_by_date ON payout_run (drafted_at DESC);
+CREATE UNIQUE INDEX IF NOT EXISTS one_draft_a_route ON payout_run (route) WHERE state IN ('draft', 'approved');
+CREATE INDEX IF NOT EXISTS answer_by_run ON payout_answer (run, received_at);

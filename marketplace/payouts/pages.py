@@ -1,0 +1,191 @@
+"""The subscriber's pages of money: what they have earned, their payouts, and their bank details."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.earnings.pages import line_of
+from marketplace.earnings.promises import list_promises
+from marketplace.earnings.queries import contributions, get_balance, list_months, list_shares, list_years
+from marketplace.earnings.rules import MICRO_PER_MINOR
+from marketplace.errors import Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import subscriber
+from marketplace.payouts import bank_details
+from marketplace.payouts.queries import get_outlook, list_details, list_payouts
+from marketplace.payouts.rules import in_words
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import page, see, url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.earnings.queries import MonthRow
+
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+Asked = Request[Actor, Any, Any]
+Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
+CHARTED_IN_CENTS_MICRO = 1_000
+"""A month of at least this many µ€ has the chart count in cents, a lesser one in millionths."""
+
+
+class DetailsForm(Struct):
+    """Where a subscriber wants their money."""
+
+    holder: str
+    iban: str
+    form_id: uuid.UUID
+
+
+class ThresholdForm(Struct):
+    """From how many euros a subscriber wants to be paid."""
+
+    euros: str
+
+
+@get("/earnings", guards=[subscriber])
+async def earnings(request: Asked, page_number: Page = 1) -> Template:
+    """Show a subscriber their balance, month by month, and every share."""
+    line = line_of(request)
+    mine = await contributions(line)
+    months = await list_months(line)
+    balance = await get_balance(line, list(mine))
+    return page(
+        "payouts/earnings.html",
+        balance=balance,
+        outlook=await get_outlook(line, balance.payable_micro, clock.now()),
+        months=months,
+        chart=_chart(months),
+        years=await list_years(line),
+        shares=await list_shares(line, page_number, mine),
+        promises=await list_promises(line),
+    )
+
+
+def _chart(months: Sequence[MonthRow]) -> dict[str, Any]:
+    """Return a bar for each of the last twelve months, in the unit that reads best, and that unit's name."""
+    this = formats.paris_day(clock.now())
+    last = [dt.date(this.year - (this.month <= ago), (this.month - ago - 1) % 12 + 1, 1) for ago in range(11, -1, -1)]
+    earned = {month.month: month.earned_micro for month in months}
+    in_cents = max(earned.values(), default=0) >= CHARTED_IN_CENTS_MICRO
+    unit = MICRO_PER_MINOR if in_cents else 1
+    bars = [(formats.month(month), earned.get(month, 0) / unit) for month in last]
+    return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
+
+
+@get("/earnings/payouts", guards=[subscriber])
+async def my_payouts(request: Asked, page_number: Page = 1) -> Template:
+    """Show a subscriber how far the next payout is, where it goes, and every one before."""
+    return await _my_payouts(line_of(request), page_number)
+
+
+async def _my_payouts(line: int, page_number: int = 1, **again: Any) -> Template:  # noqa: ANN401 (what a template shows, of any type)
+    balance = await get_balance(line, [])
+    context: dict[str, Any] = {
+        "error": "",
+        "euros": "",
+        "balance": balance,
+        "outlook": await get_outlook(line, balance.payable_micro, clock.now()),
+        "payouts": await list_payouts(line, page_number),
+        "now": clock.now(),
+    }
+    return page("payouts/payouts.html", **context | again)
+
+
+@post("/earnings/payouts/threshold", guards=[subscriber], status_code=303)
+async def choose_threshold(request: Asked, data: Annotated[ThresholdForm, Filled]) -> Redirect | Template:
+    """Have a subscriber paid from the amount they chose."""
+    try:
+        await bank_details.choose_threshold(line_of(request), formats.read_cents(data.euros, field="euros"))
+    except Refusal as refusal:
+        return await _my_payouts(line_of(request), **_wrong(refusal), euros=data.euros[:20])
+    return see("/earnings/payouts")
+
+
+def _wrong(refusal: Refusal) -> dict[str, Any]:
+    """Return what a form shown again says of itself."""
+    return {"status_code": refusal.status, "error": gettext(refusal.sentence).format(**refusal.fields)}
+
+
+@get("/earnings/bank-details", guards=[subscriber])
+async def my_bank_details(request: Asked) -> Template:
+    """Show what is ever shown of a subscriber's bank details, and the form to write others."""
+    return await _my_bank_details(line_of(request))
+
+
+async def _my_bank_details(line: int, **again: Any) -> Template:  # noqa: ANN401 (what a template shows, of any type)
+    context: dict[str, Any] = {
+        "error": "",
+        "holder": "",
+        "iban": "",
+        "now": clock.now(),
+        "in_words": in_words,
+        "details": await list_details(line),
+    }
+    return page("payouts/bank_details.html", **context | again)
+
+
+@post("/earnings/bank-details", guards=[subscriber], status_code=303)
+async def write_bank_details(request: Asked, data: Annotated[DetailsForm, Filled]) -> Redirect | Template:
+    """Have a subscriber's payouts go to another account."""
+    line = line_of(request)
+    try:
+        await bank_details.write_details(line, holder=data.holder, iban=data.iban, details=data.form_id)
+    except Refusal as refusal:
+        return await _my_bank_details(line, holder=data.holder[:100], iban=data.iban[:60], **_wrong(refusal))
+    return see("/earnings/bank-details")
+
+
+@post("/earnings/bank-details/remove", guards=[subscriber], status_code=303)
+async def remove_bank_details(request: Asked) -> Redirect:
+    """Remove a subscriber's bank details."""
+    await bank_details.remove_details(line_of(request))
+    return see("/earnings/bank-details")
+
+
+@post("/earnings/stripe", guards=[subscriber], status_code=200)
+async def begin_at_stripe(request: Asked) -> Template:
+    """Lead a subscriber to Stripe, which asks who they are; a link, for no form may lead off the site."""
+    return_url = f"{settings().url}{url('/earnings/stripe')}"
+    return page(
+        "payouts/stripe.html", address=await bank_details.begin_at_stripe(line_of(request), return_url=return_url)
+    )
+
+
+@get("/earnings/stripe", guards=[subscriber])
+async def return_from_stripe(request: Asked) -> Redirect | Template:
+    """Welcome a subscriber back from Stripe: paid there from now on, unless something is missing."""
+    if await bank_details.choose_stripe(line_of(request)):
+        return see("/earnings/payouts")
+    return page("payouts/stripe.html", address="")
+
+
+@post("/earnings/stripe/leave", guards=[subscriber], status_code=303)
+async def leave_stripe(request: Asked) -> Redirect:
+    """Have a subscriber paid by bank transfer again."""
+    await bank_details.leave_stripe(line_of(request))
+    return see("/earnings/payouts")
+
+
+ROUTES = [
+    earnings,
+    my_payouts,
+    choose_threshold,
+    my_bank_details,
+    write_bank_details,
+    remove_bank_details,
+    begin_at_stripe,
+    return_from_stripe,
+    leave_stripe,
+]

@@ -1,0 +1,328 @@
+"""What pages need to see of payouts: a subscriber's own, and for finance each run by its sums; names and IBANs stay sealed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.earnings.rules import MICRO_PER_MINOR
+from marketplace.errors import NotFound
+from marketplace.ledger.queries import EntryOf, list_entries_of
+from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.payouts.rules import STEPS, in_words, next_draft_after
+from marketplace.payouts.tables import PayoutAnswer, PayoutRun
+from marketplace.settings import settings
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+ANSWERS_SHOWN: Final = 50
+
+
+class ChoiceRow(Struct, frozen=True):
+    """What a subscriber chose about being paid: from how many cents, and at which Stripe account since when."""
+
+    threshold_minor: int
+    stripe_account: str | None
+    stripe_from: dt.datetime | None
+
+
+class UnderWay(Struct, frozen=True):
+    """A payout that is drafted or sent, in cents."""
+
+    amount_minor: int
+    run_state: str
+
+
+class CurrentDetails(Struct, frozen=True):
+    """The bank details in use, as far as they are ever shown."""
+
+    last_four: str
+    added_at: dt.datetime
+    usable_from: dt.datetime
+    refused_at: dt.datetime | None
+
+
+class DetailsRow(Struct, frozen=True):
+    """Bank details, in use or ended, as far as they are ever shown."""
+
+    last_four: str
+    country: str
+    added_at: dt.datetime
+    usable_from: dt.datetime
+    ended_at: dt.datetime | None
+    refused_at: dt.datetime | None
+    refused_reason: str | None
+
+
+class Outlook(Struct, frozen=True):
+    """When and how a line is paid next."""
+
+    lowest_minor: int
+    """The common threshold, in cents, and the line's own."""
+    threshold_minor: int
+    share: float
+    """How far it is to the threshold, in [0, 1]."""
+    is_reached: bool
+    missing_micro: int
+    details: CurrentDetails | None
+    changed: CurrentDetails | None
+    """The details, while they are too new to be paid to."""
+    under_way: UnderWay | None
+    at_stripe: bool
+    stripe_new_until: dt.datetime | None
+    """Until when the Stripe account is too new to be paid to."""
+    next_draft_at: dt.datetime
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether the details are too new to be paid to."""
+        return self.changed is not None
+
+
+class PayoutRow(Struct, frozen=True):
+    """A payout as its subscriber sees it, in cents."""
+
+    id: uuid.UUID
+    amount_minor: int
+    state: str
+    reason: str | None
+    ended_at: dt.datetime | None
+    run_state: str
+    sent_at: dt.datetime | None
+    execute_on: dt.date | None
+    drafted_at: dt.datetime
+    last_four: str | None
+
+    @property
+    def why(self) -> str:
+        """Return why it failed, in plain words, to be translated."""
+        return in_words(self.reason)
+
+
+class SentPayout(Struct, frozen=True):
+    """A payout on a year's statement, in cents."""
+
+    amount_minor: int
+    state: str
+    sent_at: dt.datetime
+
+
+class RunRow(Struct, frozen=True):
+    """A payout run with the names of the people who decided it; amounts in cents."""
+
+    id: uuid.UUID
+    route: str
+    state: str
+    threshold_minor: int
+    amount_minor: int
+    people: int
+    drafted_at: dt.datetime
+    prepared_by: uuid.UUID | None
+    prepared_name: str | None
+    approved_name: str | None
+    approved_at: dt.datetime | None
+    reason: str | None
+    cancelled_name: str | None
+    cancelled_reason: str | None
+    sent_at: dt.datetime | None
+    execute_on: dt.date | None
+    file_sha256: str | None
+    ended_at: dt.datetime | None
+
+
+class StateSum(Struct, frozen=True):
+    """How many payouts of a run are in a state, and how much they are, in cents."""
+
+    state: str
+    people: int
+    amount_minor: int
+
+
+class BucketRow(Struct, frozen=True):
+    """How many payouts are in a bucket of amounts."""
+
+    bucket: int
+    people: int
+
+
+class AnswerRow(Struct, frozen=True):
+    """A status report of the bank about a run."""
+
+    received_at: dt.datetime
+    group_status: str
+    reason: str
+    rejected: int
+
+
+class RecreditRow(Struct, frozen=True):
+    """A share run that recredited failed payouts."""
+
+    run: int
+
+
+class RunPage(Struct, frozen=True):
+    """All that finance sees of one run."""
+
+    run: RunRow
+    states: dict[str, StateSum]
+    spread: list[tuple[int, int]]
+    """From how many cents on, and how many people up to the next."""
+    shared: int
+    """How many payees have the IBAN of another line."""
+    answers: list[AnswerRow]
+    entries: list[EntryOf]
+
+
+class RunPayoutRow(Struct, frozen=True):
+    """A payout as finance sees it, in cents: the line and the last four characters, never a name."""
+
+    subscriber: int
+    stripe_account: str | None
+    amount_minor: int
+    state: str
+    reason: str | None
+    last_four: str | None
+    country: str | None
+
+    @property
+    def why(self) -> str:
+        """Return why it failed, in plain words, to be translated."""
+        return in_words(self.reason)
+
+
+class PeopleDue(Struct, frozen=True):
+    """How many people, and how much they are due, in whole cents."""
+
+    people: int
+    amount_minor: int
+
+
+class Due(Struct, frozen=True):
+    """Who would be paid now by each route, and who waits for bank details though above the threshold."""
+
+    sepa: PeopleDue
+    stripe: PeopleDue
+    waiting: PeopleDue
+
+
+class RunStateRow(Struct, frozen=True):
+    """What decides the next step of a run; amount in cents."""
+
+    id: uuid.UUID
+    route: str
+    state: str
+    amount_minor: int
+    people: int
+    prepared_by: uuid.UUID | None
+    approved_by: uuid.UUID | None
+
+
+# ------------------------------------------------------------------ a subscriber's own
+async def get_outlook(line: int, payable_micro: int, now: dt.datetime) -> Outlook:
+    """Return when and how a line is paid next: its threshold, how far it is, its bank details, what is under way."""
+    choice = await fetch_row(ChoiceRow, SQL["find_choice"], line)
+    under_way = await fetch_row(UnderWay, SQL["find_payout_under_way"], line)
+    details = await fetch_row(CurrentDetails, SQL["find_current_details"], line)
+    lowest = settings().payout_threshold_minor
+    threshold = max(lowest, choice.threshold_minor if choice else 0)
+    left_micro = payable_micro
+    if under_way and under_way.run_state in ("draft", "approved"):
+        left_micro -= under_way.amount_minor * MICRO_PER_MINOR
+    wanted_micro = threshold * MICRO_PER_MINOR
+    return Outlook(
+        lowest_minor=lowest,
+        threshold_minor=threshold,
+        share=min(1.0, left_micro / wanted_micro),
+        is_reached=left_micro >= wanted_micro,
+        missing_micro=max(0, wanted_micro - left_micro),
+        details=details,
+        changed=details if details and details.usable_from > now else None,
+        under_way=under_way,
+        at_stripe=choice is not None and choice.stripe_account is not None,
+        stripe_new_until=choice.stripe_from if choice and choice.stripe_from and choice.stripe_from > now else None,
+        next_draft_at=next_draft_after(now, settings().payouts_every_seconds),
+    )
+
+
+async def list_payouts(line: int, page: int = 1) -> Paged[PayoutRow]:
+    """Return one page of a line's payouts, the latest first, without those cancelled before they were sent."""
+    return paged(await fetch_rows(PayoutRow, SQL["list_payouts"], line, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_payouts_sent(line: int, start: dt.datetime, end: dt.datetime) -> list[SentPayout]:
+    """Return a line's payouts that were sent in [start, end), the earliest first."""
+    return await fetch_rows(SentPayout, SQL["list_payouts_sent"], line, start, end)
+
+
+async def list_details(line: int) -> list[DetailsRow]:
+    """Return the latest changes of its holder's bank details, as far as they are ever shown."""
+    return await fetch_rows(DetailsRow, SQL["list_details"], line)
+
+
+# ------------------------------------------------------------------ finance's runs
+async def get_run(run: uuid.UUID, *, locked: bool = False) -> RunStateRow:
+    """Return a run, locked until the transaction ends where asked; refuses NotFound."""
+    query = select(RunStateRow, PayoutRun).where(PayoutRun.id == run)
+    row = await fetch_row(RunStateRow, query.lock_rows() if locked else query)
+    if row is None:
+        raise NotFound("There is no such payout run.")
+    return row
+
+
+async def find_unsent(route: str) -> uuid.UUID | None:
+    """Return the route's run that is drafted or approved, if there is one."""
+    query = PayoutRun.select(PayoutRun.id).where(PayoutRun.route == route, PayoutRun.state.is_in(["draft", "approved"]))
+    return await fetch_scalar(uuid.UUID, query)
+
+
+async def list_runs(page: int = 1) -> Paged[RunRow]:
+    """Return one page of payout runs, the latest first."""
+    return paged(await fetch_rows(RunRow, SQL["list_runs"], PAGE_SIZE + 1, offset(page)), page)
+
+
+async def get_run_page(run: uuid.UUID) -> RunPage:
+    """Return all that finance sees of one run: its sums by state, the spread of amounts, the bank's answers, its entries."""
+    row = await fetch_row(RunRow, SQL["get_run_with_names"], run)
+    if row is None:
+        raise NotFound("There is no such payout run.")
+    bounds = [row.threshold_minor * step for step in STEPS]
+    buckets = {bucket.bucket: bucket.people for bucket in await fetch_rows(BucketRow, SQL["list_spread"], run, bounds)}
+    answers = (
+        select(AnswerRow, PayoutAnswer)
+        .where(PayoutAnswer.run == run)
+        .order_by(PayoutAnswer.received_at, ascending=False)
+        .limit(ANSWERS_SHOWN)
+    )
+    recredits = await fetch_rows(RecreditRow, SQL["list_recredits"], run)
+    return RunPage(
+        run=row,
+        states={each.state: each for each in await fetch_rows(StateSum, SQL["list_sums_by_state"], run)},
+        spread=[(bound, buckets.get(number, 0)) for number, bound in enumerate(bounds, 1)],
+        shared=await fetch_scalar(int, SQL["count_shared_accounts"], run) or 0,
+        answers=await fetch_rows(AnswerRow, answers),
+        entries=await list_entries_of(
+            [("payout_sent", str(run)), *(("payout_back", str(recredit.run)) for recredit in recredits)]
+        ),
+    )
+
+
+async def list_run_payouts(run: uuid.UUID, page: int = 1, state: str = "") -> Paged[RunPayoutRow]:
+    """Return one page of a run's payouts: lines and the last four characters, never a name."""
+    rows = await fetch_rows(RunPayoutRow, SQL["list_run_payouts"], run, state, PAGE_SIZE + 1, offset(page))
+    return paged(rows, page)
+
+
+async def count_due(now: dt.datetime) -> Due:
+    """Return how many would be paid now and how much, and how many wait for bank details though above the threshold."""
+    threshold = settings().payout_threshold_minor
+    sepa = await fetch_row(PeopleDue, SQL["count_due_by_transfer"], threshold, now)
+    stripe = await fetch_row(PeopleDue, SQL["count_due_at_stripe"], threshold, now)
+    waiting = await fetch_row(PeopleDue, SQL["count_waiting"], threshold)
+    assert sepa
+    assert stripe
+    assert waiting
+    return Due(sepa, stripe, waiting)

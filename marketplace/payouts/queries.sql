@@ -1,0 +1,340 @@
+-- fragment: due_by_transfer
+-- Everyone due by bank transfer: $1 the common threshold in cents, $2 the present instant.
+SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(payable_micro) AS payable_micro
+FROM bank_details AS details
+JOIN accrual ON accrual.subscriber = details.subscriber
+LEFT JOIN payout_choice ON payout_choice.subscriber = details.subscriber
+WHERE details.ended_at IS NULL AND details.refused_at IS NULL AND details.usable_from <= $2
+  AND stripe_account IS NULL
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = details.subscriber AND payout.state = 'open')
+GROUP BY details.id, payout_choice.threshold_minor
+HAVING sum(payable_micro) >= greatest($1, payout_choice.threshold_minor) * 10000
+
+-- fragment: due_at_stripe
+-- Everyone due through Stripe: $1 the common threshold in cents, $2 the present instant.
+SELECT choice.subscriber, NULL::uuid AS details, choice.stripe_account, sum(payable_micro) AS payable_micro
+FROM payout_choice AS choice
+JOIN accrual ON accrual.subscriber = choice.subscriber
+WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
+GROUP BY choice.subscriber
+HAVING sum(payable_micro) >= greatest($1, choice.threshold_minor) * 10000
+
+-- fragment: draft
+-- The end of a statement that begins with those who are owed: a run with its batches and payouts, or nothing; whole
+-- cents only, the millionths stay. $1 threshold, $2 now, $3 payees a batch, $4 the run, $5 its route, $6 who drafts,
+-- or null.
+due AS MATERIALIZED (
+    SELECT
+        subscriber,
+        details,
+        stripe_account,
+        div(payable_micro, 10000)::bigint AS amount_minor,
+        ((row_number() OVER (ORDER BY subscriber) - 1) / $3 + 1)::int AS batch
+    FROM owed
+), run AS (
+    INSERT INTO payout_run (id, route, state, threshold_minor, amount_minor, people, drafted_at, prepared_by)
+    SELECT $4, $5, 'draft', $1, sum(amount_minor), count(*), $2, $6
+    FROM due
+    HAVING count(*) > 0
+    RETURNING id
+), batches AS (
+    INSERT INTO payout_batch (id, run, number, amount_minor, people)
+    SELECT gen_random_uuid(), run.id, batch, sum(amount_minor), count(*)
+    FROM due, run
+    GROUP BY run.id, batch
+)
+INSERT INTO payout (id, run, batch, subscriber, details, stripe_account, amount_minor, state)
+SELECT gen_random_uuid(), run.id, batch, subscriber, details, stripe_account, amount_minor, 'open'
+FROM due, run
+
+-- name: draft_sepa_run
+-- Drafts a run for everyone due by bank transfer; see the fragment `draft`.
+WITH owed AS (
+{due_by_transfer}
+), {draft};
+
+-- name: draft_stripe_run
+-- Drafts a run for everyone due through Stripe; see the fragment `draft`.
+WITH owed AS (
+{due_at_stripe}
+), {draft};
+
+-- name: count_due_by_transfer
+-- How many are due by bank transfer, and how much in whole cents; $1 the common threshold, $2 now.
+SELECT count(*) AS people, coalesce(sum(div(payable_micro, 10000)), 0)::bigint AS amount_minor
+FROM ({due_by_transfer}) AS owed;
+
+-- name: count_due_at_stripe
+-- How many are due through Stripe, and how much in whole cents; $1 the common threshold, $2 now.
+SELECT count(*) AS people, coalesce(sum(div(payable_micro, 10000)), 0)::bigint AS amount_minor
+FROM ({due_at_stripe}) AS owed;
+
+-- name: count_waiting
+-- How many have at least the threshold $1, in cents, and no bank details, and how much in whole cents.
+SELECT count(*) AS people, coalesce(sum(div(payable_micro, 10000)), 0)::bigint AS amount_minor
+FROM (
+    SELECT sum(payable_micro) AS payable_micro
+    FROM accrual
+    WHERE NOT EXISTS (
+        SELECT FROM bank_details
+        WHERE bank_details.subscriber = accrual.subscriber AND ended_at IS NULL AND refused_at IS NULL
+    )
+    GROUP BY subscriber
+    HAVING sum(payable_micro) >= $1 * 10000
+) AS waiting;
+
+-- name: fail_payouts
+-- Fails the payouts $1[i], unless they failed before, for the reason $2[i], recredited by the share run $3, at $4.
+-- Reasons $5 refuse the account itself: its bank details are marked.
+WITH failed AS (
+    UPDATE payout
+    SET state = 'failed', reason = refused.reason, ended_at = $4, recredited_by = $3
+    FROM unnest($1::uuid[], $2::text[]) AS refused (id, reason)
+    WHERE payout.id = refused.id AND payout.state <> 'failed'
+    RETURNING payout.details, payout.reason
+), marked AS (
+    UPDATE bank_details
+    SET refused_at = $4, refused_reason = failed.reason
+    FROM failed
+    WHERE bank_details.id = failed.details AND failed.reason = ANY ($5) AND refused_at IS NULL
+)
+SELECT count(*) AS people
+FROM failed;
+
+-- name: settle_payouts
+-- Settles those of the payouts $1 that are open and were sent, at $2, and returns the run of each.
+UPDATE payout
+SET state = 'settled', ended_at = $2
+FROM payout_run
+WHERE payout.id = ANY ($1) AND payout.state = 'open' AND payout_run.id = payout.run AND payout_run.state = 'sent'
+RETURNING payout.run;
+
+-- name: end_runs
+-- Ends those of the sent runs $1 of which no payout is open any more, at $2.
+UPDATE payout_run
+SET
+    ended_at = $2,
+    state = CASE
+        WHEN EXISTS (SELECT FROM payout WHERE payout.run = payout_run.id AND payout.state = 'settled') THEN 'settled'
+        ELSE 'failed'
+    END
+WHERE id = ANY ($1) AND state = 'sent'
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.run = payout_run.id AND payout.state = 'open');
+
+-- name: list_payouts_with_batches
+-- The payouts of the run $1, each with its batch.
+SELECT payout.id, payout.state, payout_batch.id AS batch
+FROM payout
+JOIN payout_batch ON payout_batch.run = payout.run AND payout_batch.number = payout.batch
+WHERE payout.run = $1;
+
+-- name: list_payees
+-- The payees of batch $2 of the run $1, with their sealed bank details.
+SELECT payout.id, payout.amount_minor, payout.subscriber, payout.details, bank_details.key_id, bank_details.sealed
+FROM payout
+JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.run = $1 AND payout.batch = $2
+ORDER BY payout.id;
+
+-- name: end_former_choices
+-- Deletes what former holders of the line $1, or of any where it is null, chose about being paid.
+DELETE FROM payout_choice
+USING subscriber
+WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1)
+  AND (claimed_at IS NULL OR claimed_at > chosen_at);
+
+-- name: end_former_details
+-- Ends, at $2, the bank details of former holders of the line $1, or of any where it is null.
+UPDATE bank_details
+SET ended_at = $2
+FROM subscriber
+WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1) AND ended_at IS NULL
+  AND (claimed_at IS NULL OR claimed_at > added_at);
+
+-- name: choose_stripe
+-- Has the line $1 paid at the Stripe account $2 from $3 on, chosen at $4; the same account again changes nothing.
+INSERT INTO payout_choice (subscriber, threshold_minor, stripe_account, stripe_from, chosen_at)
+VALUES ($1, 0, $2, $3, $4)
+ON CONFLICT (subscriber) DO UPDATE
+SET stripe_account = excluded.stripe_account, stripe_from = excluded.stripe_from, chosen_at = excluded.chosen_at
+WHERE payout_choice.stripe_account IS DISTINCT FROM excluded.stripe_account;
+
+-- name: find_choice
+-- What the holder of the line $1 chose about being paid.
+SELECT payout_choice.threshold_minor, payout_choice.stripe_account, payout_choice.stripe_from
+FROM payout_choice
+JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
+WHERE subscriber = $1;
+
+-- name: find_payout_under_way
+-- The open payout of the line $1.
+SELECT payout.amount_minor, payout_run.state AS run_state
+FROM payout
+JOIN payout_run ON payout_run.id = payout.run
+WHERE payout.subscriber = $1 AND payout.state = 'open';
+
+-- name: find_current_details
+-- The current bank details of the holder of the line $1, as far as they are ever shown.
+SELECT last_four, added_at, usable_from, refused_at
+FROM bank_details
+JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+WHERE subscriber = $1 AND ended_at IS NULL;
+
+-- name: list_payouts
+-- One page of the payouts of the line $1, the latest first, without the cancelled; $2 rows, $3 rows to skip.
+SELECT
+    payout.id,
+    payout.amount_minor,
+    payout.state,
+    payout.reason,
+    payout.ended_at,
+    payout_run.state AS run_state,
+    payout_run.sent_at,
+    payout_run.execute_on,
+    payout_run.drafted_at,
+    last_four
+FROM payout
+JOIN payout_run ON payout_run.id = payout.run
+LEFT JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.subscriber = $1 AND payout.state <> 'cancelled'
+ORDER BY payout_run.drafted_at DESC, payout.id
+LIMIT $2
+OFFSET $3;
+
+-- name: list_payouts_sent
+-- The payouts of the line $1 sent from $2 (included) until $3 (excluded), the earliest first.
+SELECT payout.amount_minor, payout.state, payout_run.sent_at
+FROM payout
+JOIN payout_run ON payout_run.id = payout.run
+WHERE payout.subscriber = $1 AND payout_run.sent_at >= $2 AND payout_run.sent_at < $3
+ORDER BY payout_run.sent_at, payout.id;
+
+-- name: list_details
+-- The latest ten changes of the bank details of the holder of the line $1, as far as they are ever shown.
+SELECT last_four, country, added_at, usable_from, ended_at, refused_at, refused_reason
+FROM bank_details
+JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+WHERE subscriber = $1
+ORDER BY added_at DESC
+LIMIT 10;
+
+-- fragment: runs
+-- Payout runs with the names of the people who decided them, for a statement that adds which.
+SELECT
+    payout_run.id,
+    payout_run.route,
+    payout_run.state,
+    payout_run.threshold_minor,
+    payout_run.amount_minor,
+    payout_run.people,
+    payout_run.drafted_at,
+    payout_run.prepared_by,
+    prepared.name AS prepared_name,
+    approved.name AS approved_name,
+    payout_run.approved_at,
+    payout_run.reason,
+    cancelled.name AS cancelled_name,
+    payout_run.cancelled_reason,
+    payout_run.sent_at,
+    payout_run.execute_on,
+    payout_run.file_sha256,
+    payout_run.ended_at
+FROM payout_run
+LEFT JOIN person AS prepared ON prepared.id = prepared_by
+LEFT JOIN person AS approved ON approved.id = approved_by
+LEFT JOIN person AS cancelled ON cancelled.id = cancelled_by
+
+-- name: list_runs
+-- One page of runs, the latest first; $1 rows, $2 rows to skip.
+{runs}
+ORDER BY drafted_at DESC, payout_run.id
+LIMIT $1
+OFFSET $2;
+
+-- name: get_run_with_names
+-- The run $1.
+{runs}
+WHERE payout_run.id = $1;
+
+-- name: list_sums_by_state
+-- How many payouts of the run $1 are in each state, and how much they are.
+SELECT state, count(*) AS people, sum(amount_minor)::bigint AS amount_minor
+FROM payout
+WHERE run = $1
+GROUP BY state;
+
+-- name: list_spread
+-- How many payouts of the run $1 are in each bucket of the ascending bounds $2, in cents; bucket i begins at bound i,
+-- from 1.
+SELECT width_bucket(amount_minor, $2::bigint[]) AS bucket, count(*) AS people
+FROM payout
+WHERE run = $1
+GROUP BY 1;
+
+-- name: count_shared_accounts
+-- How many payees of the run $1 have the IBAN of another line.
+SELECT count(*) AS people
+FROM payout
+JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.run = $1
+  AND EXISTS (
+      SELECT FROM bank_details AS other
+      WHERE other.fingerprint = bank_details.fingerprint AND other.subscriber <> bank_details.subscriber
+        AND other.ended_at IS NULL
+  );
+
+-- name: list_recredits
+-- The share runs that recredited failed payouts of the run $1, the earliest first.
+SELECT DISTINCT recredited_by AS run
+FROM payout
+WHERE run = $1 AND recredited_by IS NOT NULL
+ORDER BY 1
+LIMIT 49;
+
+-- name: list_run_payouts
+-- One page of the payouts of the run $1, of the state $2 or of any where it is empty; $3 rows, $4 rows to skip.
+SELECT
+    payout.subscriber,
+    payout.stripe_account,
+    payout.amount_minor,
+    payout.state,
+    payout.reason,
+    last_four,
+    bank_details.country
+FROM payout
+LEFT JOIN bank_details ON bank_details.id = payout.details
+WHERE payout.run = $1 AND ($2 = '' OR payout.state = $2)
+ORDER BY batch, payout.id
+LIMIT $3
+OFFSET $4;
+
+-- name: runs_unlike_their_payouts
+-- The share runs of payouts whose amount is not that of their payout run or recredited payouts, or not the books'.
+-- Accounts: $1 payable, $2 in transit.
+SELECT share_run.id AS run, kind, share_run.amount_minor, whole.amount_minor AS payouts_minor
+FROM share_run
+LEFT JOIN LATERAL (
+    SELECT sum(amount_minor) AS amount_minor, min(id::text) AS source_id
+    FROM payout_run
+    WHERE moved_by = share_run.id AND share_run.kind = 'payout'
+    UNION ALL
+    SELECT sum(amount_minor), share_run.id::text
+    FROM payout
+    WHERE recredited_by = share_run.id AND share_run.kind = 'payout_back'
+) AS whole ON whole.amount_minor IS NOT NULL
+WHERE share_run.kind IN ('payout', 'payout_back')
+  AND (
+      whole.amount_minor IS DISTINCT FROM share_run.amount_minor
+      OR share_run.amount_minor IS DISTINCT FROM (
+          SELECT sum(posting.amount_minor)
+          FROM journal_entry
+          JOIN posting ON posting.entry = journal_entry.id
+          WHERE journal_entry.kind = CASE share_run.kind WHEN 'payout' THEN 'payout_sent' ELSE 'payout_back' END
+            AND journal_entry.source_id = whole.source_id
+            AND (posting.debit, posting.credit) = (
+                CASE share_run.kind WHEN 'payout' THEN $1::text ELSE $2::text END,
+                CASE share_run.kind WHEN 'payout' THEN $2 ELSE $1 END
+            )
+      )
+  );

@@ -1,0 +1,160 @@
+"""Finance's pages of payout runs: here, below finance, because they show what only this slice knows."""
+
+from __future__ import annotations
+
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.datastructures import UploadFile  # noqa: TC002 (Litestar reads a form's annotations)
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Stream, Template
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.errors import Conflict
+from marketplace.identity.actors import Actor
+from marketplace.identity.audit_trail import note_action
+from marketplace.identity.guards import staff
+from marketplace.payouts import actions
+from marketplace.payouts.bank_file import open_file
+from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
+from marketplace.payouts.rules import in_words, next_draft_after
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.pages import page, see
+
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+Asked = Request[Actor, Any, Any]
+Filled = Body(media_type=RequestEncodingType.URL_ENCODED)
+READERS = [staff("finance", "auditor")]
+CLERKS = [staff("finance")]
+LARGEST_ANSWER_BYTES = 20_000_000
+
+
+class ReasonForm(Struct):
+    """Why a run is approved or cancelled."""
+
+    reason: str
+
+
+class RouteForm(Struct):
+    """How a run pays: sepa or stripe."""
+
+    route: str = "sepa"
+
+
+@dataclass
+class AnswerForm:
+    """The bank's file about a run."""
+
+    file: UploadFile
+
+
+@get("/finance/payout-runs", guards=READERS)
+async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
+    """Show what is due now and every payout run."""
+    return page(
+        "payouts/payout_runs.html",
+        due=await count_due(clock.now()),
+        runs=await list_runs(page_number),
+        unsent={route: await find_unsent(route) for route in ("sepa", "stripe")},
+        may_act=request.user.role == "finance",
+        next_draft_at=next_draft_after(clock.now(), settings().payouts_every_seconds),
+    )
+
+
+@post("/finance/payout-runs", guards=CLERKS, status_code=303)
+async def draft_payout_run(request: Asked, data: Annotated[RouteForm, Filled]) -> Redirect:
+    """Draft a run for everyone who is due."""
+    run = await actions.draft(request.user, route=data.route)
+    if run is None:
+        raise Conflict("Nobody is due a payout just now.")
+    return see(f"/finance/payout-runs/{run}")
+
+
+@get("/finance/payout-runs/{run:uuid}", guards=READERS)
+async def payout_run(
+    request: Asked,
+    run: FromPath[uuid.UUID],
+    shown: Annotated[str, QueryParameter(name="state", max_length=20)] = "",
+    page_number: Page = 1,
+) -> Template:
+    """Show one run by its sums, its payouts, what the bank said, and what this person may do with it now."""
+    found = await get_run_page(run)
+    return page(
+        "payouts/payout_run.html",
+        found=found,
+        run=found.run,
+        spread=[(f"≥ {formats.money(bound)}", people) for bound, people in found.spread],
+        payouts=await list_run_payouts(run, page_number, shown),
+        state=shown,
+        may_act=request.user.role == "finance",
+        me=request.user.person,
+        in_words=in_words,
+    )
+
+
+@post("/finance/payout-runs/{run:uuid}/prepare", guards=CLERKS, status_code=303)
+async def prepare_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
+    """Be the first pair of eyes on the clock's draft."""
+    await actions.prepare(run, request.user)
+    return see(f"/finance/payout-runs/{run}")
+
+
+@post("/finance/payout-runs/{run:uuid}/approve", guards=CLERKS, status_code=303)
+async def approve_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]) -> Redirect:
+    """Approve a run as the second person."""
+    await actions.approve(run, request.user, reason=data.reason)
+    return see(f"/finance/payout-runs/{run}")
+
+
+@post("/finance/payout-runs/{run:uuid}/cancel", guards=CLERKS, status_code=303)
+async def cancel_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]) -> Redirect:
+    """Cancel a run before it is sent."""
+    await actions.cancel(run, request.user, reason=data.reason)
+    return see(f"/finance/payout-runs/{run}")
+
+
+@post("/finance/payout-runs/{run:uuid}/send", guards=CLERKS, status_code=303)
+async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
+    """Move an approved run's money out of the balances; its file can be fetched from then on."""
+    await actions.send(run, request.user)
+    return see(f"/finance/payout-runs/{run}")
+
+
+@get("/finance/payout-runs/{run:uuid}/download", guards=CLERKS)
+async def download_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Stream:
+    """Hand out a sent run's pain.001, the same bytes each time, and note who fetched it: it names people."""
+    pieces = await open_file(run)
+    await note_action(request.user, "fetch_payout_file", run)
+    headers = {"content-disposition": f'attachment; filename="payout-run-{run}.xml"', "cache-control": "no-store"}
+    return Stream(pieces, media_type="application/xml", headers=headers)
+
+
+@post(
+    "/finance/payout-runs/{run:uuid}/answer", guards=CLERKS, status_code=303, request_max_body_size=LARGEST_ANSWER_BYTES
+)
+async def record_payout_answer(
+    request: Asked,
+    run: FromPath[uuid.UUID],
+    data: Annotated[AnswerForm, Body(media_type=RequestEncodingType.MULTI_PART)],
+) -> Redirect:
+    """Record what the bank says of a run (pain.002)."""
+    await actions.record_answer(run, await data.file.read(), request.user)
+    return see(f"/finance/payout-runs/{run}")
+
+
+ROUTES = [
+    payout_runs,
+    draft_payout_run,
+    payout_run,
+    prepare_payout_run,
+    approve_payout_run,
+    cancel_payout_run,
+    send_payout_run,
+    download_payout_run,
+    record_payout_answer,
+]

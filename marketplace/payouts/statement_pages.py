@@ -1,0 +1,42 @@
+"""The pages of a subscriber's year, on screen and as PDF: what was earned and what was paid."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's annotations)
+from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.earnings.pages import line_of
+from marketplace.earnings.statements import get_year, year_bounds
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import subscriber
+from marketplace.payouts import statement_pdf
+from marketplace.payouts.queries import list_payouts_sent
+from marketplace.web.formats import paris_day
+from marketplace.web.pages import download, page
+
+Asked = Request[Actor, Any, Any]
+
+
+@get("/earnings/statements/{year:int}", guards=[subscriber])
+async def year_statement(request: Asked, year: FromPath[int]) -> Template:
+    """Show a subscriber's year, for paper too."""
+    statement = await get_year(line_of(request), year)
+    payouts = await list_payouts_sent(line_of(request), *year_bounds(year))
+    return page("payouts/statement.html", statement=statement, payouts=payouts)
+
+
+@get("/earnings/statements/{year:int}/pdf", guards=[subscriber])
+async def year_file(request: Asked, year: FromPath[int]) -> Response[bytes]:
+    """Hand out a subscriber's year as a file."""
+    statement = await get_year(line_of(request), year)
+    payouts = await list_payouts_sent(line_of(request), *year_bounds(year))
+    pdf = await asyncio.to_thread(statement_pdf.draw_year, statement, payouts, paris_day(clock.now()))
+    return download(f"partage-{year}.pdf", pdf)
+
+
+ROUTES = [year_statement, year_file]

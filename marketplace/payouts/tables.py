@@ -1,0 +1,178 @@
+"""Columns and constraints of payouts: where each subscriber wants their money, and runs, batches and payouts.
+
+A payout leaves a subscriber's balance as an accrual of `earnings`, so that accruals alone say what is theirs.
+"""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.earnings.tables import ShareRun
+from marketplace.identity.tables import Person, Subscriber
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+
+
+class BankDetails(Table, db=DB, tablename="bank_details"):
+    """Where one subscriber wants their money: sealed with a key outside the database, never edited, only replaced."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        "name and IBAN 13 months after they are replaced; the last four characters for good",
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+    )
+    id = UUID(primary_key=True)
+    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
+    sealed = Bytea(null=True, default=None)
+    """Holder and IBAN, AES-GCM, bound to this row and line; null once forgotten."""
+    key_id = Text()
+    """Which of PARTAGE_IDENTITY_KEYS sealed it."""
+    fingerprint = Text()
+    """Keyed hash of the IBAN: shows that two lines share one, and nothing else."""
+    last_four = Text()
+    """The IBAN's last four characters: all that is ever shown of it."""
+    country = Text()
+    added_at = Timestamptz()
+    usable_from = Timestamptz()
+    """When the first payout may go there; some days later than `added_at` for a change."""
+    ended_at = Timestamptz(null=True, default=None)
+    """When they were replaced or removed."""
+    refused_at = Timestamptz(null=True, default=None)
+    """When a bank said that nothing can be paid there; no payout goes there any more."""
+    refused_reason = Text(null=True, default=None)
+    last_four_are_four = Check("last_four ~ '^[0-9A-Z]{4}$' AND country ~ '^[A-Z]{2}$'")
+    usable_after_added = Check("usable_from >= added_at")
+    refused_with_a_reason = Check("(refused_at IS NULL) = (refused_reason IS NULL)")
+    forgotten_only_when_ended = Check("sealed IS NOT NULL OR ended_at IS NOT NULL")
+
+
+class PayoutChoice(Table, db=DB, tablename="payout_choice"):
+    """What one subscriber chose about being paid: a threshold above the common one, a Stripe account to be paid at."""
+
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        "until the line changes hands, then the next day's clean-up",
+        exported=True,
+        erasure=Erasure.EXPIRES,
+    )
+    subscriber = ForeignKey(
+        Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference", primary_key=True
+    )
+    threshold_minor = BigInt()
+    """0: the common one."""
+    stripe_account = Text(null=True, default=None)
+    """A connected account that takes transfers; null: paid by bank transfer."""
+    stripe_from = Timestamptz(null=True, default=None)
+    """When the first transfer may go there: some days later where it replaces another way."""
+    chosen_at = Timestamptz()
+    stripe_account_from_an_instant = Check("(stripe_account IS NULL) = (stripe_from IS NULL)")
+    threshold_is_not_negative = Check("threshold_minor >= 0")
+
+
+class PayoutRun(Table, db=DB, tablename="payout_run"):
+    """One payout run: drafted for everyone due, approved by a second person, sent to the bank or Stripe, settled."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    route = Text()
+    """sepa or stripe."""
+    state = Text()
+    """draft → approved → sent → settled | failed; draft or approved → cancelled."""
+    threshold_minor = BigInt()
+    """The common threshold it was drafted with."""
+    amount_minor = BigInt()
+    people = BigInt()
+    drafted_at = Timestamptz()
+    prepared_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    """The first pair of eyes: who drafted it, or who looked through the draft that the clock made."""
+    approved_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    approved_at = Timestamptz(null=True, default=None)
+    reason = Text(null=True, default=None)
+    """Why it was approved."""
+    cancelled_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    cancelled_reason = Text(null=True, default=None)
+    sent_at = Timestamptz(null=True, default=None)
+    execute_on = Date(null=True, default=None)
+    """The day the bank is asked to pay."""
+    file_sha256 = Text(null=True, default=None)
+    """The SHA-256 of the pain.001 handed out, hex: a second request gets the same bytes."""
+    moved_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
+    """The pass that took its money from the subscribers' balances, when it was sent."""
+    answered_at = Timestamptz(null=True, default=None)
+    """When the bank last said what it makes of the file."""
+    ended_at = Timestamptz(null=True, default=None)
+    known_route = Check("route IN ('sepa', 'stripe')")
+    known_state = Check("state IN ('draft', 'approved', 'sent', 'settled', 'failed', 'cancelled')")
+    pays_someone = Check("amount_minor > 0 AND people > 0 AND threshold_minor > 0")
+    four_eyes = Check("approved_by IS NULL OR (prepared_by IS NOT NULL AND approved_by <> prepared_by)")
+    approved_before_it_is_sent = Check(
+        "state NOT IN ('approved', 'sent', 'settled', 'failed') OR "
+        "(approved_by IS NOT NULL AND approved_at IS NOT NULL AND reason IS NOT NULL)"
+    )
+    sent_with_its_money = Check(
+        "(state IN ('sent', 'settled', 'failed')) = (sent_at IS NOT NULL AND moved_by IS NOT NULL)"
+    )
+    ended_at_an_instant = Check("(state IN ('settled', 'failed', 'cancelled')) = (ended_at IS NOT NULL)")
+    cancelled_by_someone = Check("(state = 'cancelled') = (cancelled_by IS NOT NULL AND cancelled_reason IS NOT NULL)")
+
+
+class PayoutBatch(Table, db=DB, tablename="payout_batch"):
+    """A bounded number of a run's payouts, which the bank books together."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    number = Integer()
+    """From 1."""
+    amount_minor = BigInt()
+    people = BigInt()
+    one_place_a_batch = Unique([run, number])
+    batch_pays_someone = Check("number > 0 AND amount_minor > 0 AND people > 0")
+
+
+class Payout(Table, db=DB, tablename="payout"):
+    """What one run pays one subscriber, in whole cents; a partial unique index keeps one open payout a subscriber."""
+
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    id = UUID(primary_key=True)
+    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    batch = Integer()
+    subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
+    details = ForeignKey(BankDetails, null=True, default=None, on_delete=OnDelete.restrict)
+    stripe_account = Text(null=True, default=None)
+    amount_minor = BigInt()
+    state = Text(default="open")
+    """open → settled | failed | cancelled; settled → failed when the money comes back."""
+    reason = Text(null=True, default=None)
+    """The bank's code for why it failed, such as AC04."""
+    ended_at = Timestamptz(null=True, default=None)
+    recredited_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
+    """The pass that credited a failed payout to its subscriber's balance again."""
+    one_payout_a_run = Unique([run, subscriber])
+    one_way_to_be_paid = Check("num_nonnulls(details, stripe_account) = 1")
+    amount_can_be_transferred = Check("amount_minor BETWEEN 1 AND 99999999999")
+    known_state = Check("state IN ('open', 'settled', 'failed', 'cancelled')")
+    ended_at_an_instant = Check("(state = 'open') = (ended_at IS NULL)")
+    failed_is_recredited = Check("(state = 'failed') = (recredited_by IS NOT NULL AND reason IS NOT NULL)")
+
+
+class PayoutAnswer(Table, db=DB, tablename="payout_answer"):
+    """One status report of the bank about a run (pain.002), received once."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    id = BigSerial(primary_key=True)
+    run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
+    message = Text()
+    """The bank's id of its message."""
+    file_sha256 = Text(unique=True)
+    group_status = Text()
+    """ACCP, ACTC, ACSP, ACSC, PART, RJCT, PDNG…; empty where only single payments are reported."""
+    reason = Text()
+    rejected = BigInt()
+    """How many payouts it made fail."""
+    received_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    received_at = Timestamptz()
+    rejected_is_not_negative = Check("rejected >= 0")
