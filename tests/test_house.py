@@ -44,7 +44,7 @@ PURE = {
     "pricing": {"numpy", "ortools", "rfc8785", "pricing"},
     "marketplace/privacy": {
         "numpy", "scipy", "pyarrow", "opendp", "dp_accounting", "h3", "rfc8785", "cryptography", "pricing",
-        "marketplace.errors", "marketplace.privacy",
+        "marketplace.errors", "marketplace.privacy", "marketplace.words",
     },
 }  # fmt: skip
 """What a pure package may import beside the standard library: only what computes."""

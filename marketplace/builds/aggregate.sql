@@ -1,5 +1,6 @@
 -- The bounded aggregation, once. DuckDB's dialect, whole numbers of 64 bits only, nothing that sqlglot cannot carry to Spark.
--- `definition.py` puts the parts together; each `--:` line names one.
+-- `reference_sql.py` puts the parts together, each of which a `--:` line names; between `covered` and `bounded` a product's
+-- own expressions say what a person counts in, as `counted_in`: see `marketplace/privacy/products`.
 --
 -- Reads   specification  one row: period, start of the build, step and unit in microseconds, the bounds, the keys of the hash
 --         consent        subscriber_id, valid_from_us, valid_to_us: half-open intervals, which may overlap
@@ -63,66 +64,6 @@ covered AS (
         ON standing.subscriber_id = event.subscriber_id
         AND standing.from_us <= event.at_us AND event.at_us < standing.to_us
     INNER JOIN zone_of ON zone_of.place = event.place
-),
-
---: presence
-counted_in AS (
-    SELECT
-        covered.subscriber_id, covered.zone, covered.segment,
-        covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
-    FROM covered
-    CROSS JOIN specification AS s
-    GROUP BY 1, 2, 3, 4
-),
-
---: flows
--- Two events in a row in two zones are a trip, at the time of the second.
-followed AS (
-    SELECT
-        covered.subscriber_id, covered.segment, covered.at_us, covered.zone,
-        LAG(covered.zone) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS origin,
-        LAG(covered.at_us) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS left_at_us
-    FROM covered
-),
-counted_in AS (
-    SELECT
-        followed.subscriber_id, followed.origin * s.zones + followed.zone AS zone, 0 AS segment,
-        followed.at_us - (followed.at_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
-    FROM followed
-    CROSS JOIN specification AS s
-    WHERE followed.origin <> followed.zone AND followed.at_us - followed.left_at_us <= s.longest_trip_us
-    GROUP BY 1, 2, 3, 4
-),
-
---: stays
--- The night of a day begins that evening; a person spends it in the zone of most of their events, of equals in the first.
-night AS (
-    SELECT
-        covered.subscriber_id, covered.home, covered.zone,
-        covered.at_us - s.night_from_us - (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
-    FROM covered
-    CROSS JOIN specification AS s
-    WHERE covered.at_us - s.night_from_us >= s.period_from_us
-        AND (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us < s.night_us
-    GROUP BY 1, 2, 3, 4
-),
-preferred AS (
-    SELECT
-        night.subscriber_id, night.home, night.zone, night.starts_at_us, night.events,
-        ROW_NUMBER() OVER (
-            PARTITION BY night.subscriber_id, night.starts_at_us ORDER BY night.events DESC, night.zone
-        ) AS place_in_line
-    FROM night
-),
-counted_in AS (
-    SELECT
-        preferred.subscriber_id, preferred.zone, CASE WHEN preferred.home = preferred.zone THEN 0 ELSE 1 END AS segment,
-        preferred.starts_at_us, preferred.events
-    FROM preferred
-    WHERE preferred.place_in_line = 1
 ),
 
 --: bounded

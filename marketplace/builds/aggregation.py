@@ -26,6 +26,7 @@ from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.geography import H3
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import METHOD, Specification
 from marketplace.progress import no_progress
 from marketplace.settings import settings
@@ -157,9 +158,9 @@ class Aggregation:
         """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too."""
         question = self._question(consent, keys, started_at)
         match self.engine:
-            case "kernel":
+            case "kernel" if PRODUCTS[question.product].kernel is not None:
                 self.answer = Kernel(question, self.folder).run(report)
-            case "duckdb":
+            case "duckdb" | "kernel":
                 self.answer = reference_sql.on_duckdb(question, self.database, self.folder, report)
             case "spark":
                 self.answer = reference_sql.on_spark(question, self.folder, report)

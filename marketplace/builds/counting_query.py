@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from marketplace.privacy.product_registry import PRODUCTS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,21 +18,12 @@ if TYPE_CHECKING:
     from marketplace.builds.event_store import Store
 
 
-PRODUCTS = ("presence", "flows", "stays")
-"""Presence: who is in a zone at a time. Flows: who goes from one zone to another. Stays: who spends the night where."""
-LONGEST_TRIP_US = 6 * 3_600_000_000
-"""Two events of one person that lie further apart are not a trip."""
-NIGHT_FROM_US, NIGHT_US = 20 * 3_600_000_000, 10 * 3_600_000_000
-"""A night begins at 20:00 UTC of the day it is counted on and ends at 06:00 of the next."""
-SEGMENTS_OF_STAYS = ("resident", "visitor")
-"""Somebody whose home is the zone they spend the night in, and everybody else."""
-
-
 @dataclass(frozen=True)
 class CountingQuery:
-    """One build, in numbers. Places of the key set are zones; of flows, origin × zones + destination."""
+    """One build, in numbers. Places of the key set are zones, or pairs of them, origin × zones + destination."""
 
     product: str
+    """Code of one of the registry's products."""
     period_from_us: int
     period_to_us: int
     started_us: int
@@ -58,7 +51,7 @@ class CountingQuery:
     @property
     def places(self) -> int:
         """Return how many places the key set has."""
-        return self.zones**2 if self.product == "flows" else self.zones
+        return self.zones**2 if PRODUCTS[self.product].is_between_zones else self.zones
 
     @property
     def times(self) -> int:

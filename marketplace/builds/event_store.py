@@ -26,6 +26,7 @@ import obstore
 
 from marketplace.builds.input_files import DISK_FULL
 from marketplace.errors import Conflict
+from marketplace.privacy.counted import differs_from_before
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,8 +44,6 @@ PLACE_BITS = 27
 """A visit is hour << 27 | place."""
 MOST_PLACES = 1 << PLACE_BITS
 KIND_BITS = 16
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 UNITS_US = (1_000_000, 1_000, 1)
 """A bucket's day keeps its instants in seconds, milliseconds or microseconds: the longest that loses nothing."""
 LEAST_BYTES = 8
@@ -267,14 +266,6 @@ def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[st
         "wide": [column.dtype.itemsize for column in columns],
         "unit_us": unit, "kind_bits": kind_bits, "crc": [crc, zlib.crc32(tail)],
     }  # fmt: skip
-
-
-def differs_from_before(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell of each value whether it differs from the one before; the first does."""
-    changes = np.empty(len(values), np.bool_)
-    changes[:1] = True
-    np.not_equal(values[1:], values[:-1], out=changes[1:])
-    return changes
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:

@@ -17,15 +17,12 @@ import numpy as np
 import obstore
 
 from marketplace.builds.event_store import (
-    DAY_US,
-    HOUR_US,
     KIND_BITS,
     MOST_PLACES,
     PLACE_BITS,
     UNITS_US,
     Rows,
     Store,
-    differs_from_before,
     encode,
     list_objects,
     put_object,
@@ -33,6 +30,7 @@ from marketplace.builds.event_store import (
 )
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Invalid
+from marketplace.privacy.counted import DAY_US, HOUR_US, differs_from_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

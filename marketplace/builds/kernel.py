@@ -8,31 +8,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marketplace.builds.counting_query import (
-    LONGEST_TRIP_US,
-    NIGHT_FROM_US,
-    NIGHT_US,
-    Aggregate,
-    Contributions,
-    CountingQuery,
-    merged,
-)
-from marketplace.builds.event_store import (
-    DAY_US,
-    HOUR_US,
-    MOST_PLACES,
-    PLACE_BITS,
-    Bucket,
-    Moments,
-    differs_from_before,
-)
+from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery, merged
+from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Bucket, Moments
 from marketplace.builds.line_index import LineIndex
 from marketplace.privacy.cell_choice import HASH_PRIME
+from marketplace.privacy.counted import DAY_US, HOUR_US, CountedLines, Seen, differs_from_before
+from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -44,22 +29,22 @@ if TYPE_CHECKING:
 
 THREADS = 2
 PRIME = np.int64(HASH_PRIME)
-HOURS = DAY_US // HOUR_US
-NIGHT_FROM_HOUR = NIGHT_FROM_US // HOUR_US
-NIGHT_TO_HOUR = (NIGHT_FROM_US + NIGHT_US - DAY_US) // HOUR_US
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What lines of one bucket count in: line within the bucket, time × places + place, events."""
+class _BucketEvents:
+    """One bucket's events as a product counts them."""
 
-    line: NDArray[np.uint32]
-    code: NDArray[np.uint32]
-    events: NDArray[np.unsignedinteger[Any]]
+    def __init__(self, kernel: Kernel, bucket: int) -> None:
+        self.kernel, self.bucket = kernel, bucket
+        q = kernel.q
+        self.period_from_us, self.step_us, self.zones, self.places = q.period_from_us, q.step_us, q.zones, q.places
+        self.is_one_to_one = kernel.is_one_to_one
 
-    def only(self, of: NDArray[Any]) -> Seen:
-        """Return these rows alone."""
-        return Seen(self.line[of], self.code[of], self.events[of])
+    def visits(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+        return self.kernel.visits(self.bucket)
+
+    def moments(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
+        return self.kernel.moments(self.bucket)
 
 
 class Kernel:
@@ -68,7 +53,9 @@ class Kernel:
     def __init__(self, question: CountingQuery, folder: Path) -> None:
         """Prepare what all buckets need; each writes its contributions into `folder`."""
         q = self.q = question
-        self.folder = folder
+        kernel = PRODUCTS[q.product].kernel
+        assert kernel is not None, "a product without a kernel is counted by its SQL"
+        self.product, self.folder = kernel, folder
         self.begins, self.ends = merged(q, LineIndex(q.references).find(q.consent[0]))
         self.people = np.zeros(q.times * q.places * q.segments, np.uint32)
         self.more = np.zeros(len(self.people), np.int64)
@@ -95,17 +82,14 @@ class Kernel:
 
     def _bucket(self, bucket: int) -> Contributions:
         q = self.q
-        counts = {"presence": self._presence, "flows": self._flows, "stays": self._stays}[q.product]
-        seen = counts(bucket)
+        seen = self.product.count(_BucketEvents(self, bucket))
         if self.totals is not None:
             self._total(seen)
         seen = self._bounded(bucket, seen)
         line = seen.line.astype(np.int64) * q.store.buckets + bucket
         key = seen.code.astype(np.int64) * q.segments
-        if q.product == "stays":
-            key += seen.code % q.places != q.home[line]
-        elif q.product == "presence":
-            key += q.segment[line]
+        if self.product.segment is not None:
+            key += self.product.segment(CountedLines(line, seen.code, q.places, q.home, q.segment))
         several = np.flatnonzero(seen.events > 1)
         more = np.minimum(seen.events[several], q.max_events).astype(np.int64) - 1
         with self.lock:
@@ -130,7 +114,7 @@ class Kernel:
         whole = touches & (begins <= low) & (ends >= high)
         return seen, whole, touches & ~whole, line, start
 
-    def _visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
+    def visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
         """Return the visits that count: line within the bucket, hours since the period began, zone, events."""
         q = self.q
         parts: list[tuple[NDArray[Any], ...]] = []
@@ -168,33 +152,8 @@ class Kernel:
         stands &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
         return of, np.bincount(each[stands], minlength=len(of))
 
-    def _presence(self, bucket: int) -> Seen:
-        q = self.q
-        line, hour, zone, events = self._visits(bucket)
-        time = hour if q.step_us == HOUR_US else hour * HOUR_US // q.step_us
-        code = time * q.places + zone
-        if self.is_one_to_one and q.step_us == HOUR_US:
-            return Seen(line, code.astype(np.uint32), events)
-        return _grouped(line, code, events)
-
-    def _stays(self, bucket: int) -> Seen:
-        """Return each line's zone with the most events of each night; of equals, the first zone."""
-        q = self.q
-        line, hour, zone, events = self._visits(bucket)
-        hour += q.period_from_us % DAY_US // HOUR_US
-        time, of_day = hour // HOURS, hour % HOURS
-        night = np.where(of_day < NIGHT_TO_HOUR, time - 1, time)
-        at = np.flatnonzero(((of_day >= NIGHT_FROM_HOUR) | (of_day < NIGHT_TO_HOUR)) & (night >= 0))
-        seen = _grouped(line[at], night[at] * q.places + zone[at], events[at])
-        order = np.lexsort((seen.code, -seen.events.astype(np.int64), seen.code // q.places, seen.line))
-        best = seen.only(order)
-        changes = np.ones(len(order), np.bool_)
-        night = best.code // np.uint32(q.places)
-        changes[1:] = (best.line[1:] != best.line[:-1]) | (night[1:] != night[:-1])
-        return best.only(changes)
-
-    def _flows(self, bucket: int) -> Seen:
-        """Return each line's trips: two events in a row in two zones, at the time of the second."""
+    def moments(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
+        """Return the events that count: line within the bucket, microseconds since 1970, zone."""
         q = self.q
         parts: list[tuple[NDArray[Any], ...]] = []
         for day in q.days:
@@ -205,19 +164,11 @@ class Kernel:
             at = start + hour * HOUR_US + q.store.moments(day, bucket).micros(wanted)
             line = np.repeat(np.repeat(number, seen.visits), seen.count)[wanted]
             zone = q.zone[visit & np.uint32(MOST_PLACES - 1)]
-            stands = (at >= self.begins[line]) & (at < self.ends[line]) & (zone >= 0)
-            stands &= (at >= q.period_from_us) & (at < q.period_to_us)
-            parts.append((line[stands] // q.store.buckets, at[stands], zone[stands]))
-        if not parts:
-            return _grouped(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int64))
-        line, at, zone = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        order = np.lexsort((zone, at, line))
-        line, at, zone = line[order], at[order], zone[order].astype(np.int64)
-        trip = (line[1:] == line[:-1]) & (zone[1:] != zone[:-1]) & (at[1:] - at[:-1] <= LONGEST_TRIP_US)
-        arrival = np.flatnonzero(trip) + 1
-        time = (at[arrival] - q.period_from_us) // q.step_us
-        code = time * q.places + zone[arrival - 1] * q.zones + zone[arrival]
-        return _grouped(line[arrival].astype(np.uint32), code, np.ones(len(arrival), np.int64))
+            counts = (at >= self.begins[line]) & (at < self.ends[line]) & (zone >= 0)
+            counts &= (at >= q.period_from_us) & (at < q.period_to_us)
+            parts.append((line[counts] // q.store.buckets, at[counts], zone[counts]))
+        empty = (np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.int32))
+        return tuple(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True))  # type: ignore[return-value]
 
     def _total(self, seen: Seen) -> None:
         """Add to each time the places each line was in then, at most max_zones of each."""
@@ -288,13 +239,3 @@ def _below_prime(values: NDArray[np.int64]) -> NDArray[np.int64]:
     values = (values & PRIME) + (values >> np.int64(31))
     values[values >= PRIME] -= PRIME
     return values
-
-
-def _grouped(line: NDArray[Any], code: NDArray[Any], events: NDArray[Any]) -> Seen:
-    """Return the rows of one line and code as one, their events added up."""
-    order = np.argsort((line.astype(np.uint64) << np.uint64(32)) | code.astype(np.uint64))
-    line, code = line[order].astype(np.uint32), code[order].astype(np.uint32)
-    first = np.flatnonzero(differs_from_before(line) | differs_from_before(code))
-    if not len(first):
-        return Seen(line, code, np.empty(0, np.int64))
-    return Seen(line[first], code[first], np.add.reduceat(events[order].astype(np.int64), first))

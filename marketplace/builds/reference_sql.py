@@ -17,17 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marketplace.builds import input_files
-from marketplace.builds.counting_query import (
-    LONGEST_TRIP_US,
-    NIGHT_FROM_US,
-    NIGHT_US,
-    Aggregate,
-    Contributions,
-    CountingQuery,
-)
-from marketplace.builds.event_store import DAY_US, HOUR_US, MOST_PLACES, PLACE_BITS
+from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery
+from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict
+from marketplace.privacy.counted import DAY_US, HOUR_US
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -66,8 +61,8 @@ def query(product: str, wanted: str, definition: Path = AGGREGATE) -> str:
     part = parts(definition)
     if wanted in {"cell", "manifest"}:
         return part[wanted]
-    before = part["covered"] + part[product] + part["bounded"]
-    return f"WITH\n{before}\n{part[wanted]}"
+    counted_in = "".join(f"{expression},\n" for expression in PRODUCTS[product].counted_in)
+    return f"WITH\n{part['covered']}{counted_in}{part['bounded']}\n{part[wanted]}"
 
 
 def tables(question: CountingQuery) -> dict[str, pa.Table]:
@@ -77,11 +72,17 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
     q = question
     in_zone = np.flatnonzero(q.zone >= 0)
     stated = {
-        "period_from_us": q.period_from_us, "period_to_us": q.period_to_us, "started_us": q.started_us,
-        "step_us": q.step_us, "unit_us": q.unit_us, "max_cells": q.max_cells, "max_events": q.max_events,
-        "max_zones": q.max_zones, "zones": q.zones, "longest_trip_us": LONGEST_TRIP_US,
-        "night_from_us": NIGHT_FROM_US, "night_us": NIGHT_US,
-    } | {f"key_{number}": key for number, key in enumerate(q.hash_keys)}  # fmt: skip
+        "period_from_us": q.period_from_us,
+        "period_to_us": q.period_to_us,
+        "started_us": q.started_us,
+        "step_us": q.step_us,
+        "unit_us": q.unit_us,
+        "max_cells": q.max_cells,
+        "max_events": q.max_events,
+        "max_zones": q.max_zones,
+        "zones": q.zones,
+    } | {f"key_{number}": key for number, key in enumerate(q.hash_keys)}
+    stated |= PRODUCTS[q.product].constants
     columns: dict[str, dict[str, Any]] = {
         "specification": {name: np.array([value], np.int64) for name, value in stated.items()},
         "consent": dict(zip(CONSENT, q.consent, strict=True)),

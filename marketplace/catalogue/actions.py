@@ -42,6 +42,7 @@ from marketplace.datasets.tables import Dataset
 from marketplace.datasets.zone_input import read_zones
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.settings import settings
 from pricing.money import EUR
@@ -383,7 +384,7 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
-    if counted.product == "flows":
+    if PRODUCTS[counted.product].is_between_zones:
         published = sum(seen.published.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
         possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)
     else:

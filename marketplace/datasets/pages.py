@@ -25,9 +25,10 @@ from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
 from marketplace.privacy.geography import OwnZones
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import again, localised, page, see
+from marketplace.web.pages import again, in_words, localised, page, see
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,7 +250,11 @@ async def revoke(
 async def _choices() -> dict[str, Any]:
     choices = [(row.code, localised(row, "title")) for row in await list_purposes()]
     tables = [(row.code, row.code) for row in await list_zone_tables()]
-    return {"purpose_choices": choices, "table_choices": [("", gettext("H3 cells")), *tables]}
+    return {
+        "purpose_choices": choices,
+        "table_choices": [("", gettext("H3 cells")), *tables],
+        "product_choices": [(product.code, in_words(product.title)) for product in PRODUCTS.values()],
+    }
 
 
 async def _shown(code: str, number: int) -> dict[str, Any]:
@@ -257,6 +262,7 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
     asked = await build_requests.list_requests(code)
     return {
         "dataset": dataset,
+        "product": PRODUCTS[dataset.product],
         "zones": len(await queries.key_zones(code)),
         "releases": await queries.list_releases(code, number),
         "requests": asked,

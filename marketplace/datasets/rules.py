@@ -12,13 +12,13 @@ from msgspec import Struct, field
 from marketplace.errors import Invalid
 from marketplace.privacy.geography import H3
 from marketplace.privacy.key_set import key_zones
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import (
     DAY,
     EPSILON_PERCENT,
     LARGEST_DENSE_KEY_SET,
     LARGEST_KEY_SET,
     MECHANISMS,
-    PRODUCTS,
     STEPS,
     UNITS,
     Specification,
@@ -101,12 +101,20 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
 
 
 def _check_promise(terms: DatasetTerms) -> None:
-    if terms.product not in PRODUCTS:
-        raise Invalid("The product must be presence, flows or stays.")
-    if terms.product != "presence" and (terms.max_zones or terms.parent_resolution):
-        raise Invalid("Only presence has totals, and thin cells that are added up over a parent.")
-    if terms.product == "stays" and terms.grain != "day":
-        raise Invalid("Stays are counted by day: a night is of the day it begins on.")
+    product = PRODUCTS.get(terms.product)
+    if product is None:
+        raise Invalid("The product must be one of {products}.", products=", ".join(PRODUCTS))
+    if not product.adds_up and (terms.max_zones or terms.parent_resolution):
+        raise Invalid(
+            "Only {products} has totals, and thin cells that are added up over a parent.",
+            products=", ".join(code for code, other in PRODUCTS.items() if other.adds_up),
+        )
+    if terms.grain not in product.grains:
+        raise Invalid(
+            "The product {product} can only be counted by {grains}.",
+            product=terms.product,
+            grains=", ".join(product.grains),
+        )
     if terms.unit not in UNITS or terms.mechanism not in MECHANISMS:
         raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
     least, most = (SMALLEST_DELTA, LARGEST_DELTA) if terms.mechanism == "gaussian" else (0, 0)

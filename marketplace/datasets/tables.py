@@ -78,7 +78,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     parent_resolution = Integer(default=0)
     """Withheld cells are added up over their parents of this resolution; 0: they are withheld."""
     product = Text(default="presence")
-    """presence, flows (from zone to zone) or stays (nights, of residents and visitors)."""
+    """Code of one of the registry's products; what else of the dataset fits it is swept as an invariant."""
     edition_multiples = Array(base_column=Integer(), default=list)
     """Coarser accuracy levels: their noise variance as multiples of the release's own, rising."""
     epsilon_micro = BigInt()
@@ -91,9 +91,6 @@ class Dataset(Table, db=DB, tablename="dataset"):
     created_at = Timestamptz()
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
     known_grain = Check("grain IN ('hour', 'day')")
-    known_product = Check("product IN ('presence', 'flows', 'stays')")
-    stays_are_of_days = Check("product <> 'stays' OR grain = 'day'")
-    only_presence_adds_up = Check("product = 'presence' OR (max_zones = 0 AND parent_resolution = 0)")
     h3_has_sixteen_resolutions = Check("h3_resolution BETWEEN 0 AND 15")
     bounds_are_positive = Check("max_cells > 0 AND max_events > 0 AND half_life_days > 0")
     epsilon_is_positive = Check("epsilon_micro > 0")

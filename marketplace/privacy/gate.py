@@ -161,7 +161,7 @@ def _adds_up(parts: Specification, totals: Specification) -> bool:
     alike = parts.product == totals.product and parts.geography == totals.geography
     nests = parts.resolution >= totals.resolution and parts.step <= totals.step
     finer_zones = parts.resolution > totals.resolution
-    return alike and nests and (parts.step < totals.step or (finer_zones and parts.product != "flows"))
+    return alike and nests and (parts.step < totals.step or (finer_zones and not parts.counts.is_between_zones))
 
 
 def _parts(
@@ -170,7 +170,7 @@ def _parts(
     """Return, for each published total all of whose parts could be published, how many of them are withheld, of how many."""
     step_us = int(of_totals.step.total_seconds() * 1e6)
     times = of_totals.step // of_parts.step
-    if of_totals.product == "flows":
+    if of_totals.counts.is_between_zones:
         holder_of = {str(name): str(name) for name in totals["zone"].unique().to_pylist()}
     else:
         wanted = set(of_totals.zones)
@@ -180,7 +180,7 @@ def _parts(
     whole = {
         holder: zones[holder]
         for holder in zones
-        if of_totals.product == "flows"
+        if of_totals.counts.is_between_zones
         or zones[holder] == of_parts.geography.count_below(holder, of_parts.resolution)
     }  # fmt: skip
     holders = {name: place for place, name in enumerate(whole)}

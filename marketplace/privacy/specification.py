@@ -27,12 +27,14 @@ import rfc8785
 
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.privacy.geography import Geography
+    from marketplace.privacy.product import Product
 
 METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""
@@ -41,10 +43,6 @@ EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "are
 """How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
 TOTALS_PERCENT = 8
 """What the totals that undo truncation take from people's part, where a dataset has them."""
-PRODUCTS = ("presence", "flows", "stays")
-"""Who is in a zone at a time; who goes from one zone to another; who spends the night where (nights are of a day)."""
-SEGMENTS = {"flows": ("all",), "stays": ("resident", "visitor")}
-"""The segments of products that are not told by age band."""
 TO = ">"
 """Between the zones of a flow: where from > where to."""
 UNITS = ("release", "day")
@@ -83,7 +81,7 @@ class Specification:
     revision: int = 1
     """How often this period was asked for anew, from 1: another revision is another release, and another spend."""
     product: str = "presence"
-    """presence, flows or stays."""
+    """Code of one of the registry's products."""
     geography: Geography = H3
     """Where zones lie: H3's cells, or the operator's own as one zone table tells."""
 
@@ -103,19 +101,24 @@ class Specification:
         return self.place_count * self.times * len(self.segments)
 
     @property
+    def counts(self) -> Product:
+        """Return the product that is counted."""
+        return PRODUCTS[self.product]
+
+    @property
     def place_count(self) -> int:
-        """Return how many places the key set has: its zones, or for flows every zone to every zone."""
-        return len(self.zones) ** 2 if self.product == "flows" else len(self.zones)
+        """Return how many places the key set has: its zones, or every zone to every zone."""
+        return len(self.zones) ** 2 if self.counts.is_between_zones else len(self.zones)
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Return the key set's segments: its age bands, or what the product is told by."""
-        return SEGMENTS.get(self.product, self.age_bands)
+        """Return the key set's segments: the product's own, or the age bands."""
+        return self.counts.segments or self.age_bands
 
     def named(self, places: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return the published names of places of the key set."""
+        """Return the published names of n places of the key set, by their positions."""
         zones = np.asarray(self.zones, dtype=object)
-        if self.product != "flows":
+        if not self.counts.is_between_zones:
             return np.asarray(zones[places], dtype=object)
         return np.asarray(zones[places // len(zones)] + TO + zones[places % len(zones)], dtype=object)
 
@@ -154,13 +157,9 @@ class Specification:
     def reach(self) -> int:
         """Return how many cells the events of one unit can change.
 
-        A subscriber's day reaches beyond the cells that are counted on it. Of flows: its last zone is where the next
-        day's first trip begins, and if that is gone another of that day's cells may be chosen in its place. Of stays:
-        it has the end of one night and the start of another, and either may move from one zone to another.
+        A subscriber's day reaches beyond the cells that are counted on it; how far is the product's to say.
         """
-        if self.unit == "day" and self.product == "flows":
-            return self.max_cells + 2
-        return 4 if self.unit == "day" and self.product == "stays" else self.max_cells
+        return self.counts.day_reach(self.max_cells) if self.unit == "day" else self.max_cells
 
     @property
     def delta(self) -> float:

@@ -17,6 +17,7 @@ from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
 from marketplace.purchases.queries import get_order, list_orders
@@ -70,6 +71,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     return page(
         "storefront/dataset.html",
         listing=listing,
+        product=PRODUCTS[listing.product],
         release=shown,
         glance=glance,
         priced=priced,

@@ -19,10 +19,11 @@ from msgspec import Struct
 
 from marketplace.settings import settings
 from marketplace.web import charts, formats, maps
-from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext
+from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext, typeset
 
 if TYPE_CHECKING:
     from marketplace.errors import Refusal
+    from marketplace.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def engine() -> JinjaTemplateEngine:
     }  # fmt: skip
     environment.globals |= {
         "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,
-        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "style": _style(), "charts": charts, "maps": maps,
+        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "in_words": in_words, "style": _style(), "charts": charts, "maps": maps,
         "here": here, "sign_in_url": sign_in_url, "navigation": navigation,
     }  # fmt: skip
     return JinjaTemplateEngine.from_environment(environment)
@@ -138,6 +139,12 @@ def localised(row: Any, field: str) -> str:  # noqa: ANN401 (a record, a dict or
     """Return the row's `field_fr` or `field_en`, by the page's language."""
     name = f"{field}_{language.get()}"
     return str(getattr(row, name) if isinstance(row, Struct) else row[name])
+
+
+def in_words(words: Words, **details: object) -> str:
+    """Return a registry's words in the page's language, their fields filled in."""
+    text = words.filled(language.get(), {name: str(value) for name, value in details.items()})
+    return typeset(text) if language.get() == "fr" else text
 
 
 def _style() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.messages.rules import MessageKind, Words
+from marketplace.messages.rules import MessageKind
+from marketplace.words import Words
 
 KIND: Final = MessageKind(
     code="partner_vetted",

@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import LocalStore
 
-from marketplace.builds.event_store import HOUR_US, MOST_PLACES, PLACE_BITS, Rows, Store
+from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Rows, Store
 from marketplace.builds.event_store_writer import Writer
 from marketplace.builds.ingest import ingest
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
+from marketplace.privacy.counted import HOUR_US
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -87,7 +87,9 @@ def test_the_same_draws_on_changed_input_fail() -> None:
     one = candidate(s, people=true)
     cells = one.cells.to_pydict()
     cells["people"] = [count - (number == 7) for number, count in enumerate(cells["people"])]
-    copied = prior(one, cells=pa.table(cells, schema=one.cells.schema), specification=dataclasses.replace(s, revision=2))
+    copied = prior(
+        one, cells=pa.table(cells, schema=one.cells.schema), specification=dataclasses.replace(s, revision=2)
+    )
     assert failed(one, [copied]) == ["differences"]
 
 

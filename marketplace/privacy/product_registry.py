@@ -1,0 +1,15 @@
+"""The registry of products: adding one is a file in `products` and its line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from marketplace.privacy.products import flows, presence, stays
+
+if TYPE_CHECKING:
+    from marketplace.privacy.product import Product
+
+PRODUCTS: Final[dict[str, Product]] = {
+    product.code: product for product in (presence.PRODUCT, flows.PRODUCT, stays.PRODUCT)
+}
+"""Every product by its code, in the order a steward chooses from."""

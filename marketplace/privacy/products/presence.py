@@ -1,0 +1,68 @@
+"""Presence: who is in a zone at a time, by age band."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from marketplace.privacy.counted import HOUR_US, Seen, grouped
+from marketplace.privacy.product import ColumnWords, Kernel, Product
+from marketplace.words import Words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marketplace.privacy.counted import BucketEvents, CountedLines
+
+
+def _count(events: BucketEvents) -> Seen:
+    """Return each line's zone and time with its events there."""
+    line, hour, zone, count = events.visits()
+    time = hour if events.step_us == HOUR_US else hour * HOUR_US // events.step_us
+    code = time * events.places + zone
+    if events.is_one_to_one and events.step_us == HOUR_US:
+        return Seen(line, code.astype(np.uint32), count)
+    return grouped(line, code, count)
+
+
+def _segment(lines: CountedLines) -> NDArray[np.integer[Any]]:
+    """Return the age band of each of n rows."""
+    return lines.band[lines.line]
+
+
+PRODUCT: Final = Product(
+    code="presence",
+    title=Words(fr="présence : combien sont où, par tranche d’âge", en="presence: how many are where, by age band"),
+    counted_in=(
+        """counted_in AS (
+    SELECT
+        covered.subscriber_id, covered.zone, covered.segment,
+        covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
+        COUNT(*) AS events
+    FROM covered
+    CROSS JOIN specification AS s
+    GROUP BY 1, 2, 3, 4
+)""",
+    ),
+    kernel=Kernel(count=_count, segment=_segment),
+    adds_up=True,
+    columns=ColumnWords(
+        zone=Words(fr="Zone H3, résolution {number}", en="H3 zone, resolution {number}"),
+        zone_of_table=Words(fr="Zone, par son code dans la table {table}", en="Zone, by its code in the table {table}"),
+        starts_at={
+            "hour": Words(fr="Début de l’heure, UTC", en="Start of the hour, UTC"),
+            "day": Words(fr="Début du jour, UTC", en="Start of the day, UTC"),
+        },
+        segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
+        people=Words(
+            fr="Personnes distinctes vues, avec bruit ; jamais moins de {count}",
+            en="Distinct people seen, with noise; never below {count}",
+        ),
+    ),
+    map_title=Words(fr="Nombre moyen de personnes vues dans chaque zone", en="Average people seen in each zone"),
+    series_title={
+        "hour": Words(fr="Personnes vues, par heure", en="People seen, by hour"),
+        "day": Words(fr="Personnes vues, par jour", en="People seen, by day"),
+    },
+)
