@@ -1,6 +1,6 @@
 """`python -m pricing replay TRANSCRIPT [--root HEX] [--receipt FILE]… [--key HEX]`: check an auction offline.
 
-The package's only input and output. Exit status: 0 when the transcript stands and holds every receipt, 1 when something
+The package's only input and output. Exit status: 0 when the transcript is right and agrees with every receipt, 1 when something
 differs, 2 when it cannot be read or replayed.
 """
 
@@ -36,8 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         transcript = from_json(given.transcript.read_text(encoding="utf-8"))
         found = replay(transcript, given.root)
         for path in given.receipt:
-            held = compare(transcript, read_receipt(path.read_text(encoding="utf-8")), given.key)
-            found = Replayed(found.award, found.differences + held.differences, found.cannot_show + held.cannot_show)
+            compared = compare(transcript, read_receipt(path.read_text(encoding="utf-8")), given.key)
+            found = Replayed(
+                found.award, found.differences + compared.differences, found.cannot_show + compared.cannot_show
+            )
     except (OSError, UnicodeDecodeError, PricingRefusal) as problem:
         print(f"{given.transcript}: {problem}", file=sys.stderr)
         return 2

@@ -13,7 +13,9 @@ It cannot be gamed cheaply:
 - refusers who collude lower the acceptance of what they refuse. Refusing everything scales all revenue alike and moves
   nothing. Refusing only what is dearer than a target moves the price to the target once they are a share of partners of
   at least `collusion_needed`; it costs them every purchase above it until then, and can never pass the floor, which
-  clamps the quote (`pricing.quote`), whatever was learnt.
+  clamps the quote (`pricing.quote`), regardless of what was learnt.
+
+Public API beside what the marketplace uses: `price_grid`, `collusion_needed`.
 
 Source: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25, 1933; D. Russo et
 al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; R. E. Barlow et
@@ -80,7 +82,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reaction:
     """What one quote of the day came to. partner: a vetted partner's reference; None for anybody else."""
 
     partner: str | None
@@ -131,7 +133,7 @@ def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
     return Draw(day, picked)
 
 
-def learn(demand: Demand, drawn: Draw, answers: Iterable[Answer]) -> Demand:
+def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
     """Return what is known after a day: each vetted partner counts once, as accepting when any of its quotes was.
 
     Refuses OutOfRange for a day already learnt from (so nothing counts twice) and Mismatched for a multiplier that is

@@ -12,6 +12,8 @@ menus whose price per unit of precision never rises are subadditive and the best
 Precision is one over noise variance. A version is a precision x with a value v, what the buyers who need at least x pay
 at most, and their mass m.
 
+Public API beside what the marketplace uses: `Version`, `Menu`, `nested_menu`, `ladder_menu`.
+
 Source: L. Chen, P. Koutris and A. Kumar, Towards model-based pricing for machine learning in a data marketplace, SIGMOD
 2019, sections 4 and 5 (arbitrage-free prices, the relaxation and its program); C. Niu et al., ERATO, TKDE 2021
 (averaging attacks on noisy aggregates).
@@ -26,7 +28,6 @@ from typing import Final
 from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
-_MOST_SUBSETS: Final = 16
 _MOST_STEPS: Final = 20_000
 
 
@@ -120,24 +121,6 @@ def ladder_menu(versions: Sequence[Version]) -> Menu:
     return _menu(versions, [_envelope(versions, chain, version.precision) for version in versions])
 
 
-def subadditive_menu(versions: Sequence[Version]) -> Menu:
-    """Return the menu of most revenue among all rising, subadditive ones, by trying every set of versions that sell.
-
-    The reference for small menus: at most sixteen versions, else TooHard. With those sets' values as ceilings, the
-    dearest safe price of a precision is the cheapest way to reach it from them. Refuses as `nested_menu` otherwise.
-    Source: Chen, Koutris and Kumar 2019, section 5.1 (the exact program is hard in general).
-    """
-    _check(versions)
-    if len(versions) > _MOST_SUBSETS:
-        msg = f"{len(versions)} versions have too many subsets to try; at most {_MOST_SUBSETS} do not"
-        raise TooHard(msg)
-    menus = []
-    for subset in range(1, 2 ** len(versions)):
-        chosen = [version for at, version in enumerate(versions) if subset >> at & 1]
-        menus.append(_menu(versions, [_cheapest(chosen, version.precision) for version in versions]))
-    return max(menus, key=lambda menu: menu.revenue)
-
-
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What is or would be listed: `parts` (zone and period pairs, or any names) at one noise variance, for a price.
@@ -198,7 +181,7 @@ class _Steps:
     def __init__(self) -> None:
         self.left = _MOST_STEPS
 
-    def take(self) -> None:
+    def count_one(self) -> None:
         """Count one step; refuses TooHard when none is left."""
         self.left -= 1
         if self.left < 0:
@@ -211,7 +194,7 @@ def _cheaper(target: Offer, useful: Sequence[Offer], steps: _Steps) -> list[Offe
     order = sorted(useful, key=lambda offer: (offer.price_minor, offer.name))
 
     def search(at: int, basket: list[Offer], cost: int) -> list[Offer] | None:
-        steps.take()
+        steps.count_one()
         if _replaces(basket, target):
             return basket
         # What even all the rest together could not complete is not worth pursuing.
@@ -289,14 +272,6 @@ def _may_follow(earlier: Version, later: Version) -> bool:
 def _envelope(versions: Sequence[Version], chain: Sequence[int], precision: int) -> Fraction:
     """Return the dearest rising price with falling slope that is at most v_i at each x_i of the chain."""
     return min(max(Fraction(versions[i].value_minor), _on_slope(versions[i], precision)) for i in chain)
-
-
-def _cheapest(chosen: Sequence[Version], precision: int) -> Fraction:
-    """Return the least sum of values of a multiset of these versions whose precisions reach `precision`."""
-    cost = [Fraction(0)]
-    for needed in range(1, precision + 1):
-        cost.append(min(one.value_minor + cost[max(0, needed - one.precision)] for one in chosen))
-    return cost[precision]
 
 
 def _menu(versions: Sequence[Version], prices: Sequence[Fraction]) -> Menu:

@@ -92,7 +92,7 @@ class Money:
     def split(self, weights: Sequence[int]) -> "list[Money]":
         """Return one amount per weight, summing exactly to this one, by largest remainder with ties by position.
 
-        Refuses Negative amounts and whatever `largest_remainder` refuses.
+        Refuses Negative amounts, and what `largest_remainder` refuses.
         """
         return [Money(share, self.currency) for share in largest_remainder(self.minor, weights)]
 

@@ -1,6 +1,6 @@
 """Promised minimums: what is added to shares that fall short of what people were promised, exact to the unit.
 
-The rule this file keeps: nobody's share is lowered to raise another's. Whoever was promised more than their share of a
+The rule this file keeps: nobody's share is lowered to raise another's. A person who was promised more than their share of a
 licence gets the difference from elsewhere, in whole units of `unit` together (books may be kept in cents where shares
 are in micro-euros); what the rounding up leaves over goes to the same people, evenly, the earlier positions first. Four
 integers (`TopUp`) then say what anybody is added, in O(1) from their share, promise and position.
@@ -23,8 +23,8 @@ LIMIT: Final = 2**61
 class TopUp:
     """What is added to the shares of one licence: `amount` in all, to `people` who fell short.
 
-    each: what the rounding up gives everyone of them; whoever of them is at a position in [0, cutoff_position) gets one
-    unit more. amount is a whole multiple of the unit it was rounded up to.
+    each: what the rounding up gives each of them; those at a position in [0, cutoff_position) get one unit
+    more. amount is a whole multiple of the unit it was rounded up to.
     """
 
     amount: int
@@ -73,6 +73,7 @@ def top_up(shares: NDArray[np.int64], promised: NDArray[np.int64], unit: int) ->
 def topped_up(found: TopUp, shares: NDArray[np.int64], promised: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return what everybody is added: n whole numbers summing exactly to found.amount.
 
+    shares, promised: n >= 0 whole numbers >= 0 each, in the same units, any integer dtype, in the manifest's order.
     Refuses Mismatched where these are not the shares and promises it was made from, and as `top_up` does.
     """
     added = _shortfalls(shares, promised)

@@ -4,7 +4,7 @@ The rule this file keeps: a price is a function of published metadata alone, com
 same inputs give the same price for ever and on any machine. The version of the rule is one of the inputs; a rule that
 has priced a quote is never changed, only followed by another.
 
-Canonical bytes hold the inputs, the waterfall and the amount; whoever signs them signs the whole explanation, and
+Canonical bytes hold the inputs, the waterfall and the amount; a signature on them covers the whole explanation, and
 anybody can re-compute it offline from its own contents (`from_canonical`).
 
 Source: RFC 8785, JSON Canonicalization Scheme; for the worth, see `pricing.valuation`.

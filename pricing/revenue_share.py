@@ -7,21 +7,21 @@ The split is the largest remainder method of `pricing.money`, for tens of millio
 value, the remainder that decides the last unit is found among the distinct values, and positions matter only to the
 people whose remainder equals it.
 
-Source: Balinski and Young, Fair Representation, ch. 3 (the method); L. S. Shapley, A Value for n-Person Games, 1953
+Public API beside what the marketplace uses: `shapley_once_per_cell`.
+
+Source: Balinski and Young, Fair Representation, ch. 3 (the method); L. S. Shapley, A Value for n-_Person Games, 1953
 (why dividing a cell's worth evenly among the people counted in it is fair: see `shapley_once_per_cell`).
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import permutations
-from math import factorial
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pricing.money import amount, largest_remainder, whole
+from pricing.money import amount, whole
 from pricing.refusals import (
     Duplicate,
     Empty,
@@ -29,12 +29,11 @@ from pricing.refusals import (
     Negative,
     NotWhole,
     OutOfRange,
-    TooHard,
     TooLarge,
     ZeroTotalWeight,
 )
 
-Person = TypeVar("Person", bound=Hashable)
+_Person = TypeVar("_Person", bound=Hashable)
 
 WEIGHT_LIMIT: Final = 2**40
 """Each weight is below this, so that a float quotient is less than one unit from the true one (see `_quotas`)."""
@@ -44,7 +43,6 @@ TOTAL_WEIGHT_LIMIT: Final = 2**61
 
 _TABLE_LIMIT: Final = 2**22  # Weights up to this are looked up in a table by value, which then stays near the caches.
 _CHUNK: Final = 2**18
-_MOST_PLAYERS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def shares(split: Split, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return everybody's share: n whole units in the order of `weights`, summing exactly to `split.pool`.
 
     weights: those the split was made from. Refuses Mismatched when their total or the shares' total differs, and
-    whatever `split_pool` refuses.
+    what `split_pool` refuses.
     """
     checked, top, total = _checked(weights)
     if total != split.total_weight:
@@ -162,31 +160,9 @@ def share_of(split: Split, weight: int, position: int) -> int:
     return quota + (remainder > split.cutoff_remainder or ties_in)
 
 
-@dataclass(frozen=True, slots=True)
-class LicencePool:
-    """The pool of one licence in whole units, and the weight of each contributor to the release it sold, in order."""
-
-    pool: int
-    weights: Mapping[Hashable, int]
-
-
-def split_by_licence(licences: Sequence[LicencePool]) -> dict[Hashable, int]:
-    """Return what each contributor earns over several licences, each split among the people in the data it sold.
-
-    Splitting licence by licence, and not one common pot, pays nobody for data they are not in. Sums exactly to the sum
-    of pools. Refuses what `largest_remainder` refuses, licence by licence.
-    """
-    earned: dict[Hashable, int] = {}
-    for licence in licences:
-        parts = largest_remainder(licence.pool, list(licence.weights.values()))
-        for person, part in zip(licence.weights, parts, strict=True):
-            earned[person] = earned.get(person, 0) + part
-    return earned
-
-
 def shapley_once_per_cell(
-    cells: Sequence[Collection[Person]], worth: Callable[[int, int], Fraction | int]
-) -> dict[Person, Fraction]:
+    cells: Sequence[Collection[_Person]], worth: Callable[[int, int], Fraction | int]
+) -> dict[_Person, Fraction]:
     """Return each person's exact Shapley value where a release is worth the sum of its cells.
 
     cells: the people counted in each cell, each once. worth(cell, people): what cell number `cell` is worth with that
@@ -194,7 +170,7 @@ def shapley_once_per_cell(
     cell is alike, symmetry and efficiency give each of m people worth(cell, m) / m, and additivity sums the cells.
     Refuses Duplicate where a cell counts a person twice. Source: Shapley 1953, axioms 1-3.
     """
-    value: dict[Person, Fraction] = {}
+    value: dict[_Person, Fraction] = {}
     for number, people in enumerate(cells):
         if len(set(people)) != len(people):
             msg = f"cell {number} counts somebody twice"
@@ -202,34 +178,6 @@ def shapley_once_per_cell(
         for person in people:
             value[person] = value.get(person, Fraction(0)) + Fraction(worth(number, len(people))) / len(people)
     return value
-
-
-def shapley_by_orders(
-    players: Sequence[Person], worth: Callable[[frozenset[Person]], Fraction | int]
-) -> dict[Person, Fraction]:
-    """Return each player's exact Shapley value of any game, by averaging over all orders of arrival.
-
-    The reference for small games: time n! for n players, at most nine, else TooHard. worth(nobody) should be 0.
-    Refuses Duplicate players. Source: Shapley 1953, section 6 (the bargaining model).
-    """
-    if len(players) > _MOST_PLAYERS:
-        msg = f"{len(players)} players have too many orders to enumerate; at most {_MOST_PLAYERS} do not"
-        raise TooHard(msg)
-    if len(set(players)) != len(players):
-        msg = "a player is named twice"
-        raise Duplicate(msg)
-    known: dict[frozenset[Person], Fraction] = {}
-    value = dict.fromkeys(players, Fraction(0))
-    for order in permutations(players):
-        present: frozenset[Person] = frozenset()
-        for player in order:
-            joined = present | {player}
-            for coalition in (present, joined):
-                if coalition not in known:
-                    known[coalition] = Fraction(worth(coalition))
-            value[player] += known[joined] - known[present]
-            present = joined
-    return {player: total / factorial(len(players)) for player, total in value.items()}
 
 
 def _checked(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, int]:

@@ -4,9 +4,11 @@ The rule this file keeps: everything a price is made of is exact. The functions 
 fractions and return fractions, so the same inputs give the same worth on any machine; what is estimated once from data
 and then published (a half-life, an R-indicator) may use floats.
 
-A release tells its buyer about a quantity of variance sigma2 per person. Losses of four kinds add up to 1 / n_eff, the
+A release informs its buyer about a quantity of variance sigma2 per person. Losses of four kinds add up to 1 / n_eff, the
 variance of the estimate in units of sigma2: sampling, selection, noise and staleness. Worth is the share of the buyer's
 uncertainty that n_eff observations remove, times freshness, the share of what was learnt that still holds.
+
+Public API beside what the marketplace uses: `effective_sample_size`, `bias_bound`, `fit_half_life`.
 
 Source: X.-L. Meng, Statistical paradises and paradoxes in big data (I), Annals of Applied Statistics 12(2), 2018,
 section 3 (selection, effective sample size); W. G. Cochran, Sampling Techniques, 3rd ed. 1977, section 2.6 (finite
@@ -136,7 +138,8 @@ def noise_loss(people: int, variance: Fraction, noise_variance: Fraction) -> Fra
 def staleness_loss(fresh: Fraction, drift: Fraction) -> Fraction:
     """Return d * (1 - F): what a level that wanders for good has moved, in units of sigma2.
 
-    fresh: F in [0, 1]. drift: d >= 0, the variance it reaches in the end; 0 where freshness says it all.
+    fresh: F in [0, 1]. drift: d >= 0, the variance it reaches in the end, in units of sigma2; 0 where freshness says it
+    all. Refuses OutOfRange.
     """
     if drift < 0 or not 0 <= fresh <= 1:
         msg = f"a drift must be at least 0 and a freshness in [0, 1], but they are {drift} and {fresh}"
@@ -166,13 +169,16 @@ def worth(full_worth: int, losses: Losses, prior_observations: int) -> Fraction:
     return full_worth / (1 + prior_observations * losses.total)
 
 
-def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:
+def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None, noise: float = 0.0) -> float:
     """Return R = 1 - 2 S, S the standard deviation of consent propensities over strata: 1 when all are alike.
 
-    propensities: the share of each stratum that consents, in [0, 1]. sizes: people in each stratum, sum > 0; equal
-    when not given. The answer is in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
+    propensities: n >= 1, the share of each stratum that consents, in [0, 1]; with noise any finite numbers. sizes: n,
+    people in each stratum, sum > 0; equal when not given. noise: what noise on the shares adds to S squared, in
+    expectation, >= 0; it is subtracted, and what would be below zero shows no difference between strata. The answer is
+    in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
     """
-    return 1 - 2 * _weighted(propensities, sizes)[1]
+    _, variance = _weighted(propensities, sizes, is_noisy=noise > 0)
+    return max(0.0, 1 - 2 * sqrt(max(0.0, variance - noise)))
 
 
 def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:
@@ -180,11 +186,11 @@ def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None
 
     Refuses what `r_indicator` refuses, and OutOfRange when nobody consents. Source: Schouten et al. 2009, section 3.2.
     """
-    mean, spread = _weighted(propensities, sizes)
+    mean, variance = _weighted(propensities, sizes)
     if mean == 0:
         msg = "nobody consents, so there is no mean to be biased"
         raise OutOfRange(msg)
-    return spread / mean
+    return sqrt(variance) / mean
 
 
 def fit_half_life(series: Sequence[float], step_seconds: int) -> int:
@@ -246,8 +252,10 @@ def _remembered(series: Sequence[float]) -> list[tuple[int, float]]:
     return points
 
 
-def _weighted(propensities: Sequence[float], sizes: Sequence[int] | None) -> tuple[float, float]:
-    """Return the mean and standard deviation of propensities over strata; refuses as `r_indicator` says."""
+def _weighted(
+    propensities: Sequence[float], sizes: Sequence[int] | None, *, is_noisy: bool = False
+) -> tuple[float, float]:
+    """Return the mean and variance of propensities over strata; refuses as `r_indicator` says."""
     counts = [1] * len(propensities) if sizes is None else list(sizes)
     if not propensities or len(counts) != len(propensities) or sum(counts) <= 0:
         msg = "propensities and sizes must be as many, at least one, and of at least one person"
@@ -255,10 +263,10 @@ def _weighted(propensities: Sequence[float], sizes: Sequence[int] | None) -> tup
     if not all(isfinite(share) for share in propensities):
         msg = "propensities must be finite"
         raise NotFinite(msg)
-    if not all(0 <= share <= 1 for share in propensities) or min(counts) < 0:
+    if not (is_noisy or all(0 <= share <= 1 for share in propensities)) or min(counts) < 0:
         msg = "propensities must be in [0, 1] and sizes not negative"
         raise OutOfRange(msg)
     total = sum(counts)
     mean = sum(size * share for size, share in zip(counts, propensities, strict=True)) / total
     variance = sum(size * (share - mean) ** 2 for size, share in zip(counts, propensities, strict=True)) / total
-    return mean, sqrt(variance)
+    return mean, variance

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from marketplace.errors import Conflict, Invalid
 from pricing import quote as pricing
-from pricing.demand import Answer, Draw, draw, learn, new_demand
+from pricing.demand import Draw, Reaction, draw, learn, new_demand
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
@@ -199,9 +199,9 @@ def draw_of(
 
     past: earlier draws, by day. answers: (day, vetted partner, accepted) of the quotes given on those days.
     """
-    by_day: dict[dt.date, list[Answer]] = {}
+    by_day: dict[dt.date, list[Reaction]] = {}
     for answered, partner, accepted in answers:
-        by_day.setdefault(answered, []).append(Answer(partner, accepted))
+        by_day.setdefault(answered, []).append(Reaction(partner, accepted))
     state = new_demand(DEMAND_GRID)
     for drawn, multiplier in past:
         if drawn < day and drawn in by_day and multiplier in DEMAND_GRID:

@@ -19,6 +19,7 @@ import numpy as np
 from marketplace.privacy import noise
 from marketplace.privacy.key_set import coverage_areas, parent_zones
 from marketplace.privacy.thresholds import Published, agree, disclosed_consenting, median_cell
+from pricing.valuation import r_indicator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,9 +169,8 @@ def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int6
         return None
     weights = population[some] / population.sum()
     shares = consenting[some] / population[some]
-    spread = float(weights @ (shares - weights @ shares) ** 2)
     added = float((weights * (1 - weights)) @ (variance / population[some].astype(float) ** 2))
-    return round(max(0.0, 1 - 2 * math.sqrt(max(0.0, spread - added))) * noise.MICRO)
+    return round(r_indicator(shares.tolist(), population[some].tolist(), added) * noise.MICRO)
 
 
 def figures(

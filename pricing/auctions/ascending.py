@@ -27,8 +27,8 @@ class AscendingTerms:
     """The rules of one auction, fixed before the first bid.
 
     start: the first price, and the reserve. increments_minor: (from, step) pairs: at a price of `from` or more, up to
-    the next pair, the price rises by `step`; the first is from 0, both rise, steps >= 1. opens_at, closes_at: the
-    auction takes bids in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds moves
+    the next pair, the price rises by `step`; the first is from 0, both rise, steps >= 1. opens_at, closes_at: bids are
+    accepted in [opens_at, closes_at), in microseconds. window: a bid in the last `window` microseconds moves
     the end to its own instant plus `extension`, never earlier; both zero for a hard close.
     """
 
@@ -60,7 +60,7 @@ class AscendingTerms:
             raise OutOfRange(msg)
 
     def increment_minor(self, price_minor: int) -> int:
-        """Return by how much a price rises when it stands at `price_minor` >= 0."""
+        """Return by how much a price rises when it is `price_minor` >= 0."""
         at = bisect_right(self.increments_minor, price_minor, key=lambda pair: pair[0]) - 1
         return self.increments_minor[at][1]
 
@@ -91,10 +91,10 @@ class ProxyBid:
 
 @dataclass(frozen=True, slots=True)
 class AscendingState:
-    """Where an auction stands after some bids; begin with `opened`.
+    """The state of an auction after some bids; begin with `opened`.
 
-    price: what the leader would pay now, None before the first bid. maxima: the accepted bids that stand, the latest
-    of each bidder, in the order they were accepted. closes_at: as moved by late bids.
+    price: what the leader would pay now, None before the first bid. maxima: the accepted bids, the latest of each
+    bidder, in the order they were accepted. closes_at: as moved by late bids.
     """
 
     terms: AscendingTerms
@@ -117,7 +117,7 @@ def opened(terms: AscendingTerms) -> AscendingState:
 
 
 def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnswer]:
-    """Take one bid: the state after it and the answer; a refused bid leaves the state as it was.
+    """Return the state after one bid and the answer to it; a refused bid leaves the state as it was.
 
     Refuses (as an exception, being malformed rather than unlucky) Negative amounts and MixedCurrencies.
     """
@@ -125,15 +125,15 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
     refusal = _refusal(state, bid)
     if refusal is not None:
         return state, refusal
-    maxima = (*(standing for standing in state.maxima if standing.bidder != bid.bidder), bid)
+    maxima = (*(accepted for accepted in state.maxima if accepted.bidder != bid.bidder), bid)
     if bid.bidder == state.leader:
         # The leader keeps its place in time: nobody's later tie may pass it because it raised itself.
-        own = next(standing for standing in state.maxima if standing.bidder == bid.bidder)
+        own = next(accepted for accepted in state.maxima if accepted.bidder == bid.bidder)
         raised = replace(own, maximum=bid.maximum)
-        kept = tuple(raised if standing.bidder == bid.bidder else standing for standing in state.maxima)
+        kept = tuple(raised if accepted.bidder == bid.bidder else accepted for accepted in state.maxima)
         return replace(state, maxima=kept, closes_at=_extended(state, bid.at)), BidAnswer.MAXIMUM_RAISED
     # max() keeps the first of equals, and maxima are in order of acceptance.
-    best = max(maxima, key=lambda standing: standing.maximum.minor)
+    best = max(maxima, key=lambda accepted: accepted.maximum.minor)
     second = max((other.maximum.minor for other in maxima if other is not best), default=None)
     price = state.terms.start
     if second is not None:
@@ -144,7 +144,7 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
 
 
 def run(terms: AscendingTerms, bids: Sequence[ProxyBid]) -> tuple[AscendingState, tuple[BidAnswer, ...]]:
-    """Take bids in order, from the opening: the last state and each bid's answer."""
+    """Return the state after bids in order, from the opening, and the answer to each."""
     state = opened(terms)
     answers = []
     for bid in bids:
@@ -156,14 +156,14 @@ def run(terms: AscendingTerms, bids: Sequence[ProxyBid]) -> tuple[AscendingState
 def award(state: AscendingState) -> Award:
     """Return how the auction ends if no further bid comes: the leader wins at the price, the others were outbid."""
     zero = Money(0, state.terms.start.currency)
-    highest = max((standing.maximum.minor for standing in state.maxima), default=None)
+    highest = max((accepted.maximum.minor for accepted in state.maxima), default=None)
     outcomes = []
-    for standing in state.maxima:
-        if state.price is not None and standing.bidder == state.leader:
-            outcomes.append(Outcome(standing.bidder, 1, state.price, Reason.WON))
+    for accepted in state.maxima:
+        if state.price is not None and accepted.bidder == state.leader:
+            outcomes.append(Outcome(accepted.bidder, 1, state.price, Reason.WON))
         else:
-            tied = standing.maximum.minor == highest
-            outcomes.append(Outcome(standing.bidder, 0, zero, Reason.TIED_LATER if tied else Reason.OUTBID))
+            tied = accepted.maximum.minor == highest
+            outcomes.append(Outcome(accepted.bidder, 0, zero, Reason.TIED_LATER if tied else Reason.OUTBID))
     return Award(state.price, tuple(outcomes))
 
 
@@ -174,7 +174,7 @@ def _refusal(state: AscendingState, bid: ProxyBid) -> BidAnswer | None:
     if bid.at >= state.closes_at:
         return BidAnswer.REFUSED_TOO_LATE
     if bid.bidder == state.leader:
-        own = next(standing for standing in state.maxima if standing.bidder == bid.bidder)
+        own = next(accepted for accepted in state.maxima if accepted.bidder == bid.bidder)
         return None if bid.maximum > own.maximum else BidAnswer.REFUSED_NOT_A_RAISE
     return None if bid.maximum >= state.minimum_bid else BidAnswer.REFUSED_BELOW_MINIMUM
 

@@ -12,6 +12,8 @@ exclusive bids, from a linear relaxation, bound what any allocation holding a gi
 reach a threshold are left out, and a solution at or above the threshold proves itself best. The same cliques serve
 every question "what if this winner had not come".
 
+Public API beside what the marketplace uses: `best_allocation`.
+
 Source: P. Cramton, Y. Shoham and R. Steinberg (eds.), Combinatorial Auctions, 2006, chapters 1 (VCG) and 12 (winner
 determination); R. Day and S. Raghavan, Fair payments for efficient allocations in public sector combinatorial auctions,
 Management Science 53(9), 2007 (core); M. Padberg, On the facial structure of set packing polyhedra, Mathematical
@@ -20,7 +22,6 @@ Programming 5, 1973 (cliques).
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Final
 
 import numpy as np
@@ -30,12 +31,11 @@ from ortools.sat.python import cp_model
 
 from pricing.auctions.award import Award, Outcome, Reason, check_amounts
 from pricing.money import Money
-from pricing.refusals import Duplicate, Empty, TooHard, TooLarge
+from pricing.refusals import Duplicate, Empty, TooLarge
 
 _SCALE: Final = 1 << 10  # Multipliers are whole thousandths or so of a minor unit.
 _ROUNDS: Final = 6
 _SLACK: Final = 1e-6
-_MOST_ENUMERATED: Final = 10**6
 _LARGEST: Final = 10**12  # Per bid, so that sums of scaled values stay within the solver's 64 bits.
 
 
@@ -69,28 +69,6 @@ def best_allocation(bids: Sequence[BundleBid]) -> Allocation:
     """Return an allocation worth most: no good twice, no bidder twice. Refuses as `vcg` does."""
     _check(bids, bids[0].amount.currency if bids else "XXX")
     return _Search(bids).best(range(len(bids)))
-
-
-def best_by_enumeration(bids: Sequence[BundleBid]) -> Allocation:
-    """Return the same by trying everything: the reference for small cases; TooHard past a million combinations."""
-    _check(bids, bids[0].amount.currency if bids else "XXX")
-    by_bidder: dict[str, list[int | None]] = {}
-    for at, bid in enumerate(bids):
-        by_bidder.setdefault(bid.bidder, [None]).append(at)
-    combinations = 1
-    for choices in by_bidder.values():
-        combinations *= len(choices)
-    if combinations > _MOST_ENUMERATED:
-        msg = f"{combinations} combinations are too many to enumerate"
-        raise TooHard(msg)
-    best = Allocation((), 0)
-    for picks in product(*by_bidder.values()):
-        chosen = tuple(sorted(at for at in picks if at is not None))
-        taken = [good for at in chosen for good in bids[at].goods]
-        welfare = sum(bids[at].amount.minor for at in chosen)
-        if len(taken) == len(set(taken)) and welfare > best.welfare:
-            best = Allocation(chosen, welfare)
-    return best
 
 
 def vcg(bids: Sequence[BundleBid], currency: str) -> BundleAward:
@@ -179,7 +157,7 @@ class _Search:
             gap = bound - found.welfare
 
     def _bounds(self, places: NDArray[np.intp], worths: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-        """Return a bound on any allocation, and, times _SCALE, on any allocation that holds each bid; exact integers.
+        """Return a bound on any allocation, and, times _SCALE, on any allocation that is_at_top each bid; exact integers.
 
         For any multipliers y >= 0 on cliques, no allocation passes sum(y) + sum(max(0, worth - its cliques' y)).
         """
@@ -220,7 +198,7 @@ class _Search:
         return found
 
     def _grown(self, clique: Sequence[int]) -> tuple[int, ...]:
-        """Return a clique that holds this one and excludes no bid that could join it."""
+        """Return a clique that is_at_top this one and excludes no bid that could join it."""
         members = list(clique)
         open_to = self.excludes[members].all(axis=0)
         while open_to.any():
@@ -233,17 +211,17 @@ class _Search:
     def _decided(self, places: NDArray[np.intp], worths: NDArray[np.int64], absent: Collection[str]) -> Allocation:
         """Return the best allocation of these bids, proven so by CP-SAT in integers; absent as in `best`."""
         model = cp_model.CpModel()
-        taken = {int(at): model.new_bool_var("") for at in places}
+        wins = {int(at): model.new_bool_var("") for at in places}
         # Every group is inside the clique grown from it, and what is inside another says nothing more.
-        rivals = {frozenset(at for at in clique if at in taken) for clique in self.cliques}
+        rivals = {frozenset(at for at in clique if at in wins) for clique in self.cliques}
         for some in sorted(map(sorted, rivals)):
             if len(some) > 1 and not any(others.issuperset(some) for others in rivals if len(others) > len(some)):
-                model.add_at_most_one(taken[at] for at in some)
+                model.add_at_most_one(wins[at] for at in some)
         if absent:
-            model.add(sum(literal for at, literal in taken.items() if self.bids[at].bidder in absent) < len(absent))
-        model.maximize(sum(worth * taken[int(at)] for at, worth in zip(places, worths.tolist(), strict=True)))
+            model.add(sum(literal for at, literal in wins.items() if self.bids[at].bidder in absent) < len(absent))
+        model.maximize(sum(worth * wins[int(at)] for at, worth in zip(places, worths.tolist(), strict=True)))
         solver = _solve(model)
-        chosen = tuple(sorted(at for at, literal in taken.items() if solver.boolean_value(literal)))
+        chosen = tuple(sorted(at for at, literal in wins.items() if solver.boolean_value(literal)))
         worth_of = dict(zip(places.tolist(), worths.tolist(), strict=True))
         return Allocation(chosen, sum(worth_of[at] for at in chosen))
 
@@ -313,7 +291,7 @@ class _Core:
         return {name: low + fixed[name] for name, low in self.floor.items()}
 
     def _at_the_top(self, budget: int, fixed: dict[str, int]) -> dict[str, int]:
-        """Return who of the others holds the least possible top increment, as few as can be, and that increment."""
+        """Return who of the others is_at_top the least possible top increment, as few as can be, and that increment."""
         model, raised = self.model()
         model.add(sum(raised.values()) == budget)
         for name, increment in fixed.items():
@@ -325,13 +303,13 @@ class _Core:
         model.minimize(top)
         least = _solve(model).value(top)
         model.add(top == least)
-        # Among as few holders of the top, the later bidders, so that an odd unit falls on the later bid.
-        holds = {name: model.new_bool_var(name) for name in free}
+        # Among as few at the top, the later bidders, so that an odd unit falls on the later bid.
+        is_at_top = {name: model.new_bool_var(name) for name in free}
         for name in free:
-            model.add(raised[name] <= least - 1 + holds[name])
-        model.minimize(sum((len(free) ** 2 + len(free) - place) * holds[name] for place, name in enumerate(free)))
+            model.add(raised[name] <= least - 1 + is_at_top[name])
+        model.minimize(sum((len(free) ** 2 + len(free) - place) * is_at_top[name] for place, name in enumerate(free)))
         solver = _solve(model)
-        return {name: least for name in free if solver.boolean_value(holds[name])}
+        return {name: least for name in free if solver.boolean_value(is_at_top[name])}
 
 
 def _solve(model: cp_model.CpModel) -> cp_model.CpSolver:

@@ -3,20 +3,19 @@
 The rule this file keeps: nobody's bid touches the price it is offered. The supply is unlimited, so the question is only
 the price, and each bidder's is set by others.
 
+Public API beside what the marketplace uses: `optimal_single_price`, `random_sampling`, `random_sampling_with`.
+
 Source: A. Goldberg, J. Hartline and A. Wright, Competitive auctions and digital goods, SODA 2001, section 3 (DOP) and
 section 5 (RSOP).
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
 from pricing.auctions.award import Award, Bid, Outcome, Reason, check_amounts, check_bidders
 from pricing.money import Money
-from pricing.refusals import Empty, Mismatched, TooHard
-
-_MOST_ENUMERATED = 16
+from pricing.refusals import Empty, Mismatched
 
 
 def optimal_single_price(amounts: Sequence[int]) -> int:
@@ -30,20 +29,6 @@ def optimal_single_price(amounts: Sequence[int]) -> int:
     ranked = sorted(amounts, reverse=True)
     # Of equal revenues max() keeps the first, which is the higher price.
     return max(enumerate(ranked, start=1), key=lambda pair: pair[0] * pair[1])[1]
-
-
-def deterministic_optimal_price(bids: Sequence[Bid], currency: str) -> Award:
-    """Offer each bidder the best single price of all the others (DOP); a lone bidder is offered nothing.
-
-    Truthful, but may earn next to nothing where it could earn much: use `random_sampling` instead, which cannot.
-    Refuses Negative, MixedCurrencies, Duplicate.
-    """
-    _check(bids, currency)
-    offers = [
-        optimal_single_price(others) if (others := [b.amount.minor for b in (*bids[:at], *bids[at + 1 :])]) else None
-        for at in range(len(bids))
-    ]
-    return _offered(bids, offers, currency)
 
 
 def random_sampling(bids: Sequence[Bid], currency: str, rng: np.random.Generator) -> Award:
@@ -69,19 +54,6 @@ def random_sampling_with(bids: Sequence[Bid], currency: str, sides: Sequence[boo
     }
     prices = {side: optimal_single_price(amounts) if amounts else None for side, amounts in halves.items()}
     return _offered(bids, [prices[not side] for side in sides], currency)
-
-
-def expected_random_sampling_revenue(amounts: Sequence[int]) -> Fraction:
-    """Return the exact expected revenue of RSOP in minor units, over all 2**n coins; TooHard above sixteen bids."""
-    if len(amounts) > _MOST_ENUMERATED:
-        msg = f"{len(amounts)} bids have too many partitions to enumerate; at most {_MOST_ENUMERATED} do not"
-        raise TooHard(msg)
-    bids = [Bid(str(at), Money(amount, "XXX")) for at, amount in enumerate(amounts)]
-    earned = 0
-    for coins in range(2 ** len(bids)):
-        award = random_sampling_with(bids, "XXX", [bool(coins >> at & 1) for at in range(len(bids))])
-        earned += sum(outcome.pays.minor for outcome in award.outcomes)
-    return Fraction(earned, 2 ** len(bids))
 
 
 def _check(bids: Sequence[Bid], currency: str) -> None:

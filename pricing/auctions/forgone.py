@@ -1,7 +1,7 @@
 """What an exclusive window gives up, and the reserve that covers it: nobody sells a window for less than its shut shop.
 
 The rule this file keeps: forgone sales are reckoned once, before bidding, in exact arithmetic from the offer's posted
-price, how often it sold and how its price will move during the window; every step of the reckoning is told, in whole
+price, how often it sold and how its price will move during the window; every step of the reckoning is stated, in whole
 minor units, and the steps sum to the reserve. A steward may raise a reserve, never lower it.
 
 Source: R. Myerson, Optimal auction design, 1981, section 5, for a seller who keeps something by not selling (here, the

@@ -1,6 +1,6 @@
-"""Receipts: what a bidder holds against a transcript, offline: that its bid was taken, when, as which, and with what answer.
+"""Receipts: what a bidder compares a transcript with, offline: that its bid arrived, when, as which, and what was answered.
 
-The rule this file keeps: a receipt is believed for its signature alone; what it says is read from the bytes that were
+The rule this file keeps: a receipt is believed for its signature alone; its content is read from the bytes that were
 signed. It shows what a transcript cannot: a bid dropped before the root was published, moved in the order, or, in an
 ascending auction, answered otherwise than the rule answers it.
 
@@ -23,12 +23,12 @@ from pricing.refusals import PricingRefusal, Tampered
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed receipt: the bytes signed, the signature, the key it claims, and what the bytes say."""
+    """A signed receipt: the bytes signed, the signature, the key it claims, and the content of the bytes."""
 
     signed: bytes
     signature: bytes
     public_key: bytes
-    says: Mapping[str, Any]
+    content: Mapping[str, Any]
 
 
 def read_receipt(text: str) -> Receipt:
@@ -37,16 +37,16 @@ def read_receipt(text: str) -> Receipt:
         document = json.loads(text)
         document = document.get("receipt", document)
         signed = base64.b64decode(document["canonical"], validate=True)
-        says = json.loads(signed)
+        content = json.loads(signed)
         made = Receipt(
             signed,
             base64.b64decode(document["signature"], validate=True),
             bytes.fromhex(document["public_key"]),
-            {name: _of_kind(says[name], kinds) for name, kinds in _PARTS.items()},
+            {name: _of_kind(content[name], kinds) for name, kinds in _PARTS.items()},
         )
-        known = says["kind"] == "bid receipt" and says["version"] == 1
-        commitments = [bytes.fromhex(one).hex() for one in made.says["commitments"]]
-        if not known or (made.says["position"] is not None and (not commitments or made.says["position"] < 1)):
+        known = content["kind"] == "bid receipt" and content["version"] == 1
+        commitments = [bytes.fromhex(one).hex() for one in made.content["commitments"]]
+        if not known or (made.content["position"] is not None and (not commitments or made.content["position"] < 1)):
             msg = "this is not a bid's receipt, or of a version this package does not know"
             raise Tampered(msg)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
@@ -80,11 +80,11 @@ def _of_kind(value: object, kinds: tuple[type, ...]) -> object:
 
 
 def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | None = None) -> Replayed:
-    """Hold a receipt against a transcript and say where they differ; `award` is the transcript's own.
+    """Compare a receipt with a transcript and state where they differ; `award` is the transcript's own.
 
     published_key: the key as the operator publishes it, where the reader has it.
     """
-    says, bid = receipt.says, f"bid {receipt.says['bid']}"
+    content, bid = receipt.content, f"bid {receipt.content['bid']}"
     differences, cannot_show = [], []
     if not verifies(receipt.signed, receipt.signature, receipt.public_key):
         differences.append(f"the signature of {bid}'s receipt does not hold")
@@ -92,14 +92,14 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
         cannot_show.append("whether the receipt's key is the operator's: give it as published")
     elif published_key != receipt.public_key:
         differences.append(f"{bid}'s receipt is signed with another key than the operator's")
-    if says["auction"] != transcript.auction:
-        differences.append(f"{bid} was made in auction {says['auction']}, not in {transcript.auction}")
+    if content["auction"] != transcript.auction:
+        differences.append(f"{bid} was made in auction {content['auction']}, not in {transcript.auction}")
         return Replayed(transcript.award, tuple(differences), tuple(cannot_show))
-    if says["position"] is not None:
+    if content["position"] is not None:
         differences += _missing(transcript, receipt)
     elif transcript.kind != "ascending":
         cannot_show.append(
-            f"whether {bid} was refused rightly ({says['answer']}): a transcript holds accepted bids alone"
+            f"whether {bid} was refused rightly ({content['answer']}): a transcript holds accepted bids alone"
         )
     if transcript.kind == "ascending":
         differences += _wrongly_answered(transcript, receipt)
@@ -108,47 +108,49 @@ def compare(transcript: Transcript, receipt: Receipt, published_key: bytes | Non
 
 def _missing(transcript: Transcript, receipt: Receipt) -> list[str]:
     """Return what of an accepted bid the transcript lacks, hides or has elsewhere."""
-    says, bid = receipt.says, f"bid {receipt.says['bid']}"
+    content, bid = receipt.content, f"bid {receipt.content['bid']}"
     entries = [entry.hex() for entry in transcript.entries]
     found = []
-    for commitment in says["commitments"]:
+    for commitment in content["commitments"]:
         if commitment not in entries:
             found.append(
-                f"{bid}, accepted as number {says['position']}, is not in the transcript: it was dropped before the root"
+                f"{bid}, accepted as number {content['position']}, is not in the transcript: it was dropped before the root"
             )
         elif transcript.reveals[entries.index(commitment) :][:1] in ((), (None,)):
-            found.append(f"{bid}, accepted as number {says['position']}, was not revealed and did not count")
+            found.append(f"{bid}, accepted as number {content['position']}, was not revealed and did not count")
         elif (
             len(set(entries)) == len(entries)
             and not _holds_several(transcript)
-            and entries.index(commitment) != says["position"] - 1
+            and entries.index(commitment) != content["position"] - 1
         ):
             found.append(
-                f"{bid} was accepted as number {says['position']}, but is number {entries.index(commitment) + 1}"
+                f"{bid} was accepted as number {content['position']}, but is number {entries.index(commitment) + 1}"
             )
     return found
 
 
 def _holds_several(transcript: Transcript) -> bool:
-    """Tell whether one bid may have several entries, and the seller some of its own."""
+    """Return whether one bid may have several entries, and the seller some of its own."""
     return transcript.kind in {"vcg", "core"}
 
 
 def _wrongly_answered(transcript: Transcript, receipt: Receipt) -> list[str]:
     """Return where an ascending auction's rule, given the bids before this one, answers otherwise than the receipt."""
-    says, currency = receipt.says, transcript.terms["currency"]
-    if says["maximum_minor"] is None:
-        return [f"bid {says['bid']} was taken sealed, but the auction is an open one"]
+    content, currency = receipt.content, transcript.terms["currency"]
+    if content["maximum_minor"] is None:
+        return [f"bid {content['bid']} was received sealed, but the auction is an open one"]
     before = [
         ProxyBid(reveal["bidder"], Money(reveal["maximum_minor"], currency), reveal["at"])
         for reveal in transcript.reveals
-        if reveal is not None and reveal["at"] < says["received_at"]
+        if reveal is not None and reveal["at"] < content["received_at"]
     ]
     state, _ = run(ascending_terms(transcript.terms), before)
-    after, answer = place(state, ProxyBid(says["bidder"], Money(says["maximum_minor"], currency), says["received_at"]))
+    after, answer = place(
+        state, ProxyBid(content["bidder"], Money(content["maximum_minor"], currency), content["received_at"])
+    )
     price = None if after.price is None else after.price.minor
-    if (str(answer), price) == (says["answer"], says["price_minor"]):
+    if (str(answer), price) == (content["answer"], content["price_minor"]):
         return []
     return [
-        f"bid {says['bid']} was answered {says['answer']} at {says['price_minor']}, but the rule says {answer} at {price}"
+        f"bid {content['bid']} was answered {content['answer']} at {content['price_minor']}, but the rule says {answer} at {price}"
     ]

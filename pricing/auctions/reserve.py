@@ -9,11 +9,10 @@ and A. Karlin, Profit maximization in mechanism design, in Algorithmic Game Theo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil, erfc, exp, inf, isfinite, log, pi, sqrt
 from typing import Protocol, Self
 
-from pricing.money import Money, whole
+from pricing.money import Money
 from pricing.refusals import Negative, NotFinite, NotFitted, OutOfRange
 
 _HALVINGS = 200  # More than the bits between any two floats, so a bisection ends where it cannot be narrower.
@@ -197,21 +196,6 @@ def exclusive_reserve(values: Values, forgone: Money) -> Money:
     """
     best = myerson_reserve(values, float(forgone.minor))
     return Money(max(forgone.minor, ceil(best - 1e-9 * best)), forgone.currency)
-
-
-def expected_revenue_uniform(bidders: int, reserve: Fraction) -> Fraction:
-    """Return the exact expected revenue of a second-price auction with this reserve and values even over [0, 1].
-
-    bidders: n >= 1. reserve: r in [0, 1]. n r**n (1 - r) for the one bidder who meets it alone, and for n >= 2 the
-    mean of the second value where that is above r. Source: Krishna, Auction Theory, section 2.5.
-    """
-    if whole(bidders, "the number of bidders") < 1 or not 0 <= reserve <= 1:
-        msg = "there must be a bidder and the reserve must be in [0, 1]"
-        raise OutOfRange(msg)
-    n = bidders
-    alone = n * reserve**n * (1 - reserve)
-    second = n * (n - 1) * ((1 - reserve**n) / Fraction(n) - (1 - reserve ** (n + 1)) / Fraction(n + 1))
-    return alone + second
 
 
 def _finite(*numbers: float) -> None:

@@ -8,6 +8,8 @@ Asks are whole minor units (or micro-units) of one currency in an array, in orde
 Written rules. A uniform price needs one ask more than it has winners; without it the auction refuses, unless a reserve
 was stated, which is then the price. A budget is fixed before opening. An empty award is an answer, not a refusal.
 
+Public API beside what the marketplace uses: `proportional_share`.
+
 Source: J. Staiano et al., Money walks: a human-centric study on the economics of personal mobile data, UbiComp 2014,
 section 3 (the rule, after Vickrey 1961); Y. Singer, Budget feasible mechanisms, FOCS 2010, section 4 (proportional
 share, for equal values).

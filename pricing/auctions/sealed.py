@@ -6,6 +6,8 @@ so. Bidding one's true value is then best whatever the others do: nothing is gai
 Written rules. Ties go to the earlier bid. Without a bid at or above the reserve nothing is sold, and that is an award,
 not a refusal. With no more bidders than licences, all who meet the reserve win and pay it.
 
+Public API beside what the marketplace uses: `second_price`, `MultiUnitRule`, `MarginalBids`, `multi_unit`.
+
 Source: W. Vickrey, Counterspeculation, auctions, and competitive sealed tenders, Journal of Finance 16(1), 1961;
 V. Krishna, Auction Theory, 2nd ed. 2010, chapters 2 and 12.
 """
@@ -61,7 +63,7 @@ class MultiUnitRule(StrEnum):
     UNIFORM = "uniform"
     """Each unit costs the best losing bid. Not truthful: a bidder may set that price itself, so shading pays."""
     DISCRIMINATORY = "discriminatory"
-    """Each pays its own bids. Not truthful: whoever bids its value gains nothing."""
+    """Each pays its own bids. Not truthful: a bidder who bids its value gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)

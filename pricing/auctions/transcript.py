@@ -8,6 +8,9 @@ What a transcript cannot show: a shill bid placed before the close looks like an
 A bid dropped before the root was published shows only in the receipt its bidder holds. Against a transcript rewritten
 with its root, compare with the root as published (`replay`'s `published_root`).
 
+Public API beside what the marketplace uses: `inclusion_proof`, `verify_inclusion`, `consistency_proof`,
+`verify_consistency`.
+
 Source: RFC 9162, Certificate Transparency 2.0, sections 2.1.1 (tree), 2.1.3 (inclusion) and 2.1.4 (consistency).
 """
 
@@ -58,7 +61,7 @@ def proxy_entry(auction: str, bidder: str, maximum_minor: int, at: int) -> bytes
 
 
 def terms_entry(terms: Mapping[str, Any]) -> bytes:
-    """Return the first leaf: the hash of the terms as sorted ASCII JSON, fixed before the first bid."""
+    """Return the first leaf: the hash of the terms as sorted ASCII JSON, fixed before the first bid; refuses Mismatched."""
     try:
         written = json.dumps(terms, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except (TypeError, ValueError) as problem:
@@ -111,7 +114,10 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def consistency_proof(leaves: Sequence[bytes], earlier: int) -> tuple[bytes, ...]:
-    """Return what shows that the first `earlier` leaves, in [1, n], are unchanged in the tree of all (2.1.4.1)."""
+    """Return what shows that the first `earlier` leaves, in [1, n], are unchanged in the tree of all (2.1.4.1).
+
+    Refuses OutOfRange.
+    """
     if not 1 <= earlier <= len(leaves):
         msg = f"an earlier tree has between 1 and {len(leaves)} leaves, not {earlier}"
         raise OutOfRange(msg)
@@ -181,7 +187,7 @@ class Replayed:
 
     @property
     def equal(self) -> bool:
-        """Whether the transcript stands."""
+        """Whether the transcript is right in all it states."""
         return not self.differences
 
 

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pricing.demand import Answer, draw, learn, new_demand, price_grid
+from pricing.demand import Reaction, draw, learn, new_demand, price_grid
 from tests.benchmarks._peers import run_peer, seconds
 
 WORTH, FLOOR, CAP = 100_000, 20_000, 400_000
@@ -61,7 +61,7 @@ def _revenue(values: Values, seed: int) -> float:
         assert FLOOR <= price <= CAP
         accepts = values(rng) >= price
         earned += price * int(accepts.sum())
-        demand = learn(demand, drawn, [Answer(str(at), bool(accepted)) for at, accepted in enumerate(accepts)])
+        demand = learn(demand, drawn, [Reaction(str(at), bool(accepted)) for at, accepted in enumerate(accepts)])
     return earned / QUOTES
 
 
@@ -77,7 +77,7 @@ def _against_mabwiser() -> None:
     for day in range(len(accepted) // PARTNERS):
         today = accepted[day * PARTNERS : (day + 1) * PARTNERS]
         drawn = draw(demand, day, rng)
-        demand = learn(demand, drawn, [Answer(str(at), bool(answer)) for at, answer in enumerate(today)])
+        demand = learn(demand, drawn, [Reaction(str(at), bool(answer)) for at, answer in enumerate(today)])
     ours = (perf_counter() - start) / len(accepted)
     bare = seconds(lambda: [draw(demand, 10_000, rng) for _ in range(1_000)]) / 1_000
     theirs, predict = run_peer("mabwiser", _MABWISER, [list(demand.multipliers_basis_points), accepted])

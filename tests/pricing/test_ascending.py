@@ -53,7 +53,7 @@ def test_every_worked_example(vectors: Callable[[str], dict[str, Any]]) -> None:
 
 
 def test_answers_and_reasons() -> None:
-    """Each thing that can become of a bid, and what the losers are told."""
+    """Each thing that can become of a bid, and what the losers are answered."""
     state, answers = run(
         terms(1_000),
         [
@@ -121,13 +121,13 @@ def test_the_price_is_its_rule_and_only_rises(pairs: list[tuple[str, int]], star
         else:
             assert after.price is not None
             assert state.price is None or after.price >= state.price
-            best = max(standing.maximum.minor for standing in after.maxima)
+            best = max(accepted.maximum.minor for accepted in after.maxima)
             assert start <= after.price.minor <= best
             assert next(one for one in after.maxima if one.bidder == after.leader).maximum.minor == best
             if answer is BidAnswer.MAXIMUM_RAISED:
                 assert (after.price, after.leader) == (state.price, state.leader)
             elif len(after.maxima) > 1:
-                second = sorted(standing.maximum.minor for standing in after.maxima)[-2]
+                second = sorted(accepted.maximum.minor for accepted in after.maxima)[-2]
                 assert after.price.minor == min(best, second + after.terms.increment_minor(second))
         state = after
 

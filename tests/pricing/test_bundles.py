@@ -14,12 +14,12 @@ from pricing.auctions.bundles import (
     BundleAward,
     BundleBid,
     best_allocation,
-    best_by_enumeration,
     core_selecting,
     vcg,
 )
 from pricing.money import Money
 from pricing.refusals import Duplicate, Empty, MixedCurrencies, Negative, PricingRefusal, TooHard, TooLarge
+from tests.pricing.oracles import best_by_enumeration
 
 
 def bid(bidder: str, goods: str, amount: int) -> BundleBid:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.demand import Answer, Demand, Draw, _falling_pools, collusion_needed, draw, learn, new_demand, price_grid
+from pricing.demand import Demand, Draw, Reaction, _falling_pools, collusion_needed, draw, learn, new_demand, price_grid
 from pricing.refusals import Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal
 
 WORTH = 100_000
@@ -27,7 +27,7 @@ def sell(  # noqa: PLR0917 - a small world has six sizes.
 ) -> tuple[float, list[int]]:
     """Return the mean revenue per honest partner and day, and the price of every day.
 
-    Colluders refuse whatever is dearer than `target` and accept the rest.
+    Colluders refuse all that is dearer than `target` and accept the rest.
     """
     rng = np.random.default_rng(seed)
     demand = new_demand(price_grid(WORTH, FLOOR, CAP, 32))
@@ -36,8 +36,8 @@ def sell(  # noqa: PLR0917 - a small world has six sizes.
         drawn = draw(demand, day, rng)
         price = WORTH * drawn.multiplier_basis_points // 10_000
         accepts = values(rng, partners) >= price
-        answers = [Answer(f"honest {one}", bool(accepted)) for one, accepted in enumerate(accepts)]
-        answers += [Answer(f"colluder {one}", price <= target) for one in range(colluders)]
+        answers = [Reaction(f"honest {one}", bool(accepted)) for one, accepted in enumerate(accepts)]
+        answers += [Reaction(f"colluder {one}", price <= target) for one in range(colluders)]
         demand = learn(demand, drawn, answers)
         earned += price * int(accepts.sum())
         prices.append(price)
@@ -71,8 +71,8 @@ def test_a_partner_counts_once_and_strangers_teach_nothing() -> None:
     """A thousand refusals of one partner are one; its acceptance beats them; quotes of nobody vetted are ignored."""
     demand = new_demand((5_000, 10_000, 20_000))
     drawn = Draw(0, 10_000)
-    answers = [Answer("a", accepted=False)] * 1_000 + [Answer(None, accepted=False)] * 1_000
-    after = learn(demand, drawn, [*answers, Answer("b", accepted=False), Answer("b", accepted=True)])
+    answers = [Reaction("a", accepted=False)] * 1_000 + [Reaction(None, accepted=False)] * 1_000
+    after = learn(demand, drawn, [*answers, Reaction("b", accepted=False), Reaction("b", accepted=True)])
     assert after == Demand((5_000, 10_000, 20_000), (0, 1, 0), (0, 1, 0), learnt_through=0)
     with pytest.raises(OutOfRange):
         learn(after, drawn, answers)

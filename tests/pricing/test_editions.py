@@ -16,9 +16,9 @@ from pricing.editions import (
     ladder_menu,
     listable,
     nested_menu,
-    subadditive_menu,
 )
 from pricing.refusals import Duplicate, Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, TooHard
+from tests.pricing.oracles import subadditive_menu
 
 
 @st.composite
@@ -66,7 +66,7 @@ def test_the_ladder_is_the_best_ladder(versions: list[Version]) -> None:
     """Against every set of versions that bind: the dearest ladder below their values."""
     best = Fraction(0)
     for chosen in product((False, True), repeat=len(versions)):
-        binding = [version for version, held in zip(versions, chosen, strict=True) if held]
+        binding = [version for version, is_chosen in zip(versions, chosen, strict=True) if is_chosen]
         if binding:
             prices = [
                 min(max(Fraction(b.value_minor), Fraction(b.value_minor * v.precision, b.precision)) for b in binding)
@@ -110,8 +110,8 @@ def test_price_families_break_where_published(vectors: Callable[[str], dict[str,
     """1/v and 1/sqrt(v) hold; 1/v**2 is beaten by averaging."""
     case = vectors("valuation")["arbitrage"]
     power = {"1/v": Fraction(1), "1/sqrt(v)": Fraction(1, 2), "1/v**2": Fraction(2)}
-    for holds in case["holds"]:
-        assert find_arbitrage(priced_by(power[holds], [1, 2, 4, 8])) is None
+    for family in case["holds"]:
+        assert find_arbitrage(priced_by(power[family], [1, 2, 4, 8])) is None
     found = find_arbitrage(priced_by(power["1/v**2"], [10, 20]))
     assert found is not None
     assert (found.target, found.basket) == ("10", ("20", "20"))
@@ -174,13 +174,13 @@ def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, str, int,
 
     def as_good(basket: dict[Offer, int], target: Offer) -> bool:
         for part in target.parts:
-            held = {one: times for one, times in basket.items() if part in one.parts and times}
-            if any(one.variance_micro == 0 for one in held):
+            bought = {one: times for one, times in basket.items() if part in one.parts and times}
+            if any(one.variance_micro == 0 for one in bought):
                 continue
-            fresh = sum(Fraction(times, one.variance_micro) for one, times in held.items() if one.fresh_noise)
-            families = {one.family for one in held if not one.fresh_noise}
+            fresh = sum(Fraction(times, one.variance_micro) for one, times in bought.items() if one.fresh_noise)
+            families = {one.family for one in bought if not one.fresh_noise}
             fixed = sum(
-                max(Fraction(1, one.variance_micro) for one in held if one.family == family and not one.fresh_noise)
+                max(Fraction(1, one.variance_micro) for one in bought if one.family == family and not one.fresh_noise)
                 for family in families
             )
             if (fresh + fixed) * target.variance_micro < 1:

@@ -82,7 +82,7 @@ def receipt(number: int, **changes: Any) -> str:
     )
 
 
-def test_every_receipt_of_an_honest_transcript_stands() -> None:
+def test_every_receipt_of_an_honest_transcript_agrees() -> None:
     for number in range(3):
         assert compare(transcript(BIDS), read_receipt(receipt(number)), PUBLIC).equal
         assert compare(
@@ -137,7 +137,7 @@ def test_another_signature_key_or_auction_shows() -> None:
         for one in compare(transcript(BIDS), read_receipt(receipt(0, auction="z")), PUBLIC).differences
     )
     assert any(
-        "taken sealed" in one
+        "received sealed" in one
         for one in compare(transcript(BIDS), read_receipt(receipt(0, maximum_minor=None)), PUBLIC).differences
     )
 

@@ -23,15 +23,13 @@ from pricing.refusals import (
     ZeroTotalWeight,
 )
 from pricing.revenue_share import (
-    LicencePool,
     Split,
-    shapley_by_orders,
     shapley_once_per_cell,
     share_of,
     shares,
-    split_by_licence,
     split_pool,
 )
+from tests.pricing.oracles import LicencePool, shapley_by_orders, split_by_licence
 
 pools = st.integers(0, 10**18 - 1) | st.integers(0, 50)
 # Small weights meet in ties; those past 2**22 take the path without a table.
@@ -89,7 +87,7 @@ def test_licence_by_licence(vectors: Callable[[str], dict[str, Any]]) -> None:
 
 
 def test_classic_shapley_values(vectors: Callable[[str], dict[str, Any]]) -> None:
-    """The airport game through both doors, the gloves through enumeration."""
+    """The airport game through both ways, the gloves through enumeration."""
     airport, gloves = vectors("apportionment")["shapley_counts_once_per_cell"]["classic"]
     costs = airport["costs"]
     expected = dict(enumerate(Fraction(value) for value in airport["shapley"]))

@@ -145,7 +145,7 @@ def test_no_misreport_profits(rule: str) -> None:
     assert gains == 0
 
 
-def test_large_arrays_take_the_same_path() -> None:
+def test_large_arrays_go_the_same_way() -> None:
     """Over several pieces, with ties across them and asks up to the limit: against sorting."""
     rng = np.random.default_rng(5)
     for top in (3, 10**6, 10**18 - 1):

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from pricing.auctions.award import Award, Bid, Reason
 from pricing.auctions.digital import (
-    deterministic_optimal_price,
-    expected_random_sampling_revenue,
     optimal_single_price,
     random_sampling,
     random_sampling_with,
@@ -24,7 +22,6 @@ from pricing.auctions.reserve import (
     Lognormal,
     Uniform,
     exclusive_reserve,
-    expected_revenue_uniform,
     likeliest,
     myerson_reserve,
 )
@@ -42,6 +39,11 @@ from pricing.refusals import (
     OutOfRange,
     PricingRefusal,
     TooHard,
+)
+from tests.pricing.oracles import (
+    deterministic_optimal_price,
+    expected_random_sampling_revenue,
+    expected_revenue_uniform,
 )
 
 
@@ -250,7 +252,7 @@ def test_digital_goods(vectors: Callable[[str], dict[str, Any]]) -> None:
         assert expected_random_sampling_revenue(one["bids"]) == Fraction(one["revenue"])
 
 
-def test_a_half_without_bids_sells_nothing_and_ties_take_the_higher_price() -> None:
+def test_a_half_without_bids_sells_nothing_and_ties_go_to_the_higher_price() -> None:
     """The two written rules of RSOP."""
     award = random_sampling_with(bids_of([4, 2]), "EUR", [True, True])
     assert [outcome.reason for outcome in award.outcomes] == [Reason.NO_OTHER_HALF] * 2

@@ -153,7 +153,7 @@ def tampered(transcript: Transcript, **changes: object) -> Transcript:
 
 
 @pytest.mark.parametrize(
-    ("transcript", "says"),
+    ("transcript", "sentence"),
     [
         (tampered(SEALED, terms={"currency": "EUR", "reserve_minor": 900}), "do not give the root"),
         (tampered(SEALED, kind="uniform_price", terms={**SEALED.terms, "licences": 1}), "do not give the root"),
@@ -176,11 +176,11 @@ def tampered(transcript: Transcript, **changes: object) -> Transcript:
         (tampered(SEALED, award={}), "cannot be read"),
     ],
 )
-def test_every_change_after_the_root_is_noticed(transcript: Transcript, says: str) -> None:
+def test_every_change_after_the_root_is_noticed(transcript: Transcript, sentence: str) -> None:
     """Reserve, rule, auction, a bid dropped, added, moved, changed or hidden, and the award itself."""
     found = replay(transcript)
     assert not found.equal
-    assert any(says in difference for difference in found.differences), found.differences
+    assert any(sentence in difference for difference in found.differences), found.differences
 
 
 def test_a_rewritten_transcript_needs_the_published_root() -> None:

@@ -1,0 +1,166 @@
+"""Oracles of pricing: the same answers by trying everything, or by a formula of the textbook; for small cases alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import permutations, product
+from math import factorial
+from typing import Final, TypeVar
+
+from pricing.auctions.award import Award, Bid
+from pricing.auctions.bundles import Allocation, BundleBid
+from pricing.auctions.bundles import _check as _check_bundles
+from pricing.auctions.digital import _check as _check_bids
+from pricing.auctions.digital import _offered, optimal_single_price, random_sampling_with
+from pricing.editions import Menu, Version, _menu
+from pricing.editions import _check as _check_versions
+from pricing.money import Money, largest_remainder, whole
+from pricing.refusals import Duplicate, OutOfRange, TooHard
+
+Person = TypeVar("Person", bound=Hashable)
+_MOST_COMBINATIONS: Final = 10**6
+_MOST_BIDS: Final = 16
+_MOST_SUBSETS: Final = 16
+_MOST_PLAYERS: Final = 9
+
+
+def best_by_enumeration(bids: Sequence[BundleBid]) -> Allocation:
+    """Return the same by trying everything: the reference for small cases; TooHard past a million combinations."""
+    _check_bundles(bids, bids[0].amount.currency if bids else "XXX")
+    by_bidder: dict[str, list[int | None]] = {}
+    for at, bid in enumerate(bids):
+        by_bidder.setdefault(bid.bidder, [None]).append(at)
+    combinations = 1
+    for choices in by_bidder.values():
+        combinations *= len(choices)
+    if combinations > _MOST_COMBINATIONS:
+        msg = f"{combinations} combinations are too many to enumerate"
+        raise TooHard(msg)
+    best = Allocation((), 0)
+    for picks in product(*by_bidder.values()):
+        chosen = tuple(sorted(at for at in picks if at is not None))
+        sold = [good for at in chosen for good in bids[at].goods]
+        welfare = sum(bids[at].amount.minor for at in chosen)
+        if len(sold) == len(set(sold)) and welfare > best.welfare:
+            best = Allocation(chosen, welfare)
+    return best
+
+
+def deterministic_optimal_price(bids: Sequence[Bid], currency: str) -> Award:
+    """Offer each bidder the best single price of all the others (DOP); a lone bidder is offered nothing.
+
+    Truthful, but may earn next to nothing where it could earn much: use `random_sampling` instead, which cannot.
+    Refuses Negative, MixedCurrencies, Duplicate.
+    """
+    _check_bids(bids, currency)
+    offers = [
+        optimal_single_price(others) if (others := [b.amount.minor for b in (*bids[:at], *bids[at + 1 :])]) else None
+        for at in range(len(bids))
+    ]
+    return _offered(bids, offers, currency)
+
+
+def expected_random_sampling_revenue(amounts: Sequence[int]) -> Fraction:
+    """Return the exact expected revenue of RSOP in minor units, over all 2**n coins; TooHard above sixteen bids."""
+    if len(amounts) > _MOST_BIDS:
+        msg = f"{len(amounts)} bids have too many partitions to enumerate; at most {_MOST_BIDS} do not"
+        raise TooHard(msg)
+    bids = [Bid(str(at), Money(amount, "XXX")) for at, amount in enumerate(amounts)]
+    earned = 0
+    for coins in range(2 ** len(bids)):
+        award = random_sampling_with(bids, "XXX", [bool(coins >> at & 1) for at in range(len(bids))])
+        earned += sum(outcome.pays.minor for outcome in award.outcomes)
+    return Fraction(earned, 2 ** len(bids))
+
+
+def expected_revenue_uniform(bidders: int, reserve: Fraction) -> Fraction:
+    """Return the exact expected revenue of a second-price auction with this reserve and values even over [0, 1].
+
+    bidders: n >= 1. reserve: r in [0, 1]. n r**n (1 - r) for the one bidder who meets it alone, and for n >= 2 the
+    mean of the second value where that is above r. Source: Krishna, Auction Theory, section 2.5.
+    """
+    if whole(bidders, "the number of bidders") < 1 or not 0 <= reserve <= 1:
+        msg = "there must be a bidder and the reserve must be in [0, 1]"
+        raise OutOfRange(msg)
+    n = bidders
+    alone = n * reserve**n * (1 - reserve)
+    second = n * (n - 1) * ((1 - reserve**n) / Fraction(n) - (1 - reserve ** (n + 1)) / Fraction(n + 1))
+    return alone + second
+
+
+def subadditive_menu(versions: Sequence[Version]) -> Menu:
+    """Return the menu of most revenue among all rising, subadditive ones, by trying every set of versions that sell.
+
+    The reference for small menus: at most sixteen versions, else TooHard. With those sets' values as ceilings, the
+    dearest safe price of a precision is the cheapest way to reach it from them. Refuses as `nested_menu` otherwise.
+    Source: Chen, Koutris and Kumar 2019, section 5.1 (the exact program is hard in general).
+    """
+    _check_versions(versions)
+    if len(versions) > _MOST_SUBSETS:
+        msg = f"{len(versions)} versions have too many subsets to try; at most {_MOST_SUBSETS} do not"
+        raise TooHard(msg)
+    menus = []
+    for subset in range(1, 2 ** len(versions)):
+        chosen = [version for at, version in enumerate(versions) if subset >> at & 1]
+        menus.append(_menu(versions, [_cheapest(chosen, version.precision) for version in versions]))
+    return max(menus, key=lambda menu: menu.revenue)
+
+
+def _cheapest(chosen: Sequence[Version], precision: int) -> Fraction:
+    """Return the least sum of values of a multiset of these versions whose precisions reach `precision`."""
+    cost = [Fraction(0)]
+    for needed in range(1, precision + 1):
+        cost.append(min(one.value_minor + cost[max(0, needed - one.precision)] for one in chosen))
+    return cost[precision]
+
+
+@dataclass(frozen=True, slots=True)
+class LicencePool:
+    """The pool of one licence in whole units, and the weight of each contributor to the release it sold, in order."""
+
+    pool: int
+    weights: Mapping[Hashable, int]
+
+
+def split_by_licence(licences: Sequence[LicencePool]) -> dict[Hashable, int]:
+    """Return what each contributor earns over several licences, each split among the people in the data it sold.
+
+    Splitting licence by licence, and not one common pot, pays nobody for data they are not in. Sums exactly to the sum
+    of pools. Refuses what `largest_remainder` refuses, licence by licence.
+    """
+    earned: dict[Hashable, int] = {}
+    for licence in licences:
+        parts = largest_remainder(licence.pool, list(licence.weights.values()))
+        for person, part in zip(licence.weights, parts, strict=True):
+            earned[person] = earned.get(person, 0) + part
+    return earned
+
+
+def shapley_by_orders(
+    players: Sequence[Person], worth: Callable[[frozenset[Person]], Fraction | int]
+) -> dict[Person, Fraction]:
+    """Return each player's exact Shapley value of any game, by averaging over all orders of arrival.
+
+    The reference for small games: time n! for n players, at most nine, else TooHard. worth(nobody) should be 0.
+    Refuses Duplicate players. Source: Shapley 1953, section 6 (the bargaining model).
+    """
+    if len(players) > _MOST_PLAYERS:
+        msg = f"{len(players)} players have too many orders to enumerate; at most {_MOST_PLAYERS} do not"
+        raise TooHard(msg)
+    if len(set(players)) != len(players):
+        msg = "a player is named twice"
+        raise Duplicate(msg)
+    known: dict[frozenset[Person], Fraction] = {}
+    value = dict.fromkeys(players, Fraction(0))
+    for order in permutations(players):
+        present: frozenset[Person] = frozenset()
+        for player in order:
+            joined = present | {player}
+            for coalition in (present, joined):
+                if coalition not in known:
+                    known[coalition] = Fraction(worth(coalition))
+            value[player] += known[joined] - known[present]
+            present = joined
+    return {player: total / factorial(len(players)) for player, total in value.items()}
