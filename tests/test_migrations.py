@@ -11,11 +11,12 @@ import asyncpg
 import pytest
 
 from marketplace import database
-from marketplace.database import execute, fetch, fetch_scalar, transaction
+from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from migrations.generate import INITIAL, initial_sql
 from migrations.piccolo_app import HISTORY, function_files
 from migrations.runner import migrate
+from tests.support.reads import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

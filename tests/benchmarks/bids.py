@@ -18,6 +18,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.reads import fetch_one
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -62,7 +64,7 @@ async def _measure(url: str) -> None:
     def bare(connections: int) -> Work:
         async def work(number: int) -> None:
             async with turns[connections], database.transaction():
-                row = await database.fetch_one("SELECT * FROM bare WHERE id = 1 FOR UPDATE")
+                row = await fetch_one("SELECT * FROM bare WHERE id = 1 FOR UPDATE")
                 assert row
                 await database.execute("UPDATE bare SET amount = $1, count = count + 1 WHERE id = 1", number)
 

@@ -66,7 +66,8 @@ async def payees(people: int) -> None:
 
 async def bare_copy(table: str) -> float:
     """Return the seconds of a COPY of a table's rows into one without keys and checks."""
-    from marketplace.database import copy_in, execute, fetch  # noqa: PLC0415
+    from marketplace.database import copy_in, execute  # noqa: PLC0415
+    from tests.support.reads import fetch  # noqa: PLC0415
 
     rows = [tuple(row) for row in await fetch(f"SELECT * FROM {table}")]
     await execute(f"CREATE TABLE bare AS TABLE {table} WITH NO DATA")
@@ -81,12 +82,13 @@ async def bare_copy(table: str) -> float:
 
 async def _measure(url: str, people: int) -> None:
     from marketplace import database  # noqa: PLC0415
-    from marketplace.database import execute, fetch_value  # noqa: PLC0415
+    from marketplace.database import execute  # noqa: PLC0415
     from marketplace.embedded.bank import Bank  # noqa: PLC0415
     from marketplace.payouts import actions as payouts  # noqa: PLC0415
     from marketplace.payouts import bank_file  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.marketplace.payouts.payees import file_of, make_staff  # noqa: PLC0415
+    from tests.support.reads import fetch_value  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()

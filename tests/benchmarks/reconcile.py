@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.reads import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -87,7 +89,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
         ours = min([await _timed(reconcile) for _ in range(ROUNDS)])
         if unmatched or not payouts:
             sys.exit(f"{unmatched} unmatched of {orders} orders, {payouts} payouts matched")
-        join = min([await _timed(lambda: database.fetch(JOIN)) for _ in range(ROUNDS)])
+        join = min([await _timed(lambda: fetch(JOIN)) for _ in range(ROUNDS)])
     finally:
         await database.close_pool()
     return f"{ours / join:.2f} ({ours * 1000:.0f} ms; join {join * 1000:.0f} ms, {payouts} payouts matched)"

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.reads import fetch, fetch_value
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -59,7 +61,7 @@ async def _measure(url: str, people: int) -> None:
         timing=rules.Timing(now, now + hours, now + hours, now + dt.timedelta(days=90)),
         by="Steward",
     )
-    stratum = await database.fetch_value("SELECT id FROM reverse_auction_stratum")
+    stratum = await fetch_value("SELECT id FROM reverse_auction_stratum")
     key = sealing.public_key(settings().bid_key)
 
     def rows() -> Iterator[tuple[object, ...]]:
@@ -76,9 +78,7 @@ async def _measure(url: str, people: int) -> None:
     await database.execute("VACUUM ANALYZE reverse_auction_ask")
     print(f"{people} asks sealed", file=sys.stderr)
     await database.execute("CREATE TABLE bare (LIKE reverse_auction_ask)")
-    asks = [
-        tuple(row) for row in await database.fetch(f"SELECT {', '.join(columns)} FROM reverse_auction_ask LIMIT 200000")
-    ]
+    asks = [tuple(row) for row in await fetch(f"SELECT {', '.join(columns)} FROM reverse_auction_ask LIMIT 200000")]
     start_at = time.perf_counter()
     await database.copy_in("bare", columns, asks)
     bare = (time.perf_counter() - start_at) * people / len(asks)
@@ -91,7 +91,7 @@ async def _measure(url: str, people: int) -> None:
     assert await award_auctions() == 1
     seconds = time.perf_counter() - start_at
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    promised = await database.fetch_value("SELECT count(*) FROM contributor_promise")
+    promised = await fetch_value("SELECT count(*) FROM contributor_promise")
     print(
         f"reverse_award award {seconds / bare:.1f} × a bare COPY of as many asks "
         f"({people} asks opened, priced and answered in {seconds:.1f} s, {promised} promises written; COPY {bare:.1f} s)"

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.support.reads import fetch_value
+
 PEOPLE = 1_000_000
 ROUNDS = 3
 
@@ -54,7 +56,7 @@ async def _measure(url: str, people: int) -> None:
         start = time.perf_counter()
         assert await hold_shares() == 1
         settled.append(time.perf_counter() - start)
-        rows = await database.fetch_value("SELECT count(*) FROM accrual WHERE run = $1", number + 1)
+        rows = await fetch_value("SELECT count(*) FROM accrual WHERE run = $1", number + 1)
         assert rows == people
         await database.execute(
             "CREATE TABLE bare (run bigint NOT NULL, subscriber bigint NOT NULL, held_micro bigint NOT NULL, "

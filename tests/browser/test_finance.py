@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
@@ -16,6 +16,7 @@ from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
 from tests.support.browsing import Guest, open_house
 from tests.support.market import PASSWORD, running
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

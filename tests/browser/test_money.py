@@ -11,7 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import order
@@ -19,6 +19,7 @@ from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, open_shop, pay
 from tests.support.browsing import open_house
 from tests.support.market import PASSWORD, running
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from tests.support.browsing import Guest

@@ -9,13 +9,13 @@ from facturx import get_xml_from_pdf
 
 from marketplace import clock
 from marketplace.bookkeeping.exports import write_exports
-from marketplace.database import fetch_value
 from marketplace.earnings.actions import hold_shares
 from marketplace.identity import actions as identity
 from marketplace.purchases.invoices import write_papers
 from tests.marketplace.earnings import sales
 from tests.support.browsing import open_house
 from tests.support.market import PASSWORD, claim, running
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from tests.support.browsing import Guest

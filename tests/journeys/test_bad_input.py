@@ -12,12 +12,13 @@ import httpx
 from stripe import WebhookSignature
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, make_quote, open_shop, pay
 from tests.support.market import PASSWORD, Visitor, claim, people, running
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
-from marketplace.database import fetch_one, fetch_value
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import manifest
 from marketplace.datasets.rules import DatasetTerms
@@ -30,6 +29,7 @@ from marketplace.identity.actions import add_subscribers
 from marketplace.settings import settings
 from tests.support import gowalla
 from tests.support.market import Market, Visitor, claim, people, running
+from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
     import uuid

@@ -11,7 +11,7 @@ import pytest
 from marketplace.auctions.actions import place_bid
 from marketplace.auctions.award import close_auctions
 from marketplace.auctions.charge import charge_sales
-from marketplace.database import execute, fetch, transaction
+from marketplace.database import execute, transaction
 from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
 from marketplace.payouts import actions as payouts
@@ -21,6 +21,7 @@ from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch
 
 OFFENCES = {
     "what the last closed month ended with is what its postings and those before add up to": (

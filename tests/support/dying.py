@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, database
-from marketplace.database import fetch_value
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

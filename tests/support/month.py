@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
-from marketplace.database import copy_in, execute, fetch_value
+from marketplace.database import copy_in, execute
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds, month_of
 from marketplace.payments.rules import postings
 from tests.marketplace.finance import sales
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from marketplace.auctions import charge, eligibility
 from marketplace.auctions.actions import REFUSALS, Plan, announce, cancel
 from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.datasets.publishing import revoke
 from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
@@ -39,6 +39,7 @@ from tests.marketplace.purchases.shop import (
     place_order,
 )
 from tests.marketplace.reverse_auctions.test_reverse_auctions import ingest_bands
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

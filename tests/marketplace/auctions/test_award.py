@@ -15,10 +15,11 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import rules
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript, list_outcomes
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
+from tests.support.reads import fetch, fetch_value
 
 
 async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> None:

@@ -17,11 +17,12 @@ from marketplace.app import create_app
 from marketplace.auctions import receipts, rules, sealing
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_log
-from marketplace.database import DB, execute, fetch, fetch_value
+from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from tests.marketplace.auctions.world import make_bidder, open_auction
+from tests.support.reads import fetch, fetch_value
 
 
 async def test_bidders_outbid_one_another_by_proxy() -> None:

@@ -14,12 +14,13 @@ from marketplace.auctions import award as ending
 from marketplace.auctions import rules
 from marketplace.auctions.actions import Plan, announce, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_lots
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
 from tests.marketplace.auctions.test_money import end
 from tests.marketplace.auctions.world import Bidder, make_bidder, make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,12 +16,12 @@ from marketplace import database
 from marketplace.auctions import award as ending
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript
-from marketplace.database import fetch, fetch_value
 from marketplace.settings import settings
 from pricing.auctions.transcript import from_json, replay
 from tests.marketplace.auctions.killing import Door, door
 from tests.marketplace.auctions.webs import Web, fork
 from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
+from tests.support.reads import fetch, fetch_value
 
 AMOUNTS = (5_000, 9_000, 7_000)
 NONCE = "ab" * 32

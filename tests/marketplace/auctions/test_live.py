@@ -14,9 +14,10 @@ import pytest
 
 from marketplace.auctions import award as ending
 from marketplace.auctions.actions import place_bid
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from tests.marketplace.auctions.webs import Web, web_processes
 from tests.marketplace.auctions.world import make_bidder, open_auction
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from marketplace.auctions.actions import Plan, announce, cancel, place_bid, plac
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_quote, list_priced_releases
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import list_exceptions
@@ -34,6 +34,7 @@ from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.payments.test_away import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 WANTS_THEM = "authentication_required"
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)

@@ -14,12 +14,13 @@ from marketplace.auctions import award as ending
 from marketplace.auctions.actions import Plan, announce
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
 from tests.marketplace.auctions.world import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
+from tests.support.reads import fetch_one, fetch_value
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 

@@ -14,13 +14,13 @@ import pytest
 from marketplace.auctions import award as ending
 from marketplace.auctions import rules
 from marketplace.auctions.queries import get_auction, get_transcript
-from marketplace.database import fetch
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
 from tests.marketplace.auctions.webs import Web, web_processes
 from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
+from tests.support.reads import fetch
 
 AFTER_THE_END = 5
 """Bids that everybody still sends once it was told of the end."""

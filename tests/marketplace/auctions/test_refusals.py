@@ -11,10 +11,11 @@ import pytest
 
 from marketplace.auctions.actions import cancel
 from marketplace.auctions.queries import get_auction
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from tests.marketplace.auctions.test_kill import until_over
 from tests.marketplace.auctions.webs import web_processes
 from tests.marketplace.auctions.world import make_bidder, open_auction
+from tests.support.reads import fetch_value
 
 ABSURD = (0, -1, 80_000_001, 10**15, 10**18, 2**63, 10**40)
 

@@ -9,9 +9,9 @@ import uuid
 from typing import Any
 
 from marketplace.auctions import rules
-from marketplace.database import fetch
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
+from tests.support.reads import fetch
 
 AUCTIONS, BIDS = 300, 12
 DECIDE = """

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from marketplace.auctions.actions import Plan, announce
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity.actors import Actor
+from tests.support.reads import fetch_value
 
 YEAR_START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

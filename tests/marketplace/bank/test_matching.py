@@ -15,7 +15,7 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import Match, match_lines, match_stripe_payouts, undo_matches
 from marketplace.bank.rules import EQUAL, NAMED, Clue, likeness, score
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exception_queries import find_next, get_exception, list_exceptions
@@ -27,6 +27,7 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor

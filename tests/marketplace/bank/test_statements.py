@@ -10,11 +10,11 @@ import pytest
 
 from marketplace.bank.actions import Imported, import_bank_statement
 from marketplace.bank.queries import get_line, get_statement, list_accounts, list_gaps
-from marketplace.database import fetch, fetch_value
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import DAY, IBAN, Entry, Statement
+from tests.support.reads import fetch, fetch_value
 
 NEXT = DAY + dt.timedelta(days=1)
 

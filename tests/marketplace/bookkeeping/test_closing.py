@@ -13,7 +13,7 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import undo_matches
 from marketplace.bookkeeping.closing import HEADINGS, checks_of, close_month
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.audit_trail import list_actions
 from marketplace.invariants import broken
@@ -23,6 +23,7 @@ from marketplace.ledger.periods import bounds, closed_until, list_closed, list_o
 from marketplace.ledger.queries import balance, trial_balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.identity.site import make_staff
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 
 def months_ago(count: int) -> dt.date:

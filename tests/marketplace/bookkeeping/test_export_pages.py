@@ -11,9 +11,10 @@ from facturx import get_xml_from_pdf
 from marketplace import clock
 from marketplace.bookkeeping.exports import write_exports
 from marketplace.bookkeeping.fec import COLUMNS
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     import httpx

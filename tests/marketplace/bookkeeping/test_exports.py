@@ -16,13 +16,14 @@ import pytest
 from marketplace import clock
 from marketplace.bookkeeping import exports
 from marketplace.bookkeeping.fec import COLUMNS, check
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import LICENCES_SOLD, PARTNERS, STRIPE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
 from tests.marketplace.finance import sales
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 BEAN_CHECK = Path(sys.executable).parent / "bean-check"
 needs_hledger = pytest.mark.skipif(not shutil.which("hledger"), reason="hledger is not installed here")

@@ -12,7 +12,7 @@ import pytest
 from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.embedded.bank import Bank
 from marketplace.finance.actions import reconcile
@@ -32,6 +32,7 @@ from tests.marketplace.payments.test_away import save
 from tests.marketplace.payouts import payees
 from tests.marketplace.purchases import shop
 from tests.marketplace.purchases.test_money_back import fund
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 from marketplace import clock, object_store
 from marketplace.catalogue import actions
 from marketplace.consent import actions as consent
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from tests.marketplace.datasets.worlds import BANDS, LONG_AGO, PURPOSE, RESOLUTION, ZONES
 from tests.marketplace.identity.site import make_partner
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,13 +10,13 @@ import uuid
 import pytest
 
 from marketplace.catalogue import api, rules
-from marketplace.database import fetch_value
 from marketplace.identity import key_actions
 from marketplace.settings import settings
 from marketplace.web.i18n import french
 from tests.marketplace.catalogue.shop import DAYS, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.worlds import BANDS, ZONES
 from tests.marketplace.identity.site import Browser, make_partner
+from tests.support.reads import fetch_value
 
 
 async def test_the_sample_is_the_same_for_everyone_and_says_what_is_sold() -> None:

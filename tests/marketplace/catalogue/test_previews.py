@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from marketplace import clock
 from marketplace.catalogue import actions, rules
-from marketplace.database import fetch_value
 from marketplace.datasets.publishing import revoke
 from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -26,6 +25,7 @@ from marketplace.identity.key_actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
+from tests.support.reads import fetch_value
 
 PARENT = h3.cell_to_parent(ZONES[0], RESOLUTION - 1)
 

@@ -15,13 +15,14 @@ from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue import actions, queries, rules
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
 from pricing.quote import price
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.identity.site import Browser, make_partner, text_of
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace.consent import actions, queries, rules
-from marketplace.database import copy_in, execute, fetch, fetch_value, transaction
+from marketplace.database import copy_in, execute, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings as read_settings
 from marketplace.statements import read_blocks
+from tests.support.reads import fetch, fetch_value
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PURPOSE = "presence.statistics"

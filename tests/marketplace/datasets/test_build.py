@@ -15,12 +15,13 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.datasets import actions, queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.guards import begin_session
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, make_subscribers, write
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace import clock, object_store
-from marketplace.database import fetch_value
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from marketplace.catalogue import actions as catalogue
 from marketplace.consent import actions as consent
-from marketplace.database import copy_in, execute, fetch_one, fetch_value
+from marketplace.database import copy_in, execute
 from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.datasets.rules import specify
@@ -40,6 +40,7 @@ from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.privacy.specs import SECRET, counts, specification
+from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace.consent import actions as consent
-from marketplace.database import fetch_value
 from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events, ingest_new
 from marketplace.errors import Conflict, Invalid
@@ -17,6 +16,7 @@ from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import START, ZONES, at, crowd, declare, make_subscribers, write
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 
 from marketplace import clock, object_store
 from marketplace.consent import actions as consent
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.datasets import actions, dossier, publishing, queries
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -24,6 +24,7 @@ from marketplace.settings import settings
 from tests.marketplace.datasets import worlds
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import START, at, crowd, declare, make_subscribers, write
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 from marketplace import clock
 from marketplace.consent.actions import give_many
 from marketplace.consent.rules import verify
-from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value
+from marketplace.database import copy_in, execute
 from marketplace.datasets import build_requests, rules
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
@@ -32,6 +32,7 @@ from tests.marketplace.datasets.worlds import (
     write,
 )
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from marketplace import object_store
-from marketplace.database import fetch_value
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
+from tests.support.reads import fetch_value
 
 
 def command(files: dict[str, str], *, largest_file: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_listed_release, get_quote, list_priced_releases
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.datasets.publishing import revoke
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.identity.key_actions import create_key
@@ -31,6 +31,7 @@ from tests.marketplace.purchases.shop import (
     place_order,
     some_cells,
 )
+from tests.support.reads import fetch_value
 
 
 async def coarsen(release: uuid.UUID, level: int, multiple: int) -> bytes:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from marketplace import clock, object_store
 from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
 from marketplace.consent import actions as consent
-from marketplace.database import copy_in, execute, fetch, fetch_one, transaction
+from marketplace.database import copy_in, execute, transaction
 from marketplace.datasets.tables import ContributorTerm, Dataset, Release
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner
@@ -31,6 +31,7 @@ from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
 from marketplace.purchases.invoices import write_papers
 from marketplace.purchases.tables import Entitlement, Licence, Order
+from tests.support.reads import fetch, fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_columns, fetch_one, fetch_value
+from marketplace.database import execute, fetch_columns
 from marketplace.earnings import rules
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import get_share, list_shares
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_returns import given_back
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     import uuid

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.rules import divide
 from marketplace.ledger.chart import LOSSES, OPERATOR_PAYABLE, SUBSCRIBERS_SHARES
 from marketplace.ledger.queries import balance
 from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
 from tests.marketplace.earnings import sales
+from tests.support.reads import fetch, fetch_value
 
 DAYS_15 = dt.timedelta(days=15)
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from marketplace import clock
-from marketplace.database import copy_columns, execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import copy_columns, execute, transaction
 from marketplace.earnings import rules
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.queries import get_share
@@ -21,6 +21,7 @@ from marketplace.ledger.chart import OPERATOR_PAYABLE
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import sales
 from tests.support.dying import killed_everywhere
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from uuid import UUID

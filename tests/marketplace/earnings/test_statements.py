@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from pypdf import PdfReader
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.queries import BalanceRow
 from marketplace.earnings.statements import get_year
 from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import visiting, words
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import undo_matches
-from marketplace.database import execute, fetch
+from marketplace.database import execute
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
+from tests.support.reads import fetch
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor

@@ -6,12 +6,13 @@ import datetime as dt
 import uuid
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.payments.actions import request_payment
 from marketplace.payments.rules import Line
 from marketplace.purchases.invoices import write_papers
+from tests.support.reads import fetch_value
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 NET, VAT = 10_000, 2_000

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity import actions as identity
 from marketplace.identity.guards import begin_session
 from marketplace.payouts import actions as payouts
@@ -21,6 +21,7 @@ from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import PASSWORD, make_staff, text_of
 from tests.marketplace.payouts import payees
 from tests.marketplace.payouts.test_payout_pages import visiting
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -143,7 +144,7 @@ async def test_another_partners_papers_are_not_there() -> None:
 
 
 async def _papers() -> Any:
-    from marketplace.database import fetch  # noqa: PLC0415
+    from tests.support.reads import fetch  # noqa: PLC0415
 
     return await fetch("SELECT id FROM invoice")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.identity.audit_trail import list_actions
 from marketplace.payments.events import sweep_events
 from marketplace.payments.queries import get_payment
@@ -20,6 +20,7 @@ from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.payments.test_commands import SESSIONS, drain, order, paid
 from tests.marketplace.purchases.shop import jobs
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     import httpx

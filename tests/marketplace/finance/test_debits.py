@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import list_exceptions
@@ -23,6 +23,7 @@ from tests.marketplace.identity.site import Browser, make_staff, text_of
 from tests.marketplace.payments.scenes import settled
 from tests.marketplace.purchases.shop import jobs, order_of, pay
 from tests.marketplace.purchases.test_money_back import bought, ordered, whole
+from tests.support.reads import fetch_one, fetch_value
 
 
 async def whys() -> list[str]:

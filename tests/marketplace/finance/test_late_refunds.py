@@ -7,7 +7,6 @@ import datetime as dt
 from typing import Any
 
 from marketplace import clock
-from marketplace.database import fetch_value
 from marketplace.earnings.actions import cancel_shares, release_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import count_exceptions
@@ -16,6 +15,7 @@ from marketplace.ledger.queries import balance
 from tests.marketplace.finance.test_pages import form, signed_in
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.payments.scenes import jobs, settled
+from tests.support.reads import fetch_value
 
 
 async def test_a_refund_after_the_hold_is_the_operators_loss(stripe: Any) -> None:

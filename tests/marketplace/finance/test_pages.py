@@ -11,11 +11,12 @@ import httpx
 
 from marketplace import clock
 from marketplace.app import create_app
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity.guards import begin_session
 from marketplace.ledger.base_pages import named, written
 from marketplace.web.i18n import language
 from tests.marketplace.finance import sales
+from tests.support.reads import fetch_value
 
 
 async def signed_in(role: str | None) -> httpx.AsyncClient:

@@ -15,7 +15,6 @@ from marketplace.bank.candidates import settle_line
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.bookkeeping.closing import checks_of
-from marketplace.database import fetch_one, fetch_value
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
@@ -28,6 +27,7 @@ from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.errors import NotFound
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import count_exceptions, list_exceptions
@@ -30,6 +30,7 @@ from marketplace.payments.queries import get_payment
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.stripe_port import SilentError
 from tests.marketplace.finance import sales
+from tests.support.reads import fetch, fetch_value
 
 
 async def whys() -> list[str]:

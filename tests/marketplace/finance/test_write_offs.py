@@ -9,7 +9,7 @@ import pytest
 
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bookkeeping.actions import reverse_entry
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.finance.exception_queries import get_exception, list_exceptions
 from marketplace.finance.exceptions.registry import EXCEPTIONS
@@ -22,6 +22,7 @@ from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says, open_, pay_out
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
+from tests.support.reads import fetch_value
 
 
 async def test_another_person_approves_and_the_books_follow() -> None:

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from marketplace.database import DB, execute, fetch_value, transaction
+from marketplace.database import DB, execute, transaction
+from tests.support.reads import fetch_value
 
 
 async def test_a_nested_transaction_is_a_savepoint() -> None:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions, key_actions, names, queries, rules
 from marketplace.identity.guards import begin_session
 from marketplace.identity.sessions import actor_of_session
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, VAT, Browser, make_partner, text_of
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity import actions, passwords, rules
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from tests.support.reads import fetch_value
 
 CLAIRE = "claire@atelier.example"
 

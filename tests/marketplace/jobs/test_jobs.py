@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.jobs.scheduler import run_due, slot_of
 from marketplace.jobs.timetable import jobs
 from marketplace.locks import LockSession
+from tests.support.reads import fetch, fetch_value
 
 WORKER = """
 import asyncio, os, sys

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record, record_all
@@ -24,6 +24,7 @@ from marketplace.ledger.queries import (
     list_kinds,
     trial_balance,
 )
+from tests.support.reads import fetch_value
 
 NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
 SALE = [(chart.PARTNERS, chart.LICENCES_SOLD, 1000), (chart.PARTNERS, chart.VAT_COLLECTED, 200)]

@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.errors import Conflict
 from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record, reverse, reverse_all
 from marketplace.ledger.queries import get_entry, trial_balance
 from tests.marketplace.identity.site import make_staff
+from tests.support.reads import fetch, fetch_value
 
 NOON = dt.datetime(2026, 10, 5, 12, tzinfo=dt.UTC)
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from marketplace import clock, invariants, object_store
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import copy_in, execute, transaction
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.ledger import chart
@@ -46,6 +46,7 @@ from marketplace.purchases.money_back import follow_disputes, record_refunds, re
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import make_buyer, open_shop
 from tests.support.dying import Scene
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

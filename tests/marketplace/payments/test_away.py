@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.payments.actions import (
     capture_deposit,
@@ -28,6 +28,7 @@ from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort
 from tests.marketplace.purchases.shop import make_buyer
+from tests.support.reads import fetch_value
 
 PAGE = {
     "success_url": "http://x.example/",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance, trial_balance
 from marketplace.payments import rules
@@ -24,6 +24,7 @@ from marketplace.payments.queries import get_payment, list_movements_of
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payments.stripe_port import StripePort
+from tests.support.reads import fetch, fetch_value
 
 
 async def sold(stripe: Any, amounts: list[int], token: str = "tok_bypassPending") -> list[uuid.UUID]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.payments.actions import request_expiry, request_payment, request_refund
 from marketplace.payments.events import handle_events, sweep_events
@@ -19,6 +19,7 @@ from marketplace.payments.outbox import claim
 from marketplace.payments.queries import get_payment, list_commands
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 SESSIONS = "/v1/checkout/sessions"
 

@@ -17,7 +17,7 @@ import pytest
 from stripe import WebhookSignature
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.errors import Invalid
 from marketplace.payments.actions import request_payment, request_refund
 from marketplace.payments.events import handle_events, refresh_payment, sweep_events
@@ -27,6 +27,7 @@ from marketplace.payments.statuses import next_reading, record_payment
 from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
+from tests.support.reads import fetch, fetch_value
 
 
 async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:

@@ -20,7 +20,7 @@ import pytest
 
 from marketplace import clock, database
 from marketplace.bank.actions import import_bank_statement
-from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.embedded.bank import Bank
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.errors import Invalid
@@ -39,6 +39,7 @@ from tests.marketplace.payments import scenes
 from tests.marketplace.payments.scenes import at_stripe, named
 from tests.marketplace.payments.workers import working
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid

@@ -29,7 +29,6 @@ from hypothesis.stateful import (
 
 from marketplace import clock, database
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict
@@ -40,6 +39,7 @@ from marketplace.settings import settings as ours
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,11 +12,11 @@ from pathlib import Path
 import pyarrow.dataset  # noqa: F401 (once here, or for a second in every child)
 
 from marketplace.bank.payout_lines import match_payouts
-from marketplace.database import fetch_one, fetch_value
 from marketplace.identity.actors import Actor
 from marketplace.invariants import broken
 from marketplace.payouts import actions as payouts
 from tests.marketplace.earnings.killed import again
+from tests.support.reads import fetch_one, fetch_value
 
 PAYOUTS = (
     "payouts/actions.py", "payouts/bank_file.py", "earnings/actions.py", "bank/payout_lines.py", "bank/matching.py", "ledger/actions.py",

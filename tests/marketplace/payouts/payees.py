@@ -13,7 +13,7 @@ from stdnum import iban
 from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.payout_lines import match_payouts
-from marketplace.database import execute, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.earnings.actions import hold_shares, release_shares
 from marketplace.embedded.bank import Bank
 from marketplace.payouts import actions as payouts
@@ -21,6 +21,7 @@ from marketplace.payouts import bank_details
 from marketplace.payouts.bank_file import open_file
 from marketplace.settings import settings
 from tests.marketplace.earnings import sales
+from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Invalid
 from marketplace.identity import vault
 from marketplace.payouts import actions as payouts
@@ -19,6 +19,7 @@ from marketplace.payouts import bank_details, sepa
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 KEYS = "old:" + "11" * 32
 ROTATED = "new:" + "22" * 32 + "," + KEYS

@@ -14,7 +14,6 @@ from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.matching import Match, match_lines
 from marketplace.bank.payout_lines import match_payouts
-from marketplace.database import fetch, fetch_value
 from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import BANK, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, SUSPENSE
@@ -24,6 +23,7 @@ from marketplace.payouts import sepa
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace.bank.actions import import_bank_statement
-from marketplace.database import fetch, fetch_value
 from marketplace.embedded.bank import Bank
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
@@ -19,6 +18,7 @@ from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
 from tests.marketplace.payouts.killed import BANKS_ANSWER
 from tests.support.dying import killed_everywhere
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     from pathlib import Path

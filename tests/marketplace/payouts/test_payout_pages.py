@@ -13,7 +13,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.app import create_app
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.embedded.bank import Bank
 from marketplace.identity.guards import begin_session
 from marketplace.payouts import actions as payouts
@@ -22,6 +22,7 @@ from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import words
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
+from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.rules import may_write_off
@@ -30,6 +30,7 @@ from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
 from tests.marketplace.payouts.test_payout_pages import press, visiting, words
+from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
     import uuid

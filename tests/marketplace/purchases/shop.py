@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from marketplace import clock, object_store
 from marketplace.catalogue import actions as catalogue
-from marketplace.database import execute, fetch_one
+from marketplace.database import execute
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
 from marketplace.payments.events import handle_events, sweep_events
@@ -24,6 +24,7 @@ from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.money_back import follow_disputes, record_refunds
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser
+from tests.support.reads import fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from marketplace.app import create_app
-from marketplace.database import fetch_value
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, pay
+from tests.support.reads import fetch_value
 
 ORDERS = "/api/v1/orders"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, PARTNERS, STRIPE, VAT_COLLECTED
 from marketplace.ledger.queries import balance
@@ -27,6 +27,7 @@ from tests.marketplace.purchases.shop import (
     pay,
     place_order,
 )
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from marketplace import clock
 from marketplace.catalogue.actions import withdraw_offer
-from marketplace.database import fetch, fetch_one, fetch_value
 from marketplace.payments.events import handle_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -14,7 +14,7 @@ from facturx import get_xml_from_pdf
 from lxml import etree
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import execute, transaction
 from marketplace.errors import NotFound
 from marketplace.invariants import broken
 from marketplace.purchases import invoices
@@ -26,6 +26,7 @@ from marketplace.purchases.numbers import take_numbers
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
+from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.schematron import broken_rules
 
 YEAR = clock.now().year

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value
+from marketplace.database import execute
 from marketplace.errors import Conflict, NotFound
 from marketplace.payments.actions import request_payment
 from marketplace.payments.balance import mirror_balance
@@ -28,6 +28,7 @@ from tests.marketplace.purchases.shop import (
     order_of,
     place_order,
 )
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 HOLD = dt.timedelta(days=14)
 

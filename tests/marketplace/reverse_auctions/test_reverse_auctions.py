@@ -15,7 +15,7 @@ import pytest
 
 from marketplace import clock, sealing
 from marketplace.builds.subscriber_registry import refuse_without_table
-from marketplace.database import execute, fetch, fetch_one, fetch_value, is_in_transaction
+from marketplace.database import execute, is_in_transaction
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import actions as identity
@@ -27,6 +27,7 @@ from marketplace.settings import settings
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
 from tests.marketplace.auctions.world import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
