@@ -86,7 +86,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/bookkeeping": 16,
         "marketplace/builds": 27,
         "marketplace/datasets": 18,
-        "marketplace/docs": 3,
+        "marketplace/docs": 2,
         "marketplace/embedded": 2,
         "marketplace/finance": 2,
         "marketplace/jobs": 1,

@@ -31,6 +31,8 @@ PARTS: Final = {
         "life-of-a-euro",
         "life-of-a-bid",
         "add-a-job",
+        "add-an-exception",
+        "add-a-message",
         "migrations",
         "releasing",
         "changelog",
