@@ -1,0 +1,36 @@
+"""A toy product, as a file of `marketplace/privacy/products` would have it: who is in a zone of an evening."""
+
+from __future__ import annotations
+
+from marketplace.privacy.counted import HOUR_US
+from marketplace.privacy.product import ColumnWords, Product
+from marketplace.words import Words
+
+PRODUCT = Product(
+    code="evenings",
+    title=Words(fr="soirées : combien sortent où", en="evenings: how many go out where"),
+    counted_in=(
+        """counted_in AS (
+    SELECT
+        covered.subscriber_id, covered.zone, 0 AS segment,
+        covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
+        COUNT(*) AS events
+    FROM covered
+    CROSS JOIN specification AS s
+    WHERE (covered.at_us - s.period_from_us) % s.step_us >= s.evening_from_us
+    GROUP BY 1, 2, 3, 4
+)""",
+    ),
+    constants={"evening_from_us": 18 * HOUR_US},
+    segments=("everybody",),
+    grains=("day",),
+    columns=ColumnWords(
+        zone=Words(fr="Zone H3 de sortie, résolution {number}", en="H3 zone gone out to, resolution {number}"),
+        zone_of_table=Words(fr="Zone de sortie, table {table}", en="Zone gone out to, table {table}"),
+        starts_at={"day": Words(fr="Jour de la soirée, UTC", en="Day of the evening, UTC")},
+        segment=Words(fr="Toujours everybody", en="Always everybody"),
+        people=Words(fr="Personnes de sortie, au moins {count}", en="People out, at least {count}"),
+    ),
+    map_title=Words(fr="Sorties par zone", en="Outings by zone"),
+    series_title={"day": Words(fr="Personnes de sortie, par soirée", en="People out, by evening")},
+)
