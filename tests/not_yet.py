@@ -30,9 +30,7 @@ NOT_YET: dict[str, dict[str, int]] = {
     "large_slices": {},
     "libraries_elsewhere": {},
     "long_files": {},
-    "long_functions": {
-        "marketplace/web": 1,
-    },
+    "long_functions": {},
     "long_sql_in_python": {
         "marketplace/auctions": 2,
         "marketplace/bank": 1,
@@ -66,7 +64,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/ledger": 1,
         "marketplace/privacy": 11,
         "marketplace/purchases": 28,
-        "marketplace/web": 22,
+        "marketplace/web": 16,
         "migrations": 1,
     },
     "unreached_pricing": {},
@@ -94,7 +92,7 @@ NOT_YET: dict[str, dict[str, int]] = {
         "marketplace/privacy": 43,
         "marketplace/purchases": 40,
         "marketplace/storefront": 1,
-        "marketplace/web": 34,
+        "marketplace/web": 33,
         "migrations": 2,
         "pyproject.toml": 3,
         "tests/benchmarks": 15,

@@ -88,74 +88,129 @@ def class_breaks(values: Iterable[float]) -> list[int]:
 
 
 def zone_map(
-    cells: Mapping[str, float | None], breaks: Sequence[int] = (), labels: Sequence[str] = (), *,
-    title: str, description: str = "", unit: str = "", withheld_label: str = "",
-    names: Mapping[str, str] | None = None, outlines: Outlines | None = None, zones: int = 0,
-) -> Markup:  # fmt: skip
+    cells: Mapping[str, float | None],
+    breaks: Sequence[int] = (),
+    labels: Sequence[str] = (),
+    *,
+    title: str,
+    description: str = "",
+    unit: str = "",
+    withheld_label: str = "",
+    names: Mapping[str, str] | None = None,
+    outlines: Outlines | None = None,
+    zones: int = 0,
+) -> Markup:
     """Draw zones in up to seven classes; a zone whose value is None is withheld, and hatched.
 
     breaks: ascending lower bounds of the classes, `class_breaks` of the values when empty; labels: their names, ranges
     when empty. Zones are H3 cells, unless they have names; one that `outlines` has not is in the table alone. zones: how
-    many there are, where `cells` are only the busiest. Nothing in the picture tells a withheld zone's value.
+    many there are, where `cells` are only the busiest. Nothing in the picture shows a withheld zone's value.
     """
+    table = _busiest_as_table(cells, names, title, unit)
+    outlines = outlines or outline(_hexagons(cells))
+    drawn = {cell: value for cell, value in cells.items() if cell in outlines.paths}
+    if not drawn:
+        return table if any(value is not None for value in cells.values()) else nothing()
+    shown = {cell: value for cell, value in drawn.items() if value is not None}
+    hidden = [cell for cell, value in drawn.items() if value is None]
+    bounds = list(breaks or class_breaks(shown.values()))[:CLASSES]
+    withheld = withheld_label or gettext("withheld")
+    key = hashlib.sha256(f"{title}{min(drawn)}{len(drawn)}".encode()).hexdigest()[:8]
+    picture = _hatch(key) + _withheld_zones(hidden, outlines, key, withheld)
+    picture += _shown_zones(shown, bounds, outlines, names or {}, unit)
+    spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
+        shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
+    )
+    return Markup(
+        '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img" '
+        'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
+        '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>{legend}{note}{table}'
+    ).format(
+        width=MAP_WIDTH,
+        height=outlines.height,
+        key=key,
+        title=title,
+        spoken=spoken,
+        picture=picture,
+        legend=_legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else ""),
+        note=_note_of_busiest(len(cells), zones),
+        table=table,
+    )
+
+
+def _busiest_as_table(
+    cells: Mapping[str, float | None], names: Mapping[str, str] | None, title: str, unit: str
+) -> Markup:
+    """Return the ten busiest zones as a folded table."""
     shown = {cell: value for cell, value in cells.items() if value is not None}
     busiest = sorted(shown, key=lambda cell: (-shown[cell], cell))[:10]
     called = (gettext("Zone"), gettext("The busiest zones as a table"))
     if names is None:
         called = (gettext("Cell (H3)"), gettext("The busiest cells as a table"))
-    names = names or {}
-    rows = [(names.get(cell, cell), formats.number(shown[cell])) for cell in busiest]
-    table = folded(title, (called[0], unit or title), rows, called[1])
-    outlines = outlines or outline(_hexagons(cells))
-    note = Markup()
-    if zones > len(cells):
-        note = Markup('<p class="muted">{}</p>').format(
-            gettext("Only the {drawn} busiest of {zones} zones are drawn.").format(
-                drawn=formats.number(len(cells)), zones=formats.number(zones)))  # fmt: skip
-    cells = {cell: value for cell, value in cells.items() if cell in outlines.paths}
-    if not cells:
-        return table if shown else nothing()
-    bounds = list(breaks or class_breaks(value for value in cells.values() if value is not None))[:CLASSES]
-    ranges = list(labels) or _ranges(bounds)
-    paths, size = outlines.paths, outlines.height
-    key = hashlib.sha256(f"{title}{min(cells)}{len(cells)}".encode()).hexdigest()[:8]
-    shown = {cell: value for cell, value in cells.items() if value is not None}
+    rows = [((names or {}).get(cell, cell), formats.number(shown[cell])) for cell in busiest]
+    return folded(title, (called[0], unit or title), rows, called[1])
+
+
+def _note_of_busiest(drawn: int, zones: int) -> Markup:
+    """Say that only the busiest are drawn, where there are more zones than that."""
+    if zones <= drawn:
+        return Markup()
+    sentence = gettext("Only the {drawn} busiest of {zones} zones are drawn.")
+    return Markup('<p class="muted">{}</p>').format(
+        sentence.format(drawn=formats.number(drawn), zones=formats.number(zones))
+    )
+
+
+def _hatch(key: str) -> Markup:
+    """Define the pattern of withheld zones."""
+    return Markup(
+        '<defs><pattern id="hatch-{}" width="16" height="16" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><path class="hatch" d="M0 0V16"/></pattern></defs>'
+    ).format(key)
+
+
+def _withheld_zones(hidden: Sequence[str], outlines: Outlines, key: str, label: str) -> Markup:
+    """Draw withheld zones as one hatched path; nothing where there are none."""
+    if not hidden:
+        return Markup()
+    path = "".join(outlines.paths[cell] for cell in hidden)
+    return Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(
+        key, path, label
+    )
+
+
+def _shown_zones(
+    shown: Mapping[str, float], bounds: Sequence[int], outlines: Outlines, names: Mapping[str, str], unit: str
+) -> Markup:
+    """Draw each class of zones in its shade; every zone with its value, unless there are too many to point at."""
     groups: dict[int, list[str]] = {}
     for cell, value in shown.items():
         groups.setdefault(max(bisect_right(bounds, value) - 1, 0), []).append(cell)
     spread = _spread(len(bounds))
-    body = [
-        Markup('<defs><pattern id="hatch-{}" width="16" height="16" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-               '<path class="hatch" d="M0 0V16"/></pattern></defs>').format(key)
-    ]  # fmt: skip
-    if hidden := [cell for cell in cells if cells[cell] is None]:
-        body.append(Markup('<path class="withheld" fill="url(#hatch-{})" d="{}"><title>{}</title></path>').format(
-            key, "".join(paths[cell] for cell in hidden), withheld_label or gettext("withheld")))  # fmt: skip
-    for group in sorted(groups):
+    drawn = Markup()
+    for group, zones in sorted(groups.items()):
         if len(shown) > MOST_TITLED_HEXES:
-            body.append(Markup('<path class="q{}" d="{}"/>').format(
-                spread[group], "".join(paths[cell] for cell in groups[group])))  # fmt: skip
+            path = "".join(outlines.paths[cell] for cell in zones)
+            drawn += Markup('<path class="q{}" d="{}"/>').format(spread[group], path)
             continue
-        hexes = Markup("").join(
+        titled = Markup().join(
             Markup("<path d='{}'><title>{}</title></path>").format(
-                paths[cell],
+                outlines.paths[cell],
                 f"{names[cell] + ': ' if cell in names else ''}{formats.number(shown[cell])} {unit}".strip(),
             )
-            for cell in groups[group]
+            for cell in zones
         )
-        body.append(Markup('<g class="q{}">{}</g>').format(spread[group], hexes))
-    legend = [
-        Markup('<li><i class="q{}"></i>{}</li>').format(spread[position], name) for position, name in enumerate(ranges)
-    ]
-    if hidden:
-        legend.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld_label or gettext("withheld")))
-    spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
-        shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
-    )
-    return Markup('<svg class="map" fill-rule="evenodd" viewBox="0 0 {} {}" role="img" aria-labelledby="map-{}-t map-{}-d"><title id="map-{}-t">{}</title>'
-                  '<desc id="map-{}-d">{}</desc>{}</svg><ul class="legend" aria-hidden="true">{}</ul>{}{}').format(
-        MAP_WIDTH, size, key, key, key, title, key, spoken, Markup("").join(body), Markup("").join(legend), note, table,
-    )  # fmt: skip
+        drawn += Markup('<g class="q{}">{}</g>').format(spread[group], titled)
+    return drawn
+
+
+def _legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
+    """Return the names of the classes by their shades, and of the withheld where there are any."""
+    spread = _spread(classes)
+    items = [Markup('<li><i class="q{}"></i>{}</li>').format(spread[n], name) for n, name in enumerate(names)]
+    if withheld:
+        items.append(Markup('<li><i class="withheld"></i>{}</li>').format(withheld))
+    return Markup('<ul class="legend" aria-hidden="true">{}</ul>').format(Markup().join(items))
 
 
 def sketch(cells: Mapping[str, float | None], outlines: Outlines | None = None) -> Markup:
