@@ -1,4 +1,4 @@
-"""What winners owe: ordered once a sale, charged to the saved method while they are away, else paid on Stripe's page.
+"""What winners owe: ordered once a sale, charged to the saved method off session, else paid on Stripe's page.
 
 A sale's row is locked while it is ordered, so that a winner who clicks and the job that charges never make two orders of
 one award. An order that came to nothing lapses, and the winner may ask for another until the time to pay is over.
@@ -15,7 +15,8 @@ from marketplace.auctions import rules
 from marketplace.database import execute, fetch, fetch_one, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotAllowed, NotFound
-from marketplace.purchases.actions import ask_for_money, order_awarded
+from marketplace.purchases.actions import order_awarded, send_payment_request
+from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 50
 
 
-async def pay(actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID) -> uuid.UUID:
+async def pay(
+    actor: Actor, sale: uuid.UUID, *, order_id: uuid.UUID, words: CheckoutWords = ENGLISH_CHECKOUT
+) -> uuid.UUID:
     """Order what a partner won, and return the order to pay on Stripe's page; one that still may be paid is returned again."""
     if actor.partner is None:
         raise NotAllowed("Only a partner pays for what it won.")
-    order = await _order(sale, order_id, partner=actor.partner, person=actor.person, is_away=False)
-    await ask_for_money(order)
+    order = await _order(sale, order_id, partner=actor.partner, person=actor.person, words=words)
+    await send_payment_request(order)
     return order
 
 
@@ -42,13 +45,19 @@ async def charge_sales() -> int:
     for row in fresh:
         # The order's id is the sale's: whoever died between ordering and charging is found again by the worker.
         with contextlib.suppress(Conflict):  # Called back this instant: the next run says so.
-            await _order(row["id"], row["id"], is_away=True)
+            await _order(row["id"], row["id"], off_session=True)
     return len(fresh)
 
 
 async def _order(
-    sale: uuid.UUID, order_id: uuid.UUID, *, is_away: bool, partner: uuid.UUID | None = None, person: uuid.UUID | None = None
-) -> uuid.UUID:  # fmt: skip
+    sale: uuid.UUID,
+    order_id: uuid.UUID,
+    *,
+    off_session: bool = False,
+    partner: uuid.UUID | None = None,
+    person: uuid.UUID | None = None,
+    words: CheckoutWords = ENGLISH_CHECKOUT,
+) -> uuid.UUID:
     """Order one sale unless an order of it is paid or still may be, and return that order; the intent is committed with it."""
     async with transaction():
         held = await fetch_one("SELECT id FROM auction_sale WHERE id = $1 FOR UPDATE", sale)
@@ -71,11 +80,11 @@ async def _order(
             return uuid.UUID(str(row["purchase_order"]))
         if await list_revocations([row["release"]]):
             raise Conflict("This release was called back: there is nothing to pay.")
-        if row["state"] != "due" or (row["due_at"] <= clock.now() and not is_away):
+        if row["state"] != "due" or (row["due_at"] <= clock.now() and not off_session):
             raise Expired("The time to pay has passed.")
         await order_awarded(
             row["partner"], auction=row["auction"], offer=row["offer"], terms=row["terms"], release=row["release"], net_minor=row["net_minor"],
-            document=rules.award_document(row), order_id=order_id, email=row["email"] or "", is_away=is_away,
+            document=rules.award_document(row), order_id=order_id, email=row["email"] or "", words=words, off_session=off_session,
         )  # fmt: skip
         await execute("UPDATE auction_sale SET purchase_order = $2 WHERE id = $1", sale, order_id)
     return order_id

@@ -36,6 +36,7 @@ from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, staff, vetted_partner
+from marketplace.purchases.checkout_words import checkout_words
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.pages import again, page, see
@@ -159,7 +160,7 @@ async def pay_form(
     data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Order what was won; the order's page leads to Stripe's."""
-    return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id)}")
+    return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id, words=checkout_words())}")
 
 
 @get("/bids/{bid:uuid}", guards=[partner])

@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.bookkeeping import exports
 from marketplace.errors import Invalid
 from marketplace.ledger.base_pages import READERS, Asked
-from marketplace.purchases.invoices import get_paper
+from marketplace.purchases.invoices import get_invoice_file
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import download, page, see
 
@@ -72,7 +72,7 @@ async def export_file(export: FromPath[uuid.UUID]) -> Stream:
 @get("/finance/invoices/{invoice:uuid}", guards=READERS)
 async def invoice_file(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out any partner's invoice or credit note."""
-    number, pdf = await get_paper(invoice)
+    number, pdf = await get_invoice_file(invoice)
     return download(f"{number}.pdf", pdf)
 
 

@@ -14,7 +14,7 @@ from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, read_balance
 from marketplace.payments.outbox import give_up_command, retry_command
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 
 if TYPE_CHECKING:
     import uuid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ from marketplace.payments.queries import (
     list_movements_of,
     list_stuck_commands,
 )
-from marketplace.purchases.invoices import list_papers
+from marketplace.purchases.invoices import InvoiceRow, list_invoices
 from marketplace.purchases.tables import Licence, Order, OrderReturn
 from marketplace.statements import load_statements
 
@@ -168,7 +168,7 @@ class WholeOrder(Struct, frozen=True):
 
     order: OrderRow
     movements: Sequence[MovementRow]
-    invoices: Sequence[Any]
+    invoices: Sequence[InvoiceRow]
     commands: Sequence[CommandRow]
     entries: Sequence[EntryOf]
     decisions: Sequence[Decision]
@@ -266,7 +266,7 @@ async def get_order(order_id: uuid.UUID) -> WholeOrder:
     return WholeOrder(
         order,
         movements,
-        await list_papers(order_id),
+        await list_invoices(order_id),
         await list_commands(order_id),
         await list_entries_of(sources),
         await list_decisions(order_id),

@@ -23,8 +23,9 @@ from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts.actions import draft_on_time, follow_transfers
 from marketplace.payouts.bank_details import enforce_details_retention
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
-from marketplace.purchases.invoices import work_on_papers
-from marketplace.purchases.money_back import follow_disputes, record_refunds
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.invoices import render_pending_invoices
+from marketplace.purchases.refunds import record_refunds
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.settings import settings
 
@@ -59,7 +60,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "publish-supply": (10 * MINUTE, publish_supply),
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
-        "papers": (10, work_on_papers),
+        "invoices": (10, render_pending_invoices),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import Struct
 
 from marketplace import clock
@@ -44,6 +45,17 @@ class PaymentRow(Struct, frozen=True):
     capture_before: dt.datetime | None
     paid_at: dt.datetime | None
     reading: int
+
+
+class BankTransfer(Struct, frozen=True):
+    """Where a bank transfer that is awaited is to be sent; `remaining_minor` is what is still to come, in cents."""
+
+    iban: str
+    bic: str
+    name: str
+    reference: str
+    remaining_minor: int
+    url: str
 
 
 class CommandRow(Struct, frozen=True):
@@ -149,6 +161,11 @@ async def get_payment(subject: uuid.UUID) -> PaymentRow:
     if payment is None:
         raise NotFound("There is no payment {subject}.", subject=subject)
     return payment
+
+
+def read_bank_transfer(transfer: str | None) -> BankTransfer | None:
+    """Return where a bank transfer is to be sent, from what its payment keeps; None while none is awaited."""
+    return msgspec.json.decode(transfer, type=BankTransfer) if transfer else None
 
 
 async def find_open_page(subject: uuid.UUID) -> str | None:

@@ -8,12 +8,14 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Partner
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
 class Payer(Table, db=DB, tablename="payer"):
     """A partner as Stripe's customer: what saved methods and bank transfers belong to."""
 
+    personal_data = NOBODYS
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
     customer_id = Text(null=True, default=None, unique=True)
     """None until the command that makes it is done."""
@@ -23,6 +25,7 @@ class Payer(Table, db=DB, tablename="payer"):
 class Payment(Table, db=DB, tablename="payment"):
     """What is owed for one subject (an order's id, a deposit's) and the state that Stripe says it is in."""
 
+    personal_data = NOBODYS
     subject = UUID(primary_key=True)
     payer = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
     amount_minor = BigInt()
@@ -67,6 +70,7 @@ class Payment(Table, db=DB, tablename="payment"):
 class SavedMethod(Table, db=DB, tablename="saved_method"):
     """A card or account that a partner let us charge off session; its id is the command's that asked for it."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     payer = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     state = Text(default="requested")
@@ -90,6 +94,7 @@ class SavedMethod(Table, db=DB, tablename="saved_method"):
 class StripeCommand(Table, db=DB, tablename="stripe_command"):
     """A call committed with the business change; a worker calls Stripe with this row's id as the idempotency key."""
 
+    personal_data = PersonalData((Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     verb = Text()
     subject = UUID()
@@ -127,6 +132,7 @@ class StripeCommand(Table, db=DB, tablename="stripe_command"):
 class StripeEvent(Table, db=DB, tablename="stripe_event"):
     """A verified event as it came; a worker re-reads the object it speaks of, so order and repeats do not matter."""
 
+    personal_data = PersonalData((Of.PARTNER, Of.SUBSCRIBER), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = Text(primary_key=True)
     type = Text()
     payload = Text()
@@ -149,6 +155,7 @@ class StripeEvent(Table, db=DB, tablename="stripe_event"):
 class Dispute(Table, db=DB, tablename="dispute"):
     """A payer takes a charge back at their bank; who wins is Stripe's to say."""
 
+    personal_data = NOBODYS
     id = Text(primary_key=True)
     payment_subject = UUID(null=True, default=None)
     """The payment it is about, when one is known."""
@@ -173,6 +180,7 @@ class Dispute(Table, db=DB, tablename="dispute"):
 class StripeCursor(Table, db=DB, tablename="stripe_cursor"):
     """How far one of Stripe's lists is read: everything created before `at`, in Stripe's time, is here."""
 
+    personal_data = NOBODYS
     list = Text(primary_key=True)
     at = Timestamptz()
     known_list = Check("list IN ('events', 'balance_transactions')")
@@ -181,6 +189,7 @@ class StripeCursor(Table, db=DB, tablename="stripe_cursor"):
 class BalanceTransaction(Table, db=DB, tablename="balance_transaction"):
     """Stripe's own ledger line, mirrored; finance matches it to a journal entry."""
 
+    personal_data = NOBODYS
     id = Text(primary_key=True)
     category = Text()
     """Stripe's reporting_category."""

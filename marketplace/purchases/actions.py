@@ -1,4 +1,4 @@
-"""What can be done about purchases: order a quote, settle what was paid, let the unpaid lapse, give money back.
+"""What can be done about purchases: order a quote, pay it, settle what was paid, lapse what was not.
 
 Payments are pulled: a job asks which orders' payments moved and writes down what follows, each in one transaction with
 its journal entry. Money that arrives after an order lapsed is honoured: the partner paid a price we had signed.
@@ -8,69 +8,108 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.vat import vat as vat_on
-from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, lock, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
-from marketplace.payments.events import refresh_payment
+from marketplace.payments import events as payment_events
 from marketplace.payments.outbox import find_command
+from marketplace.payments.queries import find_open_page
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command
 from marketplace.purchases import rules
-from marketplace.purchases.invoices import write_papers
-from marketplace.purchases.numbers import take_numbers
+from marketplace.purchases.invoices import issue_invoices
+from marketplace.purchases.numbers import draw_numbers
+from marketplace.purchases.queries import SQL
+from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
+from marketplace.purchases.tables import Order
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
-from marketplace.web.i18n import gettext, language
 
 if TYPE_CHECKING:
-    import asyncpg
+    from typing import Any
 
-TIME_TO_PAY = dt.timedelta(minutes=45)
+TIME_TO_PAY: Final = dt.timedelta(minutes=45)
 """Stripe's hosted page lives half an hour at least; a quote that was ordered in time may be paid a little later."""
-TIME_TO_TRANSFER = dt.timedelta(days=14)
+TIME_TO_TRANSFER: Final = dt.timedelta(days=14)
 """A bank transfer is waited for this long after the order."""
-AT_ONCE = 200
+BATCH_SIZE: Final = 200
 
 
-async def order(partner: uuid.UUID, quote: uuid.UUID, *, order_id: uuid.UUID, email: str) -> uuid.UUID:
+class OrderedQuote(SignedQuote, frozen=True):
+    """A quote to be ordered, with the state of what it is for and its partner's place for VAT."""
+
+    currency: str
+    release_state: str
+    dataset: str
+    withdrawn_at: dt.datetime | None
+    country: str
+    is_vat_confirmed: bool
+
+
+class PaidOrder(Struct, frozen=True):
+    """An order whose money came at `money_at` and that is not settled yet; amounts in cents."""
+
+    id: uuid.UUID
+    number: str
+    net_minor: int
+    vat_minor: int
+    currency: str
+    money_at: dt.datetime
+    terms: str
+    months: int
+
+
+class OrderId(Struct, frozen=True):
+    """An order."""
+
+    id: uuid.UUID
+
+
+# ------------------------------------------------------------------ ordering
+async def order(
+    partner: uuid.UUID,
+    quote: uuid.UUID,
+    *,
+    order_id: uuid.UUID,
+    email: str,
+    words: CheckoutWords = ENGLISH_CHECKOUT,
+) -> uuid.UUID:
     """Order a quote and ask for its payment; return the order, which is the first one when the quote was ordered before.
 
     email: where Stripe sends its receipt. Refusals: another partner's quote, one that expired, a release no longer sold.
     """
     now = clock.now()
     async with transaction():
-        row = await fetch_one(
-            """SELECT quote.*, release.state AS release_state, release.dataset, offer.withdrawn_at, partner.country,
-                      partner.vat_confirmed_at IS NOT NULL AS confirmed
-               FROM quote JOIN release ON release.id = quote.release JOIN offer ON offer.id = quote.offer
-               JOIN partner ON partner.id = quote.partner
-               WHERE quote.id = $1 AND quote.partner = $2 FOR SHARE OF quote""",
-            quote, partner,
-        )  # fmt: skip
-        if row is None:
+        asked = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+        if asked is None:
             raise NotFound("There is no such quote.")
         await lock("order numbers")
-        known: uuid.UUID | None = await fetch_value("SELECT id FROM purchase_order WHERE quote = $1", quote)
+        known = await fetch_scalar(uuid.UUID, Order.select(Order.id).where(Order.quote == quote))
         if known is not None:
             return known
-        if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
+        if await Order.exists().where(Order.id == order_id):
             raise Conflict("That order already exists, for another quote; go back, reload the page and try again.")
-        _still_good(row, now)
-        if await list_revocations([row["release"]]):
+        _check_quote(asked, now)
+        if await list_revocations([asked.release]):
             raise Conflict("This release was called back and is no longer for sale.")
-        await _write_order(row, order_id, now)
-        await accept_quote(quote, now)
-        await _request_payment(await _get(order_id), row["dataset"], email, now)
-    await run_command(await _checkout_of(order_id))
+        new = await _write_order(asked, order_id, now)
+        await payments.request_payment(
+            order_id,
+            **_owed(new, asked.dataset, email, words, now),
+            transfer_from=partner if new.total_minor >= rules.TRANSFER_FROM_MINOR else None,
+        )
+    await send_payment_request(order_id)
     return order_id
 
 
@@ -85,17 +124,18 @@ async def order_awarded(
     document: bytes,
     order_id: uuid.UUID,
     email: str,
-    is_away: bool = False,
+    words: CheckoutWords = ENGLISH_CHECKOUT,
+    off_session: bool = False,
 ) -> uuid.UUID:
     """Order what an auction awarded, at its price, in the caller's transaction; the same order again is the first one.
 
-    document: canonical bytes of the award that set the price; it takes a quote's place and is signed as one. is_away: the
-    saved method is charged, and a hosted page made only where that fails.
+    document: canonical bytes of the award that set the price, signed in a quote's place. off_session: the saved method
+    is charged, and a hosted page made only where that fails.
     """
     now = clock.now()
     async with transaction():
         await lock("order numbers")
-        if await fetch_value("SELECT true FROM purchase_order WHERE id = $1", order_id):
+        if await Order.exists().where(Order.id == order_id):
             return order_id
         quote = await write_awarded_quote(
             partner,
@@ -108,100 +148,100 @@ async def order_awarded(
             expires_at=now + TIME_TO_PAY,
             now=now,
         )
-        row = await fetch_one(
-            """SELECT quote.*, offer.dataset, partner.country, partner.vat_confirmed_at IS NOT NULL AS confirmed
-               FROM quote JOIN offer ON offer.id = quote.offer JOIN partner ON partner.id = quote.partner WHERE quote.id = $1""",
-            quote,
-        )
-        assert row, "it was written above"
-        await _write_order(row, order_id, now)
-        await accept_quote(quote, now)
-        await _request_payment(await _get(order_id), row["dataset"], email, now, is_awarded=True, is_away=is_away)
+        awarded = await fetch_row(OrderedQuote, SQL["lock_quote"], quote, partner)
+        assert awarded, "it was written above"
+        new = await _write_order(awarded, order_id, now)
+        owed = _owed(new, awarded.dataset, email, words, now)
+        if off_session:
+            await payments.request_charge(order_id, partner, **owed)
+        else:  # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
+            await payments.request_payment(order_id, **owed)
     return order_id
 
 
-async def ask_for_money(order_id: uuid.UUID) -> None:
-    """Have an order's intent carried out now rather than by the next worker."""
-    await run_command(await _checkout_of(order_id))
-
-
-def _still_good(quote: asyncpg.Record, now: dt.datetime) -> None:
-    if quote["expires_at"] <= now:
+def _check_quote(quote: OrderedQuote, now: dt.datetime) -> None:
+    """Refuse a quote that expired or was changed, and a release that is not sold any more."""
+    if quote.expires_at <= now:
         raise Expired("This quote has expired; ask for a new one on the dataset's page.")
-    if quote["release_state"] != "sealed" or quote["withdrawn_at"] is not None:
+    if quote.release_state != "sealed" or quote.withdrawn_at is not None:
         raise Conflict("This release is no longer for sale.")
-    recompute(SignedQuote(**{name: quote[name] for name in SignedQuote.__struct_fields__}))
+    recompute(quote)
 
 
-async def _write_order(quote: asyncpg.Record, order_id: uuid.UUID, now: dt.datetime) -> None:
-    net = quote["amount_minor"]
-    vat = vat_on(quote["country"], confirmed=quote["confirmed"], net_minor=net, on=paris_day(now))
-    number, _ = await take_numbers("P", now)
-    await execute(
-        """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor, currency,
-                                       vat_basis_points, vat_rule, state, ordered_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'awaiting_payment', $12)""",
-        order_id, number, quote["partner"], quote["id"], quote["release"], net,
-        vat.amount_minor, net + vat.amount_minor, quote["currency"], vat.basis_points, vat.rule, now,
-    )  # fmt: skip
-
-
-async def _request_payment(
-    order_row: asyncpg.Record,
-    dataset: str,
-    email: str,
-    now: dt.datetime,
-    *,
-    is_awarded: bool = False,
-    is_away: bool = False,
-) -> None:
-    page = f"{settings().url}/{language.get()}/orders/{order_row['id']}"
-    lines = [Line(gettext("Licence of {dataset}").format(dataset=dataset), order_row["net_minor"])]
-    if order_row["vat_minor"]:
-        lines.append(Line(gettext("VAT"), order_row["vat_minor"]))
-    owed = {
-        "amount_minor": order_row["total_minor"], "currency": order_row["currency"], "lines": lines, "email": email,
-        "success_url": f"{page}?returned=1", "cancel_url": page, "locale": language.get(), "expires_at": now + TIME_TO_PAY,
-    }  # fmt: skip
-    if is_away:
-        await payments.request_charge(order_row["id"], order_row["partner"], **owed)
-        return
-    # An award is paid in time or goes to the next: it does not wait weeks for a transfer.
-    may_transfer = not is_awarded and order_row["total_minor"] >= rules.TRANSFER_FROM_MINOR
-    await payments.request_payment(
-        order_row["id"], **owed, transfer_from=order_row["partner"] if may_transfer else None
+async def _write_order(quote: OrderedQuote, order_id: uuid.UUID, now: dt.datetime) -> Order:
+    """Write the order of a quote with its VAT and number, inside the caller's transaction."""
+    net = quote.amount_minor
+    vat = vat_on(quote.country, confirmed=quote.is_vat_confirmed, net_minor=net, on=paris_day(now))
+    number, _ = await draw_numbers("P", now)
+    new = Order(
+        id=order_id,
+        number=number,
+        partner=quote.partner,
+        quote=quote.id,
+        release=quote.release,
+        net_minor=net,
+        vat_minor=vat.amount_minor,
+        total_minor=net + vat.amount_minor,
+        currency=quote.currency,
+        vat_basis_points=vat.basis_points,
+        vat_rule=vat.rule,
+        ordered_at=now,
     )
+    await Order.insert(new)
+    await accept_quote(quote.id, now)
+    return new
 
 
-async def _checkout_of(order_id: uuid.UUID) -> uuid.UUID:
-    """Return the command that asks for an order's money: its page's, or an absent payer's charge before that."""
+def _owed(order: Order, dataset: str, email: str, words: CheckoutWords, now: dt.datetime) -> dict[str, Any]:
+    """Return what an order's payment is of, and where its hosted page leads back to."""
+    page = f"{settings().url}/{words.language}/orders/{order.id}"
+    lines = [Line(words.licence.format(dataset=dataset), order.net_minor)]
+    if order.vat_minor:
+        lines.append(Line(words.vat, order.vat_minor))
+    return {
+        "amount_minor": order.total_minor,
+        "currency": order.currency,
+        "lines": lines,
+        "email": email,
+        "success_url": f"{page}?returned=1",
+        "cancel_url": page,
+        "locale": words.language,
+        "expires_at": now + TIME_TO_PAY,
+    }
+
+
+# ------------------------------------------------------------------ paying
+async def send_payment_request(order_id: uuid.UUID) -> None:
+    """Send the command that asks for an order's money now rather than by the next worker.
+
+    The command is its page's, or the charge of an absent payer before that.
+    """
     command = await find_command(order_id, "checkout", "charge")
     assert command, "an order's command was written with it"
-    return command
+    await run_command(command)
 
 
 async def payment_page(partner: uuid.UUID, order_id: uuid.UUID) -> str | None:
     """Return the address of Stripe's page for an order, trying once more to have it made; None while Stripe is silent."""
-    row = await fetch_one("SELECT state FROM purchase_order WHERE id = $1 AND partner = $2", order_id, partner)
-    if row is None:
+    own = (Order.id == order_id, Order.partner == partner)
+    state = await fetch_scalar(str, Order.select(Order.state).where(*own))
+    if state is None:
         raise NotFound("There is no such order.")
-    if row["state"] == "lapsed":
+    if state == "lapsed":
         raise Expired("This order was not paid in time; ask for a new quote.")
-    if row["state"] != "awaiting_payment":
+    if state != "awaiting_payment":
         return None
-    await run_command(await _checkout_of(order_id))
-    address: str | None = await fetch_value(
-        "SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", order_id
-    )
-    return address
+    await send_payment_request(order_id)
+    return await find_open_page(order_id)
 
 
-async def look_for_money(order_id: uuid.UUID) -> None:
-    """Ask Stripe where an order's payment stands and settle what is paid, for someone who waits for it."""
-    await refresh_payment(order_id)
+async def refresh_payment(order_id: uuid.UUID) -> None:
+    """Read an order's payment again at Stripe and settle what is paid, for someone who waits for it."""
+    await payment_events.refresh_payment(order_id)
     await settle_paid()
 
 
+# ------------------------------------------------------------------ settling and lapsing
 async def settle_paid() -> int:
     """Grant what was paid: licence, entitlement and sale entry, once an order; return how many were settled."""
     settled = 0
@@ -212,79 +252,41 @@ async def settle_paid() -> int:
 
 async def _settle_some() -> int:
     async with transaction():
-        paid = await fetch(
-            """SELECT purchase_order.*, payment.paid_at AS money_at, quote.terms, licence_terms.months
-               FROM purchase_order
-               JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
-               JOIN quote ON quote.id = purchase_order.quote JOIN licence_terms ON licence_terms.code = quote.terms
-               WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
-               ORDER BY purchase_order.id LIMIT $1 FOR UPDATE OF purchase_order SKIP LOCKED""",
-            AT_ONCE,
-        )  # fmt: skip
+        paid = await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)
         if not paid:
             return 0
         chosen, hold = settings(), dt.timedelta(days=settings().hold_days)
-        ids, licences = [row["id"] for row in paid], [uuid.uuid4() for _ in paid]
+        ids, licences, terms = [one.id for one in paid], [uuid.uuid4() for _ in paid], [one.terms for one in paid]
         await execute(
             """UPDATE purchase_order SET state = 'paid', paid_at = payment.paid_at
-               FROM payment WHERE payment.subject = purchase_order.id AND purchase_order.id = ANY($1)""",
+               FROM payment WHERE payment.subject = purchase_order.id AND purchase_order.id = ANY ($1)""",
             ids,
         )
-        await execute(
-            """INSERT INTO licence (id, purchase_order, release, terms, net_minor, currency, subscribers_basis_points,
-                                    operator_basis_points, sold_at, hold_until)
-               SELECT given.licence, sold.id, sold.release, given.terms, sold.net_minor, sold.currency, $4, $5,
-                      sold.paid_at, sold.paid_at + $6
-               FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, licence, terms)
-               JOIN purchase_order AS sold USING (id)""",
-            ids, licences, [row["terms"] for row in paid], chosen.subscribers_basis_points,
-            chosen.operator_basis_points, hold,
-        )  # fmt: skip
-        await execute(
-            """INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at)
-               SELECT gen_random_uuid(), given.licence, sold.partner, sold.release, sold.paid_at, given.ends_at
-               FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, ends_at)
-               JOIN purchase_order AS sold USING (id)""",
-            ids, licences, [rules.months_later(row["money_at"], row["months"]) for row in paid],
-        )  # fmt: skip
-        await record_all([_sale(row) for row in paid])
-        await write_papers(ids)
+        rates = (chosen.subscribers_basis_points, chosen.operator_basis_points)
+        await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
+        ends = [rules.months_later(one.money_at, one.months) for one in paid]
+        await execute(SQL["write_entitlements"], ids, licences, ends)
+        await record_all([_sale(one) for one in paid])
+        await issue_invoices(ids)
     return len(paid)
 
 
-def _sale(row: asyncpg.Record) -> Entry:
+def _sale(order: PaidOrder) -> Entry:
     postings = [
-        (chart.PARTNERS, chart.LICENCES_SOLD, row["net_minor"]),
-        (chart.PARTNERS, chart.VAT_COLLECTED, row["vat_minor"]),
+        (chart.PARTNERS, chart.LICENCES_SOLD, order.net_minor),
+        (chart.PARTNERS, chart.VAT_COLLECTED, order.vat_minor),
     ]
-    return Entry("sale", str(row["id"]), row["money_at"], row["number"], postings, row["currency"], late=True)
+    return Entry("sale", str(order.id), order.money_at, order.number, postings, order.currency, late=True)
 
 
 async def lapse_unpaid() -> int:
-    """Let orders go that nobody paid in time, and ask Stripe to close their pages; return how many lapsed.
+    """Lapse the orders that nobody paid in time, and ask Stripe to close their pages; return how many lapsed.
 
-    A debit that its bank has yet to honour is waited for whatever it takes, a bank transfer two weeks.
+    A debit that its bank has yet to honour is waited for however long it takes, a bank transfer two weeks.
     """
     now = clock.now()
     async with transaction():
-        late = await fetch(
-            """UPDATE purchase_order SET state = 'lapsed'
-               WHERE id IN (
-                   SELECT purchase_order.id FROM purchase_order JOIN payment ON payment.subject = purchase_order.id
-                   WHERE purchase_order.state = 'awaiting_payment' AND payment.state NOT IN ('paid', 'refunded')
-                     AND (payment.state IN ('expired', 'failed')
-                          OR payment.state <> 'processing' AND purchase_order.ordered_at <= $1
-                          OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3)
-                   ORDER BY purchase_order.id LIMIT $2 FOR UPDATE OF purchase_order SKIP LOCKED
-               ) RETURNING id""",
-            now - TIME_TO_PAY, AT_ONCE, now - TIME_TO_TRANSFER,
-        )  # fmt: skip
-        for row in late:
-            await payments.request_expiry(row["id"])
+        late = await fetch_rows(OrderId, SQL["lapse_orders"], now - TIME_TO_PAY, BATCH_SIZE, now - TIME_TO_TRANSFER)
+        for one in late:
+            await payments.request_expiry(one.id)
     return len(late)
-
-
-async def _get(order_id: uuid.UUID) -> asyncpg.Record:
-    row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
-    assert row
-    return row

@@ -1,4 +1,4 @@
-"""The machines' door of purchases: order a quote, list orders, see one."""
+"""The API of purchases: order a quote, list orders, see one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.purchases import actions, queries
+from marketplace.purchases.checkout_words import checkout_words
 
 PageNumber = Annotated[int, QueryParameter(name="page", ge=1, le=100_000)]
 IdempotencyKey = Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=200)]
@@ -85,16 +86,19 @@ async def order_quote(
     if not idempotency_key.strip():
         raise Invalid("Send an Idempotency-Key header, the same each time you try this order again.")
     order = await actions.order(
-        request.user.partner, data.quote, order_id=uuid.uuid5(request.user.partner, idempotency_key),
+        request.user.partner,
+        data.quote,
+        order_id=uuid.uuid5(request.user.partner, idempotency_key),
         email=await queries.get_email(request.user.partner),
-    )  # fmt: skip
+        words=checkout_words(),
+    )
     row = await queries.get_order(request.user.partner, order)
-    waits = row["state"] == "awaiting_payment"
+    waits = row.state == "awaiting_payment"
     return _answer(row, await actions.payment_page(request.user.partner, order) if waits else None)
 
 
-def _answer(row: Any, payment_url: str | None = None) -> OrderAnswer:  # noqa: ANN401 (a row)
-    fields = {name: row[name] for name in OrderAnswer.__struct_fields__ if name != "payment_url"}
+def _answer(row: queries.OrderPage, payment_url: str | None = None) -> OrderAnswer:
+    fields = {name: getattr(row, name) for name in OrderAnswer.__struct_fields__ if name != "payment_url"}
     return OrderAnswer(**fields, payment_url=payment_url)
 
 

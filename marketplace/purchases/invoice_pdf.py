@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.purchases.invoice_words import VAT_REASONS, day, line_words, notes, say
+from marketplace.purchases.invoice_words import VAT_REASONS, day, line_words, notes, phrase
 from marketplace.purchases.invoice_xml import NAME, facturx
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -24,13 +24,16 @@ PROPERTIES: Final = (
     ("ConformanceLevel", "The conformance level of the embedded XML document"),
 )
 VALUES: Final = {
-    "DocumentFileName": NAME, "DocumentType": "INVOICE", "Version": "1.0", "ConformanceLevel": "EN 16931",
-}  # fmt: skip
+    "DocumentFileName": NAME,
+    "DocumentType": "INVOICE",
+    "Version": "1.0",
+    "ConformanceLevel": "EN 16931",
+}
 SPACE: Final = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
 
 
 def draw(document: Mapping[str, Any]) -> bytes:
-    """Return the paper's file."""
+    """Return the document's file."""
     token = language.set(document["language"])
     try:
         return _draw(document)
@@ -40,57 +43,68 @@ def draw(document: Mapping[str, Any]) -> bytes:
 
 def _draw(document: Mapping[str, Any]) -> bytes:
     seller, currency, words = document["seller"], document["currency"], notes(document)
-    kind = say(document, document["kind"])
-    paper = Paper(
-        f"{kind} {document['number']}", language=document["language"],
+    kind = phrase(document, document["kind"])
+    pdf = Paper(
+        f"{kind} {document['number']}",
+        language=document["language"],
         day=dt.date.fromisoformat(document["issued_on"]),
-        footer=f"{words['register']} · {say(document, 'siren', siren=seller['siren'])} · {words['vat_number']}\n"
-        f"{seller['street']}, {seller['postcode']} {seller['city']}, France\n{say(document, 'machine')}",
+        footer=f"{words['register']} · {phrase(document, 'siren', siren=seller['siren'])} · {words['vat_number']}\n"
+        f"{seller['street']}, {seller['postcode']} {seller['city']}, France\n{phrase(document, 'machine')}",
         subject=f"{kind} {document['number']} · {seller['name']}",
-    )  # fmt: skip
-    aside = [document["number"], say(document, "issued", day=day(document["issued_on"]))]
+    )
+    aside = [document["number"], phrase(document, "issued", day=day(document["issued_on"]))]
     if document["corrects"]:
         its = document["corrects"]
-        aside.append(say(document, "corrects", number=its["number"], day=day(its["issued_on"])))
-    paper.head("Partage", kind, aside=[*aside, say(document, "order", order=document["order"])])
-    paper.parties((say(document, "seller"), _seller(document)), (say(document, "buyer"), _buyer(document)))
+        aside.append(phrase(document, "corrects", number=its["number"], day=day(its["issued_on"])))
+    pdf.head("Partage", kind, aside=[*aside, phrase(document, "order", order=document["order"])])
+    pdf.parties((phrase(document, "seller"), _seller(document)), (phrase(document, "buyer"), _buyer(document)))
 
     def money(minor: int) -> str:
         return formats.money(minor, currency)
 
     title, _ = line_words(document)
     last = (dt.datetime.fromisoformat(document["line"]["until"]) - dt.timedelta(microseconds=1)).date().isoformat()
-    period = say(document, "period", first=day(document["line"]["from"]), last=day(last))
+    period = phrase(document, "period", first=day(document["line"]["from"]), last=day(last))
     net, vat, total = (money(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
-    paper.rows(
-        [say(document, "what"), say(document, "quantity"), say(document, "unit"), say(document, "net")],
+    pdf.rows(
+        [phrase(document, "what"), phrase(document, "quantity"), phrase(document, "unit"), phrase(document, "net")],
         [[f"{title}\n{period}", "1", net, net]],
         [0.52, 0.08, 0.2, 0.2],
     )
     rate = document["vat_basis_points"]
-    vat_label = say(document, "vat", rate=formats.percent_basis_points(rate)) if rate else say(document, "no_vat")
-    settled = say(document, "given_back" if document["kind"] == "credit_note" else "settled")
-    paper.rows(
+    vat_label = phrase(document, "vat", rate=formats.percent_basis_points(rate)) if rate else phrase(document, "no_vat")
+    settled = phrase(document, "given_back" if document["kind"] == "credit_note" else "settled")
+    pdf.rows(
         ["", ""],
-        [[say(document, "net"), net], [vat_label, vat], [say(document, "total"), total],
-         [settled, money(-document["total_minor"])], [say(document, "due"), money(0)]],
-        [0.28, 0.2], totals=1,
-    )  # fmt: skip
+        [
+            [phrase(document, "net"), net],
+            [vat_label, vat],
+            [phrase(document, "total"), total],
+            [settled, money(-document["total_minor"])],
+            [phrase(document, "due"), money(0)],
+        ],
+        [0.28, 0.2],
+        totals=1,
+    )
     if reason := VAT_REASONS.get(document["vat_rule"]):
-        paper.sentence(reason[document["language"]], muted=False)
-    paper.sentence(words["paid"], muted=False)
-    paper.sentence(say(document, "delivered", day=day(document["delivered_on"])))
+        pdf.sentence(reason[document["language"]], muted=False)
+    pdf.sentence(words["paid"], muted=False)
+    pdf.sentence(phrase(document, "delivered", day=day(document["delivered_on"])))
     for name in ("late", "recovery", "discount"):
-        paper.sentence(words[name], size=8)
-    return paper.finish(Attachment(NAME, facturx(document), "Factur-X", _metadata()))
+        pdf.sentence(words[name], size=8)
+    return pdf.finish(Attachment(NAME, facturx(document), "Factur-X", _metadata()))
 
 
 def _seller(document: Mapping[str, Any]) -> list[str]:
     seller = document["seller"]
     return [
-        seller["name"], seller["street"], f"{seller['postcode']} {seller['city']}", "France",
-        say(document, "siren", siren=seller["siren"]), say(document, "vat_number", number=seller["vat_number"]),
-    ]  # fmt: skip
+        seller["name"],
+        seller["street"],
+        f"{seller['postcode']} {seller['city']}",
+        "France",
+        phrase(document, "siren", siren=seller["siren"]),
+        phrase(document, "vat_number", number=seller["vat_number"]),
+    ]
 
 
 def _buyer(document: Mapping[str, Any]) -> list[str]:
@@ -102,14 +116,14 @@ def _buyer(document: Mapping[str, Any]) -> list[str]:
         formats.country(buyer["country"]),
     ]
     if buyer["vat_number"]:
-        lines.append(say(document, "vat_number", number=buyer["vat_number"]))
+        lines.append(phrase(document, "vat_number", number=buyer["vat_number"]))
     if buyer["reference"]:
-        lines.append(say(document, "reference", reference=buyer["reference"]))
+        lines.append(phrase(document, "reference", reference=buyer["reference"]))
     return [line for line in lines if line]
 
 
 def _metadata() -> str:
-    """Return what the paper's XMP says of the XML inside: its values, and the schema that PDF/A wants with them."""
+    """Return what the PDF's XMP says of the XML inside: its values, and the schema that PDF/A wants with them."""
     values = "".join(f"<fx:{name}>{value}</fx:{name}>" for name, value in VALUES.items())
     described = "".join(
         f'<rdf:li rdf:parseType="Resource"><pdfaProperty:name>{name}</pdfaProperty:name>'

@@ -92,10 +92,10 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "machine": "This file contains the same invoice for machines: Factur-X, profile EN 16931.",
     },
 }
-"""A paper's language is its partner's, whatever the language of the page it is fetched from."""
+"""A document's language is its partner's, not that of the page it is fetched from."""
 
 
-def say(document: Mapping[str, Any], word: str, **values: str) -> str:
+def phrase(document: Mapping[str, Any], word: str, **values: str) -> str:
     """Return one of the words in the document's language."""
     return WORDS[document["language"]][word].format(**values)
 
@@ -110,8 +110,8 @@ def line_words(document: Mapping[str, Any]) -> tuple[str, str]:
     line = document["line"]
     last = dt.datetime.fromisoformat(line["until"]) - dt.timedelta(microseconds=1)
     return (
-        say(document, "licence", title=line[f"title_{document['language']}"]),
-        say(document, "period", first=line["from"], last=last.date().isoformat()),
+        phrase(document, "licence", title=line[f"title_{document['language']}"]),
+        phrase(document, "period", first=line["from"], last=last.date().isoformat()),
     )
 
 
@@ -119,10 +119,10 @@ def notes(document: Mapping[str, Any]) -> dict[str, str]:
     """Return the sentences under the figures."""
     seller, correcting = document["seller"], document["kind"] == "credit_note"
     return {
-        "paid": say(document, "refunded" if correcting else "paid"),
-        "late": say(document, "late"),
-        "recovery": say(document, "recovery"),
-        "discount": say(document, "discount"),
+        "paid": phrase(document, "refunded" if correcting else "paid"),
+        "late": phrase(document, "late"),
+        "recovery": phrase(document, "recovery"),
+        "discount": phrase(document, "discount"),
         "register": f"{seller['name']}, {seller['legal']}",
-        "vat_number": say(document, "vat_number", number=seller["vat_number"]),
+        "vat_number": phrase(document, "vat_number", number=seller["vat_number"]),
     }

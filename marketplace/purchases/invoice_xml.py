@@ -1,4 +1,4 @@
-"""An invoice or credit note as Factur-X: the same document as the paper, in UN/CEFACT's XML, profile EN 16931.
+"""An invoice or credit note as Factur-X: the same document as the PDF, in UN/CEFACT's XML, profile EN 16931.
 
 Amounts are written from whole cents and never pass through a float. Source: EN 16931-1; Factur-X 1.09; UNTDID 1001
 (380 invoice, 381 credit note) and 5305 (S, E, AE, O: which VAT).
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 NAME: Final = "factur-x.xml"
 CATEGORIES: Final = {
-    "domestic": "S", "overseas": "S", "unverified": "S", "reverse_charge": "AE", "overseas_exempt": "E",
+    "domestic": "S",
+    "overseas": "S",
+    "unverified": "S",
+    "reverse_charge": "AE",
+    "overseas_exempt": "E",
     "outside_eu": "O",
-}  # fmt: skip
+}
 EXEMPTION_CODES: Final = {"reverse_charge": "VATEX-EU-AE", "outside_eu": "VATEX-EU-O"}
 TYPES: Final = {"invoice": "380", "credit_note": "381"}
 SIREN_SCHEME, ONE_PIECE, WHOLE_BASIS_POINTS = "0002", "C62", 100
@@ -79,11 +83,17 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
         "BG-23": [breakdown],
         "BG-25": [
             {
-                "BT-126": "1", "BT-129": "1", "BT-130": ONE_PIECE, "BT-131": net, "BT-146": net, "BT-153": title,
-                "BT-154": description, **line_vat,
+                "BT-126": "1",
+                "BT-129": "1",
+                "BT-130": ONE_PIECE,
+                "BT-131": net,
+                "BT-146": net,
+                "BT-153": title,
+                "BT-154": description,
+                **line_vat,
             }
         ],
-    }  # fmt: skip
+    }
     if document["buyer"]["reference"]:
         terms["BT-10"] = document["buyer"]["reference"]
     if document["corrects"]:
@@ -103,10 +113,16 @@ def _legal_notes(document: Mapping[str, Any], *, outside: bool) -> list[tuple[st
 def _seller(document: Mapping[str, Any], *, outside: bool) -> dict[str, str]:
     seller = document["seller"]
     party = {
-        "name": seller["name"], "legal_identifier": seller["siren"], "legal_identifier_schemeid": SIREN_SCHEME,
-        "country_code": "FR", "city": seller["city"], "postcode": seller["postcode"], "addr_l1": seller["street"],
-        "einvoicing_addr": seller["siren"], "einvoicing_addr_schemeid": "0225",
-    }  # fmt: skip
+        "name": seller["name"],
+        "legal_identifier": seller["siren"],
+        "legal_identifier_schemeid": SIREN_SCHEME,
+        "country_code": "FR",
+        "city": seller["city"],
+        "postcode": seller["postcode"],
+        "addr_l1": seller["street"],
+        "einvoicing_addr": seller["siren"],
+        "einvoicing_addr_schemeid": "0225",
+    }
     if not outside:
         party["vat_identifier"] = seller["vat_number"]
     return party

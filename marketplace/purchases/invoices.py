@@ -1,216 +1,278 @@
-"""Invoices and credit notes: the paper of every entry that moves revenue, numbered in the transaction that enters it.
+"""Invoices and credit notes: the document of every entry that moves revenue, numbered in the transaction that enters it.
 
-What a paper says is fixed when it is numbered, as a document; its file is drawn from that alone, once, and kept. An
-entry that somehow has none is found and given one by a job.
+What it says is fixed when it is numbered; its file is drawn from that alone, once, and kept. An entry that somehow has
+none is found and given one by a job.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import copy_in, execute, fetch, fetch_one, fetch_value, transaction
+from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Invalid, NotFound
-from marketplace.purchases.numbers import number, take_numbers
+from marketplace.ledger import chart
+from marketplace.purchases.numbers import draw_numbers, number, series_of
+from marketplace.purchases.queries import SQL
+from marketplace.purchases.tables import BillingDetails, Invoice, InvoiceFile, NumberSeries
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
-    import asyncpg
-
-AT_ONCE = 200
-LETTERS = {"invoice": "F", "credit_note": "A"}
-UNPAPERED = """
-SELECT entry.id AS entry, entry.at, purchase_order.id AS purchase_order, purchase_order.number AS order_number,
-       purchase_order.vat_basis_points, purchase_order.vat_rule, purchase_order.currency, purchase_order.paid_at,
-       moved.sold_minor, moved.vat_minor, company, partner.country, vat_number,
-       billing.street, billing.postcode, billing.city, billing.reference,
-       coalesce((SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr')
-           AS language,
-       dataset.title_fr, dataset.title_en, release.period_from, release.period_to, sale.number AS corrects,
-       sale.issued_at AS corrects_at
-FROM journal_entry AS entry
-CROSS JOIN LATERAL (
-    SELECT sum(CASE '706000' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS sold_minor,
-           sum(CASE '445710' WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
-    FROM posting WHERE posting.entry = entry.id
-) AS moved
-JOIN purchase_order ON purchase_order.id = ({order_of})
-JOIN partner ON partner.id = purchase_order.partner
-LEFT JOIN billing_details AS billing ON billing.partner = partner.id
-JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
-LEFT JOIN invoice AS sale ON sale.purchase_order = purchase_order.id AND sale.kind = 'invoice'
-WHERE {condition} AND moved.sold_minor + moved.vat_minor <> 0 AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
-ORDER BY entry.id LIMIT $1
-"""
-"""Entries that move revenue and have no paper, with what it must say; `sale` is the order's invoice, once it has one."""
-ORDER_OF = """CASE WHEN entry.kind = 'sale' THEN entry.source_id::uuid
-                   ELSE (SELECT order_return.purchase_order FROM order_return WHERE order_return.id = entry.source_id::uuid) END"""
-MOVES_REVENUE = "entry.kind IN ('sale', 'refund', 'dispute_lost') AND entry.source_id ~ '^[0-9a-f-]{36}$'"
+BATCH_SIZE: Final = 200
+LETTERS: Final = {"invoice": "F", "credit_note": "A"}
 
 
-async def write_papers(orders: Sequence[uuid.UUID] | None = None) -> int:
-    """Give a number to whatever the books sold or gave back without a paper; return how many. Joins an open transaction.
+class UnissuedEntry(Struct, frozen=True):
+    """An entry without its document, and all that the document says; amounts in cents, the period half-open."""
+
+    entry: int
+    at: dt.datetime
+    purchase_order: uuid.UUID
+    order_number: str
+    vat_basis_points: int
+    vat_rule: str
+    currency: str
+    paid_at: dt.datetime | None
+    sold_minor: int
+    vat_minor: int
+    company: str
+    country: str
+    vat_number: str
+    street: str | None
+    postcode: str | None
+    city: str | None
+    reference: str | None
+    language: str
+    title_fr: str
+    title_en: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    corrects: str | None
+    corrects_at: dt.datetime | None
+
+
+class IssuedEntry(Struct, frozen=True):
+    """An entry that has its document."""
+
+    entry: int
+
+
+class InvoiceId(Struct, frozen=True):
+    """An invoice or credit note."""
+
+    id: uuid.UUID
+
+
+class InvoiceRow(Struct, frozen=True):
+    """An invoice or credit note as an order's page lists it; `total_minor` in cents, VAT included."""
+
+    id: uuid.UUID
+    number: str
+    kind: str
+    issued_at: dt.datetime
+    total_minor: int
+
+
+class NumberedFile(Struct, frozen=True):
+    """An invoice's number, and its file once it is drawn."""
+
+    number: str
+    pdf: bytes | None
+
+
+class Billing(Struct, frozen=True):
+    """Where a partner's invoices are addressed."""
+
+    street: str
+    postcode: str
+    city: str
+    reference: str
+    changed_at: dt.datetime
+
+
+# ------------------------------------------------------------------ numbering
+async def issue_invoices(orders: Sequence[uuid.UUID] | None = None) -> int:
+    """Issue the document of everything that the books sold or returned without one; return how many. Joins a transaction.
 
     orders: whose entries alone are looked at; by default everybody's, which is the job's way.
     """
-    written = 0
-    while done := await _write_some(orders):
-        written += done
-    return written
+    issued = 0
+    while batch := await _issue_some(orders):
+        issued += batch
+    return issued
 
 
-async def _write_some(orders: Sequence[uuid.UUID] | None) -> int:
-    condition, values = MOVES_REVENUE, list[object]()
-    if orders is not None:
-        condition = f"""{MOVES_REVENUE} AND (entry.source_id = ANY ($2) OR entry.source_id IN (
-            SELECT id::text FROM order_return WHERE order_return.purchase_order::text = ANY ($2)))"""
-        values = [[str(order) for order in orders]]
-    sql = UNPAPERED.format(order_of=ORDER_OF, condition=condition)
+async def _issue_some(orders: Sequence[uuid.UUID] | None) -> int:
+    given = (BATCH_SIZE, chart.LICENCES_SOLD, chart.VAT_COLLECTED)
     async with transaction():
-        rows = await fetch(sql, AT_ONCE, *values)
-        written = await _number("invoice", [row for row in rows if row["sold_minor"] + row["vat_minor"] > 0])
-        written += await _number(
-            "credit_note", [row for row in rows if row["sold_minor"] + row["vat_minor"] < 0 and row["corrects"]]
-        )
-    return written
+        if orders is None:
+            entries = await fetch_rows(UnissuedEntry, SQL["list_unissued"], *given)
+        else:
+            entries = await fetch_rows(UnissuedEntry, SQL["list_unissued_of"], *given, [str(order) for order in orders])
+        sales = [entry for entry in entries if entry.sold_minor + entry.vat_minor > 0]
+        returns = [entry for entry in entries if entry.sold_minor + entry.vat_minor < 0 and entry.corrects]
+        issued = await _number("invoice", sales)
+        issued += await _number("credit_note", returns)
+    return issued
 
 
-async def _number(kind: str, rows: Sequence[asyncpg.Record]) -> int:
-    """Give these entries their papers, in order; entries that got one while the series was waited for are left out."""
-    if not rows:
+async def _number(kind: str, entries: Sequence[UnissuedEntry]) -> int:
+    """Give these entries numbered documents, in order; entries that got one while the series was locked are left out."""
+    if not entries:
         return 0
     now = clock.now()
-    await execute("SELECT FROM number_series WHERE code = $1 FOR UPDATE", f"{LETTERS[kind]}-{paris_day(now).year}")
-    taken = await fetch("SELECT entry FROM invoice WHERE entry = ANY ($1)", [row["entry"] for row in rows])
-    mine = [row for row in rows if row["entry"] not in {other["entry"] for other in taken}]
+    its_series = NumberSeries.select(NumberSeries.code).where(NumberSeries.code == series_of(LETTERS[kind], now))
+    await fetch_scalar(str, its_series.lock_rows("UPDATE"))
+    among = Invoice.entry.is_in([entry.entry for entry in entries])
+    issued = {one.entry for one in await fetch_rows(IssuedEntry, select(IssuedEntry, Invoice).where(among))}
+    mine = [entry for entry in entries if entry.entry not in issued]
     if not mine:
         return 0
-    first, at = await take_numbers(LETTERS[kind], now, len(mine))
+    first, at = await draw_numbers(LETTERS[kind], now, len(mine))
     series, _, position = first.rpartition("-")
-    records = []
-    for place, row in enumerate(mine, int(position)):
-        net, vat = abs(row["sold_minor"]), abs(row["vat_minor"])
-        document = _document(kind, number(series, place), at, row, (net, vat))
-        records.append((
-            uuid.uuid4(), document["number"], series, place, number(series, place - 1) if place > 1 else None, kind,
-            row["purchase_order"], row["entry"], row["corrects"] if kind == "credit_note" else None, at, net, vat,
-            net + vat, msgspec.json.encode(document, order="deterministic"),
-        ))  # fmt: skip
-    await copy_in(
-        "invoice",
-        ("id", "number", "series", "position", "previous", "kind", "purchase_order", "entry", "corrects", "issued_at",
-         "net_minor", "vat_minor", "total_minor", "document"),
-        records,
-    )  # fmt: skip
+    records = [_record(kind, series, place, at, entry) for place, entry in enumerate(mine, int(position))]
+    await copy_in("invoice", INVOICE_COLUMNS, records)
     return len(records)
 
 
+INVOICE_COLUMNS: Final = (
+    "id",
+    "number",
+    "series",
+    "position",
+    "previous",
+    "kind",
+    "purchase_order",
+    "entry",
+    "corrects",
+    "issued_at",
+    "net_minor",
+    "vat_minor",
+    "total_minor",
+    "document",
+)
+
+
+def _record(kind: str, series: str, place: int, at: dt.datetime, entry: UnissuedEntry) -> tuple[object, ...]:
+    """Return the invoice at one place of its series, in the order of its columns."""
+    net, vat = abs(entry.sold_minor), abs(entry.vat_minor)
+    its_number, previous = number(series, place), number(series, place - 1) if place > 1 else None
+    corrects = entry.corrects if kind == "credit_note" else None
+    document = msgspec.json.encode(_document(kind, its_number, at, entry, (net, vat)), order="deterministic")
+    of = (kind, entry.purchase_order, entry.entry, corrects, at, net, vat, net + vat)
+    return (uuid.uuid4(), its_number, series, place, previous, *of, document)
+
+
 def _document(
-    kind: str, its_number: str, at: dt.datetime, row: asyncpg.Record, amounts_minor: tuple[int, int]
+    kind: str, its_number: str, at: dt.datetime, entry: UnissuedEntry, amounts_minor: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return all that a paper says: whole cents, days in Paris, the parties as they are today."""
+    """Return all that a document says: whole cents, days in Paris, the parties as they are today."""
     seller, (net, vat) = settings(), amounts_minor
-    correcting = kind == "credit_note"
+    corrects = None
+    if kind == "credit_note":
+        assert entry.corrects_at, "a credit note corrects an invoice"
+        corrects = {"number": entry.corrects, "issued_on": paris_day(entry.corrects_at).isoformat()}
     return {
         "kind": kind,
         "number": its_number,
-        "language": row["language"],
+        "language": entry.language,
         "issued_on": paris_day(at).isoformat(),
-        "delivered_on": paris_day(row["paid_at"] or row["at"]).isoformat(),
-        "order": row["order_number"],
-        "corrects": {"number": row["corrects"], "issued_on": paris_day(row["corrects_at"]).isoformat()}
-        if correcting else None,
+        "delivered_on": paris_day(entry.paid_at or entry.at).isoformat(),
+        "order": entry.order_number,
+        "corrects": corrects,
         "seller": {
-            "name": seller.seller_name, "street": seller.seller_street, "postcode": seller.seller_postcode,
-            "city": seller.seller_city, "siren": seller.seller_siren, "vat_number": seller.seller_vat_number,
+            "name": seller.seller_name,
+            "street": seller.seller_street,
+            "postcode": seller.seller_postcode,
+            "city": seller.seller_city,
+            "siren": seller.seller_siren,
+            "vat_number": seller.seller_vat_number,
             "legal": seller.seller_legal,
         },
         "buyer": {
-            "name": row["company"], "country": row["country"], "vat_number": row["vat_number"],
-            "street": row["street"] or "", "postcode": row["postcode"] or "", "city": row["city"] or "",
-            "reference": row["reference"] or "",
+            "name": entry.company,
+            "country": entry.country,
+            "vat_number": entry.vat_number,
+            "street": entry.street or "",
+            "postcode": entry.postcode or "",
+            "city": entry.city or "",
+            "reference": entry.reference or "",
         },
         "line": {
-            "title_fr": row["title_fr"], "title_en": row["title_en"],
-            "from": row["period_from"].date().isoformat(), "until": row["period_to"].isoformat(),
+            "title_fr": entry.title_fr,
+            "title_en": entry.title_en,
+            "from": entry.period_from.date().isoformat(),
+            "until": entry.period_to.isoformat(),
         },
-        "currency": row["currency"],
-        "vat_rule": row["vat_rule"],
-        "vat_basis_points": row["vat_basis_points"],
+        "currency": entry.currency,
+        "vat_rule": entry.vat_rule,
+        "vat_basis_points": entry.vat_basis_points,
         "net_minor": net,
         "vat_minor": vat,
         "total_minor": net + vat,
-    }  # fmt: skip
+    }
 
 
-async def draw_papers() -> int:
-    """Draw the file of every paper that has none yet; a job. Return how many."""
+# ------------------------------------------------------------------ files
+async def render_invoices() -> int:
+    """Draw the file of every invoice and credit note that has none yet; return how many."""
     drawn = 0
-    while rows := await fetch(
-        """SELECT id FROM invoice WHERE NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
-           ORDER BY issued_at, id LIMIT $1""",
-        AT_ONCE,
-    ):
-        for row in rows:
-            await _draw(row["id"])
-        drawn += len(rows)
+    while waiting := await fetch_rows(InvoiceId, SQL["list_unrendered"], BATCH_SIZE):
+        for invoice in waiting:
+            await _render(invoice.id)
+        drawn += len(waiting)
     return drawn
 
 
-async def work_on_papers() -> None:
-    """Give whatever has no paper yet its number, and its file; a job."""
-    await write_papers()
-    await draw_papers()
+async def render_pending_invoices() -> None:
+    """Issue what has no document yet, and draw the files that are missing; a job."""
+    await issue_invoices()
+    await render_invoices()
 
 
-async def _draw(invoice: uuid.UUID) -> None:
+async def _render(invoice: uuid.UUID) -> None:
     from marketplace.purchases.invoice_pdf import draw  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
 
-    document = await fetch_value("SELECT document FROM invoice WHERE id = $1", invoice)
+    document = await fetch_scalar(bytes, Invoice.select(Invoice.document).where(Invoice.id == invoice))
+    assert document, "an invoice has its document"
     pdf = await asyncio.to_thread(draw, msgspec.json.decode(document))
-    await execute(
-        "INSERT INTO invoice_file (invoice, pdf, sha256, drawn_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        invoice, pdf, hashlib.sha256(pdf).hexdigest(), clock.now(),
-    )  # fmt: skip
+    new = InvoiceFile(invoice=invoice, pdf=pdf, sha256=hashlib.sha256(pdf).hexdigest(), drawn_at=clock.now())
+    await InvoiceFile.insert(new).on_conflict(action="DO NOTHING")
 
 
-async def list_papers(order: uuid.UUID) -> list[asyncpg.Record]:
+async def list_invoices(order: uuid.UUID) -> list[InvoiceRow]:
     """Return an order's invoice and credit notes, the first issued first."""
-    return await fetch(
-        """SELECT id, number, kind, issued_at, total_minor FROM invoice WHERE purchase_order = $1
-           ORDER BY issued_at, number""",
-        order,
-    )
+    of_order = select(InvoiceRow, Invoice).where(Invoice.purchase_order == order)
+    return await fetch_rows(InvoiceRow, of_order.order_by(Invoice.issued_at, Invoice.number))
 
 
-async def get_paper(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> tuple[str, bytes]:
-    """Return a paper's number and file, drawn now if the job has not; `partner` may have its own alone."""
-    sql = """SELECT invoice.number, invoice_file.pdf FROM invoice
-             JOIN purchase_order ON purchase_order.id = invoice.purchase_order
-             LEFT JOIN invoice_file ON invoice_file.invoice = invoice.id
-             WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2)"""
-    row = await fetch_one(sql, invoice, partner)
+async def get_invoice_file(invoice: uuid.UUID, partner: uuid.UUID | None = None) -> tuple[str, bytes]:
+    """Return an invoice's number and file, drawn now if the job has not; `partner` may have its own alone."""
+    row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
     if row is None:
         raise NotFound("There is no such invoice.")
-    if row["pdf"] is None:
-        await _draw(invoice)
-        row = await fetch_one(sql, invoice, partner)
-        assert row, "it was there a moment ago, and papers are never deleted"
-    return row["number"], row["pdf"]
+    if row.pdf is None:
+        await _render(invoice)
+        row = await fetch_row(NumberedFile, SQL["find_invoice_file"], invoice, partner)
+        assert row, "it was there a moment ago, and invoices are never deleted"
+    assert row.pdf is not None, "it was drawn above"
+    return row.number, row.pdf
 
 
-async def get_billing(partner: uuid.UUID) -> asyncpg.Record | None:
+# ------------------------------------------------------------------ addresses
+async def find_billing(partner: uuid.UUID) -> Billing | None:
     """Return where a partner's invoices are addressed, or None."""
-    return await fetch_one("SELECT * FROM billing_details WHERE partner = $1", partner)
+    return await fetch_row(Billing, select(Billing, BillingDetails).where(BillingDetails.partner == partner))
 
 
 async def change_billing(partner: uuid.UUID, *, street: str, postcode: str, city: str, reference: str) -> None:
@@ -219,11 +281,5 @@ async def change_billing(partner: uuid.UUID, *, street: str, postcode: str, city
     if not (texts[0] and texts[2]) or any(
         len(text) > longest for text, longest in zip(texts, (200, 20, 100, 60), strict=True)
     ):
-        raise Invalid("Write the street and the city, as they should stand on your invoices.")
-    await execute(
-        """INSERT INTO billing_details (partner, street, postcode, city, reference, changed_at)
-           VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT (partner) DO UPDATE SET street = excluded.street, postcode = excluded.postcode,
-               city = excluded.city, reference = excluded.reference, changed_at = excluded.changed_at""",
-        partner, *texts, clock.now(),
-    )  # fmt: skip
+        raise Invalid("Write the street and the city, as your invoices should show them.")
+    await execute(SQL["change_billing"], partner, *texts, clock.now())

@@ -1,36 +1,43 @@
-"""Numbers people read: a series a letter and year, counted from 1 by a row that the taker's transaction holds locked.
+"""Numbers people read: a series a letter and year, counted from 1 by a row that the drawing transaction locks.
 
-A transaction that fails gives its numbers back with everything else, so a series has no gap; whoever takes next waits
+A transaction that fails gives its numbers back with everything else, so a series has no gap; the next one to draw waits
 until then.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
 
-from marketplace.database import fetch_one
+from msgspec import Struct
+
+from marketplace.database import fetch_row
+from marketplace.purchases.queries import SQL
 from marketplace.web.formats import paris_day
 
-if TYPE_CHECKING:
-    import datetime as dt
+
+class Counted(Struct, frozen=True):
+    """The last number of a series, and the instant it bears."""
+
+    last: int
+    last_at: dt.datetime
 
 
-async def take_numbers(letter: str, now: dt.datetime, count: int = 1) -> tuple[str, dt.datetime]:
-    """Take the next `count` numbers of this year's series; return the first and the instant they bear.
+async def draw_numbers(letter: str, now: dt.datetime, count: int = 1) -> tuple[str, dt.datetime]:
+    """Draw the next `count` numbers of this year's series; return the first and the instant they bear.
 
     The instant is `now`, or the series' last one should that be later: numbers and dates rise together.
     """
-    row = await fetch_one(
-        """INSERT INTO number_series AS series (code, last, last_at) VALUES ($1, $2, $3)
-           ON CONFLICT (code) DO UPDATE
-           SET last = series.last + $2, last_at = greatest(series.last_at, excluded.last_at)
-           RETURNING last, last_at""",
-        f"{letter}-{paris_day(now).year}", count, now,
-    )  # fmt: skip
-    assert row, "an upsert returns its row"
-    return number(f"{letter}-{paris_day(now).year}", row["last"] - count + 1), row["last_at"]
+    series = series_of(letter, now)
+    counted = await fetch_row(Counted, SQL["draw_numbers"], series, count, now)
+    assert counted, "an upsert returns its row"
+    return number(series, counted.last - count + 1), counted.last_at
+
+
+def series_of(letter: str, now: dt.datetime) -> str:
+    """Return the series of a letter in the year of `now`, in Paris."""
+    return f"{letter}-{paris_day(now).year}"
 
 
 def number(series: str, position: int) -> str:
-    """Return what people read: the series, and the position in six digits, more when it takes more."""
+    """Return what people read: the series, and the position in six digits, more from a million on."""
     return f"{series}-{position:06d}"

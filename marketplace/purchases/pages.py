@@ -15,6 +15,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.identity.queries import get_person
 from marketplace.purchases import actions, invoices, queries
+from marketplace.purchases.checkout_words import checkout_words
 from marketplace.web.pages import download, page, see
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def order_quote(
     assert request.user.partner
     assert request.user.person
     email = (await get_person(request.user.person)).email
-    order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email)
+    order = await actions.order(request.user.partner, quote, order_id=data.form_id, email=email, words=checkout_words())
     return await _to_payment(request.user.partner, order)
 
 
@@ -63,7 +64,7 @@ async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
 async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
     """Lead to Stripe's page; to the order itself while Stripe is silent, and when nothing is owed any more."""
     row = await queries.get_order(of, order)
-    address = await actions.payment_page(of, order) if row["state"] in ("awaiting_payment", "lapsed") else None
+    address = await actions.payment_page(of, order) if row.state in ("awaiting_payment", "lapsed") else None
     return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
 
 
@@ -71,7 +72,7 @@ async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
 async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out an invoice or credit note of the partner's own."""
     assert request.user.partner
-    number, pdf = await invoices.get_paper(invoice, request.user.partner)
+    number, pdf = await invoices.get_invoice_file(invoice, request.user.partner)
     return download(f"{number}.pdf", pdf)
 
 
@@ -79,7 +80,7 @@ async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response
 async def billing(request: Asked) -> Template:
     """Show where the partner's invoices are addressed."""
     assert request.user.partner
-    return page("purchases/billing.html", billing=await invoices.get_billing(request.user.partner))
+    return page("purchases/billing.html", billing=await invoices.find_billing(request.user.partner))
 
 
 @post("/billing", guards=[partner], status_code=303)

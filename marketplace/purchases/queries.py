@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+import uuid
+from typing import Final
 
-from marketplace.database import fetch, fetch_one, fetch_value
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.errors import Conflict, NotFound
+from marketplace.identity.tables import Person
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.payments.queries import BankTransfer, read_bank_transfer
+from marketplace.statements import load_statements
 
-if TYPE_CHECKING:
-    import uuid
-
-WHOLE = """
-    SELECT purchase_order.*, dataset.code AS dataset, dataset.title_fr, dataset.title_en, release.period_from,
-           release.period_to, payment.state AS payment_state, payment.method, payment.transfer,
-           licence.id AS licence, licence.cancelled_at, licence.contested_at,
-           quote.terms, licence_terms.lines_fr, licence_terms.lines_en, licence_terms.months,
-           entitlement.id AS entitlement, entitlement.starts_at, entitlement.ends_at, entitlement.revoked_at,
-           entitlement.suspended_at, quote.level, revocation.revoked_at AS recalled_at,
-           revocation.reason_fr AS recalled_fr, revocation.reason_en AS recalled_en
-    FROM purchase_order
-    JOIN release ON release.id = purchase_order.release JOIN dataset ON dataset.code = release.dataset
-    JOIN quote ON quote.id = purchase_order.quote
-    LEFT JOIN revocation ON revocation.release = release.id
-    LEFT JOIN payment ON payment.subject = purchase_order.id
-    LEFT JOIN licence ON licence.purchase_order = purchase_order.id
-    LEFT JOIN entitlement ON entitlement.licence = licence.id
-    JOIN licence_terms ON licence_terms.code = quote.terms
-"""
+SQL: Final = load_statements(__package__)
 
 
-async def list_orders(partner: uuid.UUID, page: int) -> Paged[Any]:
+class OrderPage(Struct, frozen=True):
+    """A partner's own order with its release, payment, licence and entitlement; amounts in cents, intervals half-open."""
+
+    id: uuid.UUID
+    number: str
+    quote: uuid.UUID
+    release: uuid.UUID
+    state: str
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    returned_minor: int
+    charged_back_minor: int
+    currency: str
+    vat_basis_points: int
+    vat_rule: str
+    ordered_at: dt.datetime
+    paid_at: dt.datetime | None
+    dataset: str
+    title_fr: str
+    title_en: str
+    period_from: dt.datetime
+    period_to: dt.datetime
+    payment_state: str | None
+    transfer: str | None
+    licence: uuid.UUID | None
+    cancelled_at: dt.datetime | None
+    lines_fr: str
+    lines_en: str
+    months: int
+    entitlement: uuid.UUID | None
+    starts_at: dt.datetime | None
+    ends_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+    suspended_at: dt.datetime | None
+    level: int
+    recalled_at: dt.datetime | None
+    recalled_fr: str | None
+    recalled_en: str | None
+
+    @property
+    def bank_transfer(self) -> BankTransfer | None:
+        """Where to send the money, while a bank transfer is awaited."""
+        return read_bank_transfer(self.transfer)
+
+
+async def list_orders(partner: uuid.UUID, page: int) -> Paged[OrderPage]:
     """Return one page of a partner's orders, the latest first."""
-    rows = await fetch(
-        f"{WHOLE} WHERE purchase_order.partner = $1 ORDER BY ordered_at DESC, purchase_order.id LIMIT $2 OFFSET $3",
-        partner, PAGE_SIZE + 1, offset(page),
-    )  # fmt: skip
-    return paged([dict(row) for row in rows], page)
+    return paged(await fetch_rows(OrderPage, SQL["list_orders"], partner, PAGE_SIZE + 1, offset(page)), page)
 
 
-async def get_order(partner: uuid.UUID, order: uuid.UUID) -> dict[str, Any]:
-    """Return a partner's own order with its payment, licence and entitlement; nobody else's.
-
-    transfer: where to send the money, while a bank transfer is awaited.
-    """
-    row = await fetch_one(f"{WHOLE} WHERE purchase_order.partner = $1 AND purchase_order.id = $2", partner, order)
+async def get_order(partner: uuid.UUID, order: uuid.UUID) -> OrderPage:
+    """Return a partner's own order with its payment, licence and entitlement; refuses NotFound, also somebody else's."""
+    row = await fetch_row(OrderPage, SQL["get_order"], partner, order)
     if row is None:
         raise NotFound("There is no such order.")
-    return {**row, "transfer": json.loads(row["transfer"]) if row["transfer"] else None}
+    return row
 
 
 async def get_email(partner: uuid.UUID) -> str:
-    """Return whom Stripe's receipt goes to when a machine orders: the partner's first person."""
-    email: str | None = await fetch_value(
-        "SELECT email FROM person WHERE partner = $1 ORDER BY created_at, id LIMIT 1", partner
-    )
+    """Return the email that Stripe's receipt goes to when a machine orders: the first person's of the partner."""
+    first = Person.select(Person.email).where(Person.partner == partner).order_by(Person.created_at, Person.id).limit(1)
+    email = await fetch_scalar(str, first)
     if email is None:
         raise Conflict("Nobody of your company can receive the receipt; sign up a person first.")
     return email

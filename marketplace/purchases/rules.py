@@ -1,4 +1,4 @@
-"""Rules of buying: how long an entitlement lasts; numbers are `purchases.numbers`'s. VAT is `catalogue.vat`'s."""
+"""Rules of buying: how long an entitlement lasts, how a return is divided, what a payer reads. VAT is `catalogue.vat`'s."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ import calendar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     import datetime as dt
 
 MONTHS_A_YEAR: Final = 12
 TRANSFER_FROM_MINOR: Final = 100_000
 """Orders of a thousand euros and more may be paid by bank transfer: below, a card or debit is less work for everyone."""
+
+
+class CheckoutWords(Struct, frozen=True):
+    """What a payer reads on Stripe's page: its language (fr or en), and the lines, of which `licence` has a `{dataset}`."""
+
+    language: str
+    licence: str
+    vat: str
+
+
+ENGLISH_CHECKOUT: Final = CheckoutWords("en", "Licence of {dataset}", "VAT")
+"""Where nobody visits: a job, a command."""
 
 
 def months_later(instant: dt.datetime, months: int) -> dt.datetime:
@@ -30,11 +44,11 @@ class Part:
 
 
 def part_of(net_minor: int, vat_minor: int, before_minor: int, more_minor: int) -> Part:
-    """Divide `more` cents that go back, after `before` cents did, as the sale was divided into net and VAT.
+    """Divide `more` cents that are returned, after `before` cents were, as the sale was divided into net and VAT.
 
-    Whatever the parts, together they are the sale: 0 <= before, 0 < more, before + more <= net + VAT.
+    All parts together are the sale: 0 <= before, 0 < more, before + more <= net + VAT.
     """
     total = net_minor + vat_minor
-    assert 0 <= before_minor < before_minor + more_minor <= total, "no more goes back than came"
+    assert 0 <= before_minor < before_minor + more_minor <= total, "no more is returned than was paid"
     net = (before_minor + more_minor) * net_minor // total - before_minor * net_minor // total
     return Part(net, more_minor - net)

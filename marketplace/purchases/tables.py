@@ -1,4 +1,4 @@
-"""Columns and constraints of orders, licences and entitlements, and of their papers."""
+"""Columns and constraints of orders, licences and entitlements, and of their invoices."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner
 from marketplace.ledger.tables import JournalEntry
 from marketplace.payments.tables import Dispute
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from pricing.money import EUR
 
 
 class Order(Table, db=DB, tablename="purchase_order"):
     """A partner's decision to buy one quote; its payment bears the same id."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     number = Text(unique=True)
     """What people read, such as `P-2026-000042`."""
@@ -26,7 +29,7 @@ class Order(Table, db=DB, tablename="purchase_order"):
     net_minor = BigInt()
     vat_minor = BigInt()
     total_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     vat_basis_points = Integer()
     vat_rule = Text()
     """domestic, overseas, overseas_exempt, reverse_charge, unverified or outside_eu."""
@@ -56,12 +59,13 @@ class Order(Table, db=DB, tablename="purchase_order"):
 class Licence(Table, db=DB, tablename="licence"):
     """What a paid order grants, with the rates agreed when it was sold."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict, unique=True)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     net_minor = BigInt()
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     subscribers_basis_points = Integer()
     operator_basis_points = Integer()
     sold_at = Timestamptz()
@@ -83,6 +87,7 @@ class Licence(Table, db=DB, tablename="licence"):
 class Entitlement(Table, db=DB, tablename="entitlement"):
     """A partner may read a release between two instants, unless revoked."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     licence = ForeignKey(Licence, null=False, on_delete=OnDelete.restrict, unique=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
@@ -96,8 +101,9 @@ class Entitlement(Table, db=DB, tablename="entitlement"):
 
 
 class OrderReturn(Table, db=DB, tablename="order_return"):
-    """An amount of an order's money that went back, with an entry and a credit note; append-only."""
+    """An amount of an order's money that was returned, with an entry and a credit note; append-only."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
     kind = Text()
@@ -112,8 +118,9 @@ class OrderReturn(Table, db=DB, tablename="order_return"):
 
 
 class NumberSeries(Table, db=DB, tablename="number_series"):
-    """A series of numbers that people read; taking one locks the row until the taker's transaction ends."""
+    """A series of numbers that people read; drawing one locks the row until the transaction ends."""
 
+    personal_data = NOBODYS
     code = Text(primary_key=True)
     """Letter and year, such as `F-2026`."""
     last = BigInt()
@@ -124,6 +131,7 @@ class NumberSeries(Table, db=DB, tablename="number_series"):
 class BillingDetails(Table, db=DB, tablename="billing_details"):
     """Where a partner's invoices are addressed; the company and its VAT number are identity's."""
 
+    personal_data = NOBODYS
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
     street = Text()
     postcode = Text()
@@ -135,11 +143,12 @@ class BillingDetails(Table, db=DB, tablename="billing_details"):
 
 
 class Invoice(Table, db=DB, tablename="invoice"):
-    """An invoice or credit note: the paper of one sale or refund in the books. Append-only, and so is its document.
+    """An invoice or credit note: the document of one sale or refund in the books. Append-only, and so is its document.
 
     Each names the one before it in its series, so that the keys alone leave no room for a gap.
     """
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     number = Text(unique=True)
     series = Text()
@@ -160,7 +169,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
     vat_minor = BigInt()
     total_minor = BigInt()
     document = Bytea()
-    """All that the paper says, as canonical JSON: what is drawn, and drawn again, is drawn from it alone."""
+    """All that it says, as canonical JSON: what is drawn, and drawn again, is drawn from it alone."""
     one_a_place = Unique([series, position])
     known_kind = Check("kind IN ('invoice', 'credit_note')")
     series_is_of_its_kind = Check("series ~ CASE kind WHEN 'invoice' THEN '^F-[0-9]{4}$' ELSE '^A-[0-9]{4}$' END")
@@ -179,6 +188,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
 class InvoiceFile(Table, db=DB, tablename="invoice_file"):
     """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
 
+    personal_data = NOBODYS
     invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
     pdf = Bytea()
     sha256 = Text()

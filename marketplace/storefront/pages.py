@@ -125,23 +125,22 @@ async def orders(request: Asked, number: OrdersPage = 1) -> Template:
 
 @get("/orders/{order:uuid}", guards=[partner])
 async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
-    """Show one order; to who comes back from paying, look for the money until it is there."""
+    """Show one order; to who returns from paying, refresh its payment until the money is there."""
     assert request.user.partner
     row = await get_order(request.user.partner, order)
-    if returned and row["state"] == "awaiting_payment":
-        await purchases_actions.look_for_money(order)
+    if returned and row.state == "awaiting_payment":
+        await purchases_actions.refresh_payment(order)
         row = await get_order(request.user.partner, order)
-    waits = returned and row["state"] == "awaiting_payment" and row["payment_state"] != "processing"
-    documents, billing = await invoices.list_papers(order), await invoices.get_billing(request.user.partner)
+    waits = returned and row.state == "awaiting_payment" and row.payment_state != "processing"
     answer = page(
         "storefront/order.html",
         order=row,
         waits=waits,
-        documents=documents,
-        billing=billing,
+        documents=await invoices.list_invoices(order),
+        billing=await invoices.find_billing(request.user.partner),
         now=clock.now(),
-        pay_until=row["ordered_at"] + purchases_actions.TIME_TO_TRANSFER,
-        by_transfer=row["total_minor"] >= TRANSFER_FROM_MINOR,
+        pay_until=row.ordered_at + purchases_actions.TIME_TO_TRANSFER,
+        by_transfer=row.total_minor >= TRANSFER_FROM_MINOR,
     )
     if waits:
         answer.headers["refresh"] = REFRESH_SECONDS

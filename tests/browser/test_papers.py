@@ -11,7 +11,7 @@ from marketplace import clock
 from marketplace.bookkeeping.exports import write_exports
 from marketplace.earnings.actions import hold_shares
 from marketplace.identity import actions as identity
-from marketplace.purchases.invoices import write_papers
+from marketplace.purchases.invoices import issue_invoices
 from tests.marketplace.earnings import sales
 from tests.support.browsing import open_house
 from tests.support.market import PASSWORD, claim, running
@@ -28,7 +28,7 @@ async def small_world(market: Market) -> None:
     release = await sales.make_release({line: line for line in range(1, 151)})
     for net in (10_001, 250_000):
         await sales.make_sale(release, net)
-    await write_papers()
+    await issue_invoices()
     await hold_shares()
     partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")
     await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)

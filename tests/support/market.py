@@ -19,7 +19,8 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
-from marketplace.purchases.money_back import follow_disputes, record_refunds
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.refunds import record_refunds
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
 from tests.marketplace.auctions.world import make_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.payments.test_away import save
+from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.purchases.shop import (
     CAP,
     FLOOR,

@@ -32,7 +32,7 @@ from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
 from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
-from tests.marketplace.payments.test_away import REFUSING, refusing, save
+from tests.marketplace.payments.test_off_session import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
 from tests.support.reads import fetch, fetch_one, fetch_value
 

@@ -28,10 +28,10 @@ from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
-from tests.marketplace.payments.test_away import save
+from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.payouts import payees
 from tests.marketplace.purchases import shop
-from tests.marketplace.purchases.test_money_back import fund
+from tests.marketplace.purchases.test_disputes import fund
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:

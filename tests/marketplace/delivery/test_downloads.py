@@ -23,7 +23,7 @@ from marketplace.app import create_app
 from marketplace.database import execute
 from marketplace.delivery.actions import CHUNK_BYTES, _write_csv
 from marketplace.identity.key_actions import create_key
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import make_buyer, make_sale, open_shop, some_cells
 from tests.support.reads import fetch, fetch_value

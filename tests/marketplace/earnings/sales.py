@@ -29,7 +29,7 @@ from marketplace.ledger.chart import (
 )
 from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
-from marketplace.purchases.invoices import write_papers
+from marketplace.purchases.invoices import issue_invoices
 from marketplace.purchases.tables import Entitlement, Licence, Order
 from tests.support.reads import fetch, fetch_one
 
@@ -129,7 +129,7 @@ async def make_sale(
         id=uuid.uuid4(), licence=licence, partner=known["partner"], release=release, starts_at=at, ends_at=at + MONTH
     ).save()
     await record("sale", order, at=at, text="sale", postings=[(PARTNERS, LICENCES_SOLD, net)])
-    await write_papers([order])
+    await issue_invoices([order])
     if fee is not None:
         await mirror(licence, "charge", net, fee)
     return licence
@@ -183,7 +183,7 @@ async def refund(licence: uuid.UUID) -> None:
             order, now,
         )  # fmt: skip
         await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
-        await write_papers([order])
+        await issue_invoices([order])
     await mirror(licence, "refund", -row["net_minor"])
 
 

@@ -14,7 +14,8 @@ from marketplace.earnings.actions import cancel_shares, hold_shares, release_sha
 from marketplace.earnings.rules import divide
 from marketplace.ledger.chart import LOSSES, OPERATOR_PAYABLE, SUBSCRIBERS_SHARES
 from marketplace.ledger.queries import balance
-from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.refunds import record_refunds, request_order_refund
 from tests.marketplace.earnings import sales
 from tests.support.reads import fetch, fetch_value
 

@@ -11,7 +11,7 @@ from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.payments.actions import request_payment
 from marketplace.payments.rules import Line
-from marketplace.purchases.invoices import write_papers
+from marketplace.purchases.invoices import issue_invoices
 from tests.support.reads import fetch_value
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
@@ -108,7 +108,7 @@ async def settle(order_id: uuid.UUID) -> uuid.UUID:
     )  # fmt: skip
     sale = [(chart.PARTNERS, chart.LICENCES_SOLD, NET), (chart.PARTNERS, chart.VAT_COLLECTED, VAT)]
     await record("sale", order_id, at=now, text="Sale", postings=sale)
-    await write_papers([order_id])
+    await issue_invoices([order_id])
     return licence
 
 
@@ -131,7 +131,7 @@ async def refund(order_id: uuid.UUID) -> None:
     )  # fmt: skip
     refund = [(chart.LICENCES_SOLD, chart.PARTNERS, NET), (chart.VAT_COLLECTED, chart.PARTNERS, VAT)]
     await record("refund", order_id, at=now, text="Refund", postings=refund)
-    await write_papers([order_id])
+    await issue_invoices([order_id])
 
 
 async def mirror(order_id: uuid.UUID, *, fee: int = 205) -> None:

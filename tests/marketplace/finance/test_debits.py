@@ -18,11 +18,11 @@ from marketplace.finance.write_offs import decide_write_off, propose_write_off
 from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, VAT_COLLECTED
 from marketplace.ledger.queries import balance
 from marketplace.payments.events import handle_events
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser, make_staff, text_of
 from tests.marketplace.payments.scenes import settled
 from tests.marketplace.purchases.shop import jobs, order_of, pay
-from tests.marketplace.purchases.test_money_back import bought, ordered, whole
+from tests.marketplace.purchases.test_disputes import bought, ordered, whole
 from tests.support.reads import fetch_one, fetch_value
 
 

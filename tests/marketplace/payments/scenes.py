@@ -42,7 +42,8 @@ from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
-from marketplace.purchases.money_back import follow_disputes, record_refunds, request_order_refund
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.refunds import record_refunds, request_order_refund
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import make_buyer, open_shop
 from tests.support.dying import Scene
@@ -62,7 +63,7 @@ APART = dt.timedelta(hours=6)
 MONEY = (
     "marketplace/payments/actions.py", "marketplace/payments/outbox.py", "marketplace/payments/stripe_calls.py",
     "marketplace/payments/statuses.py", "marketplace/purchases/actions.py",
-    "marketplace/purchases/money_back.py",
+    "marketplace/purchases/refunds.py", "marketplace/purchases/disputes.py", "marketplace/purchases/returns.py",
 )  # fmt: skip
 HEARD = ("marketplace/payments/events.py", "marketplace/payments/statuses.py")
 BOOKS = ("marketplace/payments/balance.py", "marketplace/payments/events.py", "marketplace/ledger/actions.py")

@@ -31,7 +31,7 @@ from marketplace.payments.queries import get_payment
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_port import SilentError
 from marketplace.payouts import actions as payouts
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 from marketplace.settings import settings
 from migrations.runner import migrate
 from tests.marketplace.identity.site import make_staff

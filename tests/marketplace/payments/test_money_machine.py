@@ -34,7 +34,7 @@ from marketplace.embedded.bank import Bank
 from marketplace.errors import Conflict
 from marketplace.payouts import actions as payouts
 from marketplace.purchases.actions import order as order_quote
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 from marketplace.settings import settings as ours
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes

@@ -21,7 +21,8 @@ from marketplace.identity import actions as identity
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
-from marketplace.purchases.money_back import follow_disputes, record_refunds
+from marketplace.purchases.disputes import follow_disputes
+from marketplace.purchases.refunds import record_refunds
 from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser
 from tests.support.reads import fetch_one

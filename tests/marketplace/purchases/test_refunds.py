@@ -16,7 +16,7 @@ from marketplace.payments.actions import request_payment
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_commands
-from marketplace.purchases.money_back import record_refunds, request_order_refund
+from marketplace.purchases.refunds import record_refunds, request_order_refund
 from tests.marketplace.identity.site import Browser
 from tests.marketplace.purchases.shop import (
     counts,

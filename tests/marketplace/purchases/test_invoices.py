@@ -21,8 +21,8 @@ from marketplace.purchases import invoices
 from marketplace.purchases.actions import settle_paid
 from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.invoice_xml import amount
-from marketplace.purchases.money_back import request_order_refund
-from marketplace.purchases.numbers import take_numbers
+from marketplace.purchases.numbers import draw_numbers
+from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
@@ -109,7 +109,7 @@ async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any)
     assert sum(note["vat_minor"] for note in notes) == bought["vat_minor"]
     for note in notes:
         assert note["number"] in shown
-        _, xml = get_xml_from_pdf((await invoices.get_paper(note["id"]))[1])
+        _, xml = get_xml_from_pdf((await invoices.get_invoice_file(note["id"]))[1])
         assert broken_rules(xml) == []
         assert [e.text for e in etree.fromstring(xml).iter(f"{RAM}GrandTotalAmount")] == [amount(note["total_minor"])]
 
@@ -121,16 +121,16 @@ async def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document() ->
     assert await settle_paid() == 1
     [invoice] = await papers()
     assert await fetch_value("SELECT count(*) FROM invoice_file") == 0
-    await invoices.work_on_papers()
-    await invoices.work_on_papers()
-    number, pdf = await invoices.get_paper(invoice["id"])
+    await invoices.render_pending_invoices()
+    await invoices.render_pending_invoices()
+    number, pdf = await invoices.get_invoice_file(invoice["id"])
     assert number == invoice["number"]
     assert await fetch_value("SELECT encode(sha256($1), 'hex') = sha256 FROM invoice_file", pdf)
     await execute("UPDATE partner SET company = 'Renamed'")
-    assert (await invoices.get_paper(invoice["id"], sales.PARTNER))[1] == pdf
+    assert (await invoices.get_invoice_file(invoice["id"], sales.PARTNER))[1] == pdf
     assert draw(msgspec.json.decode(invoice["document"])) == pdf
     with pytest.raises(NotFound):
-        await invoices.get_paper(invoice["id"], uuid.uuid4())
+        await invoices.get_invoice_file(invoice["id"], uuid.uuid4())
     for change in (
         "UPDATE invoice SET net_minor = 1",
         "DELETE FROM invoice_file",
@@ -163,7 +163,7 @@ async def test_sales_at_once_and_sales_that_fail_leave_no_gap() -> None:
     assert [row["position"] for row in rows] == list(range(1, 19))
     assert [row["issued_at"] for row in rows] == sorted(row["issued_at"] for row in rows)
     assert {row["purchase_order"] for row in rows} == set(orders)
-    assert await invoices.write_papers() == 0
+    assert await invoices.issue_invoices() == 0
 
 
 async def test_the_keys_alone_refuse_a_gap() -> None:
@@ -212,7 +212,7 @@ async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
         await execute("ALTER TABLE invoice ENABLE TRIGGER append_only")
         await execute("DELETE FROM number_series")
     assert any("has its invoice" in line for line in await broken())
-    assert await invoices.write_papers() == 1
+    assert await invoices.issue_invoices() == 1
     assert await broken() == []
     await sales.refund(order)
     [invoice, note] = await papers()
@@ -221,12 +221,12 @@ async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
 
 async def test_numbers_begin_anew_each_year_and_rise_with_their_dates() -> None:
     new_year = dt.datetime(2031, 12, 31, 23, tzinfo=dt.UTC)  # in Paris it is 2032 already
-    assert await take_numbers("T", new_year) == ("T-2032-000001", new_year)
-    assert await take_numbers("T", new_year - dt.timedelta(hours=1)) == (
+    assert await draw_numbers("T", new_year) == ("T-2032-000001", new_year)
+    assert await draw_numbers("T", new_year - dt.timedelta(hours=1)) == (
         "T-2031-000001", new_year - dt.timedelta(hours=1),
     )  # fmt: skip
-    late = await take_numbers("T", new_year + dt.timedelta(hours=2))
-    early = await take_numbers("T", new_year + dt.timedelta(hours=1), 3)
+    late = await draw_numbers("T", new_year + dt.timedelta(hours=2))
+    early = await draw_numbers("T", new_year + dt.timedelta(hours=1), 3)
     assert early[1] == late[1]
     row = await fetch_one("SELECT last FROM number_series WHERE code = 'T-2032'")
     assert row

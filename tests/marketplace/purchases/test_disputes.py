@@ -15,7 +15,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, PARTNERS, STRIPE, VAT_COLLECTED
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, read_balance
-from marketplace.purchases.money_back import request_order_refund
+from marketplace.purchases.refunds import request_order_refund
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import (
     jobs,

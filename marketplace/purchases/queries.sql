@@ -1,0 +1,391 @@
+-- fragment: order_page
+-- An order with its release, payment, licence and entitlement.
+SELECT
+    purchase_order.id,
+    purchase_order.number,
+    purchase_order.quote,
+    purchase_order.release,
+    purchase_order.state,
+    purchase_order.net_minor,
+    purchase_order.vat_minor,
+    purchase_order.total_minor,
+    purchase_order.returned_minor,
+    purchase_order.charged_back_minor,
+    purchase_order.currency,
+    purchase_order.vat_basis_points,
+    purchase_order.vat_rule,
+    purchase_order.ordered_at,
+    purchase_order.paid_at,
+    dataset.code AS dataset,
+    dataset.title_fr,
+    dataset.title_en,
+    release.period_from,
+    release.period_to,
+    payment.state AS payment_state,
+    payment.transfer,
+    licence.id AS licence,
+    licence.cancelled_at,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    licence_terms.months,
+    entitlement.id AS entitlement,
+    entitlement.starts_at,
+    entitlement.ends_at,
+    entitlement.revoked_at,
+    entitlement.suspended_at,
+    quote.level,
+    revocation.revoked_at AS recalled_at,
+    revocation.reason_fr AS recalled_fr,
+    revocation.reason_en AS recalled_en
+FROM purchase_order
+JOIN release ON release.id = purchase_order.release
+JOIN dataset ON dataset.code = release.dataset
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+LEFT JOIN revocation ON revocation.release = release.id
+LEFT JOIN payment ON payment.subject = purchase_order.id
+LEFT JOIN licence ON licence.purchase_order = purchase_order.id
+LEFT JOIN entitlement ON entitlement.licence = licence.id
+
+-- name: list_orders
+-- One page of the orders of the partner $1, the latest first; $2 rows, $3 rows to skip.
+{order_page}
+WHERE purchase_order.partner = $1
+ORDER BY ordered_at DESC, purchase_order.id
+LIMIT $2
+OFFSET $3;
+
+-- name: get_order
+-- The order $2 of the partner $1.
+{order_page}
+WHERE purchase_order.partner = $1 AND purchase_order.id = $2;
+
+-- name: lock_quote
+-- The quote $1 of the partner $2 with what decides whether and how it can be ordered, locked against changes.
+SELECT
+    quote.id,
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.document,
+    quote.signature,
+    quote.expires_at,
+    quote.auction,
+    quote.currency,
+    release.state AS release_state,
+    release.dataset,
+    offer.withdrawn_at,
+    partner.country,
+    partner.vat_confirmed_at IS NOT NULL AS is_vat_confirmed
+FROM quote
+JOIN release ON release.id = quote.release
+JOIN offer ON offer.id = quote.offer
+JOIN partner ON partner.id = quote.partner
+WHERE quote.id = $1 AND quote.partner = $2
+FOR SHARE OF quote;
+
+-- name: lock_paid_orders
+-- At most $1 orders that are paid and not settled, locked; what another worker settles is left out.
+SELECT
+    purchase_order.id,
+    purchase_order.number,
+    purchase_order.net_minor,
+    purchase_order.vat_minor,
+    purchase_order.currency,
+    payment.paid_at AS money_at,
+    quote.terms,
+    licence_terms.months
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id AND payment.state IN ('paid', 'refunded')
+JOIN quote ON quote.id = purchase_order.quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE purchase_order.state IN ('awaiting_payment', 'lapsed')
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: write_licences
+-- Grants the paid orders $1[i] the licences $2[i] on the terms $3[i]: $4 and $5 basis points for subscribers and the
+-- operator, $6 how long shares are held.
+INSERT INTO licence
+    (id, purchase_order, release, terms, net_minor, currency, subscribers_basis_points, operator_basis_points, sold_at,
+     hold_until)
+SELECT
+    given.licence, sold.id, sold.release, given.terms, sold.net_minor, sold.currency, $4, $5, sold.paid_at,
+    sold.paid_at + $6
+FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, licence, terms)
+JOIN purchase_order AS sold USING (id);
+
+-- name: write_entitlements
+-- Entitles the partners of the paid orders $1[i] by the licences $2[i] until $3[i].
+INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at)
+SELECT gen_random_uuid(), given.licence, sold.partner, sold.release, sold.paid_at, given.ends_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS given (id, licence, ends_at)
+JOIN purchase_order AS sold USING (id);
+
+-- name: lapse_orders
+-- Lapses at most $2 orders whose payment failed or expired, that were ordered until $1, or until $3 where a transfer is
+-- awaited; one whose bank has yet to honour a debit waits. Returns their ids.
+UPDATE purchase_order
+SET state = 'lapsed'
+WHERE id IN (
+    SELECT purchase_order.id
+    FROM purchase_order
+    JOIN payment ON payment.subject = purchase_order.id
+    WHERE purchase_order.state = 'awaiting_payment'
+      AND payment.state NOT IN ('paid', 'refunded')
+      AND (
+          payment.state IN ('expired', 'failed')
+          OR payment.state <> 'processing' AND purchase_order.ordered_at <= $1
+          OR payment.transfer IS NOT NULL AND purchase_order.ordered_at <= $3
+      )
+    ORDER BY purchase_order.id
+    LIMIT $2
+    FOR UPDATE OF purchase_order SKIP LOCKED
+)
+RETURNING id;
+
+-- fragment: left_minor
+-- What of a paid order's money is still here, in cents.
+purchase_order.total_minor - purchase_order.returned_minor - purchase_order.charged_back_minor
+
+-- fragment: returnable
+-- What a return needs of its order.
+purchase_order.id, number, purchase_order.net_minor, purchase_order.vat_minor, purchase_order.total_minor,
+    purchase_order.currency, {left_minor} AS left_minor
+
+-- fragment: is_disputed
+-- Whether a dispute of an order is open.
+EXISTS (SELECT FROM dispute WHERE payment_subject = purchase_order.id AND dispute.state = 'open')
+
+-- fragment: has_unrecorded_loss
+-- Whether a dispute of an order was lost that is not in the books yet.
+EXISTS (
+    SELECT
+    FROM dispute
+    WHERE payment_subject = purchase_order.id
+      AND dispute.state = 'lost'
+      AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
+)
+
+-- name: lock_order
+-- The order $1, locked, with what of it may be refunded.
+SELECT id, state, returned_minor, {left_minor} AS left_minor, {is_disputed} AS is_disputed
+FROM purchase_order
+WHERE id = $1
+FOR UPDATE;
+
+-- name: lock_refunded_orders
+-- At most $1 orders of which Stripe refunded more than is in the books, locked.
+SELECT {returnable}, payment.refunded_minor - returned_minor AS more_minor
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.state IN ('paid', 'charged_back')
+  AND payment.refunded_minor > returned_minor
+  AND {left_minor} > 0
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_disputed_orders
+-- At most $1 orders with an open dispute whose entitlement is not suspended yet, locked.
+SELECT purchase_order.id
+FROM purchase_order
+JOIN licence ON licence.purchase_order = purchase_order.id
+JOIN entitlement ON entitlement.licence = licence.id
+WHERE {is_disputed} AND suspended_at IS NULL AND revoked_at IS NULL
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_lost_orders
+-- At most $1 orders with a lost dispute that is not in the books, locked; of several disputes the first.
+SELECT {returnable}, dispute.id AS dispute, dispute.amount_minor AS disputed_minor
+FROM dispute
+JOIN purchase_order ON purchase_order.id = dispute.payment_subject
+WHERE dispute.state = 'lost'
+  AND purchase_order.state = 'paid'
+  AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = dispute.id)
+  AND NOT EXISTS (
+      SELECT
+      FROM dispute AS earlier
+      WHERE earlier.payment_subject = purchase_order.id
+        AND earlier.state = 'lost'
+        AND earlier.id < dispute.id
+        AND NOT EXISTS (SELECT FROM order_return WHERE order_return.dispute = earlier.id)
+  )
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: lock_failed_orders
+-- At most $1 paid orders whose money Stripe withdrew again because the payment failed after it was made, locked.
+SELECT {returnable}
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.state = 'paid'
+  AND {left_minor} > 0
+  AND EXISTS (
+      SELECT
+      FROM balance_transaction
+      WHERE balance_transaction.charge_id = payment.charge_id AND category = 'charge_failure'
+  )
+ORDER BY purchase_order.id
+LIMIT $1
+FOR UPDATE OF purchase_order SKIP LOCKED;
+
+-- name: restore_entitlements
+-- Opens again the entitlements that no dispute suspends any more.
+UPDATE entitlement
+SET suspended_at = NULL
+FROM licence
+JOIN purchase_order ON purchase_order.id = licence.purchase_order
+WHERE licence.id = entitlement.licence
+  AND suspended_at IS NOT NULL
+  AND NOT {is_disputed}
+  AND NOT {has_unrecorded_loss};
+
+-- name: settle_contests
+-- Ends the waiting of shares where no refund is under way or to be recorded, and no dispute is open.
+UPDATE licence
+SET contested_at = NULL
+FROM purchase_order
+JOIN payment ON payment.subject = purchase_order.id
+WHERE purchase_order.id = licence.purchase_order
+  AND contested_at IS NOT NULL
+  AND NOT {is_disputed}
+  AND NOT EXISTS (
+      SELECT FROM stripe_command WHERE subject = purchase_order.id AND verb = 'refund' AND state = 'pending'
+  )
+  AND payment.refunded_minor <= purchase_order.returned_minor
+  AND NOT {has_unrecorded_loss};
+
+-- name: write_returns
+-- Writes the returns $1[i] of the orders $2[i]: of the kind $3[i], by the dispute $4[i], $5[i] and $6[i] cents of price
+-- and VAT, at $7.
+INSERT INTO order_return (id, purchase_order, kind, dispute, net_minor, vat_minor, total_minor, at)
+SELECT id, purchase_order, kind, dispute, net_minor, vat_minor, net_minor + vat_minor, $7
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+    AS given (id, purchase_order, kind, dispute, net_minor, vat_minor);
+
+-- name: note_returns
+-- Notes on the orders $1[i] that $2[i] cents were returned: refunded where $3, else charged back.
+UPDATE purchase_order
+SET
+    returned_minor = returned_minor + CASE WHEN $3::boolean THEN given.total_minor ELSE 0 END,
+    charged_back_minor = charged_back_minor + CASE WHEN $3 THEN 0 ELSE given.total_minor END,
+    state = CASE
+        WHEN {left_minor} > given.total_minor THEN state
+        WHEN $3 AND charged_back_minor = 0 THEN 'refunded'
+        ELSE 'charged_back'
+    END
+FROM unnest($1::uuid[], $2::bigint[]) AS given (id, total_minor)
+WHERE purchase_order.id = given.id
+RETURNING purchase_order.id, purchase_order.state;
+
+-- fragment: unissued
+-- Entries that move revenue and have no invoice or credit note, with what it must say: $1 rows, $2 and $3 the accounts
+-- of licences sold and VAT collected. `sale` is the order's invoice, once it has one.
+SELECT
+    entry.id AS entry,
+    entry.at,
+    purchase_order.id AS purchase_order,
+    purchase_order.number AS order_number,
+    purchase_order.vat_basis_points,
+    purchase_order.vat_rule,
+    purchase_order.currency,
+    purchase_order.paid_at,
+    moved.sold_minor,
+    moved.vat_minor,
+    company,
+    partner.country,
+    vat_number,
+    billing.street,
+    billing.postcode,
+    billing.city,
+    billing.reference,
+    coalesce(
+        (SELECT language FROM person WHERE person.partner = partner.id ORDER BY created_at, id LIMIT 1), 'fr'
+    ) AS language,
+    dataset.title_fr,
+    dataset.title_en,
+    release.period_from,
+    release.period_to,
+    sale.number AS corrects,
+    sale.issued_at AS corrects_at
+FROM journal_entry AS entry
+CROSS JOIN LATERAL (
+    SELECT
+        sum(CASE $2::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS sold_minor,
+        sum(CASE $3::text WHEN credit THEN amount_minor WHEN debit THEN -amount_minor ELSE 0 END)::bigint AS vat_minor
+    FROM posting
+    WHERE posting.entry = entry.id
+) AS moved
+JOIN purchase_order ON purchase_order.id = (
+    CASE
+        WHEN entry.kind = 'sale' THEN entry.source_id::uuid
+        ELSE (SELECT order_return.purchase_order FROM order_return WHERE order_return.id = entry.source_id::uuid)
+    END
+)
+JOIN partner ON partner.id = purchase_order.partner
+LEFT JOIN billing_details AS billing ON billing.partner = partner.id
+JOIN release ON release.id = purchase_order.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN invoice AS sale ON sale.purchase_order = purchase_order.id AND sale.kind = 'invoice'
+WHERE entry.kind IN ('sale', 'refund', 'dispute_lost')
+  AND entry.source_id ~ '^[0-9a-f-]{36}$'
+  AND moved.sold_minor + moved.vat_minor <> 0
+  AND NOT EXISTS (SELECT FROM invoice WHERE invoice.entry = entry.id)
+
+-- name: list_unissued
+-- See the fragment: everybody's entries.
+{unissued}
+ORDER BY entry.id
+LIMIT $1;
+
+-- name: list_unissued_of
+-- See the fragment: the entries of the orders $4 alone.
+{unissued}
+  AND (
+      entry.source_id = ANY ($4)
+      OR entry.source_id IN (SELECT id::text FROM order_return WHERE order_return.purchase_order::text = ANY ($4))
+  )
+ORDER BY entry.id
+LIMIT $1;
+
+-- name: list_unrendered
+-- At most $1 invoices and credit notes that have no file yet, the first issued first.
+SELECT id
+FROM invoice
+WHERE NOT EXISTS (SELECT FROM invoice_file WHERE invoice_file.invoice = invoice.id)
+ORDER BY issued_at, id
+LIMIT $1;
+
+-- name: find_invoice_file
+-- The number and file of the invoice $1, which is the partner $2's own unless $2 is null.
+SELECT invoice.number, invoice_file.pdf
+FROM invoice
+JOIN purchase_order ON purchase_order.id = invoice.purchase_order
+LEFT JOIN invoice_file ON invoice_file.invoice = invoice.id
+WHERE invoice.id = $1 AND ($2::uuid IS NULL OR purchase_order.partner = $2);
+
+-- name: change_billing
+-- Writes where the invoices of the partner $1 are addressed: $2 street, $3 postcode, $4 city, $5 reference; $6 now.
+INSERT INTO billing_details (partner, street, postcode, city, reference, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (partner) DO UPDATE
+SET
+    street = excluded.street,
+    postcode = excluded.postcode,
+    city = excluded.city,
+    reference = excluded.reference,
+    changed_at = excluded.changed_at;
+
+-- name: draw_numbers
+-- Counts $2 more numbers in the series $1, at $3 or the series' last instant if that is later.
+INSERT INTO number_series AS series (code, last, last_at)
+VALUES ($1, $2, $3)
+ON CONFLICT (code) DO UPDATE
+SET last = series.last + $2, last_at = greatest(series.last_at, excluded.last_at)
+RETURNING last, last_at;

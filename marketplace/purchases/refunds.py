@@ -1,0 +1,121 @@
+"""Refunds that staff decide: asked of Stripe, and recorded once payments says that the money was refunded.
+
+A refund of a part leaves the licence as it is and reduces the shares by its part; of the whole, it ends the licence at
+once. Each pass is one transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.payments import actions as payments
+from marketplace.payments.queries import find_refund_amount, get_payment, has_last_refund_failed
+from marketplace.purchases.queries import SQL
+from marketplace.purchases.returns import (
+    ReturnableOrder,
+    end_licences,
+    lock_licences,
+    make_return,
+    settle_contests,
+    write_returns,
+)
+from marketplace.purchases.tables import Licence, Order
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+
+BATCH_SIZE: Final = 200
+
+
+class OrderToRefund(Struct, frozen=True):
+    """An order and what of it may be refunded; amounts in cents."""
+
+    id: uuid.UUID
+    state: str
+    returned_minor: int
+    left_minor: int
+    is_disputed: bool
+
+
+class LicenceToEnd(Struct, frozen=True):
+    """A licence, until when its shares are held, and when it was cancelled."""
+
+    id: uuid.UUID
+    hold_until: dt.datetime
+    cancelled_at: dt.datetime | None
+
+
+class RefundedOrder(ReturnableOrder, frozen=True):
+    """An order of which Stripe refunded `more_minor` cents more than is in the books."""
+
+    more_minor: int
+
+
+async def request_order_refund(
+    order_id: uuid.UUID, by: str, *, refund_id: uuid.UUID, amount_minor: int | None = None, bears_loss: bool = False
+) -> None:
+    """Refund a paid order, or a part of it; `by` names who decided. `refund_id` is the form's: twice refunds once.
+
+    amount_minor: VAT included; None: all that is left. While shares are held they follow; once the hold is over they
+    stay people's, and this refuses unless somebody says that the operator `bears_loss`. A refund of the whole that
+    Stripe refused, or the partner's bank returned, may be asked for again at any time: the shares were cancelled with
+    the first.
+    """
+    async with transaction():
+        order = await fetch_row(OrderToRefund, SQL["lock_order"], order_id)
+        if order is None:
+            raise NotFound("There is no such order.")
+        asked_minor = await find_refund_amount(refund_id)
+        if asked_minor is not None:
+            await payments.request_refund(order_id, amount_minor=amount_minor or asked_minor, refund_id=refund_id)
+            return
+        of_order = select(LicenceToEnd, Licence).where(Licence.purchase_order == order_id)
+        licence = await fetch_row(LicenceToEnd, of_order.lock_rows("UPDATE"))
+        if order.state == "refunded":
+            await _send_again(order, refund_id)
+            return
+        if order.state != "paid" or licence is None:
+            raise Conflict("Only a paid order can be refunded; this one is not paid.")
+        if order.is_disputed:
+            raise Conflict("This payment is disputed: whether the money goes back is the bank’s to say now.")
+        if licence.cancelled_at is not None and not await has_last_refund_failed(order_id):
+            return
+        now = clock.now()
+        if licence.cancelled_at is None and licence.hold_until <= now and not bears_loss:
+            raise Conflict(
+                "The hold has ended and the shares stay the subscribers’: say that the operator bears the loss, or do not refund."
+            )
+        amount = order.left_minor if amount_minor is None else amount_minor
+        if not 0 < amount <= order.left_minor:
+            raise Invalid("That is not between one cent and what is left of this payment.")
+        await payments.request_refund(order_id, amount_minor=amount, refund_id=refund_id)
+        decided: Values = {Order.refund_requested_at: now, Order.refund_requested_by: by}
+        await Order.update(decided).where(Order.id == order_id)
+        if amount == order.left_minor:
+            await end_licences([order_id], now)
+        await execute("UPDATE licence SET contested_at = coalesce(contested_at, $2) WHERE id = $1", licence.id, now)
+
+
+async def _send_again(order: OrderToRefund, refund_id: uuid.UUID) -> None:
+    """Send a refunded order's money once more, when the partner's bank returned it; else nothing is owed."""
+    refunded = (await get_payment(order.id)).refunded_minor
+    if refunded < order.returned_minor:
+        await payments.request_refund(order.id, amount_minor=order.returned_minor - refunded, refund_id=refund_id)
+
+
+async def record_refunds() -> int:
+    """Record what payments say was refunded: entry, credit note, what is left of licence and shares; return how many."""
+    async with transaction():
+        orders = await fetch_rows(RefundedOrder, SQL["lock_refunded_orders"], BATCH_SIZE)
+        now = await lock_licences([order.id for order in orders])
+        returns = [make_return(order, min(order.more_minor, order.left_minor), "refund", now) for order in orders]
+        await write_returns(returns, now, is_refund=True)
+        await settle_contests()
+    return len(orders)

@@ -1,0 +1,138 @@
+"""What refunds and disputes share: an amount that is returned, its entry and credit note, and what is left of the licence.
+
+A return of the whole ends licence and entitlement. Shares wait while money may be returned (`contested_at`) and are
+divided anew by what is left (`returned_minor`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import execute, fetch_rows
+from marketplace.ledger import chart
+from marketplace.ledger.actions import Entry, record_all
+from marketplace.purchases import rules
+from marketplace.purchases.invoices import issue_invoices
+from marketplace.purchases.queries import SQL
+from marketplace.purchases.tables import Licence
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+
+class ReturnableOrder(Struct, frozen=True):
+    """An order of which money is returned; amounts in cents, `left_minor` is what of it is still here."""
+
+    id: uuid.UUID
+    number: str
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    currency: str
+    left_minor: int
+
+
+class LicenceId(Struct, frozen=True):
+    """A licence."""
+
+    id: uuid.UUID
+
+
+class OrderState(Struct, frozen=True):
+    """An order and its state."""
+
+    id: uuid.UUID
+    state: str
+
+
+class Return(Struct, frozen=True):
+    """One amount of an order's money that is returned, with its entry in the books; `kind` as in the table."""
+
+    id: uuid.UUID
+    order: uuid.UUID
+    kind: Literal["refund", "dispute", "failure"]
+    dispute: str | None
+    part: rules.Part
+    entry: Entry
+
+
+async def lock_licences(orders: Sequence[uuid.UUID]) -> dt.datetime:
+    """Lock the orders' licences and return the instant: a download that began before is before."""
+    if orders:
+        of_orders = Licence.select(Licence.id).where(Licence.purchase_order.is_in(list(orders)))
+        await fetch_rows(LicenceId, of_orders.order_by(Licence.id).lock_rows("UPDATE"))
+    return clock.now()
+
+
+def make_return(
+    order: ReturnableOrder,
+    total_minor: int,
+    kind: Literal["refund", "dispute", "failure"],
+    now: dt.datetime,
+    dispute: str | None = None,
+) -> Return:
+    """Return one amount that is returned: before VAT and VAT in the sale's proportion, and its entry."""
+    before = order.total_minor - order.left_minor
+    part = rules.part_of(order.net_minor, order.vat_minor, before, total_minor)
+    against = chart.DISPUTES if kind == "dispute" else chart.PARTNERS
+    return_id = uuid.uuid4()
+    postings = [(chart.LICENCES_SOLD, against, part.net_minor), (chart.VAT_COLLECTED, against, part.vat_minor)]
+    entry_kind = "dispute_lost" if kind == "dispute" else "refund"
+    entry = Entry(entry_kind, str(return_id), now, order.number, postings, order.currency)
+    return Return(return_id, order.id, kind, dispute, part, entry)
+
+
+async def write_returns(returns: Sequence[Return], now: dt.datetime, *, is_refund: bool) -> None:
+    """Write what is returned, with its entries and credit notes; a return of the whole ends the licence.
+
+    The orders are locked; all returns are refunds, or none is.
+    """
+    if not returns:
+        return
+    orders = [one.order for one in returns]
+    nets, vats = [one.part.net_minor for one in returns], [one.part.vat_minor for one in returns]
+    ids, kinds, disputes = (
+        [one.id for one in returns],
+        [one.kind for one in returns],
+        [one.dispute for one in returns],
+    )
+    await execute(SQL["write_returns"], ids, orders, kinds, disputes, nets, vats, now)
+    totals = [net + vat for net, vat in zip(nets, vats, strict=True)]
+    changed = await fetch_rows(OrderState, SQL["note_returns"], orders, totals, is_refund)
+    await execute(
+        """UPDATE licence SET returned_minor = returned_minor + given.net_minor
+           FROM unnest($1::uuid[], $2::bigint[]) AS given (id, net_minor) WHERE licence.purchase_order = given.id""",
+        orders,
+        nets,
+    )
+    await end_licences([one.id for one in changed if one.state != "paid"], now)
+    await record_all([one.entry for one in returns])
+    await issue_invoices(orders)
+
+
+async def end_licences(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """End the licences of these orders with their entitlements."""
+    await execute(
+        "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY ($1)", orders, now
+    )
+    await revoke_entitlements(orders, now)
+
+
+async def revoke_entitlements(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """Revoke the entitlements of these orders; what is revoked is suspended no more."""
+    await execute(
+        """UPDATE entitlement SET revoked_at = coalesce(entitlement.revoked_at, $2), suspended_at = NULL
+           FROM licence WHERE licence.id = entitlement.licence AND licence.purchase_order = ANY ($1)""",
+        orders,
+        now,
+    )
+
+
+async def settle_contests() -> None:
+    """End the waiting of shares where no refund is under way or to be recorded, and no dispute is open."""
+    await execute(SQL["settle_contests"])
