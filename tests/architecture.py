@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PICTURE: Final = ROOT / "marketplace/docs/developer/architecture.svg"
-WIDTH: Final = 700
+NARROWEST: Final = 700
 ROW: Final = 54
 BOX_HEIGHT: Final = 30
 TOP: Final = 14
@@ -57,11 +57,12 @@ class Point(Struct, frozen=True):
 
 
 class Drawing(Struct, frozen=True):
-    """Rows of points from left to right, the chain of points of each arrow, and each point's centre in pixels."""
+    """Rows of points from left to right, the chain of points of each arrow; each point's centre and the width in pixels."""
 
     rows: list[list[Point]]
     chains: dict[tuple[str, str], list[Point]]
     centres: dict[str, float]
+    width: int
 
 
 def parts() -> dict[str, set[str]]:
@@ -117,7 +118,8 @@ def lay_out(arrows: Mapping[str, set[str]]) -> Drawing:
             for bend in bends:
                 rows[bend.row].append(bend)
     ordered = _order(rows, list(chains.values()))
-    return Drawing(ordered, chains, _space(ordered, list(chains.values())))
+    width = max(NARROWEST, *(round(sum(point.width + GAP for point in row) + GAP) for row in ordered))
+    return Drawing(ordered, chains, _space(ordered, list(chains.values()), width), width)
 
 
 def _neighbours(chains: Sequence[Sequence[Point]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -169,13 +171,13 @@ def _crossings(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]
     )
 
 
-def _space(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]]) -> dict[str, float]:
+def _space(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]], width: int) -> dict[str, float]:
     """Return each point's centre: as near to its neighbours' as the order and the widths of its row allow.
 
     Arrows that cross rows pull more than others, so that they are straight.
     """
     above, below = _neighbours(chains)
-    centres = {point.key: WIDTH / 2 for row in rows for point in row}
+    centres = {point.key: width / 2 for row in rows for point in row}
     weights = {point.key: 1 if point.part else STRAIGHT for row in rows for point in row}
     for sweep in range(10 * SWEEPS):
         for row in rows if sweep % 2 else reversed(rows):
@@ -183,22 +185,21 @@ def _space(rows: Sequence[Sequence[Point]], chains: Sequence[Sequence[Point]]) -
             for point in row:
                 near = [*above.get(point.key, []), *below.get(point.key, [])]
                 pulls = [(centres[key], weights[key] * weights[point.key]) for key in near] + [
-                    (WIDTH / 2, PULL_TO_THE_MIDDLE)
+                    (width / 2, PULL_TO_THE_MIDDLE)
                 ]
                 wanted.append(sum(centre * pull for centre, pull in pulls) / sum(pull for _, pull in pulls))
-            placed = _apart(row, wanted, [weights[point.key] for point in row])
+            placed = _apart(row, wanted, [weights[point.key] for point in row], width)
             centres |= {point.key: centre for point, centre in zip(row, placed, strict=True)}
     return centres
 
 
-def _apart(row: Sequence[Point], wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+def _apart(row: Sequence[Point], wanted: Sequence[float], weights: Sequence[float], width: int) -> list[float]:
     """Return the centres nearest to the wanted ones that keep a row's order, its gaps and the margins."""
     offsets, offset = [], 0.0
     for at, point in enumerate(row):
         offset += (row[at - 1].width + point.width) / 2 + GAP if at else point.width / 2 + GAP
         offsets.append(offset)
-    most = WIDTH - GAP - row[-1].width / 2 - offsets[-1]
-    assert most >= 0, f"the row of {row[0].key} is wider than the picture"
+    most = width - GAP - row[-1].width / 2 - offsets[-1]
     blocks: list[tuple[float, float, int]] = []
     for centre, start, weight in zip(wanted, offsets, weights, strict=True):
         blocks.append((centre - start, weight, 1))
@@ -220,14 +221,14 @@ def draw() -> str:
     floors = range(TOP - 6, TOP + ROW * len(drawing.rows) - 6, ROW)
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" class="parts" role="img" aria-labelledby="parts-title parts-text"
- width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="14">
+ width="{drawing.width}" height="{height}" viewBox="0 0 {drawing.width} {height}" font-family="system-ui, sans-serif" font-size="14">
 <style>{STYLE}</style>
 <title id="parts-title">The parts of Partage on their floors, and what each uses</title>
 <desc id="parts-text">From the top floor to the ground: {escape(listed)}.</desc>
 <defs><marker id="parts-head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 <path class="head" d="M0 .5 8 4 0 7.5Z" fill="currentColor"/></marker></defs>
-<rect class="paper" width="{WIDTH}" height="{height}" rx="12" fill="none"/>
-{_lines(_floor(top) for top in floors)}
+<rect class="paper" width="{drawing.width}" height="{height}" rx="12" fill="none"/>
+{_lines(_floor(top, drawing.width) for top in floors)}
 {_lines(_arrow(chain, drawing) for chain in drawing.chains.values())}
 {_lines(_part(point, drawing.centres[point.key]) for row in drawing.rows for point in row if point.part)}
 </svg>
@@ -238,8 +239,8 @@ def _lines(elements: Iterable[str]) -> str:
     return "\n".join(elements)
 
 
-def _floor(top: int) -> str:
-    return f'<rect class="floor" x="6" y="{top}" width="{WIDTH - 12}" height="{BOX_HEIGHT + 12}" rx="8" fill="none"/>'
+def _floor(top: int, width: int) -> str:
+    return f'<rect class="floor" x="6" y="{top}" width="{width - 12}" height="{BOX_HEIGHT + 12}" rx="8" fill="none"/>'
 
 
 def _names(row: Sequence[Point]) -> list[str]:
