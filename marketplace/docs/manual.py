@@ -31,6 +31,7 @@ PARTS: Final = {
         "life-of-a-euro",
         "life-of-a-bid",
         "add-a-job",
+        "add-a-product",
         "add-an-exception",
         "add-a-message",
         "migrations",
