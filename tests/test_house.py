@@ -261,6 +261,22 @@ def test_pricing_and_privacy_are_pure() -> None:
     check(impurities)
 
 
+SLEEP = re.compile(r"\b(pg_)?sleep\((?!0\))")
+MAY_SLEEP = ("tests/support/waiting.py", "tests/benchmarks/", "tests/test_house.py")
+"""Who polls for all, and who sends work at a rate."""
+
+
+def test_no_test_waits_by_the_clock() -> None:
+    found = [
+        f"{path}:{number}: wait for a condition, by tests/support/waiting.py"
+        for path in tracked()
+        if path.startswith("tests/") and path.endswith(".py") and not path.startswith(MAY_SLEEP)
+        for number, line in enumerate(text_of(path).splitlines(), 1)
+        if SLEEP.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_foreign_keys_point_down_the_floors() -> None:
     from piccolo.columns import ForeignKey  # noqa: PLC0415
 

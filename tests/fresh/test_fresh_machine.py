@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.support.waiting import wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -168,7 +170,4 @@ def _look(address: str) -> list[str]:
 
 
 def _until_nothing_is_left(clone: Path) -> None:
-    end = time.monotonic() + 20
-    while left := left_running(clone):
-        assert time.monotonic() < end, left
-        time.sleep(0.1)
+    wait_until(lambda: not left_running(clone), 20)

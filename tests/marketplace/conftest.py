@@ -17,6 +17,7 @@ import uvicorn
 
 from marketplace.app import create_app
 from marketplace.settings import settings
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -89,8 +90,7 @@ async def _serving(stripe: Stripe) -> AsyncIterator[str]:
     """Serve the site on a port of its own, known to Stripe as a webhook endpoint; its address."""
     server = uvicorn.Server(uvicorn.Config(create_app(), port=0, log_level="critical", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     made = await asyncio.to_thread(
         stripe.post, "webhook_endpoints", **{"url": f"{address}/webhooks/stripe", "enabled_events[]": "*"}

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, database
 from tests.support.reads import fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 A_FEW = 8
 """Deaths, from one look at everything to the next."""
+OTHERS_AT_WORK = (
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -139,11 +143,7 @@ async def dying(scene: Scene, name: str, left: int) -> None:
 
 async def finish(scene: Scene, name: str, *, whole: bool) -> None:
     """Wait until the server has buried the dead child's connections, then finish and check."""
-    while await fetch_value(  # noqa: ASYNC110 (the server tells nobody when it has buried them)
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        " AND state <> 'idle'"
-    ):
-        await asyncio.sleep(0.01)
+    await until(lambda: fetch_value(f"SELECT NOT EXISTS ({OTHERS_AT_WORK})"))
     with clock.shifted(scene.later):
         await scene.after(name)
         if scene.whole and whole:

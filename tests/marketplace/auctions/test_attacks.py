@@ -21,7 +21,6 @@ from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.stripe_calls import run_commands
-from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
 from tests.marketplace.auctions.world import make_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
@@ -40,6 +39,7 @@ from tests.marketplace.purchases.shop import (
 )
 from tests.marketplace.reverse_auctions.test_reverse_auctions import ingest_bands
 from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,16 +13,18 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from marketplace import sealing
 from marketplace.app import create_app
-from marketplace.auctions import receipts, rules, sealing
+from marketplace.auctions import receipts, rules
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import make_bidder, open_auction
+from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 
 async def test_bidders_outbid_one_another_by_proxy() -> None:
@@ -91,7 +93,8 @@ async def test_the_instant_is_read_once_the_row_is_held() -> None:
     async with DB.pool.acquire() as other, other.transaction():
         await other.fetchval("SELECT id FROM auction WHERE id = $1 FOR UPDATE", auction)
         waiting = asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=5_000))
-        await asyncio.sleep(0.9)
+        over = "SELECT clock_timestamp() >= closes_at FROM auction_lead WHERE auction = $1"
+        await until(lambda: other.fetchval(over, auction))
     assert (await waiting).answer == "refused_too_late"
 
 
@@ -245,8 +248,8 @@ async def test_bad_input_is_refused_with_a_sentence_and_changes_nothing() -> Non
         assert (
             await put(sealed, {"currency": "EUR", "amount_minor": 5_000, "nonce": nonce}, ann.headers, bid=mine)
         ).status_code == 409
-        ended = await open_auction(seconds=0.2, window_seconds=0)
-        await asyncio.sleep(0.3)
+        ended = await open_auction(window_seconds=0)
+        await move_end(ended)
         late = await put(ended, good, ann.headers)
         assert late.json()["answer"] == "refused_too_late"
         assert (await web.get(f"/api/v1/auctions/{auction}/transcript")).status_code == 404

@@ -22,6 +22,7 @@ from tests.marketplace.auctions.killing import Door, door
 from tests.marketplace.auctions.webs import Web, fork
 from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 AMOUNTS = (5_000, 9_000, 7_000)
 NONCE = "ab" * 32
@@ -62,8 +63,9 @@ async def award_of(auction: uuid.UUID, receipts: list[dict[str, Any]]) -> dict[u
 
 
 async def until_over(auction: uuid.UUID) -> None:
-    row = await get_auction(auction)
-    await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.01))
+    await until(
+        lambda: fetch_value("SELECT clock_timestamp() > closes_at FROM auction_lead WHERE auction = $1", auction)
+    )
 
 
 # ------------------------------------------------------------------ the worker

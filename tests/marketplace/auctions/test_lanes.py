@@ -17,9 +17,9 @@ from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.lanes import SEALED_AT_ONCE, TAKEN_TOGETHER, lane_of
 from marketplace.database import DB, execute
 from marketplace.errors import NotAllowed
-from tests.marketplace.auctions.test_live import until
 from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

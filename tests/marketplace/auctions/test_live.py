@@ -8,7 +8,7 @@ import functools
 import json
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,10 +18,7 @@ from marketplace.database import execute
 from tests.marketplace.auctions.webs import Web, web_processes
 from tests.marketplace.auctions.world import make_bidder, open_auction
 from tests.support.reads import fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+from tests.support.waiting import until
 
 POOLED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query NOT LIKE 'LISTEN%'"
 LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
@@ -83,16 +80,6 @@ class Watcher(asyncio.Protocol):
                 self.beside.append((told["price_minor"], told["log"][-1]["price_minor"]))
 
 
-async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if await found if asyncio.iscoroutine(found) else found:
-            return
-        assert time.monotonic() < end, "it did not come about in time"
-        await asyncio.sleep(0.05)
-
-
 @pytest.mark.parametrize(
     ("count", "bids", "processes"), [(20, 12, 2), pytest.param(500, 60, 3, marks=[pytest.mark.deep, pytest.mark.alone])]
 )
@@ -116,7 +103,7 @@ async def test_every_watcher_sees_every_price_and_leaves_nothing_behind(count: i
             answer = await place_bid(bidder.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + turn * 700)
             assert answer.position
             placed[answer.position] = time.monotonic()
-            await asyncio.sleep(0.05)
+            await until(lambda seen=watchers[0].seen, at=answer.position: at in seen)  # type: ignore[misc]
         await until(lambda: all(len(watcher.seen) == bids for watcher in watchers), 60)
         assert not any(watcher.twice for watcher in watchers)
         assert all(price == last for watcher in watchers for price, last in watcher.beside)

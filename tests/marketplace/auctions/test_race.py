@@ -21,6 +21,7 @@ from pricing.money import Money
 from tests.marketplace.auctions.webs import Web, web_processes
 from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch
+from tests.support.waiting import until
 
 AFTER_THE_END = 5
 """Bids that everybody still sends once it was told of the end."""
@@ -30,18 +31,20 @@ async def put(  # noqa: PLR0917 (a request's parts)
     client: httpx.AsyncClient, web: Web, auction: uuid.UUID, bidder: Bidder, bid: uuid.UUID, maximum_minor: int
 ) -> dict[str, Any]:
     """Bid over HTTP; a lost connection is tried again with the same id, as a client would."""
-    while True:
+
+    async def answered() -> dict[str, Any] | None:
         try:
             answer = await client.put(
-                f"{web.url}/api/v1/auctions/{auction}/bids/{bid}", headers=bidder.headers,
+                f"{web.url}/api/v1/auctions/{auction}/bids/{bid}",
+                headers=bidder.headers,
                 json={"currency": "EUR", "maximum_minor": maximum_minor},
-            )  # fmt: skip
+            )
         except httpx.TransportError:
-            await asyncio.sleep(0.05)
-            continue
+            return None
         assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        return dict(answer.json())
+
+    return dict(await until(answered))
 
 
 async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import multiprocessing
 import os
 import socket
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from litestar import get
 from marketplace.app import create_app
 from marketplace.auctions.live import hub
 from marketplace.settings import settings
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,16 +83,14 @@ class Web:
         self.process = fork(serve, self.port, **changes)
 
     def wait(self) -> None:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            assert self.process.is_alive(), "the web process died"
-            assert time.monotonic() < end, "the web process does not answer"
-            time.sleep(0.02)
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process.is_alive(), "the web process died"
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def inside(self) -> dict[str, int]:
         """Return what the process holds for its watchers."""

@@ -242,16 +242,22 @@ async def test_who_writes_while_a_month_closes_is_before_it_or_refused() -> None
     await sell(start)
     await compare()
 
+    written_before, race = 10, asyncio.Event()
+
     async def write(number: int) -> bool:
-        await asyncio.sleep(number / 500)
+        if number >= written_before:
+            await race.wait()
         try:
             await sell(start, f"race {number}")
         except Conflict:
             return False
+        finally:
+            if number == written_before - 1:
+                race.set()
         return True
 
     async def close() -> None:
-        await asyncio.sleep(0.02)
+        await race.wait()
         await close_month(month, ada)
 
     *written, _ = await asyncio.gather(

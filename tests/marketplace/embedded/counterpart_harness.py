@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import stripe
 
+from tests.support.waiting import wait_until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 SUCCESS_URL = "http://shop.test/thanks?session={CHECKOUT_SESSION_ID}"
 CANCEL_URL = "http://shop.test/cart"
@@ -150,16 +151,8 @@ class Receiver:
     def ids(self) -> list[str]:
         return [json.loads(body)["id"] for body, _ in self.received]
 
-    def wait_for(self, count: int, seconds: float = 5) -> None:
-        wait_until(lambda: len(self.received) >= count, seconds)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 5) -> None:
-    """Wait until something holds, and fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
+    def wait_for(self, count: int) -> None:
+        wait_until(lambda: len(self.received) >= count)
 
 
 @contextmanager

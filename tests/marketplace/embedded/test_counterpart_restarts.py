@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import stripe
 
-from tests.marketplace.embedded.counterpart_harness import Receiver, Running, send, wait_until
+from tests.marketplace.embedded.counterpart_harness import Receiver, Running, send
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

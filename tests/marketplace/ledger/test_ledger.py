@@ -25,6 +25,7 @@ from marketplace.ledger.queries import (
     trial_balance,
 )
 from tests.support.reads import fetch_value
+from tests.support.waiting import until_blocked
 
 NOON = dt.datetime(2026, 11, 2, 12, tzinfo=dt.UTC)
 SALE = [(chart.PARTNERS, chart.LICENCES_SOLD, 1000), (chart.PARTNERS, chart.VAT_COLLECTED, 200)]
@@ -42,7 +43,8 @@ async def test_two_at_once_record_one_fact() -> None:
     async def one() -> bool:
         async with transaction():
             new = await record("sale", "o1", at=NOON, text="Sale", postings=SALE)
-            await asyncio.sleep(0.05)
+            if new:
+                await until_blocked(2)
             return new
 
     assert sorted(await asyncio.gather(one(), one(), one())) == [False, False, True]

@@ -20,6 +20,7 @@ from marketplace.payments.queries import get_payment, list_commands
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command, run_commands
 from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.waiting import until
 
 SESSIONS = "/v1/checkout/sessions"
 
@@ -250,7 +251,7 @@ async def test_a_lease_that_ended_too_early_still_has_one_effect(stripe: Any) ->
     stripe.test("fault", kind="delay", seconds=0.5, path=SESSIONS, method="POST")
 
     async def impatient() -> int:
-        await asyncio.sleep(0.2)
+        await until(lambda: fetch_value("SELECT next_at > $1 FROM stripe_command", clock.now()))  # claimed by the other
         await execute("UPDATE stripe_command SET next_at = $1", clock.now())
         return await run_commands()
 

@@ -28,6 +28,7 @@ from marketplace.payments.stripe_calls import run_command, run_commands
 from marketplace.payments.stripe_port import StripePort, verify
 from marketplace.settings import settings
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 
 async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:
@@ -45,13 +46,9 @@ async def state(subject: uuid.UUID) -> str:
     return str((await get_payment(subject)).state)
 
 
-async def until(count: int) -> None:
+async def until_come(count: int) -> None:
     """Wait until that many events have come."""
-    for _ in range(300):
-        if await fetch_value("SELECT count(*) FROM stripe_event") >= count:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(await fetch("SELECT id, type FROM stripe_event"))
+    await until(lambda: fetch_value("SELECT count(*) >= $1 FROM stripe_event", count))
 
 
 async def test_only_what_stripe_signed_just_now_comes_in(site: Any) -> None:
@@ -107,16 +104,19 @@ async def test_without_a_secret_nothing_comes_in(stripe: Any) -> None:
 
 
 async def test_duplicates_shuffles_and_a_door_that_fails_at_first(stripe: Any, site: Any) -> None:
+    async def each_was_tried() -> bool:
+        return all(one["attempts"] for one in (await asyncio.to_thread(stripe.test, "log"))["deliveries"])
+
     stripe.test("fault", kind="webhooks", duplicate=True, shuffle=True)
     async with site():
         orders = [await opened(1000 + n) for n in range(5)]
         await execute("ALTER TABLE stripe_event ADD CONSTRAINT shut CHECK (false) NOT VALID")
         for _, session in orders:
             await asyncio.to_thread(stripe.test, "pay", session=session)
-        await asyncio.sleep(0.15)
+        await until(each_was_tried)
         await execute("ALTER TABLE stripe_event DROP CONSTRAINT shut")
         await asyncio.to_thread(stripe.test, "deliver")
-        await until(len(stripe.list("events")))
+        await until_come(len(stripe.list("events")))
         await asyncio.gather(handle_events(), handle_events())
         assert {await state(subject) for subject, _ in orders} == {"paid"}
         assert await fetch("SELECT error FROM stripe_event WHERE handled_at IS NULL OR error IS NOT NULL") == []

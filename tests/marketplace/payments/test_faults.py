@@ -40,6 +40,7 @@ from tests.marketplace.payments.scenes import at_stripe, named
 from tests.marketplace.payments.workers import working
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     import uuid
@@ -216,8 +217,10 @@ async def test_webhooks_shuffled_doubled_or_lost(
     del stripe
 
     async def all_delivered() -> None:
-        while any(one["outcome"] is None for one in (await steer("log"))["deliveries"]):  # noqa: ASYNC110 (Stripe tells nobody)
-            await asyncio.sleep(0.05)
+        async def none_is_pending() -> bool:
+            return all(one["outcome"] for one in (await steer("log"))["deliveries"])
+
+        await until(none_is_pending)
 
     async with site():
         await steer("fault", kind="webhooks", **weather)
@@ -274,8 +277,8 @@ async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
 BOUGHT = [f"bought {number}" for number in range(6)]
 
 
-UNDONE = """
-    SELECT count(*) FROM (
+NOTHING_IS_UNDONE = """
+    SELECT count(*) = 0 FROM (
         SELECT id::text FROM stripe_command WHERE state = 'pending'
         UNION ALL SELECT id FROM stripe_event WHERE handled_at IS NULL
         UNION ALL SELECT id::text FROM payout WHERE state NOT IN ('settled', 'failed')
@@ -311,11 +314,7 @@ async def leave_a_backlog() -> None:
 
 async def all_is_done() -> None:
     """Wait until nothing is undone: as long as it takes, for only for ever is wrong."""
-    for _ in range(6_000):
-        if not await fetch_value(UNDONE):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(await fetch("SELECT verb, state, attempts, error, next_at FROM stripe_command"))
+    await until(lambda: fetch_value(NOTHING_IS_UNDONE), 600)
 
 
 async def check_the_backlog(bought: int) -> None:

@@ -15,6 +15,7 @@ from marketplace.purchases.actions import lapse_unpaid, order, settle_paid
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, make_quote, open_shop, order_of, pay, place_order
 from tests.support.reads import fetch, fetch_one, fetch_value
+from tests.support.waiting import until
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -37,10 +38,8 @@ async def test_a_quote_becomes_a_paid_order_by_webhook(site: Any) -> None:
         assert "Pay €" in shown
         back = await pay(answer.headers["location"])
         assert back.headers["location"].endswith(f"/en/orders/{row['id']}?returned=1")
-        for _ in range(300):
-            if await fetch_value("SELECT count(*) FROM stripe_event WHERE type = 'checkout.session.completed'"):
-                break
-            await asyncio.sleep(0.02)
+        heard = "SELECT count(*) FROM stripe_event WHERE type = 'checkout.session.completed'"
+        await until(lambda: fetch_value(heard))
         await handle_events()
         assert await settle_paid() == 1
         page = await browser.get(f"/en/orders/{row['id']}")
@@ -146,10 +145,8 @@ async def test_webhooks_twice_and_shuffled_settle_once(stripe: Any, site: Any) -
         await browser.sign_in("atelier@partner.example")
         for _ in range(2):
             await pay((await place_order(browser, await make_quote(partner, release))).headers["location"])
-        for _ in range(300):
-            if await fetch_value("SELECT count(*) FROM stripe_event") >= len(stripe.list("events")):
-                break
-            await asyncio.sleep(0.02)
+        heard = "SELECT count(*) >= $1 FROM stripe_event"
+        await until(lambda: fetch_value(heard, len(stripe.list("events"))))
         await asyncio.gather(handle_events(), handle_events())
         assert sum(await asyncio.gather(settle_paid(), settle_paid(), settle_paid())) == 2
         assert await settle_paid() == 0

@@ -1,0 +1,47 @@
+"""Waiting for what says nothing when it happens: the only place where a test polls, and always with a deadline.
+
+A test waits for a condition, never for a while: a slow machine makes it slower and not wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import TYPE_CHECKING, Any
+
+from marketplace.database import fetch_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAUSE_SECONDS = 0.02
+LONGEST_SECONDS = 120
+"""Too long for any condition of these tests, however busy the machine."""
+
+
+async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
+    """Ask again and again until the condition, awaited where it is asynchronous, is true; return what it returned."""
+    ends = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < ends, f"not within {seconds} seconds: {inspect.getsource(condition).strip()}"
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
+    """Ask again and again, outside any event loop, until the condition is true; return what it returned."""
+    ends = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < ends, f"not within {seconds} seconds: {inspect.getsource(condition).strip()}"
+        time.sleep(PAUSE_SECONDS)
+    return found
+
+
+async def until_blocked(statements: int) -> None:
+    """Wait until that many statements wait for a lock, as those do that came second."""
+    await until(lambda: fetch_scalar(bool, "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted", statements))
