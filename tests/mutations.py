@@ -156,15 +156,9 @@ FAULTS = (
         (f"{PAYOUTS}/test_payouts.py::test_a_changed_iban_holds_the_next_payout",),
     ),
     Fault(
-<<<<<<< HEAD
-        "a second debit for one batch is explained away", "marketplace/bank/payout_lines.py",
-        "AND NOT EXISTS (SELECT FROM taken WHERE target_id = free.batch_id)", "AND true",
-        (f"{PAYOUTS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
-=======
         "a second debit for one batch is explained away", "marketplace/bank/queries.sql",
         "AND NOT EXISTS (SELECT FROM matched WHERE target_id = free.batch_id)", "AND true",
-        (f"{EARNINGS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
->>>>>>> 45f7092 (Plant the faults of the books where their code is now)
+        (f"{PAYOUTS}/test_payout_bank.py::test_a_second_debit_for_one_run_stays_with_the_exceptions",),
     ),
     Fault(
         "a transfer that failed is tried again", "marketplace/payments/outbox.py",

@@ -212,9 +212,8 @@ async def settle_line(line_id: int, parts: Sequence[tuple[str, str, int]], actor
     if not 0 < len(parts) <= MOST_PARTS:
         raise Invalid("Say what the line is, in one to {most} parts.", most=MOST_PARTS)
     async with transaction():
-        await lock(
-            payouts.LOCK
-        )  # Everything that explains a line takes turns: an order is not paid by two lines at once.
+        # Everything that explains a line takes turns: an order is not paid by two lines at once.
+        await lock(payouts.LOCK)
         matches = [await _part(line_id, kind, target, amount) for kind, target, amount in parts]
         await explain_line(line_id, matches, actor, reason=reason)
 
