@@ -58,7 +58,7 @@ def begin(environment: dict[str, str], work: Callable[..., None], *given: Any) -
 
 def serve(port: int) -> None:
     uvicorn.run(
-        create_app(doors=[inside]),
+        create_app(further_routes=[inside]),
         port=port,
         log_level="error",
         access_log=False,
