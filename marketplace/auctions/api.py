@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import re
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, put
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from marketplace.auctions import receipts, rules
-from marketplace.auctions.actions import Answer, answer_of, place_bid, place_sealed_bid
+from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
+from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.web.i18n import gettext
 
-Asked = Request[Actor, Any, Any]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.auctions.rows import AuctionPage
+
+Visitor = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 Position = Annotated[str | None, HeaderParameter(name="last-event-id")]
 Since = Annotated[str | None, QueryParameter(name="since")]
@@ -45,27 +51,32 @@ class BidRequest(Struct, forbid_unknown_fields=True):
     nonce: str | None = None
 
 
-def described(answer: Answer) -> dict[str, Any]:
+def described(receipt: BidReceipt) -> dict[str, Any]:
     """Return an answer as machines read it: whether it counts, why, in a sentence too, and the signed receipt."""
     return {
-        "bid": str(answer.bid), "accepted": answer.accepted, "answer": answer.answer,
-        "detail": gettext(rules.SENTENCES[answer.answer]), "position": answer.position,
-        "repeated": answer.repeated, "receipt": receipts.signed(answer.receipt, answer.signature),
-    }  # fmt: skip
+        "bid": str(receipt.bid),
+        "accepted": receipt.accepted,
+        "answer": receipt.answer,
+        "detail": gettext(rules.SENTENCES[receipt.answer]),
+        "position": receipt.position,
+        "repeated": receipt.is_repeated,
+        "receipt": receipts.signed(receipt),
+    }
 
 
-async def take(actor: Actor, auction: uuid.UUID, bid: uuid.UUID, asked: BidRequest) -> Answer:
-    """Hand a request to the verb it means; refuse one that means none or two."""
-    if asked.maximum_minor is not None and asked.amount_minor is None and asked.packages is None:
-        return await place_bid(actor, auction, bid=bid, maximum_minor=asked.maximum_minor, currency=asked.currency)
-    if asked.maximum_minor is not None or (asked.amount_minor is None) == (asked.packages is None):
+async def place(actor: Actor, auction: uuid.UUID, bid: uuid.UUID, request: BidRequest) -> BidReceipt:
+    """Pass a request to the verb it means; refuse one that means none or two."""
+    if request.maximum_minor is not None and request.amount_minor is None and request.packages is None:
+        return await place_bid(actor, auction, bid=bid, maximum_minor=request.maximum_minor, currency=request.currency)
+    if request.maximum_minor is not None or (request.amount_minor is None) == (request.packages is None):
         raise Invalid("State one of maximum_minor, amount_minor and packages.")
-    packages = (
-        [([0], asked.amount_minor)] if asked.amount_minor is not None
-        else [(package.lots, package.amount_minor) for package in asked.packages or []]
-    )  # fmt: skip
+    packages: list[tuple[Sequence[int], int]] = [
+        (package.lots, package.amount_minor) for package in request.packages or []
+    ]
+    if request.amount_minor is not None:
+        packages = [((0,), request.amount_minor)]
     return await place_sealed_bid(
-        actor, auction, bid=bid, nonce=asked.nonce or "", packages=packages, currency=asked.currency
+        actor, auction, bid=bid, nonce=request.nonce or "", packages=packages, currency=request.currency
     )
 
 
@@ -78,60 +89,66 @@ async def auctions_api(page_number: Page = 1) -> dict[str, Any]:
 
 @get("/api/v1/auctions/{auction:uuid}")
 async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
-    """Return an auction's rule, where it stands, and its lots."""
+    """Return an auction's rule, its current state, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
         "receipt_key": receipts.public_key(settings().signing_key),
-        "lots": [
-            {"position": lot["position"], "release": str(lot["release"]), "dataset": lot["dataset"]} for lot in lots
-        ],
+        "lots": [{"position": lot.position, "release": str(lot.release), "dataset": lot.dataset} for lot in lots],
     }
 
 
-def _described_auction(row: Any) -> dict[str, Any]:  # noqa: ANN401 (a row)
-    return snapshot(row) | {
-        "id": str(row["id"]), "kind": row["kind"], "price_rule": row["price_rule"], "currency": row["currency"],
-        "dataset": row["dataset"], "reserve_minor": row["reserve_minor"], "licences": row["licences"],
-        "opens_at": rules.micros(row["opens_at"]) // 1000,
-        "steps": [list(step) for step in zip(row["steps_from_minor"], row["steps_minor"], strict=True)],
-        "window_seconds": row["window_seconds"], "extension_seconds": row["extension_seconds"],
-    }  # fmt: skip
+def _described_auction(auction: AuctionPage) -> dict[str, Any]:
+    return structs.asdict(snapshot(auction)) | {
+        "id": str(auction.id),
+        "kind": auction.kind,
+        "price_rule": auction.price_rule,
+        "currency": auction.currency,
+        "dataset": auction.dataset,
+        "reserve_minor": auction.reserve_minor,
+        "licences": auction.licences,
+        "opens_at": rules.micros(auction.opens_at) // 1000,
+        "steps": [list(step) for step in zip(auction.steps_from_minor, auction.steps_minor, strict=True)],
+        "window_seconds": auction.window_seconds,
+        "extension_seconds": auction.extension_seconds,
+    }
 
 
 @put("/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}", guards=[vetted_partner])
 async def bid_api(
-    request: Asked, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
+    request: Visitor, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
 ) -> dict[str, Any]:
     """Bid; `bid` is the request's own id, so sending it again gives the same answer."""
-    return described(await take(request.user, auction, bid, data))
+    return described(await place(request.user, auction, bid, data))
 
 
 @get("/api/v1/bids/{bid:uuid}", guards=[partner])
-async def receipt_api(request: Asked, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
+async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
-    return described(answer_of(await get_bid(bid, request.user.partner), repeated=True))
+    return described(receipt_of(await get_bid(bid, request.user.partner), is_repeated=True))
 
 
 @get("/api/v1/auctions/{auction:uuid}/transcript")
 async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
     """Return an awarded auction's transcript, byte for byte as it was published."""
     return Response(
-        await get_transcript(auction), media_type="application/json",
+        await get_transcript(auction),
+        media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="auction-{auction}.json"'},
-    )  # fmt: skip
+    )
 
 
 @get(["/api/v1/auctions/{auction:uuid}/stream", "/auctions/{auction:uuid}/stream"], include_in_schema=False)
 async def stream(auction: FromPath[uuid.UUID], last: Position = None, since: Since = None) -> Stream:
     """Stream an auction as server-sent events; a returning browser says the last position it saw, a new page what it shows."""
     await get_auction(auction)
-    asked = last or since
-    position = int(asked) if asked and re.fullmatch("[0-9]{1,15}", asked) else None
+    text = last or since
+    position = int(text) if text and re.fullmatch("[0-9]{1,15}", text) else None
     return Stream(
-        watch(auction, position), media_type="text/event-stream",
+        watch(auction, position),
+        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )  # fmt: skip
+    )
 
 
 ROUTES = [auctions_api, auction_api, bid_api, receipt_api, transcript_api, stream]

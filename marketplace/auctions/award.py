@@ -1,260 +1,255 @@
 """The end of an auction, by a job: close it and publish the root, then open the bids, award and publish the transcript.
 
-Two transactions, so that the root is out before any bid is: whoever dies between or inside them, the next run goes on
-where it stopped and comes to the same award. Both lock the auction's row and look at its state first, so any number of
-workers award once.
+Two transactions, so that the root is out before any bid is: a worker may die between or inside them; the next run goes
+on where it stopped and comes to the same award. Both lock the auction's row and look at its state first, so any number
+of workers award once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from msgspec import Struct
 
 from marketplace import sealing
-from marketplace.auctions import rules
-from marketplace.auctions.actions import hold, tell
+from marketplace.auctions.actions import notify
 from marketplace.auctions.charge import charge_sales
 from marketplace.auctions.eligibility import end_deposits
+from marketplace.auctions.queries import SQL, list_accepted, list_reserves, lock_auction
+from marketplace.auctions.registry import get_kind
+from marketplace.auctions.rules import split_price
+from marketplace.auctions.tables import Auction, AuctionOutcome, AuctionSale, AuctionTranscript
+from marketplace.auctions.transcript_rules import awarded, bidders_outcomes, lots_of, root_of, transcript
 from marketplace.catalogue.actions import grant_window
-from marketplace.database import execute, fetch, fetch_value, transaction
+from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
+from marketplace.log.actions import state_fact
 from marketplace.settings import settings
 from pricing.auctions.transcript import replay, to_json
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import asyncpg
-
-    from marketplace.auctions.rules import Row
+    from marketplace.auctions.rows import Bid, LockedAuction, Lot
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 100
-LAST_ROUND = 2
+BATCH_SIZE: Final = 100
+LAST_ROUND: Final = 2
 """An award and one second chance."""
 
 
+class IdRow(Struct, frozen=True):
+    """An auction's id."""
+
+    id: uuid.UUID
+
+
 async def close_auctions() -> int:
-    """Close every auction whose end has passed, publish its root, award it and publish its transcript; return how many."""
-    for auction in await _due("state = 'standing' AND closes_at <= clock_timestamp()"):
-        await close(auction)
-    awarded = 0
-    for auction in await _due("state = 'closed'"):
+    """Close every auction whose end has passed, publish its root, award it and publish its transcript; return how many. A job."""
+    for row in await _list_due("auction.state = 'open' AND closes_at <= clock_timestamp()"):
+        await close(row.id)
+    count = 0
+    for row in await _list_due("auction.state = 'closed'"):
         try:
-            awarded += await award(auction)
+            count += await award(row.id)
         except sealing.UnopenableError as problem:
-            log.error("auction not awarded", auction=str(auction), why=str(problem))  # noqa: TRY400 (the sentence says it all)
-    return awarded
+            log.error("auction not awarded", auction=str(row.id), why=str(problem))  # noqa: TRY400 (the sentence says it all)
+    return count
 
 
-async def _due(condition: str) -> list[uuid.UUID]:
-    rows = await fetch(
+async def _list_due(condition: str) -> list[IdRow]:
+    return await fetch_rows(
+        IdRow,
         f"""SELECT id FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
-            WHERE {condition} ORDER BY closes_at, id LIMIT {AT_ONCE}"""
+            WHERE {condition} ORDER BY closes_at, id LIMIT $1""",
+        BATCH_SIZE,
     )
-    return [row["id"] for row in rows]
 
 
 async def close(auction: uuid.UUID) -> bool:
-    """Take no more bids and publish the root over the commitments; tell whether this call did it."""
+    """Accept no more bids and publish the root over the commitments; return whether this call did it."""
     async with transaction():
-        row = await hold(auction)
-        if row["state"] != "standing" or row["held_at"] < row["closes_at"]:
+        locked = await lock_auction(auction)
+        if locked.state != "open" or locked.locked_at < locked.closes_at:
             return False
-        await execute(
-            "UPDATE auction SET state = 'closed', root = $2, closed_at = $3 WHERE id = $1",
-            auction, rules.root_of(row, await _lots(auction), await _bids(auction)).hex(), row["held_at"],
-        )  # fmt: skip
-        await tell(auction)
+        bids = await list_accepted(auction)
+        root = root_of(locked, await list_reserves(auction), bids).hex()
+        await Auction.update(
+            {Auction.state: "closed", Auction.root: root, Auction.closed_at: locked.locked_at}, force=True
+        ).where(Auction.id == auction)
+        await state_fact("auction_closed", auction, {"root": root, "bids": len(bids)})
+        await notify(auction)
     return True
 
 
 async def award(auction: uuid.UUID) -> bool:
-    """Open a closed auction's bids, award it and publish the transcript; tell whether this call did it."""
+    """Open a closed auction's bids, award it and publish the transcript; return whether this call did it."""
     async with transaction():
-        row = await hold(auction)
-        if row["state"] != "closed":
+        locked = await lock_auction(auction)
+        if locked.state != "closed":
             return False
-        lots, bids = await _lots(auction), await _bids(auction)
-        made = rules.transcript(row, lots, bids, [line for bid in bids for line in _opened(bid)])
-        if differences := replay(made, bytes.fromhex(row["root"])).differences:
+        assert locked.root, "a closed auction has a root"
+        lots, bids = await list_reserves(auction), await list_accepted(auction)
+        made = transcript(locked, locked.root, lots, bids, _reveals(locked, bids))
+        if differences := replay(made, bytes.fromhex(locked.root)).differences:
             raise sealing.UnopenableError(
                 f"The bids of auction {auction} are not those its root commits to: {differences}"
             )
-        await _write_round(row, lots, 1, made.award["outcomes"])
-        await _grant_window(row)
-        await execute(
-            "INSERT INTO auction_transcript (auction, document, published_at) VALUES ($1, $2, $3)",
-            auction, to_json(made).encode(), row["held_at"],
-        )  # fmt: skip
-        await execute("UPDATE auction SET state = 'awarded', awarded_at = $2 WHERE id = $1", auction, row["held_at"])
-        await tell(auction)
+        await _write_round(locked, lots, 1, bidders_outcomes(locked, lots, made.award))
+        await _grant_window(locked)
+        document = to_json(made).encode()
+        await AuctionTranscript.insert(
+            AuctionTranscript(auction=auction, document=document, published_at=locked.locked_at)
+        )
+        await Auction.update({Auction.state: "awarded", Auction.awarded_at: locked.locked_at}, force=True).where(
+            Auction.id == auction
+        )
+        await state_fact(
+            "auction_awarded",
+            auction,
+            {"root": locked.root, "transcript_sha256": hashlib.sha256(document).hexdigest()},
+        )
+        await notify(auction)
     return True
 
 
-async def _bids(auction: uuid.UUID) -> list[asyncpg.Record]:
-    return await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
+def _reveals(auction: LockedAuction, bids: Iterable[Bid]) -> list[dict[str, Any]]:
+    """Return bids as the transcript shows them, opened with the key that this job alone holds."""
+    shown, kind = [], get_kind(auction.kind)
+    for bid in bids:
+        content: dict[str, Any] = {}
+        nonce = ""
+        if bid.sealed is not None:
+            opened = sealing.unseal(bid.sealed, bid.id, settings().bid_key)
+            content, nonce = opened["content"], opened["nonce"]
+        shown += kind.bids.reveals(bid, content, nonce)
+    return shown
 
 
-async def _lots(auction: uuid.UUID) -> list[asyncpg.Record]:
-    return await fetch("SELECT release, reserve_minor FROM auction_lot WHERE auction = $1 ORDER BY position", auction)
-
-
-def _opened(bid: Row) -> list[dict[str, Any]]:
-    """Return a bid as the transcript shows it, opened with the key that this job alone holds."""
-    if bid["sealed"] is None:
-        return rules.reveals_of(bid, {"maximum_minor": bid["maximum_minor"]}, "")
-    opened = sealing.unseal(bid["sealed"], bid["id"], settings().bid_key)
-    return rules.reveals_of(bid, opened["content"], opened["nonce"])
-
-
-async def _write_round(auction: Row, lots: Sequence[Row], number: int, outcomes: Sequence[Row]) -> None:
+async def _write_round(
+    auction: LockedAuction, lots: Sequence[Lot], number: int, outcomes: Sequence[Mapping[str, Any]]
+) -> None:
     """Write what every bidder got and why, and what each winner is to pay for each lot."""
-    rows = await fetch(
-        "SELECT DISTINCT pseudonym, partner FROM bid WHERE auction = $1 AND position IS NOT NULL", auction["id"]
-    )
-    partners = {row["pseudonym"]: row["partner"] for row in rows}
-    due_at = auction["held_at"] + dt.timedelta(hours=auction["pay_within_hours"])
-    for outcome in (each for each in outcomes if not each["bidder"].startswith(rules.SELLER)):
-        won = rules.lots_of(outcome)
-        made = await fetch_value(
-            """INSERT INTO auction_outcome (id, auction, round, partner, pseudonym, lots, pays_minor, reason, decided_at)
-               VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING id""",
-            auction["id"], number, partners[outcome["bidder"]], outcome["bidder"], won, outcome["pays_minor"],
-            outcome["reason"], auction["held_at"],
-        )  # fmt: skip
-        prices = rules.split_price(outcome["pays_minor"], [lots[position]["reserve_minor"] for position in won])
+    partners = {bid.pseudonym: bid.partner for bid in await list_accepted(auction.id)}
+    due_at = auction.locked_at + dt.timedelta(hours=auction.pay_within_hours)
+    for outcome in outcomes:
+        won, row = lots_of(outcome), uuid.uuid4()
+        await AuctionOutcome.insert(
+            AuctionOutcome(
+                id=row,
+                auction=auction.id,
+                round=number,
+                partner=partners[outcome["bidder"]],
+                pseudonym=outcome["bidder"],
+                lots=won,
+                pays_minor=outcome["pays_minor"],
+                reason=outcome["reason"],
+                decided_at=auction.locked_at,
+            )
+        )
+        prices = split_price(outcome["pays_minor"], [lots[position].reserve_minor for position in won])
         for position, amount in zip(won, prices, strict=True):
-            await execute(
-                """INSERT INTO auction_sale (id, outcome, release, net_minor, due_at, state)
-                   VALUES (gen_random_uuid(), $1, $2, $3, $4, 'due')""",
-                made, lots[position]["release"], amount, due_at,
-            )  # fmt: skip
+            await AuctionSale.insert(
+                AuctionSale(
+                    id=uuid.uuid4(),
+                    outcome=row,
+                    release=lots[position].release,
+                    net_minor=amount,
+                    due_at=due_at,
+                    state="due",
+                )
+            )
 
 
-async def _grant_window(auction: Row) -> None:
-    """Write an exclusive window down to the catalogue's offer, for whoever paid or still may."""
-    if auction["kind"] != "exclusive":
+async def _grant_window(auction: LockedAuction) -> None:
+    """Write an exclusive window down to the catalogue's offer, for the partner who paid or still may."""
+    if auction.exclusive_from is None or auction.exclusive_to is None:
         return
-    holder = await fetch_value(
-        """SELECT outcome.partner FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           WHERE outcome.auction = $1 AND sale.state IN ('due', 'paid') ORDER BY outcome.round DESC LIMIT 1""",
-        auction["id"],
-    )
-    await grant_window(auction["id"], auction["offer"], holder, auction["exclusive_from"], auction["exclusive_to"])
+    holder = await fetch_scalar(uuid.UUID, SQL["find_window_holder"], auction.id)
+    await grant_window(auction.id, auction.offer, holder, auction.exclusive_from, auction.exclusive_to)
 
 
 # ------------------------------------------------------------------ winners who do not pay
-UNPAID = """sale.state = 'due' AND NOT EXISTS (
-    SELECT FROM purchase_order WHERE id = sale.purchase_order AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back'))"""
-"""No order of it is paid or still may be."""
-CALLED_BACK = "EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release)"
-
-
 async def settle_sales() -> int:
-    """Mark awards that are paid or called back, charge fresh ones, give the lot of who did not pay to the next, end deposits.
+    """Mark awards that are paid or called back, charge new ones, give the lot of who did not pay to the next, end deposits.
 
-    Return how many moved.
+    Return how many moved. A job.
     """
-    moved = await execute(
-        """UPDATE auction_sale SET state = 'paid' FROM purchase_order
-           WHERE auction_sale.state = 'due' AND purchase_order.id = auction_sale.purchase_order
-             AND purchase_order.state IN ('paid', 'refunded', 'charged_back')"""
-    )
-    for auction in await _unpaid(CALLED_BACK):
-        moved += await _let_off(auction)
+    moved = await execute(SQL["mark_paid"])
+    for row in await fetch_rows(IdRow, SQL["list_called_back"], BATCH_SIZE):
+        moved += await _free_called_back(row.id)
     moved += await charge_sales()
-    # A sale that was never ordered is the job's delay, not the winner's fault: it is charged first, however late.
-    for auction in await _unpaid(
-        f"sale.due_at <= clock_timestamp() AND sale.purchase_order IS NOT NULL AND NOT {CALLED_BACK}"
-    ):
-        moved += await _default(auction)
+    for row in await fetch_rows(IdRow, SQL["list_defaulted"], BATCH_SIZE):
+        moved += await _default(row.id)
     return moved + await end_deposits()
 
 
-async def _unpaid(condition: str) -> list[uuid.UUID]:
-    """Return up to a hundred auctions with an unpaid sale of which `condition` holds."""
-    rows = await fetch(
-        f"""SELECT DISTINCT outcome.auction FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-            WHERE {UNPAID} AND {condition} LIMIT 100"""
-    )
-    return [row["auction"] for row in rows]
+async def _lock_sales(auction: uuid.UUID) -> LockedAuction:
+    """Lock an auction, and its sales in a statement before the one that judges them: a winner's click may be committing an order."""
+    locked = await lock_auction(auction)
+    await execute(SQL["lock_sales"], auction)
+    return locked
 
 
-async def _hold_sales(auction: uuid.UUID) -> dict[str, Any]:
-    """Hold an auction, and its sales in a statement before the one that judges them: a winner's click may be committing an order."""
-    row = await hold(auction)
-    await fetch(
-        """SELECT sale.id FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-           WHERE outcome.auction = $1 ORDER BY sale.id FOR UPDATE OF sale""",
-        auction,
-    )
-    return row
-
-
-async def _let_off(auction: uuid.UUID) -> int:
+async def _free_called_back(auction: uuid.UUID) -> int:
     """Free winners of what they would pay for a release that was called back: no debt, no fault, no second chance."""
     async with transaction():
-        row = await _hold_sales(auction)
-        freed = await execute(
-            f"""UPDATE auction_sale AS sale SET state = 'called_back' FROM auction_outcome AS outcome
-                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND {CALLED_BACK}""",
-            auction,
-        )
+        locked = await _lock_sales(auction)
+        freed = await execute(SQL["mark_called_back"], auction)
         if freed:
-            await _grant_window(row)
+            await _grant_window(locked)
     return freed
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """How far an auction's rounds have come."""
+class Round(Struct, frozen=True):
+    """An auction's rounds so far: the last one's number, who did not pay, and the winners who paid or still may."""
 
     number: int
     defaulters: frozenset[str]
-    standing: frozenset[str]
-    """Winners who paid or still may."""
+    winners: frozenset[str]
+
+
+class RoundRow(Struct, frozen=True):
+    """One outcome, and the state of its sale, if it won."""
+
+    round: int
+    pseudonym: str
+    state: str | None
 
 
 async def _default(auction: uuid.UUID) -> int:
     """Record who did not pay in time, and hold the second chance unless it was held: the same rule without the defaulters."""
     async with transaction():
-        row = await _hold_sales(auction)
-        defaulted = await execute(
-            f"""UPDATE auction_sale AS sale SET state = 'defaulted' FROM auction_outcome AS outcome
-                WHERE outcome.id = sale.outcome AND outcome.auction = $1 AND {UNPAID} AND sale.due_at <= $2
-                  AND sale.purchase_order IS NOT NULL AND NOT {CALLED_BACK}""",
-            auction, row["held_at"],
-        )  # fmt: skip
+        locked = await _lock_sales(auction)
+        defaulted = await execute(SQL["mark_defaulted"], auction, locked.locked_at)
         if not defaulted:
             return 0
-        stand = await _round(auction)
-        if stand.number >= LAST_ROUND or row["kind"] == "bundle":
-            await _grant_window(row)
+        last = await _last_round(auction)
+        if last.number >= LAST_ROUND or not get_kind(locked.kind).has_second_chance:
+            await _grant_window(locked)
             return defaulted
-        lots = await _lots(auction)
-        reveals = [
-            line for bid in await _bids(auction) if bid["pseudonym"] not in stand.defaulters for line in _opened(bid)
-        ]
-        again = rules.awarded(row, lots, reveals)["outcomes"]
-        fresh = [outcome for outcome in again if outcome["bidder"] not in stand.standing]
-        await _write_round(row, lots, stand.number + 1, fresh)
-        await _grant_window(row)
-        await tell(auction)
+        lots = await list_reserves(auction)
+        bids = [bid for bid in await list_accepted(auction) if bid.pseudonym not in last.defaulters]
+        again = bidders_outcomes(locked, lots, awarded(locked, lots, _reveals(locked, bids)))
+        new = [outcome for outcome in again if outcome["bidder"] not in last.winners]
+        await _write_round(locked, lots, last.number + 1, new)
+        await _grant_window(locked)
+        await notify(auction)
     return defaulted
 
 
-async def _round(auction: uuid.UUID) -> Round:
-    rows = await fetch(
+async def _last_round(auction: uuid.UUID) -> Round:
+    rows = await fetch_rows(
+        RoundRow,
         """SELECT outcome.round, outcome.pseudonym, sale.state FROM auction_outcome AS outcome
            LEFT JOIN auction_sale AS sale ON sale.outcome = outcome.id WHERE outcome.auction = $1""",
         auction,
     )
     return Round(
-        max(row["round"] for row in rows),
-        frozenset(row["pseudonym"] for row in rows if row["state"] == "defaulted"),
-        frozenset(row["pseudonym"] for row in rows if row["state"] in ("due", "paid")),
+        max(row.round for row in rows),
+        frozenset(row.pseudonym for row in rows if row.state == "defaulted"),
+        frozenset(row.pseudonym for row in rows if row.state in ("due", "paid")),
     )

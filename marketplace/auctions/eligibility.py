@@ -1,217 +1,236 @@
-"""Who may bid: a vetted partner with a payment method that is still valid, or with a deposit held back for this auction.
+"""Who may bid: a vetted partner with a payment method that is still valid, or with a deposit authorised for this auction.
 
 The rule is one SQL function, `bidder_refusal`, which every bid asks in its own transaction; here is how to become
-eligible, and what becomes of deposits: let go when the award is out, to whoever lost or once they paid; taken where a
-winner did not pay in time, if the bank still holds it back.
+eligible, and what becomes of deposits: released when the award is out, to those who lost or once they paid; captured where
+a winner did not pay in time, if the bank still authorises it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import execute, fetch, fetch_one, fetch_value, lock, transaction
+from marketplace.auctions.queries import SQL
+from marketplace.auctions.tables import AuctionDeposit
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, lock, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
-from marketplace.payments.events import refresh_payment, refresh_saved_method
-from marketplace.payments.stripe_calls import run_command
+from marketplace.payments.commands import run_command
+from marketplace.payments.events import read_again, read_method_again
+from marketplace.payments.tables import Payment, SavedMethod
 from marketplace.settings import settings
-from marketplace.web.i18n import gettext, language
 
 if TYPE_CHECKING:
-    import uuid
-
-    import asyncpg
-
     from marketplace.identity.actors import Actor
 
 NO_PAYMENT_METHOD: Final = (
     "Bidding needs a way to be paid: save a card or account, or have this auction’s deposit held back on a card."
 )
 PAGE_LASTS: Final = dt.timedelta(hours=2)
-AT_ONCE: Final = 200
+BATCH_SIZE: Final = 200
+
+
+class AuctionDue(Struct, frozen=True):
+    """What an auction asks for as a deposit, and until when it accepts bids."""
+
+    deposit_minor: int
+    currency: str
+    state: str
+    closes_at: dt.datetime
+
+
+class DepositRow(Struct, frozen=True):
+    """A deposit with its payment's state; `capture_before` is when the bank's authorisation ends."""
+
+    id: uuid.UUID
+    amount_minor: int
+    state: str
+    capture_before: dt.datetime | None
+
+
+class EndingDeposit(Struct, frozen=True):
+    """A deposit that is to end, with its payment's state."""
+
+    id: uuid.UUID
+    amount_minor: int
+    state: str
+    has_defaulted: bool
+
+
+class ForfeitedDeposit(Struct, frozen=True):
+    """A deposit that was captured."""
+
+    id: uuid.UUID
+    received_minor: int
+    paid_at: dt.datetime
+    currency: str
 
 
 async def find_refusal(partner: uuid.UUID, auction: uuid.UUID) -> str | None:
     """Return why a partner may not bid in an auction just now, as a key, or None where it may."""
-    refusal: str | None = await fetch_value("SELECT bidder_refusal($1, $2)", partner, auction)
-    return refusal
+    return await fetch_scalar(str, "SELECT bidder_refusal($1, $2)", partner, auction)
 
 
 async def _email(actor: Actor) -> str:
-    """Return whom Stripe writes to: who asks, or the company's first person where a machine does."""
-    email: str | None = await fetch_value(
+    """Return the address Stripe writes to: the person's who asks, or the company's first one's where a machine does."""
+    email = await fetch_scalar(
+        str,
         "SELECT email FROM person WHERE partner = $1 ORDER BY id = $2 DESC NULLS LAST, created_at, id LIMIT 1",
-        actor.partner, actor.person,
-    )  # fmt: skip
+        actor.partner,
+        actor.person,
+    )
     return email or ""
 
 
 # ------------------------------------------------------------------ a saved method
-async def save_method(actor: Actor, *, saved_id: uuid.UUID, back_to: str) -> str | None:
+async def save_method(actor: Actor, *, saved_id: uuid.UUID, return_to: str, locale: str) -> str | None:
     """Ask for the hosted page where a partner saves a card or account; return its address, None while Stripe is silent.
 
-    back_to: the path, without its language, that the page leads back to.
+    return_to: the path, without its language, that the page leads to afterwards. locale: fr or en.
     """
     assert actor.partner
-    base = f"{settings().url}/{language.get()}/payment-method"
+    base = f"{settings().url}/{locale}/payment-method"
     await payments.request_saved_method(
-        actor.partner, saved_id=saved_id, email=await _email(actor), success_url=f"{base}?saved={saved_id}&back={back_to}",
-        cancel_url=f"{base}?back={back_to}", locale=language.get(),
-    )  # fmt: skip
-    await run_command(saved_id)
-    url: str | None = await fetch_value(
-        "SELECT url FROM saved_method WHERE id = $1 AND payer = $2", saved_id, actor.partner
+        actor.partner,
+        saved_id=saved_id,
+        email=await _email(actor),
+        success_url=f"{base}?saved={saved_id}&back={return_to}",
+        cancel_url=f"{base}?back={return_to}",
+        locale=locale,
     )
-    return url
+    await run_command(saved_id)
+    own = (SavedMethod.id == saved_id) & (SavedMethod.payer == actor.partner)
+    return await fetch_scalar(str, SavedMethod.select(SavedMethod.url).where(own))
 
 
-async def look_for_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
-    """Ask Stripe whether a method is saved by now, for someone who comes back from its page."""
-    if await fetch_value("SELECT true FROM saved_method WHERE id = $1 AND payer = $2", saved_id, partner):
-        await refresh_saved_method(saved_id)
-
-
-STANDS_ON_METHOD: Final = """
-SELECT true WHERE EXISTS (
-    SELECT FROM saved_method WHERE id = $2 AND payer = $1 AND state = 'saved'
-) AND NOT EXISTS (
-    SELECT FROM saved_method WHERE id <> $2 AND payer = $1 AND state = 'saved'
-                               AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)
-) AND (EXISTS (
-    SELECT FROM bid JOIN auction ON auction.id = bid.auction JOIN auction_lead AS lead ON lead.auction = auction.id
-    WHERE bid.partner = $1 AND bid.position IS NOT NULL AND auction.state IN ('standing', 'closed')
-      AND (auction.kind <> 'ascending' OR lead.leader = $1)
-) OR EXISTS (
-    SELECT FROM auction_outcome AS outcome JOIN auction_sale AS sale ON sale.outcome = outcome.id
-    WHERE outcome.partner = $1 AND sale.state = 'due'
-))
-"""
-"""Whether a partner ($1) bids, or owes, with nothing but this method ($2) to be charged."""
+async def refresh_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
+    """Ask Stripe whether a method is saved by now, for someone who returns from its page."""
+    if await SavedMethod.exists().where((SavedMethod.id == saved_id) & (SavedMethod.payer == partner)):
+        await read_method_again(saved_id)
 
 
 async def forget_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
-    """Forget a saved method; refuse while it is what a bid stands on, or what was won is still to be paid."""
+    """Forget a saved method; refuse while a bid relies on it, or what was won is still to be paid."""
     async with transaction():
-        if await fetch_value(STANDS_ON_METHOD, partner, saved_id):
+        if await fetch_scalar(bool, SQL["needs_method"], partner, saved_id):
             raise Conflict(
-                "You lead, bid under seal, or have yet to pay in an auction: save another payment method first, or wait until that is over."
+                "You lead, bid under seal, or have yet to pay in an auction: save another payment method first, or wait "
+                "until that is over."
             )
     if await payments.request_forgetting(partner, saved_id) is None:
         raise NotFound("There is no such payment method.")
 
 
 # ------------------------------------------------------------------ a deposit
-async def ask_deposit(actor: Actor, auction: uuid.UUID, *, deposit: uuid.UUID) -> str | None:
+async def ask_deposit(
+    actor: Actor, auction: uuid.UUID, *, deposit: uuid.UUID, locale: str = "en", text: str = "Deposit for an auction"
+) -> str | None:
     """Have an auction's deposit held back on a partner's card; return the hosted page's address where one is needed.
 
     The form's id is the deposit's: sent twice it is one. Another is only asked for once the last one came to nothing.
+    locale: fr or en. text: what Stripe's page says the deposit is.
     """
     assert actor.partner
     now, email = clock.now(), await _email(actor)
-    page = f"{settings().url}/{language.get()}/auctions/{auction}"
+    page = f"{settings().url}/{locale}/auctions/{auction}"
     async with transaction():
         await lock(f"deposit {auction} {actor.partner}")
-        row = await fetch_one(
-            """SELECT auction.id, deposit_minor, currency, state, closes_at FROM auction
-               JOIN auction_lead ON auction_lead.auction = auction.id WHERE auction.id = $1""",
-            auction,
-        )
-        if row is None:
-            raise NotFound("There is no such auction.")
-        if row["state"] != "standing" or row["closes_at"] <= now:
-            raise Conflict("This auction takes no more bids.")
+        row = await _get_due(auction, now)
         known = await find_deposit(actor.partner, auction)
-        is_over = known is not None and (
-            known["state"] in ("failed", "expired", "released")
-            # Its bank lets it go before the auction ends: it is of no use any more.
-            or (known["state"] == "authorised" and known["capture_before"] <= row["closes_at"])
-        )
-        if known is None or (known["id"] != deposit and is_over):
-            await execute(
-                """INSERT INTO auction_deposit (id, auction, partner, amount_minor, asked_at) VALUES ($1, $2, $3, $4, $5)
-                   ON CONFLICT (id) DO NOTHING""",
-                deposit, auction, actor.partner, row["deposit_minor"], now,
-            )  # fmt: skip
+        if known is None or (known.id != deposit and _is_over(known, row.closes_at)):
+            new = AuctionDeposit(
+                id=deposit, auction=auction, partner=actor.partner, amount_minor=row.deposit_minor, asked_at=now
+            )
+            await AuctionDeposit.insert(new).on_conflict(action="DO NOTHING", target=AuctionDeposit.id)
             command = await payments.request_deposit(
-                deposit, actor.partner, amount_minor=row["deposit_minor"], currency=row["currency"],
-                text=gettext("Deposit for an auction"), email=email, success_url=f"{page}?deposit={deposit}", cancel_url=page,
-                locale=language.get(), expires_at=now + PAGE_LASTS,
-            )  # fmt: skip
+                deposit,
+                actor.partner,
+                amount_minor=row.deposit_minor,
+                currency=row.currency,
+                text=text,
+                email=email,
+                success_url=f"{page}?deposit={deposit}",
+                cancel_url=page,
+                locale=locale,
+                expires_at=now + PAGE_LASTS,
+            )
         else:
-            deposit, command = known["id"], None
+            deposit, command = known.id, None
     if command:
         await run_command(command)
-    url: str | None = await fetch_value(
-        "SELECT checkout_url FROM payment WHERE subject = $1 AND state = 'open'", deposit
+    is_open = (Payment.subject == deposit) & (Payment.state == "open")
+    return await fetch_scalar(str, Payment.select(Payment.checkout_url).where(is_open))
+
+
+async def _get_due(auction: uuid.UUID, now: dt.datetime) -> AuctionDue:
+    row = await fetch_row(
+        AuctionDue,
+        """SELECT deposit_minor, currency, state, closes_at FROM auction
+           JOIN auction_lead ON auction_lead.auction = auction.id WHERE auction.id = $1""",
+        auction,
     )
-    return url
+    if row is None:
+        raise NotFound("There is no such auction.")
+    if row.state != "open" or row.closes_at <= now:
+        raise Conflict("This auction accepts no more bids.")
+    return row
 
 
-async def find_deposit(partner: uuid.UUID, auction: uuid.UUID) -> asyncpg.Record | None:
+def _is_over(deposit: DepositRow, closes_at: dt.datetime) -> bool:
+    """Return whether a deposit came to nothing, or its bank releases it before the auction ends."""
+    ends_too_soon = deposit.capture_before is not None and deposit.capture_before <= closes_at
+    return deposit.state in ("failed", "expired", "released") or (deposit.state == "authorised" and ends_too_soon)
+
+
+async def find_deposit(partner: uuid.UUID, auction: uuid.UUID) -> DepositRow | None:
     """Return a partner's latest deposit for an auction with its payment's state, or None."""
-    return await fetch_one(
-        """SELECT auction_deposit.*, payment.state, payment.capture_before, payment.checkout_url FROM auction_deposit
-           JOIN payment ON payment.subject = auction_deposit.id
-           WHERE auction_deposit.partner = $1 AND auction_deposit.auction = $2 ORDER BY asked_at DESC, id LIMIT 1""",
-        partner, auction,
-    )  # fmt: skip
+    return await fetch_row(DepositRow, SQL["find_deposit"], partner, auction)
 
 
-async def look_for_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
-    """Ask Stripe where a deposit stands, for someone who comes back from its page."""
-    if await fetch_value("SELECT true FROM auction_deposit WHERE id = $1 AND partner = $2", deposit, partner):
-        await refresh_payment(deposit)
+async def refresh_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
+    """Ask Stripe for a deposit's status, for someone who returns from its page."""
+    if await AuctionDeposit.exists().where((AuctionDeposit.id == deposit) & (AuctionDeposit.partner == partner)):
+        await read_again(deposit)
 
 
 # ------------------------------------------------------------------ what becomes of deposits
-WON = """EXISTS (SELECT FROM auction_sale AS sale JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
-                 WHERE outcome.auction = deposit.auction AND outcome.partner = deposit.partner AND sale.state = '{state}')"""
-OVER = f"""auction.state = 'cancelled' OR auction.state = 'awarded' AND NOT {WON.format(state="due")}"""
-
-
 async def end_deposits() -> int:
-    """Take what defaulting winners had held back and let all others' go; enter what was taken. Return how many ended."""
-    ended = 0
+    """Capture the deposits of defaulting winners, release all others, enter what was captured. Return how many ended."""
     async with transaction():
-        rows = await fetch(
-            f"""SELECT deposit.id, deposit.amount_minor, payment.state, {WON.format(state="defaulted")} AS defaulted
-                FROM auction_deposit AS deposit JOIN auction ON auction.id = deposit.auction
-                JOIN payment ON payment.subject = deposit.id
-                WHERE ending IS NULL AND ({OVER}) ORDER BY asked_at, deposit.id LIMIT {AT_ONCE} FOR UPDATE OF deposit SKIP LOCKED"""
-        )
+        rows = await fetch_rows(EndingDeposit, SQL["lock_ending_deposits"], BATCH_SIZE)
         for row in rows:
-            taken = row["defaulted"] and row["state"] == "authorised"
-            if taken:
-                await payments.capture_deposit(row["id"], amount_minor=row["amount_minor"])
+            forfeited = row.has_defaulted and row.state == "authorised"
+            if forfeited:
+                await payments.capture_deposit(row.id, amount_minor=row.amount_minor)
             else:
-                await payments.release_deposit(row["id"])
-            await execute(
-                "UPDATE auction_deposit SET ending = $2, ended_at = $3 WHERE id = $1",
-                row["id"], "forfeited" if taken else "released", clock.now(),
-            )  # fmt: skip
-            ended += 1
+                await payments.release_deposit(row.id)
+            ending = "forfeited" if forfeited else "released"
+            await AuctionDeposit.update(
+                {AuctionDeposit.ending: ending, AuctionDeposit.ended_at: clock.now()}, force=True
+            ).where(AuctionDeposit.id == row.id)
     await _enter_forfeited()
-    return ended
+    return len(rows)
 
 
 async def _enter_forfeited() -> None:
-    """Enter deposits that were taken: an indemnity, without VAT, once each."""
-    taken = await fetch(
-        """SELECT deposit.id, payment.received_minor, payment.paid_at, payment.currency FROM auction_deposit AS deposit
-           JOIN payment ON payment.subject = deposit.id
-           WHERE ending = 'forfeited' AND payment.state IN ('paid', 'refunded') AND NOT EXISTS (
-               SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text) LIMIT 200"""
+    """Enter deposits that were captured: an indemnity, without VAT, once each."""
+    captured = await fetch_rows(ForfeitedDeposit, SQL["list_forfeited"], BATCH_SIZE)
+    await record_all([_entry_of(row) for row in captured])
+
+
+def _entry_of(deposit: ForfeitedDeposit) -> Entry:
+    return Entry(
+        "deposit_forfeited",
+        str(deposit.id),
+        deposit.paid_at,
+        "Deposit of a winner who did not pay in time",
+        [(chart.PARTNERS, chart.FORFEITED_DEPOSITS, deposit.received_minor)],
+        deposit.currency,
+        late=True,
     )
-    await record_all(
-        [
-            Entry(
-                "deposit_forfeited", str(row["id"]), row["paid_at"], "Deposit of a winner who did not pay in time",
-                [(chart.PARTNERS, chart.FORFEITED_DEPOSITS, row["received_minor"])], row["currency"], late=True,
-            )
-            for row in taken
-        ]
-    )  # fmt: skip

@@ -23,9 +23,9 @@ BEGIN
         NEW.exclusive_from, NEW.exclusive_to, NEW.pay_within_hours, NEW.salt, NEW.announced_by, NEW.announced_at) THEN
         RAISE EXCEPTION 'an auction''s rule is fixed when it is announced' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF (OLD.state, NEW.state) NOT IN (('standing', 'standing'), ('standing', 'cancelled'), ('standing', 'closed'),
+    IF (OLD.state, NEW.state) NOT IN (('open', 'open'), ('open', 'cancelled'), ('open', 'closed'),
                                       ('closed', 'closed'), ('closed', 'awarded'), ('awarded', 'awarded'))
-       OR (OLD.state <> 'standing' AND (OLD.root, OLD.closed_at) IS DISTINCT FROM (NEW.root, NEW.closed_at)) THEN
+       OR (OLD.state <> 'open' AND (OLD.root, OLD.closed_at) IS DISTINCT FROM (NEW.root, NEW.closed_at)) THEN
         RAISE EXCEPTION 'an auction only goes forward' USING ERRCODE = 'restrict_violation';
     END IF;
     IF NEW.state = 'cancelled' AND (SELECT bid_count FROM auction_lead WHERE auction = NEW.id) > 0 THEN
@@ -51,67 +51,17 @@ BEGIN
     RAISE EXCEPTION 'an auction only goes forward, and stays as it ended' USING ERRCODE = 'restrict_violation';
 END $$;
 -- Whether an auction is open for bids, as far as its state says. A function, for a trigger's WHEN may hold no subquery.
-CREATE OR REPLACE FUNCTION is_standing(asked uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION is_open_state(asked uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT state = 'standing' FROM auction WHERE id = asked);
+    RETURN (SELECT state = 'open' FROM auction WHERE id = asked);
 END $$;
 CREATE OR REPLACE TRIGGER only_forward BEFORE UPDATE ON auction_lead FOR EACH ROW
     WHEN (NEW.auction <> OLD.auction OR NEW.bid_count < OLD.bid_count OR NEW.closes_at < OLD.closes_at
-          OR is_standing(OLD.auction) IS NOT TRUE)
+          OR is_open_state(OLD.auction) IS NOT TRUE)
     EXECUTE FUNCTION refuse_lead_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH ROW EXECUTE FUNCTION refuse_lead_change();
 -- Free space on the page for the row's next version, so that an update adds no index entry.
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-
--- The rule of ascending auctions as `pricing.auctions.ascending.place` states it, where the row is locked: a bid is then one
--- statement, and the row is never locked while a web process is waited for. A property test holds the two equal.
-CREATE OR REPLACE FUNCTION step_at(steps_from bigint[], steps bigint[], price bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    place int := cardinality(steps_from);
-BEGIN
-    WHILE place > 1 AND steps_from[place] > price LOOP
-        place := place - 1;
-    END LOOP;
-    RETURN steps[place];
-END $$;
-
--- Return one bid's answer, and the leader, price and end that follow from it.
-CREATE OR REPLACE FUNCTION decide_open_bid(
-    held auction, stand auction_lead, bidder uuid, maximum bigint, at timestamptz,
-    OUT answer text, OUT leader uuid, OUT leading_maximum bigint, OUT price bigint, OUT closes_at timestamptz
-) LANGUAGE plpgsql IMMUTABLE AS $$
-BEGIN
-    leader := stand.leader;
-    leading_maximum := stand.leading_maximum_minor;
-    price := stand.price_minor;
-    closes_at := stand.closes_at;
-    IF at < held.opens_at THEN
-        answer := 'refused_too_early';
-    ELSIF at >= closes_at OR held.state <> 'standing' THEN
-        answer := 'refused_too_late';
-    ELSIF leader = bidder THEN
-        answer := CASE WHEN maximum > leading_maximum THEN 'maximum_raised' ELSE 'refused_not_a_raise' END;
-        leading_maximum := greatest(maximum, leading_maximum);
-    ELSIF maximum < coalesce(price + step_at(held.steps_from_minor, held.steps_minor, price), held.reserve_minor) THEN
-        answer := 'refused_below_minimum';
-    ELSIF leader IS NULL THEN
-        answer := 'leading';
-        leader := bidder;
-        leading_maximum := maximum;
-        price := held.reserve_minor;
-    ELSIF maximum > leading_maximum THEN
-        answer := 'leading';
-        leader := bidder;
-        price := least(maximum, leading_maximum + step_at(held.steps_from_minor, held.steps_minor, leading_maximum));
-        leading_maximum := maximum;
-    ELSE
-        answer := 'outbid_at_once';
-        price := least(leading_maximum, maximum + step_at(held.steps_from_minor, held.steps_minor, maximum));
-    END IF;
-    IF answer NOT LIKE 'refused%' AND at >= closes_at - make_interval(secs => held.window_seconds) THEN
-        closes_at := greatest(closes_at, at + make_interval(secs => held.extension_seconds));
-    END IF;
-END $$;
 
 -- Return why a partner may not bid in an auction, or null. A bidder is vetted and has a payment method that is still valid,
 -- or a deposit authorised for this auction until after its end.
@@ -133,65 +83,7 @@ BEGIN
     RETURN 'no_payment_method';
 END $$;
 
--- Accept or refuse bids of one ascending auction in the order given; a bid that was answered before keeps its answer. Returns a
--- row for each bid, numbered from 1, and no row where there is no such ascending auction. Each bid is decided on the lead that
--- the one before it left, at an instant of its own, read while the auction's row is locked.
-CREATE OR REPLACE FUNCTION place_open_bids(
-    asked uuid, ids uuid[], bidders uuid[], names text[], maxima bigint[],
-    OUT number int, OUT answered bid, OUT repeated boolean, OUT refusal text
-) RETURNS SETOF record LANGUAGE plpgsql AS $$
-DECLARE
-    held auction;
-    stand auction_lead;
-    said record;
-    at timestamptz;
-    before bigint;
-BEGIN
-    SELECT * INTO held FROM auction WHERE id = asked FOR UPDATE;
-    IF held.id IS NULL OR held.kind <> 'ascending' OR held.state = 'cancelled' THEN
-        RETURN;
-    END IF;
-    SELECT * INTO stand FROM auction_lead WHERE auction = asked;
-    before := stand.bid_count;
-    IF cardinality(ids) > 1 THEN
-        -- Should two auctions be sent the same ids, they wait for each other in one order, never in a circle.
-        PERFORM pg_advisory_xact_lock(hashtextextended(one::text, 0)) FROM (SELECT one FROM unnest(ids) AS one ORDER BY one) AS sorted;
-    END IF;
-    FOR turn IN 1 .. cardinality(ids) LOOP
-        number := turn;
-        at := clock_timestamp();  -- the instant that counts
-        answered := NULL;
-        refusal := bidder_refusal(bidders[number], asked);
-        IF refusal IS NULL THEN
-            said := decide_open_bid(held, stand, bidders[number], maxima[number], at);
-            INSERT INTO bid (id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor, closes_at)
-            VALUES (ids[number], asked, bidders[number], names[number],
-                    CASE WHEN said.answer NOT LIKE 'refused%' THEN stand.bid_count + 1 END, at, maxima[number], '{}',
-                    said.answer, said.price, said.closes_at)
-            ON CONFLICT (id) DO NOTHING RETURNING * INTO answered;
-        END IF;
-        repeated := answered.id IS NULL;
-        IF repeated THEN
-            -- Nothing new; what was answered before stays answered, also for a partner who may no longer bid.
-            SELECT * INTO answered FROM bid WHERE id = ids[number];
-        ELSIF answered.position IS NOT NULL THEN
-            stand.bid_count := answered.position;
-            stand.leader := said.leader;
-            stand.leading_maximum_minor := said.leading_maximum;
-            stand.price_minor := said.price;
-            stand.closes_at := said.closes_at;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-    IF stand.bid_count > before THEN
-        UPDATE auction_lead SET bid_count = stand.bid_count, leader = stand.leader, leading_maximum_minor = stand.leading_maximum_minor,
-                                price_minor = stand.price_minor, closes_at = stand.closes_at
-        WHERE auction = asked;
-        PERFORM pg_notify('auctions', asked::text);
-    END IF;
-END $$;
-
-CREATE INDEX IF NOT EXISTS auction_standing ON auction (id) WHERE state IN ('standing', 'closed');
+CREATE INDEX IF NOT EXISTS auction_running ON auction (id) WHERE state IN ('open', 'closed');
 CREATE INDEX IF NOT EXISTS auction_by_offer ON auction (offer, opens_at DESC);
 CREATE INDEX IF NOT EXISTS bid_by_partner ON bid (partner, auction, received_at DESC);
 CREATE INDEX IF NOT EXISTS outcome_by_partner ON auction_outcome (partner, decided_at DESC);

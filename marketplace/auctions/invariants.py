@@ -27,7 +27,7 @@ AUCTIONS: Final = (
         "a live auction is awarded to its leader, at the leading price",
         """SELECT auction.id AS auction FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
            LEFT JOIN auction_outcome AS won ON won.auction = auction.id AND won.round = 1 AND cardinality(won.lots) > 0
-           WHERE auction.kind = 'ascending' AND auction.state = 'awarded'
+           WHERE lead.leader IS NOT NULL AND auction.state = 'awarded'
              AND (won.partner, won.pays_minor) IS DISTINCT FROM (lead.leader, lead.price_minor)""",
     ),
     Invariant(

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import uuid
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
+import msgspec
 import structlog
 
 from marketplace.auctions.actions import CHANNEL
@@ -27,14 +27,16 @@ from marketplace.database import DB
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from marketplace.auctions.queries import Snapshot
+
 log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS: Final = 15.0
 HEARTBEAT: Final = b": still here\n\n"
 READ_AGAIN_SECONDS: Final = 5.0
 """A reading is due at least so often while anybody watches, should a notification ever be lost in silence."""
 PAUSE_SECONDS: Final = 0.2
-"""The first change is told at once, further ones within this time share a message: five a second are all that a watcher
-needs, and five hundred watchers can be told so often."""
+"""The first change is sent at once, further ones within this time share a message: five a second are all that a watcher
+needs, and five hundred watchers can be sent so many."""
 A_LITTLE_SECONDS: Final = 0.02
 LOST: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
 MESSAGES_KEPT: Final = 64
@@ -44,7 +46,7 @@ LONGEST_WAIT_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a process tells once: the bids from position `first` to `last`, none where last is before first."""
+    """What a process sends once: the bids from position `first` to `last`, none where last is before first."""
 
     number: int
     first: int
@@ -68,17 +70,17 @@ class Feed:
         self.again_in_seconds = READ_AGAIN_SECONDS
         self.task: asyncio.Task[None] | None = None
 
-    def tell(self, chunk: bytes, first: int, last: int) -> None:
-        """Keep a message and wake whoever waits for one."""
+    def publish(self, chunk: bytes, first: int, last: int) -> None:
+        """Keep a message and wake everyone who waits for one."""
         self.number += 1
         self.messages.append(Message(self.number, first, last, chunk))
         self.changed.set()
         self.changed = asyncio.Event()
 
     def beat(self) -> None:
-        """Tell that the line is still open."""
+        """Publish that the line is still open."""
         if self.position is not None:
-            self.tell(HEARTBEAT, self.position + 1, self.position)
+            self.publish(HEARTBEAT, self.position + 1, self.position)
 
     async def keep(self) -> None:
         """Read the auction whenever it may have changed, and publish what is new."""
@@ -94,23 +96,23 @@ class Feed:
                 await asyncio.wait_for(self.dirty.wait(), self.again_in_seconds)
 
     async def _read(self) -> bool:
-        """Publish one message if anything changed; tell whether more is waiting."""
+        """Publish one message if anything changed; return whether more is waiting."""
         auction = await get_auction(self.auction)
         # It opens and ends by the clock, which notifies nobody.
-        turns = [(auction[turn] - auction["now"]).total_seconds() for turn in ("opens_at", "closes_at")]
-        ahead = [seconds + A_LITTLE_SECONDS for seconds in turns if seconds >= 0]
+        until = [(instant - auction.now).total_seconds() for instant in (auction.opens_at, auction.closes_at)]
+        ahead = [seconds + A_LITTLE_SECONDS for seconds in until if seconds >= 0]
         self.again_in_seconds = min([READ_AGAIN_SECONDS, *ahead])
         if self.position is None:
-            self.position = int(auction["bid_count"])
-        rows = await list_log(self.auction, after=self.position, upto=auction["bid_count"])
-        state = (auction["phase"], auction["closes_at"], auction["root"])
+            self.position = auction.bid_count
+        rows = await list_log(self.auction, after=self.position, upto=auction.bid_count)
+        state = (auction.phase, auction.closes_at, auction.root)
         if not rows and state == self.state:
             return False
         first = self.position + 1
         if rows:
-            self.position = int(rows[-1]["position"])
+            self.position = rows[-1].position
         self.state = state
-        self.tell(message(snapshot(auction, rows), self.position), first, self.position)
+        self.publish(message(snapshot(auction, rows), self.position), first, self.position)
         return len(rows) == ROWS_A_MESSAGE
 
 
@@ -162,9 +164,9 @@ class Hub:
                 connection = await DB.get_new_connection()
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, self._told)
+                await connection.add_listener(CHANNEL, self._notified)
                 wait = 0.1
-                # Whatever was said while nobody listened was not heard: look at everything.
+                # What was said while nobody listened was not heard: look at everything.
                 for feed in self.feeds.values():
                     feed.dirty.set()
                 await lost.wait()
@@ -177,7 +179,7 @@ class Hub:
                 if connection is not None and not connection.is_closed():
                     connection.terminate()
 
-    def _told(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
+    def _notified(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
         feed = self.feeds.get(uuid.UUID(str(payload)))
         if feed is not None:
             feed.dirty.set()
@@ -194,13 +196,13 @@ def hub() -> Hub:
     return _hubs[loop]
 
 
-def message(content: dict[str, Any], position: int) -> bytes:
-    """Write one server-sent event whose id is the latest position it tells."""
-    return f"id: {position}\nevent: auction\ndata: {json.dumps(content, separators=(',', ':'))}\n\n".encode()
+def message(content: Snapshot, position: int) -> bytes:
+    """Write one server-sent event whose id is the latest position it has."""
+    return f"id: {position}\nevent: auction\ndata: {msgspec.json.encode(content).decode()}\n\n".encode()
 
 
 async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
-    """Yield the stream of one watcher: where the auction stands, every bid after position `since`, and each change to come.
+    """Yield the stream of one watcher: the auction as it is, every bid after position `since`, and each change to come.
 
     since: the browser's Last-Event-ID; None for a page that has just been drawn.
     """
@@ -229,7 +231,7 @@ async def watch(auction: uuid.UUID, since: int | None) -> AsyncIterator[bytes]:
 
 
 def _in_line(messages: Sequence[Message], cursor: int) -> bool:
-    """Tell whether each message begins where the one before it ended, the first after position `cursor`."""
+    """Return whether each message begins where the one before it ended, the first after position `cursor`."""
     for one in messages:
         if one.first != cursor + 1:
             return False
@@ -238,18 +240,18 @@ def _in_line(messages: Sequence[Message], cursor: int) -> bool:
 
 
 async def _catch_up(auction: uuid.UUID, since: int | None) -> AsyncIterator[tuple[bytes, int]]:
-    """Yield (message, position) for everything after position `since`, and at least one that says how things stand.
+    """Yield (message, position) for everything after position `since`, and at least one with the auction as it is.
 
-    since: None for nothing but how things stand.
+    since: None for nothing but the auction as it is.
     """
     cursor = since
     while True:
         row = await get_auction(auction)
-        count = int(row["bid_count"])
+        count = row.bid_count
         cursor = count if cursor is None else min(cursor, count)
         rows = await list_log(auction, after=cursor, upto=count)
         if rows:
-            cursor = int(rows[-1]["position"])
+            cursor = rows[-1].position
         yield message(snapshot(row, rows), cursor), cursor
         if len(rows) < ROWS_A_MESSAGE:
             return

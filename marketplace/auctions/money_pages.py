@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template
-from msgspec import Struct
+from msgspec import Struct, field
 
 from marketplace.auctions import eligibility
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
+from marketplace.web.i18n import gettext, language
 from marketplace.web.pages import page, see
 
-Asked = Request[Actor, Any, Any]
-Back = Annotated[str, QueryParameter(name="back", max_length=100)]
+Visitor = Request[Actor, Any, Any]
+ReturnPath = Annotated[str, QueryParameter(name="back", max_length=100)]
 Saved = Annotated[uuid.UUID | None, QueryParameter(name="saved")]
-OURS = re.compile(r"/auctions/[0-9a-f-]{36}")
-"""The only places this page leads back to."""
+AUCTION_PATH: Final = re.compile(r"/auctions/[0-9a-f-]{36}")
+"""The only pages that this one returns to."""
 
 
 class MethodForm(Struct):
     """One button: its form's id is the saved method's."""
 
     form_id: uuid.UUID
-    back: str = ""
+    return_path: str = field(name="back", default="")
 
 
 class DepositForm(Struct):
@@ -38,31 +39,35 @@ class DepositForm(Struct):
     form_id: uuid.UUID
 
 
-def _known(back: str) -> str:
-    return back if OURS.fullmatch(back) else ""
+def _known(path: str) -> str:
+    return path if AUCTION_PATH.fullmatch(path) else ""
 
 
 @get("/payment-method", guards=[partner])
-async def payment_method(request: Asked, saved: Saved = None, back: Back = "") -> Template:
-    """Show what a partner saved to be charged with; to who comes back from Stripe's page, ask whether it is kept."""
+async def payment_method(request: Visitor, saved: Saved = None, return_path: ReturnPath = "") -> Template:
+    """Show what a partner saved to be charged with; to a person who returns from Stripe's page, ask whether it is kept."""
     assert request.user.partner
     if saved is not None:
-        await eligibility.look_for_method(request.user.partner, saved)
+        await eligibility.refresh_method(request.user.partner, saved)
     method = await find_saved_method(request.user.partner)
-    return page("auctions/payment_method.html", method=method, back=_known(back), came_back=saved is not None)
+    return page(
+        "auctions/payment_method.html", method=method, return_path=_known(return_path), has_returned=saved is not None
+    )
 
 
 @post("/payment-method", guards=[vetted_partner], status_code=303)
 async def save_method(
-    request: Asked, data: Annotated[MethodForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+    request: Visitor, data: Annotated[MethodForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Go to Stripe's page, where a card or account is saved; nothing is charged there."""
-    url = await eligibility.save_method(request.user, saved_id=data.form_id, back_to=_known(data.back))
+    url = await eligibility.save_method(
+        request.user, saved_id=data.form_id, return_to=_known(data.return_path), locale=language.get()
+    )
     return Redirect(url, status_code=303) if url else see("/payment-method")
 
 
 @post("/payment-method/{saved:uuid}/forget", guards=[partner], status_code=303)
-async def forget_method(request: Asked, saved: FromPath[uuid.UUID]) -> Redirect:
+async def forget_method(request: Visitor, saved: FromPath[uuid.UUID]) -> Redirect:
     """Forget a saved method, here and at Stripe."""
     assert request.user.partner
     await eligibility.forget_method(request.user.partner, saved)
@@ -71,12 +76,13 @@ async def forget_method(request: Asked, saved: FromPath[uuid.UUID]) -> Redirect:
 
 @post("/auctions/{auction:uuid}/deposit", guards=[vetted_partner], status_code=303)
 async def deposit_form(
-    request: Asked,
+    request: Visitor,
     auction: FromPath[uuid.UUID],
     data: Annotated[DepositForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     """Have an auction's deposit held back, on Stripe's page where one is needed."""
-    url = await eligibility.ask_deposit(request.user, auction, deposit=data.form_id)
+    text = gettext("Deposit for an auction")
+    url = await eligibility.ask_deposit(request.user, auction, deposit=data.form_id, locale=language.get(), text=text)
     return Redirect(url, status_code=303) if url else see(f"/auctions/{auction}")
 
 

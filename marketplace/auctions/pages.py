@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.auctions import eligibility, money_pages, receipts, rules
-from marketplace.auctions.actions import PRICE_RULES, Plan, announce, answer_of, cancel, place_bid, place_sealed_bid
+from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
+from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
 from marketplace.auctions.charge import pay
 from marketplace.auctions.queries import (
     get_auction,
@@ -29,9 +30,11 @@ from marketplace.auctions.queries import (
     list_own_bids,
     list_own_sales,
     list_prices,
+    list_reserves,
     minimum_bid_minor,
     snapshot,
 )
+from marketplace.auctions.registry import KINDS, get_kind
 from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
@@ -39,9 +42,18 @@ from marketplace.identity.guards import partner, staff, vetted_partner
 from marketplace.purchases.checkout_words import checkout_words
 from marketplace.settings import settings
 from marketplace.web import formats
+from marketplace.web.i18n import language, typeset
 from marketplace.web.pages import again, page, see
 
-Asked = Request[Actor, Any, Any]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.auctions.kind_rules import BidField
+    from marketplace.auctions.queries import LotRow
+    from marketplace.auctions.reserves import Reckoned
+    from marketplace.messages.rules import Words
+
+Visitor = Request[Actor, Any, Any]
 Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 
@@ -84,48 +96,82 @@ Bidding = Annotated[BidForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 Planned = Annotated[PlanForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
+def in_words(words: Words, **details: str) -> str:
+    """Return a kind's words in the page's language."""
+    filled = words.filled(language.get(), details)
+    return typeset(filled) if language.get() == "fr" else filled
+
+
+def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
+    """Return the label of a field of the bid form; a lot's field names its dataset and period."""
+    if field.lot is None:
+        return in_words(field.label)
+    lot = lots[field.lot]
+    title = lot.title_fr if language.get() == "fr" else lot.title_en
+    return in_words(field.label, dataset=title, period=formats.period(lot.period_from, lot.period_to))
+
+
 @get("/auctions")
 async def auctions_page(page_number: Page = 1) -> Template:
     """Show every auction, those that can still be bid in first."""
-    return page("auctions/auctions.html", auctions=await list_auctions(page_number))
+    found = await list_auctions(page_number)
+    return page("auctions/auctions.html", auctions=found, kinds=KINDS, in_words=in_words)
 
 
 @get("/auctions/{auction:uuid}")
 async def auction_page(
-    request: Asked, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
+    request: Visitor, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
 ) -> Template:
-    """Show one auction: its rule in words, where it stands, the visitor's own state, the log, the award."""
+    """Show one auction: its rule in words, its current state, the visitor's own state, the log, the award."""
     return page("auctions/auction.html", typed="", error="", **await _shown(request, auction, page_number, deposit))
 
 
 async def _shown(
-    request: Asked, auction: uuid.UUID, page_number: int = 1, deposit: uuid.UUID | None = None
+    request: Visitor, auction: uuid.UUID, page_number: int = 1, deposit: uuid.UUID | None = None
 ) -> dict[str, Any]:
-    row = await get_auction(auction)
+    row, lots = await get_auction(auction), await list_lots(auction)
+    kind, reserves = get_kind(row.kind), await list_reserves(auction)
     actor: Actor | None = request.scope.get("user")
     company = actor.partner if actor else None
     if company and deposit:
-        await eligibility.look_for_deposit(company, deposit)
+        await eligibility.refresh_deposit(company, deposit)
     refusal = await eligibility.find_refusal(company, auction) if company else "not_a_partner"
-    steward = bool(actor and actor.role == "steward")
+    is_awarded = row.state == "awarded"
     return {
-        "auction": row, "lots": await list_lots(auction), "log": await list_latest(auction, page_number),
-        "prices": await list_prices(row, clock.now()) if row["kind"] == "ascending" else [], "paris": formats.PARIS,
-        "minimum_minor": minimum_bid_minor(row) if row["kind"] == "ascending" or row["reserve_minor"] else 0,
-        "live": snapshot(row), "own": await list_own_bids(auction, company) if company else [],
-        "me": rules.pseudonym(row["salt"], company) if company else "",
-        "standing": await get_own_state(row, company) if company else None,
-        "sales": await list_own_sales(auction, company) if company and row["state"] == "awarded" else [],
-        "outcomes": await list_outcomes(auction) if row["state"] == "awarded" else [],
-        "nonce": secrets.token_hex(32), "receipt_key": receipts.public_key(settings().signing_key), "sentences": rules.SENTENCES,
-        "may_bid": refusal is None, "steward": steward, "refusal": refusal,
+        "auction": row,
+        "kind": kind,
+        "in_words": in_words,
+        "fields": [(label_of(field, lots), field) for field in kind.bids.fields(row, reserves)],
+        "lots": lots,
+        "log": await list_latest(auction, page_number),
+        "prices": [] if kind.bids.is_sealed else await list_prices(row, clock.now()),
+        "paris": formats.PARIS,
+        "minimum_minor": minimum_bid_minor(row),
+        "live": snapshot(row),
+        "own": await list_own_bids(auction, company) if company else [],
+        "me": rules.pseudonym(row.salt, company) if company else "",
+        "own_state": await get_own_state(row, company) if company else None,
+        "sales": await list_own_sales(auction, company) if company and is_awarded else [],
+        "outcomes": await list_outcomes(auction) if is_awarded else [],
+        "nonce": secrets.token_hex(32),
+        "receipt_key": receipts.public_key(settings().signing_key),
+        "sentences": rules.SENTENCES,
+        "may_bid": refusal is None,
+        "steward": bool(actor and actor.role == "steward"),
+        "refusal": refusal,
         "deposit": await eligibility.find_deposit(company, auction) if company else None,
-        "reckoned": json.loads(row["reckoning"]) | {"reserve_minor": row["reserve_minor"]} if row["reckoning"] else None,
-    }  # fmt: skip
+        "reckoned": _reckoned(row.reckoning, row.reserve_minor) if row.reckoning else None,
+    }
+
+
+def _reckoned(document: str, reserve_minor: int) -> dict[str, Any]:
+    """Return the steps by which a reserve was reckoned, and what it is."""
+    steps: dict[str, Any] = json.loads(document)
+    return steps | {"reserve_minor": reserve_minor}
 
 
 @post("/auctions/{auction:uuid}/bids", guards=[vetted_partner], status_code=303)
-async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect | Template:
+async def bid_form(request: Visitor, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect | Template:
     """Bid once a form: its id is the bid's, so a refresh or a double click is one bid."""
     try:
         await _bid(request, auction, data)
@@ -137,25 +183,23 @@ async def bid_form(request: Asked, auction: FromPath[uuid.UUID], data: Bidding) 
 
 @get("/auctions/{auction:uuid}/bids", status_code=303)
 async def bids_page(auction: FromPath[uuid.UUID]) -> Redirect:
-    """Lead to the auction whoever asks for a mistaken bid's address again, in another language say."""
+    """Lead a person to the auction who asks for a mistaken bid's address again, in another language say."""
     return see(f"/auctions/{auction}")
 
 
-async def _bid(request: Asked, auction: uuid.UUID, data: BidForm) -> None:
-    row = await get_auction(auction)
-    if row["kind"] == "ascending":
-        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=formats.read_cents(data.amount))
-        return
-    if row["kind"] == "bundle":
-        packages = rules.typed_packages(await request.form(), len(await list_lots(auction)))
+async def _bid(request: Visitor, auction: uuid.UUID, data: BidForm) -> None:
+    row, lots = await get_auction(auction), await list_reserves(auction)
+    bids = get_kind(row.kind).bids
+    packages = bids.read(await request.form(), len(lots))
+    if bids.is_sealed:
+        await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
     else:
-        packages = [([0], formats.read_cents(data.amount))]
-    await place_sealed_bid(request.user, auction, bid=data.form_id, nonce=data.nonce, packages=packages)
+        await place_bid(request.user, auction, bid=data.form_id, maximum_minor=packages[0].amount_minor)
 
 
 @post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)
 async def pay_form(
-    request: Asked,
+    request: Visitor,
     sale: FromPath[uuid.UUID],
     data: Annotated[OnceForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
@@ -164,90 +208,106 @@ async def pay_form(
 
 
 @get("/bids/{bid:uuid}", guards=[partner])
-async def bid_page(request: Asked, bid: FromPath[uuid.UUID]) -> Template:
+async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
     """Show the answer to one of the partner's own bids, with its receipt."""
     assert request.user.partner
     row = await get_bid(bid, request.user.partner)
     return page(
         "auctions/bid.html",
         bid=row,
-        auction=await get_auction(row["auction"]),
-        answer=answer_of(row, repeated=True),
+        auction=await get_auction(row.auction),
+        receipt=receipts.receipt_of(row, is_repeated=True),
         sentences=rules.SENTENCES,
     )
 
 
 @get("/bids/{bid:uuid}/receipt", guards=[partner])
-async def receipt_file(request: Asked, bid: FromPath[uuid.UUID]) -> Response[bytes]:
+async def receipt_file(request: Visitor, bid: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out the signed receipt of one of the partner's own bids as the file that `python -m pricing replay` reads."""
     assert request.user.partner
-    answer = answer_of(await get_bid(bid, request.user.partner), repeated=True)
+    receipt = receipts.receipt_of(await get_bid(bid, request.user.partner), is_repeated=True)
     return Response(
-        json.dumps(receipts.signed(answer.receipt, answer.signature), indent=1).encode(), media_type="application/json",
+        json.dumps(receipts.signed(receipt), indent=1).encode(),
+        media_type="application/json",
         headers={"Content-Disposition": f'attachment; filename="receipt-{bid}.json"'},
-    )  # fmt: skip
+    )
 
 
 # ------------------------------------------------------------------ the steward
 @get("/steward/auctions/new", guards=[staff("steward")])
 async def new_auction_page() -> Template:
     """Ask a steward what to announce."""
-    return page("auctions/new.html", offers=await list_offers(), typed=None, chosen=[], reckoned=None)
+    return await _new_auction(typed=None, chosen=[], found=None)
+
+
+async def _new_auction(typed: PlanForm | None, chosen: Sequence[uuid.UUID], found: Reckoned | None) -> Template:
+    return page(
+        "auctions/new.html",
+        kinds=KINDS,
+        in_words=in_words,
+        offers=await list_offers(),
+        typed=typed,
+        chosen=chosen,
+        reckoned=_reckoned(found.document, found.reserve_minor) if found else None,
+    )
 
 
 @post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
-async def announce_form(request: Asked, data: Planned) -> Redirect:
-    """Announce an auction of an offer's latest release, or in a bundle of those chosen, once a form."""
+async def announce_form(request: Visitor, data: Planned) -> Redirect:
+    """Announce an auction of an offer's latest release, or of those chosen where the kind sells several, once a form."""
     offer, releases = await _typed_sale(data, await request.form())
-    await announce(
-        Plan(
-            kind=data.kind, offer=offer, releases=releases,
-            opens_at=formats.read_instant(data.opens_at), closes_at=formats.read_instant(data.closes_at),
-            reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0, licences=data.licences,
-            exclusive_from=formats.read_instant(data.exclusive_from) if data.exclusive_from else None,
-            exclusive_to=formats.read_instant(data.exclusive_to) if data.exclusive_to else None,
-        ),
-        by=request.user.name, auction=data.form_id,
-    )  # fmt: skip
+    plan = Plan(
+        kind=data.kind,
+        offer=offer,
+        releases=releases,
+        opens_at=formats.read_instant(data.opens_at),
+        closes_at=formats.read_instant(data.closes_at),
+        reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0,
+        licences=data.licences,
+        exclusive_from=formats.read_instant(data.exclusive_from) if data.exclusive_from else None,
+        exclusive_to=formats.read_instant(data.exclusive_to) if data.exclusive_to else None,
+    )
+    try:
+        await announce(plan, by=request.user.name, auction=data.form_id)
+    except ReserveOutOfRange as refusal:
+        amounts = {name: formats.money(int(str(minor))) for name, minor in refusal.fields.items()}
+        raise Invalid(refusal.sentence, **amounts) from None
     return see(f"/auctions/{data.form_id}")
 
 
 @post("/steward/auctions/reserve", guards=[staff("steward")], status_code=200)
-async def reckon_form(request: Asked, data: Planned) -> Template:
+async def reckon_form(request: Visitor, data: Planned) -> Template:
     """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
-    if data.kind not in PRICE_RULES:
-        raise Invalid("There is no auction of the kind {kind}.", kind=data.kind)
-    window = [formats.read_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to)]
-    if data.kind == "exclusive" and (None in window or window[0] >= window[1]):  # type: ignore[operator]
+    kind = get_kind(data.kind)
+    begins, ends = (formats.read_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to))
+    if kind.has_window and (begins is None or ends is None or begins >= ends):
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
     offer, releases = await _typed_sale(data, await request.form())
-    found = await reckon_reserve(data.kind, offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
-    return page(
-        "auctions/new.html", offers=await list_offers(), typed=data, chosen=releases if data.kind == "bundle" else [],
-        reckoned=json.loads(found.document) | {"reserve_minor": found.reserve_minor},
-    )  # fmt: skip
+    window = (begins, ends) if kind.has_window else (None, None)
+    found = await reckon_reserve(offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
+    return await _new_auction(data, releases if kind.most_lots > 1 else [], found)
 
 
 async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID]]:  # noqa: ANN401 (Litestar's form)
-    """Return what a plan sells, and the offer it bears the name of: the offer's latest release, or a bundle of those ticked.
+    """Return what a plan sells, and the offer it bears the name of: the offer's latest release, or several of those ticked.
 
-    A bundle of which nothing is ticked is of the offer's latest ones.
+    Where a kind sells several and nothing is ticked, they are the offer's latest ones.
     """
-    offers = {row["id"]: row for row in await list_offers()}
-    if data.kind == "bundle" and (ticked := set(fields.getall("release", []))):
-        chosen = [(offer, one) for offer, row in offers.items() for one in row["releases"] if str(one) in ticked]
+    most_lots = get_kind(data.kind).most_lots
+    offers = {row.id: row for row in await list_offers()}
+    if most_lots > 1 and (ticked := set(fields.getall("release", []))):
+        chosen = [(offer, one) for offer, row in offers.items() for one in row.releases if str(one) in ticked]
         if len(chosen) < len(ticked):
             raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
         return chosen[0][0], [one for _, one in chosen]
     if data.offer not in offers:
         raise Invalid("Choose an offer with a sealed release.")
-    latest: list[uuid.UUID] = offers[data.offer]["releases"]
-    return data.offer, latest[: rules.MOST_LOTS] if data.kind == "bundle" else latest[:1]
+    return data.offer, offers[data.offer].releases[:most_lots]
 
 
 @post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)
 async def cancel_form(
-    request: Asked,
+    request: Visitor,
     auction: FromPath[uuid.UUID],
     data: Annotated[ReasonForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
@@ -257,6 +317,16 @@ async def cancel_form(
 
 
 ROUTES = [
-    auctions_page, auction_page, bid_form, bids_page, bid_page, receipt_file, pay_form, new_auction_page, announce_form, cancel_form,
-    reckon_form, *money_pages.ROUTES,
-]  # fmt: skip
+    auctions_page,
+    auction_page,
+    bid_form,
+    bids_page,
+    bid_page,
+    receipt_file,
+    pay_form,
+    new_auction_page,
+    announce_form,
+    cancel_form,
+    reckon_form,
+    *money_pages.ROUTES,
+]

@@ -2,7 +2,7 @@
 
 A receipt is not stored: it is what the bid's row says, in canonical form, and the row is never edited. Ed25519 being
 deterministic, the same bid gets the same receipt and signature whenever it is asked for (until the key is changed, and
-then the same words under the new key). So nothing is signed while an auction's row is held.
+then the same words under the new key). So nothing is signed while an auction's row is locked.
 Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
 """
 
@@ -11,39 +11,67 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from marketplace.auctions import rules
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rules import Row
+    from marketplace.auctions.rows import Bid
 
 RECEIPT_VERSION: Final = 1
 
 
-def receipt_of(bid: Row) -> bytes:
+class BidReceipt(Struct, frozen=True):
+    """The one answer to a bid, however often it is sent, and the signed document that proves it.
+
+    answer: a key of `rules.SENTENCES`. position: the bid's place among the accepted ones, None for a refused one.
+    """
+
+    bid: uuid.UUID
+    answer: str
+    position: int | None
+    document: bytes
+    signature: bytes
+    is_repeated: bool
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the bid counts."""
+        return self.position is not None
+
+
+def receipt_of(bid: Bid, *, is_repeated: bool) -> BidReceipt:
+    """Return the receipt of a bid, signed with this process's key. is_repeated: the bid was answered before."""
+    document = document_of(bid)
+    signature = sign(document, settings().signing_key)
+    return BidReceipt(bid.id, bid.answer, bid.position, document, signature, is_repeated)
+
+
+def document_of(bid: Bid) -> bytes:
     """Return the canonical bytes of the answer to a bid, from its row."""
     # Sorted keys without spaces, of ASCII text and whole numbers below 2**53: RFC 8785's form, and much sooner written.
     return json.dumps(_content(bid), sort_keys=True, separators=(",", ":")).encode()
 
 
-def _content(bid: Row) -> dict[str, Any]:
+def _content(bid: Bid) -> dict[str, Any]:
     return {
         "kind": "bid receipt",
         "version": RECEIPT_VERSION,
-        "auction": str(bid["auction"]),
-        "bid": str(bid["id"]),
-        "bidder": bid["pseudonym"],
-        "received_at": rules.micros(bid["received_at"]),
-        "answer": bid["answer"],
-        "position": bid["position"],
+        "auction": str(bid.auction),
+        "bid": str(bid.id),
+        "bidder": bid.pseudonym,
+        "received_at": rules.micros(bid.received_at),
+        "answer": bid.answer,
+        "position": bid.position,
         "commitments": rules.commitments_of(bid),
-        "maximum_minor": bid["maximum_minor"],
-        "price_minor": bid["price_minor"],
-        "closes_at": rules.micros(bid["closes_at"]),
+        "maximum_minor": bid.maximum_minor,
+        "price_minor": bid.price_minor,
+        "closes_at": rules.micros(bid.closes_at),
     }
 
 
@@ -63,12 +91,12 @@ def public_key(signing_key: str) -> str:
     return _signer(signing_key).public_key().public_bytes_raw().hex()
 
 
-def signed(document: bytes, signature: bytes) -> dict[str, Any]:
-    """Return a signed receipt as people keep it and machines read it: what it says, the bytes signed, how to check them."""
+def signed(receipt: BidReceipt) -> dict[str, Any]:
+    """Return a receipt as people keep it and machines read it: what it says, the bytes signed, how to check them."""
     return {
-        "document": json.loads(document),
-        "canonical": base64.b64encode(document).decode(),
-        "signature": base64.b64encode(signature).decode(),
+        "document": json.loads(receipt.document),
+        "canonical": base64.b64encode(receipt.document).decode(),
+        "signature": base64.b64encode(receipt.signature).decode(),
         "public_key": public_key(settings().signing_key),
         "algorithm": "Ed25519 over `canonical` (RFC 8785)",
     }

@@ -10,29 +10,32 @@ from marketplace.catalogue.tables import LicenceTerms, Offer
 from marketplace.database import DB
 from marketplace.datasets.tables import Release
 from marketplace.identity.tables import Partner
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from marketplace.purchases.tables import Order
+from pricing.money import EUR
 
 
 class Auction(Table, db=DB, tablename="auction"):
     """One auction, whose rule is fixed when it is announced; every bid locks this row, so bids have one order.
 
-    It takes bids in [opens_at, its lead's closes_at) of the database's clock. `state` is what a job or a steward made of
-    it; whether it is open is the clock's business. What bids move is the lead's, next door.
+    It accepts bids in [opens_at, its lead's closes_at) of the database's clock. `state` is what a job or a steward made of
+    it; whether it accepts bids now is the clock's business. What bids change is the lead's, the next table.
     """
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     kind = Text()
-    """exclusive, limited, ascending or bundle."""
+    """The code of a kind that the registry lists; the kind says how many lots and licences it may have."""
     offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
-    currency = Varchar(length=3, default="EUR")
+    currency = Varchar(length=3, default=EUR)
     reserve_minor = BigInt()
     """The least a licence is sold for: of its only lot, or of a bundle auction's cheapest; in an ascending auction, its first price."""
     forgone_minor = BigInt()
     """Other sales an exclusive window gives up: the reserve is never below it."""
     licences = Integer()
     price_rule = Text()
-    """second_price, uniform_price, proxy, vcg or core."""
+    """One of the kind's price rules."""
     steps_from_minor = Array(base_column=BigInt())
     """Ascending: from this price on …"""
     steps_minor = Array(base_column=BigInt())
@@ -50,7 +53,7 @@ class Auction(Table, db=DB, tablename="auction"):
     salt = Bytea()
     """Makes bidders' pseudonyms, which differ from auction to auction."""
     state = Text()
-    """standing → closed (root published, no bid revealed yet) → awarded; standing → cancelled."""
+    """open → closed (root published, no bid revealed yet) → awarded; open → cancelled."""
     root = Text(null=True, default=None)
     """Merkle root over the accepted bids' commitments, hex; published at close, before any bid is revealed."""
     announced_by = Text()
@@ -62,17 +65,13 @@ class Auction(Table, db=DB, tablename="auction"):
     closed_at = Timestamptz(null=True, default=None)
     awarded_at = Timestamptz(null=True, default=None)
     cancelled_reason = Text(null=True, default=None)
-    known_kind = Check("kind IN ('exclusive', 'limited', 'ascending', 'bundle')")
-    known_price_rule = Check(
-        "(kind, price_rule) IN (('exclusive', 'second_price'), ('limited', 'uniform_price'), ('ascending', 'proxy'), "
-        "('bundle', 'vcg'), ('bundle', 'core'))"
-    )
-    known_state = Check("state IN ('standing', 'closed', 'awarded', 'cancelled')")
+    kind_is_named = Check("kind <> '' AND price_rule <> ''")
+    known_state = Check("state IN ('open', 'closed', 'awarded', 'cancelled')")
     reserve_covers_what_is_forgone = Check("reserve_minor > 0 AND forgone_minor BETWEEN 0 AND reserve_minor")
-    one_licence_or_several = Check("licences > 0 AND (kind = 'limited' OR licences = 1)")
+    one_licence_or_several = Check("licences > 0")
     opens_before_it_closes = Check("opens_at < scheduled_close_at")
-    exclusive_has_a_window = Check(
-        "(kind = 'exclusive') = (exclusive_from IS NOT NULL AND exclusive_to IS NOT NULL AND exclusive_from < exclusive_to)"
+    window_is_whole = Check(
+        "num_nonnulls(exclusive_from, exclusive_to) IN (0, 2) AND (exclusive_from IS NULL OR exclusive_from < exclusive_to)"
     )
     window_is_not_negative = Check("window_seconds >= 0 AND extension_seconds >= 0 AND pay_within_hours > 0")
     steps_pair_up = Check("cardinality(steps_from_minor) = cardinality(steps_minor)")
@@ -83,12 +82,13 @@ class Auction(Table, db=DB, tablename="auction"):
 
 
 class AuctionLead(Table, db=DB, tablename="auction_lead"):
-    """Where an auction stands: all that an accepted bid changes. Read it after locking the auction's row, never beside.
+    """An auction's bidding so far: all that an accepted bid changes. It is locked with its auction.
 
     A row of its own because PostgreSQL reads and checks every CHECK of a table again at each update: the auction's cost
     three quarters of a bid.
     """
 
+    personal_data = NOBODYS
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict, primary_key=True)
     closes_at = Timestamptz()
     """As moved by late bids."""
@@ -107,9 +107,10 @@ class AuctionLead(Table, db=DB, tablename="auction_lead"):
 class AuctionLot(Table, db=DB, tablename="auction_lot"):
     """A release on sale in an auction; a bundle auction has several, of one dataset or of several, so of other zones too.
 
-    A lot is a whole release: its people are paid by their weights in all of it, which no part of it would tell.
+    A lot is a whole release: its people are paid by their weights in all of it, which no part of it would give.
     """
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
     position = Integer()
@@ -125,6 +126,7 @@ class AuctionLot(Table, db=DB, tablename="auction_lot"):
 class Bid(Table, db=DB, tablename="bid"):
     """A request to bid and its one answer, accepted or refused; append-only, and its id is the request's."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
@@ -132,7 +134,7 @@ class Bid(Table, db=DB, tablename="bid"):
     position = BigInt(null=True, default=None)
     """Place among the accepted bids from 1; null for a refused one."""
     received_at = Timestamptz()
-    """The database's clock, read while holding the auction's row."""
+    """The database's clock, read while the auction's row was locked."""
     maximum_minor = BigInt(null=True, default=None)
     """Open auctions only; a sealed bid's amount is nowhere in the database before the award."""
     sealed = Bytea(null=True, default=None)
@@ -158,6 +160,7 @@ class Bid(Table, db=DB, tablename="bid"):
 class AuctionOutcome(Table, db=DB, tablename="auction_outcome"):
     """What one bidder got and why, in one round: 1 is the award, later ones second chances after an unpaid one."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
     round = Integer()
@@ -175,6 +178,7 @@ class AuctionOutcome(Table, db=DB, tablename="auction_outcome"):
 class AuctionSale(Table, db=DB, tablename="auction_sale"):
     """What a winner is to pay for one lot; its id is the order's."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     outcome = ForeignKey(AuctionOutcome, null=False, on_delete=OnDelete.restrict)
     release = ForeignKey(Release, null=False, on_delete=OnDelete.restrict)
@@ -191,13 +195,14 @@ class AuctionSale(Table, db=DB, tablename="auction_sale"):
 class AuctionDeposit(Table, db=DB, tablename="auction_deposit"):
     """What a bidder without a saved method had held back for one auction; its payment bears the same id."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     amount_minor = BigInt()
     asked_at = Timestamptz()
     ending = Text(null=True, default=None)
-    """released (to whoever lost or paid) or forfeited (by a winner who did not pay)."""
+    """released (to those who lost or paid) or forfeited (by a winner who did not pay)."""
     ended_at = Timestamptz(null=True, default=None)
     amount_is_positive = Check("amount_minor > 0")
     known_ending = Check("ending IN ('released', 'forfeited')")
@@ -207,6 +212,7 @@ class AuctionDeposit(Table, db=DB, tablename="auction_deposit"):
 class AuctionTranscript(Table, db=DB, tablename="auction_transcript"):
     """Everything needed to re-compute an award, as anyone may download it; never edited."""
 
+    personal_data = NOBODYS
     auction = ForeignKey(Auction, null=False, on_delete=OnDelete.restrict, primary_key=True)
     document = Bytea()
     published_at = Timestamptz()

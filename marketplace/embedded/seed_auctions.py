@@ -17,6 +17,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.auctions import actions as auctions
 from marketplace.auctions import award
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
 from marketplace.builds.subscriber_registry import Registry
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
@@ -112,8 +113,8 @@ async def is_sealed_auction_over() -> bool:
 async def finish_auctions() -> None:
     """Wait for the sealed auction's end and award it; the worker charges the winner."""
     row = await get_auction(SEALED)
-    if row["state"] == "standing":
-        await asyncio.sleep(max(0.0, (row["closes_at"] - row["now"]).total_seconds() + 0.02))
+    if row.state == "open":
+        await asyncio.sleep(max(0.0, (row.closes_at - row.now).total_seconds() + 0.02))
     await award.close_auctions()
 
 
@@ -125,8 +126,8 @@ async def _announce(auction: uuid.UUID, kind: str, dataset: str, closes_at: dt.d
         dataset,
     )
     assert lot is not None, "releases are sealed before anything is auctioned"
-    plan = auctions.Plan(kind=kind, offer=lot.offer, releases=[lot.release], opens_at=clock.now(), closes_at=closes_at)
-    await auctions.announce(plan, by=by, auction=auction)
+    plan = Plan(kind=kind, offer=lot.offer, releases=[lot.release], opens_at=clock.now(), closes_at=closes_at)
+    await announce(plan, by=by, auction=auction)
 
 
 async def _minimum_bid(auction: uuid.UUID) -> int:

@@ -9,11 +9,13 @@ from piccolo.table import Table
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset
 from marketplace.identity.tables import Subscriber
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class ReverseAuction(Table, db=DB, tablename="reverse_auction"):
     """The operator's call for contributors to a dataset: subscribers say, privately, the least they would accept."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
     opens_at = Timestamptz()
@@ -34,6 +36,7 @@ class ReverseAuction(Table, db=DB, tablename="reverse_auction"):
 class ReverseAuctionStratum(Table, db=DB, tablename="reverse_auction_stratum"):
     """How many contributors of one stratum are wanted within a budget fixed before opening, and what came of it."""
 
+    personal_data = NOBODYS
     id = UUID(primary_key=True)
     auction = ForeignKey(ReverseAuction, null=False, on_delete=OnDelete.restrict)
     position = Integer()
@@ -59,6 +62,7 @@ class ReverseAuctionStratum(Table, db=DB, tablename="reverse_auction_stratum"):
 class ReverseAuctionAsk(Table, db=DB, tablename="reverse_auction_ask"):
     """The least a subscriber would accept, encrypted for the closing job until the end; a later one replaces it."""
 
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=False, erasure=Erasure.PSEUDONYM)
     id = UUID(primary_key=True)
     stratum = ForeignKey(ReverseAuctionStratum, null=False, on_delete=OnDelete.restrict)
     auction = ForeignKey(ReverseAuction, null=False, on_delete=OnDelete.restrict)

@@ -138,7 +138,7 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
         shoot(ann, "auction-en-light")
         shoot(bob, "auction-fr-dark-mobile")
         row = aside(lambda: get_auction(auction))
-        assert row["closes_at"] > row["scheduled_close_at"]
+        assert row.closes_at > row.scheduled_close_at
         aside(lambda: move_end(auction))
         aside(ending.close_auctions)
         ann.wait_for_selector("text=Download the transcript")

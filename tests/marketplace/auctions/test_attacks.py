@@ -12,7 +12,8 @@ import pytest
 from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import charge, eligibility
-from marketplace.auctions.actions import REFUSALS, Plan, announce, cancel
+from marketplace.auctions.actions import REFUSALS, cancel
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import list_offers
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute, transaction
@@ -61,7 +62,7 @@ async def test_what_was_called_back_is_neither_announced_nor_charged(stripe: Any
     url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=deposit)
     assert url
     await pay(url)
-    await eligibility.look_for_deposit(ann, deposit)
+    await eligibility.refresh_deposit(ann, deposit)
     await bid(ann, auction, 900_000)
     await bid(bob, auction, 800_000)
     await end(auction)
@@ -263,14 +264,14 @@ async def test_a_deposit_that_ends_too_soon_can_be_made_again(stripe: Any) -> No
     url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=first)
     assert url
     await pay(url)
-    await eligibility.look_for_deposit(ann, first)
+    await eligibility.refresh_deposit(ann, first)
     assert await eligibility.ask_deposit(actor_of(ann), auction, deposit=uuid.uuid4()) is None, "one is held back"
     await move_end(auction, "now() + interval '60 days'")
     assert await eligibility.find_refusal(ann, auction) == "no_payment_method"
     url = await eligibility.ask_deposit(actor_of(ann), auction, deposit=second)
     assert url
     await pay(url)
-    await eligibility.look_for_deposit(ann, second)
+    await eligibility.refresh_deposit(ann, second)
     await move_end(auction, "now() + interval '1 day'")
     assert await eligibility.find_refusal(ann, auction) is None
     await end(auction)

@@ -76,11 +76,11 @@ async def test_bundles_go_where_they_are_worth_most() -> None:
     below = await place_sealed_bid(low.actor, auction, bid=uuid.uuid4(), nonce="ab" * 32, packages=[([0, 1], 1_900)])
     assert below.answer == "refused_below_minimum"
     document = await end(auction)
-    outcomes = {row["partner"]: row for row in await list_outcomes(auction)}
-    assert (outcomes[left.partner]["lots"], outcomes[right.partner]["lots"]) == ([0], [1])
-    paid = outcomes[left.partner]["pays_minor"] + outcomes[right.partner]["pays_minor"]
+    outcomes = {row.partner: row for row in await list_outcomes(auction)}
+    assert (outcomes[left.partner].lots, outcomes[right.partner].lots) == ([0], [1])
+    paid = outcomes[left.partner].pays_minor + outcomes[right.partner].pays_minor
     assert 10_000 <= paid <= 15_000, "core: the losers' ten thousand must not be more than what is paid"
-    assert outcomes[whole.partner]["reason"] == "outbid"
+    assert outcomes[whole.partner].reason == "outbid"
     assert await fetch_value("SELECT sum(net_minor) FROM auction_sale") == paid
     assert document["kind"] == "core"
 
@@ -96,7 +96,7 @@ async def test_an_ascending_auction_ends_as_the_pure_engine_says() -> None:
     document = await end(auction)
     won = [o for o in document["award"]["outcomes"] if o["reason"] == "won"]
     assert [(o["bidder"], o["pays_minor"]) for o in won] == [
-        (rules.pseudonym(before["salt"], before["leader"]), before["price_minor"])
+        (rules.pseudonym(before.salt, before.leader), before.price_minor)
     ]
 
 
@@ -104,7 +104,7 @@ async def test_without_a_bid_nothing_is_sold_and_that_is_an_award() -> None:
     auction = await open_auction()
     document = await end(auction)
     assert document["award"] == {"clearing_price_minor": None, "outcomes": []}
-    assert (await get_auction(auction))["state"] == "awarded"
+    assert (await get_auction(auction)).state == "awarded"
 
 
 async def test_the_root_is_out_before_any_bid_and_many_workers_award_once() -> None:
@@ -116,13 +116,14 @@ async def test_the_root_is_out_before_any_bid_and_many_workers_award_once() -> N
     closes = await asyncio.gather(*(asyncio.create_task(ending.close(auction)) for _ in range(5)))
     assert sum(closes) == 1
     row = await get_auction(auction)
-    assert (row["state"], len(row["root"])) == ("closed", 64)
+    assert row.root
+    assert (row.state, len(row.root)) == ("closed", 64)
     with pytest.raises(NotFound):
         await get_transcript(auction)
     awards = await asyncio.gather(*(asyncio.create_task(ending.award(auction)) for _ in range(5)))
     assert sum(awards) == 1
     document = json.loads(await get_transcript(auction))
-    assert document["root"] == row["root"]
+    assert document["root"] == row.root
     assert await fetch_value("SELECT count(*) FROM auction_outcome") == 2
     for statement in ("UPDATE auction_transcript SET published_at = now()", "DELETE FROM auction_outcome"):
         with pytest.raises(asyncpg.PostgresError):
@@ -138,7 +139,7 @@ async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> No
     os.environ["PARTAGE_BID_KEY"] = "cd" * 32
     settings.cache_clear()
     assert await ending.close_auctions() == 0
-    assert (await get_auction(auction))["state"] == "closed"
+    assert (await get_auction(auction)).state == "closed"
     del os.environ["PARTAGE_BID_KEY"]
     settings.cache_clear()
     assert await ending.close_auctions() == 1

@@ -17,6 +17,7 @@ from marketplace import sealing
 from marketplace.app import create_app
 from marketplace.auctions import receipts, rules
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
+from marketplace.auctions.kinds import limited
 from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
@@ -32,18 +33,18 @@ async def test_bidders_outbid_one_another_by_proxy() -> None:
     ann, bob = await make_bidder(), await make_bidder()
     first = await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
     assert (first.answer, first.position) == ("leading", 1)
-    assert (await get_auction(auction))["price_minor"] == 1_000
+    assert (await get_auction(auction)).price_minor == 1_000
     second = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=8_000)
     assert (second.answer, second.position) == ("outbid_at_once", 2)
-    assert (await get_auction(auction))["price_minor"] == 8_250
+    assert (await get_auction(auction)).price_minor == 8_250
     third = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=10_000)
     assert third.answer == "outbid_at_once"
-    assert (await get_auction(auction))["price_minor"] == 10_000
+    assert (await get_auction(auction)).price_minor == 10_000
     fourth = await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
     assert fourth.answer == "leading"
     row = await get_auction(auction)
-    assert (row["leader"], row["price_minor"], row["bid_count"]) == (bob.partner, 10_250, 4)
-    assert [entry["position"] for entry in await list_log(auction)] == [1, 2, 3, 4]
+    assert (row.leader, row.price_minor, row.bid_count) == (bob.partner, 10_250, 4)
+    assert [entry.position for entry in await list_log(auction)] == [1, 2, 3, 4]
 
 
 async def test_a_late_bid_moves_the_end() -> None:
@@ -51,9 +52,9 @@ async def test_a_late_bid_moves_the_end() -> None:
     before = await get_auction(auction)
     await place_bid((await make_bidder()).actor, auction, bid=uuid.uuid4(), maximum_minor=2_000)
     after = await get_auction(auction)
-    received = (await list_log(auction))[0]["received_at"]
-    assert after["closes_at"] == received + dt.timedelta(seconds=90) > before["closes_at"]
-    assert after["scheduled_close_at"] == before["closes_at"]
+    received = (await list_log(auction))[0].received_at
+    assert after.closes_at == received + dt.timedelta(seconds=90) > before.closes_at
+    assert after.scheduled_close_at == before.closes_at
 
 
 async def test_the_same_request_gets_the_same_answer_and_another_body_does_not() -> None:
@@ -62,8 +63,8 @@ async def test_the_same_request_gets_the_same_answer_and_another_body_does_not()
     first = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
     await place_bid(bob.actor, auction, bid=uuid.uuid4(), maximum_minor=9_000)
     again = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-    assert again.repeated
-    assert (again.receipt, again.signature) == (first.receipt, first.signature)
+    assert again.is_repeated
+    assert (again.document, again.signature) == (first.document, first.signature)
     with pytest.raises(Conflict):
         await place_bid(ann.actor, auction, bid=bid, maximum_minor=6_000)
     with pytest.raises(NotFound):
@@ -71,8 +72,8 @@ async def test_the_same_request_gets_the_same_answer_and_another_body_does_not()
     low = uuid.uuid4()
     refused = await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)
     assert (refused.answer, refused.accepted) == ("refused_below_minimum", False)
-    assert (await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)).receipt == refused.receipt
-    assert (await get_auction(auction))["bid_count"] == 2
+    assert (await place_bid(ann.actor, auction, bid=low, maximum_minor=1_000)).document == refused.document
+    assert (await get_auction(auction)).bid_count == 2
     assert await fetch_value("SELECT count(*) FROM bid") == 3
 
 
@@ -81,9 +82,9 @@ async def test_twenty_copies_of_one_request_at_once_are_one_bid() -> None:
     answers = await asyncio.gather(
         *(asyncio.create_task(place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)) for _ in range(20))
     )
-    assert len({answer.receipt for answer in answers}) == 1
-    assert sum(not answer.repeated for answer in answers) == 1
-    assert (await get_auction(auction))["bid_count"] == 1
+    assert len({answer.document for answer in answers}) == 1
+    assert sum(not answer.is_repeated for answer in answers) == 1
+    assert (await get_auction(auction)).bid_count == 1
 
 
 async def test_the_instant_is_read_once_the_row_is_held() -> None:
@@ -102,8 +103,8 @@ async def test_the_receipt_is_signed_and_says_what_happened() -> None:
     auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
-    key.verify(answer.signature, answer.receipt)
-    said = json.loads(answer.receipt)
+    key.verify(answer.signature, answer.document)
+    said = json.loads(answer.document)
     assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)
     stored = (await fetch("SELECT * FROM bid"))[0]
     assert rules.micros(stored["received_at"]) == said["received_at"]
@@ -124,15 +125,16 @@ async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
     opened = sealing.unseal(stored["sealed"], bid, settings().bid_key)
     assert opened["content"] == {"amount_minor": 7_654_321}
     row = await get_auction(auction)
-    bound = rules.commitments(row, ann.partner, opened["content"], nonce=opened["nonce"])
-    assert bound == stored["commitments"] == json.loads(answer.receipt)["commitments"]
+    named = rules.pseudonym(row.salt, ann.partner)
+    bound = limited.KIND.bids.commitments(row, named, opened["content"], opened["nonce"])
+    assert bound == stored["commitments"] == json.loads(answer.document)["commitments"]
     with pytest.raises(sealing.UnopenableError):
         sealing.unseal(stored["sealed"], uuid.uuid4(), settings().bid_key)
     with pytest.raises(sealing.UnopenableError):
         sealing.unseal(stored["sealed"], bid, "ab" * 32)
     again = await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_321)])
-    assert again.repeated
-    assert again.receipt == answer.receipt
+    assert again.is_repeated
+    assert again.document == answer.document
     with pytest.raises(Conflict):
         await place_sealed_bid(ann.actor, auction, bid=bid, nonce=nonce, packages=[([0], 7_654_322)])
     low = await place_sealed_bid(
@@ -140,7 +142,7 @@ async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:
     )
     assert low.answer == "refused_below_minimum"
     sizes = await fetch("SELECT DISTINCT length(sealed) AS size FROM bid")
-    assert len(sizes) == 1, "a ciphertext's length tells nothing"
+    assert len(sizes) == 1, "a ciphertext's length reveals nothing"
 
 
 async def test_what_is_announced_never_changes() -> None:

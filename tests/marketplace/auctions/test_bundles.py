@@ -12,7 +12,8 @@ import pytest
 from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import rules
-from marketplace.auctions.actions import Plan, announce, place_sealed_bid
+from marketplace.auctions.actions import place_sealed_bid
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, list_lots
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
@@ -50,9 +51,9 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
     _, [dear] = await make_offer(code="paris", floor_minor=PARIS)
     auction = await announce(plan(lyon, [cheap, dear], price_rule=rule), by="Steward")
     lots = await list_lots(auction)
-    assert [(lot["dataset"], lot["reserve_minor"]) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
-    assert (await get_auction(auction))["reserve_minor"] == LYON
-    both, alone = await make_bidder(), await make_bidder()
+    assert [(lot.dataset, lot.reserve_minor) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
+    assert (await get_auction(auction)).reserve_minor == LYON
+    both, alone = await add_bidder(), await add_bidder()
     assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
     assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
     assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"
@@ -76,7 +77,7 @@ async def test_a_bundles_deposit_is_a_tenth_of_all_its_lots() -> None:
     _, [dear] = await make_offer(code="paris", floor_minor=900_000)
     for raised, deposit in ((0, 93_000), (100_000, 100_000)):
         auction = await announce(plan(lyon, [cheap, dear], reserve_minor=raised), by="Steward")
-        assert (await get_auction(auction))["deposit_minor"] == deposit
+        assert (await get_auction(auction)).deposit_minor == deposit
 
 
 def test_a_price_is_split_exactly_and_no_lot_falls_below_its_reserve() -> None:
@@ -141,12 +142,12 @@ async def test_a_steward_ticks_the_lots() -> None:
         answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
         assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
         lots = await list_lots(uuid.UUID(form))
-        assert [(lot["release"], lot["reserve_minor"]) for lot in lots] == [(cheap, LYON), (dear, PARIS)]
+        assert [(lot.release, lot.reserve_minor) for lot in lots] == [(cheap, LYON), (dear, PARIS)]
         shown = text_of(await steward.get(f"/en/auctions/{form}"))
         assert "reserve €10.00" in shown
         assert "reserve €50.00" in shown
         raised = await steward.submit("/en/steward/auctions/new", fields | {"reserve": "20"})
         lots = await list_lots(uuid.UUID(raised.headers["location"].rpartition("/")[2]))
-        assert [lot["reserve_minor"] for lot in lots] == [2_000, PARIS]
+        assert [lot.reserve_minor for lot in lots] == [2_000, PARIS]
         strange = fields | {"release": [str(cheap), str(uuid.uuid4())]}
         assert (await steward.submit("/en/steward/auctions/new", strange)).status_code == 422

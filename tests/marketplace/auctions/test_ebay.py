@@ -60,10 +60,10 @@ async def test_real_bids_at_the_live_door_give_the_pure_engines_result(share: in
         )
         assert answers == [str(one) for one in expected], name
         row = await get_auction(auction)
-        assert row["price_minor"] == (pure.price.minor if pure.price else None), name
-        assert row["leader"] == (people[pure.leader].partner if pure.leader else None), name
+        assert row.price_minor == (pure.price.minor if pure.price else None), name
+        assert row.leader == (people[pure.leader].partner if pure.leader else None), name
         told = (await web.get(f"/api/v1/auctions/{auction}")).json()
-        assert (told["price_minor"], told["bids"]) == (row["price_minor"], len(pure_accepted(expected))), name
+        assert (told["price_minor"], told["bids"]) == (row.price_minor, len(pure_accepted(expected))), name
         if pure.leader:
             assert await list_own_bids(auction, people[pure.leader].partner)
 

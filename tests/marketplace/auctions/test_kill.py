@@ -37,16 +37,16 @@ async def bid_in(auction: uuid.UUID, kind: str, bidder: Bidder, amount: int) -> 
             bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], amount)]
         )
     assert answer.accepted, answer.answer
-    found: dict[str, Any] = json.loads(answer.receipt)
+    found: dict[str, Any] = json.loads(answer.document)
     return found
 
 
 async def award_of(auction: uuid.UUID, receipts: list[dict[str, Any]]) -> dict[uuid.UUID, tuple[Any, ...]]:
     """Return what everybody got, once: after checking that the transcript gives it and holds every receipt."""
     row = await get_auction(auction)
-    assert row["state"] == "awarded"
+    assert row.state == "awarded"
     transcript = from_json((await get_transcript(auction)).decode())
-    found = replay(transcript, bytes.fromhex(row["root"]))
+    found = replay(transcript, bytes.fromhex(row.root))
     assert found.equal, found.differences
     entries = [entry.hex() for entry in transcript.entries]
     for receipt in receipts:
@@ -138,7 +138,7 @@ async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_awar
     await move_end(auction)
     late = await place_bid(people[0].actor, auction, bid=uuid.uuid4(), maximum_minor=50_000)
     assert late.answer == "refused_too_late", "over is over, whether or not anybody closed it"
-    assert (await get_auction(auction))["phase"] == "closing"
+    assert (await get_auction(auction)).phase == "closing"
     assert await ending.close_auctions() == 1
     found = await award_of(auction, receipts)
     assert found[people[1].partner] == ((0,), 7_250, "won")
@@ -193,8 +193,8 @@ async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, 
             assert (told["position"], again["position"], again["repeated"]) == (2, 2, True)
             assert again["receipt"] == told["receipt"]
             row = await get_auction(auction)
-            assert row["bid_count"] == 2
-            assert row["price_minor"] == (5_250 if kind == "ascending" else None)
+            assert row.bid_count == 2
+            assert row.price_minor == (5_250 if kind == "ascending" else None)
             assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 2
             if at == steps:
                 assert told["repeated"] == after, "with its last statement the bid is taken, and not before"

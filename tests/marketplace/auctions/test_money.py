@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from marketplace import clock, invariants
 from marketplace.auctions import award as ending
 from marketplace.auctions import charge, eligibility
-from marketplace.auctions.actions import Plan, announce, cancel, place_bid, place_sealed_bid
+from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue.queries import get_quote, list_priced_releases
@@ -55,7 +56,7 @@ async def announced(release: uuid.UUID, kind: str = "limited", *, reserve_minor:
 async def bid(partner: uuid.UUID, auction: uuid.UUID, amount: int) -> None:
     actor = Actor(name="Bidder", partner=partner, vetted=True)
     row = await get_auction(auction)
-    if row["kind"] == "ascending":
+    if row.kind == "ascending":
         assert (await place_bid(actor, auction, bid=uuid.uuid4(), maximum_minor=amount)).accepted
     else:
         answer = await place_sealed_bid(
@@ -110,8 +111,8 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(stripe:
     assert await eligibility.ask_deposit(actor, auction, deposit=uuid.uuid4()) == url, "one deposit at a time"
     assert await eligibility.find_refusal(ann, auction) == "no_payment_method"
     await pay(url)
-    await eligibility.look_for_deposit(bob, deposit)
-    await eligibility.look_for_deposit(ann, deposit)
+    await eligibility.refresh_deposit(bob, deposit)
+    await eligibility.refresh_deposit(ann, deposit)
     assert await eligibility.find_refusal(ann, auction) is None
     assert await eligibility.find_refusal(ann, other) == "no_payment_method"
     assert await eligibility.find_refusal(bob, auction) == "no_payment_method"
@@ -214,7 +215,7 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
     assert url
     await pay(url)
-    await eligibility.look_for_deposit(ann, deposit)
+    await eligibility.refresh_deposit(ann, deposit)
     await bid(ann, auction, 70_000)
     await bid(bob, auction, 30_000)
     await end(auction)
@@ -261,21 +262,21 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
         await make_sale(browser, ann, release)
     auction = await announced(release, "exclusive")
     row = await get_auction(auction)
-    said = json.loads(row["reckoning"])
+    said = json.loads(row.reckoning)
     found = reckon(
         PriceInputs(**said["inputs"]), History(**said["history"]), Window(**said["window"]), said["past_bids_minor"]
     )
-    assert (found.reserve_minor, found.forgone_minor) == (row["reserve_minor"], row["forgone_minor"])
+    assert (found.reserve_minor, found.forgone_minor) == (row.reserve_minor, row.forgone_minor)
     assert said["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
     assert said["window"]["days"] == 30
     price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
-    assert 2 * FLOOR < row["forgone_minor"] <= 3 * price
-    for lower in (row["reserve_minor"] - 1, 1):
+    assert 2 * FLOOR < row.forgone_minor <= 3 * price
+    for lower in (row.reserve_minor - 1, 1):
         with pytest.raises(Invalid, match="never lower"):
             await announced(release, "exclusive", reserve_minor=lower)
     await cancel(auction, "A higher one follows", by="Steward")
-    higher = await announced(release, "exclusive", reserve_minor=row["reserve_minor"] + 5)
-    assert (await get_auction(higher))["reserve_minor"] == row["reserve_minor"] + 5
+    higher = await announced(release, "exclusive", reserve_minor=row.reserve_minor + 5)
+    assert (await get_auction(higher)).reserve_minor == row.reserve_minor + 5
     await cancel(higher, "Another kind follows", by="Steward")
     with pytest.raises(Invalid, match="never lower"):
         await announced(release, "limited", reserve_minor=FLOOR - 1)

@@ -11,7 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.auctions import award as ending
-from marketplace.auctions.actions import Plan, announce
+from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
@@ -43,7 +43,7 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         assert (await nobody.submit(f"/en/auctions/{auction}/bids", {"amount": "50"})).status_code in (401, 303)
         await bob.submit(f"/fr/auctions/{auction}/bids", {"amount": "1 000,50 €"})
         row = await get_auction(auction)
-        assert (row["bid_count"], row["price_minor"]) == (2, 5_250)
+        assert (row.bid_count, row.price_minor) == (2, 5_250)
         shown = text_of(await ann.get(f"/en/auctions/{auction}"))
         assert "You have been outbid" in shown
         assert "A late bid moved the end" in shown
@@ -177,7 +177,7 @@ async def test_a_steward_announces_and_cancels() -> None:
             answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
             assert answer.headers["location"] == f"/en/auctions/{form}", answer.text
         row = await get_auction(uuid.UUID(form))
-        assert (row["licences"], row["reserve_minor"], row["kind"]) == (3, 12_000, "limited")
+        assert (row.licences, row.reserve_minor, row.kind) == (3, 12_000, "limited")
         for bad in (
             {"kind": "dutch"},
             {"reserve": "-1"},

@@ -46,11 +46,11 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
                 bidder.actor, auction, bid=bid, nonce=secrets.token_hex(32), packages=packages
             )
         assert answer.accepted, answer.answer
-        kept.append(json.dumps(receipts.signed(answer.receipt, answer.signature)))
+        kept.append(json.dumps(receipts.signed(answer)))
     await move_end(auction)
     await ending.close_auctions()
     return {
-        "text": (await get_transcript(auction)).decode(), "root": (await get_auction(auction))["root"], "receipts": kept,
+        "text": (await get_transcript(auction)).decode(), "root": (await get_auction(auction)).root, "receipts": kept,
         "key": receipts.public_key(settings().signing_key),
     }  # fmt: skip
 

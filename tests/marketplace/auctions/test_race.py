@@ -52,15 +52,15 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     log = await fetch("SELECT * FROM bid WHERE auction = $1 AND position IS NOT NULL ORDER BY position", auction)
     row = await get_auction(auction)
     assert [entry["position"] for entry in log] == list(range(1, len(log) + 1)), "no gap and none twice"
-    assert row["bid_count"] == len(log)
+    assert row.bid_count == len(log)
     assert all(a["received_at"] < b["received_at"] for a, b in pairwise(log)), "order is the order of instants"
-    assert all(row["opens_at"] <= entry["received_at"] < row["closes_at"] for entry in log)
+    assert all(row.opens_at <= entry["received_at"] < row.closes_at for entry in log)
     accepted = {uuid.UUID(answer["bid"]): answer["position"] for answer in answers if answer["accepted"]}
     assert accepted == {entry["id"]: entry["position"] for entry in log}, "accepted is logged, and nothing else"
     everyone = await fetch("SELECT id, answer, received_at FROM bid WHERE auction = $1", auction)
     assert {uuid.UUID(answer["bid"]) for answer in answers} == {entry["id"] for entry in everyone}, "each answered once"
     late = [entry["received_at"] for entry in everyone if entry["answer"] == "refused_too_late"]
-    assert all(at >= row["closes_at"] for at in late), "nobody was too late before the end"
+    assert all(at >= row.closes_at for at in late), "nobody was too late before the end"
     state, said = run_pure(
         rules.terms_of(row),
         [
@@ -69,11 +69,11 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
         ],
     )
     assert [entry["answer"] for entry in log] == [str(one) for one in said], "every answer is the pure engine's"
-    assert row["price_minor"] == (state.price.minor if state.price else None)
-    assert rules.instant(state.closes_at) == row["closes_at"]
+    assert row.price_minor == (state.price.minor if state.price else None)
+    assert rules.instant(state.closes_at) == row.closes_at
     await asyncio.gather(*(asyncio.create_task(ending.close_auctions()) for _ in range(2)))
     found = replay(
-        from_json((await get_transcript(auction)).decode()), bytes.fromhex((await get_auction(auction))["root"])
+        from_json((await get_transcript(auction)).decode()), bytes.fromhex((await get_auction(auction)).root)
     )
     assert found.equal, found.differences
     won = [one for one in found.award["outcomes"] if one["units"]]
@@ -82,7 +82,7 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
         if state.price
         else []
     )
-    assert (await get_auction(auction))["state"] == "awarded"
+    assert (await get_auction(auction)).state == "awarded"
 
 
 async def race(

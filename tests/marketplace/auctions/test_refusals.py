@@ -61,7 +61,7 @@ async def test_each_refusal_is_one_clear_sentence() -> None:
                 410,
                 "This auction was cancelled: The release is late (Sam)",
             )
-            assert (await put(sealed, euros(), ann.key))[:2] == (422, "This auction takes sealed bids.")
+            assert (await put(sealed, euros(), ann.key))[:2] == (422, "This auction accepts sealed bids only.")
             assert await fetch_value("SELECT count(*) FROM bid") == 0
 
             # What is merely unlucky is answered, with a receipt.
@@ -95,7 +95,7 @@ async def test_each_refusal_is_one_clear_sentence() -> None:
             for headers, status in ((others, 404), ({}, 401)):
                 assert (await web.get(f"/api/v1/bids/{mine}", headers=headers)).status_code == status
             row = await get_auction(auction)
-            assert (row["bid_count"], row["leader"], row["price_minor"]) == (1, ann.partner, 1_000)
+            assert (row.bid_count, row.leader, row.price_minor) == (1, ann.partner, 1_000)
 
     with web_processes(1) as webs:
         await story(webs[0].url)

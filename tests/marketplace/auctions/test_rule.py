@@ -1,25 +1,21 @@
-"""The rule of ascending auctions as PostgreSQL applies it equals `pricing`'s, step by step, at every edge."""
+"""A bid decided from its auction's row alone, as placing decides it, equals `pricing`'s rule, step by step, at every edge."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 import uuid
-from typing import Any
+
+import msgspec
 
 from marketplace.auctions import rules
+from marketplace.auctions.open_rules import ProxyBids, terms_of
+from marketplace.auctions.rows import AuctionNow
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
 from tests.support.reads import fetch
 
 AUCTIONS, BIDS = 300, 12
-DECIDE = """
-    SELECT said.* FROM jsonb_array_elements($1::text::jsonb) WITH ORDINALITY AS given (one, number),
-        LATERAL decide_open_bid(
-            jsonb_populate_record(NULL::auction, one -> 'auction'), jsonb_populate_record(NULL::auction_lead, one -> 'lead'),
-            (one ->> 'bidder')::uuid, (one ->> 'maximum')::bigint, (one ->> 'at')::timestamptz) AS said
-    ORDER BY number"""
 START = rules.micros(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
 
 
@@ -65,45 +61,61 @@ def draw_instant(draw: random.Random, state: AscendingState, last: int) -> int:
     )
 
 
-def rows(state: AscendingState, bid: ProxyBid, standing: str) -> dict[str, Any]:
-    """Return what the database is asked about this step."""
+def row_of(state: AscendingState) -> AuctionNow:
+    """Return the row that an auction has after some bids: its leader's maximum and price are all that is kept of them."""
     terms = state.terms
     lead = next((one for one in state.maxima if one.bidder == state.leader), None)
-    return {
-        "auction": {
-            "state": standing, "reserve_minor": terms.start.minor, "opens_at": rules.instant(terms.opens_at).isoformat(),
-            "steps_from_minor": [start for start, _ in terms.increments_minor], "steps_minor": [step for _, step in terms.increments_minor],
-            "window_seconds": terms.window // 1_000_000, "extension_seconds": terms.extension // 1_000_000,
-        },
-        "lead": {
-            "closes_at": rules.instant(state.closes_at).isoformat(), "leader": state.leader,
-            "leading_maximum_minor": lead.maximum.minor if lead else None, "price_minor": state.price.minor if state.price else None,
-        },
-        "bidder": bid.bidder, "maximum": bid.maximum.minor, "at": rules.instant(bid.at).isoformat(),
-    }  # fmt: skip
+    return AuctionNow(
+        id=uuid.UUID(int=0),
+        kind="ascending",
+        offer=uuid.UUID(int=0),
+        currency="EUR",
+        reserve_minor=terms.start.minor,
+        licences=1,
+        price_rule="proxy",
+        steps_from_minor=[start for start, _ in terms.increments_minor],
+        steps_minor=[step for _, step in terms.increments_minor],
+        window_seconds=terms.window // 1_000_000,
+        extension_seconds=terms.extension // 1_000_000,
+        opens_at=rules.instant(terms.opens_at),
+        scheduled_close_at=rules.instant(terms.closes_at),
+        exclusive_from=None,
+        exclusive_to=None,
+        pay_within_hours=72,
+        salt=b"",
+        state="open",
+        root=None,
+        cancelled_reason=None,
+        closes_at=rules.instant(state.closes_at),
+        bid_count=len(state.maxima),
+        leader=uuid.UUID(state.leader) if state.leader else None,
+        leading_maximum_minor=lead.maximum.minor if lead else None,
+        price_minor=state.price.minor if state.price else None,
+    )
 
 
-async def test_the_database_decides_as_the_pure_rule_does() -> None:
+def test_a_bid_is_decided_from_the_row_as_the_pure_rule_decides_it() -> None:
     draw = random.Random(6)  # noqa: S311 (a test's draws repeat)
     people = [str(uuid.UUID(int=number)) for number in range(1, 5)]
-    asked, expected = [], []
+    expected, late = [], set()
     for _ in range(AUCTIONS):
         state, last = opened(draw_terms(draw)), START - 2
         for _ in range(BIDS):
             last = draw_instant(draw, state, last) if draw.random() < 0.4 else last + draw.randrange(500_000)
             bid = draw_bid(draw, state, people, last)
-            asked.append(rows(state, bid, "standing"))
+            row, partner, at = row_of(state), uuid.UUID(bid.bidder), rules.instant(bid.at)
+            assert terms_of(row) == state.terms
+            bidding = ProxyBids().begin(row)
+            found = bidding.place(partner, bid.maximum.minor, at)
+            closed = ProxyBids().begin(msgspec.structs.replace(row, state="closed"))
+            late.add(closed.place(partner, bid.maximum.minor, at))
             state, answer = place(state, bid)
             lead = next((one.maximum.minor for one in state.maxima if one.bidder == state.leader), None)
             price = state.price.minor if state.price else None
             expected.append((str(answer), state.leader, lead, price, rules.instant(state.closes_at)))
-
-    said = await fetch(DECIDE, json.dumps(asked))
-    for given, one, pure in zip(asked, said, expected, strict=True):
-        leader = str(one["leader"]) if one["leader"] else None
-        assert (one["answer"], leader, one["leading_maximum"], one["price"], one["closes_at"]) == pure, given
-    closed = [step | {"auction": step["auction"] | {"state": "closed"}} for step in asked]
-    late = {one["answer"] for one in await fetch(DECIDE, json.dumps(closed))}
+            leader = str(bidding.leader) if bidding.leader else None
+            decided = (found, leader, bidding.leading_maximum_minor, bidding.price_minor, bidding.closes_at)
+            assert decided == expected[-1], row
     assert late == {"refused_too_late", "refused_too_early"}, "no bid counts in an auction that a job has closed"
     counted = {one[0]: sum(other[0] == one[0] for other in expected) for one in expected}
     assert len(counted) == 7, counted

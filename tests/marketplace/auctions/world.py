@@ -8,8 +8,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from marketplace.auctions.actions import Plan, announce
-from marketplace.database import execute
+from marketplace.auctions.announcing import Plan, announce
+from marketplace.database import execute, fetch_value
 from marketplace.identity.actors import Actor
 from tests.support.reads import fetch_value
 

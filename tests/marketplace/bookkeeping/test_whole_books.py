@@ -82,7 +82,7 @@ async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
     url = await eligibility.ask_deposit(Actor(name="Ann", partner=ann, vetted=True), auction, deposit=deposit)
     assert url
     await shop.pay(url)
-    await eligibility.look_for_deposit(ann, deposit)
+    await eligibility.refresh_deposit(ann, deposit)
     await bid(ann, auction, 70_000)
     await bid(bob, auction, 30_000)
     await end(auction)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from marketplace.auctions import actions, rules
+from marketplace.auctions import placing, sealed_rules
 from marketplace.auctions.actions import place_bid, place_sealed_bid
-from marketplace.auctions.lanes import SEALED_AT_ONCE, TAKEN_TOGETHER, lane_of
-from marketplace.database import DB, execute
+from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
+from marketplace.auctions.placing import OpenBid, place_open_bids
+from marketplace.database import DB, execute, fetch, fetch_value
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch, fetch_value
@@ -24,7 +25,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from marketplace.auctions.actions import Answer
+    from marketplace.auctions.receipts import BidReceipt
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +37,7 @@ async def held(*auctions: uuid.UUID) -> AsyncIterator[None]:
         yield
 
 
-async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None) -> Answer:
+async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None) -> BidReceipt:
     return await place_sealed_bid(
         bidder.actor, auction, bid=bid or uuid.uuid4(), nonce=secrets.token_hex(32), packages=[([0], 5_000)]
     )
@@ -74,7 +75,7 @@ async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
     )
     rows = await fetch("SELECT received_at, xmin::text AS commit FROM bid ORDER BY received_at")
     assert len({row["received_at"] for row in rows}) == len(rows) >= 32, "each at an instant of its own"
-    assert len({row["commit"] for row in rows}) <= 1 + -(-49 // TAKEN_TOGETHER), "not a commit each"
+    assert len({row["commit"] for row in rows}) <= 1 + -(-49 // BATCH_SIZE), "not a commit each"
     assert await fetch_value("SELECT bid_count FROM auction_lead") == await fetch_value(
         "SELECT count(position) FROM bid"
     )
@@ -86,11 +87,10 @@ async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(
     ids = [uuid.uuid4() for _ in range(1000)]
 
     async def bid(auction: uuid.UUID, some: list[uuid.UUID]) -> None:
-        told = await fetch(
-            "SELECT (answered).id AS id FROM place_open_bids($1, $2, $3, $4, $5)",
-            auction, some, [ann.partner] * 1000, ["B"] * 1000, list(range(1_000, 2_000)),
-        )  # fmt: skip
-        assert [row["id"] for row in told] == some
+        requests = [OpenBid(one, ann.partner, 1_000 + number) for number, one in enumerate(some)]
+        placed = await place_open_bids(auction, requests)
+        assert placed is not None
+        assert [one.bid.id for one in placed if one.bid] == some
 
     async with held(*auctions):
         both = [
@@ -111,14 +111,14 @@ async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> N
             for number, bid in enumerate(ids)
         ]
 
-    await execute("ALTER FUNCTION decide_open_bid RENAME TO hidden")
+    await execute("ALTER FUNCTION bidder_refusal RENAME TO hidden")
     told = await asyncio.gather(*all_at_once(), return_exceptions=True)
     assert {type(one) for one in told} == {asyncpg.UndefinedFunctionError}
     assert len(set(map(id, told))) == 6, "each its own"
-    await execute("ALTER FUNCTION hidden RENAME TO decide_open_bid")
+    await execute("ALTER FUNCTION hidden RENAME TO bidder_refusal")
     assert await fetch_value("SELECT count(*) FROM bid") == 0
     assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
-    lane = lane_of(auction)
+    lane = queue_of(auction)
     assert (len(lane.waiting), lane.sender) == (0, None)
 
 
@@ -140,13 +140,13 @@ async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
 
 
 async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken() -> None:
-    auction, ann = await open_auction(), await make_bidder()
-    lane = lane_of(auction)
+    auction, ann = await open_auction(), await add_bidder()
+    lane = queue_of(auction)
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
     async with held(auction):
         asked = [
             asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + number))
-            for number in range(TAKEN_TOGETHER + 8)
+            for number in range(BATCH_SIZE + 8)
         ]
         await until(lambda: fetch_value("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
         assert lane.sender
@@ -175,7 +175,7 @@ async def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers() -> No
 async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = rules.decide_sealed
+    decide = sealed_rules.decide
 
     async def take_the_row(auction: uuid.UUID) -> None:
         other = await asyncpg.connect(database_url)
@@ -187,15 +187,15 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 
     def frozen(held: Any, *rest: Any, **more: Any) -> Any:
         """Say nothing until somebody else has had the row; what this process asks for then comes too late."""
-        somebody = threading.Thread(target=lambda: asyncio.run(take_the_row(held["id"])))
+        somebody = threading.Thread(target=lambda: asyncio.run(take_the_row(held.id)))
         somebody.start()
         somebody.join()
         return decide(held, *rest, **more)
 
     auction, ann, bid = await open_auction("limited"), await make_bidder(), uuid.uuid4()
     with monkeypatch.context() as here:
-        here.setattr(actions, "FROZEN_AFTER", "100ms")
-        here.setattr(rules, "decide_sealed", frozen)
+        here.setattr(placing, "FROZEN_AFTER", "100ms")
+        here.setattr(sealed_rules, "decide", frozen)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
             await seal(ann, auction, bid)
     assert await fetch_value("SELECT count(*) FROM bid") == 0
@@ -204,9 +204,8 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 
 @pytest.mark.parametrize("repeats", [1, 2])
 async def test_a_bid_sent_twice_in_one_statement_is_one_bid(repeats: int) -> None:
-    auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
-    rows = await fetch(
-        "SELECT number, (answered).id AS id, repeated FROM place_open_bids($1, $2, $3, $4, $5)",
-        auction, [bid] * repeats, [ann.partner] * repeats, ["B"] * repeats, [5_000] * repeats,
-    )  # fmt: skip
-    assert [tuple(row) for row in rows] == [(1, bid, False), (2, bid, True)][:repeats]
+    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    placed = await place_open_bids(auction, [OpenBid(bid, ann.partner, 5_000)] * repeats)
+    assert placed is not None
+    assert [(one.bid.id, one.is_repeated) for one in placed if one.bid] == [(bid, False), (bid, True)][:repeats]
+    assert await fetch_value("SELECT count(*) FROM bid") == 1

@@ -1,0 +1,205 @@
+"""Announcing an auction: its rule, its reserve and its lots are fixed, and stated for the public log, before any bid."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.auctions import rules
+from marketplace.auctions.queries import SQL, get_terms, list_reserves
+from marketplace.auctions.registry import get_kind
+from marketplace.auctions.reserves import deposit_of, reckon_reserve
+from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
+from marketplace.auctions.transcript_rules import terms_digest
+from marketplace.database import fetch_rows, fetch_scalar, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.log.actions import state_fact
+from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
+
+if TYPE_CHECKING:
+    from marketplace.auctions.kind_rules import AuctionKind
+    from marketplace.auctions.reserves import Reckoned
+
+LONGEST_AUCTION: Final = dt.timedelta(days=90)
+LONGEST_TO_PAY_HOURS: Final = 24 * 30
+
+
+class Plan(Struct, frozen=True):
+    """What a steward announces; nothing of it changes once the first bid is in."""
+
+    kind: str
+    offer: uuid.UUID
+    releases: list[uuid.UUID]
+    opens_at: dt.datetime
+    closes_at: dt.datetime
+    reserve_minor: int = 0
+    """The least a licence is sold for; 0 for what `pricing` reckons, below which no lot's may be."""
+    licences: int = 1
+    price_rule: str | None = None
+    steps: tuple[tuple[int, int], ...] = rules.STEPS
+    window_seconds: int = 120
+    extension_seconds: int = 120
+    exclusive_from: dt.datetime | None = None
+    exclusive_to: dt.datetime | None = None
+    pay_within_hours: int = 72
+
+
+class ReserveOutOfRange(Invalid):
+    """A reserve is below what `pricing` reckons, or beyond what can be charged; its fields `least` and `most` are cents."""
+
+
+class LockedOffer(Struct, frozen=True):
+    """An offer whose row is locked."""
+
+    id: uuid.UUID
+    dataset: str
+    terms: str
+    currency: str
+
+
+async def announce(plan: Plan, *, by: str, auction: uuid.UUID | None = None) -> uuid.UUID:
+    """Announce an auction of releases of an offer; with `auction` (a form's id), the same one again changes nothing.
+
+    The first release is of the plan's offer, the others of any. Refuses Invalid, NotFound for the offer, and Conflict
+    where it would sell inside an exclusive window.
+    """
+    auction, now, kind = auction or uuid.uuid4(), clock.now(), get_kind(plan.kind)
+    _check_plan(plan, kind, now)
+    async with transaction():
+        offers = await _lock_offers(plan)
+        reserve_minor, reckoned = await _reserve(plan, now)
+        await _refuse_overlap(plan, list(offers), auction)
+        lots = [max(reserve_minor, reckoned.floors[release]) for release in plan.releases]
+        row = _row_of(plan, kind, auction, offers[plan.offer])
+        row.reserve_minor, row.forgone_minor = reserve_minor, reckoned.forgone_minor
+        row.reckoning, row.deposit_minor = reckoned.document, deposit_of(lots)
+        row.announced_by, row.announced_at = by, now
+        if await Auction.insert(row).on_conflict(action="DO NOTHING", target=Auction.id).returning(Auction.id):
+            await AuctionLot.insert(
+                *(
+                    AuctionLot(id=uuid.uuid4(), auction=auction, position=at, release=release, reserve_minor=least)
+                    for at, (release, least) in enumerate(zip(plan.releases, lots, strict=True))
+                )
+            )
+            await AuctionLead.insert(AuctionLead(auction=auction, closes_at=plan.closes_at, bid_count=0))
+            await _state_opened(auction)
+    return auction
+
+
+def _row_of(plan: Plan, kind: AuctionKind, auction: uuid.UUID, offer: LockedOffer) -> Auction:
+    """Return a plan's row, but for its reserve and what the announcement adds."""
+    has_steps = not kind.bids.is_sealed
+    return Auction(
+        id=auction,
+        kind=plan.kind,
+        offer=plan.offer,
+        terms=offer.terms,
+        currency=offer.currency,
+        licences=plan.licences,
+        price_rule=plan.price_rule or kind.usual_price_rule,
+        steps_from_minor=[start for start, _ in plan.steps] if has_steps else [],
+        steps_minor=[step for _, step in plan.steps] if has_steps else [],
+        window_seconds=plan.window_seconds if has_steps else 0,
+        extension_seconds=plan.extension_seconds if has_steps else 0,
+        opens_at=plan.opens_at,
+        scheduled_close_at=plan.closes_at,
+        exclusive_from=plan.exclusive_from,
+        exclusive_to=plan.exclusive_to,
+        pay_within_hours=plan.pay_within_hours,
+        salt=secrets.token_bytes(32),
+        state="open",
+    )
+
+
+async def _state_opened(auction: uuid.UUID) -> None:
+    """State for the public log which terms every later transcript and receipt is bound to."""
+    terms, lots = await get_terms(auction), await list_reserves(auction)
+    await state_fact(
+        "auction_opened",
+        auction,
+        {
+            "kind": terms.kind,
+            "price_rule": terms.price_rule,
+            "terms_sha256": terms_digest(terms, lots),
+            "releases": [str(lot.release) for lot in lots],
+            "opens_at": rules.micros(terms.opens_at),
+            "closes_at": rules.micros(terms.scheduled_close_at),
+        },
+    )
+
+
+async def _reserve(plan: Plan, now: dt.datetime) -> tuple[int, Reckoned]:
+    """Return a plan's reserve, and what `pricing` reckons; refuse one below that."""
+    reckoned = await reckon_reserve(
+        plan.offer, plan.releases, opens_at=plan.exclusive_from, ends_at=plan.exclusive_to, now=now
+    )
+    reserve_minor = plan.reserve_minor or reckoned.reserve_minor
+    if not reckoned.reserve_minor <= reserve_minor <= rules.LARGEST_BID_MINOR:
+        raise ReserveOutOfRange(
+            "The reserve is at least {least} and at most {most}: a steward may raise it, never lower it.",
+            least=reckoned.reserve_minor,
+            most=rules.LARGEST_BID_MINOR,
+        )
+    return reserve_minor, reckoned
+
+
+async def _lock_offers(plan: Plan) -> dict[uuid.UUID, LockedOffer]:
+    """Lock the offers of a plan's releases, the plan's own among them, and return them; refuse what cannot be sold together."""
+    rows = await fetch_rows(LockedOffer, SQL["lock_offers"], plan.offer, plan.releases)
+    offers = {row.id: row for row in rows}
+    if plan.offer not in offers:
+        raise NotFound("There is no such offer.")
+    own, others = offers[plan.offer].dataset, [row.dataset for row in rows]
+    on_sale = await fetch_scalar(int, SQL["count_on_sale"], plan.releases, own, others)
+    if on_sale != len(plan.releases):
+        raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
+    if len({(row.terms, row.currency) for row in rows}) > 1:
+        raise Invalid("A bundle is sold under one licence’s terms and in one currency.")
+    return offers
+
+
+async def _refuse_overlap(plan: Plan, offers: list[uuid.UUID], auction: uuid.UUID) -> None:
+    """Refuse a plan that would sell inside another auction's exclusive window, or the other way round.
+
+    An auction sells from its end to twice its time to pay: the award, and a second chance. The offers' rows are locked.
+    """
+    ends_paying = plan.closes_at + 2 * dt.timedelta(hours=plan.pay_within_hours)
+    window = (plan.exclusive_from, plan.exclusive_to)
+    if await fetch_scalar(bool, SQL["overlaps_a_window"], offers, auction, *window, plan.closes_at, ends_paying):
+        raise Conflict(
+            "Another auction of this dataset would sell inside an exclusive window; cancel one, or choose other instants."
+        )
+
+
+def _check_plan(plan: Plan, kind: AuctionKind, now: dt.datetime) -> None:
+    if not max(plan.opens_at, now) < plan.closes_at <= now + LONGEST_AUCTION:
+        raise Invalid("An auction closes after it opens, within 90 days.")
+    if not 1 <= len(plan.releases) <= kind.most_lots or len(set(plan.releases)) < len(plan.releases):
+        raise Invalid("An auction of this kind sells up to {most} releases, each once.", most=kind.most_lots)
+    if not 1 <= plan.licences <= kind.most_licences:
+        raise Invalid("An auction of this kind sells up to {most} licences.", most=kind.most_licences)
+    if plan.price_rule is not None and plan.price_rule not in kind.price_rules:
+        raise Invalid("An auction of this kind does not clear by that price rule.")
+    _check_window(plan, kind)
+    starts, steps = [start for start, _ in plan.steps], [step for _, step in plan.steps]
+    if starts[:1] != [0] or starts != sorted(set(starts)) or steps != sorted(steps) or steps[0] < 1:
+        raise Invalid("Steps begin at a price of 0, and neither prices nor steps fall.")
+    if min(plan.window_seconds, plan.extension_seconds) < 0 or not 1 <= plan.pay_within_hours <= LONGEST_TO_PAY_HOURS:
+        raise Invalid("Winners pay within 1 hour to 30 days, and a soft close moves the end forward.")
+
+
+def _check_window(plan: Plan, kind: AuctionKind) -> None:
+    begins, ends = plan.exclusive_from, plan.exclusive_to
+    if not kind.has_window:
+        if begins or ends:
+            raise Invalid("An auction of this kind has no exclusive window.")
+        return
+    if begins is None or ends is None or not plan.closes_at <= begins < ends:
+        raise Invalid("The exclusive window begins once the auction is closed and ends later.")
+    if ends - begins > dt.timedelta(days=LONGEST_WINDOW_DAYS):
+        raise Invalid("An exclusive window lasts at most {most} days.", most=LONGEST_WINDOW_DAYS)

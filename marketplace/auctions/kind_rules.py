@@ -1,0 +1,119 @@
+"""What a kind of auction is: its words, its limits, how its bids are read and bound, and which price rule clears it.
+
+A kind is one file in `kinds/` that `registry` lists. Whether bids are open or sealed is the kind's `bids`: `open_rules`
+and `sealed_rules` have one ready-made form of each. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from marketplace.auctions.rows import AuctionTerms, Lot
+from marketplace.messages.rules import Words
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import uuid
+
+    from marketplace.auctions.rows import AuctionNow, Bid
+
+
+class Package(NamedTuple):
+    """Lots by position, and what all of them together are worth to a bidder, in cents."""
+
+    lots: Sequence[int]
+    amount_minor: int
+
+
+class BidField(Struct, frozen=True):
+    """A field of the form in which people bid: its name, its label, and the least it accepts, in cents.
+
+    The label's fields {dataset} and {period}, where it has them, are those of the lot at position `lot`.
+    """
+
+    name: str
+    label: Words
+    least_minor: int
+    is_required: bool
+    lot: int | None = None
+
+
+class Bids(Protocol):
+    """How the bids of a kind are typed and shown."""
+
+    def fields(self, auction: AuctionNow, lots: Sequence[Lot]) -> list[BidField]:
+        """Return the fields of the form."""
+
+    def read(self, typed: Mapping[str, Any], lots: int) -> list[Package]:
+        """Return what a person typed in those fields; refuses Invalid."""
+
+    def minimum_minor(self, auction: AuctionNow) -> int:
+        """Return the least that the next bid must offer for one lot."""
+
+    def reveals(self, bid: Bid, content: Mapping[str, Any], nonce: str) -> list[dict[str, Any]]:
+        """Return a bid as transcripts show it, one line for each of its commitments."""
+
+
+class Bidding(Protocol):
+    """An auction with open bids while its row is locked: each accepted bid changes it; see `rows.AuctionNow`."""
+
+    leader: uuid.UUID | None
+    leading_maximum_minor: int | None
+    price_minor: int | None
+    closes_at: dt.datetime
+
+    def place(self, partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> str:
+        """Accept or refuse a bid received at `at`; return the answer, a key of `rules.SENTENCES`."""
+
+
+class OpenBids(Bids, Protocol):
+    """Bids that everybody sees as they come; each states a maximum."""
+
+    is_sealed: Literal[False]
+
+    def begin(self, auction: AuctionNow) -> Bidding:
+        """Return the auction as it is now, to place bids in."""
+
+
+class SealedBids(Bids, Protocol):
+    """Bids that nobody reads before the end; one a bidder, which nothing replaces."""
+
+    is_sealed: Literal[True]
+
+    def content(self, packages: Sequence[Package], lots: int) -> dict[str, Any]:
+        """Return what is encrypted of a bid; refuses Invalid what this kind does not accept."""
+
+    def packages(self, content: Mapping[str, Any]) -> list[Package]:
+        """Return what `content` was made of."""
+
+    def commitments(self, auction: AuctionTerms, named: str, content: Mapping[str, Any], nonce: str) -> list[str]:
+        """Return what binds a bid before it is shown, hex; `named` is the bidder's pseudonym."""
+
+
+class AuctionKind(Struct, frozen=True):
+    """A kind of auction. `rule` says it in words for one auction; `terms` is what its transcript's terms state besides."""
+
+    code: str
+    title: Words
+    summary: Words
+    price_rules: Mapping[str, str]
+    """Each price rule it can clear by, the usual one first: its name here → its key in `pricing.auctions.transcript.KINDS`."""
+    bids: OpenBids | SealedBids
+    rule: Callable[[AuctionTerms], Words]
+    terms: Callable[[AuctionTerms], dict[str, Any]]
+    most_lots: int = 1
+    most_licences: int = 1
+    has_window: bool = False
+    """Whether nobody else may buy during a window."""
+    has_second_chance: bool = True
+    """Whether what a winner does not pay is awarded once more, by the same rule without them."""
+    seller_bids: Callable[[Sequence[Lot]], list[dict[str, Any]]] = lambda lots: []  # noqa: ARG005 (most kinds have none)
+    """The seller's own open bids, as transcripts show them."""
+
+    @property
+    def usual_price_rule(self) -> str:
+        """The price rule of an auction that names none."""
+        return next(iter(self.price_rules))

@@ -1,0 +1,103 @@
+"""Open bids by proxy, as `pricing.auctions.ascending` decides them: each bidder states a maximum.
+
+The rule of bidding has this one address: an action locks the auction's row, and what is decided here is written. Pure.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Literal
+
+from marketplace.auctions import rules
+from marketplace.auctions.kind_rules import BidField, Package
+from marketplace.messages.rules import Words
+from marketplace.web.formats import read_cents
+from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
+from pricing.money import Money
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from marketplace.auctions.rows import AuctionNow, AuctionTerms, Bid, Lot
+
+
+def terms_of(auction: AuctionTerms) -> AscendingTerms:
+    """Return an auction's rule as `pricing` states it."""
+    return AscendingTerms(
+        Money(auction.reserve_minor, auction.currency),
+        tuple(zip(auction.steps_from_minor, auction.steps_minor, strict=True)),
+        rules.micros(auction.opens_at),
+        rules.micros(auction.scheduled_close_at),
+        auction.window_seconds * 1_000_000,
+        auction.extension_seconds * 1_000_000,
+    )
+
+
+def state_of(auction: AuctionNow) -> AscendingState:
+    """Return the state of the bidding, from the auction's row alone.
+
+    The leader's maximum and the price are all that the next step needs: the second maximum is never above the price, and
+    any bid that counts is above the price.
+    """
+    terms, closes_at = terms_of(auction), rules.micros(auction.closes_at)
+    if auction.leader is None or auction.leading_maximum_minor is None or auction.price_minor is None:
+        return AscendingState(terms, closes_at)
+    leader, currency = str(auction.leader), auction.currency
+    leading = ProxyBid(leader, Money(auction.leading_maximum_minor, currency), terms.opens_at)
+    return AscendingState(terms, closes_at, leader, Money(auction.price_minor, currency), (leading,))
+
+
+class ProxyBidding:
+    """An ascending auction while its row is locked; see `kind_rules.Bidding`."""
+
+    def __init__(self, auction: AuctionNow) -> None:
+        """Begin with the auction as it is."""
+        self.auction, self.state = auction, state_of(auction)
+        self.leader, self.leading_maximum_minor = auction.leader, auction.leading_maximum_minor
+        self.price_minor, self.closes_at = auction.price_minor, auction.closes_at
+
+    def place(self, partner: uuid.UUID, maximum_minor: int, at: dt.datetime) -> str:
+        """Accept or refuse a bid received at `at`. In an auction that a job has closed no bid counts, whenever it ends."""
+        if self.auction.state != "open":
+            return BidAnswer.REFUSED_TOO_EARLY if at < self.auction.opens_at else BidAnswer.REFUSED_TOO_LATE
+        bid = ProxyBid(str(partner), Money(maximum_minor, self.auction.currency), rules.micros(at))
+        after, answer = place(self.state, bid)
+        if after is not self.state:
+            leader = next(one for one in after.maxima if one.bidder == after.leader)
+            self.state, self.leader = after, uuid.UUID(leader.bidder)
+            self.leading_maximum_minor = leader.maximum.minor
+            self.price_minor = after.price.minor if after.price else None
+            self.closes_at = rules.instant(after.closes_at)
+        return answer
+
+
+class ProxyBids:
+    """The form, the minimum and the transcript of open bids; see `kind_rules.OpenBids`."""
+
+    is_sealed: Literal[False] = False
+
+    def fields(self, auction: AuctionNow, lots: Sequence[Lot]) -> list[BidField]:
+        """Return the one field: a maximum."""
+        del lots
+        label = Words(fr="Votre maximum, en euros", en="Your maximum, in euros")
+        return [BidField("amount", label, self.minimum_minor(auction), is_required=True)]
+
+    def read(self, typed: Mapping[str, Any], lots: int) -> list[Package]:
+        """Return the maximum that was typed, for all lots."""
+        return [Package(range(lots), read_cents(str(typed.get("amount", ""))))]
+
+    def minimum_minor(self, auction: AuctionNow) -> int:
+        """Return the next step of the price."""
+        return state_of(auction).minimum_bid.minor
+
+    def begin(self, auction: AuctionNow) -> ProxyBidding:
+        """Return the auction as it is now, to place bids in."""
+        return ProxyBidding(auction)
+
+    def reveals(self, bid: Bid, content: Mapping[str, Any], nonce: str) -> list[dict[str, Any]]:
+        """Return a bid as transcripts show it: its maximum, and when it was received."""
+        del content, nonce
+        return [
+            {"bidder": bid.pseudonym, "maximum_minor": bid.maximum_minor, "at": rules.micros(bid.received_at)},
+        ]

@@ -1,0 +1,151 @@
+"""Placing open bids: those that came together are decided one after another while their auction's row is locked.
+
+A bid is accepted or refused once; the instant that counts is the database's, read once the row is locked, so the order of
+the log is the order of the instants. What a bid is worth is the kind's to decide (`open_rules`); here it is asked, in
+turn, and written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace.auctions import rules
+from marketplace.auctions.queries import SQL, lock_auction
+from marketplace.auctions.registry import get_kind
+from marketplace.auctions.rows import Bid, LockedAuction
+from marketplace.auctions.tables import Bid as BidTable
+from marketplace.database import execute, fetch_rows, select, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FROZEN_AFTER: Final = "15s"
+"""How long a process that says nothing may keep an auction locked with a bid: the database ends its session, and the bid."""
+
+
+class OpenBid(Struct, frozen=True):
+    """A request to bid up to a maximum, in cents; its id is the bid's."""
+
+    id: uuid.UUID
+    partner: uuid.UUID
+    maximum_minor: int
+
+
+class BidderRow(Struct, frozen=True):
+    """Why a partner may not bid, as a key, and the instant its bid was read."""
+
+    refusal: str | None
+    received_at: dt.datetime
+
+
+class PlacedBid(Struct, frozen=True):
+    """What became of a request: the bid that has its id, answered now or before; or why its partner may not bid."""
+
+    bid: Bid | None = None
+    refusal: str | None = None
+    is_repeated: bool = False
+
+
+class _Overtaken(Exception):  # noqa: N818 (it is raised and caught here)
+    """An id was used meanwhile in another auction."""
+
+
+async def lock_for_bids(auction: uuid.UUID) -> LockedAuction:
+    """Lock an auction for bids, inside a transaction that ends with the process's silence; refuses NotFound."""
+    await execute(f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
+    return await lock_auction(auction)
+
+
+async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[PlacedBid] | None:
+    """Accept or refuse open bids in the order given, in one transaction; None where the auction was cancelled.
+
+    A bid that was answered before keeps its answer, also where its partner may no longer bid. Refuses NotFound.
+    """
+    known: dict[uuid.UUID, Bid] = {}
+    while True:
+        try:
+            async with transaction():
+                locked = await lock_for_bids(auction)
+                return None if locked.state == "cancelled" else await _place(locked, bids, known)
+        except _Overtaken:
+            known = await _known(bids)
+
+
+async def _place(auction: LockedAuction, bids: Sequence[OpenBid], known: dict[uuid.UUID, Bid]) -> list[PlacedBid]:
+    partners = [bid.partner for bid in bids]
+    bidders = await fetch_rows(BidderRow, SQL["read_bidders"], auction.id, partners)
+    if any(bidder.refusal for bidder in bidders):
+        known = await _known(bids)
+    bids_of_kind = get_kind(auction.kind).bids
+    assert not bids_of_kind.is_sealed, "sealed bids are placed one by one"
+    bidding, position = bids_of_kind.begin(auction), auction.bid_count
+    placed: list[PlacedBid] = []
+    written: dict[uuid.UUID, Bid] = {}
+    for bid, bidder in zip(bids, bidders, strict=True):
+        before = known.get(bid.id) or written.get(bid.id)
+        if before is not None:
+            placed.append(PlacedBid(before, is_repeated=True))
+            continue
+        if bidder.refusal is not None:
+            placed.append(PlacedBid(refusal=bidder.refusal))
+            continue
+        answer = bidding.place(bid.partner, bid.maximum_minor, bidder.received_at)
+        accepted = not answer.startswith("refused")
+        position += accepted
+        row = written[bid.id] = Bid(
+            id=bid.id,
+            auction=auction.id,
+            partner=bid.partner,
+            pseudonym=rules.pseudonym(auction.salt, bid.partner),
+            position=position if accepted else None,
+            received_at=bidder.received_at,
+            maximum_minor=bid.maximum_minor,
+            sealed=None,
+            commitments=[],
+            answer=str(answer),
+            price_minor=bidding.price_minor,
+            closes_at=bidding.closes_at,
+        )
+        placed.append(PlacedBid(row))
+    await _write(auction, list(written.values()))
+    if position > auction.bid_count:
+        await execute(
+            SQL["write_lead"],
+            auction.id,
+            position,
+            bidding.leader,
+            bidding.leading_maximum_minor,
+            bidding.price_minor,
+            bidding.closes_at,
+        )
+    return placed
+
+
+async def _known(bids: Sequence[OpenBid]) -> dict[uuid.UUID, Bid]:
+    rows = await fetch_rows(Bid, select(Bid, BidTable).where(BidTable.id.is_in([bid.id for bid in bids])))
+    return {row.id: row for row in rows}
+
+
+async def _write(auction: LockedAuction, rows: Sequence[Bid]) -> None:
+    """Write new bids; where one of their ids is known by now, nothing is written and all are decided again."""
+    if not rows:
+        return
+    written = await execute(
+        SQL["write_open_bids"],
+        auction.id,
+        [row.id for row in rows],
+        [row.partner for row in rows],
+        [row.pseudonym for row in rows],
+        [row.position for row in rows],
+        [row.received_at for row in rows],
+        [row.maximum_minor for row in rows],
+        [row.answer for row in rows],
+        [row.price_minor for row in rows],
+        [row.closes_at for row in rows],
+    )
+    if written < len(rows):
+        raise _Overtaken

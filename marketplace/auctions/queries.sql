@@ -1,0 +1,465 @@
+-- fragment: terms_columns
+    auction.id,
+    auction.kind,
+    auction.offer,
+    auction.currency,
+    auction.reserve_minor,
+    auction.licences,
+    auction.price_rule,
+    auction.steps_from_minor,
+    auction.steps_minor,
+    auction.window_seconds,
+    auction.extension_seconds,
+    auction.opens_at,
+    auction.scheduled_close_at,
+    auction.exclusive_from,
+    auction.exclusive_to,
+    auction.pay_within_hours,
+    auction.salt
+
+-- fragment: now_columns
+{terms_columns},
+    auction.state,
+    auction.root,
+    auction.cancelled_reason,
+    lead.closes_at,
+    lead.bid_count,
+    lead.leader,
+    lead.leading_maximum_minor,
+    lead.price_minor
+
+-- fragment: auction_pages
+SELECT
+{now_columns},
+    auction.forgone_minor,
+    auction.reckoning,
+    auction.deposit_minor,
+    dataset.code AS dataset,
+    dataset.title_fr,
+    dataset.title_en,
+    licence_terms.lines_fr,
+    licence_terms.lines_en,
+    licence_terms.months,
+    clock_timestamp() AS now,
+    CASE
+        WHEN auction.state <> 'open' THEN auction.state
+        WHEN clock_timestamp() < auction.opens_at THEN 'announced'
+        WHEN clock_timestamp() < lead.closes_at THEN 'open'
+        ELSE 'closing'
+    END AS phase
+FROM auction
+JOIN auction_lead AS lead ON lead.auction = auction.id
+JOIN offer ON offer.id = auction.offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN licence_terms ON licence_terms.code = auction.terms
+
+-- name: lock_auction
+-- The auction $1 with its lead, both rows locked, and the instant read once the locks are acquired. Materialised first:
+-- beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for.
+WITH locked AS MATERIALIZED (
+    SELECT
+{now_columns}
+    FROM auction
+    JOIN auction_lead AS lead ON lead.auction = auction.id
+    WHERE auction.id = $1
+    FOR UPDATE
+)
+SELECT *, clock_timestamp() AS locked_at
+FROM locked;
+
+-- name: get_terms
+-- What was fixed of the auction $1 when it was announced.
+SELECT
+{terms_columns}
+FROM auction
+WHERE auction.id = $1;
+
+-- name: get_auction
+-- The auction $1 as pages show it.
+{auction_pages}
+WHERE auction.id = $1;
+
+-- name: list_auctions
+-- One page of auctions, those that can still be bid in first, by their end: $1 rows, $2 rows to skip.
+SELECT *
+FROM (
+{auction_pages}
+) AS auction
+ORDER BY
+    phase NOT IN ('announced', 'open'),
+    CASE WHEN phase IN ('announced', 'open') THEN closes_at END,
+    closes_at DESC,
+    id
+LIMIT $1
+OFFSET $2;
+
+-- name: list_lots
+-- What is on sale in the auction $1, by position.
+SELECT
+    lot.position,
+    lot.release,
+    lot.reserve_minor,
+    release.period_from,
+    release.period_to,
+    dataset.code AS dataset,
+    dataset.title_fr,
+    dataset.title_en,
+    revocation.revoked_at
+FROM auction_lot AS lot
+JOIN release ON release.id = lot.release
+JOIN dataset ON dataset.code = release.dataset
+LEFT JOIN revocation ON revocation.release = release.id
+WHERE lot.auction = $1
+ORDER BY lot.position;
+
+-- name: list_outcomes
+-- What every bidder of the auction $1 got and why, the latest round first; $2 rows.
+SELECT partner, pseudonym, round, lots, pays_minor, reason
+FROM auction_outcome
+WHERE auction = $1
+ORDER BY round DESC, cardinality(lots) = 0, pseudonym
+LIMIT $2;
+
+-- name: list_own_sales
+-- What the partner $2 won in the auction $1 and is to pay; a hundred at most.
+SELECT
+    sale.id,
+    sale.release,
+    sale.net_minor,
+    sale.due_at,
+    sale.state,
+    release.period_from,
+    release.period_to
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+JOIN release ON release.id = sale.release
+WHERE outcome.auction = $1
+  AND outcome.partner = $2
+ORDER BY release.period_from, sale.id
+LIMIT 100;
+
+-- name: list_offers
+-- Offers that can be auctioned, with their sealed releases and the ends of their periods, the latest release first.
+SELECT
+    offer.id,
+    dataset.code,
+    dataset.title_fr,
+    dataset.title_en,
+    array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases,
+    array_agg(release.period_from ORDER BY release.period_to DESC, release.id) AS periods_from,
+    array_agg(release.period_to ORDER BY release.period_to DESC, release.id) AS periods_to
+FROM offer
+JOIN dataset ON dataset.code = offer.dataset
+JOIN release
+    ON release.dataset = dataset.code
+    AND release.state = 'sealed'
+    AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+WHERE offer.withdrawn_at IS NULL
+GROUP BY offer.id, dataset.code
+ORDER BY dataset.code
+LIMIT 200;
+
+-- name: lock_offers
+-- Locks the offer $1 and those of the releases $2, unless withdrawn, and returns them.
+SELECT id, dataset, terms, currency
+FROM offer
+WHERE withdrawn_at IS NULL
+  AND (id = $1 OR dataset IN (SELECT dataset FROM release WHERE id = ANY($2)))
+ORDER BY id
+FOR NO KEY UPDATE;
+
+-- name: count_on_sale
+-- How many of the releases $1 are sealed, not called back, and of the dataset $2; all but the first may be of $3.
+SELECT count(*)
+FROM release
+JOIN unnest($1::uuid[]) WITH ORDINALITY AS lot (release, number) ON lot.release = release.id
+WHERE state = 'sealed'
+  AND (dataset = $2 OR (dataset = ANY($3) AND number > 1))
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id);
+
+-- name: overlaps_a_window
+-- Whether an auction of the offers $1, other than $2, sells inside the window [$3, $4) (null: none), or has a window
+-- inside [$5, $6), in which the planned one sells.
+WITH planned AS (
+    SELECT
+        CASE WHEN $3::timestamptz IS NULL THEN 'empty' ELSE tstzrange($3, $4) END AS exclusive,
+        tstzrange($5, $6) AS sells
+), known AS (
+    SELECT
+        CASE WHEN exclusive_from IS NULL THEN 'empty' ELSE tstzrange(exclusive_from, exclusive_to) END AS exclusive,
+        tstzrange(scheduled_close_at, scheduled_close_at + 2 * pay_within_hours * interval '1 hour') AS sells
+    FROM auction
+    WHERE id <> $2
+      AND state <> 'cancelled'
+      AND EXISTS (
+          SELECT
+          FROM auction_lot AS lot
+          JOIN release ON release.id = lot.release
+          JOIN offer ON offer.dataset = release.dataset
+          WHERE lot.auction = auction.id
+            AND offer.id = ANY($1)
+      )
+      AND (
+          state <> 'awarded'
+          OR EXISTS (SELECT FROM exclusive_window WHERE exclusive_window.id = auction.id)
+          OR EXISTS (
+              SELECT
+              FROM auction_sale
+              JOIN auction_outcome AS outcome ON outcome.id = auction_sale.outcome
+              WHERE outcome.auction = auction.id
+                AND auction_sale.state = 'due'
+          )
+      )
+)
+SELECT EXISTS (
+    SELECT
+    FROM planned, known
+    WHERE known.exclusive && planned.exclusive
+       OR known.exclusive && planned.sells
+       OR known.sells && planned.exclusive
+);
+
+-- name: read_bidders
+-- For each of the partners $2 in order, why it may not bid in the auction $1 (null: it may), and the instant that counts
+-- for its bid, read while the auction's row is locked.
+SELECT bidder_refusal(partner, $1) AS refusal, clock_timestamp() AS received_at
+FROM unnest($2::uuid[]) AS given (partner);
+
+-- name: write_open_bids
+-- Writes open bids of the auction $1, an array a column; one whose id is known already is left as it was. In the order
+-- of their ids, so that two auctions that are sent the same ids wait for each other in one order, never in a circle.
+INSERT INTO bid (
+    id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor, closes_at
+)
+SELECT id, $1, partner, pseudonym, position, received_at, maximum_minor, '{}', answer, price_minor, closes_at
+FROM unnest(
+    $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::text[], $9::bigint[],
+    $10::timestamptz[]
+) AS given (id, partner, pseudonym, position, received_at, maximum_minor, answer, price_minor, closes_at)
+ORDER BY id
+ON CONFLICT (id) DO NOTHING;
+
+-- name: write_lead
+-- Writes the lead of the auction $1, and notifies every process that shows it, once the transaction commits.
+WITH written AS (
+    UPDATE auction_lead
+    SET bid_count = $2, leader = $3, leading_maximum_minor = $4, price_minor = $5, closes_at = $6
+    WHERE auction = $1
+    RETURNING auction
+)
+SELECT pg_notify('auctions', auction::text)
+FROM written;
+
+-- fragment: unpaid
+    sale.state = 'due'
+    AND NOT EXISTS (
+        SELECT
+        FROM purchase_order
+        WHERE id = sale.purchase_order
+          AND state IN ('awaiting_payment', 'paid', 'refunded', 'charged_back')
+    )
+
+-- fragment: called_back
+    EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release)
+
+-- name: list_called_back
+-- Auctions with an unpaid sale of a release that was called back; $1 rows.
+SELECT DISTINCT outcome.auction AS id
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+WHERE {unpaid}
+  AND {called_back}
+LIMIT $1;
+
+-- name: list_defaulted
+-- Auctions with a sale that was ordered and not paid in time; $1 rows. One that was never ordered is the job's delay, not
+-- the winner's fault: it is charged first, however late.
+SELECT DISTINCT outcome.auction AS id
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+WHERE {unpaid}
+  AND sale.due_at <= clock_timestamp()
+  AND sale.purchase_order IS NOT NULL
+  AND NOT {called_back}
+LIMIT $1;
+
+-- name: mark_paid
+-- Marks the sales whose order is paid.
+UPDATE auction_sale
+SET state = 'paid'
+FROM purchase_order
+WHERE auction_sale.state = 'due'
+  AND purchase_order.id = auction_sale.purchase_order
+  AND purchase_order.state IN ('paid', 'refunded', 'charged_back');
+
+-- name: lock_sales
+-- Locks the sales of the auction $1.
+SELECT sale.id
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+WHERE outcome.auction = $1
+ORDER BY sale.id
+FOR UPDATE OF sale;
+
+-- name: mark_called_back
+-- Frees the winners of the auction $1 of what they would pay for a release that was called back.
+UPDATE auction_sale AS sale
+SET state = 'called_back'
+FROM auction_outcome AS outcome
+WHERE outcome.id = sale.outcome
+  AND outcome.auction = $1
+  AND {unpaid}
+  AND {called_back};
+
+-- name: mark_defaulted
+-- Marks the sales of the auction $1 that were ordered and not paid by $2.
+UPDATE auction_sale AS sale
+SET state = 'defaulted'
+FROM auction_outcome AS outcome
+WHERE outcome.id = sale.outcome
+  AND outcome.auction = $1
+  AND {unpaid}
+  AND sale.due_at <= $2
+  AND sale.purchase_order IS NOT NULL
+  AND NOT {called_back};
+
+-- name: find_window_holder
+-- The partner who paid or still may for the auction $1, of the latest round.
+SELECT outcome.partner
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+WHERE outcome.auction = $1
+  AND sale.state IN ('due', 'paid')
+ORDER BY outcome.round DESC
+LIMIT 1;
+
+-- name: get_sale
+-- The sale $1 with all that ordering it needs. $2 the only partner it may be of, or null; $3 a person of it, whose
+-- address comes first, or null.
+SELECT
+    sale.release,
+    sale.net_minor,
+    sale.due_at,
+    sale.purchase_order,
+    sale.state,
+    outcome.auction,
+    outcome.partner,
+    outcome.pseudonym,
+    outcome.round,
+    auction.root,
+    auction.terms,
+    (
+        SELECT offer.id
+        FROM release
+        JOIN offer ON offer.dataset = release.dataset
+        WHERE release.id = sale.release
+    ) AS offer,
+    purchase_order.state AS order_state,
+    (
+        SELECT email
+        FROM person
+        WHERE person.partner = outcome.partner
+        ORDER BY person.id = $3 DESC NULLS LAST, created_at, id
+        LIMIT 1
+    ) AS email
+FROM auction_sale AS sale
+JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+JOIN auction ON auction.id = outcome.auction
+LEFT JOIN purchase_order ON purchase_order.id = sale.purchase_order
+WHERE sale.id = $1
+  AND ($2::uuid IS NULL OR outcome.partner = $2);
+
+-- name: needs_method
+-- Whether the partner $1 bids, or owes, with nothing but the saved method $2 to be charged.
+SELECT EXISTS (
+    SELECT FROM saved_method WHERE id = $2 AND payer = $1 AND state = 'saved'
+) AND NOT EXISTS (
+    SELECT
+    FROM saved_method
+    WHERE id <> $2
+      AND payer = $1
+      AND state = 'saved'
+      AND (ends_on IS NULL OR ends_on > (clock_timestamp() AT TIME ZONE 'UTC')::date)
+) AND (
+    EXISTS (
+        SELECT
+        FROM bid
+        JOIN auction ON auction.id = bid.auction
+        JOIN auction_lead AS lead ON lead.auction = auction.id
+        WHERE bid.partner = $1
+          AND bid.position IS NOT NULL
+          AND auction.state IN ('open', 'closed')
+          AND (lead.leader IS NULL OR lead.leader = $1)
+    ) OR EXISTS (
+        SELECT
+        FROM auction_outcome AS outcome
+        JOIN auction_sale AS sale ON sale.outcome = outcome.id
+        WHERE outcome.partner = $1
+          AND sale.state = 'due'
+    )
+);
+
+-- name: find_deposit
+-- The latest deposit of the partner $1 for the auction $2, with its payment.
+SELECT deposit.id, deposit.amount_minor, payment.state, payment.capture_before
+FROM auction_deposit AS deposit
+JOIN payment ON payment.subject = deposit.id
+WHERE deposit.partner = $1
+  AND deposit.auction = $2
+ORDER BY deposit.asked_at DESC, deposit.id
+LIMIT 1;
+
+-- name: lock_ending_deposits
+-- Locks up to $1 deposits whose auction is over for their bidder: cancelled, or awarded with nothing more to pay.
+SELECT
+    deposit.id,
+    deposit.amount_minor,
+    payment.state,
+    EXISTS (
+        SELECT
+        FROM auction_sale AS sale
+        JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+        WHERE outcome.auction = deposit.auction
+          AND outcome.partner = deposit.partner
+          AND sale.state = 'defaulted'
+    ) AS has_defaulted
+FROM auction_deposit AS deposit
+JOIN auction ON auction.id = deposit.auction
+JOIN payment ON payment.subject = deposit.id
+WHERE ending IS NULL
+  AND (
+      auction.state = 'cancelled'
+      OR auction.state = 'awarded' AND NOT EXISTS (
+          SELECT
+          FROM auction_sale AS sale
+          JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
+          WHERE outcome.auction = deposit.auction
+            AND outcome.partner = deposit.partner
+            AND sale.state = 'due'
+      )
+  )
+ORDER BY asked_at, deposit.id
+LIMIT $1
+FOR UPDATE OF deposit SKIP LOCKED;
+
+-- name: list_forfeited
+-- Deposits that were captured and are not in the books yet; $1 rows.
+SELECT deposit.id, payment.received_minor, payment.paid_at, payment.currency
+FROM auction_deposit AS deposit
+JOIN payment ON payment.subject = deposit.id
+WHERE ending = 'forfeited'
+  AND payment.state IN ('paid', 'refunded')
+  AND NOT EXISTS (
+      SELECT FROM journal_entry WHERE kind = 'deposit_forfeited' AND source_id = deposit.id::text
+  )
+LIMIT $1;
+
+-- name: count_sales
+-- When the offer $1 was listed, and how many licences of it were sold at a posted price since $2.
+SELECT offer.listed_at, count(licence.id) AS sales
+FROM offer
+LEFT JOIN quote ON quote.offer = offer.id AND quote.auction IS NULL
+LEFT JOIN purchase_order ON purchase_order.quote = quote.id
+LEFT JOIN licence ON licence.purchase_order = purchase_order.id AND sold_at > $2
+WHERE offer.id = $1
+GROUP BY offer.id;
