@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from msgspec import Struct
 
 from marketplace import sealing
-from marketplace.auctions import rules, sealed_rules
+from marketplace.auction_kinds import rules, sealed_rules
+from marketplace.auction_kinds.kind_rules import Package
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, Lot
 from marketplace.auctions.bid_queue import queue_of
 from marketplace.auctions.eligibility import NO_PAYMENT_METHOD
-from marketplace.auctions.kind_rules import Package
 from marketplace.auctions.placing import OpenBid, lock_for_bids
 from marketplace.auctions.queries import get_terms, list_reserves, lock_auction
 from marketplace.auctions.receipts import BidReceipt, receipt_of
-from marketplace.auctions.registry import get_kind
-from marketplace.auctions.rows import AuctionNow, AuctionTerms, Bid, Lot
 from marketplace.auctions.tables import Auction, AuctionLead
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.catalogue.actions import reserve_window
@@ -32,7 +32,7 @@ from pricing.money import EUR
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.auctions.rows import LockedAuction
+    from marketplace.auction_kinds.rows import LockedAuction
     from marketplace.identity.actors import Actor
 
 NOT_VETTED: Final = "Your company is not vetted yet; a steward looks at new partners within two working days."

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.auctions import rules
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.transcript_rules import terms_digest
 from marketplace.auctions.queries import SQL, get_terms, list_reserves
-from marketplace.auctions.registry import get_kind
 from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
-from marketplace.auctions.transcript_rules import terms_digest
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.log.actions import state_fact
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
 if TYPE_CHECKING:
-    from marketplace.auctions.kind_rules import AuctionKind
+    from marketplace.auction_kinds.kind_rules import AuctionKind
     from marketplace.auctions.reserves import Reckoned
 
 LONGEST_AUCTION: Final = dt.timedelta(days=90)

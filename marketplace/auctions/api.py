@@ -11,7 +11,8 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 from msgspec import Meta, Struct, structs
 
-from marketplace.auctions import receipts, rules
+from marketplace.auction_kinds import rules
+from marketplace.auctions import receipts
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.live import watch
 from marketplace.auctions.queries import get_auction, get_bid, get_transcript, list_auctions, list_lots, snapshot
@@ -25,7 +26,7 @@ from marketplace.web.i18n import gettext
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.auctions.rows import AuctionPage
+    from marketplace.auction_kinds.rows import AuctionPage
 
 Visitor = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]

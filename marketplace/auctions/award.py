@@ -16,14 +16,14 @@ import structlog
 from msgspec import Struct
 
 from marketplace import sealing
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rules import split_price
+from marketplace.auction_kinds.transcript_rules import awarded, bidders_outcomes, lots_of, root_of, transcript
 from marketplace.auctions.actions import notify
 from marketplace.auctions.charge import charge_sales
 from marketplace.auctions.eligibility import end_deposits
 from marketplace.auctions.queries import SQL, list_accepted, list_reserves, lock_auction
-from marketplace.auctions.registry import get_kind
-from marketplace.auctions.rules import split_price
 from marketplace.auctions.tables import Auction, AuctionOutcome, AuctionSale, AuctionTranscript
-from marketplace.auctions.transcript_rules import awarded, bidders_outcomes, lots_of, root_of, transcript
 from marketplace.catalogue.actions import grant_window
 from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.log.actions import state_fact
@@ -33,7 +33,7 @@ from pricing.auctions.transcript import replay, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from marketplace.auctions.rows import Bid, LockedAuction, Lot
+    from marketplace.auction_kinds.rows import Bid, LockedAuction, Lot
 
 log = structlog.get_logger(__name__)
 BATCH_SIZE: Final = 100

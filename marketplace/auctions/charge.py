@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.auction_kinds.rules import award_document
 from marketplace.auctions.queries import SQL
-from marketplace.auctions.rules import award_document
 from marketplace.auctions.tables import AuctionSale
 from marketplace.database import execute, fetch_row, fetch_rows, transaction
 from marketplace.datasets.queries import list_revocations

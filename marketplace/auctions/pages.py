@@ -14,7 +14,9 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.auctions import eligibility, money_pages, receipts, rules
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.registry import KINDS, get_kind
+from marketplace.auctions import eligibility, money_pages, receipts
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.announcing import Plan, ReserveOutOfRange, announce
 from marketplace.auctions.charge import pay
@@ -34,7 +36,6 @@ from marketplace.auctions.queries import (
     minimum_bid_minor,
     snapshot,
 )
-from marketplace.auctions.registry import KINDS, get_kind
 from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
@@ -48,7 +49,7 @@ from marketplace.web.pages import again, page, see
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.auctions.kind_rules import BidField
+    from marketplace.auction_kinds.kind_rules import BidField
     from marketplace.auctions.queries import LotRow
     from marketplace.auctions.reserves import Reckoned
     from marketplace.messages.rules import Words

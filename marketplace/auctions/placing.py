@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.auctions import rules
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rows import Bid, LockedAuction
 from marketplace.auctions.queries import SQL, lock_auction
-from marketplace.auctions.registry import get_kind
-from marketplace.auctions.rows import Bid, LockedAuction
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.database import execute, fetch_rows, select, transaction
 

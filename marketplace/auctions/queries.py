@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.auctions import rules
-from marketplace.auctions.registry import get_kind
-from marketplace.auctions.rows import AuctionPage, AuctionTerms, Bid, LockedAuction, Lot
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rows import AuctionPage, AuctionTerms, Bid, LockedAuction, Lot
 from marketplace.auctions.tables import AuctionLot, AuctionTranscript
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
@@ -21,7 +21,7 @@ from marketplace.statements import load_statements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.auctions.rows import AuctionNow
+    from marketplace.auction_kinds.rows import AuctionNow
 
 SQL: Final = load_statements(__package__)
 ROWS_A_MESSAGE: Final = 500

@@ -1,4 +1,5 @@
 -- fragment: terms_columns
+-- What of an auction was fixed when it was announced: `rows.AuctionTerms`.
     auction.id,
     auction.kind,
     auction.offer,
@@ -18,6 +19,7 @@
     auction.salt
 
 -- fragment: now_columns
+-- An auction with its lead: `rows.AuctionNow`.
 {terms_columns},
     auction.state,
     auction.root,
@@ -29,6 +31,7 @@
     lead.price_minor
 
 -- fragment: auction_pages
+-- Every auction as pages show it: `rows.AuctionPage`.
 SELECT
 {now_columns},
     auction.forgone_minor,
@@ -220,8 +223,8 @@ SELECT EXISTS (
 );
 
 -- name: read_bidders
--- For each of the partners $2 in order, why it may not bid in the auction $1 (null: it may), and the instant that counts
--- for its bid, read while the auction's row is locked.
+-- For each of the partners $2 in order, why it may not bid in the auction $1 (null: it may), and the instant that
+-- counts for its bid, read while the auction's row is locked.
 SELECT bidder_refusal(partner, $1) AS refusal, clock_timestamp() AS received_at
 FROM unnest($2::uuid[]) AS given (partner);
 
@@ -251,6 +254,7 @@ SELECT pg_notify('auctions', auction::text)
 FROM written;
 
 -- fragment: unpaid
+-- No order of a sale is paid or still may be.
     sale.state = 'due'
     AND NOT EXISTS (
         SELECT
@@ -260,6 +264,7 @@ FROM written;
     )
 
 -- fragment: called_back
+-- A sale's release was called back.
     EXISTS (SELECT FROM revocation WHERE revocation.release = sale.release)
 
 -- name: list_called_back
@@ -272,8 +277,8 @@ WHERE {unpaid}
 LIMIT $1;
 
 -- name: list_defaulted
--- Auctions with a sale that was ordered and not paid in time; $1 rows. One that was never ordered is the job's delay, not
--- the winner's fault: it is charged first, however late.
+-- Auctions with a sale that was ordered and not paid in time; $1 rows. One that was never ordered is the job's delay,
+-- not the winner's fault: it is charged first, however late.
 SELECT DISTINCT outcome.auction AS id
 FROM auction_sale AS sale
 JOIN auction_outcome AS outcome ON outcome.id = sale.outcome

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from marketplace.auctions import rules
+from marketplace.auction_kinds import rules
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rows import Bid
+    from marketplace.auction_kinds.rows import Bid
 
 RECEIPT_VERSION: Final = 1
 

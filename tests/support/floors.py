@@ -11,7 +11,7 @@ FLOORS = (
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy", "sealing"},
     {"messages", "log"},
-    {"identity"},
+    {"identity", "auction_kinds"},
     {"ledger", "consent"},
     {"payments"},
     {"builds"},

@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from marketplace.auction_kinds import rules
 from marketplace.auctions import award as ending
-from marketplace.auctions import rules
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript, list_outcomes
 from marketplace.database import execute
@@ -51,7 +51,7 @@ async def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price() ->
         (0, "outbid"), (7_000, "won"), (0, "outbid"),
     ]  # fmt: skip
     outcomes = await list_outcomes(auction)
-    assert {row["partner"]: (row["pays_minor"], row["reason"]) for row in outcomes} == {
+    assert {row.partner: (row.pays_minor, row.reason) for row in outcomes} == {
         bidders[1].partner: (7_000, "won"), bidders[2].partner: (0, "outbid"), bidders[0].partner: (0, "outbid"),
     }  # fmt: skip
     assert len(document["reveals"]) == 3

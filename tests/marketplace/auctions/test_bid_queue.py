@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from marketplace.auctions import placing, sealed_rules
+from marketplace.auction_kinds import sealed_rules
+from marketplace.auctions import placing
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
 from marketplace.auctions.placing import OpenBid, place_open_bids

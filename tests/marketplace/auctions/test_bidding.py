@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from marketplace import sealing
 from marketplace.app import create_app
-from marketplace.auctions import receipts, rules
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.kinds import limited
+from marketplace.auctions import receipts
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
-from marketplace.auctions.kinds import limited
 from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
+from marketplace.auction_kinds import rules
 from marketplace.auctions import award as ending
-from marketplace.auctions import rules
 from marketplace.auctions.actions import place_sealed_bid
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, list_lots

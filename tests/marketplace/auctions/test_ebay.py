@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from marketplace.auctions import rules
+from marketplace.auction_kinds import rules
 from marketplace.auctions.queries import get_auction, list_own_bids
 from marketplace.settings import settings
 from pricing.auctions.ascending import AscendingTerms, BidAnswer, ProxyBid

@@ -280,7 +280,7 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
     await cancel(higher, "Another kind follows", by="Steward")
     with pytest.raises(Invalid, match="never lower"):
         await announced(release, "limited", reserve_minor=FLOOR - 1)
-    assert (await get_auction(await announced(release, "limited")))["reserve_minor"] == FLOOR
+    assert (await get_auction(await announced(release, "limited"))).reserve_minor == FLOOR
     assert CAP > FLOOR
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from marketplace.auction_kinds import rules
 from marketplace.auctions import award as ending
-from marketplace.auctions import rules
 from marketplace.auctions.queries import get_auction, get_transcript
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure

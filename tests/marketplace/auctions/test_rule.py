@@ -8,9 +8,9 @@ import uuid
 
 import msgspec
 
-from marketplace.auctions import rules
-from marketplace.auctions.open_rules import ProxyBids, terms_of
-from marketplace.auctions.rows import AuctionNow
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.open_rules import ProxyBids, terms_of
+from marketplace.auction_kinds.rows import AuctionNow
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
 from tests.support.reads import fetch

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketplace.auctions.kinds import ascending, bundle, exclusive, limited
+from marketplace.auction_kinds.kinds import ascending, bundle, exclusive, limited
 from marketplace.errors import Invalid
 
 if TYPE_CHECKING:
-    from marketplace.auctions.kind_rules import AuctionKind
+    from marketplace.auction_kinds.kind_rules import AuctionKind
 
 KINDS: Final[dict[str, AuctionKind]] = {
     kind.code: kind for kind in (ascending.KIND, exclusive.KIND, limited.KIND, bundle.KIND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from marketplace.auctions.kind_rules import BidField, Package
+from marketplace.auction_kinds.kind_rules import BidField, Package
 from marketplace.errors import Invalid
 from marketplace.messages.rules import Words
 from marketplace.web.formats import read_cents
@@ -14,7 +14,7 @@ from pricing.auctions.transcript import commit_bid, commit_bundle
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from marketplace.auctions.rows import AuctionNow, AuctionTerms, Bid, LockedAuction, Lot
+    from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, LockedAuction, Lot
 
 MOST_PACKAGES: Final = 50
 SEALED: Final = "sealed"

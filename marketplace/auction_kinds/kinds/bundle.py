@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.auctions.kind_rules import AuctionKind
-from marketplace.auctions.sealed_rules import Packages, good
+from marketplace.auction_kinds.kind_rules import AuctionKind
+from marketplace.auction_kinds.sealed_rules import Packages, good
 from marketplace.messages.rules import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from marketplace.auctions.rows import AuctionTerms, Lot
+    from marketplace.auction_kinds.rows import AuctionTerms, Lot
 
 SELLER: Final = "seller-"
 """Begins the names of the seller's own bids; no pseudonym does."""

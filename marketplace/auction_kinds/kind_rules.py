@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from marketplace.auctions.rows import AuctionTerms, Lot
+from marketplace.auction_kinds.rows import AuctionTerms, Lot
 from marketplace.messages.rules import Words
 
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
 
-    from marketplace.auctions.rows import AuctionNow, Bid
+    from marketplace.auction_kinds.rows import AuctionNow, Bid
 
 
 class Package(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.auctions import rules
-from marketplace.auctions.kind_rules import AuctionKind
-from marketplace.auctions.sealed_rules import OneAmount
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.kind_rules import AuctionKind
+from marketplace.auction_kinds.sealed_rules import OneAmount
 from marketplace.messages.rules import Words
 
 if TYPE_CHECKING:
-    from marketplace.auctions.rows import AuctionTerms
+    from marketplace.auction_kinds.rows import AuctionTerms
 
 
 def _rule(_: AuctionTerms) -> Words:

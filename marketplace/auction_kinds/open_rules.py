@@ -8,8 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
-from marketplace.auctions import rules
-from marketplace.auctions.kind_rules import BidField, Package
+from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.kind_rules import BidField, Package
 from marketplace.messages.rules import Words
 from marketplace.web.formats import read_cents
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from marketplace.auctions.rows import AuctionNow, AuctionTerms, Bid, Lot
+    from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, Lot
 
 
 def terms_of(auction: AuctionTerms) -> AscendingTerms:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marketplace.auctions.registry import get_kind
-from marketplace.auctions.rules import commitments_of
+from marketplace.auction_kinds.registry import get_kind
+from marketplace.auction_kinds.rules import commitments_of
 from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import Transcript, leaves, merkle_root, terms_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from marketplace.auctions.rows import AuctionTerms, Bid, Lot
+    from marketplace.auction_kinds.rows import AuctionTerms, Bid, Lot
 
 
 def price_rule_of(auction: AuctionTerms) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-    from marketplace.auctions.rows import Bid
+    from marketplace.auction_kinds.rows import Bid
 
 LARGEST_BID_MINOR: Final = 80_000_000
 """With VAT on top it is still below the most that Stripe charges at once."""
