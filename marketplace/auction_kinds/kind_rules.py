@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from msgspec import Struct
 
 from marketplace.auction_kinds.rows import AuctionTerms, Lot
-from marketplace.messages.rules import Words
+from marketplace.words import Words
 
 if TYPE_CHECKING:
     import datetime as dt

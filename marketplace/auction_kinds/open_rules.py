@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kind_rules import BidField, Package
-from marketplace.messages.rules import Words
 from marketplace.web.formats import read_cents
+from marketplace.words import Words
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
 from pricing.money import Money
 

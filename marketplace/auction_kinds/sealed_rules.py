@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from marketplace.auction_kinds.kind_rules import BidField, Package
 from marketplace.errors import Invalid
-from marketplace.messages.rules import Words
 from marketplace.web.formats import read_cents
+from marketplace.words import Words
 from pricing.auctions.ascending import BidAnswer
 from pricing.auctions.transcript import commit_bid, commit_bundle
 

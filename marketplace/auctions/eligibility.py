@@ -21,8 +21,8 @@ from marketplace.errors import Conflict, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.payments import actions as payments
-from marketplace.payments.commands import run_command
-from marketplace.payments.events import read_again, read_method_again
+from marketplace.payments.events import refresh_payment, refresh_saved_method
+from marketplace.payments.stripe_calls import run_command
 from marketplace.payments.tables import Payment, SavedMethod
 from marketplace.settings import settings
 
@@ -112,7 +112,7 @@ async def save_method(actor: Actor, *, saved_id: uuid.UUID, return_to: str, loca
 async def refresh_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
     """Ask Stripe whether a method is saved by now, for someone who returns from its page."""
     if await SavedMethod.exists().where((SavedMethod.id == saved_id) & (SavedMethod.payer == partner)):
-        await read_method_again(saved_id)
+        await refresh_saved_method(saved_id)
 
 
 async def forget_method(partner: uuid.UUID, saved_id: uuid.UUID) -> None:
@@ -196,7 +196,7 @@ async def find_deposit(partner: uuid.UUID, auction: uuid.UUID) -> DepositRow | N
 async def refresh_deposit(partner: uuid.UUID, deposit: uuid.UUID) -> None:
     """Ask Stripe for a deposit's status, for someone who returns from its page."""
     if await AuctionDeposit.exists().where((AuctionDeposit.id == deposit) & (AuctionDeposit.partner == partner)):
-        await read_again(deposit)
+        await refresh_payment(deposit)
 
 
 # ------------------------------------------------------------------ what becomes of deposits

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from marketplace.auction_kinds.kind_rules import BidField
     from marketplace.auctions.queries import LotRow
     from marketplace.auctions.reserves import Reckoned
-    from marketplace.messages.rules import Words
+    from marketplace.words import Words
 
 Visitor = Request[Actor, Any, Any]
 Deposit = Annotated[uuid.UUID | None, QueryParameter(name="deposit")]

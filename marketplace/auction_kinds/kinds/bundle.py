@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.auction_kinds.kind_rules import AuctionKind
 from marketplace.auction_kinds.sealed_rules import Packages, good
-from marketplace.messages.rules import Words
+from marketplace.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

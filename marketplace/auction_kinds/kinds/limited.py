@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.auction_kinds.kind_rules import AuctionKind
 from marketplace.auction_kinds.sealed_rules import OneAmount
-from marketplace.messages.rules import Words
+from marketplace.words import Words
 
 if TYPE_CHECKING:
     from marketplace.auction_kinds.rows import AuctionTerms

@@ -17,7 +17,7 @@ from marketplace.auctions import placing
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
 from marketplace.auctions.placing import OpenBid, place_open_bids
-from marketplace.database import DB, execute, fetch, fetch_value
+from marketplace.database import DB, execute
 from marketplace.errors import NotAllowed
 from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch, fetch_value
@@ -141,7 +141,7 @@ async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
 
 
 async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken() -> None:
-    auction, ann = await open_auction(), await add_bidder()
+    auction, ann = await open_auction(), await make_bidder()
     lane = queue_of(auction)
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
     async with held(auction):
@@ -205,7 +205,7 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 
 @pytest.mark.parametrize("repeats", [1, 2])
 async def test_a_bid_sent_twice_in_one_statement_is_one_bid(repeats: int) -> None:
-    auction, ann, bid = await open_auction(), await add_bidder(), uuid.uuid4()
+    auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     placed = await place_open_bids(auction, [OpenBid(bid, ann.partner, 5_000)] * repeats)
     assert placed is not None
     assert [(one.bid.id, one.is_repeated) for one in placed if one.bid] == [(bid, False), (bid, True)][:repeats]

@@ -53,7 +53,7 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
     lots = await list_lots(auction)
     assert [(lot.dataset, lot.reserve_minor) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
     assert (await get_auction(auction)).reserve_minor == LYON
-    both, alone = await add_bidder(), await add_bidder()
+    both, alone = await make_bidder(), await make_bidder()
     assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
     assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
     assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"

@@ -13,7 +13,6 @@ from marketplace.auction_kinds.open_rules import ProxyBids, terms_of
 from marketplace.auction_kinds.rows import AuctionNow
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
-from tests.support.reads import fetch
 
 AUCTIONS, BIDS = 300, 12
 START = rules.micros(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))

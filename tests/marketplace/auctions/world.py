@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marketplace.auctions.announcing import Plan, announce
-from marketplace.database import execute, fetch_value
+from marketplace.database import execute
 from marketplace.identity.actors import Actor
 from tests.support.reads import fetch_value
 
@@ -55,7 +55,10 @@ async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method:
 
 async def save_card(partner: uuid.UUID) -> None:
     """Give a partner a saved card that this database alone knows of: enough to bid with, not to be charged."""
-    await execute("INSERT INTO payer (partner, asked_at) VALUES ($1, now()) ON CONFLICT DO NOTHING", partner)
+    await execute(
+        "INSERT INTO payer (partner, asked_at, customer_id) VALUES ($1, now(), 'cus_' || $1::uuid) ON CONFLICT DO NOTHING",
+        partner,
+    )
     await execute(
         """INSERT INTO saved_method (id, payer, state, method_id, kind, brand, last_four, requested_at, saved_at)
            VALUES (gen_random_uuid(), $1, 'saved', 'pm_' || gen_random_uuid(), 'card', 'visa', '4242', now(), now())""",
