@@ -10,8 +10,11 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.floors import FLOOR_OF, is_below, without_floor
 from tests.support.ratchet import check, differences, rule
@@ -300,14 +303,39 @@ def test_the_top_level_is_the_card() -> None:
     assert {name for name in found if not name.startswith(".")} == TOP
 
 
+PIN = re.compile(r"^([a-z0-9][\w.-]*)(?:\[([\w,.-]+)\])?==", re.MULTILINE)
+"""A package that a lock pins, and the extras that it is pinned with."""
+
+
 @pytest.mark.parametrize("lock", ["requirements.lock", "tests/requirements.lock"])
 def test_locks_pin_with_hashes_and_name_no_address(lock: str) -> None:
     text = text_of(lock)
     assert "://" not in text
-    pins = re.findall(
-        r"^[a-z0-9][\w.-]*==[^\n]+\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.MULTILINE
-    )
-    assert len(pins) == len(re.findall(r"^[a-z0-9][\w.-]*==", text, re.MULTILINE)) > 50
+    pins = re.findall(rf"{PIN.pattern}[^\n]+\\\n((?:    --hash=sha256:[0-9a-f]{{64}}(?: \\)?\n)+)", text, re.MULTILINE)
+    assert len(pins) == len(PIN.findall(text)) > 50
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "tests/requirements.lock"])
+def test_locks_pin_with_the_extras_that_others_ask_for(lock: str) -> None:
+    """Where somebody asks for `a[b]` and the lock has `a`, pip looks for a newer `a[b]`, which has no hash."""
+    pinned = {name: set(extras.split(",")) - {""} for name, extras in PIN.findall(text_of(lock))}
+    missing = [
+        f"{name} asks for {wanted.name}[{','.join(sorted(wanted.extras))}], which {lock} pins without"
+        for name, extras in pinned.items()
+        for wanted in extras_asked_by(name, extras)
+        if not wanted.extras <= pinned.get(canonicalize_name(wanted.name), wanted.extras)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def extras_asked_by(name: str, extras: set[str]) -> list[Requirement]:
+    """List what an installed package, with these extras of its own, asks for with extras; nothing where it is not installed."""
+    try:
+        asked = [Requirement(line) for line in metadata.requires(name) or []]
+    except metadata.PackageNotFoundError:  # another platform's
+        return []
+    active = [{"extra": extra} for extra in ("", *extras)]
+    return [one for one in asked if one.extras and (not one.marker or any(map(one.marker.evaluate, active)))]
 
 
 def test_the_manual_maps_every_folder() -> None:
