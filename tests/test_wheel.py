@@ -169,9 +169,12 @@ def test_pages_are_served_in_both_languages_with_their_style_sheet(
 def _serving(installed: Installed, settings: dict[str, str]) -> Iterator[str]:
     """Run `marketplace serve` on a free port until the block ends; give the address that it prints."""
     server = subprocess.Popen(
-        [installed.script, "serve"], cwd=installed.folder, env=installed.variables({**settings, "PORT": "0"}),
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [installed.script, "serve"],
+        cwd=installed.folder,
+        env=installed.variables({**settings, "PORT": "0"}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert server.stderr
     with server.stderr:
         printed = ""

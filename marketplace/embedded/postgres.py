@@ -108,8 +108,11 @@ class EmbeddedPostgres:
         """Run `sql` as the superuser and return psql's bare output."""
         result = subprocess.run(
             [self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", SUPERUSER, database],
-            input=sql, text=True, capture_output=True, check=False,
-        )  # fmt: skip
+            input=sql,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         if result.returncode:
             raise RuntimeError(result.stderr)
         return result.stdout.strip()
@@ -129,9 +132,20 @@ class EmbeddedPostgres:
         for left_over in self.data.iterdir():  # a first start that was killed half-way
             shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         command: list[str | Path] = [
-            self.bin / "initdb", "-D", self.data, "-U", SUPERUSER, "-E", "UTF8", "--auth=reject", "--auth-local=peer",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", *([] if self.durable else ["-N"]),
-        ]  # fmt: skip
+            self.bin / "initdb",
+            "-D",
+            self.data,
+            "-U",
+            SUPERUSER,
+            "-E",
+            "UTF8",
+            "--auth=reject",
+            "--auth-local=peer",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            *([] if self.durable else ["-N"]),
+        ]
         subprocess.run(command, check=True, capture_output=True, **privileges)
         here = pwd.getpwuid(os.geteuid()).pw_name
         (self.data / "pg_hba.conf").write_text("local all all peer map=partage\n")
@@ -149,13 +163,21 @@ class EmbeddedPostgres:
         arguments = [part for name, value in configuration.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "postgres.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [self.bin / "postgres", "-D", self.data, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, pass_fds=[self._lock.fileno()], **privileges,
-            )  # fmt: skip
+                [self.bin / "postgres", "-D", self.data, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[self._lock.fileno()],
+                **privileges,
+            )
         self._watchdog = subprocess.Popen(
             ["/bin/sh", "-c", f"cat >/dev/null; kill -INT {self._server.pid} 2>/dev/null; exit 0"],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:

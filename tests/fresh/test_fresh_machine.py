@@ -39,14 +39,16 @@ def pythons() -> list[str]:
         "/usr/bin/python3",
     ):
         if candidate and Path(candidate).exists():
-            said = subprocess.run(
+            version = subprocess.run(
                 [candidate, "-c", "import sys; print(sys.version_info[:2], sys._base_executable)"],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if matched := re.match(r"\(3, (11|12|13)\) (.+)", said.stdout):
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if matched := re.match(r"\(3, (11|12|13)\) (.+)", version.stdout):
                 found.setdefault(matched[1], matched[2])
     versions = sorted(found)
-    return [found[version] for version in dict.fromkeys((versions[0], versions[-1]))]
+    return [found[one] for one in dict.fromkeys((versions[0], versions[-1]))]
 
 
 @pytest.fixture
@@ -70,25 +72,31 @@ class Demo:
         self.started = time.monotonic()
         environment = {"PATH": os.environ["PATH"], "HOME": str(clone.parent / "home"), "PORT": str(port), **extra}
         self.process = subprocess.Popen(
-            [python, "marketplace", "demo"], cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, **account,
-        )  # fmt: skip
-        self.said: list[str] = []
+            [python, "marketplace", "demo"],
+            cwd=clone,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            **account,
+        )
+        self.output: list[str] = []
         self.ready = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            self.said.append(line)
+            self.output.append(line)
             if "Partage is at" in line:
                 self.seconds = time.monotonic() - self.started
                 self.ready.set()
         self.process.stdout.close()
 
     def wait(self) -> str:
-        assert self.ready.wait(SECONDS_TO_INSTALL_AND_START), "".join(self.said)
-        return re.search(r"Partage is at (\S+)", "".join(self.said))[1]  # type: ignore[index]
+        assert self.ready.wait(SECONDS_TO_INSTALL_AND_START), "".join(self.output)
+        return re.search(r"Partage is at (\S+)", "".join(self.output))[1]  # type: ignore[index]
 
     def stop(self, number: int) -> int:
         self.process.send_signal(number)
@@ -130,7 +138,7 @@ def test_one_command_from_a_clean_clone(
         after.callback(first.process.kill)
         address = first.wait()
         assert address.endswith(f":{port}")
-        assert "partner" in "".join(first.said)
+        assert "partner" in "".join(first.output)
         before = _look(address)
         first.stop(signal.SIGKILL)
         _until_nothing_is_left(clone)
@@ -141,14 +149,14 @@ def test_one_command_from_a_clean_clone(
         assert again.stop(signal.SIGINT) == 0
         _until_nothing_is_left(clone)
 
-        with socket.socket() as taken:
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            taken.bind(("127.0.0.1", port))
-            taken.listen()
+        with socket.socket() as occupied:
+            occupied.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            occupied.bind(("127.0.0.1", port))
+            occupied.listen()
             third = Demo(python, clone, account, port)
             after.callback(third.process.kill)
             assert third.wait() != address
-            assert f"Port {port} is taken" in "".join(third.said)
+            assert f"Port {port} is taken" in "".join(third.output)
             seconds = min(again.seconds, third.seconds)
             print(f"{python}: first start {first.seconds:.1f} s with its install, again {seconds:.1f} s")
             assert seconds < SECONDS_TO_START_AGAIN

@@ -26,7 +26,7 @@ CANCEL_URL = "http://shop.test/cart"
 
 
 @dataclass
-class Answer:
+class HttpResponse:
     """An HTTP answer, redirects not followed."""
 
     status: int
@@ -45,15 +45,17 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
-def send(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+def send(method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> HttpResponse:
     """Send one request and return the answer of any status."""
     request = urllib.request.Request(url, body, headers or {}, method=method)  # noqa: S310  our own process
     try:
         with _OPENER.open(request, timeout=10) as answer:
-            return Answer(answer.status, answer.read().decode(), {k.lower(): v for k, v in answer.headers.items()})
+            return HttpResponse(
+                answer.status, answer.read().decode(), {k.lower(): v for k, v in answer.headers.items()}
+            )
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.read().decode(), {k.lower(): v for k, v in error.headers.items()})
+            return HttpResponse(error.code, error.read().decode(), {k.lower(): v for k, v in error.headers.items()})
 
 
 class Running:
@@ -91,13 +93,13 @@ class Running:
         assert answer.status == 200, answer.text
         return answer.json()
 
-    def raw(self, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> Answer:
+    def raw(self, method: str, path: str, form: dict[str, str] | None = None, **headers: str) -> HttpResponse:
         """Call the API without the package's client."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         body = urllib.parse.urlencode(form).encode() if form is not None else None
         return send(method, self.url + path, body, {"authorization": "Bearer sk_test_local", **named})
 
-    def submit(self, address: str, **form: str) -> Answer:
+    def submit(self, address: str, **form: str) -> HttpResponse:
         """Submit a form of a hosted page."""
         target = urllib.parse.urljoin(self.url, address)
         return send("POST", target, urllib.parse.urlencode(form).encode())
@@ -118,7 +120,7 @@ class Running:
         return self.client.payment_intents.create(asked)
 
     def charge_debit(self, amount: int, iban: str) -> stripe.PaymentIntent:
-        """Take an amount by SEPA debit."""
+        """Charge an amount by SEPA debit."""
         method = self.client.payment_methods.create(
             {
                 "type": "sepa_debit",

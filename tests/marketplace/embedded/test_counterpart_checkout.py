@@ -11,12 +11,12 @@ import stripe
 from tests.marketplace.embedded.counterpart_harness import CANCEL_URL, SUCCESS_URL, send
 
 if TYPE_CHECKING:
-    from tests.marketplace.embedded.counterpart_harness import Answer, Running
+    from tests.marketplace.embedded.counterpart_harness import HttpResponse, Running
 
 HOUR, DAY = 3600, 86_400
 
 
-def page(session: stripe.checkout.Session, **headers: str) -> Answer:
+def page(session: stripe.checkout.Session, **headers: str) -> HttpResponse:
     return send("GET", str(session.url), headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
@@ -50,7 +50,7 @@ def test_a_session_carries_what_was_asked(counterpart: Running) -> None:
     assert [(line.description, line.amount_total, line.quantity) for line in lines] == [("Licence", 12_000, 1)]
 
 
-def test_a_paid_session_tells_its_payment(counterpart: Running) -> None:
+def test_a_paid_session_names_its_payment(counterpart: Running) -> None:
     more: Any = {"payment_intent_data": {"metadata": {"order": "7"}, "description": "Licence 7"}}
     session = counterpart.open_session(**more)
     paid = counterpart.submit(address(counterpart, session), method="visa")
@@ -168,7 +168,7 @@ def test_a_paid_page_offers_only_the_way_on(counterpart: Running) -> None:
 
 
 @pytest.mark.parametrize("ended", ["by the clock", "by the merchant"])
-def test_an_expired_session_takes_nothing(counterpart: Running, ended: str) -> None:
+def test_an_expired_session_charges_nothing(counterpart: Running, ended: str) -> None:
     session = counterpart.open_session(locale="en")
     if ended == "by the clock":
         counterpart.control("clock", days=1)
@@ -229,11 +229,11 @@ def test_a_payer_who_refuses_can_pay_otherwise(counterpart: Running) -> None:
 
 
 def test_an_intent_sends_its_payer_to_the_bank_and_back(counterpart: Running) -> None:
-    back = "http://shop.test/back?order=7"
-    intent: Any = counterpart.charge(9000, "pm_card_authenticationRequired", return_url=back)
+    return_url = "http://shop.test/back?order=7"
+    intent: Any = counterpart.charge(9000, "pm_card_authenticationRequired", return_url=return_url)
     assert intent.status == "requires_action"
     confirmed = counterpart.submit(intent.next_action.redirect_to_url.url, answer="agree")
-    assert confirmed.headers["location"] == back
+    assert confirmed.headers["location"] == return_url
     assert counterpart.client.payment_intents.retrieve(intent.id).status == "succeeded"
 
 

@@ -60,7 +60,7 @@ def test_every_operation_answers_in_the_documented_shape(counterpart: Running) -
     _walk_customers(tour)
     _walk_checkout(tour)
     intent = _walk_payments(tour)
-    _walk_money_back(tour, intent)
+    _walk_refunds_and_disputes(tour, intent)
     _walk_payouts_and_transfers(tour)
     _walk_events(tour)
     assert {(each.method, each.path) for each in OPERATIONS} - tour.visited == set()
@@ -123,7 +123,7 @@ def _walk_payments(tour: Tour) -> str:
     return intent
 
 
-def _walk_money_back(tour: Tour, intent: str) -> None:
+def _walk_refunds_and_disputes(tour: Tour, intent: str) -> None:
     refund = tour.call("POST", "/v1/refunds", payment_intent=intent, amount="100", reason="duplicate")["id"]
     tour.call("GET", "/v1/refunds/{id}", refund)
     tour.call("GET", "/v1/refunds")

@@ -9,13 +9,13 @@ import pytest
 import stripe
 
 if TYPE_CHECKING:
-    from tests.marketplace.embedded.counterpart_harness import Answer, Running
+    from tests.marketplace.embedded.counterpart_harness import HttpResponse, Running
 
 PAYMENT = {"amount": "5000", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
 PATH = "/v1/payment_intents"
 
 
-def pay(running: Running, key: str, **more: str) -> Answer:
+def pay(running: Running, key: str, **more: str) -> HttpResponse:
     return running.raw("POST", PATH, {**PAYMENT, **more}, idempotency_key=key)
 
 

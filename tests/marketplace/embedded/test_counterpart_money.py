@@ -83,7 +83,7 @@ def test_a_refund_of_nothing_is_refused(counterpart: Running, amount: int) -> No
         counterpart.client.refunds.create({"payment_intent": intent.id, "amount": amount})
 
 
-def test_a_refund_that_fails_comes_back(counterpart: Running) -> None:
+def test_a_refund_that_fails_returns_to_the_balance(counterpart: Running) -> None:
     intent = counterpart.charge(10_000)
     refund = counterpart.client.refunds.create({"payment_intent": intent.id})
     failed = counterpart.control("fail_refund", refund=refund.id)
@@ -123,7 +123,7 @@ def test_an_absent_payer_cannot_authenticate(counterpart: Running) -> None:
     assert error.payment_intent.status == "requires_payment_method"
 
 
-def test_a_saved_card_is_charged_while_its_holder_is_away(counterpart: Running) -> None:
+def test_a_saved_card_is_charged_off_session(counterpart: Running) -> None:
     customer = counterpart.client.customers.create({"email": "winner@example.test"})
     setup = counterpart.client.setup_intents.create(
         {"customer": customer.id, "payment_method": "pm_card_visa", "confirm": True}
@@ -143,15 +143,15 @@ def test_a_deposit_is_held_then_taken_in_part(counterpart: Running) -> None:
     assert counterpart.all_movements() == []
     with pytest.raises(stripe.InvalidRequestError):
         counterpart.client.payment_intents.capture(intent.id, {"amount_to_capture": 10_001})
-    taken = counterpart.client.payment_intents.capture(intent.id, {"amount_to_capture": 4000})
-    assert (taken.status, taken.amount_received) == ("succeeded", 4000)
+    captured = counterpart.client.payment_intents.capture(intent.id, {"amount_to_capture": 4000})
+    assert (captured.status, captured.amount_received) == ("succeeded", 4000)
     found = [(each.reporting_category, each.amount, each.fee) for each in counterpart.all_movements()]
     assert found == [("partial_capture_reversal", -6000, 0), ("charge", 10_000, 85)]
     with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded"):
         counterpart.client.refunds.create({"payment_intent": intent.id, "amount": 4001})
 
 
-def test_a_deposit_that_nobody_takes_expires(counterpart: Running) -> None:
+def test_a_deposit_that_nobody_captures_expires(counterpart: Running) -> None:
     intent = counterpart.charge(10_000, capture_method="manual")
     counterpart.control("clock", days=7)
     expired = counterpart.client.payment_intents.retrieve(intent.id)
@@ -184,7 +184,7 @@ def test_a_debit_that_fails_leaves_only_its_costs(counterpart: Running) -> None:
     assert check_books(counterpart) == -35 - 350
 
 
-def test_a_debit_taken_back_after_it_settled_is_lost(counterpart: Running) -> None:
+def test_a_debit_reversed_after_it_settled_is_lost(counterpart: Running) -> None:
     intent = counterpart.charge_debit(30_000, IBAN_THAT_PAYS)
     counterpart.control("settle")
     dispute = counterpart.control("dispute", payment_intent=intent.id)
@@ -202,7 +202,7 @@ def test_a_wrong_iban_is_refused(counterpart: Running) -> None:
 @pytest.mark.parametrize(
     ("evidence", "status", "kept"), [("winning_evidence", "won", 10_000), ("losing_evidence", "lost", 0)]
 )
-def test_a_dispute_takes_the_money_and_perhaps_returns_it(
+def test_a_dispute_withdraws_the_money_and_perhaps_returns_it(
     counterpart: Running, evidence: str, status: str, kept: int
 ) -> None:
     intent = counterpart.charge(10_000)
@@ -236,7 +236,7 @@ def test_an_automatic_payout_is_made_of_what_was_available(counterpart: Running)
     assert counterpart.raw("POST", "/_test/payout").status == 400, "nothing is paid out twice"
 
 
-def test_a_payout_that_fails_comes_back_and_leaves_again(counterpart: Running) -> None:
+def test_a_payout_that_fails_returns_and_is_sent_again(counterpart: Running) -> None:
     counterpart.charge(10_000, "pm_card_bypassPending")
     payout = counterpart.control("payout")
     assert check_books(counterpart) == 0

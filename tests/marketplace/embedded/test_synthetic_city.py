@@ -82,7 +82,7 @@ async def test_a_tenth_of_the_real_check_ins_cells_survive(tmp_path: Path) -> No
     today = clock.now().date()
     city = gowalla.move_checkins(source, tmp_path, today=today, seed=1)
     share = await publish(
-        city, gowalla.busiest_period(today), age_bands=gowalla.AGE_BANDS, h3_resolution=gowalla.RESOLUTION,
+        city, gowalla.busiest_period(today), age_bands=list(gowalla.AGE_BANDS), h3_resolution=gowalla.RESOLUTION,
         grain="day", max_cells=2, max_events=3,
     )  # fmt: skip
     assert share > 0.1
