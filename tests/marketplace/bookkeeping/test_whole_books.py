@@ -48,8 +48,8 @@ async def sell_in_every_way(stripe: Any) -> None:
     await scenes.jobs()
     assert await unmatched() == [], "debits are under way"
     await asyncio.to_thread(stripe.test, "settle")
-    await scenes.give_back("part", part=True)
-    await scenes.give_back("whole", part=False)
+    await scenes.refund("part", part=True)
+    await scenes.refund("whole", part=False)
     await scenes.dispute("lost")
     charge = await fetch_value("SELECT charge_id FROM payment WHERE subject = $1", scenes.named("won", "order"))
     contest = await asyncio.to_thread(stripe.test, "dispute", charge=charge)
@@ -129,7 +129,7 @@ async def unmatched() -> list[str]:
 
 @pytest.mark.deep
 async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) -> None:
-    world = await scenes.world()
+    world = await scenes.shop()
     await sell_in_every_way(stripe)
     await auction_it(stripe, world.release, world.partner)
     for _ in range(3):

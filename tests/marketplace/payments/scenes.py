@@ -98,8 +98,8 @@ async def charges_of(subject: uuid.UUID) -> list[Any]:
     return [one for one in everything["data"] if one["metadata"].get("subject") == str(subject) and one["captured"]]
 
 
-# ------------------------------------------------------------------ the world
-async def world() -> SimpleNamespace:
+# ------------------------------------------------------------------ the shop
+async def shop() -> SimpleNamespace:
     """Make the shop once: a release with three people in it, and one vetted partner."""
     if (release := await fetch_value("SELECT id FROM release")) is None:
         release = await open_shop()
@@ -140,24 +140,24 @@ async def settled(name: str, *, method: str = "tok_bypassPending") -> uuid.UUID:
 
 async def make_order(name: str) -> None:
     """Ask for the subject's quote and order it; again, they are the same ones."""
-    shop = await world()
-    quote = await catalogue.quote(shop.partner, shop.release, quote_id=named(name, "quote"))
-    await order(shop.partner, quote, order_id=named(name, "order"), email=EMAIL)
+    seeded = await shop()
+    quote = await catalogue.quote(seeded.partner, seeded.release, quote_id=named(name, "quote"))
+    await order(seeded.partner, quote, order_id=named(name, "order"), email=EMAIL)
 
 
 # ------------------------------------------------------------------ how it must end
 async def ending() -> None:
-    """Refuse anything that is not right to the cent, whatever happened before."""
+    """Refuse anything that is not right to the cent, in every case."""
     await jobs()
     assert await invariants.broken() == []
     assert await balance(chart.STRIPE) == await read_balance(), "the books and Stripe's balance differ"
     owed = await fetch_value("SELECT coalesce(sum(held_micro + payable_micro), 0) FROM accrual")
-    held, payable = await balance(chart.SUBSCRIBERS_HELD), await balance(chart.SUBSCRIBERS_PAYABLE)
-    assert owed == -(held + payable) * MICRO_PER_MINOR, "the sub-ledger and its control accounts differ"
+    waiting, payable = await balance(chart.SUBSCRIBERS_HELD), await balance(chart.SUBSCRIBERS_PAYABLE)
+    assert owed == -(waiting + payable) * MICRO_PER_MINOR, "the sub-ledger and its control accounts differ"
 
 
 async def once(order_id: uuid.UUID, kind: str, count: int = 1) -> None:
-    """Refuse an order with more or fewer entries of a kind, papers or charges than it must have."""
+    """Refuse an order with more or fewer entries of a kind, invoices or charges than it must have."""
     source = (
         "source_id = $1::text"
         if kind == "sale"
@@ -197,8 +197,8 @@ async def buying(name: str) -> None:
     await settle_paid()
 
 
-# ------------------------------------------------------------------ giving back
-async def give_back(name: str, *, part: bool) -> None:
+# ------------------------------------------------------------------ refunds
+async def refund(name: str, *, part: bool) -> None:
     """Ask for a refund and carry it out; the same click again is the same refund."""
     amount = 3_000 if part else None
     await request_order_refund(named(name, "order"), "Farid", refund_id=named(name, "refund"), amount_minor=amount)
@@ -208,10 +208,10 @@ async def give_back(name: str, *, part: bool) -> None:
     await record_refunds()
 
 
-async def given_back(name: str, *, part: bool) -> None:
+async def refunded(name: str, *, part: bool) -> None:
     """Finish a refund and check that it happened once."""
     order_id = named(name, "order")
-    await give_back(name, part=part)
+    await refund(name, part=part)
     for _ in range(1 + part):  # What is left is shared anew once the first shares are cancelled.
         await jobs()
     row = await fetch_one("SELECT * FROM purchase_order WHERE id = $1", order_id)
@@ -234,15 +234,15 @@ async def given_back(name: str, *, part: bool) -> None:
 async def dispute(name: str) -> None:
     """Hear of a dispute and of its loss."""
     payment = await get_payment(named(name, "order"))
-    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
-    if not told["data"]:
+    found = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
+    if not found["data"]:
         await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment.charge_id)
-        told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
+        found = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
     await sweep_events()
     await handle_events()
     await follow_disputes()
-    if told["data"][0]["status"] not in ("lost", "won"):
-        await asyncio.to_thread(at_stripe, "post", "_test/close_dispute", dispute=told["data"][0]["id"], won=False)
+    if found["data"][0]["status"] not in ("lost", "won"):
+        await asyncio.to_thread(at_stripe, "post", "_test/close_dispute", dispute=found["data"][0]["id"], won=False)
     await sweep_events()
     await handle_events()
     await follow_disputes()
@@ -272,11 +272,11 @@ async def debited(name: str) -> None:
     await jobs()
 
 
-async def taken_back(name: str) -> None:
+async def debit_reversed(name: str) -> None:
     """Hear that a debit's bank took it back after the licence was granted: lost at once, and no fee for a dispute."""
     payment = await get_payment(named(name, "order"))
-    told = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
-    if not told["data"]:
+    found = await asyncio.to_thread(at_stripe, "get", "v1/disputes", charge=payment.charge_id)
+    if not found["data"]:
         await asyncio.to_thread(at_stripe, "post", "_test/dispute", charge=payment.charge_id)
     await sweep_events()
     await handle_events()
@@ -285,13 +285,13 @@ async def taken_back(name: str) -> None:
 
 # ------------------------------------------------------------------ webhooks
 async def hear(name: str) -> None:
-    """Take a webhook of a payment and do what it tells."""
+    """Receive a webhook of a payment and handle it."""
     order_id = named(name, "order")
     session = (await get_payment(order_id)).session_id
     events = await asyncio.to_thread(at_stripe, "get", "v1/events", limit=100)
     for event in reversed(events["data"]):
-        told = event["data"]["object"]
-        if told["id"] == session:
+        thing = event["data"]["object"]
+        if thing["id"] == session:
             body = json.dumps(event).encode()
             at = int(clock.now().timestamp())
             signed = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
@@ -306,11 +306,11 @@ async def ordered_and_paid(name: str) -> None:
     await pay(named(name, "order"), token="tok_bypassPending")
 
 
-# ------------------------------------------------------------------ payers who are away
+# ------------------------------------------------------------------ off session
 async def keep(name: str) -> None:
     """Ask for a page that keeps a card, and give the card there."""
-    shop, saved = await world(), named(name, "method")
-    await request_saved_method(shop.partner, saved_id=saved, **PAGE)
+    seeded, saved = await shop(), named(name, "method")
+    await request_saved_method(seeded.partner, saved_id=saved, **PAGE)
     await run_command(saved)
     method = await fetch_one("SELECT state, session_id FROM saved_method WHERE id = $1", saved)
     if method["state"] == "open":
@@ -340,10 +340,10 @@ async def save_card(_: str) -> None:
 
 async def charge(name: str) -> None:
     """Charge the saved card."""
-    shop = await world()
+    seeded = await shop()
     async with transaction():
         await request_charge(
-            named(name, "charge"), shop.partner, amount_minor=12_000, lines=[Line("Award", 12_000)],
+            named(name, "charge"), seeded.partner, amount_minor=12_000, lines=[Line("Award", 12_000)],
             expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
         )  # fmt: skip
     await run_command(await _command(named(name, "charge")))
@@ -358,12 +358,12 @@ async def charged(name: str) -> None:
     assert [one["amount"] for one in await charges_of(named(name, "charge"))] == [12_000]
 
 
-async def hold_back(name: str) -> None:
+async def authorise(name: str) -> None:
     """Authorise a deposit, in peace."""
     await save_card(name)
-    shop = await world()
+    seeded = await shop()
     await request_deposit(
-        named(name, "deposit"), shop.partner, amount_minor=20_000, text="Deposit",
+        named(name, "deposit"), seeded.partner, amount_minor=20_000, text="Deposit",
         expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
     )  # fmt: skip
     await jobs()
@@ -371,31 +371,31 @@ async def hold_back(name: str) -> None:
 
 
 async def capture(name: str) -> None:
-    """Take the deposit, unless it was taken."""
+    """Capture the deposit, unless it was captured."""
     if (await get_payment(named(name, "deposit"))).state == "authorised":
         await capture_deposit(named(name, "deposit"), amount_minor=15_000)
     await run_commands()
 
 
 async def captured(name: str) -> None:
-    """Finish taking a part and check that the rest was let go."""
+    """Finish capturing a part and check that the rest was released."""
     await capture(name)
     await jobs()
     payment = await get_payment(named(name, "deposit"))
     assert (payment.state, payment.received_minor) == ("paid", 15_000)
-    [taken] = await charges_of(named(name, "deposit"))
-    assert (taken["amount_captured"], taken["amount_refunded"]) == (15_000, 5_000)
+    [captured_charge] = await charges_of(named(name, "deposit"))
+    assert (captured_charge["amount_captured"], captured_charge["amount_refunded"]) == (15_000, 5_000)
 
 
-async def let_go(name: str) -> None:
-    """Let the deposit go."""
+async def release(name: str) -> None:
+    """Release the deposit."""
     await release_deposit(named(name, "deposit"))
     await run_commands()
 
 
-async def gone(name: str) -> None:
-    """Finish letting go and check that nothing was taken."""
-    await let_go(name)
+async def released(name: str) -> None:
+    """Finish the release and check that nothing was captured."""
+    await release(name)
     await jobs()
     assert (await get_payment(named(name, "deposit"))).state == "released"
     assert await charges_of(named(name, "deposit")) == []
@@ -410,7 +410,7 @@ async def _command(subject: uuid.UUID) -> uuid.UUID:
 async def nothing(name: str) -> None:
     """Make the shop."""
     del name
-    await world()
+    await shop()
 
 
 def _of(work: Callable[..., Awaitable[None]], **how: Any) -> Callable[[str], Awaitable[None]]:
@@ -439,7 +439,7 @@ async def mirrored(name: str) -> None:
     assert unposted == []
 
 
-def _scene(before: Step, act: Step, after: Step, watched: tuple[str, ...]) -> Scene:
+def _scene(before: Step, act: Step, after: Step, files: tuple[str, ...]) -> Scene:
     """Return a scene each of whose subjects lives hours after the one before, on both clocks, so that lists stay short."""
 
     async def hours_later(name: str) -> None:
@@ -447,20 +447,20 @@ def _scene(before: Step, act: Step, after: Step, watched: tuple[str, ...]) -> Sc
             await asyncio.to_thread(at_stripe, "post", "_test/clock", seconds=int(APART.total_seconds()))
         await before(name)
 
-    return Scene(hours_later, act, after, watched, whole=ending, apart=APART)
+    return Scene(hours_later, act, after, files, whole=ending, apart=APART)
 
 
 SCENES = {
     "buy": _scene(nothing, buying, bought, MONEY),
     "hear": _scene(nothing, buying, bought, HEARD),
-    "refund": _scene(settled, _of(give_back, part=False), _of(given_back, part=False), MONEY),
-    "refund a part": _scene(settled, _of(give_back, part=True), _of(given_back, part=True), MONEY),
+    "refund": _scene(settled, _of(refund, part=False), _of(refunded, part=False), MONEY),
+    "refund a part": _scene(settled, _of(refund, part=True), _of(refunded, part=True), MONEY),
     "dispute": _scene(settled, dispute, lost, MONEY),
     "webhook": _scene(ordered_and_paid, hear, bought, HEARD),
-    "debit taken back": _scene(debited, taken_back, _of(lost, how=taken_back), MONEY),
+    "debit reversed": _scene(debited, debit_reversed, _of(lost, how=debit_reversed), MONEY),
     "keep": _scene(nothing, keep, kept, (*MONEY, "marketplace/payments/events.py")),
     "charge": _scene(save_card, charge, charged, MONEY),
-    "capture": _scene(hold_back, capture, captured, MONEY),
-    "let go": _scene(hold_back, let_go, gone, MONEY),
+    "capture": _scene(authorise, capture, captured, MONEY),
+    "release": _scene(authorise, release, released, MONEY),
     "mirror": _scene(paid_but_not_mirrored, mirror, mirrored, BOOKS),
 }

@@ -1,4 +1,4 @@
-"""Stripe's balance, mirrored: every cent is in the books once, whatever moved it."""
+"""Stripe's balance, mirrored: every cent is in the books once, however it moved."""
 
 from __future__ import annotations
 
@@ -169,10 +169,10 @@ def test_postings_move_the_net(category: str, amount: int, fee: int) -> None:
 
 
 @given(st.lists(st.sampled_from(rules.STATES)))
-def test_a_payment_never_moves_back(told: list[str]) -> None:
+def test_a_payment_never_moves_back(read: list[str]) -> None:
     state = "requested"
-    for each in told:
+    for each in read:
         moved = rules.later(state, each)
         assert rules.STATES.index(moved) >= rules.STATES.index(state)
         state = moved
-    assert state == max(["requested", *told], key=rules.STATES.index)
+    assert state == max(["requested", *read], key=rules.STATES.index)

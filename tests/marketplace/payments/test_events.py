@@ -103,7 +103,7 @@ async def test_without_a_secret_nothing_comes_in(stripe: Any) -> None:
         await receive_event(b"{}", WebhookSignature.generate_signature_header("{}", ""))
 
 
-async def test_duplicates_shuffles_and_a_door_that_fails_at_first(stripe: Any, site: Any) -> None:
+async def test_duplicates_shuffles_and_an_endpoint_that_fails_at_first(stripe: Any, site: Any) -> None:
     async def each_was_tried() -> bool:
         return all(one["attempts"] for one in (await asyncio.to_thread(stripe.test, "log"))["deliveries"])
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-PART, CHARGE, DEPOSIT, TAKEN = 3_000, 12_000, 20_000, 15_000
+PART, CHARGE, DEPOSIT, CAPTURED = 3_000, 12_000, 20_000, 15_000
 ASKED = (
     "/v1/customers", "/v1/checkout/sessions", "/v1/refunds", "/v1/payment_intents", "/v1/payment_intents/[^/]+/capture",
     "/v1/payment_intents/[^/]+/cancel",
@@ -83,29 +83,29 @@ async def pay(*names: str) -> None:
         await scenes.pay(named(name, "order"), token="tok_bypassPending")
 
 
-async def ask_while_away(partner: uuid.UUID) -> None:
-    """Charge a saved card, and hold two deposits back on it."""
+async def ask_off_session(partner: uuid.UUID) -> None:
+    """Charge a saved card, and authorise two deposits on it."""
     until = clock.now() + dt.timedelta(hours=2)
     async with transaction():
         await request_charge(
             named("life", "charge"), partner, amount_minor=CHARGE, lines=[Line("Award", CHARGE)], expires_at=until,
             **scenes.PAGE,
         )  # fmt: skip
-    for which in ("taken", "let go"):
+    for which in ("captured", "released"):
         await request_deposit(
             named("life", which), partner, amount_minor=DEPOSIT, text="Deposit", expires_at=until, **scenes.PAGE
         )
 
 
 async def ask_back() -> None:
-    """Give one order back, a part of another, and have a third contested by its payer's bank."""
+    """Refund one order, a part of another, and have a third contested by its payer's bank."""
     await request_order_refund(named("back", "order"), "Farid", refund_id=named("back", "refund"))
     await request_order_refund(
         named("part", "order"), "Farid", refund_id=named("part", "refund"), amount_minor=PART
     )  # fmt: skip
     charge = (await get_payment(named("lost", "order"))).charge_id
-    told = await steer("dispute", charge=charge)
-    await steer("close_dispute", dispute=told["id"], won=False)
+    opened = await steer("dispute", charge=charge)
+    await steer("close_dispute", dispute=opened["id"], won=False)
 
 
 async def nothing() -> None:
@@ -116,7 +116,7 @@ async def live(
     work: Callable[[], Awaitable[None]] = rounds, meanwhile: Callable[[], Awaitable[None]] = nothing
 ) -> None:
     """Live the whole life; `work` is what workers do after each step, `meanwhile` what happens before they do."""
-    shop = await scenes.world()
+    shop = await scenes.shop()
     for _ in range(3):  # As a partner who comes back to the page until it opens.
         await scenes.keep("life")
         await work()
@@ -124,12 +124,12 @@ async def live(
     await work()
     await pay("kept", "back", "part", "lost")
     await work()
-    await ask_while_away(shop.partner)
+    await ask_off_session(shop.partner)
     await ask_back()
     await meanwhile()
     await work()
-    await capture_deposit(named("life", "taken"), amount_minor=TAKEN)
-    await release_deposit(named("life", "let go"))
+    await capture_deposit(named("life", "captured"), amount_minor=CAPTURED)
+    await release_deposit(named("life", "released"))
     await meanwhile()
     await work()
 
@@ -151,10 +151,10 @@ async def check_the_end() -> None:
         assert (charge["amount"], charge["amount_refunded"]) == (total, row["returned_minor"]), name
     charged = [
         [(one["amount"], one["amount_captured"]) for one in await scenes.charges_of(named("life", what))]
-        for what in ("charge", "taken", "let go")
+        for what in ("charge", "captured", "released")
     ]
-    assert charged == [[(CHARGE, CHARGE)], [(DEPOSIT, TAKEN)], []]
-    assert [(await get_payment(named("life", what))).state for what in ("charge", "taken", "let go")] == [
+    assert charged == [[(CHARGE, CHARGE)], [(DEPOSIT, CAPTURED)], []]
+    assert [(await get_payment(named("life", what))).state for what in ("charge", "captured", "released")] == [
         "paid", "paid", "released",
     ]  # fmt: skip
     counts = {
@@ -242,11 +242,11 @@ async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe:
     del stripe
 
     order = await scenes.settled("lost")
-    told = await steer("dispute", charge=(await get_payment(order)).charge_id)
+    opened = await steer("dispute", charge=(await get_payment(order)).charge_id)
     await scenes.sweep_events()
     await scenes.handle_events()
     await scenes.follow_disputes()
-    await steer("close_dispute", dispute=told["id"], won=False)
+    await steer("close_dispute", dispute=opened["id"], won=False)
     await scenes.sweep_events()
     await scenes.handle_events()
     assert await fetch_value("SELECT state FROM dispute") == "lost"
@@ -263,8 +263,8 @@ async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
     del stripe
 
     order = await scenes.settled("part lost")
-    told = await steer("dispute", charge=(await get_payment(order)).charge_id, amount=PART)
-    await steer("close_dispute", dispute=told["id"], won=False)
+    opened = await steer("dispute", charge=(await get_payment(order)).charge_id, amount=PART)
+    await steer("close_dispute", dispute=opened["id"], won=False)
     await rounds(2)
     total = await fetch_value("SELECT total_minor FROM purchase_order")
     for much in (total, total - PART + 1):
@@ -290,7 +290,7 @@ NOTHING_IS_UNDONE = """
 async def leave_a_backlog() -> None:
     """Leave work of every kind to be done: paid orders, refunds, a lost dispute, a payout run on its bank's statement."""
     with clock.shifted(-payees.DAYS_15):
-        await scenes.world()
+        await scenes.shop()
         await payees.give_details(1, 2, 3)
         await buy("old 1", "old 2")
         await pay("old 1", "old 2")

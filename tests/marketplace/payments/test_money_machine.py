@@ -1,6 +1,6 @@
 """Orders, refunds, disputes, shares and payouts in any order, against a small model; everything is checked after each step.
 
-Hypothesis chooses what happens next; the model below knows only what money each order brought, gave back and lost. After
+Hypothesis chooses what happens next; the model below knows only what money each order brought, refunded and lost. After
 every step the jobs run, then: orders equal the model, Stripe's charges equal the orders, the books equal Stripe's
 balance, people's money is what the orders left them, and no invariant is broken.
 """
@@ -49,20 +49,20 @@ GOOD_IBAN, BAD_IBAN = "DE89370400440532013000", "DE62370400440532013001"
 DAY = 20
 """Ticks of 72 minutes: one between any two steps, so that what Stripe listed before is not read again at each."""
 TICK = dt.timedelta(days=1) / DAY
-HOLD = 14 * DAY
+HOLD_PERIOD = 14 * DAY
 STATES = {"processing": "awaiting_payment", "disputed": "paid", "won": "paid"}
 
 
 @dataclass
 class Sale:
-    """The model: what one order brought, gave back and lost, in cents."""
+    """The model: what one order brought, refunded and lost, in cents."""
 
     id: uuid.UUID
     total: int
     paid_on: int
     state: str
     fails: bool = False
-    back: int = 0
+    refunded: int = 0
     lost: int = 0
     disputed: int = 0
     was_disputed: bool = False
@@ -70,7 +70,7 @@ class Sale:
     @property
     def left(self) -> int:
         """What is still here."""
-        return self.total - self.back - self.lost
+        return self.total - self.refunded - self.lost
 
 
 class Money(RuleBasedStateMachine):
@@ -94,7 +94,7 @@ class Money(RuleBasedStateMachine):
         self.sales: list[Sale] = []
         self.tick, self.paid_out = 0, 0
         self.bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, returns={payees.iban_of(3): "MS03"})
-        self.shop: SimpleNamespace = self.do(scenes.world)
+        self.shop: SimpleNamespace = self.do(scenes.shop)
         self.do(lambda: payees.give_details(1, 2, 3))
         self.nora, self.paul = self.do(lambda: make_staff("Nora")), self.do(lambda: make_staff("Paul"))
 
@@ -162,7 +162,7 @@ class Money(RuleBasedStateMachine):
         async def story() -> None:
             for _ in range(1 + again):
                 await request_order_refund(sale.id, "Farid", refund_id=refund_id, amount_minor=amount if part else None)
-            sale.back += amount
+            sale.refunded += amount
             if not sale.left:
                 sale.state = "refunded"
 
@@ -173,13 +173,15 @@ class Money(RuleBasedStateMachine):
         return [
             sale
             for sale in self.sales
-            if sale.state == "paid" and not sale.was_disputed and self.tick - sale.paid_on < HOLD
+            if sale.state == "paid" and not sale.was_disputed and self.tick - sale.paid_on < HOLD_PERIOD
         ]
 
-    @precondition(lambda self: any(sale.state == "paid" and self.tick - sale.paid_on > HOLD for sale in self.sales))
+    @precondition(
+        lambda self: any(sale.state == "paid" and self.tick - sale.paid_on > HOLD_PERIOD for sale in self.sales)
+    )
     @rule(data=st.data())
     def refund_too_late(self, data: st.DataObject) -> None:
-        late = [sale for sale in self.sales if sale.state == "paid" and self.tick - sale.paid_on > HOLD]
+        late = [sale for sale in self.sales if sale.state == "paid" and self.tick - sale.paid_on > HOLD_PERIOD]
         sale = data.draw(st.sampled_from(late))
         with pytest.raises(Conflict):
             self.do(lambda: request_order_refund(sale.id, "Farid", refund_id=uuid.uuid4()))
@@ -195,7 +197,7 @@ class Money(RuleBasedStateMachine):
         charge = self.do(lambda: fetch_value("SELECT charge_id FROM payment WHERE subject = $1", sale.id))
         self.stripe.test("dispute", charge=charge, amount=sale.left)
         sale.was_disputed, sale.disputed, sale.state = True, sale.left, "disputed"
-        if self.stripe.list("disputes")[0]["status"] == "lost":  # A debit taken back by its bank is lost at once.
+        if self.stripe.list("disputes")[0]["status"] == "lost":  # A debit that its bank reversed is lost at once.
             self._lose(sale)
 
     def _lose(self, sale: Sale) -> None:
@@ -244,11 +246,11 @@ class Money(RuleBasedStateMachine):
         rows = {row["id"]: row for row in await fetch("SELECT * FROM purchase_order")}
         for sale in self.sales:
             row = rows[sale.id]
-            told = (row["state"], row["returned_minor"], row["charged_back_minor"])
-            assert told == (STATES.get(sale.state, sale.state), sale.back, sale.lost), sale
+            recorded = (row["state"], row["returned_minor"], row["charged_back_minor"])
+            assert recorded == (STATES.get(sale.state, sale.state), sale.refunded, sale.lost), sale
             payment = await fetch_one("SELECT * FROM payment WHERE subject = $1", sale.id)
             assert payment
-            assert payment["refunded_minor"] == sale.back
+            assert payment["refunded_minor"] == sale.refunded
         await self._check_people()
 
     async def _check_people(self) -> None:
@@ -262,7 +264,7 @@ class Money(RuleBasedStateMachine):
                FROM licence_split WHERE state <> 'cancelled'"""
         )
         assert accrued == (pools - out) * MICRO_PER_MINOR
-        whole = [sale.id for sale in self.sales if sale.state == "paid" and not sale.back]
+        whole = [sale.id for sale in self.sales if sale.state == "paid" and not sale.refunded]
         pool_of_whole = await fetch(
             """SELECT licence_split.* , licence.net_minor, licence.subscribers_basis_points
                FROM licence_split JOIN licence ON licence.id = licence WHERE purchase_order = ANY($1)""",
@@ -299,7 +301,7 @@ def test_money_stays_right_for_some_steps(postgres: Any, stripe: Any) -> None:
 def test_money_stays_right_for_thousands_of_steps(
     postgres: Any, stripe: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """MONEY_MACHINE_STEPS=20000 plays ten times as many, for whoever has the time."""
+    """MONEY_MACHINE_STEPS=20000 plays ten times as many, for those who have the time."""
     steps = int(os.environ.get("MONEY_MACHINE_STEPS", "2000"))
     played = play(postgres, stripe, steps=steps, a_life=60)
     with capsys.disabled():

@@ -1,4 +1,4 @@
-"""Payers who are away: saved methods, charges, deposits; and the hosted page where the bank wants them there."""
+"""Off session: saved methods, charges, deposits; and the hosted page where the bank wants them there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PAGE = {
 
 
 async def hear() -> None:
-    """Let everything that Stripe has to tell be heard."""
+    """Let every event of Stripe be handled."""
     await sweep_events()
     await handle_events()
 
@@ -261,7 +261,7 @@ async def test_a_deposit_is_held_then_captured_in_part(stripe: Any, kept: bool) 
     days = (payment.capture_before - clock.now()) / dt.timedelta(days=1)
     assert 6.9 < days < 7.1, "as Stripe says in capture_before"
     await mirror_balance()
-    assert await fetch_value("SELECT count(*) FROM balance_transaction") == 0, "nothing is taken yet"
+    assert await fetch_value("SELECT count(*) FROM balance_transaction") == 0, "nothing is captured yet"
     for absurd in (0, -1, 20_001):
         with pytest.raises(Invalid):
             await capture_deposit(subject, amount_minor=absurd)
@@ -280,7 +280,7 @@ async def test_a_deposit_is_held_then_captured_in_part(stripe: Any, kept: bool) 
 
 
 @pytest.mark.parametrize("fault", [None, "drop_after", "saved500"])
-async def test_a_deposit_is_let_go(stripe: Any, fault: str | None) -> None:
+async def test_a_deposit_is_released(stripe: Any, fault: str | None) -> None:
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
     subject = await deposit(partner)
@@ -298,7 +298,7 @@ async def test_a_deposit_is_let_go(stripe: Any, fault: str | None) -> None:
     assert await fetch_value("SELECT count(*) FROM balance_transaction") == 0
 
 
-async def test_a_deposit_that_nobody_made_is_let_go_with_its_page(stripe: Any) -> None:
+async def test_a_deposit_that_nobody_made_is_released_with_its_page(stripe: Any) -> None:
     partner = await make_buyer()
     subject, late = await deposit(partner), await deposit(partner)
     await release_deposit(subject)

@@ -1,4 +1,4 @@
-"""A worker of money that never rests: every job again and again, out of turn, whatever fails, until it is stopped.
+"""A worker of money that never rests: every job again and again, out of turn, though jobs fail, until it is stopped.
 
 `python -m tests.marketplace.payments.workers SECONDS` works on the environment's database with its clock that much
 ahead. Unlike `marketplace jobs` it takes no turns, so that several of them really do the same work at once.
@@ -36,7 +36,7 @@ async def work(url: str) -> None:
         for job in (*scenes.JOBS, match_payouts, follow_transfers):
             try:
                 await job()
-            except Exception as error:  # noqa: BLE001 (a worker tells what failed and goes on)
+            except Exception as error:  # noqa: BLE001 (a worker reports what failed and goes on)
                 print(f"{job.__name__}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 0.05)

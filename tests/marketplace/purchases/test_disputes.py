@@ -1,4 +1,4 @@
-"""Money that takes days to come, and money that goes back: over HTTP, with Stripe telling."""
+"""Money that takes days to come, and money that goes back: over HTTP, with Stripe's events."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def fund(stripe: Any, customer: str, amount: int, reference: str) -> None:
 async def test_refunds_of_a_part_leave_the_licence_until_all_is_gone(stripe: Any, parts: list[int | None]) -> None:
     async with Browser() as browser:
         order = await bought(browser)
-        total, back = order["total_minor"], 0
+        total, refunded = order["total_minor"], 0
         for amount in parts:
             form = uuid.uuid4()
             for _ in range(2):
@@ -150,18 +150,18 @@ async def test_refunds_of_a_part_leave_the_licence_until_all_is_gone(stripe: Any
                 await request_order_refund(order["id"], "Léa", refund_id=form, amount_minor=(amount or 0) + 1)
             await jobs()
             await jobs()
-            back += amount or total - back
+            refunded += amount or total - refunded
             row = await order_of(order["quote"])
-            assert (row["returned_minor"], row["state"]) == (back, "refunded" if back == total else "paid")
+            assert (row["returned_minor"], row["state"]) == (refunded, "refunded" if refunded == total else "paid")
             shown = text_of(await browser.get(f"/en/orders/{order['id']}"))
-            assert ("Download as" in shown) == (back < total)
+            assert ("Download as" in shown) == (refunded < total)
             assert await fetch_value("SELECT contested_at FROM licence") is None
-        assert sum(r["amount"] for r in await asyncio.to_thread(stripe.list, "refunds")) == back
-        assert -await balance(LICENCES_SOLD) - await balance(VAT_COLLECTED) == total - back
-        assert -await balance(LICENCES_SOLD) == order["net_minor"] - back * order["net_minor"] // total
+        assert sum(r["amount"] for r in await asyncio.to_thread(stripe.list, "refunds")) == refunded
+        assert -await balance(LICENCES_SOLD) - await balance(VAT_COLLECTED) == total - refunded
+        assert -await balance(LICENCES_SOLD) == order["net_minor"] - refunded * order["net_minor"] // total
         assert await fetch_value("SELECT count(*) FROM invoice WHERE kind = 'credit_note'") == len(parts)
-        for absurd in (0, -1, total - back + 1):
-            if back < total:
+        for absurd in (0, -1, total - refunded + 1):
+            if refunded < total:
                 with pytest.raises(Invalid):
                     await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=absurd)
         await whole()
@@ -225,18 +225,16 @@ async def test_a_part_disputed_and_lost_ends_the_licence_and_its_part_of_the_mon
         await jobs()
         row = await order_of(order["quote"])
         assert (row["state"], row["charged_back_minor"]) == ("paid", 3_000)
-        standing = await fetch_one(
-            "SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence"
-        )
-        assert standing
-        assert standing["revoked_at"]
-        assert standing["cancelled_at"] is None
+        after = await fetch_one("SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence")
+        assert after
+        assert after["revoked_at"]
+        assert after["cancelled_at"] is None
         assert "took a part of the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
         await whole()
 
 
-async def test_a_debit_taken_back_after_it_was_granted_ends_everything(stripe: Any) -> None:
-    """Weeks later a payer's bank takes a debit back: Stripe tells it as a dispute that is lost at once."""
+async def test_a_debit_reversed_after_it_was_granted_ends_everything(stripe: Any) -> None:
+    """Weeks later a payer's bank takes a debit back: Stripe reports it as a dispute that is lost at once."""
     async with Browser() as browser:
         order, address = await ordered(browser)
         await pay(address, "sepa")
@@ -252,7 +250,7 @@ async def test_a_debit_taken_back_after_it_was_granted_ends_everything(stripe: A
         await whole()
 
 
-async def test_disputes_told_twice_late_and_out_of_order_end_the_same(stripe: Any) -> None:
+async def test_disputes_reported_twice_late_and_out_of_order_end_the_same(stripe: Any) -> None:
     async with Browser() as browser:
         order = await bought(browser)
     intent = await fetch_value("SELECT payment_intent_id FROM payment")

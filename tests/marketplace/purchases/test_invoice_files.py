@@ -102,23 +102,23 @@ def test_the_xml_inside_is_the_invoice_to_the_cent(rule: str) -> None:
     assert name == "factur-x.xml"
     assert inside == facturx(its)
     tree = etree.fromstring(inside)
-    told = {
+    values = {
         tag: [e.text for e in tree.iter(f"{RAM}{tag}")]
         for tag in ("GrandTotalAmount", "TaxTotalAmount", "ChargeAmount")
     }
-    assert told["GrandTotalAmount"] == [amount(its["total_minor"])]
-    assert told["TaxTotalAmount"] == [amount(its["vat_minor"])]
-    assert told["ChargeAmount"] == [amount(NET)]
+    assert values["GrandTotalAmount"] == [amount(its["total_minor"])]
+    assert values["TaxTotalAmount"] == [amount(its["vat_minor"])]
+    assert values["ChargeAmount"] == [amount(NET)]
 
 
 def test_people_read_what_french_law_wants() -> None:
     text = words_of(draw(document()))
-    for said in (
+    for phrase in (
         "Facture", "F-2026-000042", "24 novembre 2026", "23 novembre 2026", "SIREN 123456782", "TVA FR11123456782",
         "TVA FR40303265045", "Łódź & Δέλτα <SA>", "12 quai", "PO-7788", "1 234,57 €", "TVA 20 %", "246,91 €", "1 481,48 €",
         "trois fois l’intérêt légal", "40 €", "Pas d’escompte", "RCS Paris", "1 octobre 2026", "31 octobre 2026",
     ):  # fmt: skip
-        assert said in text, said
+        assert phrase in text, phrase
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_the_file_is_pdf_a_3_with_its_invoice_attached() -> None:
     assert attached.get_object()["/UF"] == "factur-x.xml"
     assert attached.get_object()["/EF"]["/F"].get_object()["/Subtype"] == "/text/xml"
     metadata = catalog["/Metadata"].get_object().get_data().decode()
-    told = {element.tag.rpartition("}")[2]: element.text for element in etree.fromstring(metadata.encode()).iter()}
-    assert (told["part"], told["conformance"]) == ("3", "B")
-    assert (told["DocumentFileName"], told["DocumentType"]) == ("factur-x.xml", "INVOICE")
-    assert (told["Version"], told["ConformanceLevel"]) == ("1.0", "EN 16931")
-    assert told["namespaceURI"] == "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
+    values = {element.tag.rpartition("}")[2]: element.text for element in etree.fromstring(metadata.encode()).iter()}
+    assert (values["part"], values["conformance"]) == ("3", "B")
+    assert (values["DocumentFileName"], values["DocumentType"]) == ("factur-x.xml", "INVOICE")
+    assert (values["Version"], values["ConformanceLevel"]) == ("1.0", "EN 16931")
+    assert values["namespaceURI"] == "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
     assert ">Facture F-2026-000042<" in metadata
-    assert told["CreateDate"] == "2026-11-24T12:00:00+00:00"
+    assert values["CreateDate"] == "2026-11-24T12:00:00+00:00"
     assert reader.metadata is None, "an information dictionary could say otherwise than the XMP"
     for page in reader.pages:
         fonts: Any = page["/Resources"]["/Font"]  # type: ignore[index]

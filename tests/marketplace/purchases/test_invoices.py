@@ -33,7 +33,7 @@ YEAR = clock.now().year
 RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
 
 
-async def papers() -> list[Any]:
+async def issued() -> list[Any]:
     return await fetch("SELECT * FROM invoice ORDER BY kind DESC, position")
 
 
@@ -52,7 +52,7 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
         )
         assert saved.status_code == 303
         bought = await make_sale(browser, partner, release)
-        [invoice] = await papers()
+        [invoice] = await issued()
         assert (invoice["kind"], invoice["number"]) == ("invoice", f"F-{YEAR}-000001")
         shown = await browser.get(f"/en/orders/{bought['id']}")
         assert invoice["number"] in text_of(shown)
@@ -77,7 +77,7 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
 
         await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
         await jobs()
-        note = (await papers())[1]
+        note = (await issued())[1]
         assert (note["kind"], note["number"], note["corrects"]) == (
             "credit_note", f"A-{YEAR}-000001", invoice["number"],
         )  # fmt: skip
@@ -101,7 +101,7 @@ async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any)
             await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=part)
             await jobs()
         shown = text_of(await browser.get(f"/en/orders/{bought['id']}"))
-    invoice, *notes = await papers()
+    invoice, *notes = await issued()
     assert [note["total_minor"] for note in notes] == parts
     assert [note["number"] for note in notes] == [f"A-{YEAR}-00000{place}" for place in (1, 2, 3)]
     assert {note["corrects"] for note in notes} == {invoice["number"]}
@@ -119,7 +119,7 @@ async def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document() ->
     order = await sales.make_order()
     await sales.pay_unseen(order)
     assert await settle_paid() == 1
-    [invoice] = await papers()
+    [invoice] = await issued()
     assert await fetch_value("SELECT count(*) FROM invoice_file") == 0
     await invoices.render_pending_invoices()
     await invoices.render_pending_invoices()
@@ -160,7 +160,7 @@ async def test_sales_at_once_and_sales_that_fail_leave_no_gap() -> None:
     assert sum(isinstance(error, ZeroDivisionError) for error in done) == 6
     assert sum(error is None for error in done) == 12
     assert await settle_paid() == 6
-    rows = await papers()
+    rows = await issued()
     assert [row["position"] for row in rows] == list(range(1, 19))
     assert [row["issued_at"] for row in rows] == sorted(row["issued_at"] for row in rows)
     assert {row["purchase_order"] for row in rows} == set(orders)
@@ -196,13 +196,13 @@ async def test_the_keys_alone_refuse_a_gap() -> None:
                 with pytest.raises(asyncpg.CheckViolationError):
                     await insert(entry, position, previous, number)
             await insert(entry, 1, None)
-            said = "\n".join(await broken())
-            assert "leave no gap" in said, "the counter was not asked"
-            assert "for what it moves" in said
+            offenders = "\n".join(await broken())
+            assert "leave no gap" in offenders, "the counter was not asked"
+            assert "for what it moves" in offenders
             raise ZeroDivisionError
 
 
-async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
+async def test_what_missed_its_invoice_is_found_by_the_job() -> None:
     await sales.open_shop()
     order = await sales.make_order()
     await sales.pay_unseen(order)
@@ -216,7 +216,7 @@ async def test_whatever_missed_its_paper_is_found_by_the_job() -> None:
     assert await invoices.issue_invoices() == 1
     assert await broken() == []
     await sales.refund(order)
-    [invoice, note] = await papers()
+    [invoice, note] = await issued()
     assert note["corrects"] == invoice["number"]
 
 

@@ -36,8 +36,8 @@ async def test_a_quote_becomes_a_paid_order_by_webhook(site: Any) -> None:
         shown = text_of(await browser.get(f"/en/orders/{row['id']}"))
         assert "Waiting for payment" in shown
         assert "Pay €" in shown
-        back = await pay(answer.headers["location"])
-        assert back.headers["location"].endswith(f"/en/orders/{row['id']}?returned=1")
+        returned = await pay(answer.headers["location"])
+        assert returned.headers["location"].endswith(f"/en/orders/{row['id']}?returned=1")
         heard = "SELECT count(*) FROM stripe_event WHERE type = 'checkout.session.completed'"
         await until(lambda: fetch_value(heard))
         await handle_events()
@@ -125,9 +125,9 @@ async def test_what_is_anothers_does_not_exist(stripe: Any) -> None:
         assert (await rival.submit(f"/en/orders/{mine}/pay", {})).status_code == 404
         assert (await rival.get(f"/en/orders/{uuid.uuid4()}")).status_code == 404
         assert "P-" not in text_of(await rival.get("/en/orders"))
-        taken = await place_order(rival, await make_quote(stranger, release), mine)
-        assert taken.status_code == 409
-        assert "already exists" in taken.text
+        refused = await place_order(rival, await make_quote(stranger, release), mine)
+        assert refused.status_code == 409
+        assert "already exists" in refused.text
         assert (await rival.submit(f"/en/quotes/{quote}/orders", {}, form_id="nonsense")).status_code == 400
     async with Browser() as newcomer:
         await newcomer.sign_in("newcomer@partner.example")
@@ -205,7 +205,7 @@ async def test_unpaid_orders_lapse_and_money_that_still_comes_counts(stripe: Any
             page = await browser.get(f"/en/orders/{late}")
             assert "has lapsed; nothing is owed" in page.text
             assert (await browser.submit(f"/en/orders/{late}/pay", {})).status_code == 410
-            await pay(addresses[0])  # Stripe's page was still open: nobody had told it yet.
+            await pay(addresses[0])  # Stripe's page was still open: nobody had closed it yet.
             await run_commands()
             assert (await pay(addresses[1])).status_code != 303
             await jobs()

@@ -42,7 +42,7 @@ async def balances() -> dict[str, int]:
     return {row["account"]: row["minor"] for row in rows}
 
 
-async def test_a_refund_before_the_hold_ends_takes_everything_back(stripe: Any) -> None:
+async def test_a_refund_before_the_hold_ends_reverses_everything(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     async with Browser() as browser:
@@ -142,7 +142,7 @@ async def test_a_refund_from_stripes_dashboard_is_recorded(stripe: Any) -> None:
     assert await fetch_value("SELECT revoked_at IS NOT NULL FROM entitlement")
 
 
-async def test_money_that_came_and_went_before_we_looked_is_settled_and_taken_back(stripe: Any) -> None:
+async def test_money_that_came_and_went_before_we_looked_is_settled_and_reversed(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     async with Browser() as browser:
