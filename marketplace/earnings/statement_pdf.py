@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from marketplace.earnings.statements import LicenceStatement, PublishedDivision, SoldLicence
-    from marketplace.web.paper import Paper
+    from marketplace.web.pdf import PdfDocument
 
 
-def begin_document(title: str, day: dt.date) -> Paper:
+def begin_document(title: str, day: dt.date) -> PdfDocument:
     """Return a new document of ours in the page's language; `day` is when it is drawn."""
-    from marketplace.web.paper import Paper  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
+    from marketplace.web.pdf import PdfDocument  # noqa: PLC0415 (two seconds that a site which starts need not wait for)
 
     seller = settings()
     footer = f"{seller.seller_name} · {seller.seller_street}, {seller.seller_postcode} {seller.seller_city}"
-    return Paper(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")
+    return PdfDocument(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")
 
 
 def people_words(about: int | None) -> str:

@@ -12,7 +12,7 @@ from marketplace.purchases.invoice_words import VAT_REASONS, day, line_words, no
 from marketplace.purchases.invoice_xml import NAME, facturx
 from marketplace.web import formats
 from marketplace.web.i18n import language
-from marketplace.web.paper import Attachment, Paper
+from marketplace.web.pdf import Attachment, PdfDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def draw(document: Mapping[str, Any]) -> bytes:
 def _draw(document: Mapping[str, Any]) -> bytes:
     seller, currency, words = document["seller"], document["currency"], notes(document)
     kind = phrase(document, document["kind"])
-    pdf = Paper(
+    pdf = PdfDocument(
         f"{kind} {document['number']}",
         language=document["language"],
         day=dt.date.fromisoformat(document["issued_on"]),

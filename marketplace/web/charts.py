@@ -38,7 +38,7 @@ LONG_SPAN = dt.timedelta(days=100)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a waterfall: where it stands on a line of 1000, and whether it adds, takes away or sums."""
+    """One bar of a waterfall: where it is on a line of 1000, and whether it adds, subtracts or sums."""
 
     kind: str
     """up, down or sum."""
@@ -77,16 +77,23 @@ def waterfall(steps: Sequence[tuple[str, int]], total: int) -> Iterator[tuple[tu
 
 
 def facing(one: int, other: int) -> tuple[float, float]:
-    """Return the lengths of two bars of one scale that stand back to back on a line of 1000: what agrees is symmetrical."""
+    """Return the lengths of two bars of one scale that meet back to back on a line of 1000: what agrees is symmetrical."""
     longest, room = max(abs(one), abs(other), 1), (BAR_WIDTH - BAR_GAP) / 2
     return round(room * abs(one) / longest, 1), round(room * abs(other) / longest, 1)
 
 
 def line_chart(
-    points: Sequence[tuple[Instant, float]], *, title: str, description: str = "", unit: str = "",
-    average: Sequence[tuple[Instant, float]] = (), average_name: str = "", write: Write = formats.number,
-    stepped: bool = False, zone: dt.tzinfo = dt.UTC,
-) -> Markup:  # fmt: skip
+    points: Sequence[tuple[Instant, float]],
+    *,
+    title: str,
+    description: str = "",
+    unit: str = "",
+    average: Sequence[tuple[Instant, float]] = (),
+    average_name: str = "",
+    write: Write = formats.number,
+    stepped: bool = False,
+    zone: dt.tzinfo = dt.UTC,
+) -> Markup:
     """Draw values over time; with `average`, the points recede and the average leads. Instants ascend.
 
     stepped: a value holds until the next, as a price does; zone: the clock that instants are written by.
@@ -97,28 +104,26 @@ def line_chart(
     top = _ceiling(max(value for _, value in (*points, *average)))
     left = _margin(top, write)
 
+    def across(instant: Instant) -> float:
+        return left + (WIDTH - left - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
+
     def place(point: tuple[Instant, float]) -> str:
-        x = left + (WIDTH - left - RIGHT) * ((_seconds(point[0]) - start) / ((end - start) or 1))
-        return f"{x:.1f},{_height(point[1], top):.1f}"
+        return f"{across(point[0]):.1f},{_height(point[1], top):.1f}"
 
     places = [place(point) for point in points]
-    drawn = list(places)
-    if stepped:
-        corners = (f"{after.split(',')[0]},{before.split(',')[1]}" for before, after in pairwise(places))
-        drawn[1:] = [at for pair in zip(corners, places[1:], strict=True) for at in pair]
-    floor = HEIGHT - BOTTOM
+    drawn = _stepped(places) if stepped else places
     body = [_grid(top, write)]
     for instant, label in _ticks(points[0][0], points[-1][0], zone):
-        x = left + (WIDTH - left - RIGHT) * ((_seconds(instant) - start) / ((end - start) or 1))
-        body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            "odd" if len(body) % 2 == 0 else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
+        body.append(
+            Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                "odd" if len(body) % 2 == 0 else "even", f"{across(instant):.0f}", HEIGHT - 9, label
+            )
+        )
     if average:
         body.append(Markup('<polyline class="line second" points="{}"/>').format(" ".join(places)))
         body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(map(place, average))))
     else:
-        body.append(Markup('<polygon class="area" points="{},{} {} {},{}"/>').format(
-            places[0].split(",")[0], floor, " ".join(drawn), places[-1].split(",")[0], floor))  # fmt: skip
-        body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(drawn)))
+        body.append(_area(drawn))
     if len(points) == 1:
         body.append(Markup('<circle class="point" cx="{}" cy="{}" r="4"/>').format(*places[0].split(",")))
     if len(points) <= MOST_HITS:
@@ -128,10 +133,7 @@ def line_chart(
             for at, (instant, value) in zip(places, points, strict=True)
         ]
     rows = [(_instant(instant, zone), write(value)) for instant, value in _thinned(points)]
-    spoken = description or gettext("From {first} to {last}; between {low} and {high}.").format(
-        first=_instant(points[0][0], zone), last=_instant(points[-1][0], zone),
-        low=write(min(value for _, value in points)), high=write(max(value for _, value in points)),
-    )  # fmt: skip
+    spoken = description or _range(points, write, zone)
     keys = (
         Markup('<ul class="keys"><li class="second">{}</li><li>{}</li></ul>').format(title, average_name)
         if average
@@ -139,6 +141,31 @@ def line_chart(
     )
     return Markup("{}{}{}").format(
         keys, _chart(title, spoken, body), folded(title, (gettext("When"), unit or title), rows)
+    )
+
+
+def _stepped(places: Sequence[str]) -> list[str]:
+    """Return the places of a line that holds each value until the next: with a corner before every later one."""
+    corners = (f"{after.split(',')[0]},{before.split(',')[1]}" for before, after in pairwise(places))
+    return [places[0], *(at for pair in zip(corners, places[1:], strict=True) for at in pair)]
+
+
+def _area(drawn: Sequence[str]) -> Markup:
+    """Return a line through these places, and what is between it and zero."""
+    first, last, floor = drawn[0].split(",")[0], drawn[-1].split(",")[0], HEIGHT - BOTTOM
+    line = " ".join(drawn)
+    return Markup(
+        '<polygon class="area" points="{first},{floor} {line} {last},{floor}"/><polyline class="line" points="{line}"/>'
+    ).format(first=first, last=last, floor=floor, line=line)
+
+
+def _range(points: Sequence[tuple[Instant, float]], write: Write, zone: dt.tzinfo) -> str:
+    """Return when a series begins and ends, and between which values it is, as a sentence."""
+    return gettext("From {first} to {last}; between {low} and {high}.").format(
+        first=_instant(points[0][0], zone),
+        last=_instant(points[-1][0], zone),
+        low=write(min(value for _, value in points)),
+        high=write(max(value for _, value in points)),
     )
 
 
@@ -162,12 +189,24 @@ def bar_chart(
     body = [_grid(top, write)]
     for position, (label, value) in enumerate(bars):
         x, y = left + room * (position + 0.5), _height(value, top)
-        body.append(Markup('<rect class="column" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>').format(
-            f"{x - width / 2:.1f}", f"{y:.1f}", f"{width:.1f}", f"{max(HEIGHT - BOTTOM - y, 0):.1f}",
-            f"{label} · {write(value)} {unit}".strip()))  # fmt: skip
+        body.append(
+            Markup('<rect class="column" x="{}" y="{}" width="{}" height="{}" rx="3"><title>{}</title></rect>').format(
+                f"{x - width / 2:.1f}",
+                f"{y:.1f}",
+                f"{width:.1f}",
+                f"{max(HEIGHT - BOTTOM - y, 0):.1f}",
+                f"{label} · {write(value)} {unit}".strip(),
+            )
+        )
         if position % every == 0:
-            body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                "odd" if position // every % 2 and len(bars) > MOST_LABELS else "even", f"{x:.0f}", HEIGHT - 9, label))  # fmt: skip
+            body.append(
+                Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                    "odd" if position // every % 2 and len(bars) > MOST_LABELS else "even",
+                    f"{x:.0f}",
+                    HEIGHT - 9,
+                    label,
+                )
+            )
     spoken = description or gettext("{count} columns; the highest is {label} with {high}.").format(
         count=len(bars), label=max(bars, key=lambda bar: bar[1])[0], high=write(max(value for _, value in bars))
     )
@@ -191,11 +230,21 @@ def pair_chart(
         middle = left + room * (position + 0.5)
         for side, (name, value, kind) in enumerate(zip(names, values, ("column", "column second"), strict=True)):
             y = _height(value, top)
-            body.append(Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}</title></rect>').format(
-                kind, f"{middle + (side - 1) * width:.1f}", f"{y:.1f}", f"{width - 1:.1f}",
-                f"{max(HEIGHT - BOTTOM - y, 0):.1f}", f"{label} · {name}: {write(value)}"))  # fmt: skip
-        body.append(Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            "odd" if position % 2 else "even", f"{middle:.0f}", HEIGHT - 9, label))  # fmt: skip
+            body.append(
+                Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="2"><title>{}</title></rect>').format(
+                    kind,
+                    f"{middle + (side - 1) * width:.1f}",
+                    f"{y:.1f}",
+                    f"{width - 1:.1f}",
+                    f"{max(HEIGHT - BOTTOM - y, 0):.1f}",
+                    f"{label} · {name}: {write(value)}",
+                )
+            )
+        body.append(
+            Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                "odd" if position % 2 else "even", f"{middle:.0f}", HEIGHT - 9, label
+            )
+        )
     keys = Markup('<ul class="keys"><li>{}</li><li class="second">{}</li></ul>').format(*names)
     spoken = gettext("{one} and {other}, from {first} to {last}.").format(
         one=names[0], other=names[1], first=pairs[0][0], last=pairs[-1][0]
@@ -213,8 +262,10 @@ def spark(values: Sequence[float]) -> Markup:
         f"{position * 300 / (len(kept) - 1):.0f},{52 - 44 * (value - low) / ((high - low) or 1):.0f}"
         for position, value in enumerate(kept)
     )
-    return Markup('<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-                  '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>').format(places, places)  # fmt: skip
+    return Markup(
+        '<svg class="chart spark" viewBox="0 0 300 60" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        '<polygon class="area" points="0,60 {} 300,60"/><polyline class="line" points="{}"/></svg>'
+    ).format(places, places)
 
 
 def _ceiling(highest: float) -> float:
@@ -238,17 +289,20 @@ def _levels(top: float, write: Write) -> list[tuple[float, str]]:
 
 
 def _margin(top: float, write: Write) -> int:
-    """Return the room that the longest value needs at the left."""
+    """Return the width that the longest value needs at the left."""
     return max(LEAST_LEFT, 6 + LETTER_WIDTH * max(len(text) for _, text in _levels(top, write)))
 
 
 def _grid(top: float, write: Write) -> Markup:
-    """Draw five gridlines, each value standing on its own: on a phone letters are larger and still fit."""
+    """Draw five gridlines, each value on its own: on a phone letters are larger and still fit."""
     lines = []
     for step, (value, text) in enumerate(_levels(top, write)):
         y = _height(value, top)
-        lines.append(Markup('<path class="{}" d="M0 {}H{}"/><text x="0" y="{}">{}</text>').format(
-            "axis" if step == 0 else "grid", f"{y:.1f}", WIDTH - RIGHT, f"{y - 5:.1f}", text))  # fmt: skip
+        lines.append(
+            Markup('<path class="{}" d="M0 {}H{}"/><text x="0" y="{}">{}</text>').format(
+                "axis" if step == 0 else "grid", f"{y:.1f}", WIDTH - RIGHT, f"{y - 5:.1f}", text
+            )
+        )
     return Markup("").join(lines)
 
 
@@ -260,17 +314,19 @@ def _hit(x: float, width: float, text: str) -> Markup:
 
 def _chart(title: str, description: str, body: Sequence[Markup]) -> Markup:
     key = hashlib.sha256(f"{title}{description}".encode()).hexdigest()[:8]
-    return Markup('<div class="picture"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
-                  '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg></div>').format(
-        WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))  # fmt: skip
+    return Markup(
+        '<div class="picture"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-{}-t chart-{}-d">'
+        '<title id="chart-{}-t">{}</title><desc id="chart-{}-d">{}</desc>{}</svg></div>'
+    ).format(WIDTH, HEIGHT, key, key, key, title, key, description, Markup("").join(body))
 
 
 def folded(caption: str, headings: tuple[str, str], rows: Sequence[tuple[str, str]], summary: str = "") -> Markup:
-    """Fold the figures away under the picture."""
+    """Put the figures, folded, under the picture."""
     body = Markup("").join(Markup('<tr><th scope="row">{}</th><td class="n">{}</td></tr>').format(*row) for row in rows)
-    return Markup('<details><summary>{}</summary><table><caption class="unseen">{}</caption><thead><tr><th scope="col">{}</th>'
-                  '<th scope="col" class="n">{}</th></tr></thead><tbody>{}</tbody></table></details>').format(
-        summary or gettext("Show as a table"), caption, headings[0], headings[1], body)  # fmt: skip
+    return Markup(
+        '<details><summary>{}</summary><table><caption class="unseen">{}</caption><thead><tr><th scope="col">{}</th>'
+        '<th scope="col" class="n">{}</th></tr></thead><tbody>{}</tbody></table></details>'
+    ).format(summary or gettext("Show as a table"), caption, headings[0], headings[1], body)
 
 
 def nothing() -> Markup:
@@ -300,8 +356,8 @@ def _seconds(instant: Instant) -> float:
 def _instant(instant: Instant, zone: dt.tzinfo) -> str:
     """Write an instant of a series: its day, with the hour unless it is midnight."""
     if isinstance(instant, dt.datetime):
-        told = instant.astimezone(zone)
-        return formats.date(told.date()) + (f" {told:%H:%M}" if (told.hour, told.minute) != (0, 0) else "")
+        local = instant.astimezone(zone)
+        return formats.date(local.date()) + (f" {local:%H:%M}" if (local.hour, local.minute) != (0, 0) else "")
     return formats.date(instant)
 
 

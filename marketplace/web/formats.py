@@ -13,20 +13,21 @@ from babel import Locale, dates, numbers
 
 from marketplace.errors import Invalid
 from marketplace.web.i18n import LOCALES, language
+from pricing.money import EUR
 
 PARIS = ZoneInfo("Europe/Paris")
 _AMOUNT = re.compile(
     r"(?P<sign>[+\-\N{MINUS SIGN}]?)€?\s*"
     r"(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3}){1,2})(?:[.,](?P<part>[0-9]{0,2}))?\s*€?"
 )
-"""Euros: spaces stand between thousands alone, and the sign of euros at either end."""
+"""Euros: spaces are between thousands alone, and the sign of euros at either end."""
 
 
 def _locale() -> str:
     return LOCALES[language.get()]
 
 
-def money(amount_minor: int, currency: str = "EUR") -> str:
+def money(amount_minor: int, currency: str = EUR) -> str:
     """Write cents as an amount: 12345 → 123,45 €."""
     return _signed(numbers.format_currency(Decimal(amount_minor) / 100, currency, locale=_locale()))
 
@@ -51,7 +52,7 @@ def read_instant(text: str) -> dt.datetime:
         raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
 
 
-def money_micro(amount_micro: int, currency: str = "EUR") -> str:
+def money_micro(amount_micro: int, currency: str = EUR) -> str:
     """Write millionths of a unit to six decimals: 1234 → 0,001234 €."""
     value = Decimal(amount_micro) / 1_000_000
     pattern = "#,##0.000000\u00a0¤" if language.get() == "fr" else "¤#,##0.000000"

@@ -1,6 +1,6 @@
 """Languages: French and English. English sentences are the message ids; each slice's `fr.po` translates its own.
 
-The language of a page is the first part of its path (`/fr/…`, `/en/…`); machines' doors have none and read
+The language of a page is the first part of its path (`/fr/…`, `/en/…`); the machines' API has none and reads
 Accept-Language.
 """
 

@@ -2,7 +2,7 @@
 
 Outlines are projected and simplified once, by `outline`, which takes seconds of a country's: in a thread, and kept.
 Drawing them is joining texts. Coordinates are whole numbers, so that a thousand hexagons stay well below 100 KiB, and a
-map has room for MOST_DRAWN zones and MOST_CORNERS corners: half a megabyte, whatever it is drawn of.
+map has room for MOST_DRAWN zones and MOST_CORNERS corners: half a megabyte in every case.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def see(path: str) -> Redirect:
     return Redirect(url(path), status_code=HTTP_303_SEE_OTHER)
 
 
-def page(template: str, *, status_code: int = 200, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+def page(template: str, *, status_code: int = 200, **context: Any) -> Template:  # noqa: ANN401 (anything that a template shows)
     """Answer with a page."""
     return Template(template, context=context, status_code=status_code)
 
@@ -99,7 +99,7 @@ def filled(refusal: Refusal) -> str:
     return sentence.format(**fields) if fields else sentence
 
 
-def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # noqa: ANN401 (whatever a template shows)
+def again(template: str, refusal: Refusal, /, **context: Any) -> Template:  # noqa: ANN401 (anything that a template shows)
     """Show a form again with what was wrong, above it and at the field the refusal names, keeping what was written."""
     error = filled(refusal)
     mistakes = {refusal.fields.get("field"): error}
@@ -117,21 +117,48 @@ def engine() -> JinjaTemplateEngine:
     """Return the template engine: `slice/name.html` lives in the slice's `templates/`."""
     loaders = {folder.parent.name: FileSystemLoader(folder) for folder in PACKAGE.glob("*/templates")}
     environment = Environment(
-        loader=PrefixLoader(loaders), autoescape=True, undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PrefixLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         name: getattr(formats, name)
-        for name in ("money", "money_micro", "number", "percent", "percent_micro", "percent_basis_points", "date",
-                     "moment", "month_and_year", "period", "to_the_second", "epsilon",
-                     "country")
-    }  # fmt: skip
+        for name in (
+            "money",
+            "money_micro",
+            "number",
+            "percent",
+            "percent_micro",
+            "percent_basis_points",
+            "date",
+            "moment",
+            "month_and_year",
+            "period",
+            "to_the_second",
+            "epsilon",
+            "country",
+        )
+    }
     environment.globals |= {
-        "url": url, "LANGUAGES": LANGUAGES, "language": language.get, "visit": visit.get, "settings": settings,
-        "form_id": lambda: str(uuid.uuid4()), "localised": localised, "in_words": in_words, "style": _style(), "charts": charts, "maps": maps,
-        "here": here, "sign_in_url": sign_in_url, "navigation": navigation,
-    }  # fmt: skip
+        "url": url,
+        "LANGUAGES": LANGUAGES,
+        "language": language.get,
+        "visit": visit.get,
+        "settings": settings,
+        "form_id": lambda: str(uuid.uuid4()),
+        "localised": localised,
+        "in_words": in_words,
+        "style": _style(),
+        "charts": charts,
+        "maps": maps,
+        "here": here,
+        "sign_in_url": sign_in_url,
+        "navigation": navigation,
+    }
     return JinjaTemplateEngine.from_environment(environment)
 
 

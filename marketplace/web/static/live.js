@@ -32,23 +32,23 @@
 
   const source = new EventSource(`${box.dataset.live}?since=${last}`);
   source.addEventListener("auction", (event) => {
-    const told = JSON.parse(event.data);
-    if (["awarded", "cancelled", "open"].includes(told.phase) && told.phase !== phase) { location.reload(); return; }
-    ahead = told.now - Date.now();
-    closes = told.closes_at;
-    if (told.price_minor !== null) write("price", money.format(told.price_minor / 100));
-    for (const name of ["minimum", "least"]) write(name, money.format(told.minimum_minor / 100));
-    write("bids", String(told.bids));
+    const state = JSON.parse(event.data);
+    if (["awarded", "cancelled", "open"].includes(state.phase) && state.phase !== phase) { location.reload(); return; }
+    ahead = state.now - Date.now();
+    closes = state.closes_at;
+    if (state.price_minor !== null) write("price", money.format(state.price_minor / 100));
+    for (const name of ["minimum", "least"]) write(name, money.format(state.minimum_minor / 100));
+    write("bids", String(state.bids));
     write("end", time.format(closes));
-    show("extended", told.extended);
-    if (box.dataset.me && told.leader) {
-      const mine = told.leader === box.dataset.me;
-      if (told.log.some((entry) => entry.bidder === box.dataset.me)) box.dataset.taken = "1";
+    show("extended", state.extended);
+    if (box.dataset.me && state.leader) {
+      const mine = state.leader === box.dataset.me;
+      if (state.log.some((entry) => entry.bidder === box.dataset.me)) box.dataset.taken = "1";
       show("leading", mine);
       show("outbid", !mine && box.dataset.taken === "1");
     }
     const log = document.querySelector("[data-log] tbody");
-    for (const entry of told.log) {
+    for (const entry of state.log) {
       if (entry.position <= last) continue;
       last = entry.position;
       if (log) log.prepend(line(entry));

@@ -39,7 +39,7 @@ async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bo
         assert (session["customer"], customer["email"]) == (customer["id"], "atelier@partner.example")
 
 
-async def test_who_comes_back_from_paying_waits_for_no_webhook(stripe: Any) -> None:
+async def test_who_has_just_paid_waits_for_no_webhook(stripe: Any) -> None:
     release = await open_shop()
     partner = await make_buyer()
     async with Browser() as browser:

@@ -49,7 +49,7 @@ def test_neighbours_share_their_corners() -> None:
     assert len(corners) < 2.6 * len(cells)  # a honeycomb has two corners a cell, and its rim
 
 
-def test_a_withheld_cell_is_hatched_and_tells_nothing() -> None:
+def test_a_withheld_cell_is_hatched_and_shows_nothing() -> None:
     ring = h3.grid_ring(PARIS, 1)
     svg = picture(maps.zone_map({PARIS: None, **dict.fromkeys(ring, 20.0)}, title="People"))
     (withheld,) = svg.findall("./path[@class='withheld']")
@@ -104,7 +104,7 @@ def test_classes_ascend_and_hold_every_value(values: list[int]) -> None:
 
 
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=10))
-def test_a_waterfall_stands_step_on_step(amounts: list[int]) -> None:
+def test_a_waterfall_goes_step_on_step(amounts: list[int]) -> None:
     total = sum(amounts)
     rows = list(charts.waterfall([("step", amount) for amount in amounts], total))
     assert len(rows) == len(amounts) + 1
@@ -158,7 +158,7 @@ def test_a_line_has_axes_words_and_a_table(count: int, step: dt.timedelta, tongu
             assert 0 <= y <= charts.HEIGHT
 
 
-def test_a_stepped_line_holds_each_value_until_the_next_and_tells_the_zones_clock() -> None:
+def test_a_stepped_line_holds_each_value_until_the_next_and_shows_the_zones_clock() -> None:
     start = dt.datetime(2026, 7, 1, 22, 30, tzinfo=dt.UTC)
     points = [(start + dt.timedelta(minutes=number), value) for number, value in enumerate((10, 30, 20))]
     markup = charts.line_chart(points, title="x", stepped=True, zone=PARIS_CLOCK)

@@ -133,13 +133,13 @@ async def broken() -> None:
     raise RuntimeError(message)
 
 
-def with_doors() -> Browser:
-    """Visit a site that has two doors of the test's own."""
+def with_handlers() -> Browser:
+    """Visit a site that has two handlers of the test's own."""
     return Browser(create_app(manages_pool=False, further_routes=[echo, broken]))
 
 
 async def test_machines_get_problems() -> None:
-    async with with_doors() as browser:
+    async with with_handlers() as browser:
         for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
                            ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
             answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
@@ -150,7 +150,7 @@ async def test_machines_get_problems() -> None:
 
 
 async def test_what_breaks_here_stays_here(capsys: pytest.CaptureFixture[str]) -> None:
-    async with with_doors() as browser:
+    async with with_handlers() as browser:
         answer = strict(await browser.get("/en/broken"))
         assert answer.status_code == 500
         assert "Something failed on our side" in text_of(answer)

@@ -1,4 +1,4 @@
-"""The monitor's door: who may read, and that what stands still, is lost or broken shows."""
+"""Metrics: who may read, and that what stands still, is lost or broken shows."""
 
 from __future__ import annotations
 
@@ -76,18 +76,23 @@ async def test_what_stands_still_is_lost_or_broken_shows() -> None:
         raise RuntimeError
 
     assert await run_due(session, "sweep-invariants", 3600, sweep_invariants)
-    assert not await run_due(session, "papers", 10, fails)
-    told = figures(await ask())
-    assert (told["lost_events"], told["waiting_events"], told["exceptions"], told["balance_differs_cents"]) == (
+    assert not await run_due(session, "invoices", 10, fails)
+    answered = figures(await ask())
+    assert (
+        answered["lost_events"],
+        answered["waiting_events"],
+        answered["exceptions"],
+        answered["balance_differs_cents"],
+    ) == (
         1,
         1,
         3,
         -2,
     )
-    assert told["invariants_broken"] == len(await invariants.broken()) == 0
-    assert 0 <= told["job_age_seconds/sweep-invariants"] < 60
-    assert (told["job_failing/papers"], told["job_failing/sweep-invariants"]) == (1, 0)
-    assert "job_age_seconds/papers" not in told
+    assert answered["invariants_broken"] == len(await invariants.broken()) == 0
+    assert 0 <= answered["job_age_seconds/sweep-invariants"] < 60
+    assert (answered["job_failing/invoices"], answered["job_failing/sweep-invariants"]) == (1, 0)
+    assert "job_age_seconds/invoices" not in answered
     await execute(
         "INSERT INTO journal_entry (kind, source_id, at, recorded_at, text) VALUES ('empty', '1', $1, $1, 'x')", now
     )

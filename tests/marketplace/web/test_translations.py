@@ -23,7 +23,7 @@ SPOKEN_IN_PYTHON = {"_", "gettext"}
 TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "ADVICE", "SOMETHING", "FAILED"}
 """Names of module constants whose strings are translated where they are used."""
 UNSPOKEN = {"settings", "database", "_bootstrap", "__main__", "embedded", "compose"}
-"""Rooms whose refusals are read on a terminal, in English."""
+"""Slices whose refusals are read on a terminal, in English."""
 NOT_SENTENCES = re.compile(r"^[\W\d_]*$")
 
 
@@ -55,20 +55,20 @@ def sentences_of_code() -> Iterator[tuple[str, str]]:
     """Yield (slice, message) for every refusal's sentence, gettext call and table of sentences."""
     refusals = named_refusals()
     for path in sorted(PACKAGE.rglob("*.py")):
-        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
-        if room in UNSPOKEN:
+        slice_ = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if slice_ in UNSPOKEN:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and node.args:
                 name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
                 if name in refusals | SPOKEN_IN_PYTHON:
-                    yield from ((room, text) for text in strings(node.args[0]))
+                    yield from ((slice_, text) for text in strings(node.args[0]))
             elif (
                 isinstance(node, ast.Assign)
                 and {getattr(target, "id", "") for target in node.targets} & TABLES_OF_SENTENCES
             ):
                 values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
-                yield from ((room, text) for value in values for text in strings(value))
+                yield from ((slice_, text) for value in values for text in strings(value))
 
 
 def strings(node: ast.expr) -> list[str]:
@@ -92,23 +92,27 @@ def catalogues() -> dict[str, dict[str, str]]:
 
 
 SPOKEN = sorted(
-    {(room, text) for room, text in (*sentences_of_templates(), *sentences_of_code()) if not NOT_SENTENCES.match(text)}
+    {
+        (slice_, text)
+        for slice_, text in (*sentences_of_templates(), *sentences_of_code())
+        if not NOT_SENTENCES.match(text)
+    }
 )
-ROOMS = sorted({room for room, _ in SPOKEN} | set(catalogues()))
+SLICES = sorted({slice_ for slice_, _ in SPOKEN} | set(catalogues()))
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_sentence_has_french(room: str) -> None:
+@pytest.mark.parametrize("slice_", SLICES)
+def test_every_sentence_has_french(slice_: str) -> None:
     known = {message: french for catalogue in catalogues().values() for message, french in catalogue.items()}
-    missing = [text for spoken_in, text in SPOKEN if spoken_in == room and not known.get(text)]
-    assert not missing, f"marketplace/{room}/fr.po lacks:\n" + "\n".join(f"msgid {text!r}" for text in missing)
+    missing = [text for spoken_in, text in SPOKEN if spoken_in == slice_ and not known.get(text)]
+    assert not missing, f"marketplace/{slice_}/fr.po lacks:\n" + "\n".join(f"msgid {text!r}" for text in missing)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_translation_is_stale(room: str) -> None:
-    said = {text for _, text in SPOKEN} | set(read_elsewhere())
-    stale = [text for text in catalogues().get(room, {}) if text not in said]
-    assert not stale, f"marketplace/{room}/fr.po translates what nobody says:\n" + "\n".join(stale)
+@pytest.mark.parametrize("slice_", SLICES)
+def test_no_translation_is_stale(slice_: str) -> None:
+    spoken = {text for _, text in SPOKEN} | set(read_elsewhere())
+    stale = [text for text in catalogues().get(slice_, {}) if text not in spoken]
+    assert not stale, f"marketplace/{slice_}/fr.po translates what nobody says:\n" + "\n".join(stale)
 
 
 def read_elsewhere() -> Iterator[str]:
@@ -123,16 +127,16 @@ def placeholders(text: str) -> Counter[str]:
     return Counter(re.findall(r"%\(\w+\)[sd]|\{\w+[^{}]*\}", text))
 
 
-@pytest.mark.parametrize("room", sorted(catalogues()))
-def test_placeholders_match(room: str) -> None:
-    wrong = [text for text, french in catalogues()[room].items() if placeholders(text) != placeholders(french)]
+@pytest.mark.parametrize("slice_", sorted(catalogues()))
+def test_placeholders_match(slice_: str) -> None:
+    wrong = [text for text, french in catalogues()[slice_].items() if placeholders(text) != placeholders(french)]
     assert not wrong, wrong
 
 
-@pytest.mark.parametrize("room", sorted(catalogues()))
-def test_french_keeps_its_typography(room: str) -> None:
+@pytest.mark.parametrize("slice_", sorted(catalogues()))
+def test_french_keeps_its_typography(slice_: str) -> None:
     """A space before ; : ? ! » (made a no-break one when read), and the curly apostrophe."""
-    shown = [typeset(french) for french in catalogues()[room].values()]
+    shown = [typeset(french) for french in catalogues()[slice_].values()]
     wrong = [
         french
         for french in shown

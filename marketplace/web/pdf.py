@@ -1,6 +1,6 @@
-"""Papers: A4 in PDF/A-3, with embedded fonts, the same bytes for the same words.
+"""PDF documents: A4 in PDF/A-3, with embedded fonts, the same bytes for the same words.
 
-Whoever makes one says the day it bears; nothing else of the moment it is made goes in. Source: ISO 19005-3.
+The day on one is given by its maker; nothing else of the moment it is made goes in. Source: ISO 19005-3.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ PRODUCER: Final = "Partage"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file inside the paper that says the same as the paper, for machines."""
+    """A file inside the document that says the same as the document, for machines."""
 
     name: str
     data: bytes
     description: str
     xmp: str
-    """What the paper's metadata says of it: RDF descriptions."""
+    """What the document's metadata says of it: RDF descriptions."""
 
 
-class Paper(FPDF):
-    """One paper: headings, facts, tables, sentences, from top to bottom; pages break by themselves."""
+class PdfDocument(FPDF):
+    """One document: headings, facts, tables, sentences, from top to bottom; pages break by themselves."""
 
     def __init__(self, title: str, *, language: str, day: dt.date, footer: str, subject: str = "") -> None:
         """Begin the first page. footer: one line or more at the foot of each page."""
@@ -120,7 +120,7 @@ class Paper(FPDF):
     def rows(
         self, headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float], *, totals: int = 0
     ) -> None:
-        """Write a table whose first column is text and whose others are figures; the last `totals` rows stand out.
+        """Write a table whose first column is text and whose others are figures; the last `totals` rows are bold.
 
         widths: parts of the page's width, which add up to 1 at most.
         """
@@ -135,7 +135,7 @@ class Paper(FPDF):
         self, cells: Sequence[str], widths: Sequence[float], colour: tuple[int, int, int], size: float, style: str
     ) -> None:
         self.ink(colour, size, style)
-        start = MARGIN + WIDTH * (1 - sum(widths))  # a narrow table stands at the right
+        start = MARGIN + WIDTH * (1 - sum(widths))  # a narrow table is at the right
         lines = self.multi_cell(WIDTH * widths[0] - 4, 4.6, cells[0], dry_run=True, output="LINES", align="L")
         assert isinstance(lines, list)
         height = max(len(lines), 1) * 4.6 + 3
@@ -157,9 +157,15 @@ class Paper(FPDF):
         """Return the file."""
         if attachment is not None:
             self.embed_file(
-                bytes=attachment.data, basename=attachment.name, desc=attachment.description, mime_type="text/xml",
-                associated_file_relationship="Alternative", modification_date=self.day, compress=True, checksum=True,
-            )  # fmt: skip
+                bytes=attachment.data,
+                basename=attachment.name,
+                desc=attachment.description,
+                mime_type="text/xml",
+                associated_file_relationship="Alternative",
+                modification_date=self.day,
+                compress=True,
+                checksum=True,
+            )
         self.set_xmp_metadata(self._metadata(attachment.xmp if attachment else ""))
         return bytes(self.output())
 
