@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import secrets
 import uuid
@@ -17,7 +18,9 @@ from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript, list_outcomes
 from marketplace.database import execute
 from marketplace.errors import NotFound
+from marketplace.log.queries import list_facts
 from marketplace.settings import settings
+from pricing.auctions.transcript import terms_entry
 from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
 
@@ -128,6 +131,23 @@ async def test_the_root_is_out_before_any_bid_and_many_workers_award_once() -> N
     for statement in ("UPDATE auction_transcript SET published_at = now()", "DELETE FROM auction_outcome"):
         with pytest.raises(asyncpg.PostgresError):
             await execute(statement)
+
+
+async def test_the_public_log_states_what_was_fixed_closed_and_awarded() -> None:
+    auction = await open_auction("limited")
+    (opened,) = await list_facts()
+    assert (opened.kind, opened.subject) == ("auction_opened", str(auction))
+    await seal(await make_bidder(), auction, ([0], 3_000))
+    document = await end(auction)
+    _, closed, awarded = await list_facts()
+    assert (closed.kind, awarded.kind) == ("auction_closed", "auction_awarded")
+    assert json.loads(closed.statement) == {"bids": 1, "root": document["root"]}
+    digest = hashlib.sha256(await get_transcript(auction)).hexdigest()
+    assert json.loads(awarded.statement) == {"root": document["root"], "transcript_sha256": digest}
+    terms = {"auction": str(auction), "kind": document["kind"], "terms": document["terms"]}
+    assert json.loads(opened.statement)["terms_sha256"] == terms_entry(terms).hex(), "the terms' leaf under the root"
+    await ending.close_auctions()
+    assert len(await list_facts()) == 3, "each once"
 
 
 async def test_the_wrong_key_awards_nothing_and_the_right_one_later_does() -> None:
