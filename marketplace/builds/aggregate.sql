@@ -46,8 +46,8 @@ merged_consent AS (
     FROM numbered_consent
     GROUP BY numbered_consent.subscriber_id, numbered_consent.island
 ),
--- The interval that holds the build's start, where there is one: a withdrawal takes earlier events with it.
-standing AS (
+-- The interval that holds the build's start, where there is one: a withdrawal removes earlier events too.
+current_consent AS (
     SELECT
         merged_consent.subscriber_id, subscriber.segment, subscriber.home,
         GREATEST(merged_consent.valid_from_us, s.period_from_us) AS from_us,
@@ -58,11 +58,11 @@ standing AS (
     WHERE merged_consent.valid_from_us <= s.started_us AND s.started_us < merged_consent.valid_to_us
 ),
 covered AS (
-    SELECT event.subscriber_id, standing.segment, standing.home, event.at_us, zone_of.zone
+    SELECT event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, zone_of.zone
     FROM event
-    INNER JOIN standing
-        ON standing.subscriber_id = event.subscriber_id
-        AND standing.from_us <= event.at_us AND event.at_us < standing.to_us
+    INNER JOIN current_consent
+        ON current_consent.subscriber_id = event.subscriber_id
+        AND current_consent.from_us <= event.at_us AND event.at_us < current_consent.to_us
     INNER JOIN zone_of ON zone_of.place = event.place
 ),
 

@@ -1,4 +1,4 @@
-"""The private build's computation, in a scratch folder that is deleted, whatever happens.
+"""The private build's computation, in a scratch folder that is always deleted.
 
 `Aggregation` holds it between the steps that an action takes in order: check the inputs, count (once the budget is
 committed), then noise, withhold and write. Everything here is synchronous and runs in a thread; nothing reads the clock
@@ -76,8 +76,8 @@ class Aggregation:
         self.database: duckdb.DuckDBPyConnection
         self.store: Store
         self.answer: Aggregate
-        self.standing: NDArray[np.bool_]
-        """Of each subscriber, whether consent stands at the start."""
+        self.has_consent: NDArray[np.bool_]
+        """Of each subscriber, whether consent is in force at the start."""
 
     def __enter__(self) -> Self:
         """Open the database with its limits of memory, spill and threads, and no way to the network."""
@@ -170,9 +170,9 @@ class Aggregation:
                 )
         numbers = LineIndex(self.subscribers)
         start = microseconds(started_at)
-        standing = numbers.find(consent[0][(consent[1] <= start) & (start < consent[2])])
-        self.standing = np.zeros(len(self.subscribers), np.bool_)
-        self.standing[standing[standing >= 0]] = True
+        consenting = numbers.find(consent[0][(consent[1] <= start) & (start < consent[2])])
+        self.has_consent = np.zeros(len(self.subscribers), np.bool_)
+        self.has_consent[consenting[consenting >= 0]] = True
         return self.answer
 
     def _question(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime) -> CountingQuery:
@@ -234,7 +234,7 @@ class Aggregation:
         place = self.home.astype(np.int64) * len(s.age_bands) + self.band
         size = len(s.zones) * len(s.age_bands)
         population = np.bincount(place[at_home], minlength=size)
-        consenting = np.bincount(place[at_home & self.standing], minlength=size)
+        consenting = np.bincount(place[at_home & self.has_consent], minlength=size)
         return drawing.Counts(*self.answer.cells(), consenting, population, self.answer.totals)
 
     def _cells(self, drawn: drawing.Drawn) -> pa.Table:
@@ -293,8 +293,8 @@ class Aggregation:
         position = {zone: at for at, zone in enumerate(s.zones)}
         spots = np.array([n for n, site in enumerate(sites) if site is None], np.int64)
         named = [(n, site) for n, site in enumerate(sites) if site is not None]
-        told = Store(object_store.store()).zones_of_sites() if named else {}
-        names = [told.get(site, site) for _, site in named]
+        zone_of_site = Store(object_store.store()).zones_of_sites() if named else {}
+        names = [zone_of_site.get(site, site) for _, site in named]
         found = np.full(len(sites), -1, np.int32)
         located = s.geography.locate(latitudes[spots], longitudes[spots], s.resolution)
         found[spots] = [position.get(zone, -1) for zone in located]

@@ -115,7 +115,7 @@ class Aggregate:
 
 
 def merged(question: CountingQuery, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, by line, the consent that stands at the build's start: from, and until (0 and 0 where none does).
+    """Return, by line, the consent in force at the build's start: from, and until (0 and 0 where none does).
 
     `numbers` are the lines of the consents, -1 for references that are not lines of the store. Overlapping intervals
     are one; intervals that only touch are two, because a withdrawal lies between them.
@@ -142,6 +142,6 @@ def merged(question: CountingQuery, numbers: NDArray[np.int32]) -> tuple[NDArray
         line = np.concatenate([line[once], np.array([g[0] for g in groups], line.dtype)])
         begins = np.concatenate([begins[once], np.array([g[1] for g in groups], np.int64)])
         ends = np.concatenate([ends[once], np.array([g[2] for g in groups], np.int64)])
-    stands = (begins <= question.started_us) & (question.started_us < ends)
-    start[line[stands]], end[line[stands]] = begins[stands], ends[stands]
+    in_force = (begins <= question.started_us) & (question.started_us < ends)
+    start[line[in_force]], end[line[in_force]] = begins[in_force], ends[in_force]
     return start, end

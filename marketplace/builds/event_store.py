@@ -3,7 +3,7 @@
 **A day's events are a set.** Ingesting adds to it; what is there already changes nothing, so a file given twice, a file
 that overlaps another and a late one all end in the same set, and an ingestion that was killed is simply run again.
 
-A line's events all lie in one bucket, so whatever looks at one line at a time (consent, bounds, weights) looks at one
+A line's events all lie in one bucket, so what looks at one line at a time (consent, bounds, weights) looks at one
 bucket at a time. Within a bucket's day there are *visits*: one line, hour and place, with how many events it has. A visit
 takes four bytes and its count one, sorted by line; the events' own instants and kinds lie apart and are read only where
 consent began or ended that day, and when late events are merged.
@@ -128,18 +128,18 @@ class Store:
         self.objects, self.prefix = objects, prefix
         self.state = State(buckets=buckets)
         try:
-            said = json.loads(bytes(obstore.get(objects, prefix + "store.json").bytes()))
+            stated = json.loads(bytes(obstore.get(objects, prefix + "store.json").bytes()))
         except FileNotFoundError:
             return
         except ValueError:
             raise _damaged("store.json") from None
-        if said.pop("format", None) != FORMAT:
+        if stated.pop("format", None) != FORMAT:
             raise Conflict("The event store was written by another version; ingest its files into a new one.")
-        self.state = State(**said)
+        self.state = State(**stated)
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no event was ever ingested."""
+        """Return whether no event was ever ingested."""
         return not self.state.days
 
     @property
@@ -164,7 +164,7 @@ class Store:
         return whole["site"].to_pylist(), whole["latitude"].to_numpy(), whole["longitude"].to_numpy()
 
     def zones_of_sites(self) -> dict[str, str]:
-        """Return the zone of each site, as the operator's table last told."""
+        """Return the zone of each site, as the operator's latest table says."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -264,8 +264,10 @@ def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[st
     return [*head, tail], {
         "rows": [len(start), len(visit), events],
         "wide": [column.dtype.itemsize for column in columns],
-        "unit_us": unit, "kind_bits": kind_bits, "crc": [crc, zlib.crc32(tail)],
-    }  # fmt: skip
+        "unit_us": unit,
+        "kind_bits": kind_bits,
+        "crc": [crc, zlib.crc32(tail)],
+    }
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
@@ -280,8 +282,8 @@ def _fresh_name(name: str) -> str:
 
 def write_state(store: Store, state: State) -> None:
     """Put the state in one step: from here on it is the store's."""
-    said = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
-    _put(store, "store.json", json.dumps(said).encode())
+    stated = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
+    _put(store, "store.json", json.dumps(stated).encode())
 
 
 def put_object(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:

@@ -87,22 +87,26 @@ class Writer:
     def add(
         self, people: NDArray[np.int32], at_us: NDArray[np.int64], place: NDArray[np.uint32], kind: NDArray[np.uint16]
     ) -> None:
-        """Take rows of whatever days: whose (by number), when, where and of which kind (by number)."""
+        """Add rows of any days: whose (by number), when, where and of which kind (by number)."""
         if not len(people):
             return
         first, last = int(at_us.min()) // DAY_US, int(at_us.max()) // DAY_US
         if first == last:
-            self._take(first, people, at_us, place, kind)
+            self._add_day(first, people, at_us, place, kind)
             return
         day = at_us // DAY_US
         for one in np.unique(day).tolist():
             of = day == one
-            self._take(one, people[of], at_us[of], place[of], kind[of])
+            self._add_day(one, people[of], at_us[of], place[of], kind[of])
 
-    def _take(
-        self, day: int, people: NDArray[np.int32], at_us: NDArray[np.int64], place: NDArray[np.uint32],
+    def _add_day(
+        self,
+        day: int,
+        people: NDArray[np.int32],
+        at_us: NDArray[np.int64],
+        place: NDArray[np.uint32],
         kind: NDArray[np.uint16],
-    ) -> None:  # fmt: skip
+    ) -> None:
         since = at_us - day * DAY_US
         hour = (since // HOUR_US).astype(np.uint32)
         micros = (since - hour.astype(np.int64) * HOUR_US).astype(np.uint32)
@@ -137,27 +141,27 @@ class Writer:
         Any thread may commit a day while no thread adds.
         """
         with self.lock:
-            self._keep_dictionaries()
+            self._write_dictionaries()
         path = self.scratch / f"{day}.whole"
-        said: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         crc = at = 0
         with path.open("wb") as file:
             for people, rows in self._buckets(day):
                 parts, entry = encode(people, rows)
-                said.append(entry | {"at": at})
+                entries.append(entry | {"at": at})
                 for part in parts:
                     file.write(part)
                     crc = zlib.crc32(part, crc)
                     at += len(part)
         before = self.state.days.get(day.isoformat())
-        events: int = sum(entry["rows"][2] for entry in said)
+        events: int = sum(entry["rows"][2] for entry in entries)
         if before and before["crc"] == crc:
             path.unlink()
         else:
             kept = put_object(self.store, f"days/{day}", path)
             path.unlink()
-            visits = sum(entry["rows"][1] for entry in said)
-            about = kept | {"crc": crc, "events": events, "visits": visits, "buckets": said}
+            visits = sum(entry["rows"][1] for entry in entries)
+            about = kept | {"crc": crc, "events": events, "visits": visits, "buckets": entries}
             with self.lock:
                 self.state.days[day.isoformat()] = about
                 self._put_state()
@@ -168,7 +172,7 @@ class Writer:
 
     def record(self, files: dict[str, str], tables: dict[str, bytes]) -> None:
         """Note that these files are ingested whole, and keep the latest tables: `subscribers` and `sites`, as Parquet."""
-        self._keep_dictionaries()
+        self._write_dictionaries()
         self.state.files = self.state.files | files
         for name, data in tables.items():
             setattr(self.state, name, put_object(self.store, name, data))
@@ -249,8 +253,8 @@ class Writer:
             distinct = order[differs_from_before(visit) | differs_from_before(moment)]
             yield people[distinct], _only(one, distinct)
 
-    def _keep_dictionaries(self) -> None:
-        """Keep the lines, places and kinds that are new, before any day names them."""
+    def _write_dictionaries(self) -> None:
+        """Write the lines, places and kinds that are new, before any day names them."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -207,10 +207,8 @@ def _is_plain(schema: pa.Schema) -> bool:
         and at.tz is not None
         and at.unit in {"us", "ms", "s"}
         and all(pa.types.is_floating(schema.field(name).type) for name in place - {"site"})
-        and all(
-            (pa.types.is_integer(kind) and kind != pa.uint64()) or pa.types.is_string(kind) for kind in kinds
-        )
-    )  # fmt: skip
+        and all((pa.types.is_integer(kind) and kind != pa.uint64()) or pa.types.is_string(kind) for kind in kinds)
+    )
 
 
 def _plain(column: pa.Array[Any]) -> NDArray[Any]:

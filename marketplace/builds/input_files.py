@@ -238,8 +238,9 @@ def open_subscribers(
         else "{file}, row {row} has a home zone that is not an H3 cell."
     )
     for column, sentence in (
-        ("segment", "{file}, row {row} has an age band that the dataset does not declare."), ("home", no_zone),
-    ):  # fmt: skip
+        ("segment", "{file}, row {row} has an age band that the dataset does not declare."),
+        ("home", no_zone),
+    ):
         bad = f"SELECT file_number, row_number FROM subscriber WHERE {column} IS NULL ORDER BY 1, 2 LIMIT 1"
         for file, row in rows(database, bad):
             raise Invalid(sentence, file=files[file], row=row)

@@ -148,9 +148,9 @@ class Kernel:
         place = np.arange(len(each)) - np.repeat(np.cumsum(count) - count, count) + first[each]
         hour = (seen.visit[of] >> np.uint32(PLACE_BITS)).astype(np.int64)
         at = start + hour[each] * HOUR_US + moments.micros(place)
-        stands = (at >= self.begins[line][each]) & (at < self.ends[line][each])
-        stands &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
-        return of, np.bincount(each[stands], minlength=len(of))
+        in_force = (at >= self.begins[line][each]) & (at < self.ends[line][each])
+        in_force &= (at >= self.q.period_from_us) & (at < self.q.period_to_us)
+        return of, np.bincount(each[in_force], minlength=len(of))
 
     def moments(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
         """Return the events that count: line within the bucket, microseconds since 1970, zone."""
@@ -199,26 +199,30 @@ class Kernel:
         ordered = np.sort(drawn)
         last = np.zeros(len(count), np.uint64)
         last[heavy] = ordered[np.cumsum(count[heavy]) - count[heavy] + q.max_cells - 1]
-        taken = drawn <= last[group[many]]
-        if np.count_nonzero(taken) > q.max_cells * np.count_nonzero(heavy):
-            self._break_ties(seen, many, drawn, group, taken)
+        chosen = drawn <= last[group[many]]
+        if np.count_nonzero(chosen) > q.max_cells * np.count_nonzero(heavy):
+            self._break_ties(seen, many, drawn, group, chosen)
         keep = ~heavy[group]
-        keep[many] = taken
+        keep[many] = chosen
         return seen.only(keep)
 
     def _break_ties(
-        self, seen: Seen, many: NDArray[np.int64], drawn: NDArray[np.uint64], group: NDArray[np.uint32],
-        taken: NDArray[np.bool_],
-    ) -> None:  # fmt: skip
-        """Of rows of one line with one hash, take those of the first places and times."""
+        self,
+        seen: Seen,
+        many: NDArray[np.int64],
+        drawn: NDArray[np.uint64],
+        group: NDArray[np.uint32],
+        chosen: NDArray[np.bool_],
+    ) -> None:
+        """Of rows of one line with one hash, choose those of the first places and times."""
         q = self.q
-        too_many = np.bincount(group[many][taken]) > q.max_cells
+        too_many = np.bincount(group[many][chosen]) > q.max_cells
         theirs = np.flatnonzero(too_many[group[many]])
         code = seen.code[many[theirs]]
         order = np.lexsort((code // q.places, code % q.places, drawn[theirs]))
         whose = group[many[theirs]][order]
         rank = np.arange(len(order)) - np.searchsorted(whose, whose)
-        taken[theirs[order]] = rank < q.max_cells
+        chosen[theirs[order]] = rank < q.max_cells
 
     def _hash(self, bucket: int, seen: Seen) -> NDArray[np.int64]:
         """Return the keyed hash of each row: a whole number below 2^31 - 1."""

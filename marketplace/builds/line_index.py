@@ -36,7 +36,7 @@ class LineIndex:
         table, known = self._pair
         slot = _slot(references, len(table))
         found = table[slot]
-        # A place that was never taken ends the search; one taken by another reference sends it on.
+        # An empty place ends the search; one with another reference sends it on.
         lost = np.flatnonzero((found >= 0) & (known[found] != references))
         while len(lost):
             slot[lost] = (slot[lost] + 1) & (len(table) - 1)
@@ -57,7 +57,7 @@ class LineIndex:
         return found
 
     def _grow(self, count: int) -> None:
-        """Make a larger table, of which whoever searches the old one sees nothing."""
+        """Make a larger table, which a search of the old one does not see."""
         size = 1 << max(10, (ROOM * count).bit_length())
         known = np.zeros(size // ROOM + 1, np.int64)
         old = self.references if self.count else np.empty(0, np.int64)

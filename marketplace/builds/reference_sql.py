@@ -261,9 +261,7 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
         session.sql(in_spark(q.product, wanted, definition)).write.mode("overwrite").parquet(str(folder / wanted))
         if wanted == "contribution":
             session.read.parquet(str(folder / wanted)).createOrReplaceTempView(wanted)
-    for wanted, add in (
-        ("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)
-    ):  # fmt: skip
+    for wanted, add in (("contribution", sums.add_contributions), ("cell", sums.add_cells), ("total", sums.add_totals)):
         for file in sorted((folder / wanted).glob("*.parquet")):
             table = pq.read_table(file)
             add({name: table[name].to_numpy() for name in table.column_names})

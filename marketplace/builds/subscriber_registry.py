@@ -1,4 +1,4 @@
-"""What the operator's table of subscribers tells of a line, for who must check a claim about it; nothing of it is kept elsewhere.
+"""What the operator's table of subscribers says of a line, for those who must check a claim about it; nothing of it is kept elsewhere.
 
 The table is in the event store and jobs alone read it. The site asks only whether there is one, and never looks anybody up.
 """

@@ -7,7 +7,7 @@ reasons); then publishes the kept bytes (`sealed`). Killed anywhere, a second ru
 - before the spend, nothing happened;
 - after the spend and before `noised`, no draw has been shown to anyone, so the spend still covers one draw: the second
   run counts and draws afresh under the same row, at a new start instant so that withdrawals made meanwhile are
-  honoured, and whatever private files the first left are replaced;
+  honoured, and the private files that the first left are replaced;
 - after `noised`, the second run reads no event: it assesses and publishes the bytes that were kept, whose SHA-256 it
   checks;
 - after `sealed`, `refused` or `blocked`, it returns the release.
@@ -16,8 +16,8 @@ A spend is charged to the dataset and to every year of its subscribers, in one t
 not even when nothing could be published: that too says something of the data. Two builds of the same release at once
 wait for each other; the second returns the first one's release.
 
-The instant a build starts at is never before anything recorded: a clock that was put back would otherwise let consent
-stand that was withdrawn since.
+The instant a build starts at is never before anything recorded: a clock that was put back would otherwise use consent
+that was withdrawn since.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ async def build(
     `events` and `subscribers` are paths or bucket addresses; None stands for what was ingested into the event store,
     and for the table ingested last. The same build again returns the same release; the next
     `revision` is another one, with a note in both languages on what changed, and another spend. Without `publish` it is
-    left assessed, for a person to publish. `progress` is told each step and the share done; it may be called from
+    left assessed, for a person to publish. `progress` gets each step and the share done; it may be called from
     another thread. Refusals: a dataset that is not there, a period that is empty, unaligned or not over, a revision
     before the last one is there, inputs that are malformed (before anything is spent), a clock that was put back, and a
     budget that is spent, the dataset's or a year's.

@@ -59,7 +59,7 @@ class RequestRow(Struct, frozen=True):
     refusal: str | None
 
 
-async def ask_for_build(
+async def request_build(
     dataset: str,
     period_from: dt.datetime,
     period_to: dt.datetime,

@@ -16,9 +16,9 @@ from marketplace.privacy.specification import METHOD
 
 if TYPE_CHECKING:
     import datetime as dt
+    import uuid
     from collections.abc import Sequence
 
-    from marketplace.datasets.queries import ReleaseRow
     from marketplace.privacy.specification import Specification
 
 VERSION: Final = 1
@@ -58,21 +58,27 @@ SENTENCES: Final = {
 
 
 def document(
-    specification: Specification, release: ReleaseRow, found: Sequence[gate.Finding], at: dt.datetime
+    specification: Specification,
+    found: Sequence[gate.Finding],
+    at: dt.datetime,
+    *,
+    release: uuid.UUID | str,
+    cells_sha256: str,
+    sampler: str,
 ) -> bytes:
-    """Return the canonical bytes of what the gate found of a release at an instant."""
+    """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of SAMPLERS."""
     s = specification
     why = gate.reasons(found)
     return rfc8785.dumps(
         {
             "kind": "release dossier",
             "version": VERSION,
-            "release": str(release.id),
+            "release": str(release),
             "dataset": s.dataset,
             "period": [s.period_from.isoformat(), s.period_to.isoformat()],
             "revision": s.revision,
             "specification": s.digest,
-            "cells_sha256": release.cells_sha256,
+            "cells_sha256": cells_sha256,
             "assessed_at": at.isoformat(),
             "promise": {
                 "unit": f"one subscriber in one {s.unit}",
@@ -82,7 +88,7 @@ def document(
                 "delta_exponent": s.delta_exponent,
                 "rho_nano": s.unit_rho_nano,
                 "divided_percent": {part: s.percent_of(part) for part in s.parts},
-                "drawn_by": SAMPLERS[release.sampler],
+                "drawn_by": SAMPLERS[sampler],
             },
             "criteria": {
                 criterion: {

@@ -170,12 +170,12 @@ async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
 
 
 @post("/steward/datasets/{code:str}/builds", guards=[steward])
-async def ask_for_build(
+async def request_build(
     code: FromPath[str], data: Annotated[BuildForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect | Template:
     """Ask for a release; a job builds it and the dataset's page shows how far it is."""
     try:
-        await build_requests.ask_for_build(
+        await build_requests.request_build(
             code,
             _day(data.first_day),
             _day(data.last_day) + dt.timedelta(days=1),
@@ -354,7 +354,7 @@ ROUTES = [
     define_form,
     define,
     show_dataset,
-    ask_for_build,
+    request_build,
     set_cadence,
     show_release,
     download_dossier,

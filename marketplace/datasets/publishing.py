@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +52,12 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
     weights = _table(await object_store.get(object_store.private_key(release, "manifest.parquet")))["weight"].to_numpy()
     candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await queries.get_charges(release))
     prior = await _list_prior(specification, release)
-    found = await asyncio.to_thread(gate.findings, candidate, prior, settings().subscriber_year_epsilon_micro)
+    year_budget_micro, canary_keys = settings().subscriber_year_epsilon_micro, (os.urandom(32), os.urandom(32))
+    found = await asyncio.to_thread(gate.findings, candidate, prior, year_budget_micro, canary_keys)
     now = max(clock.now(), row.started_at)
-    document = dossier.document(specification, row, found, now)
+    document = dossier.document(
+        specification, found, now, release=release, cells_sha256=row.cells_sha256, sampler=row.sampler
+    )
     why = gate.reasons(found)
     report("recording the dossier", 0.96)
     async with transaction():
@@ -188,7 +192,7 @@ def _coarser(
 
 
 def _outside(specification: Specification, cells: pa.Table) -> float:
-    """Return the share of all noises that may lie outside the interval told of these cells."""
+    """Return the share of all noises that may lie outside the interval stated of these cells."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.compute as pc  # noqa: PLC0415
 

@@ -157,7 +157,7 @@ class Release(Table, db=DB, tablename="release"):
     suppressed_micro = BigInt(default=0)
     """Share of the key set withheld, in millionths."""
     consenting = BigInt(default=0)
-    """Subscribers of the area whose consent stood at the build: counted in the registry, noised, paid from epsilon."""
+    """Subscribers of the area whose consent was in force at the build: counted in the registry, noised, paid from epsilon."""
     population = BigInt(default=0)
     """Subscribers of the area in the operator's table, a constant of its registry."""
     median_cell_people = BigInt(default=0)
@@ -232,7 +232,7 @@ class Coverage(Table, db=DB, tablename="coverage"):
     name = Text()
     population = BigInt()
     consenting = BigInt()
-    told_once = Unique([release, kind, name])
+    stated_once = Unique([release, kind, name])
     known_kind = Check("kind IN ('area', 'band')")
     consents_of_the_population = Check("consenting BETWEEN 0 AND population")
 

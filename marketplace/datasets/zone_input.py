@@ -71,10 +71,10 @@ def _drawn(text: str, level: int, geography: Geography) -> set[str]:
     zones: set[str] = set()
     work = 0.0
     for geometry in geojson.geometries(document):
-        held = geography.count_drawn(geometry, level)
-        if len(zones) + held > LARGEST_DRAWING:
+        count = geography.count_drawn(geometry, level)
+        if len(zones) + count > LARGEST_DRAWING:
             raise Invalid("Those zones are too large for a preview; ask about a smaller area.")
-        work += held * sum(1 for _ in geojson.positions(geometry["coordinates"]))
+        work += count * sum(1 for _ in geojson.positions(geometry["coordinates"]))
         if work > MOST_WORK:
             raise Invalid("That drawing is too detailed for its size; simplify its outline.")
         try:

@@ -66,11 +66,11 @@ def read_zone_table(text: str) -> tuple[str, int]:
 
 def _depth(code: str, parents: dict[str, str]) -> int:
     """Return how many zones hold a zone, one in another; refuse a parent that is not there, and circles."""
-    depth, held = 0, code
-    while parent := parents[held]:
+    depth, inner = 0, code
+    while parent := parents[inner]:
         if parent not in parents:
-            raise Invalid("The zone {code} has a parent {parent} that is not in the table.", code=held, parent=parent)
-        depth, held = depth + 1, parent
+            raise Invalid("The zone {code} has a parent {parent} that is not in the table.", code=inner, parent=parent)
+        depth, inner = depth + 1, parent
         if depth >= DEEPEST:
             raise Invalid("The zone {code} lies in a circle of parents, or too deep.", code=code)
     return depth
@@ -82,11 +82,15 @@ def _from_geojson(text: str) -> Iterable[Zone]:
     if document.get("type") != "FeatureCollection" or not isinstance(features, list):
         raise Invalid("A zone table in GeoJSON is a collection of features.")
     for feature in features:
-        said = feature.get("properties") if isinstance(feature, dict) else None
-        told = [said.get(name) or "" for name in ("code", "name", "parent")] if isinstance(said, dict) else [None]
-        if not all(type(value) in (str, int) for value in told):
+        properties = feature.get("properties") if isinstance(feature, dict) else None
+        values = (
+            [properties.get(name) or "" for name in ("code", "name", "parent")]
+            if isinstance(properties, dict)
+            else [None]
+        )
+        if not all(type(value) in (str, int) for value in values):
             raise Invalid("Every feature of a zone table has the properties code and name, and perhaps parent.")
-        code, name, parent = (str(value) for value in told)
+        code, name, parent = (str(value) for value in values)
         yield code, name, parent, feature.get("geometry")
 
 

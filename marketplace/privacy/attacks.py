@@ -65,9 +65,9 @@ def city(rng: np.random.Generator, *, side: int, people: int, days: int) -> City
     for hour in range(days * DAY_HOURS):
         clock = hour % DAY_HOURS
         if clock == 0:
-            goes_out, comes_home = rng.random(people) < GOES_OUT, rng.integers(20, 23, people)
+            goes_out, until = rng.random(people) < GOES_OUT, rng.integers(20, 23, people)
         wants = np.where(((leaves <= clock) & (clock < returns))[:, None], work, home)
-        wants = np.where((goes_out & (returns <= clock) & (clock < comes_home))[:, None], out, wants)
+        wants = np.where((goes_out & (returns <= clock) & (clock < until))[:, None], out, wants)
         here = here + np.clip(wants - here, -NEAR, NEAR)
         tracks[:, hour] = here @ [side, 1]
     return City(np.stack(np.divmod(np.arange(side * side), side), axis=1).astype(float), tracks)
@@ -76,7 +76,9 @@ def city(rng: np.random.Generator, *, side: int, people: int, days: int) -> City
 def recover(
     counts: NDArray[np.int64], places: NDArray[np.float64], people: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return `people` recovered paths, people × hours, from counts by hour and zone.
+    """Return `people` recovered paths, people × hours, from counts, hours × zones of whole people.
+
+    places: zones × 2, where each zone is, in zones.
 
     An hour whose counts add up to more than there are people loses some at random; in one with fewer, those who fit
     none of them stay where they were. The first hour is filled from the average profile of all hours.
@@ -105,7 +107,7 @@ def recover(
 
 
 def accuracy(recovered: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """Return the share of hours that recovered paths have right, each true one matched to its best."""
+    """Return the share of hours that recovered paths have right, each true one matched to its best; both people × hours."""
     from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]  # noqa: PLC0415
 
     right = np.stack([(recovered == path).mean(axis=1) for path in true])
@@ -114,7 +116,10 @@ def accuracy(recovered: NDArray[np.int64], true: NDArray[np.int64]) -> float:
 
 
 def profile_counts(counts: NDArray[np.int64], people: int) -> NDArray[np.int64]:
-    """Return what the attacker who knows the average zone profile alone would put in every hour: whole people."""
+    """Return what the attacker who knows the average zone profile alone would put in every hour: whole people.
+
+    counts: hours × zones of whole people, and so is what is returned.
+    """
     share = counts.sum(axis=0) * people / max(1, counts.sum())
     whole = np.floor(share).astype(np.int64)
     whole[np.argsort(whole - share)[: people - int(whole.sum())]] += 1
@@ -122,7 +127,7 @@ def profile_counts(counts: NDArray[np.int64], people: int) -> NDArray[np.int64]:
 
 
 def shares_noise(first: NDArray[np.int64], second: NDArray[np.int64], laws: tuple[Law, Law]) -> bool:
-    """Tell whether two releases of the same cells agree so often that their noise cannot be independent.
+    """Return whether two releases of the same cells agree so often that their noise cannot be independent.
 
     first, second: published people of the cells both have. Independent noises hit one difference with a probability of
     at most the largest of their sum; twice that allows for both being published. False alarm at most FALSE_ALARM.
@@ -146,12 +151,16 @@ def _masses(law: Law, reach: int) -> NDArray[np.float64]:
 
 
 def exposed(
-    withheld: NDArray[np.int64], total_is_published: NDArray[np.bool_], total_variance: float, part_variance: float,
+    withheld: NDArray[np.int64],
+    total_is_published: NDArray[np.bool_],
+    total_variance: float,
+    part_variance: float,
     parts: NDArray[np.int64],
-) -> NDArray[np.int64]:  # fmt: skip
-    """Return the groups in which subtraction tells a single withheld part better than its own noise would.
+) -> NDArray[np.int64]:
+    """Return the groups in which subtraction reveals a single withheld part better than its own noise would.
 
-    withheld, parts: for each group, how many of its parts are withheld, and how many there are. The difference between
+    withheld, parts: for each of n groups, how many of its parts are withheld, and how many there are;
+    total_is_published: for each, whether its total is. The difference between
     a total and all parts but one has the variance of the total and of those parts; without any, it is exact.
     """
     variance = total_variance + (parts - 1) * part_variance

@@ -1,4 +1,4 @@
-"""An empirical audit of privacy: what a canary's presence can be told from, against the loss that is stated.
+"""An empirical audit of privacy: what reveals a canary's presence, against the loss that is stated.
 
 A canary is the worst person the bounds allow. Many draws with and without it give two samples of the best statistic
 there is, the likelihood ratio; a test that tells them apart better than the stated loss allows disproves it. What is
@@ -41,14 +41,19 @@ def likelihood(law: Law, noisy: NDArray[np.int64], canary: NDArray[np.int64]) ->
 
 
 def hits(noisy: NDArray[np.int64], canary: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return how many cells hold exactly what the canary adds, less those that hold nothing: where noise is missing."""
+    """Return how many cells hold exactly what the canary adds, less those that hold nothing: where noise is missing.
+
+    noisy: draws × cells, less what is there without the canary; canary: what it adds to each cell.
+    """
     return np.asarray((noisy == canary).sum(axis=1) - (noisy == 0).sum(axis=1), float)
 
 
 def epsilon_lower_bound(
     there: NDArray[np.float64], absent: NDArray[np.float64], *, delta: float = 0.0, false_alarm: float = FALSE_ALARM
 ) -> float:
-    """Return a lower bound on epsilon at `delta` from scores with and without a canary; 0 when nothing is told.
+    """Return a lower bound on epsilon at `delta` from scores with and without a canary; 0 when nothing is revealed.
+
+    there, absent: scores of n and m independent draws with the canary and without it.
 
     Either sample may be the likelier one, above a bound or below: all four are tried.
     """
@@ -68,7 +73,10 @@ def epsilon_lower_bound(
 def mu_lower_bound(
     there: NDArray[np.float64], absent: NDArray[np.float64], *, false_alarm: float = FALSE_ALARM
 ) -> float:
-    """Return a lower bound on the mu of Gaussian privacy, at one bound halfway between the first halves' means."""
+    """Return a lower bound on the mu of Gaussian privacy, at one bound halfway between the first halves' means.
+
+    there, absent: scores of n and m independent draws with the canary and without it.
+    """
     half = min(len(there), len(absent)) // 2
     bound = (there[:half].mean() + absent[:half].mean()) / 2
     low, _ = interval(int((there[half:] >= bound).sum()), len(there) - half, false_alarm / 2)

@@ -18,23 +18,25 @@ import datetime as dt
 import hashlib
 import hmac
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from marketplace.privacy import finishing, noise, sampler
 from marketplace.privacy.key_set import parent_zones
 from marketplace.privacy.thresholds import Published, agree, withhold
-from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from marketplace.privacy.specification import Specification
-    from marketplace.progress import ReportProgress
 
 
+Report: TypeAlias = "Callable[[str, float], None]"
+"""Called with each step and the share done, from 0 to 1."""
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SAMPLER_FROM: Final = 1_000_000
 """Keys from which on the table sampler draws: OpenDP's own draws would take ten seconds and more."""
@@ -49,14 +51,14 @@ class Counts:
     people: NDArray[np.int64]
     events: NDArray[np.int64]
     consenting: NDArray[np.int64]
-    """Zones × age bands: whose home is there and whose consent stands."""
+    """Zones × age bands: whose home is there and whose consent is in force."""
     population: NDArray[np.int64]
     """Zones × age bands: the operator's subscribers, a constant of its registry."""
     totals: NDArray[np.int64] | None = None
     """For each time, everyone's zones before they were bounded, at most max_zones each; where the dataset has totals."""
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of all of it, whatever integers it is held in."""
+        """Return the SHA-256 of all of it, the same for integers of any width."""
         seen = hashlib.sha256()
         for part in (self.keys, self.people, self.events, self.consenting, self.population, self.totals):
             if part is not None:
@@ -79,14 +81,14 @@ class Drawn:
     """Kind, name, population, consenting."""
 
 
-def draw(specification: Specification, counts: Counts, secret: bytes, report: ReportProgress | None = None) -> Drawn:
+def draw(specification: Specification, counts: Counts, secret: bytes, report: Report | None = None) -> Drawn:
     """Draw a release's noise once and return what may be published of it.
 
     secret: the operator's; the draws of the table sampler are a function of it, the specification and every count.
     """
     s = specification
     source = Source(s, noise_key(secret, s, counts))
-    report = report or no_progress
+    report = report or (lambda _step, _share: None)
     if counts.totals is not None or s.is_dense:
         people = source.everywhere("people", counts.keys, counts.people, s.key_count, report)
         keys = withhold(people, s.threshold)
@@ -111,14 +113,13 @@ def draw(specification: Specification, counts: Counts, secret: bytes, report: Re
         totals = source.noisy("totals", np.asarray(counts.totals, np.int64))
         published, factor, total_error = finishing.undo_truncation(s, published, people, totals)
         rolled = rolled.scaled(finishing.undo_truncation(s, rolled.published, people, totals)[0])
-    report("telling coverage", 0.85)
+    report("measuring coverage", 0.85)
     figures, coverage = finishing.coverage(
         s, np.asarray(counts.population, np.int64), np.asarray(counts.consenting, np.int64), source.noisy
     )
     figures |= finishing.figures(s, published, rolled, figures["consenting"], figures["population"])
-    figures |= finishing.errors(s, len(keys), factor, len(rolled.keys)) | {
-        "total_error_micro": round(total_error * noise.MICRO), "sampler": source.engine,
-    }  # fmt: skip
+    figures |= finishing.errors(s, len(keys), factor, len(rolled.keys))
+    figures |= {"total_error_micro": round(total_error * noise.MICRO), "sampler": source.engine}
     return Drawn(
         published, rolled, np.union1d(keys, rolled.children) if len(rolled.children) else keys, figures, coverage
     )
@@ -137,7 +138,7 @@ class Source:
         self.specification, self.key = specification, key
         self.engine = "table" if specification.key_count > SAMPLER_FROM else "opendp"
 
-    def noisy(self, what: str, counts: NDArray[np.int64], report: ReportProgress | None = None) -> NDArray[np.int64]:
+    def noisy(self, what: str, counts: NDArray[np.int64], report: Report | None = None) -> NDArray[np.int64]:
         """Return these counts of a part with noise, each its own."""
         s = self.specification
         if self.engine == "table":
@@ -157,15 +158,18 @@ class Source:
         return drawn
 
     def everywhere(
-        self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, report: ReportProgress
+        self, what: str, keys: NDArray[np.int64], counts: NDArray[np.int64], size: int, report: Report
     ) -> NDArray[np.int64]:
-        """Return the noisy counts of the whole key set of `size`, zero or not."""
+        """Return the noisy counts of the whole key set of `size`, zero or not.
+
+        keys, counts: the n positions in the key set where somebody was, ascending, and the true counts there.
+        """
         whole = np.zeros(size, np.int64)
         whole[keys] = counts
         return self.noisy(what, whole, report)
 
     def reaching(
-        self, what: str, counts: Counts, threshold: int, report: ReportProgress
+        self, what: str, counts: Counts, threshold: int, report: Report
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the keys whose noisy count reaches the threshold, ascending, and those counts."""
         size = self.specification.key_count
@@ -187,7 +191,10 @@ class Source:
 def empty_reaching(
     source: Source, what: str, occupied: NDArray[np.int64], size: int, threshold: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which of the empty keys noise alone lifts to the threshold, and how high: exactly as if all were drawn."""
+    """Return which of the empty keys noise alone lifts to the threshold, and how high: exactly as if all were drawn.
+
+    occupied: the n positions in the key set where somebody was, ascending; the key set has `size`.
+    """
     law = source.specification.law(what)
     table = sampler.table(law.kind, law.scale)
     stream = sampler.Stream(source.key, f"{what} where nobody was")

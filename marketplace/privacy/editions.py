@@ -1,7 +1,7 @@
-"""Accuracy editions of one release: each is what the finer one publishes, plus noise, so that any set tells its finest.
+"""Accuracy editions of one release: each is what the finer one publishes, plus noise, so that any set reveals its finest.
 
 A coarser edition is a function of the published finer cells (clamped, withheld) and of fresh noise, so by
-post-processing whoever holds any set of editions knows what its finest tells and no more; what is withheld stays so.
+post-processing a holder of any set of editions knows what its finest reveals and no more; what is withheld stays so.
 
 **Discrete Laplace nests exactly.** Its characteristic function with parameter q is (1-q)² / (1 + q² - 2 q cos t). For
 finer a < coarser b the quotient of the two is
@@ -14,7 +14,7 @@ in (0, 1) because a < b < 1. So a count of noise a stays as it is with probabili
 noise b; the sum has exactly noise b.
 
 **Discrete Gaussians do not nest:** the sum of two is not a discrete Gaussian of the summed variance, though it is so
-close that no test tells (the total variation falls as exp(-2 pi² s² r² / (s² + r²)), below 10^-7 once both sigmas
+close that no test can distinguish them (the total variation falls as exp(-2 pi² s² r² / (s² + r²)), below 10^-7 once both sigmas
 are 1.3). That costs nothing: the privacy of a coarser edition comes from post-processing, and its stated spread is the
 sum of the two variances, which is exact.
 

@@ -1,4 +1,4 @@
-"""What is made of noisy counts: totals undo truncation, thin cells add up, figures of quality are told.
+"""What is made of noisy counts: totals undo truncation, thin cells add up, figures of quality are stated.
 
 All of it is post-processing: functions of noisy counts, published figures and declared things, so it costs nothing.
 
@@ -69,8 +69,10 @@ class Rolled:
 def roll_up(specification: Specification, people: NDArray[np.int64], events: NDArray[np.int64]) -> Rolled:
     """Add up the withheld noisy counts of each parent zone, time and segment, and keep the sums that are large enough.
 
+    people, events: noisy counts of the whole key set, zones × times × segments.
+
     A sum over k cells has the noise of k draws, so it must reach sqrt(k) times the threshold, rounded up. A sum of one
-    would be a withheld cell: two withheld cells at least are in each sum. Whatever is published beside it was published
+    would be a withheld cell: two withheld cells at least are in each sum. Anything published beside it was published
     already and is not in it, so no subtraction of published figures leaves a single withheld cell.
     """
     s = specification
@@ -124,9 +126,11 @@ def undo_truncation(
 
 
 def coverage(
-    specification: Specification, population: NDArray[np.int64], consenting: NDArray[np.int64],
+    specification: Specification,
+    population: NDArray[np.int64],
+    consenting: NDArray[np.int64],
     noisy: Callable[[str, NDArray[np.int64]], NDArray[np.int64]],
-) -> tuple[dict[str, Any], list[tuple[str, str, int, int]]]:  # fmt: skip
+) -> tuple[dict[str, Any], list[tuple[str, str, int, int]]]:
     """Return the figures of who consents, and a row (kind, name, population, consenting) for each band and area.
 
     population, consenting: zones × age bands; noisy: draws a part's noise, once each. One subscriber is in one band
@@ -134,22 +138,21 @@ def coverage(
     """
     s = specification
     shape = (len(s.zones), len(s.age_bands))
-    there, said = population.reshape(shape), consenting.reshape(shape)
+    there, willing = population.reshape(shape), consenting.reshape(shape)
     everyone = int(there.sum())
-    whole = int(noisy("consenting", np.array([said.sum()], np.int64))[0])
+    whole = int(noisy("consenting", np.array([willing.sum()], np.int64))[0])
     names, area = coverage_areas(s.zones, s.geography)
     by_area = np.zeros((2, len(names)), np.int64)
     np.add.at(by_area[0], area, there.sum(axis=1))
-    np.add.at(by_area[1], area, said.sum(axis=1))
-    bands = noisy("bands", said.sum(axis=0))
+    np.add.at(by_area[1], area, willing.sum(axis=1))
+    bands = noisy("bands", willing.sum(axis=0))
     areas = noisy("areas", by_area[1])
+    parts = (("band", s.age_bands, there.sum(axis=0), bands), ("area", names, by_area[0], areas))
     rows = [
         (kind, name, int(people), int(min(max(seen, 0), people)))
-        for kind, labels, peopled, drawn in (
-            ("band", s.age_bands, there.sum(axis=0), bands), ("area", names, by_area[0], areas),
-        )
+        for kind, labels, peopled, drawn in parts
         for name, people, seen in zip(labels, peopled, drawn, strict=True)
-    ]  # fmt: skip
+    ]
     figures = {
         "consenting": disclosed_consenting(whole, everyone),
         "population": everyone,
@@ -161,8 +164,8 @@ def coverage(
 def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int64], variance: float) -> int | None:
     """Return R = 1 - 2 S over strata in millionths, S² less what noise of this variance adds to it; None for nobody.
 
-    consenting: noisy counts, as drawn. The weighted variance of shares exceeds the true one by the noise's part, in
-    expectation; what is left below zero says that no difference can be told.
+    population, consenting: of n strata, people and noisy counts as drawn. The weighted variance of shares exceeds the true one by the noise's part, in
+    expectation; what is left below zero says that no difference can be shown.
     """
     some = population > 0
     if not some.any():
@@ -176,7 +179,7 @@ def r_indicator_micro(population: NDArray[np.int64], consenting: NDArray[np.int6
 def figures(
     specification: Specification, published: Published, rolled: Rolled, consenting: int, population: int
 ) -> dict[str, Any]:
-    """Return what is told of a release's cells, all of it computed from published counts and declared things."""
+    """Return the published figures of a release's cells, all of it computed from published counts and declared things."""
     s = specification
     n, whole = median_cell(published.people, consenting, population)
     keys = np.concatenate([published.keys, rolled.keys])

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -37,21 +36,21 @@ CITY_SEED, CITY_SIDE, CITY_PEOPLE, CITY_DAYS = 20_241, 40, 100, 2
 CITIES: Final = 8
 OF_PROFILE: Final = 0.5
 """Paths recovered from a release must be shown to be less than this much as good as the average profile's. A release that
-keeps a few hours almost without noise gives those away and no others: it stays below the profile, not far below."""
+keeps a few hours almost without noise reveals those and no others: it stays below the profile, not far below."""
 FALSE_ALARM: Final = 5e-7
-"""Of each of the two statistics that canaries are told by."""
+"""Of each of the two statistics that reveal canaries."""
 MOST_STEPS: Final = 1 << 20
 """Hours from 1970 that a code holds: until 2089."""
 OPENDP_DRAWS, TABLE_DRAWS, MOST_TRIALS = 24_000, 2_000_000, 50_000
 REASONS: Final = {
     "threshold": "A published cell has fewer people than the threshold.",
     "bounds": "Somebody counts in more cells than the bound allows.",
-    "totals less parts": "A total less its published parts would tell what was withheld.",
+    "totals less parts": "A total less its published parts would reveal what was withheld.",
     "differences": "Noise is shared with another release of the same cells, so their difference would be exact.",
     "charges": "A release that overlaps with this one was not charged to its subscribers' year.",
     "joint loss": "All releases together would cost a subscriber more than a year allows.",
     "trajectories": "It is not shown that paths recovered from it are far worse than the average profile's.",
-    "membership": "The audit's canaries tell more than the stated loss.",
+    "membership": "The audit's canaries reveal more than the stated loss.",
 }
 """A sentence for each test that can fail."""
 
@@ -74,7 +73,7 @@ class Candidate:
     specification: Specification
     cells: pa.Table
     largest_weight: int
-    """The most cells anyone counts in. Private: only whether it is within bounds is told."""
+    """The most cells anyone counts in. Private: only whether it is within bounds is published."""
     charged: dict[int, int]
 
 
@@ -92,8 +91,13 @@ class Finding:
         return {"criterion": self.criterion, "test": self.test, "passed": self.passed, "figures": self.figures}
 
 
-def findings(candidate: Candidate, prior: Sequence[PriorRelease], year_budget_micro: int) -> list[Finding]:
-    """Return every test's finding for a candidate, assuming that one partner holds all of `prior`."""
+def findings(
+    candidate: Candidate, prior: Sequence[PriorRelease], year_budget_micro: int, canary_keys: tuple[bytes, bytes]
+) -> list[Finding]:
+    """Return every test's finding for a candidate, assuming that one partner holds all of `prior`.
+
+    canary_keys: two independent random keys of 32 bytes, of the audit's draws with its canary and without it.
+    """
     s = candidate.specification
     return [
         _threshold(candidate),
@@ -103,7 +107,7 @@ def findings(candidate: Candidate, prior: Sequence[PriorRelease], year_budget_mi
         _charges(candidate, prior),
         _joint_loss(candidate, prior, year_budget_micro),
         _trajectories(s.law("people"), s.max_cells, s.unit),
-        _membership(s),
+        _membership(s, canary_keys),
     ]
 
 
@@ -117,11 +121,11 @@ def _threshold(candidate: Candidate) -> Finding:
     people = candidate.cells["people"].to_numpy()
     least = int(people.min()) if len(people) else s.threshold
     figures = {
-        "threshold": s.threshold, "least_published": least, "cells_published": len(people),
-        "expected_false_cells_micro": round(
-            s.key_count * s.law("people").tail(s.threshold) * noise.MICRO
-        ),
-    }  # fmt: skip
+        "threshold": s.threshold,
+        "least_published": least,
+        "cells_published": len(people),
+        "expected_false_cells_micro": round(s.key_count * s.law("people").tail(s.threshold) * noise.MICRO),
+    }
     return Finding("singling out", "threshold", least >= s.threshold, figures)
 
 
@@ -146,9 +150,12 @@ def _totals(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
             if s in {of_totals, of_parts} and _adds_up(of_parts, of_totals):
                 withheld, size = _parts(of_totals, totals, of_parts, parts)
                 found = attacks.exposed(
-                    withheld, np.ones(len(withheld), bool), of_totals.law("events").variance,
-                    of_parts.law("events").variance, size,
-                )  # fmt: skip
+                    withheld,
+                    np.ones(len(withheld), bool),
+                    of_totals.law("events").variance,
+                    of_parts.law("events").variance,
+                    size,
+                )
                 groups, exposed = groups + len(withheld), exposed + len(found)
     rolled, lonely = _rolled(candidate)
     apart = sum(other.specification.geography != s.geography for other in prior)
@@ -157,7 +164,7 @@ def _totals(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
 
 
 def _adds_up(parts: Specification, totals: Specification) -> bool:
-    """Tell whether the cells of one release are parts of another's: finer in time or in zones, coarser in neither."""
+    """Return whether the cells of one release are parts of another's: finer in time or in zones, coarser in neither."""
     alike = parts.product == totals.product and parts.geography == totals.geography
     nests = parts.resolution >= totals.resolution and parts.step <= totals.step
     finer_zones = parts.resolution > totals.resolution
@@ -182,7 +189,7 @@ def _parts(
         for holder in zones
         if of_totals.counts.is_between_zones
         or zones[holder] == of_parts.geography.count_below(holder, of_parts.resolution)
-    }  # fmt: skip
+    }
     holders = {name: place for place, name in enumerate(whole)}
     of_part = {zone: holders[holder] for zone, holder in holder_of.items() if holder in whole}
     segments = {name: place for place, name in enumerate(of_totals.segments)}
@@ -191,8 +198,8 @@ def _parts(
     first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
     zone = _numbers(totals, "zone", holders)
     inside = np.flatnonzero((at >= first) & (at + step_us <= last) & (zone < len(holders)))
-    told = parts.filter(_numbers(parts, "zone", of_part) < len(of_part))
-    shown, often = np.unique(_codes(told, of_part, segments, step_us), return_counts=True)
+    inside_zones = parts.filter(_numbers(parts, "zone", of_part) < len(of_part))
+    shown, often = np.unique(_codes(inside_zones, of_part, segments, step_us), return_counts=True)
     sizes = size[zone[inside]]
     return sizes - _times(_codes(totals, holders, segments, step_us)[inside], shown, often), sizes
 
@@ -247,9 +254,10 @@ def _differences(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding
         )
         compared += len(both)
         shared += attacks.shares_noise(
-            both["people"].to_numpy(), both["people_other"].to_numpy(),
+            both["people"].to_numpy(),
+            both["people_other"].to_numpy(),
             (s.law("people"), other.specification.law("people")),
-        )  # fmt: skip
+        )
     return Finding("linkability", "differences", not shared, {"releases_held": len(prior), "cells_compared": compared})
 
 
@@ -278,9 +286,11 @@ def _joint_loss(candidate: Candidate, prior: Sequence[PriorRelease], year_budget
     )
     loss = budget.year_epsilon_micro(rho, gaussian, pure)
     figures = {
-        "releases_held": len(prior), "epsilon_micro": loss, "delta_exponent": budget.YEAR_DELTA_EXPONENT,
+        "releases_held": len(prior),
+        "epsilon_micro": loss,
+        "delta_exponent": budget.YEAR_DELTA_EXPONENT,
         "allowed_micro": year_budget_micro,
-    }  # fmt: skip
+    }
     return Finding("linkability", "joint loss", loss <= year_budget_micro, figures)
 
 
@@ -296,14 +306,15 @@ def _trajectories(law: noise.Law, max_cells: int, unit: str) -> Finding:
     right = np.array(
         [_recovered(np.random.default_rng([CITY_SEED, city]), law, max_cells, unit) for city in range(CITIES)]
     )
-    exact, told, known = right.T
-    over = told - OF_PROFILE * known
+    exact, released, known = right.T
+    over = released - OF_PROFILE * known
     highest = over.mean() + student.isf(attacks.FALSE_ALARM, CITIES - 1) * over.std(ddof=1) / math.sqrt(CITIES)
     figures = {
-        "simulated_people": CITIES * CITY_PEOPLE, "right_from_exact_counts_micro": round(exact.mean() * noise.MICRO),
+        "simulated_people": CITIES * CITY_PEOPLE,
+        "right_from_exact_counts_micro": round(exact.mean() * noise.MICRO),
         "right_from_average_profile_micro": round(known.mean() * noise.MICRO),
-        "right_from_release_micro": round(told.mean() * noise.MICRO),
-    }  # fmt: skip
+        "right_from_release_micro": round(released.mean() * noise.MICRO),
+    }
     return Finding("linkability", "trajectories", bool(highest < 0), figures)
 
 
@@ -320,14 +331,16 @@ def _recovered(rng: np.random.Generator, law: noise.Law, max_cells: int, unit: s
     drawn = sampler.table(law.kind, law.scale).draw(rng.bytes(32), "trajectories", bounded.size)
     noisy = bounded + drawn.reshape(bounded.shape)
     released = np.where(noisy >= law.threshold(bounded.size, EXPECTED_FALSE_CELLS), noisy, 0)
-    exact, told, known = (
+    exact, from_release, known = (
         attacks.accuracy(attacks.recover(counts, city.places, CITY_PEOPLE, rng), city.tracks)
         for counts in (city.counts, released, attacks.profile_counts(city.counts, CITY_PEOPLE))
     )
-    return exact, told, known
+    return exact, from_release, known
 
 
-def _membership(specification: Specification, source: type[Source] = Source) -> Finding:
+def _membership(
+    specification: Specification, canary_keys: tuple[bytes, bytes], source: type[Source] = Source
+) -> Finding:
     """Audit people and events of this very noise with canaries; `source` draws it."""
     s = specification
     figures: dict[str, int] = {}
@@ -337,7 +350,7 @@ def _membership(specification: Specification, source: type[Source] = Source) -> 
             stated = s.epsilon_of(part) / noise.MICRO
         else:
             stated = math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
-        bound = _lower_bound(s, part, source)
+        bound = _lower_bound(s, part, source, canary_keys)
         passed = passed and bound <= stated
         figures |= {
             f"{part}_bound_micro": round(bound * noise.MICRO),
@@ -349,7 +362,9 @@ def _membership(specification: Specification, source: type[Source] = Source) -> 
 _AUDITED: dict[tuple[object, ...], float] = {}
 
 
-def _lower_bound(specification: Specification, part: str, source: type[Source]) -> float:
+def _lower_bound(
+    specification: Specification, part: str, source: type[Source], canary_keys: tuple[bytes, bytes]
+) -> float:
     """Return the lower bound that canaries give on a part's loss: epsilon for Laplace noise, mu for Gaussian.
 
     It depends on the noise and the bounds alone, so that each is audited once a process.
@@ -357,8 +372,7 @@ def _lower_bound(specification: Specification, part: str, source: type[Source]) 
     s = specification
     law = s.law(part)
     canary = np.full(s.reach, s.max_events if part == "events" else 1, np.int64)
-    # Two keys: the draws with the canary and without it are independent.
-    first, second = source(s, os.urandom(32)), source(s, os.urandom(32))
+    first, second = (source(s, key) for key in canary_keys)
     audited = (source, law, s.reach, int(canary[0]), first.engine)
     if audited not in _AUDITED:
         draws = OPENDP_DRAWS if first.engine == "opendp" else TABLE_DRAWS

@@ -1,4 +1,4 @@
-"""Where zones lie, among each other and on Earth: H3's cells, or the operator's own as its table tells; pure.
+"""Where zones lie, among each other and on Earth: H3's cells, or the operator's own as its table says; pure.
 
 Both answer the same questions. A level says how fine a zone is: H3's resolution, or, of the operator's own zones, 1 for
 those without a parent, 2 for those in one of them, and so on down. Coarser zones stand for all they hold.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NOWHERE: Final = ""
 """The zone of what lies in none."""
-AT_ONCE: Final = 4_000_000
+BATCH_SIZE: Final = 4_000_000
 """Points times edges compared in one step."""
 
 
@@ -68,7 +68,7 @@ class Hexagons:
         return str(h3.cell_to_center_child(cell, level))
 
     def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
-        """Return the zone of this level that each place on Earth is in."""
+        """Return the zone of this level that each of n places is in; latitudes, longitudes: in degrees."""
         places = zip(latitudes.tolist(), longitudes.tolist(), strict=True)
         return [str(h3.latlng_to_cell(latitude, longitude, level)) for latitude, longitude in places]
 
@@ -102,7 +102,7 @@ class OwnZones:
     """The operator's own zones: each with a code, a name, a parent perhaps, and an outline perhaps."""
 
     code: str = field(compare=False)
-    """Of the table: what people call it, whatever another of the same zones is called."""
+    """Of the table: what people call it, even if another has the same zones."""
     digest: str
     """SHA-256 of the table's document: what names these very zones."""
     names: Mapping[str, str] = field(compare=False)
@@ -118,9 +118,9 @@ class OwnZones:
         levels: dict[str, int] = {}
         children: dict[str, list[str]] = {}
         for feature in json.loads(document)["features"]:
-            said = feature["properties"]
-            zone, parent = said["code"], said["parent"]
-            names[zone], parents[zone] = said["name"], parent
+            properties = feature["properties"]
+            zone, parent = properties["code"], properties["parent"]
+            names[zone], parents[zone] = properties["name"], parent
             polygons[zone] = geojson.polygons(feature["geometry"]) if feature["geometry"] else []
             levels[zone] = levels[parent] + 1 if parent else 1
             children.setdefault(parent, []).append(zone)
@@ -165,7 +165,9 @@ class OwnZones:
         return [found.get(name) for name in names]
 
     def locate(self, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64], level: int) -> list[str]:
-        """Return the zone of this level whose outline holds each place on Earth, NOWHERE for the others.
+        """Return the zone of this level whose outline holds each of n places, NOWHERE for the others.
+
+        latitudes, longitudes: in degrees.
 
         Where outlines overlap, the first one's by code.
         """
@@ -178,19 +180,19 @@ class OwnZones:
                 (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
                 near = np.arange(np.searchsorted(y, south), np.searchsorted(y, north, side="right"))
                 near = near[(x[near] >= west) & (x[near] <= east) & (found[order[near]] == NOWHERE)]
-                found[order[near[_holds(polygon, x[near], y[near])]]] = zone
+                found[order[near[_contains(polygon, x[near], y[near])]]] = zone
         return [str(zone) for zone in found]
 
     def drawn(self, geometry: dict[str, Any], level: int) -> set[str]:
         """Return the zones of this level whose middles a GeoJSON polygon holds."""
         zones, middles = _middles(self, level)
-        held = np.zeros(len(zones), bool)
+        inside = np.zeros(len(zones), bool)
         for polygon in geojson.polygons(geometry):
-            held |= _holds(polygon, middles[:, 0], middles[:, 1])
-        return {zone for zone, inside in zip(zones, held, strict=True) if inside}
+            inside |= _contains(polygon, middles[:, 0], middles[:, 1])
+        return {zone for zone, is_inside in zip(zones, inside, strict=True) if is_inside}
 
     def count_drawn(self, geometry: dict[str, Any], level: int) -> float:
-        """Return how many zones a polygon is held against."""
+        """Return how many zones a polygon is compared with."""
         del geometry
         return float(len(self.whole(level)))
 
@@ -209,13 +211,13 @@ class OwnZones:
 
     def geojson(self, zones: Iterable[str]) -> dict[str, Any]:
         """Return zones, and those that hold them, as a GeoJSON document."""
-        told: dict[str, None] = {}
+        shown: dict[str, None] = {}
         for zone in zones:
-            held = zone
-            while held and held not in told:
-                told[held] = None
-                held = self.parents[held]
-        return _collection((zone, self.names[zone], self.parents[zone], self.polygons[zone]) for zone in sorted(told))
+            outer = zone
+            while outer and outer not in shown:
+                shown[outer] = None
+                outer = self.parents[outer]
+        return _collection((zone, self.names[zone], self.parents[zone], self.polygons[zone]) for zone in sorted(shown))
 
 
 Geography = Hexagons | OwnZones
@@ -240,8 +242,8 @@ def _collection(zones: Iterable[tuple[str, str, str, Polygons]]) -> dict[str, An
     }
 
 
-def _holds(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which points a polygon holds: those from which a ray crosses its rings an odd number of times.
+def _contains(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points a polygon holds: those from which a ray crosses its rings an odd number of times.
 
     An edge is crossed the same way whichever zone it bounds, so a point on a border is in one of its two neighbours.
     """
@@ -250,13 +252,13 @@ def _holds(polygon: list[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -
     rises = (start[:, 1] < end[:, 1])[:, None]
     low, high = np.where(rises, start, end), np.where(rises, end, start)
     slope = (high[:, 0] - low[:, 0]) / np.where(low[:, 1] < high[:, 1], high[:, 1] - low[:, 1], 1.0)
-    held = np.zeros(len(x), bool)
-    step = max(1, AT_ONCE // len(low))
+    inside = np.zeros(len(x), bool)
+    step = max(1, BATCH_SIZE // len(low))
     for first in range(0, len(x), step):
         px, py = x[first : first + step, None], y[first : first + step, None]
         crossed = (low[:, 1] <= py) & (py < high[:, 1]) & (px < low[:, 0] + slope * (py - low[:, 1]))
-        held[first : first + step] = crossed.sum(axis=1) % 2 == 1
-    return held
+        inside[first : first + step] = crossed.sum(axis=1) % 2 == 1
+    return inside
 
 
 @functools.lru_cache(maxsize=16)

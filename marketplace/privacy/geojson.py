@@ -21,8 +21,8 @@ SHORTEST_RING: Final = 4
 KILOMETRES_A_DEGREE: Final = 111.32
 
 
-def read_json(text: str) -> Any:  # noqa: ANN401 (whatever JSON says)
-    """Return what a text says in JSON; refuse what is none."""
+def read_json(text: str) -> Any:  # noqa: ANN401 (any JSON)
+    """Return what a text says in JSON; raises Invalid for what is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -30,7 +30,10 @@ def read_json(text: str) -> Any:  # noqa: ANN401 (whatever JSON says)
 
 
 def geometries(document: Any, depth: int = 0) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """Yield the polygons of a GeoJSON document, whose positions are longitudes and latitudes in degrees."""
+    """Yield the polygons of a GeoJSON document, whose positions are longitudes and latitudes in degrees.
+
+    Raises Invalid for anything but polygons, and for polygons that cannot be read.
+    """
     kind = document.get("type") if isinstance(document, dict) and depth < NESTED_AT_MOST else None
     kind = kind if isinstance(kind, str) else None
     if kind in POLYGONS:
@@ -46,7 +49,10 @@ def geometries(document: Any, depth: int = 0) -> Iterator[dict[str, Any]]:  # no
 
 
 def polygons(document: Any) -> list[list[Any]]:  # noqa: ANN401
-    """Return a document's polygons one by one, each a list of closed rings: the outer one, then its holes."""
+    """Return a document's polygons one by one, each a list of closed rings: the outer one, then its holes.
+
+    Raises Invalid for a ring that is not closed or has no inside.
+    """
     found: list[list[Any]] = []
     for geometry in geometries(document):
         found += [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]

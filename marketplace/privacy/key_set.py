@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
 
 MOST_AREAS: Final = 64
-"""Coverage is told for no more areas than this: the zones' parents, as fine as that allows."""
+"""Coverage is published for no more areas than this: the zones' parents, as fine as that allows."""
 LARGEST_AREA: Final = 2_000_000
 """Zones of a key set."""
 
 
 def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tuple[str, ...]:
-    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once."""
+    """Return the zones of a level that `area` (zones of it, or coarser) stands for, ascending, each once.
+
+    Raises Invalid for what is no zone, or finer than the level, and for more than LARGEST_AREA zones.
+    """
     zones: set[str] = set()
     for zone in area:
         of = geography.level(zone)
@@ -31,8 +34,10 @@ def key_zones(area: Sequence[str], level: int, geography: Geography = H3) -> tup
             if geography.code:
                 raise Invalid(
                     "{zone} is not a zone of the table {table}, of level {level} or coarser.",
-                    zone=zone, table=geography.code, level=level,
-                )  # fmt: skip
+                    zone=zone,
+                    table=geography.code,
+                    level=level,
+                )
             raise Invalid("{zone} is not an H3 cell of resolution {level} or coarser.", zone=zone, level=level)
         if len(zones) + geography.count_below(zone, level) > LARGEST_AREA:
             raise Invalid("That area has more than {most} zones; choose larger ones.", most=LARGEST_AREA)
@@ -51,7 +56,7 @@ def parent_zones(
 
 
 def coverage_areas(zones: Sequence[str], geography: Geography = H3) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the areas that coverage is told for, and each zone's: parents as fine as MOST_AREAS allows.
+    """Return the areas that coverage is published for, and each zone's: parents as fine as MOST_AREAS allows.
 
     Where the operator's own zones have too many without a parent, the one area is their whole table.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MICRO = 1_000_000
 NANO = 1_000_000_000
 CHUNK = 100_000
-"""Counts drawn at once, so that progress can be told."""
+"""Counts drawn at once, so that progress can be shown."""
 ROUNDING = 1 + 2**-40
 """The scale's margin over its exact value, which the measurement's conservative rounding needs."""
 FAR = 40

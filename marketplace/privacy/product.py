@@ -1,7 +1,7 @@
-"""What a product of datasets is: which cells a person counts in, how far one day of theirs reaches, and how it is told apart.
+"""What a product of datasets is: which cells a person counts in, how far one day of theirs reaches, and its words.
 
 A product is defined by SQL; a kernel in arrays may count it faster and must answer the same, row for row. What follows
-from the definition stands beside it: the key set's places and segments, and the bound of what one day's events change.
+from the definition is beside it: the key set's places and segments, and the bound of what one day's events change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An exact integer sampler of discrete Laplace and Gaussian noise for key sets of millions: a table of 128 bits.
 
 A uniform number of 128 bits falls between two of the table's boundaries, whole numbers `floor(2^128 P(X <= k))`; no float
-ever touches a draw, so its low bits tell nothing of what it was added to. What is drawn differs from the ideal law by
+ever touches a draw, so its low bits reveal nothing of what it was added to. What is drawn differs from the ideal law by
 less than `Table.gap` in total variation: the tail that is cut off and the rounding of the boundaries.
 
 Most draws need the first sixteen bits alone: where those leave one value possible, the other 112 are never looked at.

@@ -7,9 +7,9 @@ person's data can add or remove a key. Events outside the declared area fall on 
 variance, size of the key set; the population is a constant of the operator's registry), noise paid from epsilon (people
 and events of cells, totals, how many consent: in all, by band and by area), or computed from those (cells published,
 share withheld, median cell, latest published time, coverage, R-indicator, error intervals). Notice versions are those
-the consent registry has in force at the start, whoever was seen.
+the consent registry has in force at the start, not those of the people seen.
 
-**The unit is declared:** subscriber-release (what one release tells about any one subscriber, all their events and
+**The unit is declared:** subscriber-release (what one release reveals about any one subscriber, all their events and
 their consent together, is bounded by its epsilon) or subscriber-day (the events of any one day are; days add up).
 Releases of a dataset add up within its budget, in whole micro-epsilon; what a year of every dataset costs one
 subscriber is composed in `budget`.
@@ -83,7 +83,7 @@ class Specification:
     product: str = "presence"
     """Code of one of the registry's products."""
     geography: Geography = H3
-    """Where zones lie: H3's cells, or the operator's own as one zone table tells."""
+    """Where zones lie: H3's cells, or the operator's own as one zone table says."""
 
     @property
     def step(self) -> dt.timedelta:
@@ -168,7 +168,7 @@ class Specification:
 
     @property
     def is_dense(self) -> bool:
-        """Tell whether noise is needed on every key: totals and roll-ups add up cells that are not published."""
+        """Return whether noise is needed on every key: totals and roll-ups add up cells that are not published."""
         return self.max_zones > 0 or self.parent_resolution > 0
 
     def percent_of(self, what: str) -> int:

@@ -9,8 +9,8 @@ import pytest
 from marketplace.catalogue import actions as catalogue
 from marketplace.datasets.build_requests import run_requests
 from marketplace.identity import actions as identity
+from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES, declare
 from tests.marketplace.datasets.test_requests import PERIOD, crowd
-from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES, declare
 from tests.marketplace.identity.site import VAT
 from tests.support.browsing import open_house
 from tests.support.market import PASSWORD, running

@@ -1,4 +1,4 @@
-"""Random worlds for the three engines, and fifty lines of plain Python that say what each must answer."""
+"""Random cases for the three engines, and fifty lines of plain Python that say what each must answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
-from tests.marketplace.datasets.worlds import END, START, at
+from tests.marketplace.datasets.builders import END, START, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Event = tuple[int, dt.datetime, str, str]
 """Who, when, at which site, of which kind."""
-World = tuple[list[Event], list[tuple[int, dt.datetime, dt.datetime]]]
+Case = tuple[list[Event], list[tuple[int, dt.datetime, dt.datetime]]]
 """Events, and consents that may overlap and touch."""
 Key = tuple[int, int, int]
 """Place, time, segment."""
@@ -54,16 +54,16 @@ events = st.lists(
 )
 cuts = st.sampled_from([-2, 0, 1, 1.5, 20, 24, 26, 48, 90]).map(at)
 consents = st.lists(st.tuples(st.sampled_from(PEOPLE), cuts, cuts), max_size=12)
-worlds = st.tuples(events, consents)
+cases = st.tuples(events, consents)
 
 
 def microseconds(instant: dt.datetime) -> int:
     return (instant - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
-def ingested(folder: Path, world: World, **how: Any) -> Store:
-    """Ingest the world's events, whose file holds each duplicate."""
-    columns = list(zip(*world[0], strict=True)) if world[0] else [[], [], [], []]
+def ingested(folder: Path, case: Case, **how: Any) -> Store:
+    """Ingest the case's events, whose file holds each duplicate."""
+    columns = list(zip(*case[0], strict=True)) if case[0] else [[], [], [], []]
     kinds = (pa.int64(), pa.timestamp("us", tz="UTC"), pa.string(), pa.string())
     names = ("subscriber_id", "at", "site", "kind")
     file = folder / "events.parquet"
@@ -74,10 +74,10 @@ def ingested(folder: Path, world: World, **how: Any) -> Store:
     return Store(objects)
 
 
-def ask(store: Store, world: World, product: str = "presence", **other: Any) -> CountingQuery:
+def ask(store: Store, case: Case, product: str = "presence", **other: Any) -> CountingQuery:
     references = store.people()
     sites, _, _ = store.places()
-    numbers = [np.array([microseconds(c[n]) for c in world[1]], np.int64) for n in (1, 2)]
+    numbers = [np.array([microseconds(c[n]) for c in case[1]], np.int64) for n in (1, 2)]
     asked = CountingQuery(
         product=product, period_from_us=microseconds(START), period_to_us=microseconds(END),
         started_us=microseconds(STARTED), step_us=DAY_US if product == "stays" else HOUR_US, unit_us=2 * DAY_US,
@@ -86,15 +86,15 @@ def ask(store: Store, world: World, product: str = "presence", **other: Any) -> 
         segment=np.array([SEGMENT.get(who, -1) for who in references.tolist()], np.int16),
         home=np.array([HOME[who] for who in references.tolist()], np.int32),
         zone=np.array([ZONE_OF.get(site or "", -1) for site in sites], np.int32),
-        consent=(np.array([c[0] for c in world[1]], np.int64), *numbers),
+        consent=(np.array([c[0] for c in case[1]], np.int64), *numbers),
     )  # fmt: skip
     return replace(asked, **other)
 
 
-def standing(world: World, who: int) -> tuple[dt.datetime, dt.datetime] | None:
+def current_consent(case: Case, who: int) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the merged interval that holds the start: overlapping ones are one, touching ones two."""
     found: list[tuple[dt.datetime, dt.datetime]] = []
-    for _, a, b in sorted(c for c in world[1] if c[0] == who and c[1] < c[2]):
+    for _, a, b in sorted(c for c in case[1] if c[0] == who and c[1] < c[2]):
         if found and a < found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], b))
         else:
@@ -124,17 +124,17 @@ def counted_in(q: CountingQuery, mine: list[tuple[int, int]], home: int, segment
     return cells
 
 
-def reference(q: CountingQuery, world: World) -> set[tuple[int, Key, int]]:
+def reference(q: CountingQuery, case: Case) -> set[tuple[int, Key, int]]:
     """Return (who, cell, events) of every contribution, slowly and plainly."""
     chosen = set()
     for who, segment in SEGMENT.items():
-        interval = standing(world, who)
+        interval = current_consent(case, who)
         if interval is None:
             continue
         low, high = max(microseconds(interval[0]), q.period_from_us), min(microseconds(interval[1]), q.period_to_us)
         mine = [
             (microseconds(when), ZONE_OF[site])
-            for person, when, site, _ in set(world[0])
+            for person, when, site, _ in set(case[0])
             if person == who and site in ZONE_OF and low <= microseconds(when) < high
         ]
         cells = counted_in(q, mine, HOME[who], segment)
@@ -145,11 +145,11 @@ def reference(q: CountingQuery, world: World) -> set[tuple[int, Key, int]]:
             ) % P
             return (((x * KEYS[4] + KEYS[5]) % P * x + KEYS[6]) % P * x + KEYS[0]) % P, cell[0], cell[1]
 
-        taken: Counter[int] = Counter()
+        chosen_of_unit: Counter[int] = Counter()
         for cell in sorted(cells, key=draw):
             unit = cell[1] * q.step_us // q.unit_us
-            taken[unit] += 1
-            if taken[unit] <= q.max_cells:
+            chosen_of_unit[unit] += 1
+            if chosen_of_unit[unit] <= q.max_cells:
                 chosen.add((who, cell, min(cells[cell], q.max_events)))
     return chosen
 

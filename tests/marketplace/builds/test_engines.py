@@ -16,8 +16,8 @@ from marketplace.builds import reference_sql
 from marketplace.builds.kernel import _below_prime
 from marketplace.privacy.cell_choice import HASH_PRIME, hash_keys
 from tests.marketplace.builds import engines
-from tests.marketplace.builds.engines import DAY_US, HOUR_US, PEOPLE, World, added, answer, ask, cells, chosen_cells
-from tests.marketplace.datasets.worlds import at
+from tests.marketplace.builds.engines import DAY_US, HOUR_US, PEOPLE, Case, added, answer, ask, cells, chosen_cells
+from tests.marketplace.datasets.builders import at
 from tests.marketplace.privacy.specs import specification
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ ASKED = (
 )
 
 
-def compare(world: World, product: str, other: dict[str, Any], engine: str) -> None:
+def compare(case: Case, product: str, other: dict[str, Any], engine: str) -> None:
     with tempfile.TemporaryDirectory() as name:
-        q = ask(engines.ingested(Path(name), world), world, product, **other)
-        wanted = engines.reference(q, world)
+        q = ask(engines.ingested(Path(name), case), case, product, **other)
+        wanted = engines.reference(q, case)
         found = answer(q, engine)
         assert cells(found) == added(wanted)
         assert chosen_cells(found) == {(who, cell) for who, cell, _ in wanted}
@@ -52,11 +52,11 @@ def compare(world: World, product: str, other: dict[str, Any], engine: str) -> N
         expected = Counter(person for person, cell, _ in wanted if cell in counted)
         assert dict(zip(who.tolist(), weight.tolist(), strict=True)) == expected
         assert (np.diff(who) > 0).all()
-        assert found.totals is None or found.totals.tolist() == _totals(q, world)
+        assert found.totals is None or found.totals.tolist() == _totals(q, case)
 
 
-def _totals(q: CountingQuery, world: World) -> list[int]:
-    everything = engines.reference(engines.replace(q, max_cells=1000), world)
+def _totals(q: CountingQuery, case: Case) -> list[int]:
+    everything = engines.reference(engines.replace(q, max_cells=1000), case)
     visits = Counter((who, cell[1]) for who, cell, _ in everything)
     totals = [0] * q.times
     for (_, time), count in visits.items():
@@ -66,21 +66,21 @@ def _totals(q: CountingQuery, world: World) -> list[int]:
 
 @pytest.mark.parametrize("engine", ["kernel", "duckdb"])
 @settings(max_examples=40, deadline=None)
-@given(engines.worlds, st.sampled_from(ASKED))
-def test_each_engine_equals_plain_python(engine: str, world: World, asked: tuple[str, dict[str, Any]]) -> None:
-    compare(world, *asked, engine)
+@given(engines.cases, st.sampled_from(ASKED))
+def test_each_engine_equals_plain_python(engine: str, case: Case, asked: tuple[str, dict[str, Any]]) -> None:
+    compare(case, *asked, engine)
 
 
 @pytest.mark.deep
 @settings(max_examples=12, deadline=None)
-@given(engines.worlds, st.sampled_from(ASKED))
-def test_spark_equals_plain_python(world: World, asked: tuple[str, dict[str, Any]]) -> None:
+@given(engines.cases, st.sampled_from(ASKED))
+def test_spark_equals_plain_python(case: Case, asked: tuple[str, dict[str, Any]]) -> None:
     pytest.importorskip("pyspark", reason="Spark is an extra")
-    compare(world, *asked, "spark")
+    compare(case, *asked, "spark")
 
 
-def big(seed: int) -> World:
-    """Return a world with heavy lines, duplicates, instants of whole seconds and of single microseconds."""
+def big(seed: int) -> Case:
+    """Return a case with heavy lines, duplicates, instants of whole seconds and of single microseconds."""
     rng = np.random.default_rng(seed)
     events = [
         (PEOPLE[int(who)], at(float(hour)), engines.SITES[int(site)], "")
@@ -89,8 +89,8 @@ def big(seed: int) -> World:
             rng.integers(0, 5, 900), strict=True,
         )
     ]  # fmt: skip
-    stands = [(who, at(float(rng.uniform(-3, 20))), at(1000)) for who in PEOPLE]
-    return events + events[:300], stands
+    consents = [(who, at(float(rng.uniform(-3, 20))), at(1000)) for who in PEOPLE]
+    return events + events[:300], consents
 
 
 @pytest.mark.parametrize("product", ["presence", "flows", "stays"])
@@ -109,7 +109,7 @@ def test_ties_of_the_hash_are_broken_alike(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def flaw(
-    world: World, who: int, asked: tuple[str, dict[str, Any]], engine: str, planted: Path | None = None
+    case: Case, who: int, asked: tuple[str, dict[str, Any]], engine: str, planted: Path | None = None
 ) -> str | None:
     """Return what is wrong with how far one person reaches, None when all is within the declared bound."""
     product, other = asked
@@ -117,8 +117,8 @@ def flaw(
         one, two = (Path(name) / part for part in ("with", "without"))
         one.mkdir()
         two.mkdir()
-        q = ask(engines.ingested(one, world), world, product, **other)
-        without = ([event for event in world[0] if event[0] != who], world[1])
+        q = ask(engines.ingested(one, case), case, product, **other)
+        without = ([event for event in case[0] if event[0] != who], case[1])
         found = answer(q, engine, planted)
         left = answer(ask(engines.ingested(two, without), without, product, **other), engine, planted)
         before, after = cells(found), cells(left)
@@ -144,27 +144,27 @@ def flaw(
 
 @pytest.mark.parametrize("engine", ["kernel", "duckdb"])
 @settings(max_examples=15, deadline=None)
-@given(engines.worlds, st.sampled_from(PEOPLE), st.sampled_from(ASKED))
+@given(engines.cases, st.sampled_from(PEOPLE), st.sampled_from(ASKED))
 def test_one_person_changes_no_more_than_the_bound(
-    engine: str, world: World, who: int, asked: tuple[str, dict[str, Any]]
+    engine: str, case: Case, who: int, asked: tuple[str, dict[str, Any]]
 ) -> None:
-    assert flaw(world, who, asked, engine) is None
+    assert flaw(case, who, asked, engine) is None
 
 
 DAYS = (("presence", HOUR_US), ("flows", HOUR_US), ("flows", DAY_US), ("stays", DAY_US))
 
 
-def moved_by_a_day(world: World, who: int, day: int, asked: tuple[str, int], max_cells: int) -> np.ndarray:
-    """Return what taking one person's events of one day away changes: of each cell, people and events."""
+def moved_by_a_day(case: Case, who: int, day: int, asked: tuple[str, int], max_cells: int) -> np.ndarray:
+    """Return what removing one person's events of one day changes: of each cell, people and events."""
     product, step_us = asked
     stated = {"unit_us": DAY_US, "step_us": step_us, "max_cells": max_cells}
     counted = []
     for kept in (
-        world[0],
-        [one for one in world[0] if one[0] != who or not at(24 * day) <= one[1] < at(24 * day + 24)],
+        case[0],
+        [one for one in case[0] if one[0] != who or not at(24 * day) <= one[1] < at(24 * day + 24)],
     ):
         with tempfile.TemporaryDirectory() as name:
-            there = (kept, world[1])
+            there = (kept, case[1])
             counted.append(cells(answer(ask(engines.ingested(Path(name), there), there, product, **stated), "kernel")))
     keys = counted[0].keys() | counted[1].keys()
     return np.array([np.subtract(counted[0].get(key, (0, 0)), counted[1].get(key, (0, 0))) for key in keys]).reshape(
@@ -178,11 +178,11 @@ def promised(product: str, step_us: int, max_cells: int) -> Specification:
 
 
 @settings(max_examples=25, deadline=None)
-@given(engines.worlds, st.sampled_from(PEOPLE), st.integers(0, 1), st.sampled_from(DAYS), st.integers(1, 3))
+@given(engines.cases, st.sampled_from(PEOPLE), st.integers(0, 1), st.sampled_from(DAYS), st.integers(1, 3))
 def test_one_day_of_a_person_changes_no_more_than_the_bound(
-    world: World, who: int, day: int, asked: tuple[str, int], max_cells: int
+    case: Case, who: int, day: int, asked: tuple[str, int], max_cells: int
 ) -> None:
-    always = (world[0], [(one, at(-2), at(90)) for one in PEOPLE])
+    always = (case[0], [(one, at(-2), at(90)) for one in PEOPLE])
     moved = np.abs(moved_by_a_day(always, who, day, asked, max_cells))
     s = promised(*asked, max_cells)
     for column, part in enumerate(("people", "events")):
@@ -192,11 +192,11 @@ def test_one_day_of_a_person_changes_no_more_than_the_bound(
 
 
 def test_a_day_reaches_beyond_the_cells_that_are_counted_on_it() -> None:
-    """With one cell a day, taking a day away moves three nights' cells, or three trips': the noise is for four and three."""
+    """With one cell a day, removing a day moves three nights' cells, or three trips': the noise is for four and three."""
     who = PEOPLE[1]
-    stands = [(who, at(-2), at(90))]
+    consents = [(who, at(-2), at(90))]
     nights = [(who, at(hour), site, "") for hour, site in ((21, "a"), (25, "b"), (26, "b"), (45, "c"))]
-    assert np.abs(moved_by_a_day((nights, stands), who, 1, ("stays", DAY_US), 1)[:, 0]).sum() == 3
+    assert np.abs(moved_by_a_day((nights, consents), who, 1, ("stays", DAY_US), 1)[:, 0]).sum() == 3
     assert promised("stays", DAY_US, 1).sensitivities("people") == (4, 4)
     most = 0
     for later in (30, 31, 32, 33, 34):
@@ -204,7 +204,7 @@ def test_a_day_reaches_beyond_the_cells_that_are_counted_on_it() -> None:
             (who, at(hour), site, "")
             for hour, site in ((22, "b"), (23, "a"), (25, "b"), (later, "c"), (later + 1, "a"))
         ]
-        most = max(most, int(np.abs(moved_by_a_day((trips, stands), who, 0, ("flows", HOUR_US), 1)[:, 0]).sum()))
+        most = max(most, int(np.abs(moved_by_a_day((trips, consents), who, 0, ("flows", HOUR_US), 1)[:, 0]).sum()))
     assert most == 3
     assert promised("flows", HOUR_US, 1).sensitivities("people") == (3, 3)
 
@@ -241,8 +241,8 @@ def test_the_kernel_reduces_as_the_percent_sign_does(values: list[int]) -> None:
     assert reduced.tolist() == [value % HASH_PRIME for value in values]
 
 
-def _hours(keys: tuple[int, ...], world: World, folder: Path) -> Iterator[tuple[int, int]]:
-    q = ask(engines.ingested(folder, world), world, max_cells=1, hash_keys=keys)
+def _hours(keys: tuple[int, ...], case: Case, folder: Path) -> Iterator[tuple[int, int]]:
+    q = ask(engines.ingested(folder, case), case, max_cells=1, hash_keys=keys)
     for who, (_, time, _) in chosen_cells(answer(q, "kernel")):
         yield who, time
 
@@ -253,11 +253,11 @@ def test_the_hash_chooses_evenly_and_differently_for_other_keys(
     people = tuple(range(300))
     monkeypatch.setattr(engines, "SEGMENT", dict.fromkeys(people, 0))
     monkeypatch.setattr(engines, "HOME", dict.fromkeys(people, 0))
-    world: World = (
+    case: Case = (
         [(who, at(hour), "a", "") for who in people for hour in range(4)], [(who, at(-1), at(1000)) for who in people]
     )  # fmt: skip
-    one = dict(_hours(engines.KEYS, world, tmp_path))
-    other = dict(_hours(hash_keys("another secret", "a specification"), world, tmp_path))
+    one = dict(_hours(engines.KEYS, case, tmp_path))
+    other = dict(_hours(hash_keys("another secret", "a specification"), case, tmp_path))
     shares = Counter(one.values())
     assert len(shares) == 4
     # Binomial(300, 1/4) leaves [25, 130] with a probability below 1e-9.

@@ -1,4 +1,4 @@
-"""The event store: a day's events are a set, whatever comes twice, late or in pieces; and what is damaged is named."""
+"""The event store: a day's events are a set, also when some come twice, late or in pieces; and what is damaged is named."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ DAY = dt.datetime(2026, 3, 28, tzinfo=dt.UTC)
 Event = tuple[int, dt.datetime, str, str]
 
 
-def world(seed: int, count: int = 400, step_us: int = 1) -> list[Event]:
-    rng = random.Random(seed)  # noqa: S311 (a world, not a secret)
+def case(seed: int, count: int = 400, step_us: int = 1) -> list[Event]:
+    rng = random.Random(seed)  # noqa: S311 (a case, not a secret)
     return [
         (
             rng.choice((1, 2**40 + 7, 2**62 + 5, 12)),
@@ -60,7 +60,7 @@ def opened(folder: Path, **how: Any) -> Store:
     return Store(LocalStore(folder / "store"), **how)
 
 
-def held(store: Store) -> list[Event]:
+def stored(store: Store) -> list[Event]:
     """Return every event of the store, in order."""
     people, (sites, _, _) = store.people(), store.places()
     found = []
@@ -84,13 +84,13 @@ def held(store: Store) -> list[Event]:
 def test_files_that_overlap_repeat_and_come_late_are_one_set(
     tmp_path: Path, step_us: int, most_rows: int | None
 ) -> None:
-    events = world(step_us, step_us=step_us)
+    events = case(step_us, step_us=step_us)
     one = write(tmp_path / "1.parquet", events[:250])
     two = write(tmp_path / "2.parquet", events[150:] + events[:20])
-    late = write(tmp_path / "3.parquet", world(77, 30, step_us))
+    late = write(tmp_path / "3.parquet", case(77, 30, step_us))
     for files in ([two, one], [one], [late], [late, two]):
         ingest(opened(tmp_path), files, tmp_path / "scratch", most_rows=most_rows)
-    assert held(opened(tmp_path)) == sorted(set(events) | set(world(77, 30, step_us)))
+    assert stored(opened(tmp_path)) == sorted(set(events) | set(case(77, 30, step_us)))
     assert not (tmp_path / "scratch").exists()
 
 
@@ -117,7 +117,7 @@ def _columns(rows: Rows) -> Any:
 
 
 def test_a_file_that_looks_the_same_is_not_read_again(tmp_path: Path) -> None:
-    file = write(tmp_path / "1.parquet", world(1))
+    file = write(tmp_path / "1.parquet", case(1))
     known = {str(file): "as it was"}
     assert ingest(opened(tmp_path), [file], tmp_path / "scratch", known=known)
     file.unlink()
@@ -127,10 +127,10 @@ def test_a_file_that_looks_the_same_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named_and_loses_nothing(tmp_path: Path) -> None:
-    good = write(tmp_path / "1.parquet", world(1))
+    good = write(tmp_path / "1.parquet", case(1))
     ingest(opened(tmp_path), [good], tmp_path / "scratch")
-    before = held(opened(tmp_path))
-    bad = write(tmp_path / "2.parquet", world(2))
+    before = stored(opened(tmp_path))
+    bad = write(tmp_path / "2.parquet", case(2))
     whole = bad.read_bytes()
     for broken, sentence in (
         (whole[: len(whole) // 2], "2.parquet is not a Parquet file"),
@@ -139,15 +139,15 @@ def test_a_damaged_file_is_named_and_loses_nothing(tmp_path: Path) -> None:
         bad.write_bytes(broken)
         with pytest.raises(Invalid, match=sentence):
             ingest(opened(tmp_path), [bad], tmp_path / "scratch")
-        assert held(opened(tmp_path)) == before
+        assert stored(opened(tmp_path)) == before
     bad.write_bytes(whole)
     ingest(opened(tmp_path), [bad], tmp_path / "scratch")
-    assert held(opened(tmp_path)) == sorted(set(world(1)) | set(world(2)))
+    assert stored(opened(tmp_path)) == sorted(set(case(1)) | set(case(2)))
 
 
 @pytest.mark.parametrize("harm", ["gone", "shorter", "otherwise"])
 def test_a_damaged_store_says_what_is_damaged(tmp_path: Path, harm: str) -> None:
-    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", world(1))], tmp_path / "scratch")
+    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", case(1))], tmp_path / "scratch")
     store = opened(tmp_path)
     victims = [path for path in (tmp_path / "store").rglob("*") if path.is_file() and path.name != "store.json"]
     for victim in victims:
@@ -159,9 +159,9 @@ def test_a_damaged_store_says_what_is_damaged(tmp_path: Path, harm: str) -> None
         else:
             victim.write_bytes(bytes([*whole[:-1], whole[-1] ^ 1]))
         with pytest.raises(Conflict, match=f"damaged: .*{victim.name}"):
-            held(store)
+            stored(store)
         victim.write_bytes(whole)
-    assert held(store) == sorted(set(world(1)))
+    assert stored(store) == sorted(set(case(1)))
     (tmp_path / "store" / "private" / "events" / "store.json").write_text("{")
     with pytest.raises(Conflict, match=r"damaged: store.json"):
         opened(tmp_path)
@@ -196,14 +196,14 @@ print("ended")
 @pytest.mark.deep
 def test_killed_before_any_write_an_ingestion_ends_the_same_way(tmp_path: Path) -> None:
     """Every object it puts is one place to die at; what it left is whole days, and what it had not named is deleted."""
-    events = world(5, 60)
+    events = case(5, 60)
     write(tmp_path / "1.parquet", events)
     for dies_at in range(1, 20):
         ended = subprocess.run(
             [sys.executable, "-c", DYING, str(tmp_path), str(dies_at)], capture_output=True, text=True, check=False,
             env=os.environ,
         )  # fmt: skip
-        left = held(opened(tmp_path))
+        left = stored(opened(tmp_path))
         assert set(left) <= set(events)
         days = {event[1].date() for event in left}
         assert left == sorted(event for event in set(events) if event[1].date() in days)
@@ -215,7 +215,7 @@ def test_killed_before_any_write_an_ingestion_ends_the_same_way(tmp_path: Path) 
     assert dies_at > 4
     ingest(opened(tmp_path), [], tmp_path / "scratch", tables={"sites": b"PAR1"})
     ingest(opened(tmp_path), [], tmp_path / "scratch", tables={"sites": b"PAR1"})
-    assert held(opened(tmp_path)) == sorted(set(events))
+    assert stored(opened(tmp_path)) == sorted(set(events))
     named = opened(tmp_path).state.named() | set(opened(tmp_path).state.former)
     lies = {
         str(path.relative_to(tmp_path / "store" / "private" / "events"))
@@ -248,25 +248,25 @@ else:
 @pytest.mark.parametrize("most", [300, 3_000, 1_000_000])
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, most: int) -> None:
     """No file may grow past a limit, which is how a process meets a full disk without filling one."""
-    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", world(1))], tmp_path / "scratch")
-    write(tmp_path / "2.parquet", world(2, 3_000))
+    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", case(1))], tmp_path / "scratch")
+    write(tmp_path / "2.parquet", case(2, 3_000))
     ended = subprocess.run(
         [sys.executable, "-c", FULL, str(tmp_path), str(most)], capture_output=True, text=True, check=False,
         env=os.environ | {"PARTAGE_STATE": str(tmp_path / "state")},
     )  # fmt: skip
     if most == 1_000_000:
         assert ended.stdout == "there was room\n", ended.stderr
-        assert held(opened(tmp_path)) == sorted(set(world(1)) | set(world(2, 3_000)))
+        assert stored(opened(tmp_path)) == sorted(set(case(1)) | set(case(2, 3_000)))
     else:
         assert ended.stdout.startswith("The disk is full"), ended.stderr
-        assert set(world(1)) <= set(held(opened(tmp_path))) <= set(world(1)) | set(world(2, 3_000))
+        assert set(case(1)) <= set(stored(opened(tmp_path))) <= set(case(1)) | set(case(2, 3_000))
 
 
 def test_a_reader_keeps_its_state_while_a_later_one_is_written(tmp_path: Path) -> None:
-    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", world(1))], tmp_path / "scratch")
+    ingest(opened(tmp_path), [write(tmp_path / "1.parquet", case(1))], tmp_path / "scratch")
     reader = opened(tmp_path)
-    ingest(opened(tmp_path), [write(tmp_path / "2.parquet", world(2))], tmp_path / "scratch")
-    assert held(reader) == sorted(set(world(1)))
+    ingest(opened(tmp_path), [write(tmp_path / "2.parquet", case(2))], tmp_path / "scratch")
+    assert stored(reader) == sorted(set(case(1)))
 
 
 @settings(max_examples=50, deadline=None)

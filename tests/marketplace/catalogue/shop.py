@@ -19,7 +19,7 @@ from marketplace.datasets import actions as datasets
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.tables import Release
 from marketplace.identity import actions as identity
-from tests.marketplace.datasets.worlds import BANDS, LONG_AGO, PURPOSE, RESOLUTION, ZONES
+from tests.marketplace.datasets.builders import BANDS, LONG_AGO, PURPOSE, RESOLUTION, ZONES
 from tests.marketplace.identity.site import make_partner
 from tests.support.reads import fetch_value
 

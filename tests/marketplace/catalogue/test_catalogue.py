@@ -14,7 +14,7 @@ from marketplace.identity import key_actions
 from marketplace.settings import settings
 from marketplace.web.i18n import french
 from tests.marketplace.catalogue.shop import DAYS, make_buyer, make_release, open_shop, rows_of
-from tests.marketplace.datasets.worlds import BANDS, ZONES
+from tests.marketplace.datasets.builders import BANDS, ZONES
 from tests.marketplace.identity.site import Browser, make_partner
 from tests.support.reads import fetch_value
 

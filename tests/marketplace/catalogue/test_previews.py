@@ -23,7 +23,7 @@ from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.key_actions import create_key
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
-from tests.marketplace.datasets.worlds import BANDS, RESOLUTION, ZONES
+from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 from tests.support.reads import fetch_value
 

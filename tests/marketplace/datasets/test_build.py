@@ -19,8 +19,8 @@ from marketplace.database import execute
 from marketplace.datasets import actions, queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.guards import begin_session
-from tests.marketplace.datasets import worlds
-from tests.marketplace.datasets.worlds import BANDS, END, START, ZONES, at, crowd, declare, make_subscribers, write
+from tests.marketplace.datasets import builders
+from tests.marketplace.datasets.builders import BANDS, END, START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ async def test_two_builds_at_once_are_one(tmp_path: Path) -> None:
     await declare()
     await make_subscribers(range(1, 301))
     files = write(tmp_path, crowd(300), range(1, 301))
-    said: list[str] = []
-    builds = [actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step)) for _ in range(3)]
+    steps: list[str] = []
+    builds = [actions.build("lyon", **files, **PERIOD, progress=lambda step, _: steps.append(step)) for _ in range(3)]
     releases = await asyncio.gather(*builds)
     assert len(set(releases)) == 1
-    assert said.count("committing the privacy budget") == 1
-    assert any(step.startswith("waiting") for step in said)
+    assert steps.count("committing the privacy budget") == 1
+    assert any(step.startswith("waiting") for step in steps)
     assert await _budget() == 2_000_000
 
 
@@ -123,16 +123,16 @@ async def test_after_a_withdrawal_the_next_build_holds_nothing_of_them(tmp_path:
     loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
     files = write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3])
     before = await actions.build("lyon", **files, period_from=START, period_to=at(47))
-    assert 3 in (await worlds.kept(before, "manifest"))["reference"].to_pylist()
-    assert ZONES[4] in (await worlds.kept(before, "cells"))["zone"].to_pylist()
-    await consent.withdraw(3, worlds.PURPOSE)
+    assert 3 in (await builders.kept(before, "manifest"))["reference"].to_pylist()
+    assert ZONES[4] in (await builders.kept(before, "cells"))["zone"].to_pylist()
+    await consent.withdraw(3, builders.PURPOSE)
     gone = await actions.build("lyon", **files, **PERIOD)
-    assert (await worlds.kept(gone, "manifest"))["reference"].to_pylist() == [1, 2]
-    assert ZONES[4] not in (await worlds.kept(gone, "cells"))["zone"].to_pylist()
-    await consent.give(3, worlds.PURPOSE)
-    back = await actions.build("lyon", **files, period_from=START, period_to=at(46))
-    assert (await worlds.kept(back, "manifest"))["reference"].to_pylist() == [1, 2]
-    for release in (before, gone, back):
+    assert (await builders.kept(gone, "manifest"))["reference"].to_pylist() == [1, 2]
+    assert ZONES[4] not in (await builders.kept(gone, "cells"))["zone"].to_pylist()
+    await consent.give(3, builders.PURPOSE)
+    later = await actions.build("lyon", **files, period_from=START, period_to=at(46))
+    assert (await builders.kept(later, "manifest"))["reference"].to_pylist() == [1, 2]
+    for release in (before, gone, later):
         assert (await queries.get_release(release)).state == "blocked"
         with pytest.raises(Conflict):
             await queries.cells(release)

@@ -11,8 +11,8 @@ import pytest
 from marketplace.datasets import actions
 from marketplace.errors import Invalid
 from marketplace.settings import settings
+from tests.marketplace.datasets.builders import ZONES, crowd, declare, events_table, kept, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import ZONES, crowd, declare, events_table, kept, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:

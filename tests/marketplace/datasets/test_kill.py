@@ -16,8 +16,8 @@ from marketplace import clock, object_store
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import NotFound
 from marketplace.settings import settings
+from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ asyncio.run(story())
 """
 STEPS = (
     "checking the inputs", "committing the privacy budget", "asking who consents", "counting", "drawing noise",
-    "telling coverage", "weighing contributions", "keeping the noisy cells", "recording the noisy cells",
+    "measuring coverage", "weighing contributions", "keeping the noisy cells", "recording the noisy cells",
     "assessing the release", "recording the dossier", "sealing", "making editions", "recording the seal", "done",
 )  # fmt: skip
 QUICK = ("counting", "recording the noisy cells", "recording the dossier", "recording the seal")
@@ -62,10 +62,10 @@ def die(step: str, files: dict[str, str]) -> None:
 async def test_every_step_is_enumerated(tmp_path: Path) -> None:
     await declare(edition_multiples=[4, 16])
     await make_subscribers(range(1, 301))
-    said: list[str] = []
+    steps: list[str] = []
     files = write(tmp_path, crowd(300), range(1, 301))
-    await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: said.append(step))
-    assert tuple(dict.fromkeys(said)) == STEPS
+    await actions.build("lyon", **files, **PERIOD, progress=lambda step, _: steps.append(step))
+    assert tuple(dict.fromkeys(steps)) == STEPS
 
 
 @pytest.mark.parametrize(

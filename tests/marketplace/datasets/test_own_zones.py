@@ -36,8 +36,8 @@ from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
 from marketplace.web import maps
 from tests.marketplace.catalogue.shop import TERMS, make_buyer
+from tests.marketplace.datasets.builders import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.privacy.specs import SECRET, counts, specification
 from tests.support.reads import fetch_one, fetch_value
@@ -141,7 +141,7 @@ def test_a_table_that_makes_no_sense_gets_one_sentence(text: str, sentence: str)
 
 @given(st.data())
 @hypothesis_settings(max_examples=30, deadline=None)
-def test_whatever_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObject) -> None:
+def test_what_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObject) -> None:
     """Parts share crooked borders, corner by corner in either order; points lie on borders and corners too."""
     numbers = st.integers(-3, 3)
     bend = {
@@ -160,11 +160,11 @@ def test_whatever_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObj
     zones = own(document(*features))
     asked = data.draw(st.lists(st.tuples(st.integers(0, 47), st.integers(0, 47)), min_size=1, max_size=40))
     points = np.array([*((x / 4, y / 4) for x, y in asked), *((x, y) for x, y in inner.values() if x < 12 and y < 12)])
-    held = np.zeros(len(points), int)
+    inside = np.zeros(len(points), int)
     for zone in zones.levels:
         for polygon in zones.shape(zone):
-            held += geography._holds(polygon, points[:, 0], points[:, 1])
-    assert (held == 1).all()
+            inside += geography._contains(polygon, points[:, 0], points[:, 1])
+    assert (inside == 1).all()
     found = zones.locate(points[:, 1], points[:, 0], 1)
     assert NOWHERE not in found
     assert zones.locate(np.array([-1.0, 13.0]), np.array([1.0, 1.0]), 1) == [NOWHERE, NOWHERE]
@@ -203,7 +203,7 @@ def test_zones_are_named_or_drawn_as_partners_write_them() -> None:
         read_zones(json.dumps(square(0, 0)), ["Bellecour"], 1, without)
 
 
-def test_coverage_is_told_for_parents_or_the_whole() -> None:
+def test_coverage_is_published_for_parents_or_the_whole() -> None:
     many = own("code,name\n" + "".join(f"z{number},Zone\n" for number in range(65)))
     names, at_ = coverage_areas(many.whole(1), many)
     assert (names, set(at_.tolist())) == (("communes",), {0})
@@ -277,7 +277,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
         key = (cell["zone"], cell["starts_at"].hour)
         sums[key] = sums.get(key, 0) + cell["people"]
     large = {key: people for key, people in sums.items() if people > 100}
-    assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 is told by a zone too coarse to say in which"
+    assert set(large) == {("6901", 10), ("6910", 12)}, "site 9 lies in a zone too coarse to say in which"
     assert abs(large["6901", 10] - 226) < 60
     assert abs(large["6910", 12] - 400) < 60
     areas = {one.name: one.population for one in await queries.list_coverage(release) if one.kind == "area"}
@@ -287,7 +287,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
     digest = await fetch_value("SELECT sha256 FROM zone_table")
     assert about["partage.zones.sha256"] == digest
     assert about["partage.zones.geojson"].endswith("/api/v1/datasets/lyon/zones.geojson")
-    assert sum(map(len, about.values())) < 1_000, "whoever reads a column reads no outlines"
+    assert sum(map(len, about.values())) < 1_000, "reading a column reads no outlines"
     # The very zones are in the specification: the same codes drawn or nested otherwise are another release.
     dataset = await queries.get_dataset("lyon")
     stated = await queries.get_specification(dataset, *PERIOD.values())
@@ -299,7 +299,7 @@ async def test_a_dataset_is_counted_over_communes_from_sites_and_places(tmp_path
 
 
 async def on_sale(release: uuid.UUID) -> None:
-    """Its zones are shown by name, previewed as partners write them, and given away."""
+    """Its zones are shown by name, previewed as partners write them, and free to download."""
     await catalogue.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
     await catalogue.list_offer("lyon", terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
     partner = await make_buyer()
@@ -310,23 +310,23 @@ async def on_sale(release: uuid.UUID) -> None:
     assert [(one.zones, one.outside) for one in answers] == [(6, 0), (6, 0), (3, 1)]
     await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as visitor, Browser() as sam:
-        for language, said in (
+        for language, meaning in (
             ("en", "by its code in the table communes"),
             ("fr", "par son code dans la table communes"),
         ):
             shown = await visitor.get(f"/{language}/datasets/lyon")
             html5lib.HTMLParser(strict=True).parse(shown.text)
-            assert said in text_of(shown)
+            assert meaning in text_of(shown)
             assert "Commune 0.1 &lt;&amp;&gt;" in shown.text
             assert '<svg class="map"' in shown.text
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(maps, "_project", None)
             assert (await visitor.get("/en/datasets/lyon")).status_code == 200, "its outlines were projected once"
         zones = (await visitor.get("/api/v1/datasets/lyon/zones.geojson")).json()
-        told = {one["properties"]["code"]: one for one in zones["features"]}
-        assert set(told) == {*LEAVES, "east", "west"}
-        assert told["6901"]["properties"] == {"code": "6901", "name": "Commune 0.1 <&>", "parent": "east"}
-        assert told["6901"]["geometry"]["coordinates"] == [square(1, 0)["coordinates"]]
+        shown_zones = {one["properties"]["code"]: one for one in zones["features"]}
+        assert set(shown_zones) == {*LEAVES, "east", "west"}
+        assert shown_zones["6901"]["properties"] == {"code": "6901", "name": "Commune 0.1 <&>", "parent": "east"}
+        assert shown_zones["6901"]["geometry"]["coordinates"] == [square(1, 0)["coordinates"]]
         assert (await visitor.get("/api/v1/datasets/lyon")).json()["zone_table"] == "communes"
         await sam.sign_in("sam@partage.example")
         for path in (f"/en/steward/releases/{release}", f"/fr/steward/releases/{release}"):
@@ -350,9 +350,9 @@ def test_thin_communes_add_up_over_their_parent() -> None:
     assert len(one.keys) > 20
     for part in ("keys", "people", "events", "children"):
         assert (getattr(one, part) == getattr(other, part)).all()
-    told = set(drawing.table(same, drawing.draw(same, counts(same, people), SECRET))["zone"].to_pylist())
-    assert told & {f"{name}-x" for name in names}
-    assert told <= {*leaves, *(f"{name}-x" for name in names)}
+    shown_zones = set(drawing.table(same, drawing.draw(same, counts(same, people), SECRET))["zone"].to_pylist())
+    assert shown_zones & {f"{name}-x" for name in names}
+    assert shown_zones <= {*leaves, *(f"{name}-x" for name in names)}
 
 
 async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> None:
@@ -375,14 +375,14 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
 
         assert (await ada.submit("/en/steward/zones", {"code": "communes"})).status_code == 403
         assert "Choose a file" in text_of(await sam.submit("/en/steward/zones", {"code": "communes"}))
-        for code, data, said in (
+        for code, data, meaning in (
             ("communes", b"\xff\xfe", "not text in UTF-8"),
             ("Communes", COMMUNES.encode(), "small letters"),
             ("communes", b"code,name\n", "between 1 and"),
         ):
             refused = await send(sam, code, data)
             assert refused.status_code == 422
-            assert said in text_of(refused)
+            assert meaning in text_of(refused)
         for _ in range(2):
             made = await send(sam, "communes", COMMUNES.encode())
             assert made.headers["location"] == "/en/steward/zones/communes"
@@ -400,17 +400,17 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
         }  # fmt: skip
         page = await sam.get("/en/steward/datasets/new")
         assert '<option value="communes"' in page.text
-        for wrong, said in (
+        for wrong, meaning in (
             ({"zones": ZONES[0]}, "not a zone of the table communes"), ({"h3_resolution": "3"}, "declares its zones"),
             ({"zone_table": "cantons"}, "There is no zone table"), ({"code": "Communes Day"}, "small letters"),
             ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"), ({"max_cells": "9999999999"}, "a million at most"),
         ):  # fmt: skip
             refused = await sam.submit("/en/steward/datasets", form | wrong)
             assert refused.status_code in {404, 422}
-            assert said in text_of(refused)
+            assert meaning in text_of(refused)
         assert (await sam.submit("/en/steward/datasets", form)).status_code == 303
         row = await fetch_one("SELECT zones, zone_table, h3_resolution FROM dataset")
         assert row
         assert tuple(row) == (list(LEAVES), "communes", 2)
-        for language, said in (("en", "6 zones (communes, level 2)"), ("fr", "6 zones (communes, niveau 2)")):
-            assert said in text_of(await sam.get(f"/{language}/steward/datasets/communes-day"))
+        for language, meaning in (("en", "6 zones (communes, level 2)"), ("fr", "6 zones (communes, niveau 2)")):
+            assert meaning in text_of(await sam.get(f"/{language}/steward/datasets/communes-day"))

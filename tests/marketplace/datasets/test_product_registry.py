@@ -13,7 +13,7 @@ from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
 from marketplace.privacy.product_registry import PRODUCTS
 from tests.marketplace.datasets import toy_product
-from tests.marketplace.datasets.worlds import END, START, ZONES, crowd, declare, make_subscribers, write
+from tests.marketplace.datasets.builders import END, START, ZONES, crowd, declare, make_subscribers, write
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import make_buyer, make_sale
 

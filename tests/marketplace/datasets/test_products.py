@@ -13,9 +13,9 @@ from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events, ingest_new
 from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
-from tests.marketplace.datasets import worlds
+from tests.marketplace.datasets import builders
+from tests.marketplace.datasets.builders import START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import START, ZONES, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def test_flows_are_counted_between_zones(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_room")
-async def test_stays_tell_residents_from_visitors(tmp_path: Path) -> None:
+async def test_stays_distinguish_residents_from_visitors(tmp_path: Path) -> None:
     await declare(product="stays", grain="day", **RICH)
     await make_subscribers(range(1, 401))
     nights = [
@@ -121,12 +121,12 @@ async def test_after_a_withdrawal_a_build_from_the_store_holds_nothing_of_them(t
     await make_subscribers([1, 2, 3])
     loner = [(3, at(hour), ZONES[4]) for hour in range(40)]
     await ingest_events(**write(tmp_path, [(1, at(1), ZONES[0]), (2, at(2), ZONES[0]), *loner], [1, 2, 3]))
-    before = await worlds.kept(await actions.build("lyon", period_from=START, period_to=at(47)), "manifest")
+    before = await builders.kept(await actions.build("lyon", period_from=START, period_to=at(47)), "manifest")
     assert 3 in before["reference"].to_pylist()
-    await consent.withdraw(3, worlds.PURPOSE)
+    await consent.withdraw(3, builders.PURPOSE)
     gone = await actions.build("lyon", **PERIOD)
-    assert (await worlds.kept(gone, "manifest"))["reference"].to_pylist() == [1, 2]
-    assert ZONES[4] not in (await worlds.kept(gone, "cells"))["zone"].to_pylist()
+    assert (await builders.kept(gone, "manifest"))["reference"].to_pylist() == [1, 2]
+    assert ZONES[4] not in (await builders.kept(gone, "cells"))["zone"].to_pylist()
 
 
 async def test_a_store_that_lost_a_day_stops_a_build_with_a_sentence(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.log.queries import list_facts
 from marketplace.privacy import specification
 from marketplace.settings import settings
-from tests.marketplace.datasets import worlds
+from tests.marketplace.datasets import builders
+from tests.marketplace.datasets.builders import START, at, crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import START, at, crowd, declare, make_subscribers, write
 from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ async def test_what_passed_waits_for_a_person_where_it_should(tmp_path: Path) ->
     written = await the_dossier(release)
     assert written["passed"]
     assert dossier.is_ours(written["document"], written["signature"], settings().signing_key)
-    said = dossier.read(written["document"])
-    assert said["cells_sha256"] == row.cells_sha256
-    assert said["promise"]["rho_nano"] == row.rho_nano
+    stated = dossier.read(written["document"])
+    assert stated["cells_sha256"] == row.cells_sha256
+    assert stated["promise"]["rho_nano"] == row.rho_nano
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(specification, "METHOD", "another")
         with pytest.raises(Conflict, match="another method"):
@@ -130,8 +130,8 @@ async def test_a_revision_follows_says_what_changed_and_is_paid_for(tmp_path: Pa
     assert await actions.build("lyon", **files, **PERIOD, **AGAIN) == second
     row = await queries.get_release(second)
     assert (row.state, row.revision, row.note_en) == ("sealed", 2, "Corrected.")
-    said = dossier.read((await the_dossier(second))["document"])
-    differences = next(t for t in said["criteria"]["linkability"]["tests"] if t["test"] == "differences")
+    stated = dossier.read((await the_dossier(second))["document"])
+    differences = next(t for t in stated["criteria"]["linkability"]["tests"] if t["test"] == "differences")
     assert differences["figures"]["releases_held"] == 1
     assert differences["figures"]["cells_compared"] >= 2
     assert await fetch_value("SELECT spent_micro FROM dataset") == 4_000_000
@@ -145,8 +145,8 @@ async def test_of_two_that_wait_for_a_person_the_later_knows_the_earlier(tmp_pat
     both = [actions.build("lyon", **files, period_from=START, period_to=at(end), publish=False) for end in (47, 46)]
     known = []
     for release in await asyncio.gather(*both):
-        said = dossier.read((await the_dossier(release))["document"])
-        tests = {test["test"]: test for test in said["criteria"]["linkability"]["tests"]}
+        stated = dossier.read((await the_dossier(release))["document"])
+        tests = {test["test"]: test for test in stated["criteria"]["linkability"]["tests"]}
         assert tests["differences"]["figures"]["cells_compared"] >= 1
         known.append(tests["joint loss"]["figures"]["releases_held"])
     assert sorted(known) == [1, 2]
@@ -227,10 +227,10 @@ async def test_a_year_is_one_budget_for_every_dataset(tmp_path: Path, monkeypatc
     settings.cache_clear()
 
 
-async def test_a_clock_put_back_builds_nothing_and_spends_nothing(tmp_path: Path) -> None:
-    """Otherwise a consent withdrawn yesterday would stand again."""
+async def test_a_clock_set_to_earlier_builds_nothing_and_spends_nothing(tmp_path: Path) -> None:
+    """Otherwise a consent withdrawn yesterday would count again."""
     files = await ready(tmp_path)
-    await consent.withdraw(7, worlds.PURPOSE)
+    await consent.withdraw(7, builders.PURPOSE)
     with clock.shifted(-dt.timedelta(hours=2)), pytest.raises(Conflict, match="set the clock right"):
         await actions.build("lyon", **files, **PERIOD)
     assert await fetch_value("SELECT spent_micro FROM dataset") == 0

@@ -19,7 +19,7 @@ from marketplace.datasets import build_requests, rules
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
-from tests.marketplace.datasets.worlds import (
+from tests.marketplace.datasets.builders import (
     BANDS,
     END,
     LONG_AGO,
@@ -42,13 +42,13 @@ PEOPLE = range(1, 1_201)
 PERIOD = {"first_day": START.date().isoformat(), "last_day": (END - dt.timedelta(days=1)).date().isoformat()}
 
 
-KEEP_WHAT_ROWS_SAID = """
-CREATE TABLE told (number bigint GENERATED ALWAYS AS IDENTITY, step text, share_micro bigint);
-CREATE FUNCTION keep_told() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN INSERT INTO told (step, share_micro) VALUES (NEW.step, NEW.share_micro); RETURN NULL; END $$;
-CREATE TRIGGER told AFTER UPDATE ON build_request FOR EACH ROW EXECUTE FUNCTION keep_told();
+COPY_PROGRESS = """
+CREATE TABLE progress_seen (number bigint GENERATED ALWAYS AS IDENTITY, step text, share_micro bigint);
+CREATE FUNCTION copy_progress() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO progress_seen (step, share_micro) VALUES (NEW.step, NEW.share_micro); RETURN NULL; END $$;
+CREATE TRIGGER progress_seen AFTER UPDATE ON build_request FOR EACH ROW EXECUTE FUNCTION copy_progress();
 """
-"""Whatever a request's row says, in order, however short it is there for a reader."""
+"""All that a request's row says, in order, however short it is there for a reader."""
 
 
 async def crowd(folder: Path) -> None:
@@ -79,7 +79,7 @@ async def test_a_build_is_asked_for_once_and_refused_before_it_is_asked() -> Non
     await declare(budget_micro=2_000_000)
 
     async def ask(start: dt.datetime = START, end: dt.datetime = END, **more: Any) -> uuid.UUID:
-        return await build_requests.ask_for_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
+        return await build_requests.request_build("lyon", start, end, request_id=uuid.uuid4(), by="Sam", **more)
 
     first = await ask()
     assert await asyncio.gather(*(ask() for _ in range(5))) == [first] * 5
@@ -95,27 +95,25 @@ async def test_a_build_is_asked_for_once_and_refused_before_it_is_asked() -> Non
     assert await fetch_value("SELECT count(*) FROM build_request") == 1
 
 
-async def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(tmp_path: Path) -> None:
+async def test_the_job_builds_what_was_asked_and_shows_how_far_it_is(tmp_path: Path) -> None:
     await declare()
     await crowd(tmp_path)
-    request = await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-    await execute(KEEP_WHAT_ROWS_SAID)
+    request = await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await execute(COPY_PROGRESS)
     await build_requests.run_requests()
     row = await fetch_one("SELECT * FROM build_request WHERE id = $1", request)
     assert row
     assert (row["ended_at"] is not None, row["share_micro"], row["refusal"]) == (True, 1_000_000, None)
-    told = await fetch("SELECT step, share_micro FROM told ORDER BY number")
-    assert any(word["step"] and 0 < word["share_micro"] < 1_000_000 for word in told), (
-        "whoever looked saw it on its way"
-    )
-    shares = [word["share_micro"] for word in told]
+    seen = await fetch("SELECT step, share_micro FROM progress_seen ORDER BY number")
+    assert any(word["step"] and 0 < word["share_micro"] < 1_000_000 for word in seen), "a reader saw it on its way"
+    shares = [word["share_micro"] for word in seen]
     assert (shares, shares[0], shares[-1]) == (sorted(shares), 0, 1_000_000), "it never goes back"
     release = await fetch_one("SELECT * FROM release")
     assert release
     assert (release["id"], release["state"]) == (row["release"], "assessed"), "a steward publishes"
     with pytest.raises(Invalid, match="both languages"):
-        await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
-    await build_requests.ask_for_build(
+        await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await build_requests.request_build(
         "lyon", START, END, request_id=uuid.uuid4(), by="Sam", note_fr="Plus tard.", note_en="Later.", publish=True
     )
     await build_requests.run_requests()
@@ -125,7 +123,7 @@ async def test_the_job_builds_what_was_asked_and_tells_how_far_it_is(tmp_path: P
 
 async def test_what_a_build_refuses_is_read_beside_the_request() -> None:
     await declare()
-    await build_requests.ask_for_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
+    await build_requests.request_build("lyon", START, END, request_id=uuid.uuid4(), by="Sam")
     await build_requests.run_requests()
     row = await fetch_one("SELECT * FROM build_request")
     assert row
@@ -139,7 +137,7 @@ async def test_what_a_build_refuses_is_read_beside_the_request() -> None:
 async def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_hours(
     tmp_path: Path, hours: int
 ) -> None:
-    """So many hours after midnight; from noon on, a day that has not come is told once, and is asked for if it comes."""
+    """So many hours after midnight; from noon on, a day that has not come is reported once, and is asked for if it comes."""
     midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=1)
     with clock.shifted(midnight + dt.timedelta(hours=hours) - clock.now()):
         await declare(grain="day")
@@ -152,14 +150,14 @@ async def test_a_cadence_asks_once_a_period_that_has_come_and_again_only_after_h
         for days_before in (1, 0):
             for _ in range(2):
                 await build_requests.refresh_datasets()
-            told = await fetch("SELECT refusal, release FROM build_request")
-            assert len(told) == (hours > 12), "its last day's events have not come"
-            for row in told:
+            seen = await fetch("SELECT refusal, release FROM build_request")
+            assert len(seen) == (hours > 12), "its last day's events have not come"
+            for row in seen:
                 assert json.loads(row["refusal"])["fields"] == {"missing": "1", "first": period[0].date().isoformat()}
             noon = period[0] + dt.timedelta(hours=12) - dt.timedelta(days=days_before)
             files = write(tmp_path / str(days_before), [(1, noon, ZONES[0])], [1])
             await ingest_events(events=files["events"])
-        before = len(told)
+        before = len(seen)
         for _ in range(3):
             await build_requests.refresh_datasets()
         row = await fetch_one("SELECT * FROM build_request WHERE ended_at IS NULL")

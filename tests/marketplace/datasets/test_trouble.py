@@ -16,8 +16,8 @@ from marketplace import object_store
 from marketplace.datasets import actions, publishing, queries
 from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
+from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
-from tests.marketplace.datasets.worlds import crowd, declare, make_subscribers, write
 from tests.support.reads import fetch_value
 
 
@@ -45,7 +45,7 @@ async def ready(folder: Path, people: int = 300) -> dict[str, str]:
 
 
 def one_sentence(ended: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed command said; refuse a traceback."""
+    """Return what a failed command sentence; refuse a traceback."""
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended.stderr.strip().splitlines()[-1]
@@ -62,8 +62,8 @@ async def ends_well(files: dict[str, str]) -> None:
 @pytest.mark.parametrize("largest", [1_000, *(pytest.param(n, marks=pytest.mark.deep) for n in (100, 4_000))])
 async def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(tmp_path: Path, largest: int) -> None:
     files = await ready(tmp_path)
-    said = one_sentence(await asyncio.to_thread(command, files, largest_file=largest))
-    assert "disk is full" in said
+    sentence = one_sentence(await asyncio.to_thread(command, files, largest_file=largest))
+    assert "disk is full" in sentence
     assert await fetch_value("SELECT count(*) FROM release WHERE state = 'sealed'") == 0
     await ends_well(files)
 
@@ -74,8 +74,8 @@ async def test_a_full_disk_is_said_and_the_next_build_ends_the_same_way(tmp_path
 async def test_damaged_inputs_are_named_and_cost_nothing(tmp_path: Path, name: str, harm: str) -> None:
     files = await ready(tmp_path)
     good = await asyncio.to_thread(damage, Path(files[name]), harm)
-    said = one_sentence(await asyncio.to_thread(command, files))
-    assert name in said
+    sentence = one_sentence(await asyncio.to_thread(command, files))
+    assert name in sentence
     assert await fetch_value("SELECT spent_micro FROM dataset") == 0
     await asyncio.to_thread(Path(files[name]).write_bytes, good)
     await ends_well(files)
@@ -97,8 +97,8 @@ async def test_a_store_that_went_is_said_and_costs_one_spend(tmp_path: Path) -> 
     files = await ready(tmp_path)
     (tmp_path / "no folder").write_text("a file")
     gone = {"PARTAGE_OBJECTS": f"file://{tmp_path}/no%20folder/bucket"}
-    said = one_sentence(await asyncio.to_thread(lambda: command(files, **gone)))
-    assert "object store cannot be opened" in said
+    sentence = one_sentence(await asyncio.to_thread(lambda: command(files, **gone)))
+    assert "object store cannot be opened" in sentence
     assert await fetch_value("SELECT count(*) FROM release WHERE state <> 'spent'") == 0
     await ends_well(files)
 

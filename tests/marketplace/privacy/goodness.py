@@ -26,7 +26,7 @@ def pools(expected: np.ndarray) -> np.ndarray:
 
 
 def differs_from(draws: np.ndarray, values: np.ndarray, masses: np.ndarray) -> bool:
-    """Tell whether draws are too far from a law on ascending whole `values`; a draw elsewhere says so at once."""
+    """Return whether draws are too far from a law on ascending whole `values`; a draw elsewhere says so at once."""
     if draws.min() < values[0] or draws.max() > values[-1]:
         return True
     expected = masses * len(draws)
@@ -39,7 +39,7 @@ def differs_from(draws: np.ndarray, values: np.ndarray, masses: np.ndarray) -> b
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """Tell whether two samples are too far from each other to be of one law."""
+    """Return whether two samples are too far from each other to be of one law."""
     least = int(min(one.min(), other.min()))
     counts = [
         np.bincount(draws - least, minlength=int(max(one.max(), other.max())) - least + 1) for draws in (one, other)

@@ -25,7 +25,7 @@ def zones(count: int, resolution: int = 8) -> tuple[str, ...]:
 
 
 def specification(count: int = 7, *, hours: int = 24, bands: int = 2, **other: Any) -> Specification:
-    """Return the specification of `hours` over so many zones and bands, with whatever is stated otherwise."""
+    """Return the specification of `hours` over so many zones and bands, with `other` in place of the defaults."""
     stated: dict[str, Any] = {
         "dataset": "lyon", "purpose": "presence.statistics", "zones": zones(count),
         "age_bands": tuple(f"band {number}" for number in range(bands)), "resolution": 8, "grain": "hour",

@@ -97,7 +97,7 @@ def test_large_cells_are_right_to_five_percent_and_the_mass_is_published() -> No
     assert stats.binom.sf(missed - 1, len(keys), finishing.OUTSIDE) > 1e-6
 
 
-def test_totals_give_back_what_bounding_took_in_whole_people_that_add_up() -> None:
+def test_totals_restore_what_bounding_removed_in_whole_people_that_add_up() -> None:
     s = specification(
         30, hours=48, bands=2, unit="day", mechanism="gaussian", delta_exponent=6, max_zones=3, max_cells=8
     )
@@ -123,5 +123,5 @@ def test_totals_give_back_what_bounding_took_in_whole_people_that_add_up() -> No
     assert (scaled.people.reshape(30, 48, 2).sum(axis=(0, 2)) == 2 * sums + 1).all()
     assert 2 < factor < 2.1
     assert 0 < off < 1
-    # Totals below what was counted are noise: nothing is taken away.
+    # Totals below what was counted are noise: nothing is removed.
     assert (finishing.undo_truncation(s, published, noisy, sums - 5)[0].people == noisy).all()

@@ -30,7 +30,7 @@ def release_of(city: attacks.City, law: noise.Law, max_cells: int, rng: np.rando
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_paths_come_back_from_exact_counts_and_not_from_a_release(seed: int) -> None:
+def test_paths_are_recovered_from_exact_counts_and_not_from_a_release(seed: int) -> None:
     """Everyone is seen every hour. The yardstick knows the average zone profile and nothing else."""
     rng = np.random.default_rng(seed)
     city = attacks.city(rng, side=40, people=100, days=2)
@@ -43,8 +43,8 @@ def test_paths_come_back_from_exact_counts_and_not_from_a_release(seed: int) -> 
         (gaussian(max_cells=8, unit="day", epsilon_micro=1_000_000), 8),
     ):
         released = release_of(city, s.law("people"), max_cells, rng)
-        told = attacks.accuracy(attacks.recover(released, city.places, 100, rng), city.tracks)
-        assert told <= known
+        released_right = attacks.accuracy(attacks.recover(released, city.places, 100, rng), city.tracks)
+        assert released_right <= known
 
 
 def test_a_release_that_publishes_most_cells_still_gives_no_paths_back() -> None:
@@ -100,9 +100,11 @@ def test_on_real_movement_a_release_gives_no_more_than_the_profile() -> None:
     path = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     if not path.exists():
         pytest.skip("the real check-ins are not on this machine")
-    exact, known, told = gowalla(path)
-    print(f"paths right on Gowalla: exact counts {exact:.3f}, average profile {known:.3f}, release {told:.3f}")
-    assert told <= known
+    exact, known, released_right = gowalla(path)
+    print(
+        f"paths right on Gowalla: exact counts {exact:.3f}, average profile {known:.3f}, release {released_right:.3f}"
+    )
+    assert released_right <= known
 
 
 def gowalla(path: object) -> tuple[float, float, float]:
@@ -134,8 +136,8 @@ def gowalla(path: object) -> tuple[float, float, float]:
     city = attacks.City(places[used].astype(float), tracks.reshape(len(chosen), -1))
     rng = np.random.default_rng(9)
     released = release_of(city, gaussian(max_cells=8, unit="day", epsilon_micro=1_000_000).law("people"), 8, rng)
-    exact, known, told = (
+    exact, known, released_right = (
         attacks.accuracy(attacks.recover(counts_, city.places, len(chosen), rng), city.tracks)
         for counts_ in (city.counts, attacks.profile_counts(city.counts, len(chosen)), released)
     )
-    return exact, known, told
+    return exact, known, released_right

@@ -1,8 +1,8 @@
 """The empirical audit: the release's own loss stays under the stated one, and six planted faults are convicted.
 
 The canary is the worst person the bounds must hold: twice as many cells as the bound, more events in each than are
-counted, and two consents that overlap. It goes through a plain count (which the one definition is held equal to, row for
-row, in test_engines) and through the release's own draws. False alarm of every bound: 1e-6.
+counted, and two consents that overlap. It goes through a plain count (which test_engines compares with the one definition,
+row by row) and through the release's own draws. False alarm of every bound: 1e-6.
 """
 
 from __future__ import annotations
@@ -103,38 +103,38 @@ def stated(s: Specification, part: str) -> float:
 def found(s: Specification, fault: str, trials: int) -> dict[str, float]:
     """Return the lower bounds on the loss, as multiples of the stated one."""
     bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
-    told = {}
+    bounds = {}
     for part in ("people", "events"):
         trial = attack(s, part, fault, trials)
-        told[part] = bound(trial.there, trial.absent) / stated(s, part)
+        bounds[part] = bound(trial.there, trial.absent) / stated(s, part)
     there = attack_by_what_is_there(s, fault, trials)
     epsilon = s.epsilon_of("people") / noise.MICRO if s.mechanism == "laplace" else s.epsilon_micro / noise.MICRO
-    told["presence"] = audit.epsilon_lower_bound(there.there, there.absent, delta=s.delta) / epsilon
-    return told
+    bounds["presence"] = audit.epsilon_lower_bound(there.there, there.absent, delta=s.delta) / epsilon
+    return bounds
 
 
 @pytest.mark.parametrize("mechanism", SPECIFICATIONS)
 def test_the_release_stays_under_its_stated_loss_and_the_audit_comes_close(mechanism: str) -> None:
-    told = found(SPECIFICATIONS[mechanism], "", 60_000)
-    assert max(told.values()) <= 1
-    assert told["people"] > 0.7
-    assert told["events"] > 0.4
+    bounds = found(SPECIFICATIONS[mechanism], "", 60_000)
+    assert max(bounds.values()) <= 1
+    assert bounds["people"] > 0.7
+    assert bounds["events"] > 0.4
 
 
 @pytest.mark.parametrize("mechanism", SPECIFICATIONS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_audit_convicts(mechanism: str, fault: str) -> None:
-    told = found(SPECIFICATIONS[mechanism], fault, 60_000)
-    assert max(told.values()) > 1.1, told
+    bounds = found(SPECIFICATIONS[mechanism], fault, 60_000)
+    assert max(bounds.values()) > 1.1, bounds
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("mechanism", SPECIFICATIONS)
 def test_the_audit_at_size_is_tight_and_still_under(mechanism: str) -> None:
     """Three million releases: the bound is within a tenth of what is stated, and not above it."""
-    told = found(SPECIFICATIONS[mechanism], "", 3_000_000)
-    assert max(told.values()) <= 1
-    assert told["people"] > 0.9, told
+    bounds = found(SPECIFICATIONS[mechanism], "", 3_000_000)
+    assert max(bounds.values()) <= 1
+    assert bounds["people"] > 0.9, bounds
     for fault in FAULTS:
         assert max(found(SPECIFICATIONS[mechanism], fault, 500_000).values()) > 1.15
 
@@ -166,8 +166,8 @@ def test_the_canary_counts_as_the_one_definition_counts_it(fault: str, tmp_path:
     who, site = engines.PEOPLE[0], "a"
     hours = [engines.at(hour + minute / 60) for hour in range(2 * CELLS) for minute in range(BUSY)]
     consents = [(who, engines.at(-2), engines.at(80)), (who, engines.at(-1), engines.at(90))]
-    world = ([(who, when, site, "") for when in hours], consents)
-    question = engines.ask(engines.ingested(tmp_path, world), world, max_cells=CELLS, max_events=EVENTS)
+    case = ([(who, when, site, "") for when in hours], consents)
+    question = engines.ask(engines.ingested(tmp_path, case), case, max_cells=CELLS, max_events=EVENTS)
     planted = None
     if (change := PLANTED[fault]) is not None:
         planted = tmp_path / "planted.sql"

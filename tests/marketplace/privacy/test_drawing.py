@@ -1,4 +1,4 @@
-"""From counts to cells: the short way to draw is the long one, keys bind draws, and what is told is what was done."""
+"""From counts to cells: the short way to draw is the long one, keys bind draws, and what is stated is what was done."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_coverage_and_the_r_indicator_are_the_registrys_with_noise() -> None:
     population = np.full((7, 4), 5_000)
     shares = np.array([0.2, 0.4, 0.6, 0.8])
     consenting = (population * shares).astype(int)
-    told = [
+    stated = [
         drawing.draw(
             s,
             counts(s, np.zeros(s.key_count, np.int64), consenting=consenting.ravel(), population=population.ravel()),
@@ -260,7 +260,7 @@ def test_coverage_and_the_r_indicator_are_the_registrys_with_noise() -> None:
         for _ in range(5)
     ]
     true = 1 - 2 * float(np.std(shares))
-    for drawn in told:
+    for drawn in stated:
         assert drawn.figures["population"] == population.sum()
         assert abs(drawn.figures["consenting"] - consenting.sum()) < 40 * s.law("consenting").scale
         assert abs(drawn.figures["r_indicator_micro"] / noise.MICRO - true) < 0.01
@@ -298,8 +298,8 @@ def test_a_years_loss_is_composed_and_never_less_than_the_truth() -> None:
         assert loss is not None
         exact = loss.get_epsilon_for_delta(delta)
         rho = s.unit_rho_nano * weeks * units
-        told = budget.year_epsilon_micro(rho, rho * (s.mechanism == "gaussian"), 52 * s.epsilon_micro) / noise.MICRO
-        assert exact <= told <= exact * 1.25
+        stated = budget.year_epsilon_micro(rho, rho * (s.mechanism == "gaussian"), 52 * s.epsilon_micro) / noise.MICRO
+        assert exact <= stated <= exact * 1.25
 
 
 def test_units_of_a_year_are_counted_by_the_day_they_lie_in() -> None:

@@ -1,4 +1,4 @@
-"""Editions: discrete Laplace noise nests exactly, Gaussian noise all but; any set of levels tells its finest alone."""
+"""Editions: discrete Laplace noise nests exactly, Gaussian noise all but; any set of levels reveals its finest alone."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_gaussian_noise_does_not_nest_but_nearly(finer: float, extra: float) -> 
             }
 
         one, two, whole = law(mpmath.mpf(finer) ** 2), law(mpmath.mpf(extra) ** 2), law(variance)
-        # At each k the ratio of the two is a theta function of k: three values of k tell how far it strays.
+        # At each k the ratio of the two is a theta function of k: three values of k show how far it strays.
         strays = mpmath.mpf(0)
         for k in range(3):
             convolved = mpmath.fsum(one[j] * two[k - j] for j in range(-2 * reach, 2 * reach + 1))
@@ -112,7 +112,7 @@ def test_gaussian_noise_does_not_nest_but_nearly(finer: float, extra: float) -> 
     step = editions.step(noise.Law("gaussian", finer), noise.Law("gaussian", math.sqrt(float(variance))))
     assert step.stays == 0
     assert math.isclose(step.extra.scale, extra, rel_tol=1e-9)
-    # What is told is the spread of the sum, whatever its shape.
+    # What is stated is the spread of the sum, whatever its shape.
     assert math.isclose(
         step.variance, noise.Law("gaussian", finer).variance + noise.Law("gaussian", extra).variance, rel_tol=1e-6
     )

@@ -41,13 +41,16 @@ def candidate(
     return gate.Candidate(**{"specification": s, "cells": cells, "largest_weight": 1, "charged": charged(s)} | other)
 
 
+CANARY_KEYS = (bytes(range(32)), bytes(range(32, 64)))
+
+
 def prior(one: gate.Candidate, **other: Any) -> gate.PriorRelease:
     stated = {"release": "another", "specification": one.specification, "cells": one.cells, "charged": one.charged}
     return gate.PriorRelease(**stated | other)
 
 
 def failed(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEAR) -> list[str]:
-    found = gate.findings(one, others, year)
+    found = gate.findings(one, others, year, CANARY_KEYS)
     assert gate.reasons(found) == [gate.REASONS[finding.test] for finding in found if not finding.passed]
     assert {finding.criterion for finding in found} == set(gate.CRITERIA)
     return [finding.test for finding in found if not finding.passed]
@@ -75,7 +78,10 @@ def test_somebody_in_more_cells_than_the_bound_fails_and_the_finding_does_not_sa
     assert failed(candidate(s, largest_weight=s.max_cells), []) == []
     one = candidate(s, largest_weight=s.max_cells + 1)
     assert failed(one, []) == ["bounds"]
-    assert s.max_cells + 1 not in next(f for f in gate.findings(one, [], YEAR) if f.test == "bounds").figures.values()
+    assert (
+        s.max_cells + 1
+        not in next(f for f in gate.findings(one, [], YEAR, CANARY_KEYS) if f.test == "bounds").figures.values()
+    )
     daily = specification(20, unit="day", hours=72)
     assert failed(candidate(daily, largest_weight=3 * daily.max_cells), []) == []
 
@@ -119,7 +125,7 @@ def test_a_sum_over_one_withheld_zone_fails() -> None:
     assert failed(dataclasses.replace(one, cells=spared), []) == []
 
 
-def test_a_day_without_noise_gives_its_lone_withheld_hour_away() -> None:
+def test_a_day_without_noise_reveals_its_lone_withheld_hour() -> None:
     """The only total that subtraction can use is one whose own noise is missing, over a single part."""
     s = specification(20)
     days = dataclasses.replace(s, grain="day")
@@ -166,11 +172,11 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
     coarse = dataclasses.replace(small, dataset="other", zones=area, resolution=7)
     other = prior(candidate(coarse, b"another draw", people=np.full(coarse.key_count, 5_000)))
     assert failed(one, [other]) == []
-    found = next(f for f in gate.findings(one, [other], YEAR) if f.test == "totals less parts")
+    found = next(f for f in gate.findings(one, [other], YEAR, CANARY_KEYS) if f.test == "totals less parts")
     assert found.figures["totals_with_parts"] == small.times * len(small.segments)
 
 
-def test_a_zone_that_is_called_as_a_segment_is_not_taken_for_it() -> None:
+def test_a_zone_that_is_called_as_a_segment_is_not_confused_with_it() -> None:
     rows = "p,P,\n18-24,A,p\n25-39,B,p\nc,C,p\n"
     table = OwnZones.of("own", "digest", zone_rules.read_zone_table("code,name,parent\n" + rows)[0])
     bands = ("18-24", "25-39")
@@ -182,12 +188,15 @@ def test_a_zone_that_is_called_as_a_segment_is_not_taken_for_it() -> None:
     assert gate._rolled(candidate(s, cells=cells_of(sums + parts))) == (1, 0), "the parts are of the other band"
     large = dataclasses.replace(s, zones=("p",), resolution=1)
     assert gate._parts(large, cells_of(sums), s, cells_of(parts))[0].tolist() == [3]
-    found = {one.test: one.figures for one in gate.findings(candidate(s), [prior(candidate(specification(20)))], YEAR)}
-    assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is said"
+    found = {
+        one.test: one.figures
+        for one in gate.findings(candidate(s), [prior(candidate(specification(20)))], YEAR, CANARY_KEYS)
+    }
+    assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is stated"
 
 
 def test_a_day_is_said_to_reach_beyond_its_bound(tmp_path: Path) -> None:
-    """Whoever has the file or the dossier can compute the noise: cells one unit changes, over its part of epsilon."""
+    """Anyone who has the file or the dossier can compute the noise: cells one unit changes, over its part of epsilon."""
     s = specification(3, hours=48, product="flows", unit="day", grain="day")
     assert (s.reach, gate._bounds(candidate(s)).figures["reach"]) == (s.max_cells + 2, s.max_cells + 2)
     assert (
@@ -200,16 +209,16 @@ def test_a_day_is_said_to_reach_beyond_its_bound(tmp_path: Path) -> None:
 class Halved(drawing.Source):
     """Draws whose every second count has no noise."""
 
-    def noisy(self, what: str, counts: np.ndarray, say: Any = None) -> np.ndarray:
-        drawn = super().noisy(what, counts, say)
+    def noisy(self, what: str, counts: np.ndarray, report: Any = None) -> np.ndarray:
+        drawn = super().noisy(what, counts, report)
         drawn[::2] = counts[::2]
         return drawn
 
 
 @pytest.mark.parametrize("s", [specification(20), gaussian(20)], ids=["laplace", "gaussian"])
 def test_canaries_convict_noise_on_half_the_cells(s: Specification) -> None:
-    assert gate._membership(s).passed
-    convicted = gate._membership(s, Halved)
+    assert gate._membership(s, CANARY_KEYS).passed
+    convicted = gate._membership(s, CANARY_KEYS, Halved)
     assert not convicted.passed
     assert convicted.figures["people_bound_micro"] > convicted.figures["people_stated_micro"]
 
@@ -234,17 +243,18 @@ def test_noise_of_any_honest_size_gives_no_paths_back(
 def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> None:
     s = specification(20)
     one = candidate(s, largest_weight=s.max_cells + 1)
-    found = gate.findings(one, [], YEAR)
-    row = {"id": "a release", "cells_sha256": "00", "sampler": "opendp"}
-    document = dossier.document(s, row, found, dt.datetime(2026, 3, 9, tzinfo=dt.UTC))
-    said = dossier.read(document)
-    assert said == json.loads(document)
-    assert list(said["criteria"]) == sorted(gate.CRITERIA)
-    assert not said["passed"]
-    assert said["reasons"] == [gate.REASONS["bounds"]]
-    assert not said["criteria"]["singling out"]["passed"]
-    assert said["criteria"]["inference"]["passed"]
-    assert said["promise"]["epsilon_micro"] == s.epsilon_micro
+    found = gate.findings(one, [], YEAR, CANARY_KEYS)
+    document = dossier.document(
+        s, found, dt.datetime(2026, 3, 9, tzinfo=dt.UTC), release="a release", cells_sha256="00", sampler="opendp"
+    )
+    stated = dossier.read(document)
+    assert stated == json.loads(document)
+    assert list(stated["criteria"]) == sorted(gate.CRITERIA)
+    assert not stated["passed"]
+    assert stated["reasons"] == [gate.REASONS["bounds"]]
+    assert not stated["criteria"]["singling out"]["passed"]
+    assert stated["criteria"]["inference"]["passed"]
+    assert stated["promise"]["epsilon_micro"] == s.epsilon_micro
     signature = dossier.signed(document, settings().signing_key)
     assert dossier.is_ours(document, signature, settings().signing_key)
     assert not dossier.is_ours(document.replace(b"false", b"true "), signature, settings().signing_key)

@@ -25,7 +25,7 @@ def statistic(draws: np.ndarray, scale: float) -> tuple[float, int]:
 
 
 def beyond(chi_squared: float, freedom: int) -> bool:
-    """Tell whether Laurent and Massart's bound puts the statistic beyond its 1 - 1e-7 quantile (false alarm ≤ 1e-7)."""
+    """Return whether Laurent and Massart's bound puts the statistic beyond its 1 - 1e-7 quantile (false alarm ≤ 1e-7)."""
     x = math.log(1e7)
     return chi_squared > freedom + 2 * math.sqrt(freedom * x) + 2 * x
 

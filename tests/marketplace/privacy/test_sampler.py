@@ -60,7 +60,7 @@ def test_draws_follow_the_table(kind: str, scale: float) -> None:
     masses = np.array([float(table.probability(int(k))) for k in values])
     draws = table.draw(KEY, f"{kind} {scale}", 3_000_000)
     assert not differs_from(draws, values, masses)
-    # A law a hundredth wider is told from it.
+    # A law a hundredth wider is distinguished from it.
     law = noise.Law(kind, scale * 1.01)
     wider = np.array([float(sampler.table(kind, law.scale).probability(int(k))) for k in values])
     assert differs_from(draws, values, wider) or scale < 1

@@ -23,7 +23,7 @@ from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.refunds import record_refunds
-from tests.marketplace.datasets.worlds import BANDS, ZONES, declare
+from tests.marketplace.datasets.builders import BANDS, ZONES, declare
 from tests.marketplace.identity.site import PASSWORD, Browser
 from tests.support.reads import fetch_one
 

@@ -1,4 +1,4 @@
-"""Small worlds for tests of the build: a declared dataset, files of events and subscribers, consents in the database."""
+"""Builders for tests of the build: a declared dataset, files of events and subscribers, consents in the database."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def write(folder: Path, events: Iterable[Event], people: Iterable[int]) -> dict[
 
 
 async def declare(**other: Any) -> str:
-    """Define the purpose, its notice and the dataset `lyon`, with whatever is stated otherwise."""
+    """Define the purpose, its notice and the dataset `lyon`, with `other` in place of the defaults."""
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
     stated: dict[str, Any] = {
