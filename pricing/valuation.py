@@ -169,16 +169,16 @@ def worth(full_worth: int, losses: Losses, prior_observations: int) -> Fraction:
     return full_worth / (1 + prior_observations * losses.total)
 
 
-def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None, noise: float = 0.0) -> float:
+def r_indicator(propensities: Sequence[float], sizes: Sequence[int] | None = None, noise: float | None = None) -> float:
     """Return R = 1 - 2 S, S the standard deviation of consent propensities over strata: 1 when all are alike.
 
     propensities: n >= 1, the share of each stratum that consents, in [0, 1]; with noise any finite numbers. sizes: n,
-    people in each stratum, sum > 0; equal when not given. noise: what noise on the shares adds to S squared, in
-    expectation, >= 0; it is subtracted, and what would be below zero shows no difference between strata. The answer is
-    in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
+    people in each stratum, sum > 0; equal when not given. noise: None where the shares have none, otherwise what it adds
+    to S squared in expectation, >= 0 (0 of a single stratum); it is subtracted, and what would be below zero shows no
+    difference between strata. The answer is in [0, 1]. Refuses Empty, NotFinite, OutOfRange.
     """
-    _, variance = _weighted(propensities, sizes, is_noisy=noise > 0)
-    return max(0.0, 1 - 2 * sqrt(max(0.0, variance - noise)))
+    _, variance = _weighted(propensities, sizes, is_noisy=noise is not None)
+    return max(0.0, 1 - 2 * sqrt(max(0.0, variance - (noise or 0.0))))
 
 
 def bias_bound(propensities: Sequence[float], sizes: Sequence[int] | None = None) -> float:

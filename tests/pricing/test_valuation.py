@@ -122,6 +122,10 @@ def test_meng_and_schouten_meet() -> None:
     assert r_indicator(propensities) == 0.5
 
 
+def test_a_single_stratum_is_like_itself_however_far_noise_moves_its_share() -> None:
+    assert r_indicator([-33.0], [1], 0.0) == 1.0
+
+
 @settings(deadline=None)
 @given(populations, st.data(), shares_of_one, shares_of_one, st.fractions(0, 1000), shares_of_one)
 def test_worth_rises_in_coverage_and_never_passes_the_full_worth(  # noqa: PLR0917 - one argument per input.
