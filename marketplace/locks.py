@@ -1,28 +1,42 @@
-"""Exclusive work: one task of any process at a time under a name.
+"""Exclusive work: one task of any process at a time under a name, by PostgreSQL's advisory locks.
 
-The lock is PostgreSQL's advisory lock of a session, on a connection outside the pool: work may need the whole pool, and
-a process that dies releases its locks with its connection. Within one process the tasks wait for each other without a
-connection.
+`lock` and `try_lock` last until the open transaction ends. `exclusive` outlasts transactions: its lock is that of a
+session, on a connection outside the pool, because work may need the whole pool, and a process that dies releases its
+locks with its connection. Within one process the tasks wait for each other without a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from marketplace.database import DB
+from marketplace.database import DB, execute, fetch_scalar, is_in_transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     import asyncpg
 
+_KEY: Final = "hashtextextended($1, 0)"
+"""The number of a name, in SQL; triggers that share a lock compute it too."""
 RETRY_SECONDS = 0.1
 """How long a task waits before it asks again whether another process has released the lock."""
 _in_this_process: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 """Locks held or awaited by tasks of this process, by name."""
+
+
+async def lock(name: str) -> None:
+    """Wait for the lock `name`, which lasts until the open transaction ends; refuse to be called outside one."""
+    assert is_in_transaction(), "a lock lives as long as its transaction"
+    await execute(f"SELECT pg_advisory_xact_lock({_KEY})", name)
+
+
+async def try_lock(name: str) -> bool:
+    """Acquire the lock `name` until the open transaction ends and return True, or return False when it is not free."""
+    assert is_in_transaction(), "a lock lives as long as its transaction"
+    return bool(await fetch_scalar(bool, f"SELECT pg_try_advisory_xact_lock({_KEY})", name))
 
 
 class LockSession:
@@ -35,11 +49,11 @@ class LockSession:
 
     async def try_lock(self, name: str) -> bool:
         """Acquire the lock `name` and return True, or return False when another session has it."""
-        return await self._ask("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+        return await self._ask(f"SELECT pg_try_advisory_lock({_KEY})", name)
 
     async def unlock(self, name: str) -> None:
         """Release the lock `name`."""
-        await self._ask("SELECT pg_advisory_unlock(hashtextextended($1, 0))", name)
+        await self._ask(f"SELECT pg_advisory_unlock({_KEY})", name)
 
     async def _ask(self, sql: str, name: str) -> bool:
         async with self._one_statement:

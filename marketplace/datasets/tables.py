@@ -232,7 +232,7 @@ class Coverage(Table, db=DB, tablename="coverage"):
     name = Text()
     population = BigInt()
     consenting = BigInt()
-    stated_once = Unique([release, kind, name])
+    published_once = Unique([release, kind, name])
     known_kind = Check("kind IN ('area', 'band')")
     consents_of_the_population = Check("consenting BETWEEN 0 AND population")
 

@@ -445,7 +445,7 @@ CREATE TABLE "coverage" (
     "name" TEXT NOT NULL,
     "population" BIGINT NOT NULL,
     "consenting" BIGINT NOT NULL,
-    CONSTRAINT "stated_once" UNIQUE ("release", "kind", "name"),
+    CONSTRAINT "published_once" UNIQUE ("release", "kind", "name"),
     CONSTRAINT "known_kind" CHECK (kind IN ('area', 'band')),
     CONSTRAINT "consents_of_the_population" CHECK (consenting BETWEEN 0 AND population)
 );
