@@ -48,7 +48,6 @@ NOT_YET: dict[str, dict[str, int]] = {
     "words_not_used": {
         "marketplace/bank": 1,
         "marketplace/bookkeeping": 16,
-        "marketplace/docs": 1,
         "marketplace/embedded": 1,
         "marketplace/finance": 1,
         "marketplace/ledger": 1,

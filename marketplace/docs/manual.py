@@ -32,6 +32,7 @@ PARTS: Final = {
         "life-of-a-bid",
         "add-a-job",
         "add-a-product",
+        "add-an-auction-kind",
         "add-an-exception",
         "add-a-message",
         "migrations",
