@@ -73,7 +73,7 @@ def main() -> None:
     """Rewrite the initial schema's file, unless other migrations were made on top of it."""
     later = sorted(path.name for path in HISTORY.glob("m*.py") if path.stem != INITIAL.stem)
     if later:
-        raise SystemExit(f"{INITIAL.name} is frozen, for {later[0]} stands on it: write a migration.")
+        raise SystemExit(f"{INITIAL.name} is frozen, for {later[0]} builds on it: write a migration.")
     INITIAL.write_text(initial_sql())
 
 

@@ -13,10 +13,25 @@ import marketplace
 APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
-    "messages", "log", "identity", "ledger", "consent", "payments", "datasets", "catalogue", "purchases", "auctions", "reverse_auctions",
-    "delivery", "earnings", "payouts",
-    "bank", "finance", "bookkeeping", "jobs",
-)  # fmt: skip
+    "messages",
+    "log",
+    "identity",
+    "ledger",
+    "consent",
+    "payments",
+    "datasets",
+    "catalogue",
+    "purchases",
+    "auctions",
+    "reverse_auctions",
+    "delivery",
+    "earnings",
+    "payouts",
+    "bank",
+    "finance",
+    "bookkeeping",
+    "jobs",
+)
 
 
 def tables() -> list[type[Table]]:

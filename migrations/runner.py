@@ -52,24 +52,24 @@ async def _migrate_once(history: Path, lock_timeout: str) -> str:
         await lock("migrations")
         await execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
         await _refuse_unreleased_schema()
-        said = await _run_pending(history)
+        outcome = await _run_pending(history)
         await _apply_functions()
         await write_chart()
-    return said
+    return outcome
 
 
 async def _run_pending(history: Path) -> str:
     os.environ["PICCOLO_CONF"] = "migrations.piccolo_conf"
     from piccolo.apps.migrations.commands.forwards import ForwardsMigrationManager  # noqa: PLC0415 (reads PICCOLO_CONF)
 
-    said = io.StringIO()
+    outcome = io.StringIO()
     manager = ForwardsMigrationManager(app_name=APP_NAME)
     await manager.create_migration_table()
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(outcome):
         result = await manager.run_migrations(AppConfig(app_name=APP_NAME, migrations_folder_path=str(history)))
     if not result.success:
         raise RuntimeError(result.message)
-    return said.getvalue()
+    return outcome.getvalue()
 
 
 async def _apply_functions() -> None:

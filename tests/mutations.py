@@ -2,7 +2,7 @@
 
 `python -m tests.mutations` plants all of them and prints a line each; `python -m tests.mutations NAME…` some. A fault is
 a line replaced by a wrong one and the tests that should notice, which pass without it; the line must be there exactly
-once, so that a fault that no longer fits is told, not passed over. Two are tried at once.
+once, so that a fault that no longer fits is reported, not passed over. Two are tried at once.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ FAULTS = (
         (f"{FINANCE}/test_debits.py::test_who_may_read_or_reads_after_the_money_went_is_named",),
     ),
     Fault(
-        "what is taken back is dated in another month", "marketplace/ledger/queries.sql",
+        "a reversal is dated in another month", "marketplace/ledger/queries.sql",
         "SELECT journal_entry.id, greatest(at, (SELECT max(ends_at) FROM period)) AS at, currency",
         "SELECT journal_entry.id, $3::timestamptz AS at, currency",
         (f"{BOOKKEEPING}/test_closing.py::test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing",),
@@ -224,7 +224,7 @@ FAULTS = (
         (f"{PAYOUTS}/test_bank_details.py::test_each_mistake_has_its_sentence",),
     ),
     Fault(
-        "a closed month takes entries", "marketplace/ledger/functions.sql",
+        "a closed month accepts entries", "marketplace/ledger/functions.sql",
         "SELECT max(ends_at) INTO closed_until FROM period;", "closed_until := NULL;",
         (f"{BOOKKEEPING}/test_closing.py::test_a_month_closes_and_then_refuses",),
     ),
@@ -248,14 +248,14 @@ FAULTS = (
 
 
 def passes(tests: Iterable[str], copy: Path) -> bool | None:
-    """Tell whether tests pass in the copy; None where they could not even begin, which proves nothing."""
+    """Return whether tests pass in the copy; None where they could not even begin, which proves nothing."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-m", "not deep", "-p", "no:cacheprovider"]
     ended = subprocess.run([*command, *tests], cwd=copy, check=False, capture_output=True, text=True)
     return {0: True, 1: False}.get(ended.returncode)
 
 
 def plant(fault: Fault, copy: Path) -> str:
-    """Plant a fault in the copy, tell what came of it, and take it out again."""
+    """Plant a fault in the copy, return what came of it, and remove it again."""
     path, whole = copy / fault.file, (ROOT / fault.file).read_text()
     if whole.count(fault.right) != 1:
         return "NO SUCH LINE"

@@ -81,23 +81,28 @@ async def catalogue() -> set[tuple[object, ...]]:
     return {(kind, *map(str, row.values())) for kind, sql in CATALOGUE.items() for row in await fetch(sql)}
 
 
-def in_new_database(postgres: EmbeddedPostgres, name: str, story: Callable[[], Any]) -> Any:
-    postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
+def in_database(url: str, story: Callable[[], Any]) -> Any:
+    """Run a story with a pool on this database, in a loop of its own."""
 
     async def whole() -> Any:
-        await database.open_pool(postgres.url(name))
+        await database.open_pool(url)
         try:
             return await story()
         finally:
             await database.close_pool()
 
+    return asyncio.run(whole())
+
+
+def in_new_database(postgres: EmbeddedPostgres, name: str, story: Callable[[], Any]) -> Any:
+    postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
     try:
-        return asyncio.run(whole())
+        return in_database(postgres.url(name), story)
     finally:
         postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def test_the_migrations_make_what_tables_and_functions_say(postgres: EmbeddedPostgres) -> None:
+def test_the_migrations_make_what_tables_and_functions_say(postgres: EmbeddedPostgres, database_url: str) -> None:
     async def from_tables() -> set[tuple[object, ...]]:
         await execute(initial_sql())
         for path in function_files():
@@ -105,7 +110,7 @@ async def test_the_migrations_make_what_tables_and_functions_say(postgres: Embed
         return await catalogue()
 
     stated = in_new_database(postgres, "from_tables", from_tables)
-    migrated = await catalogue()
+    migrated = in_database(database_url, catalogue)
     assert len(migrated) > 1000
     assert sorted(stated - migrated) == sorted(migrated - stated) == []
 
@@ -139,8 +144,8 @@ def test_many_processes_may_migrate_at_once(postgres: EmbeddedPostgres) -> None:
     async def story() -> list[str]:
         return await asyncio.gather(*(asyncio.create_task(migrate()) for _ in range(4)))
 
-    said = in_new_database(postgres, "raced", story)
-    assert sum("not yet run" in words for words in said) == 1
+    outcome = in_new_database(postgres, "raced", story)
+    assert sum("not yet run" in words for words in outcome) == 1
 
 
 async def test_migrating_again_waits_for_nobody_and_keeps_the_chart_up_to_date(database_url: str) -> None:

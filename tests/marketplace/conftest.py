@@ -1,4 +1,4 @@
-"""What tests of money share: the local Stripe counterpart as a process, and the site's webhook door on a port."""
+"""What tests of money share: the local Stripe counterpart as a process, and the site's webhooks on a port."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ async def pay_out() -> None:
     assert await payees.bank_day(bank) == 1
 
 
-async def hold_auction() -> None:
+async def plant_auction() -> None:
     """Let two partners bid in a live auction to its end."""
     auction = await open_auction()
     for maximum_minor in (5_000, 9_000):
@@ -214,14 +214,14 @@ async def promise_later() -> None:
     await execute("INSERT INTO contributor_promise (term, subscriber, minimum_micro) VALUES ($1, 1, 50000)", term)
 
 
-class TakenBackError(Exception):
+class UndoneError(Exception):
     """Ends a transaction whose offence must not stay."""
 
 
 async def planted(offence: str) -> list[str]:
-    """Return what the sweep says of an offence, and take it back; triggers and checks are off meanwhile."""
+    """Return what the sweep says of an offence, and undo it; triggers and checks are off meanwhile."""
     found: list[str] = []
-    with contextlib.suppress(TakenBackError):
+    with contextlib.suppress(UndoneError):
         async with transaction():
             guarded = await fetch(
                 "SELECT DISTINCT tgrelid::regclass::text AS name FROM pg_trigger WHERE NOT tgisinternal"
@@ -230,7 +230,7 @@ async def planted(offence: str) -> list[str]:
                 await execute(f"ALTER TABLE {row['name']} DISABLE TRIGGER USER")
             await execute(offence)
             found = await broken()
-            raise TakenBackError
+            raise UndoneError
     return found
 
 
@@ -250,7 +250,7 @@ async def test_every_invariant_fires_on_its_offence() -> None:
     await sales.release(licences[1])
     await decide_everything()
     await pay_out()
-    await hold_auction()
+    await plant_auction()
     await promise_later()
     assert await broken() == []
     silent = {}

@@ -1,4 +1,4 @@
-"""The log tells what failed and where, never the values at hand."""
+"""The log says what failed and where, never the values at hand."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_a_failure_is_logged_without_the_secrets_it_met(capsys: pytest.CaptureFi
         _fail(secret)
     except ValueError:
         structlog.get_logger().exception("a request failed", path="/sign-in")
-    told = capsys.readouterr()
-    assert "ValueError: 1" in told.out + told.err
-    assert "/sign-in" in told.out + told.err
+    output = capsys.readouterr()
+    assert "ValueError: 1" in output.out + output.err
+    assert "/sign-in" in output.out + output.err
     for value in (secret, secret[::-1]):
-        assert value not in told.out + told.err
+        assert value not in output.out + output.err

@@ -38,7 +38,7 @@ def test_production_settings_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "sentence"),
     [
         ("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "moves no real money"),
         ("STRIPE_API_BASE", "http://127.0.0.1:8700", "moves no real money"),
@@ -53,8 +53,8 @@ def test_production_settings_are_accepted() -> None:
         ("STRIPE_WEBHOOK_SECRET", "", "webhooks"),
     ],
 )
-def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, says: str) -> None:
-    with pytest.raises(Invalid, match=says):
+def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence):
         refuse_demo_settings(read(PRODUCTION | {variable: value}))
 
 
@@ -74,15 +74,15 @@ def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
 def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
     private = "ab" * 32
     given = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(private), "PARTAGE_BID_KEY": private}
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "marketplace", "serve"],
         env={**os.environ, **given},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 1
-    assert "PARTAGE_BID_KEY" in told.stderr
+    assert output.returncode == 1
+    assert "PARTAGE_BID_KEY" in output.stderr
 
 
 @pytest.mark.parametrize(

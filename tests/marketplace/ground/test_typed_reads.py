@@ -33,11 +33,11 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 async def test_rows_are_read_by_sql_or_by_a_piccolo_query() -> None:
-    run_ = JobRun(job="papers", slot=AT, missed=0, started_at=AT, finished_at=None, error=None, found=None)
+    run_ = JobRun(job="invoices", slot=AT, missed=0, started_at=AT, finished_at=None, error=None, found=None)
     await JobRun.insert(run_)
-    expected = Run("papers", AT, None)
-    assert await fetch_rows(Run, "SELECT job, slot, finished_at FROM job_run WHERE job = $1", "papers") == [expected]
-    assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "papers")) == expected
+    expected = Run("invoices", AT, None)
+    assert await fetch_rows(Run, "SELECT job, slot, finished_at FROM job_run WHERE job = $1", "invoices") == [expected]
+    assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "invoices")) == expected
     assert await fetch_row(Run, select(Run, JobRun).where(JobRun.job == "none")) is None
     assert await fetch_scalar(int, "SELECT count(*) FROM job_run") == 1
     assert await fetch_scalar(dt.datetime, JobRun.select(JobRun.finished_at)) is None
@@ -60,7 +60,7 @@ async def test_a_row_that_is_not_its_statements_columns_fails_even_without_a_val
 
 
 async def test_a_null_in_a_field_that_has_none_fails() -> None:
-    sql = "SELECT 'papers' AS job, now() AS slot, NULL::timestamptz AS finished_at"
+    sql = "SELECT 'invoices' AS job, now() AS slot, NULL::timestamptz AS finished_at"
     assert (await fetch_rows(Run, sql))[0].finished_at is None
     with pytest.raises(msgspec.ValidationError, match="finished_at"):
         await fetch_rows(Finished, sql)

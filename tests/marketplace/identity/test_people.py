@@ -72,7 +72,7 @@ def test_vat_numbers_are_checked_by_their_country() -> None:
     assert rules.clean_vat("FR", "fr 40 303 265 045") == VAT
     assert rules.clean_vat("GR", "EL 094259216") == "EL094259216"
     assert rules.clean_vat("DE", "136695976") == "DE136695976"
-    assert rules.clean_vat("US", "whatever") == ""
+    assert rules.clean_vat("US", "anything") == ""
     assert rules.clean_vat("MQ", "") == rules.clean_vat("MC", " ") == ""
     assert rules.clean_vat("MQ", "40 303 265 045") == VAT
     assert rules.clean_vat("MC", "FR53000004605") == "FR53000004605"
@@ -107,14 +107,14 @@ async def test_a_steward_vets_or_refuses_with_a_reason() -> None:
 
 @pytest.fixture
 def vies() -> Iterator[dict[str, Any]]:
-    """Answer as the European service does, on this machine."""
-    told: dict[str, Any] = {"status": 200, "body": {"isValid": True, "userError": "VALID"}, "asked": []}
+    """ViesHandler as the European service does, on this machine."""
+    vies: dict[str, Any] = {"status": 200, "body": {"isValid": True, "userError": "VALID"}, "asked": []}
 
-    class Answer(BaseHTTPRequestHandler):
+    class ViesHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told["asked"].append(self.path)
-            body = told["body"] if isinstance(told["body"], bytes) else json.dumps(told["body"]).encode()
-            self.send_response(told["status"])
+            vies["asked"].append(self.path)
+            body = vies["body"] if isinstance(vies["body"], bytes) else json.dumps(vies["body"]).encode()
+            self.send_response(vies["status"])
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -122,11 +122,11 @@ def vies() -> Iterator[dict[str, Any]]:
         def log_message(self, *_: object) -> None:
             """Stay silent."""
 
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+    with HTTPServer(("127.0.0.1", 0), ViesHandler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        told["url"] = f"http://127.0.0.1:{server.server_port}/rest-api"
-        yield told
+        vies["url"] = f"http://127.0.0.1:{server.server_port}/rest-api"
+        yield vies
         server.shutdown()
         thread.join()
 
@@ -230,7 +230,7 @@ def sealing_with(keys: str) -> Iterator[None]:
 
 
 async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key() -> None:
-    """Who reads the database alone learns neither; keys change, and whoever was there before is sealed too."""
+    """Who reads the database alone learns neither; keys change, and people of before are sealed too."""
     old, new = f"old:{'1' * 64}", f"new:{'2' * 64}"
 
     async def stored() -> str:
@@ -252,10 +252,10 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         await actions.claim_line(7, code, email="ana@example.org", name="Anaïs", password=PASSWORD)
         assert await is_ana()
         assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
-        for taken in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
+        for refused in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
                       actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD)):  # fmt: skip
             with pytest.raises(Conflict):
-                await taken
+                await refused
     with sealing_with(f"{new},{old}"):
         assert await is_ana(), "the old key still opens"
         assert await names.reseal_names() == 1
@@ -276,7 +276,7 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         assert await fetch_value(mine, actions.digest("email:ana@example.org")) == 0
 
 
-async def test_whom_no_key_opens_any_more_is_left_out_and_can_still_be_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_that_no_key_opens_is_left_out_and_can_still_be_erased(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that is lost takes the name with it, and neither the others' new seals nor the right to be forgotten."""
     monkeypatch.setattr(names, "BATCH_SIZE", 1)
     kept, lost, new = f"kept:{'1' * 64}", f"lost:{'2' * 64}", f"new:{'3' * 64}"

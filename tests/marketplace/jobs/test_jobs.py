@@ -1,4 +1,4 @@
-"""Jobs run once per slot, whatever number of workers tick and whichever of them dies."""
+"""Jobs run once per slot, however many workers tick and whichever of them dies."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_several_workers_run_a_slot_once_and_survive_a_kill(database_url: 
         )
 
 
-async def test_a_failed_slot_is_told_and_tried_again() -> None:
+async def test_a_failed_slot_is_reported_and_tried_again() -> None:
     calls: list[int] = []
 
     async def work() -> None:

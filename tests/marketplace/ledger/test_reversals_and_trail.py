@@ -29,12 +29,12 @@ async def sell(source: str, at: dt.datetime = NOON) -> int:
     return entry
 
 
-async def test_an_entry_is_taken_back_once_by_one_that_points_to_it() -> None:
+async def test_an_entry_is_reversed_once_by_one_that_points_to_it() -> None:
     first = await sell("s1")
     made = await reverse(first, text="Wrong partner")
-    entry, back = await get_entry(first), await get_entry(made)
-    assert (back.entry.reverses, entry.reversed_by, back.reversed_by) == (first, made, None)
-    assert [(p.debit, p.credit, p.amount_minor) for p in back.postings] == [
+    entry, reversal = await get_entry(first), await get_entry(made)
+    assert (reversal.entry.reverses, entry.reversed_by, reversal.reversed_by) == (first, made, None)
+    assert [(p.debit, p.credit, p.amount_minor) for p in reversal.postings] == [
         (p.credit, p.debit, p.amount_minor) for p in entry.postings
     ]
     for again in (first, made, 10**6):
