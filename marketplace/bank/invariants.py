@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.bank.queries import SQL
 from marketplace.ledger import chart
 from marketplace.statements import Invariant
 from pricing.money import EUR
@@ -20,7 +21,7 @@ BANK: Final = (
         "each bank line is entered for its amount, and nothing else moves the bank's account but its opening",
         """SELECT coalesce(line, source_id) AS line, kind, amount_minor, moved_minor FROM (
                SELECT id::text AS line, amount_minor FROM bank_line
-           ) AS told FULL JOIN (
+           ) AS imported FULL JOIN (
                SELECT journal_entry.id, kind, source_id, sum(CASE $1::text WHEN debit THEN amount_minor ELSE -amount_minor END) AS moved_minor
                FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
                WHERE $1 IN (debit, credit) GROUP BY journal_entry.id
@@ -72,21 +73,7 @@ BANK: Final = (
     ),
     Invariant(
         "what is under way to subscribers is what was sent, less what came back, what bank and Stripe have paid and what was written off",
-        """SELECT books.minor AS books_minor, sent.minor + bank.minor + stripe.minor + let_go.minor AS under_way_minor
-           FROM (SELECT coalesce(sum(CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-                 FROM posting WHERE $1 IN (debit, credit)) AS books
-           CROSS JOIN (SELECT coalesce(sum(payout.amount_minor), 0) AS minor
-                       FROM payout JOIN payout_run ON payout_run.id = payout.run
-                       WHERE moved_by IS NOT NULL AND payout.state IN ('open', 'settled')) AS sent
-           CROSS JOIN (SELECT coalesce(sum(amount_minor), 0) AS minor FROM bank_match
-                       WHERE account = $1 AND undone_at IS NULL) AS bank
-           CROSS JOIN (SELECT coalesce(sum(amount_minor), 0) AS minor FROM balance_transaction
-                       WHERE category IN ('transfer', 'transfer_reversal') AND currency = $2::text) AS stripe
-           CROSS JOIN (SELECT coalesce(sum(CASE $1 WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-                       FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
-                       WHERE $1 IN (debit, credit) AND 'write_off' IN (
-                           kind, (SELECT gone.kind FROM journal_entry AS gone WHERE gone.id = journal_entry.reverses))) AS let_go
-           WHERE books.minor <> sent.minor + bank.minor + stripe.minor + let_go.minor""",
+        SQL["under_way_differs"],
         (chart.SUBSCRIBERS_IN_TRANSIT, EUR),
     ),
 )

@@ -343,3 +343,41 @@ SELECT given.id, line, kind, target, amount, account, $1, score, reasons, $2
 FROM unnest(
     $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::integer[], $10::text[]
 ) AS given (id, line, kind, target, amount, account, score, reasons);
+
+-- name: under_way_differs
+-- What is under way to subscribers in the books, the account $1, where it is not what was sent, less what came back,
+-- what the bank and Stripe (in the currency $2) have paid and what was written off.
+SELECT
+    books.minor AS books_minor,
+    sent.minor + bank.minor + stripe.minor + written_off.minor AS under_way_minor
+FROM (
+    SELECT coalesce(sum(CASE $1::text WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+    FROM posting
+    WHERE $1 IN (debit, credit)
+) AS books
+CROSS JOIN (
+    SELECT coalesce(sum(payout.amount_minor), 0) AS minor
+    FROM payout
+    JOIN payout_run ON payout_run.id = payout.run
+    WHERE moved_by IS NOT NULL AND payout.state IN ('open', 'settled')
+) AS sent
+CROSS JOIN (
+    SELECT coalesce(sum(amount_minor), 0) AS minor
+    FROM bank_match
+    WHERE account = $1 AND undone_at IS NULL
+) AS bank
+CROSS JOIN (
+    SELECT coalesce(sum(amount_minor), 0) AS minor
+    FROM balance_transaction
+    WHERE category IN ('transfer', 'transfer_reversal') AND currency = $2::text
+) AS stripe
+CROSS JOIN (
+    SELECT coalesce(sum(CASE $1 WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+    FROM posting
+    JOIN journal_entry ON journal_entry.id = posting.entry
+    WHERE $1 IN (debit, credit) AND 'write_off' IN (
+        kind,
+        (SELECT reversed.kind FROM journal_entry AS reversed WHERE reversed.id = journal_entry.reverses)
+    )
+) AS written_off
+WHERE books.minor <> sent.minor + bank.minor + stripe.minor + written_off.minor;

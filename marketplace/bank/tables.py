@@ -10,12 +10,14 @@ from marketplace.database import DB
 from marketplace.identity.tables import Person
 from marketplace.ledger import chart
 from marketplace.ledger.tables import Account
+from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
 class BankAccount(Table, db=DB, tablename="bank_account"):
     """One of our accounts at a bank, known from its first statement on."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     iban = Text(primary_key=True)
     opened_at = Timestamptz()
     opened_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
@@ -25,6 +27,7 @@ class BankAccount(Table, db=DB, tablename="bank_account"):
 class BankStatement(Table, db=DB, tablename="bank_statement"):
     """A bank's statement as imported: its opening balance and its lines make its closing balance. Append-only."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = BigSerial(primary_key=True)
     iban = ForeignKey(BankAccount, null=False, on_delete=OnDelete.restrict, target_column="iban")
     message_id = Text()
@@ -47,6 +50,7 @@ class BankStatement(Table, db=DB, tablename="bank_statement"):
 class BankLine(Table, db=DB, tablename="bank_line"):
     """One movement of a bank account, posted against the suspense account at import; append-only."""
 
+    personal_data = PersonalData((Of.SUBSCRIBER, Of.PARTNER), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = BigSerial(primary_key=True)
     statement = ForeignKey(BankStatement, null=False, on_delete=OnDelete.restrict)
     iban = Text()
@@ -73,6 +77,7 @@ class BankLine(Table, db=DB, tablename="bank_line"):
 class BankMatch(Table, db=DB, tablename="bank_match"):
     """What a bank line, or a part of it, is; the live ones of a line add up to it exactly, held by a trigger."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     line = ForeignKey(BankLine, null=False, on_delete=OnDelete.restrict)
     target_kind = Text()

@@ -1,4 +1,4 @@
-"""Finance's pages of papers: files of the books to ask for and to fetch, and any partner's invoices."""
+"""Finance's pages of files: exports of the books to ask for and to download, and any partner's invoices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from litestar.response import Redirect, Stream, Template
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.bookkeeping import exports
+from marketplace.bookkeeping.export_files import open_export, request_export
+from marketplace.bookkeeping.exports.registry import EXPORT_FORMATS
+from marketplace.bookkeeping.queries import list_exports
 from marketplace.errors import Invalid
 from marketplace.ledger.base_pages import READERS, Asked
 from marketplace.purchases.invoices import get_invoice_file
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import download, page, see
 
-LOOK_AGAIN_SECONDS = "2"
+REFRESH_SECONDS = "2"
 
 
 class ExportForm(Struct):
@@ -36,22 +38,26 @@ class ExportForm(Struct):
 async def show_exports() -> Template:
     """Show the files asked for, how far each has come, and the form that asks for another."""
     today = paris_day(clock.now())
-    rows = await exports.list_exports()
+    rows = await list_exports()
     answer = page(
-        "bookkeeping/exports.html", exports=rows, formats=list(exports.FORMATS.items()),
-        first_day=today.replace(month=1, day=1), last_day=today.replace(month=12, day=31),
-    )  # fmt: skip
-    if any(row["state"] == "waiting" for row in rows):
-        answer.headers["refresh"] = LOOK_AGAIN_SECONDS
+        "bookkeeping/exports.html",
+        exports=rows,
+        formats=EXPORT_FORMATS,
+        titles=[(code, each.title) for code, each in EXPORT_FORMATS.items()],
+        first_day=today.replace(month=1, day=1),
+        last_day=today.replace(month=12, day=31),
+    )
+    if any(row.state == "waiting" for row in rows):
+        answer.headers["refresh"] = REFRESH_SECONDS
     return answer
 
 
 @post("/finance/exports", guards=READERS, status_code=303)
-async def ask_for_export(
+async def create_export(
     request: Asked, data: Annotated[ExportForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
     """Ask for a file of the books."""
-    await exports.request_export(
+    await request_export(
         data.form_id,
         request.user,
         file_format=data.format,
@@ -64,7 +70,7 @@ async def ask_for_export(
 @get("/finance/exports/{export:uuid}", guards=READERS)
 async def export_file(export: FromPath[uuid.UUID]) -> Stream:
     """Hand out a finished file, a piece at a time."""
-    name, _, pieces = await exports.open_export(export)
+    name, _, pieces = await open_export(export)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return Stream(pieces, headers=headers, media_type="text/plain")
 
@@ -83,4 +89,4 @@ def _day(text: str) -> dt.date:
         raise Invalid("That is not a day: {day}.", day=text) from None
 
 
-ROUTES = [show_exports, ask_for_export, export_file, invoice_file]
+ROUTES = [show_exports, create_export, export_file, invoice_file]

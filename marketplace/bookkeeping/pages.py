@@ -53,13 +53,19 @@ async def journal(
     if account:
         await get_account(account)
     entries = await list_entries(
-        page_number, account=account or None, kind=kind or None,
-        since=midnight(since), until=midnight(until, after=1),
-    )  # fmt: skip
+        page_number,
+        account=account or None,
+        kind=kind or None,
+        since=midnight(since),
+        until=midnight(until, after=1),
+    )
     return books_page(
-        "bookkeeping/journal.html", entries=entries, kinds=await list_kinds(), accounts=await list_accounts(),
+        "bookkeeping/journal.html",
+        entries=entries,
+        kinds=await list_kinds(),
+        accounts=await list_accounts(),
         chosen={"account": account, "kind": kind, "since": since, "until": until},
-    )  # fmt: skip
+    )
 
 
 @get("/finance/journal/{entry_id:int}", guards=READERS)

@@ -40,9 +40,14 @@ async def periods(request: Asked, month: Text = "") -> Template:
     open_ = await list_open(clock.now())
     chosen = _month(month) if month else open_[0] if open_ else None
     return books_page(
-        "bookkeeping/periods.html", closed=await list_closed(), open=open_, chosen=chosen, titles=HEADINGS,
-        checks=await checks_of(chosen) if chosen else [], may_act=request.user.role == "finance",
-    )  # fmt: skip
+        "bookkeeping/periods.html",
+        closed=await list_closed(),
+        open=open_,
+        chosen=chosen,
+        titles=HEADINGS,
+        checks=await checks_of(chosen) if chosen else [],
+        may_act=request.user.role == "finance",
+    )
 
 
 @post("/finance/periods/{month:str}/close", guards=CLERKS)
@@ -68,9 +73,12 @@ async def audit(  # noqa: PLR0917 (a filter of the page each)
         page_number, person=who, verb=verb, text=text, since=midnight(since), until=midnight(until, after=1)
     )
     return books_page(
-        "bookkeeping/audit.html", rows=rows, people=await list_staff(), verbs=await list_verbs(),
+        "bookkeeping/audit.html",
+        rows=rows,
+        people=await list_staff(),
+        verbs=await list_verbs(),
         chosen={"person": person, "verb": verb, "text": text, "since": since, "until": until},
-    )  # fmt: skip
+    )
 
 
 ROUTES = [periods, close, audit]

@@ -8,14 +8,16 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
+from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
 
 
 class ExportFile(Table, db=DB, tablename="export_file"):
     """A file of the books that someone in finance asked for: written by a job, checked, and kept with its hash."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     format = Text()
-    """fec, beancount or hledger."""
+    """A code of `exports.registry`."""
     first_day = Date()
     last_day = Date()
     """Included, like the first; both in Paris."""
@@ -30,7 +32,6 @@ class ExportFile(Table, db=DB, tablename="export_file"):
     done_at = Timestamptz(null=True, default=None)
     fault = Text(null=True, default=None)
     """What our own check found wrong with the file; such a file is not handed out."""
-    known_format = Check("format IN ('fec', 'beancount', 'hledger')")
     known_state = Check("state IN ('waiting', 'done', 'failed')")
     days_are_ordered = Check("first_day <= last_day")
     done_at_an_instant = Check("(state = 'waiting') = (done_at IS NULL)")

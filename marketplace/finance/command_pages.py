@@ -32,16 +32,20 @@ class StuckForm(Struct):
 async def commands(request: Asked) -> Template:
     """Show what Stripe was asked and has not done, oldest first, and what no webhook brought."""
     return finance_page(
-        "commands.html", commands=await list_stuck(), lost=await list_lost_events(), now=clock.now(),
+        "commands.html",
+        commands=await list_stuck(),
+        lost=await list_lost_events(),
+        now=clock.now(),
         may_act=request.user.role == "finance",
-    )  # fmt: skip
+    )
 
 
 @post("/finance/commands/{command_id:uuid}", guards=CLERKS)
 async def decide(
-    request: Asked, command_id: FromPath[uuid.UUID],
+    request: Asked,
+    command_id: FromPath[uuid.UUID],
     data: Annotated[StuckForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-) -> Redirect:  # fmt: skip
+) -> Redirect:
     """Try a stuck command again, or give it up."""
     if data.decision == "give_up":
         await give_up(command_id, request.user, reason=data.reason)

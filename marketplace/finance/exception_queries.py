@@ -163,8 +163,12 @@ async def list_exceptions(page: int = 1, why: str = "") -> Queue:
             UNION ALL
             SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM summed
             ORDER BY weight DESC NULLS LAST, at, why, subject""",
-        *_given(), why, PAGE_SIZE + 1, offset(page), list(AGES),
-    )  # fmt: skip
+        *_given(),
+        why,
+        PAGE_SIZE + 1,
+        offset(page),
+        list(AGES),
+    )
     reasons: Counter[str] = Counter()
     ages = [AgeSum()] * (len(AGES) + 1)
     for row in found:
@@ -216,8 +220,10 @@ async def find_next(why: str, subject: str) -> ExceptionKey | None:
                 FROM ({_sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
             SELECT next_why AS why, next_subject AS subject FROM placed
             WHERE why = $5 AND subject = $6 AND next_why IS NOT NULL""",
-        *_given(), why, subject,
-    )  # fmt: skip
+        *_given(),
+        why,
+        subject,
+    )
 
 
 async def list_blocking(ends_at: dt.datetime) -> list[ExceptionRow]:

@@ -84,7 +84,7 @@ class Figures(Struct, frozen=True):
     transfers: int
     bank: int
     suspense: int
-    held: int
+    held_for_subscribers: int
     payable: int
     operator: int
     vat: int
@@ -212,7 +212,7 @@ async def get_figures() -> Figures:
         transfers=balances[chart.TRANSFERS],
         bank=balances[chart.BANK],
         suspense=-balances[chart.SUSPENSE],
-        held=-balances[chart.SUBSCRIBERS_HELD],
+        held_for_subscribers=-balances[chart.SUBSCRIBERS_HELD],
         payable=-balances[chart.SUBSCRIBERS_PAYABLE],
         operator=-balances[chart.OPERATOR_PAYABLE],
         vat=-balances[chart.VAT_COLLECTED],

@@ -8,12 +8,14 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from marketplace.purchases.tables import Order
 
 
 class Reconciliation(Table, db=DB, tablename="reconciliation"):
     """One comparison of our books with Stripe's balance."""
 
+    personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     at = Timestamptz()
     stripe_minor = BigInt()
@@ -25,6 +27,7 @@ class Reconciliation(Table, db=DB, tablename="reconciliation"):
 class RefundDecision(Table, db=DB, tablename="refund_decision"):
     """Who decided to give an order's money back, and why; the form's own id makes it once."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     purchase_order = ForeignKey(Order, null=False, on_delete=OnDelete.restrict)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
@@ -36,6 +39,7 @@ class RefundDecision(Table, db=DB, tablename="refund_decision"):
 class WriteOff(Table, db=DB, tablename="write_off"):
     """Someone's proposal to write an exception off, and someone else's decision."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     why = Text()
     subject = Text()

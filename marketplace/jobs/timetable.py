@@ -9,7 +9,7 @@ import structlog
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.bank.payout_lines import match_payouts
-from marketplace.bookkeeping.exports import write_exports
+from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new

@@ -64,7 +64,13 @@ TITLES: Final = {
 }
 """Code → French and English title."""
 HEADINGS = {
-    "1": "Capital", "2": "Fixed assets", "3": "Stocks", "4": "Third parties", "5": "Financial accounts", "6": "Costs",
-    "7": "Income", "8": "Special accounts",
-}  # fmt: skip
+    "1": "Capital",
+    "2": "Fixed assets",
+    "3": "Stocks",
+    "4": "Third parties",
+    "5": "Financial accounts",
+    "6": "Costs",
+    "7": "Income",
+    "8": "Special accounts",
+}
 """First digit of a code → what the accounts of that class are."""

@@ -46,7 +46,7 @@ BOOKS: Final = (
         """SELECT journal_entry.id::text AS entry, period.month FROM period JOIN journal_entry
                ON journal_entry.at >= period.starts_at AND journal_entry.at < period.ends_at AND recorded_at > closed_at
            UNION ALL
-           SELECT NULL, month FROM (SELECT month, starts_at, lag(ends_at) OVER (ORDER BY month) AS before FROM period) AS told
+           SELECT NULL, month FROM (SELECT month, starts_at, lag(ends_at) OVER (ORDER BY month) AS before FROM period) AS in_order
            WHERE before <> starts_at""",
     ),
 )

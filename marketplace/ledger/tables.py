@@ -10,12 +10,14 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
 class Account(Table, db=DB, tablename="account"):
     """A ledger account of the chart (French PCG)."""
 
+    personal_data = NOBODYS
     code = Text(primary_key=True)
     title_fr = Text()
     title_en = Text()
@@ -25,6 +27,7 @@ class Account(Table, db=DB, tablename="account"):
 class JournalEntry(Table, db=DB, tablename="journal_entry"):
     """One business fact, recorded once: its kind and the id of what it records are unique together."""
 
+    personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     kind = Text()
     source_id = Text()
@@ -42,6 +45,7 @@ class JournalEntry(Table, db=DB, tablename="journal_entry"):
 class Posting(Table, db=DB, tablename="posting"):
     """An amount moved from the credited account to the debited one."""
 
+    personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     entry = ForeignKey(JournalEntry, null=False, on_delete=OnDelete.restrict)
     debit = ForeignKey(Account, null=False, on_delete=OnDelete.restrict, target_column="code")
@@ -54,6 +58,7 @@ class Posting(Table, db=DB, tablename="posting"):
 class Period(Table, db=DB, tablename="period"):
     """A closed month: from then on an entry dated before its end is refused. Append-only, so nothing reopens."""
 
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     month = Date(primary_key=True)
     """Its first day."""
     starts_at = Timestamptz()
@@ -69,6 +74,7 @@ class Period(Table, db=DB, tablename="period"):
 class PeriodBalance(Table, db=DB, tablename="period_balance"):
     """What an account adds up to by the end of a closed month, from the first entry on; append-only, like what it sums."""
 
+    personal_data = NOBODYS
     id = BigSerial(primary_key=True)
     month = ForeignKey(Period, null=False, on_delete=OnDelete.restrict, target_column="month")
     account = ForeignKey(Account, null=False, on_delete=OnDelete.restrict, target_column="code")

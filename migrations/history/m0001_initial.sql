@@ -1162,7 +1162,6 @@ CREATE TABLE "export_file" (
     "sha256" TEXT NOT NULL DEFAULT '',
     "done_at" TIMESTAMPTZ,
     "fault" TEXT,
-    CONSTRAINT "known_format" CHECK (format IN ('fec', 'beancount', 'hledger')),
     CONSTRAINT "known_state" CHECK (state IN ('waiting', 'done', 'failed')),
     CONSTRAINT "days_are_ordered" CHECK (first_day <= last_day),
     CONSTRAINT "done_at_an_instant" CHECK ((state = 'waiting') = (done_at IS NULL))

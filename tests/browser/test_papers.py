@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from facturx import get_xml_from_pdf
 
 from marketplace import clock
-from marketplace.bookkeeping.exports import write_exports
+from marketplace.bookkeeping.export_files import write_exports
 from marketplace.earnings.actions import hold_shares
 from marketplace.identity import actions as identity
 from marketplace.purchases.invoices import issue_invoices

@@ -47,7 +47,11 @@ async def _columns(connection: Any, sql: str) -> dict[str, str]:
     if hasattr(connection, "acquire"):
         async with connection.acquire() as one:
             return await _columns(one, sql)
-    return {attribute.name: attribute.type.name for attribute in (await connection.prepare(sql)).get_attributes()}
+    attributes = (await connection.prepare(sql)).get_attributes()
+    await connection.execute(
+        "SELECT"
+    )  # asyncpg prepares without a Sync: the next BEGIN would be inside an implicit transaction
+    return {attribute.name: attribute.type.name for attribute in attributes}
 
 
 @cache

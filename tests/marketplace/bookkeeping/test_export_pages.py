@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from facturx import get_xml_from_pdf
 
 from marketplace import clock
-from marketplace.bookkeeping.exports import write_exports
-from marketplace.bookkeeping.fec import COLUMNS
+from marketplace.bookkeeping.export_files import write_exports
+from marketplace.bookkeeping.exports.fec_rules import COLUMNS
 from marketplace.database import execute
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.test_pages import signed_in

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from marketplace import clock
-from marketplace.bookkeeping import exports
-from marketplace.bookkeeping.fec import COLUMNS, check
+from marketplace.bookkeeping import export_files as exports
+from marketplace.bookkeeping.exports.fec_rules import COLUMNS, check
+from marketplace.bookkeeping.exports.plain_text import account_name
 from marketplace.database import execute
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity import actions as identity
@@ -204,8 +205,8 @@ def test_names_that_the_tax_office_cannot_read_lose_their_accents() -> None:
 
 
 def test_accounts_have_names_that_both_programs_take() -> None:
-    assert exports.account_name("411000", "Partners") == "Assets:411000-Partners"
-    assert exports.account_name("467100", "Subscribers – shares held") == "Liabilities:467100-Subscribers-Shares-Held"
-    assert exports.account_name("706000", "Licences sold") == "Income:706000-Licences-Sold"
-    assert exports.account_name("651000", "Subscribers’ shares") == "Expenses:651000-Subscribers-Shares"
-    assert exports.account_name("890000", "Opening balances") == "Equity:890000-Opening-Balances"
+    assert account_name("411000", "Partners") == "Assets:411000-Partners"
+    assert account_name("467100", "Subscribers – shares held") == "Liabilities:467100-Subscribers-Shares-Held"
+    assert account_name("706000", "Licences sold") == "Income:706000-Licences-Sold"
+    assert account_name("651000", "Subscribers’ shares") == "Expenses:651000-Subscribers-Shares"
+    assert account_name("890000", "Opening balances") == "Equity:890000-Opening-Balances"

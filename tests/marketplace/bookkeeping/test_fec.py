@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from marketplace.bookkeeping.fec import COLUMNS, check, file_name
+from marketplace.bookkeeping.exports.fec_rules import COLUMNS, check, file_name
 
 FIRST, LAST = dt.date(2026, 1, 1), dt.date(2026, 12, 31)
 NAME = "123456782FEC20261231.txt"

@@ -1,0 +1,15 @@
+"""The formats of export, by code: adding one is a file beside this one, its name here, and its test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from marketplace.bookkeeping.exports import beancount, fec, hledger
+
+if TYPE_CHECKING:
+    from marketplace.bookkeeping.exports.format import ExportFormat
+
+EXPORT_FORMATS: Final[dict[str, ExportFormat]] = {
+    module.FORMAT.code: module.FORMAT for module in (fec, beancount, hledger)
+}
+"""Code → format, in the order of the page."""

@@ -1,0 +1,259 @@
+-- The books as lines of text, one statement a format: millions of entries never become Python objects. Each takes the
+-- first instant and the first instant after (midnights in Paris) as $1 and $2.
+
+-- fragment: entry_lines
+-- An entry's lines, one an account and side. `place` counts entries as they were recorded, which is when they are
+-- valid.
+entry AS MATERIALIZED (
+    SELECT
+        id,
+        kind,
+        source_id,
+        at,
+        recorded_at,
+        currency,
+        text,
+        row_number() OVER (ORDER BY greatest(recorded_at, at), id) AS place
+    FROM journal_entry
+    WHERE at >= $1::timestamptz AND at < $2::timestamptz
+), side AS (
+    SELECT entry, debit AS account, true AS is_debit, amount_minor FROM posting
+    UNION ALL
+    SELECT entry, credit, false, amount_minor FROM posting
+), line AS (
+    SELECT entry.id, account, is_debit, sum(amount_minor)::bigint AS amount_minor
+    FROM entry
+    JOIN side ON side.entry = entry.id
+    GROUP BY entry.id, account, is_debit
+)
+
+-- fragment: opening
+-- What each account holds before $1.
+opening AS (
+    SELECT account, sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END)::bigint AS balance_minor
+    FROM journal_entry
+    JOIN LATERAL (
+        SELECT debit AS account, true AS is_debit, amount_minor FROM posting WHERE posting.entry = journal_entry.id
+        UNION ALL
+        SELECT credit, false, amount_minor FROM posting WHERE posting.entry = journal_entry.id
+    ) AS moved ON true
+    WHERE at < $1::timestamptz
+    GROUP BY account
+)
+
+-- name: fec_lines
+-- The lines of a FEC without the header. What earlier years earned is carried to 110000, or to 119000 when it was a
+-- loss. $3 the account of licences sold, $4 of Stripe's balance; $5 kinds of entry and $6 their French labels.
+WITH {entry_lines}, {opening}, carried AS (
+    SELECT
+        CASE
+            WHEN account ~ '^[67]' THEN CASE WHEN earned > 0 THEN '119000' ELSE '110000' END
+            ELSE account
+        END AS account,
+        CASE WHEN account ~ '^[67]' THEN earned ELSE balance_minor END AS balance_minor
+    FROM (
+        SELECT
+            account,
+            balance_minor,
+            sum(balance_minor) FILTER (WHERE account ~ '^[67]') OVER () AS earned,
+            row_number() OVER (PARTITION BY account ~ '^[67]' ORDER BY account) AS of_its_kind
+        FROM opening
+    ) AS each_account
+    WHERE account !~ '^[67]' OR of_its_kind = 1
+), label AS (
+    SELECT kind, words FROM unnest($5::text[], $6::text[]) AS given (kind, words)
+), fact AS (
+    SELECT
+        entry.id,
+        place + CASE WHEN EXISTS (SELECT FROM carried WHERE balance_minor <> 0) THEN 1 ELSE 0 END AS place,
+        export_day(entry.at, 'YYYYMMDD') AS day,
+        export_day(greatest(entry.recorded_at, entry.at), 'YYYYMMDD') AS valid_day,
+        coalesce('P' || upper(left(partner.id::text, 8)), '') AS partner,
+        coalesce(export_text(partner.company), '') AS company,
+        coalesce(invoice.number, nullif(export_text(entry.source_id), ''), entry.id::text) AS piece,
+        export_day(coalesce(invoice.issued_at, entry.at), 'YYYYMMDD') AS piece_day,
+        coalesce(nullif(export_text(entry.text), ''), label.words, entry.kind) AS text
+    FROM entry
+    LEFT JOIN label ON label.kind = entry.kind
+    LEFT JOIN balance_transaction AS movement
+        ON starts_with(entry.kind, 'stripe_') AND movement.id = entry.source_id
+    LEFT JOIN invoice ON invoice.entry = entry.id
+    LEFT JOIN purchase_order ON purchase_order.id = coalesce(movement.payment_subject, invoice.purchase_order)
+    LEFT JOIN partner ON partner.id = purchase_order.partner
+), journal AS (
+    SELECT
+        id,
+        CASE
+            WHEN bool_or(account = $3) THEN E'VT\tVentes'
+            WHEN bool_or(account = $4) THEN E'ST\tStripe'
+            WHEN bool_or(account LIKE '512%') THEN E'BQ\tBanque'
+            ELSE E'OD\tOpérations diverses'
+        END AS journal
+    FROM line
+    GROUP BY id
+), titled AS (
+    SELECT code AS account, code || E'\t' || export_text(title_fr) AS title, code ~ '^41[16]' AS is_of_partners
+    FROM account
+    UNION ALL
+    SELECT code, code || E'\tReport à nouveau', false
+    FROM unnest(ARRAY['110000', '119000']) AS given (code)
+    WHERE NOT EXISTS (SELECT FROM account WHERE account.code = given.code)
+), written AS (
+    SELECT
+        1 AS place,
+        E'AN\tÀ nouveaux' AS journal,
+        export_day($1::timestamptz, 'YYYYMMDD') AS day,
+        account,
+        balance_minor > 0 AS is_debit,
+        '' AS partner,
+        '' AS company,
+        'AN' AS piece,
+        export_day($1::timestamptz, 'YYYYMMDD') AS piece_day,
+        'Soldes à l''ouverture' AS text,
+        export_day($1::timestamptz, 'YYYYMMDD') AS valid_day,
+        abs(balance_minor)::bigint AS amount_minor
+    FROM carried
+    WHERE balance_minor <> 0
+    UNION ALL
+    SELECT place, journal, day, account, is_debit, partner, company, piece, piece_day, text, valid_day, amount_minor
+    FROM fact
+    JOIN journal USING (id)
+    JOIN line USING (id)
+)
+SELECT concat_ws(
+    E'\t',
+    journal,
+    place,
+    day,
+    title,
+    CASE WHEN is_of_partners THEN partner ELSE '' END,
+    CASE WHEN is_of_partners THEN company ELSE '' END,
+    piece,
+    piece_day,
+    text,
+    CASE WHEN is_debit THEN export_euros(amount_minor, ',') ELSE '0,00' END,
+    CASE WHEN is_debit THEN '0,00' ELSE export_euros(amount_minor, ',') END,
+    '',
+    '',
+    valid_day,
+    '',
+    ''
+)
+FROM written
+JOIN titled USING (account)
+ORDER BY place, is_debit DESC, account, amount_minor;
+
+-- name: beancount_lines
+-- The entries in the order they happened, opened by what earlier ones left. $3 accounts and $4 their names; $5 the
+-- currency of the opening balances.
+WITH {entry_lines}, {opening}, named AS (
+    SELECT account, name FROM unnest($3::text[], $4::text[]) AS given (account, name)
+), written AS (
+    SELECT
+        $1::timestamptz AS at,
+        0::bigint AS id,
+        0 AS part,
+        '' AS account,
+        export_day($1::timestamptz, 'YYYY-MM-DD') || ' * "Opening balances"' AS line
+    WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT $1::timestamptz, 0, 1, account, '  ' || name || '  ' || export_euros(balance_minor, '.') || ' ' || $5::text
+    FROM opening
+    JOIN named USING (account)
+    WHERE balance_minor <> 0
+    UNION ALL
+    SELECT $1::timestamptz, 0, 9, '', ''
+    WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT at, id, 0, '', export_day(at, 'YYYY-MM-DD') || ' * "' || kind || '" "' || export_text(text) || '"'
+    FROM entry
+    UNION ALL
+    SELECT at, id, 1, '', '  entry: "' || id || '"'
+    FROM entry
+    UNION ALL
+    SELECT at, entry.id, 1, '', '  piece: "' || invoice.number || '"'
+    FROM entry
+    JOIN invoice ON invoice.entry = entry.id
+    UNION ALL
+    SELECT
+        at,
+        id,
+        CASE WHEN is_debit THEN 2 ELSE 3 END,
+        account,
+        '  ' || name || '  ' || CASE WHEN is_debit THEN '' ELSE '-' END || export_euros(amount_minor, '.')
+            || ' ' || currency
+    FROM entry
+    JOIN line USING (id)
+    JOIN named USING (account)
+    UNION ALL
+    SELECT at, id, 9, '', ''
+    FROM entry
+)
+SELECT line
+FROM written
+ORDER BY at, id, part, account, line;
+
+-- name: hledger_lines
+-- The entries in the order they happened, opened by what earlier ones left. $3 accounts and $4 their names; $5 the
+-- currency of the opening balances.
+WITH {entry_lines}, {opening}, named AS (
+    SELECT account, name FROM unnest($3::text[], $4::text[]) AS given (account, name)
+), written AS (
+    SELECT
+        $1::timestamptz AS at,
+        0::bigint AS id,
+        0 AS part,
+        '' AS account,
+        export_day($1::timestamptz, 'YYYY-MM-DD') || ' * Opening balances' AS line
+    WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT $1::timestamptz, 0, 1, account, '    ' || name || '  ' || export_euros(balance_minor, '.') || ' ' || $5::text
+    FROM opening
+    JOIN named USING (account)
+    WHERE balance_minor <> 0
+    UNION ALL
+    SELECT $1::timestamptz, 0, 9, '', ''
+    WHERE EXISTS (SELECT FROM opening WHERE balance_minor <> 0)
+    UNION ALL
+    SELECT
+        at,
+        entry.id,
+        0,
+        '',
+        export_day(at, 'YYYY-MM-DD') || ' * (' || coalesce(invoice.number, entry.id::text) || ') ' || entry.kind
+            || rtrim(' ' || export_text(text))
+    FROM entry
+    LEFT JOIN invoice ON invoice.entry = entry.id
+    UNION ALL
+    SELECT
+        at,
+        id,
+        CASE WHEN is_debit THEN 2 ELSE 3 END,
+        account,
+        '    ' || name || '  ' || CASE WHEN is_debit THEN '' ELSE '-' END || export_euros(amount_minor, '.')
+            || ' ' || currency
+    FROM entry
+    JOIN line USING (id)
+    JOIN named USING (account)
+    UNION ALL
+    SELECT at, id, 9, '', ''
+    FROM entry
+)
+SELECT line
+FROM written
+ORDER BY at, id, part, account, line;
+
+-- name: monthly_moves
+-- What each account moved in each month until the next one's first day, and before $1 until its day.
+WITH {entry_lines}, {opening}
+SELECT
+    account,
+    (date_trunc('month', at AT TIME ZONE 'Europe/Paris') + interval '1 month')::date AS until,
+    sum(CASE WHEN is_debit THEN amount_minor ELSE -amount_minor END)::bigint AS moved_minor
+FROM entry
+JOIN line USING (id)
+GROUP BY 1, 2
+UNION ALL
+SELECT account, ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date, balance_minor
+FROM opening
+ORDER BY 1, 2;
