@@ -107,7 +107,7 @@ def events(folder: Path, file: Path) -> None:
 
 
 def run_peer(packages: str, program: str, file: Path) -> dict[str, float] | str:
-    """Install, run and return what it took, or the last line of what went wrong."""
+    """Install, run and return what it spent, or the last line of what went wrong."""
     with tempfile.TemporaryDirectory() as name:
         venv.create(name, with_pip=True)
         python = str(Path(name) / "bin" / "python")
@@ -128,13 +128,13 @@ def main(folder: Path, ours: float) -> None:
     events(folder, file)
     for name, packages, program, wanted in PEERS:
         start = perf_counter()
-        took = run_peer(packages, program, file)
-        if isinstance(took, str):
-            print(f"# build {name}: cannot be run here ({took})", file=sys.stderr)
+        spent = run_peer(packages, program, file)
+        if isinstance(spent, str):
+            print(f"# build {name}: cannot be run here ({spent})", file=sys.stderr)
         else:
             print(
-                f"build {packages.split()[0].split('[')[0].replace('.', '-')} {took['seconds'] / ours:.1f} times our "
-                f"release's time for {name}, {EVENTS:,} events: {took['seconds']:.0f} s, at least {wanted}",
+                f"build {packages.split()[0].split('[')[0].replace('.', '-')} {spent['seconds'] / ours:.1f} times our "
+                f"release's time for {name}, {EVENTS:,} events: {spent['seconds']:.0f} s, at least {wanted}",
                 flush=True,
             )
         print(f"# {name}: {perf_counter() - start:.0f} s with its installation", file=sys.stderr)

@@ -23,7 +23,7 @@ MACHINES = 0.01
 
 
 @dataclass(frozen=True)
-class World:
+class Country:
     """How large the country is."""
 
     events: int
@@ -38,38 +38,38 @@ class World:
         return self.side * self.side
 
 
-def write(world: World, folder: Path) -> Path:
+def write(country: Country, folder: Path) -> Path:
     """Write the country below `folder` unless it is there already, and return its own folder."""
-    own = folder / f"{world.events}-{world.subscribers}-{world.side}-{world.days}-{world.seed}"
+    own = folder / f"{country.events}-{country.subscribers}-{country.side}-{country.days}-{country.seed}"
     done = own / "done.json"
     if done.exists():
         return own
     (own / "events").mkdir(parents=True, exist_ok=True)
-    rng = np.random.Generator(np.random.SFC64(world.seed))
-    people, haunts, activity = _people(world, own, rng)
-    week = WEEK_WEIGHTS[np.arange(world.days) % 7]
-    counts = np.floor(world.events * week / week.sum()).astype(int)
-    counts[0] += world.events - counts.sum()
+    rng = np.random.Generator(np.random.SFC64(country.seed))
+    people, haunts, activity = _people(country, own, rng)
+    week = WEEK_WEIGHTS[np.arange(country.days) % 7]
+    counts = np.floor(country.events * week / week.sum()).astype(int)
+    counts[0] += country.events - counts.sum()
     for day, count in enumerate(counts):
-        _day(own / "events", (world, day, int(count)), (people, haunts, activity), rng)
-    done.write_text(json.dumps({"events": world.events}))
+        _day(own / "events", (country, day, int(count)), (people, haunts, activity), rng)
+    done.write_text(json.dumps({"events": country.events}))
     return own
 
 
-def _people(world: World, own: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _people(country: Country, own: Path, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write subscribers and consents; return their pseudonyms, haunts and the running sum of their activity."""
-    n, side = world.subscribers, world.side
+    n, side = country.subscribers, country.side
     people = np.unique(rng.integers(0, 2**63 - 1, n + n // 1000 + 16))
     people = rng.permutation(people)[:n]
-    y, x = np.divmod(np.arange(world.zones), side)
-    density = np.full(world.zones, 0.05)
+    y, x = np.divmod(np.arange(country.zones), side)
+    density = np.full(country.zones, 0.05)
     for _ in range(15):
         cx, cy, spread = rng.uniform(0, side), rng.uniform(0, side), rng.uniform(2, 10)
         density += rng.pareto(1.5) * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * spread**2))
     running = np.cumsum(density) / density.sum()
 
     def anywhere(count: int) -> np.ndarray:
-        return np.minimum(np.searchsorted(running, rng.random(count)), world.zones - 1)
+        return np.minimum(np.searchsorted(running, rng.random(count)), country.zones - 1)
 
     haunts = np.empty((HAUNTS, n), np.int32)
     haunts[0], haunts[1] = anywhere(n), anywhere(n)
@@ -89,25 +89,25 @@ def _people(world: World, own: Path, rng: np.random.Generator) -> tuple[np.ndarr
         ),
         own / "subscribers.parquet",
     )
-    _consents(world, own, people, rng)
+    _consents(country, own, people, rng)
     activity = rng.lognormal(0, 1, n)
     activity[rng.random(n) < MACHINES] *= 40
     return people, haunts, np.cumsum(activity) / activity.sum()
 
 
-def _consents(world: World, own: Path, people: np.ndarray, rng: np.random.Generator) -> None:
+def _consents(country: Country, own: Path, people: np.ndarray, rng: np.random.Generator) -> None:
     """Write who consents at the end: most all along, some since an instant within; the others do not."""
-    length = world.days * 86_400_000_000
+    length = country.days * 86_400_000_000
     start = int(START.timestamp()) * 1_000_000
     kind = rng.choice(3, len(people), p=(0.8, 0.08, 0.12))
     since = np.where(kind == 1, start + rng.integers(0, length, len(people)), 0)
-    stands = kind < 2
+    valid = kind < 2
     pq.write_table(
         pa.table(
             {
-                "subscriber_id": people[stands],
-                "valid_from_us": since[stands],
-                "valid_to_us": np.full(stands.sum(), 2**62),
+                "subscriber_id": people[valid],
+                "valid_from_us": since[valid],
+                "valid_to_us": np.full(valid.sum(), 2**62),
             }
         ),
         own / "consent.parquet",
@@ -115,11 +115,11 @@ def _consents(world: World, own: Path, people: np.ndarray, rng: np.random.Genera
 
 
 def _day(
-    folder: Path, what: tuple[World, int, int], lines: tuple[np.ndarray, np.ndarray, np.ndarray],
+    folder: Path, what: tuple[Country, int, int], lines: tuple[np.ndarray, np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Write one day's events in the order of their instants, as an operator's probes do."""
-    (world, day, count), (people, haunts, activity) = what, lines
+    (country, day, count), (people, haunts, activity) = what, lines
     hour = np.repeat(np.arange(24), rng.multinomial(count, HOUR_WEIGHTS / HOUR_WEIGHTS.sum()))
     second = np.sort(hour * 3600 + rng.integers(0, 3600, count))
     who = np.searchsorted(activity, np.sort(rng.random(count)))
@@ -128,7 +128,7 @@ def _day(
     haunt = np.where(at_work, 1, np.minimum(rng.exponential(1.4, count).astype(np.int64), HAUNTS - 1))
     site = haunts[haunt, who]
     roams = rng.random(count) < 0.05
-    site[roams] = rng.integers(0, world.zones, int(roams.sum()))
+    site[roams] = rng.integers(0, country.zones, int(roams.sum()))
     date = START + dt.timedelta(days=day)
     instant = (int(date.timestamp()) + second) * 1_000_000
     target = folder / f"day={date:%Y-%m-%d}"

@@ -59,11 +59,11 @@ async def _measure(url: str) -> None:
     people = [await make_bidder() for _ in range(BIDDERS)]
     auction = await open_auction(seconds=86_400, steps=((0, 1),), reserve_minor=1)
     amounts = itertools.count(1)
-    turns = {connections: asyncio.Semaphore(connections) for connections in (FEW, CONNECTIONS)}
+    limits = {connections: asyncio.Semaphore(connections) for connections in (FEW, CONNECTIONS)}
 
     def bare(connections: int) -> Work:
         async def work(number: int) -> None:
-            async with turns[connections], database.transaction():
+            async with limits[connections], database.transaction():
                 row = await fetch_one("SELECT * FROM bare WHERE id = 1 FOR UPDATE")
                 assert row
                 await database.execute("UPDATE bare SET amount = $1, count = count + 1 WHERE id = 1", number)
@@ -72,13 +72,13 @@ async def _measure(url: str) -> None:
 
     def update(connections: int) -> Work:
         async def work(number: int) -> None:
-            async with turns[connections]:
+            async with limits[connections]:
                 await database.execute("UPDATE bare SET amount = $1, count = count + 1 WHERE id = 1", number)
 
         return work
 
     async def bid(number: int) -> None:
-        # The next amount on everybody's lips: whoever is overtaken on the way to the row by more than one bid is refused.
+        # The next amount on everybody's lips: who is overtaken on the way to the row by more than one bid is refused.
         answer = await place_bid(
             people[number % BIDDERS].actor, auction, bid=uuid.uuid4(), maximum_minor=10 * next(amounts)
         )
@@ -87,8 +87,8 @@ async def _measure(url: str) -> None:
     accepted = {True: 0, False: 0}
     rates: dict[str, list[float]] = {"bare": [], "update": [], "bid": []}
     for _ in range(ROUNDS):
-        rates["bare"] += [await _closed_loop(bare(connections)) for connections in turns]
-        rates["update"] += [await _closed_loop(update(connections)) for connections in turns]
+        rates["bare"] += [await _closed_loop(bare(connections)) for connections in limits]
+        rates["update"] += [await _closed_loop(update(connections)) for connections in limits]
         before = accepted[True]
         seconds = TRANSACTIONS / await _closed_loop(bid)
         rates["bid"].append((accepted[True] - before) / seconds)
@@ -121,19 +121,19 @@ async def _closed_loop(work: Work) -> float:
 
 async def _open_loop(work: Work, rate: float) -> float:
     """Return the p99 in seconds when work comes at `rate`, whether or not earlier work is done; waiting counts."""
-    start, took = time.perf_counter(), []
+    start, durations = time.perf_counter(), []
 
     async def one(number: int) -> None:
         due = start + number / rate
         await work(number)
-        took.append(time.perf_counter() - due)
+        durations.append(time.perf_counter() - due)
 
     tasks = []
     for number in range(int(rate * OPEN_LOOP_SECONDS)):
         await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(one(number)))
     await asyncio.gather(*tasks)
-    return sorted(took)[int(len(took) * 0.99)]
+    return sorted(durations)[int(len(durations) * 0.99)]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.specification import Specification
 
 EVENTS = int(os.environ.get("PARTAGE_BENCH_EVENTS", "100000000"))
-COUNTRY = _events.World(EVENTS, EVENTS // 50)
+COUNTRY = _events.Country(EVENTS, EVENTS // 50)
 RESOLUTION = 7
 MAX_CELLS, MAX_EVENTS = 64, 8
 AIM, CLUSTER_CORES = 10_000_000_000, 256
@@ -127,15 +127,15 @@ def released(folder: Path, engine: str) -> dict[str, float]:
     from marketplace.privacy.cell_choice import hash_keys
 
     started = _events.START + dt.timedelta(days=COUNTRY.days, hours=1)
-    took: dict[str, float] = {}
+    spent: dict[str, float] = {}
     start = perf_counter()
     with Aggregation(specification(), folder / "build", engine) as build:
         build.check(None, None)
-        took["check"] = perf_counter() - start
+        spent["check"] = perf_counter() - start
         consent = pq.read_table(folder / "consent.parquet")
         columns = tuple(consent[name].to_numpy() for name in consent.column_names)
         answer = build.ask(columns, hash_keys(b"secret", "digest"), started, quiet)
-        took["count"] = perf_counter() - start - took["check"]
+        spent["count"] = perf_counter() - start - spent["check"]
         drawn: list[float] = []
 
         def draw(*given: Any, of: Any = drawing.draw) -> Any:
@@ -146,12 +146,12 @@ def released(folder: Path, engine: str) -> dict[str, float]:
 
         drawing.draw = draw
         outcome = build.release(quiet)
-        took["noise"] = drawn[0]
-        took["cells"] = float(outcome.figures["row_count"])
-        took["people"] = float(int(answer.people.sum(dtype="int64")))
-        took["events_kept"] = float(int(answer.events.sum()))
-    took["seconds"] = perf_counter() - start
-    return took
+        spent["noise"] = drawn[0]
+        spent["cells"] = float(outcome.figures["row_count"])
+        spent["people"] = float(int(answer.people.sum(dtype="int64")))
+        spent["events_kept"] = float(int(answer.events.sum()))
+    spent["seconds"] = perf_counter() - start
+    return spent
 
 
 def noisy() -> dict[str, float]:
@@ -167,7 +167,7 @@ def noisy() -> dict[str, float]:
 
 
 def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
-    """Run one part in a process of its own, and return what it took."""
+    """Run one part in a process of its own, and return what it spent."""
     environment = os.environ | {
         "PARTAGE_OBJECTS": (folder / "objects").as_uri(), "BUILD_MEMORY_MB": "3500",
         "PARTAGE_STATE": str(folder / "state"), "OMP_NUM_THREADS": "2",
@@ -176,14 +176,14 @@ def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
         [sys.executable, __file__, str(folder), name, engine], env=environment, stdout=subprocess.PIPE, text=True,
         check=True,
     )  # fmt: skip
-    took: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
-    print(f"# {name} {engine}: {' '.join(f'{key} {value:.2f}' for key, value in took.items())}", file=sys.stderr)
-    return took
+    spent: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    print(f"# {name} {engine}: {' '.join(f'{key} {value:.2f}' for key, value in spent.items())}", file=sys.stderr)
+    return spent
 
 
-def prepare(world: _events.World, folder: Path) -> Path:
+def prepare(country: _events.Country, folder: Path) -> Path:
     """Write the country and the operator's tables, unless they are there."""
-    own = _events.write(world, folder)
+    own = _events.write(country, folder)
     tables(own)
     return own
 
@@ -195,8 +195,8 @@ def main(*, peers: bool) -> None:
     if peers:
         from tests.benchmarks import _build_peers
 
-        world = replace(COUNTRY, events=_build_peers.EVENTS, subscribers=_build_peers.EVENTS // 50)
-        folder = prepare(world, root)
+        country = replace(COUNTRY, events=_build_peers.EVENTS, subscribers=_build_peers.EVENTS // 50)
+        folder = prepare(country, root)
         part(folder, "ingested")
         _build_peers.main(folder, part(folder, "released", "kernel")["seconds"])
         return
@@ -204,10 +204,10 @@ def main(*, peers: bool) -> None:
     against = f"against R, the bare GROUP BY of {EVENTS:,} events"
     r = min(part(folder, "bare")["seconds"] for _ in range(2))
     print(f"build bare {r:.1f} s is R, {against}", flush=True)
-    took = part(folder, "ingested")
+    spent = part(folder, "ingested")
     warm = part(folder, "released", "kernel")
     print(f"build warm {warm['seconds'] / r:.3f} {against}: {warm['seconds']:.1f} s, at most 0.30", flush=True)
-    cold = took["seconds"] + warm["seconds"]
+    cold = spent["seconds"] + warm["seconds"]
     print(f"build cold {cold / r:.3f} {against}: {cold:.1f} s with ingestion, at most 1.0", flush=True)
     noise = part(folder, "noise")
     print(
@@ -215,7 +215,7 @@ def main(*, peers: bool) -> None:
         f"{noise['keys']:,.0f}: at least 10",
         flush=True,
     )
-    memory = max(took["memory"], warm["memory"])
+    memory = max(spent["memory"], warm["memory"])
     print(f"build memory {memory:.2f} GB at the peak of ingestion and release, at most 3", flush=True)
     sql = part(folder, "released", "duckdb")
     print(f"build sql {sql['seconds'] / r:.3f} {against}: {sql['seconds']:.1f} s under 4 GB, at most 1.25", flush=True)
@@ -223,7 +223,7 @@ def main(*, peers: bool) -> None:
     small_events = EVENTS // 10
     small = prepare(replace(COUNTRY, events=small_events, subscribers=COUNTRY.subscribers // 10), root)
     less = part(small, "ingested")["seconds"], part(small, "released", "kernel")
-    grown = (took["seconds"] + warm["count"]) / (less[0] + less[1]["count"])
+    grown = (spent["seconds"] + warm["count"]) / (less[0] + less[1]["count"])
     print(f"build linear {grown:.2f} times the time for ten times the events, at most about 10", flush=True)
     spark = part(folder, "released", "spark")
     ratio = spark["count"] / sql["count"]
@@ -231,8 +231,8 @@ def main(*, peers: bool) -> None:
     extrapolate({small_events: part(small, "released", "spark")["count"], EVENTS: spark["count"]})
 
 
-def extrapolate(took: dict[int, float]) -> None:
-    """Tell what AIM events would take on a Spark cluster, from what two sizes took here: events → seconds, on two cores.
+def extrapolate(spent: dict[int, float]) -> None:
+    """Print what AIM events would take on a Spark cluster, from what two sizes took here: events → seconds, on two cores.
 
     The time of a size is fixed + slope × events, the line through both. What is fixed (the session, planning) is paid
     once; the slope is work that a cluster divides among its cores, shuffle included, as two divided it here. The sketch:
@@ -240,7 +240,7 @@ def extrapolate(took: dict[int, float]) -> None:
     brought together by subscriber once, and since what one counts in needs nobody else's events, the sum of cells alone
     crosses that. That the line goes on so far beyond both sizes is what this cannot show.
     """
-    (few, first), (many, second) = sorted(took.items())
+    (few, first), (many, second) = sorted(spent.items())
     slope = (second - first) / (many - few)
     fixed = max(0.0, first - slope * few)
     seconds = slope * AIM
@@ -253,16 +253,16 @@ def extrapolate(took: dict[int, float]) -> None:
 
 
 def run(folder: Path, name: str, engine: str) -> None:
-    """Run one part here and print what it took, as JSON."""
+    """Run one part here and print what it spent, as JSON."""
     parts: dict[str, Callable[[], dict[str, float]]] = {
         "bare": lambda: bare(folder), "ingested": lambda: ingested(folder), "released": lambda: released(folder, engine),
         "noise": noisy,
     }  # fmt: skip
-    took = parts[name]()
+    spent = parts[name]()
     used = resource.getrusage(resource.RUSAGE_SELF)
-    took["cpu"] = used.ru_utime + used.ru_stime
-    took["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
-    print(json.dumps(took))
+    spent["cpu"] = used.ru_utime + used.ru_stime
+    spent["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
+    print(json.dumps(spent))
 
 
 if __name__ == "__main__":

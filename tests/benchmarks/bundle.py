@@ -1,6 +1,6 @@
 """VCG payments of a bundle auction, against a plain CP-SAT loop that solves again for each winner's absence.
 
-Both search with one worker; what is compared is processor time, so that whatever else a machine does does not count.
+Both search with one worker; what is compared is processor time, so that nothing else that a machine does counts.
 """
 
 from collections.abc import Sequence
@@ -79,16 +79,16 @@ def _plain_vcg(bids: Sequence[BundleBid]) -> dict[str, int]:
 
 def _plain(bids: Sequence[BundleBid]) -> tuple[int, list[int]]:
     model = cp_model.CpModel()
-    taken = [model.new_bool_var("") for _ in bids]
+    chosen_by = [model.new_bool_var("") for _ in bids]
     groups: dict[tuple[str, str], list[cp_model.IntVar]] = {}
-    for one, literal in zip(bids, taken, strict=True):
+    for one, literal in zip(bids, chosen_by, strict=True):
         for key in (("bidder", one.bidder), *(("good", good) for good in one.goods)):
             groups.setdefault(key, []).append(literal)
     for group in groups.values():
         model.add_at_most_one(group)
-    model.maximize(sum(one.amount.minor * literal for one, literal in zip(bids, taken, strict=True)))
+    model.maximize(sum(one.amount.minor * literal for one, literal in zip(bids, chosen_by, strict=True)))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     assert solver.solve(model) == cp_model.OPTIMAL
-    chosen = [at for at, literal in enumerate(taken) if solver.boolean_value(literal)]
+    chosen = [at for at, literal in enumerate(chosen_by) if solver.boolean_value(literal)]
     return sum(bids[at].amount.minor for at in chosen), chosen

@@ -96,7 +96,7 @@ async def _measure(url: str, orders: int, plant: str) -> str:
 
 
 class UndoneError(Exception):
-    """Takes back what was timed, so that the next round does the same."""
+    """Undoes what was timed, so that the next round does the same."""
 
 
 def _undo() -> None:
@@ -107,14 +107,14 @@ async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
     """Return the seconds that `work` takes, and leave the database as it was."""
     from marketplace import database  # noqa: PLC0415
 
-    taken = 0.0
+    spent = 0.0
     with contextlib.suppress(UndoneError):
         async with database.transaction():
             start = time.perf_counter()
             await work()
-            taken = time.perf_counter() - start
+            spent = time.perf_counter() - start
             _undo()
-    return taken
+    return spent
 
 
 if __name__ == "__main__":

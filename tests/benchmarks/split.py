@@ -70,11 +70,11 @@ def _against(package: str, people: int) -> None:
     ours = seconds(
         (lambda: shares(split_pool(pool, weights), weights)) if many else (lambda: largest_remainder(pool, listed))
     )
-    took, answers = run_peer(package, _PEERS[package] + _RUN, [pool, listed, cases])
+    spent, answers = run_peer(package, _PEERS[package] + _RUN, [pool, listed, cases])
     wrong = sum(not _right(pool, each, answer) for (pool, each), answer in zip(cases, answers, strict=True))
     own = sum(not _right(pool, each, largest_remainder(pool, each)) for pool, each in cases)
     print(
-        f"split {package} {ours / took:.3f} × its time on {people:,} weights; wrong in {wrong} of 2,000 cases, ours in {own}"
+        f"split {package} {ours / spent:.3f} × its time on {people:,} weights; wrong in {wrong} of 2,000 cases, ours in {own}"
     )
 
 

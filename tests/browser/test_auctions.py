@@ -91,11 +91,11 @@ def shoot(shown: Any, name: str) -> None:
 
 
 def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chromium: Any) -> None:
-    async def world() -> None:
+    async def let_them_in() -> None:
         for name in ("atelier", "bureau"):
             await save_card(await make_buyer(name))
 
-    aside(world)
+    aside(let_them_in)
     with web_processes(2) as webs:
         ann = someone(chromium, webs[0].url, "atelier@partner.example")
         bob = someone(
@@ -148,10 +148,10 @@ def test_two_partners_bid_against_each_other_to_the_soft_close(aside: Run, chrom
 
 
 def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path: Any) -> None:
-    async def world() -> None:
+    async def let_them_in() -> None:
         await save_card(await make_buyer("atelier"))
 
-    aside(world)
+    aside(let_them_in)
     with web_processes(1) as webs:
         ann = someone(chromium, webs[0].url, "atelier@partner.example", java_script_enabled=False)
         auction = aside(lambda: open_auction("limited", licences=2))
@@ -176,12 +176,12 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
 
 
 def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: Any) -> None:
-    async def world() -> None:
+    async def let_them_in() -> None:
         for code in ("lyon", "paris"):
             await make_offer(code=code)
         await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
 
-    aside(world)
+    aside(let_them_in)
     with web_processes(1) as webs:
         sam = someone(
             chromium, webs[0].url, "sam@operator.example", language="fr", viewport={"width": 390, "height": 800}
@@ -210,13 +210,13 @@ def test_a_steward_ticks_a_bundles_lots_of_two_datasets(aside: Run, chromium: An
 
 
 def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chromium: Any) -> None:
-    async def world() -> Any:
+    async def let_them_in() -> Any:
         call, [stratum] = await open_reverse_auction(strata=[Stratum("18-39 ans", "18-39", 1, 10_000_000, 4_000_000)])
         await reverse_auctions.ask(1, call, stratum, least_micro=2_000_000)
         await make_subscriber()
         return call
 
-    call = aside(world)
+    call = aside(let_them_in)
     with web_processes(1) as webs:
         ada = someone(chromium, webs[0].url, "ada@line.example")
         ada.goto(f"{webs[0].url}/en/calls")

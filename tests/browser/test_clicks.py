@@ -20,7 +20,7 @@ from marketplace.datasets.queries import get_release, manifest
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded import synthetic_city
 from marketplace.identity import actions as identity
-from tests.support.browsing import Guest, open_house
+from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, Market, people, running
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PURPOSE = "presence.statistics"
 FORTNIGHT = dt.timedelta(days=14)
 
 
-async def small_world(folder: Path) -> uuid.UUID:
+async def list_small_city(folder: Path) -> uuid.UUID:
     """Make a small city whose people consent, and list a release of it."""
     end = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     made = synthetic_city.generate_city(
@@ -162,10 +162,10 @@ async def earns_and_decides(line: Guest, reference: int) -> None:
         Password=PASSWORD,
     )
     await line.click("Earnings")
-    held = await page.get_by_role("main").get_by_text(re.compile(r"^€0\.\d{6}$")).nth(1).inner_text()
-    assert held > "€0.000000"
+    own_share = await page.get_by_role("main").get_by_text(re.compile(r"^€0\.\d{6}$")).nth(1).inner_text()
+    assert own_share > "€0.000000"
     await line.click("Presence by district and day — Lyon")
-    assert await page.locator(".chain li").last.locator(".figure").inner_text() == held
+    assert await page.locator(".chain li").last.locator(".figure").inner_text() == own_share
     await line.click("Consent")
     switch = page.get_by_role("switch")
     assert await switch.get_attribute("aria-checked") == "true"
@@ -201,7 +201,7 @@ async def follows_the_money(finance: Guest) -> None:
     await finance.read("Postings")
 
 
-async def gives_the_money_back(finance: Guest, partner: Guest, market: Market) -> None:
+async def refunds_an_order(finance: Guest, partner: Guest, market: Market) -> None:
     """Refund the order: the partner sees it under way, then done, and everything is matched again."""
     await finance.go("/finance")
     await finance.click("Orders")
@@ -221,33 +221,33 @@ async def gives_the_money_back(finance: Guest, partner: Guest, market: Market) -
 
 async def test_the_story_is_clicked(tmp_path: Path, chromium: str) -> None:
     async with running() as market:
-        release = await small_world(tmp_path / "city")
+        release = await list_small_city(tmp_path / "city")
         await people(market)
         in_it = await manifest(release)
-        async with open_house(chromium, market) as house:
-            partner = await house.guest()
+        async with open_visit(chromium, market) as visit:
+            partner = await visit.guest()
             await partner.go("/")
             await partner.go("/nowhere")
             await partner.sign_in("partner@people.example")
             await buy(partner, declined_first=True)
             await has_the_file(partner, release)
             await market.work()
-            steward = await house.guest()
+            steward = await visit.guest()
             await uses_a_key(partner, market)
-            await joins_as_a_partner(await house.guest(), steward)
+            await joins_as_a_partner(await visit.guest(), steward)
             await sees_the_budget(steward)
-            await earns_and_decides(await house.guest(), int(in_it.references[in_it.weights.argmax()]))
-            finance = await house.guest()
+            await earns_and_decides(await visit.guest(), int(in_it.references[in_it.weights.argmax()]))
+            finance = await visit.guest()
             await follows_the_money(finance)
-            await gives_the_money_back(finance, partner, market)
+            await refunds_an_order(finance, partner, market)
 
 
 async def test_it_works_without_scripts(tmp_path: Path, chromium: str) -> None:
     async with running() as market:
-        release = await small_world(tmp_path / "city")
+        release = await list_small_city(tmp_path / "city")
         await people(market)
-        async with open_house(chromium, market) as house:
-            partner = await house.guest(scripts=False)
+        async with open_visit(chromium, market) as visit:
+            partner = await visit.guest(scripts=False)
             await partner.sign_in("partner@people.example")
             await buy(partner, declined_first=False)
             await has_the_file(partner, release)

@@ -14,7 +14,7 @@ from marketplace.ledger.periods import bounds, month_of, next_month
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry, Statement
 from tests.marketplace.finance import sales
-from tests.support.browsing import Guest, open_house
+from tests.support.browsing import Guest, open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
 
@@ -143,12 +143,12 @@ async def closes(clerk: Guest) -> None:
 
 
 async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_path: Path) -> None:
-    async with running() as market, open_house(chromium, market) as house:
+    async with running() as market, open_visit(chromium, market) as visit:
         number = await books_of_a_month()
-        told = statement(number)
+        sent = statement(number)
         path = tmp_path / "statement.xml"
-        path.write_bytes(told.xml("08"))
-        clerk, second = await house.guest(), await house.guest()
+        path.write_bytes(sent.xml("08"))
+        clerk, second = await visit.guest(), await visit.guest()
         await clerk.sign_in("finance@people.example")
         await clerk.go("/finance")
         await imports(clerk, path)
@@ -157,7 +157,7 @@ async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_p
         await splits(clerk, number)
         await writes_off(clerk, second)
         assert await balance(chart.SUSPENSE) == 0
-        assert await balance(chart.BANK) == told.ends_at()
+        assert await balance(chart.BANK) == sent.ends_at()
         await closes(clerk)
         await clerk.go("/finance/trial-balance?by=recording")
         await clerk.go("/finance/exports")

@@ -17,7 +17,7 @@ from marketplace.payments.stripe_calls import run_commands
 from marketplace.purchases.actions import order
 from marketplace.settings import settings
 from tests.marketplace.purchases.shop import jobs, open_shop, pay
-from tests.support.browsing import open_house
+from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 from tests.support.reads import fetch_value
 
@@ -60,11 +60,11 @@ async def pays_by_transfer(partner: Guest, number: uuid.UUID, market: Market) ->
 
 async def hears_of_a_dispute(partner: Guest, number: uuid.UUID, market: Market) -> None:
     intent = await fetch_value("SELECT payment_intent_id FROM payment WHERE subject = $1", number)
-    told = (await market.control("dispute", payment_intent=intent)).json()
+    dispute = (await market.control("dispute", payment_intent=intent)).json()
     await jobs()
     await partner.go(f"/orders/{number}")
     await partner.read("disputed at your bank")
-    await market.control("close_dispute", dispute=told["id"], won=True)
+    await market.control("close_dispute", dispute=dispute["id"], won=True)
     await jobs()
     await jobs()
     await partner.go(f"/orders/{number}")
@@ -96,8 +96,8 @@ async def sees_what_is_stuck(finance: Guest, number: uuid.UUID, market: Market) 
 async def test_money_is_clicked(chromium: str) -> None:
     async with running() as market:
         number = await large_order()
-        async with open_house(chromium, market) as house:
-            partner, finance = await house.guest(), await house.guest()
+        async with open_visit(chromium, market) as visit:
+            partner, finance = await visit.guest(), await visit.guest()
             await partner.sign_in(EMAIL)
             await pays_by_transfer(partner, number, market)
             await finance.sign_in("nora@people.example")

@@ -10,15 +10,15 @@ from marketplace.identity import actions as identity
 from marketplace.payouts import actions as payouts
 from tests.marketplace.earnings import sales
 from tests.marketplace.payouts import payees
-from tests.support.browsing import open_house
+from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, claim, running
 
 if TYPE_CHECKING:
-    from tests.support.browsing import Guest, House
+    from tests.support.browsing import Guest, Visit
     from tests.support.market import Market
 
 
-async def small_world(market: Market) -> None:
+async def let_them_earn(market: Market) -> None:
     """Let forty lines earn different amounts, two people of finance in, and the holders of two lines."""
     await sales.open_shop(range(1, 41), unclaimed=(40, 2))
     for line in (40, 2):
@@ -36,8 +36,8 @@ async def picture(guest: Guest, name: str) -> None:
         await guest.handset.page.screenshot(path=f"{folder}/{name}-phone.png", full_page=True)
 
 
-async def enter(house: House, email: str) -> Guest:
-    guest = await house.guest()
+async def enter(visit: Visit, email: str) -> Guest:
+    guest = await visit.guest()
     await guest.sign_in(email)
     return guest
 
@@ -45,10 +45,10 @@ async def enter(house: House, email: str) -> Guest:
 async def test_from_bank_details_to_paid(chromium: str) -> None:
     with payees.paying():
         async with running() as market:
-            await small_world(market)
+            await let_them_earn(market)
             bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(40): "AC04"})
-            async with open_house(chromium, market) as house:
-                lucie, zoe = await enter(house, "line-2@people.example"), await enter(house, "line-40@people.example")
+            async with open_visit(chromium, market) as visit:
+                lucie, zoe = await enter(visit, "line-2@people.example"), await enter(visit, "line-40@people.example")
                 await lucie.go("/earnings")
                 await lucie.read("tell us where")
                 await picture(lucie, "earnings")
@@ -62,7 +62,7 @@ async def test_from_bank_details_to_paid(chromium: str) -> None:
                 await lucie.go("/earnings/payouts")
                 await picture(lucie, "payouts-before")
 
-                nora, paul = await enter(house, "nora@people.example"), await enter(house, "paul@people.example")
+                nora, paul = await enter(visit, "nora@people.example"), await enter(visit, "paul@people.example")
                 await nora.go("/finance")
                 await nora.click("Payout runs")
                 await nora.press("Draft a SEPA run")

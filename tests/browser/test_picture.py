@@ -1,4 +1,4 @@
-"""README's picture: the dataset page of the seeded world, taken anew when PARTAGE_PICTURE=1 is set and the demo runs."""
+"""README's picture: the dataset page of the seeded city, drawn anew when PARTAGE_PICTURE=1 is set and the demo runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PICTURE = Path(__file__).parent / "dataset.png"
 TALLEST, LARGEST_BYTES = 1400, 300_000
 
 
-async def take(executable: str) -> None:
-    """Take the picture of the demo that runs at HOST and PORT: English, light, 1280 pixels wide."""
+async def draw(executable: str) -> None:
+    """Draw the picture of the demo that runs at HOST and PORT: English, light, 1280 pixels wide."""
     async with chromium_of(executable) as browser:
         page = await browser.new_page(locale="en-GB", color_scheme="light", viewport={"width": 1280, "height": TALLEST})
         await page.goto(f"{settings().url}/en/datasets/lyon-presence-hour")
@@ -30,6 +30,6 @@ async def take(executable: str) -> None:
 @pytest.mark.deep
 def test_the_picture_is_there(chromium: str) -> None:
     if os.environ.get("PARTAGE_PICTURE") == "1":
-        asyncio.run(take(chromium))
+        asyncio.run(draw(chromium))
     assert PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert PICTURE.stat().st_size < LARGEST_BYTES

@@ -12,7 +12,7 @@ from marketplace.identity import actions as identity
 from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES, declare
 from tests.marketplace.datasets.test_requests import PERIOD, crowd
 from tests.marketplace.identity.site import VAT
-from tests.support.browsing import open_house
+from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, running
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str,
         )
         await identity.vet_partner(partner, "Sam")
         await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
-        async with open_house(chromium, market) as house:
-            sam, claire = await house.guest(), await house.guest()
+        async with open_visit(chromium, market) as visit:
+            sam, claire = await visit.guest(), await visit.guest()
             await sam.sign_in("sam@people.example")
             await defines_and_builds(sam)
             await catalogue.list_offer(

@@ -39,7 +39,7 @@ class Case:
     who: str
     sent: str
     status: int
-    says: str = ""
+    sentence: str = ""
     body: Any = None
     """A form's fields (with the token of the page), or the bytes as they are."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -238,23 +238,26 @@ async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + (1 << 20)]
 
 
-def amiss(case: Case, answer: httpx.Response) -> str:
+def fault_of(case: Case, answer: httpx.Response) -> str:
     """Say what is wrong with an answer; nothing is the empty string."""
     kind = answer.headers.get("content-type", "")
     if answer.status_code != case.status:
         return f"{answer.status_code} instead of {case.status}"
     if case.sent.split(" ", 1)[1].startswith(("/api/", "/webhooks/")):
         problem = answer.json()
-        said, shaped = problem["detail"], kind == "application/problem+json" and problem["status"] == case.status
-        shaped = shaped and problem["title"] and said.endswith(".")
+        answered_with, shaped = (
+            problem["detail"],
+            kind == "application/problem+json" and problem["status"] == case.status,
+        )
+        shaped = shaped and problem["title"] and answered_with.endswith(".")
     else:
-        said, shaped = answer.text, kind.startswith("text/html") and "<h1" in answer.text
+        answered_with, shaped = answer.text, kind.startswith("text/html") and "<h1" in answer.text
     if not shaped:
-        return f"neither a page nor problem details but {kind}: {said[:300]}"
-    if case.says.lower() not in said.lower():
-        return f"does not say {case.says!r}: {said[-1500:]}"
-    if any(word in said.lower() for word in ("traceback", "litestar", "asyncpg", "msgspec")):
-        return f"tells of its insides: {said[:300]}"
+        return f"neither a page nor problem details but {kind}: {answered_with[:300]}"
+    if case.sentence.lower() not in answered_with.lower():
+        return f"does not say {case.sentence!r}: {answered_with[-1500:]}"
+    if any(word in answered_with.lower() for word in ("traceback", "litestar", "asyncpg", "msgspec")):
+        return f"shows its insides: {answered_with[:300]}"
     return ""
 
 
@@ -265,7 +268,7 @@ async def test_bad_input_gets_a_sentence_and_changes_nothing() -> None:
         table = cases(own)
         for case in table:
             answer = await answered(who[case.who], case)
-            if why := amiss(case, answer):
+            if why := fault_of(case, answer):
                 wrong.append(f"{case.who}: {case.sent[:80]} {str(case.body)[:60]}: {why}")
         after = await rows()
         assert wrong == [], "\n".join(wrong)

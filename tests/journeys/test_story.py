@@ -41,7 +41,7 @@ WEEK = dt.timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
-class World:
+class City:
     """The events of the story: the real check-ins, or where they are absent the seeded city."""
 
     made: synthetic_city.City
@@ -53,31 +53,31 @@ class World:
     max_cells: int
 
 
-def world_of(folder: Path) -> World:
+def city_of(folder: Path) -> City:
     today = clock.now().date()
     real = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     start, end = gowalla.busiest_period(today)
     before = (start - WEEK, end - WEEK)
     if real.exists():
         made = gowalla.move_checkins(real, folder, today=today, seed=1)
-        return World(made, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
-    print("the real check-ins are not on this machine: the story is told on the seeded city")
+        return City(made, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
+    print("the real check-ins are not on this machine: the story happens in the seeded city")
     made = synthetic_city.generate_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
-    return World(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)
+    return City(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)
 
 
-async def prepare(world: World) -> None:
+async def prepare(city: City) -> None:
     """Say what is asked of people and what is counted, have four in five consent, and list the dataset."""
-    await add_subscribers(world.made.references.tolist())
-    long_ago = world.before[0] - dt.timedelta(days=10)
+    await add_subscribers(city.made.references.tolist())
+    long_ago = city.before[0] - dt.timedelta(days=10)
     await consent.define_purpose("presence", "statistics", title_fr="Statistiques", title_en="Statistics")
     await consent.publish_notice(PURPOSE, text_fr="Nous comptons.", text_en="We count.", at=long_ago)
-    yes = np.random.default_rng(1).random(len(world.made.references)) < 0.8
-    await consent.give_many(PURPOSE, world.made.references[yes].tolist(), long_ago)
+    yes = np.random.default_rng(1).random(len(city.made.references)) < 0.8
+    await consent.give_many(PURPOSE, city.made.references[yes].tolist(), long_ago)
     terms = DatasetTerms(
-        code=DATASET, purpose=PURPOSE, area="Somewhere", zones=list(world.made.zones), age_bands=list(world.age_bands),
+        code=DATASET, purpose=PURPOSE, area="Somewhere", zones=list(city.made.zones), age_bands=list(city.age_bands),
         title_fr="Présence par jour", title_en="Presence by day", description_fr="Par jour.", description_en="By day.",
-        h3_resolution=world.resolution, grain="day", max_cells=world.max_cells, max_events=3, epsilon_micro=2_000_000,
+        h3_resolution=city.resolution, grain="day", max_cells=city.max_cells, max_events=3, epsilon_micro=2_000_000,
         budget_micro=10_000_000, half_life_days=60,
     )  # fmt: skip
     await datasets.define(terms)
@@ -104,12 +104,12 @@ async def command(*arguments: str) -> str:
     return out.decode()
 
 
-async def build(world: World, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
-    said = await command(
-        "build", DATASET, "--events", str(world.made.events), "--subscribers", str(world.made.subscribers),
+async def build(city: City, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
+    printed = await command(
+        "build", DATASET, "--events", str(city.made.events), "--subscribers", str(city.made.subscribers),
         "--from", period[0].isoformat(), "--to", period[1].isoformat(),
     )  # fmt: skip
-    assert said.startswith("sealed")
+    assert printed.startswith("sealed")
     release: uuid.UUID = await fetch_value(
         "SELECT id FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", DATASET, period[1]
     )
@@ -127,18 +127,18 @@ async def buy(partner: Visitor, market: Market, release: uuid.UUID) -> str:
     to_stripe, twice = await partner.resend(order_form, status=303), await partner.resend(order_form, status=303)
     partner.http.follow_redirects = True
     assert to_stripe.headers["location"] == twice.headers["location"], "a double click is one order"
-    back = await pay_hosted_page(to_stripe.headers["location"])
-    path = re.search(r"/orders/[0-9a-f-]{36}", back)
+    shown = await pay_hosted_page(to_stripe.headers["location"])
+    path = re.search(r"/orders/[0-9a-f-]{36}", shown)
     assert path
     await market.work()
     return path[0]
 
 
 async def test_the_whole_story(tmp_path: Path) -> None:
-    world = world_of(tmp_path / "events")
+    city = city_of(tmp_path / "events")
     async with running() as market:
-        await prepare(world)
-        release = await build(world, world.period)
+        await prepare(city)
+        release = await build(city, city.period)
         sold = await fetch_one("SELECT * FROM release WHERE id = $1", release)
         assert sold
         assert sold["epsilon_micro"] <= 2_000_000
@@ -166,8 +166,8 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         # Shares: exact, explained, and matched by finance.
         split = await fetch_one("SELECT * FROM licence_split")
         assert split
-        held = await fetch_value("SELECT sum(held_micro) FROM accrual")
-        assert held == split["pool_minor"] * 10_000
+        shares_held = await fetch_value("SELECT sum(held_micro) FROM accrual")
+        assert shares_held == split["pool_minor"] * 10_000
         earnings = await lucie.see("/earnings")
         share = re.search(r"/earnings/shares/[0-9a-f-]{36}", earnings)
         assert share
@@ -179,15 +179,15 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         # Withdraw: one click, and the next release is without her.
         await lucie.submit("/consent", "/consent")
         assert "You have withdrawn" in await lucie.see("/consent")
-        rebuilt = await manifest(await build(world, world.before))
+        rebuilt = await manifest(await build(city, city.before))
         assert int(in_it.references[in_it.weights.argmax()]) not in rebuilt.references
 
-        # A second sale is refunded before its hold ends: its shares are taken back, the first sale's are not.
+        # A second sale is refunded before its hold ends: its shares are cancelled, the first sale's are not.
         second = await buy(partner, market, release)
-        assert await fetch_value("SELECT sum(held_micro) FROM accrual") > held
+        assert await fetch_value("SELECT sum(held_micro) FROM accrual") > shares_held
         await finance.submit(f"/finance{second}", "/refund", reason="ordered twice")
         await market.work()
-        assert await fetch_value("SELECT sum(held_micro) FROM accrual") == held
+        assert await fetch_value("SELECT sum(held_micro) FROM accrual") == shares_held
         assert "refunded" in (await partner.see(second)).lower()
         gone = await fetch_one("SELECT id FROM entitlement WHERE revoked_at IS NOT NULL")
         assert gone
@@ -197,5 +197,5 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         with clock.shifted(dt.timedelta(days=settings().hold_days + 1)):
             await market.work()
         assert await fetch_value("SELECT sum(held_micro) FROM accrual") == 0
-        assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == held
+        assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == shares_held
         assert "0 offenders" in await command("check")

@@ -14,5 +14,5 @@ a test can also leave it in a state that the product would not:
 | `make_offer` | a dataset with sealed releases and its offer | auctions |
 | `make_release` | a sealed release | catalogue/shop, earnings/sales |
 | `make_quote`, `make_order`, `make_sale` | a quote; an order not yet paid; a licence, paid and settled | purchases, finance, earnings, payments |
-| `open_auction`, `open_call` | an auction, a reverse auction that takes bids | auctions |
+| `open_auction`, `open_call` | an auction, a reverse auction open for bids | auctions |
 """

@@ -1,7 +1,7 @@
 """Someone at a browser: clicks through the site, and has every page they come to looked at with care.
 
 A page is looked at in English, light and wide, where they are; then in French, dark and 390 pixels wide. What is wrong
-with it is collected, so that one run tells all of it: axe's violations, what scrolls sideways, what is loaded from
+with it is collected, so that one run reports all of it: axe's violations, what scrolls sideways, what is loaded from
 elsewhere, what weighs too much, what the page's own policy refused.
 """
 
@@ -30,8 +30,8 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 INSPECT = """async () => {
   await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
   const {violations} = await axe.run(document, {resultTypes: ['violations']});
-  const said = violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`));
-  return [said, [document.scrollingElement.scrollWidth, innerWidth]];
+  const found = violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html.slice(0, 160)}`));
+  return [found, [document.scrollingElement.scrollWidth, innerWidth]];
 }"""
 HEAVIEST_BYTES = 150 * 1024
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -59,35 +59,35 @@ class Tab:
         page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.on("requestfinished", self._loaded)
         page.on("requestfailed", self._failed)
-        page.on("pageerror", lambda error: self._say(f"script failed: {error}"))
+        page.on("pageerror", lambda error: self._report(f"script failed: {error}"))
         page.on("console", self._heard)
 
-    def _say(self, trouble: str) -> None:
+    def _report(self, trouble: str) -> None:
         self.troubles.found.append(f"{self.page.url}: {trouble}")
 
     def _loaded(self, request: Request) -> None:
         self.requests.append(request)
 
-    def _heard(self, said: ConsoleMessage) -> None:
-        if "Content Security Policy" in said.text:
-            self._say(said.text)
+    def _heard(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self._report(message.text)
 
     def _failed(self, request: Request) -> None:
-        # A download ends the navigation that asked for it, and no page waits for its icon: whoever goes on aborts that.
-        is_let_go = request.url.endswith("/icon.svg") and request.failure == "net::ERR_ABORTED"
-        if request.resource_type != "document" and not is_let_go:
-            self._say(f"did not load {request.url}: {request.failure}")
+        # A download ends the navigation that asked for it, and no page waits for its icon: going on aborts that.
+        is_aborted = request.url.endswith("/icon.svg") and request.failure == "net::ERR_ABORTED"
+        if request.resource_type != "document" and not is_aborted:
+            self._report(f"did not load {request.url}: {request.failure}")
 
     async def look(self, how: str) -> None:
-        """Collect what is wrong with the page as it stands."""
+        """Collect what is wrong with the page as it is."""
         await self.page.wait_for_load_state("load")
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE)
         violations, widths = await self.page.evaluate(INSPECT)
         for violation in violations:
-            self._say(f"{how}: {violation}")
+            self._report(f"{how}: {violation}")
         if widths[0] > widths[1]:
-            self._say(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
+            self._report(f"{how}: scrolls sideways, {widths[0]} px in {widths[1]} px")
         await self._weigh()
         self.troubles.pages.add(re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "…", urlsplit(self.page.url).path))
 
@@ -99,11 +99,11 @@ class Tab:
             came = sizes["responseBodySize"] + sizes["responseHeadersSize"]
             self.troubles.weights[request.url] = max(came, self.troubles.weights.get(request.url, 0))
             if request.resource_type != "document" and urlsplit(request.url).netloc != here:
-                self._say(f"loads {request.url}")
+                self._report(f"loads {request.url}")
             if request.resource_type != "document" or request.url == self.page.url:
                 weight += self.troubles.weights[request.url]
         if weight > HEAVIEST_BYTES:
-            self._say(f"weighs {weight} bytes")
+            self._report(f"weighs {weight} bytes")
 
 
 class Guest:
@@ -164,7 +164,7 @@ class Guest:
         return (await file.path()).read_bytes()
 
     async def look(self, *, again_by_address: bool = True) -> None:
-        """Have the page looked at, here and in French on a dark phone; a form's answer is looked at where it stands."""
+        """Have the page looked at, here and in French on a dark phone; a form's answer is looked at where it is."""
         if not self.looks:
             return
         await self.tab.look("desk")
@@ -181,7 +181,7 @@ class Guest:
             await self.page.set_viewport_size(DESK)
 
 
-class House:
+class Visit:
     """The browser, and everyone who uses it."""
 
     def __init__(self, browser: Browser, market: Market) -> None:
@@ -213,13 +213,13 @@ async def chromium_of(executable: str) -> AsyncIterator[Browser]:
 
 
 @contextlib.asynccontextmanager
-async def open_house(executable: str, market: Market) -> AsyncIterator[House]:
+async def open_visit(executable: str, market: Market) -> AsyncIterator[Visit]:
     """Run Chromium before the running marketplace; at the end no page may have been in trouble."""
     async with chromium_of(executable) as browser:
-        house = House(browser, market)
+        visit = Visit(browser, market)
         try:
-            yield house
+            yield visit
         finally:
-            print(f"{len(house.troubles.pages)} pages looked at:", *sorted(house.troubles.pages), sep="\n  ")
-            print(*dict.fromkeys(house.troubles.found), sep="\n")
-    assert house.troubles.found == []
+            print(f"{len(visit.troubles.pages)} pages looked at:", *sorted(visit.troubles.pages), sep="\n  ")
+            print(*dict.fromkeys(visit.troubles.found), sep="\n")
+    assert visit.troubles.found == []

@@ -1,9 +1,9 @@
 """Kill -9 at every await: a scene is played again and again, each time in a child that dies one await later.
 
 `python -m tests.support.dying MODULE SCENE URL EVERY` prints how often the scene was killed before it got through. A
-module names its scenes in `SCENES`. Every death is of another subject, or of one that has to stand them all: what
+module names its scenes in `SCENES`. Every death is of another subject, or of one that has to survive them all: what
 `before` made is acted on until the death, then `after` finishes as workers and people would, in a process of its own,
-and refuses whatever is not right.
+and refuses anything that is not right.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Scene:
     """Is killed."""
     after: Callable[[str], Awaitable[object]]
     """Finishes and checks."""
-    watched: tuple[str, ...]
+    counted: tuple[str, ...]
     """Ends of the paths of the files whose awaits are counted."""
     whole: Callable[[], Awaitable[object]] | None = None
     """Checks everything there is, after every few deaths and at the end."""
@@ -70,7 +70,7 @@ async def killed_everywhere(module: str, scene: str, database_url: str, *, every
 
 
 def in_a_child(url: str, work: Callable[[], Awaitable[object]], imported: Path | None = None) -> bool:
-    """Do `work` in a forked child with a pool of its own; tell whether it was killed, and refuse any other failure.
+    """Do `work` in a forked child with a pool of its own; return whether it was killed, and refuse any other failure.
 
     imported: a file for the names of the modules that the child had at its end.
     """
@@ -86,7 +86,7 @@ def in_a_child(url: str, work: Callable[[], Awaitable[object]], imported: Path |
             asyncio.run(whole())
             if imported:
                 imported.write_text("\n".join(sys.modules))
-        except BaseException:  # noqa: BLE001 (a forked child must end here, whatever happened)
+        except BaseException:  # noqa: BLE001 (a forked child must end here, in every case)
             sys.excepthook(*sys.exc_info())
             os._exit(1)
         os._exit(0)
@@ -118,7 +118,7 @@ async def dying(scene: Scene, name: str, left: int) -> None:
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         del event
         code = frame.f_code
-        if not code.co_filename.endswith(scene.watched):
+        if not code.co_filename.endswith(scene.counted):
             return None
         ends, before, counted = awaits(code.co_filename), 0, 0
 
@@ -151,7 +151,7 @@ async def finish(scene: Scene, name: str, *, whole: bool) -> None:
 
 
 def _import_what_is_needed(scene: Scene, url: str) -> None:
-    """Play the scene once, unharmed, and import here whatever it imported on its way: a second a child otherwise."""
+    """Play the scene once, unharmed, and import here all that it imported on its way: a second a child otherwise."""
     if (before := scene.before) is None:
         return
 

@@ -162,19 +162,19 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     _move(month, movements, day, "charge", f"ch_{number}", order, at, total + cent, fee, int(plant == "posting"))
     if is_refunded:
         _move(month, movements, day + 3, "refund", f"re_{number}", order, back_at, -sum(part), 0, 0)
-        _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 5), None, part, back_at)
+        _refund(month, order, uuid.UUID(int=(number + 1) * 8 + 5), None, part, back_at)
     if is_disputed:
         name, ended = f"dp_{number}", at + dt.timedelta(days=8)
         state = "lost" if is_lost else "won"
         month.add("dispute", name, order, f"ch_{number}", total, "fraudulent", state, state, back_at, ended)
         _move(month, movements, day + 3, "dispute", name, order, back_at, -total, DISPUTE_FEE, 0)
         if is_lost:
-            _give_back(month, order, uuid.UUID(int=(number + 1) * 8 + 6), name, (net, vat), ended)
+            _refund(month, order, uuid.UUID(int=(number + 1) * 8 + 6), name, (net, vat), ended)
         else:
             _move(month, movements, day + 8, "dispute_reversal", name, order, ended, total, 0, 0)
 
 
-def _give_back(  # noqa: PLR0917 (what went back, of which order, and why)
+def _refund(  # noqa: PLR0917 (what went back, of which order, and why)
     month: Month, order: uuid.UUID, key: uuid.UUID, dispute: str | None, part: tuple[int, int], at: dt.datetime
 ) -> None:
     net, vat = part
@@ -195,7 +195,7 @@ def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)
 
 
 def _close(month: Month, movements: list[list[tuple[Any, ...]]], start: dt.datetime, plant: str) -> None:
-    """Pay every day's movements out, and let the bank tell of each payout two days later."""
+    """Pay every day's movements out, and let the bank report each payout two days later."""
     month.add("bank_account", IBAN, start)
     opening, line = OPENING_MINOR, 0
     month.enter("bank_opening", IBAN, start, [(chart.BANK, chart.OPENING_BALANCES, opening)])

@@ -35,10 +35,10 @@ def broken_rules(xml: bytes, sheet: Path = EN16931) -> list[str]:
     processor, program = _compiled(sheet)
     report = etree.fromstring(program.transform_to_string(xdm_node=processor.parse_xml(xml_text=xml.decode())).encode())
     assert len(report.xpath("//*[local-name()='fired-rule']")) > 40
-    said = report.xpath("//*[local-name()='failed-assert' or local-name()='successful-report']")
-    return [f"{rule.get('id') or ''} {' '.join(''.join(rule.itertext()).split())}".strip() for rule in said]
+    reports = report.xpath("//*[local-name()='failed-assert' or local-name()='successful-report']")
+    return [f"{rule.get('id') or ''} {' '.join(''.join(rule.itertext()).split())}".strip() for rule in reports]
 
 
 def fits_the_schema(xml: bytes) -> bool:
-    """Tell whether the profile's XSD accepts it."""
+    """Return whether the profile's XSD accepts it."""
     return bool(_schema().validate(etree.fromstring(xml)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 UNKNOWN = "computed_name"
-"""Stands in a text for an interpolation that no constant resolves."""
+"""Is written in a text for an interpolation that no constant resolves."""
 _TOKEN = re.compile(
     r"""--[^\n]* | /\*.*?\*/                # comments
       | (?P<string>'(?:[^']|'')*')

@@ -1,4 +1,4 @@
-"""Papers, clicked in Chromium: an address, an invoice, what a licence did for people, a subscriber's year, the books as files."""
+"""Documents, clicked in Chromium: an address, an invoice, what a licence did for people, a subscriber's year, the books as files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from marketplace.earnings.actions import hold_shares
 from marketplace.identity import actions as identity
 from marketplace.purchases.invoices import issue_invoices
 from tests.marketplace.earnings import sales
-from tests.support.browsing import open_house
+from tests.support.browsing import open_visit
 from tests.support.market import PASSWORD, claim, running
 from tests.support.reads import fetch_value
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.market import Market
 
 
-async def small_world(market: Market) -> None:
+async def sell_two_licences(market: Market) -> None:
     """Sell two licences of a hundred and fifty lines; let a buyer, one line's holder and finance in."""
     await sales.open_shop(range(1, 151), unclaimed=(150,))
     release = await sales.make_release({line: line for line in range(1, 151)})
@@ -39,7 +39,7 @@ async def small_world(market: Market) -> None:
     await claim(market, 150, "lucie@people.example")
 
 
-async def keeps_its_papers(partner: Guest) -> None:
+async def downloads_its_documents(partner: Guest) -> None:
     await partner.click("Orders")
     await partner.click_in_table()
     await partner.read("Your company’s address is missing")
@@ -62,7 +62,7 @@ async def reads_a_year(line: Guest) -> None:
     assert (await line.download("Keep as PDF")).startswith(b"%PDF")
 
 
-async def takes_the_books_away(finance: Guest) -> None:
+async def downloads_the_books(finance: Guest) -> None:
     await finance.go("/finance/exports")
     for chosen in ("fec", "beancount", "hledger"):
         await finance.press("Write the file", Format=chosen)
@@ -74,14 +74,14 @@ async def takes_the_books_away(finance: Guest) -> None:
     assert (await finance.download("hledger")).startswith(b"decimal-mark .")
 
 
-async def test_papers_are_clicked(chromium: str) -> None:
+async def test_documents_are_clicked(chromium: str) -> None:
     async with running() as market:
-        await small_world(market)
-        async with open_house(chromium, market) as house:
-            partner, line, finance = [await house.guest() for _ in range(3)]
+        await sell_two_licences(market)
+        async with open_visit(chromium, market) as visit:
+            partner, line, finance = [await visit.guest() for _ in range(3)]
             await partner.sign_in("claire@people.example")
-            await keeps_its_papers(partner)
+            await downloads_its_documents(partner)
             await line.sign_in("lucie@people.example")
             await reads_a_year(line)
             await finance.sign_in("nora@people.example")
-            await takes_the_books_away(finance)
+            await downloads_the_books(finance)
