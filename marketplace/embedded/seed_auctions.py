@@ -106,7 +106,7 @@ async def _open_live_auction(bidders: Sequence[Actor], by: str) -> None:
 
 async def is_sealed_auction_over() -> bool:
     """Return whether the sealed auction is awarded: the last thing that the seed does."""
-    sql = "SELECT count(*) > 0 FROM auction WHERE id = $1 AND state <> 'standing'"
+    sql = "SELECT count(*) > 0 FROM auction WHERE id = $1 AND state <> 'open'"
     return bool(await fetch_scalar(bool, sql, SEALED))
 
 
