@@ -232,7 +232,7 @@ FAULTS = (
         "a trial balance overlooks reversals", "marketplace/ledger/queries.sql",
         "WHERE ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)",
         "WHERE reverses IS NULL AND ($1::timestamptz IS NULL OR CASE WHEN $2 THEN recorded_at ELSE at END <= $1)",
-        (f"{LEDGER}/test_reversals_and_trail.py::test_an_entry_is_taken_back_once_by_one_that_points_to_it",),
+        (f"{LEDGER}/test_reversals_and_trail.py::test_an_entry_is_reversed_once_by_one_that_points_to_it",),
     ),
     Fault(
         "an invoice's number is skipped", "marketplace/purchases/queries.sql",
