@@ -21,6 +21,7 @@ from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, its current state, and its lots."""
     lots = await list_lots(auction)
     return _described_auction(await get_auction(auction)) | {
-        "receipt_key": receipts.public_key(settings().signing_key),
+        "receipt_key": public_key(settings().signing_key).hex(),
         "lots": [{"position": lot.position, "release": str(lot.release), "dataset": lot.dataset} for lot in lots],
     }
 

@@ -42,6 +42,7 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, staff, vetted_partner
 from marketplace.purchases.checkout_words import checkout_words
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web import formats
 from marketplace.web.i18n import language, typeset
 from marketplace.web.pages import again, page, see
@@ -155,7 +156,7 @@ async def _shown(
         "sales": await list_own_sales(auction, company) if company and is_awarded else [],
         "outcomes": await list_outcomes(auction) if is_awarded else [],
         "nonce": secrets.token_hex(32),
-        "receipt_key": receipts.public_key(settings().signing_key),
+        "receipt_key": public_key(settings().signing_key).hex(),
         "sentences": rules.SENTENCES,
         "may_bid": refusal is None,
         "steward": bool(actor and actor.role == "steward"),

@@ -9,16 +9,15 @@ Source: RFC 8785 (canonical JSON), RFC 8032 (Ed25519).
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from marketplace.auction_kinds import rules
 from marketplace.settings import settings
+from marketplace.signing import public_key, sign
 
 if TYPE_CHECKING:
     from marketplace.auction_kinds.rows import Bid
@@ -75,28 +74,12 @@ def _content(bid: Bid) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=4)
-def _signer(signing_key: str) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key))
-
-
-def sign(document: bytes, signing_key: str) -> bytes:
-    """Return the Ed25519 signature of `document` under a private key of 64 hex digits."""
-    return _signer(signing_key).sign(document)
-
-
-@functools.lru_cache(maxsize=4)
-def public_key(signing_key: str) -> str:
-    """Return the key, 64 hex digits, with which anyone verifies what `signing_key` signs."""
-    return _signer(signing_key).public_key().public_bytes_raw().hex()
-
-
 def signed(receipt: BidReceipt) -> dict[str, Any]:
     """Return a receipt as people keep it and machines read it: what it says, the bytes signed, how to check them."""
     return {
         "document": json.loads(receipt.document),
         "canonical": base64.b64encode(receipt.document).decode(),
         "signature": base64.b64encode(receipt.signature).decode(),
-        "public_key": public_key(settings().signing_key),
+        "public_key": public_key(settings().signing_key).hex(),
         "algorithm": "Ed25519 over `canonical` (RFC 8785)",
     }

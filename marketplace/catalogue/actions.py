@@ -45,6 +45,7 @@ from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import TO
 from marketplace.settings import settings
+from marketplace.signing import public_key, sign
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 
@@ -209,7 +210,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
         amount_minor=priced.amount_minor,
         currency=offer.currency,
         document=document,
-        signature=rules.sign(document, settings().signing_key),
+        signature=sign(document, settings().signing_key),
         quoted_at=now,
         expires_at=expires_at,
         terms=offer.terms,
@@ -235,7 +236,7 @@ async def write_awarded_quote(
 
     document: canonical bytes of the award, which a quote's own document would be otherwise. net_minor: cents before VAT.
     """
-    quote_id, signature = uuid.uuid4(), rules.sign(document, settings().signing_key)
+    quote_id, signature = uuid.uuid4(), sign(document, settings().signing_key)
     written = await execute(
         SQL["write_awarded_quote"],
         quote_id,
@@ -280,7 +281,7 @@ async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, level: int, qu
 def recompute(quote: SignedQuote) -> PricedQuote:
     """Check a quote's row against its own signed document and return the price computed again; refuse any difference."""
     assert quote.auction is None, "an awarded price is the auction's, see check_awarded"
-    priced = rules.recompute(quote.document, quote.signature, rules.public_key(settings().signing_key))
+    priced = rules.recompute(quote.document, quote.signature, public_key(settings().signing_key).hex())
     stated = json.loads(quote.document)
     if (
         stated["quote"],
@@ -303,7 +304,7 @@ def recompute(quote: SignedQuote) -> PricedQuote:
 
 def check_awarded(quote: SignedQuote) -> None:
     """Check an awarded quote's row against its own signed document; the transcript shows how the price came about."""
-    rules.verify(quote.document, quote.signature, rules.public_key(settings().signing_key))
+    rules.verify(quote.document, quote.signature, public_key(settings().signing_key).hex())
     stated = json.loads(quote.document)
     in_the_row = (str(quote.auction), str(quote.release), quote.amount_minor)
     if (stated["auction"], stated["release"], stated["amount_minor"]) != in_the_row:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from marketplace import clock
-from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue import actions, queries
 from marketplace.catalogue.pages import signed
 from marketplace.catalogue.queries import Listing, ListingRow
 from marketplace.datasets.queries import get_release, key_zones
@@ -23,6 +23,7 @@ from marketplace.errors import Conflict
 from marketplace.identity.guards import vetted_partner
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
+from marketplace.signing import public_key
 
 if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
@@ -142,7 +143,7 @@ async def keys() -> dict[str, str]:
     """Return the public key that quotes are checked with."""
     return {
         "algorithm": "Ed25519",
-        "public_key": rules.public_key(settings().signing_key),
+        "public_key": public_key(settings().signing_key).hex(),
         "now": clock.now().isoformat(),
     }
 

@@ -16,12 +16,13 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace import clock
-from marketplace.catalogue import actions, queries, rules
+from marketplace.catalogue import actions, queries
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import partner, vetted_partner
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def signed(quote: SignedQuote) -> dict[str, str]:
     return {
         "document": quote.document.decode(),
         "signature": quote.signature.hex(),
-        "public_key": rules.public_key(settings().signing_key),
+        "public_key": public_key(settings().signing_key).hex(),
         "algorithm": "Ed25519 over the UTF-8 bytes of document",
     }
 

@@ -15,11 +15,10 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 from msgspec.structs import replace
 
+from marketplace import signing
 from marketplace.errors import Conflict, Invalid
 from pricing import quote as pricing
 from pricing.demand import Draw, Reaction, draw, learn, new_demand
@@ -162,22 +161,14 @@ def write_document(
     )
 
 
-def sign(document: bytes, private_key: str) -> bytes:
-    """Sign a document with the hex Ed25519 key."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).sign(document)
-
-
-def public_key(private_key: str) -> str:
-    """Return the hex public half that anyone checks signatures with."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key)).public_key().public_bytes_raw().hex()
-
-
 def verify(document: bytes, signature: bytes, key: str) -> None:
     """Refuse a document that the holder of the hex public `key` did not sign."""
     try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(signature, document)
-    except (InvalidSignature, ValueError):
-        raise Invalid("This quote was changed, or was not signed by Partage.") from None
+        is_signed = signing.verify(document, signature, bytes.fromhex(key))
+    except ValueError:  # no hex
+        is_signed = False
+    if not is_signed:
+        raise Invalid("This quote was changed, or was not signed by Partage.")
 
 
 def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuote:

@@ -8,11 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from marketplace.consent.rules import Receipt, document, sign
+from marketplace.consent.rules import Receipt, document
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.settings import settings
+from marketplace.signing import sign
 from marketplace.statements import load_statements
 
 SQL: Final = load_statements(__package__)

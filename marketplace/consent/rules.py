@@ -11,8 +11,6 @@ import hashlib
 import uuid
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
 RECEIPT_VERSION = 1
@@ -51,22 +49,3 @@ def document(receipt: Receipt) -> bytes:
             "notice_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
         }
     )
-
-
-def sign(signed: bytes, signing_key: str) -> bytes:
-    """Return the Ed25519 signature of `signed` under a private key of 64 hex digits."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).sign(signed)
-
-
-def public_key(signing_key: str) -> bytes:
-    """Return the 32 bytes anyone needs to verify what `signing_key` signs."""
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).public_key().public_bytes_raw()
-
-
-def verify(signed: bytes, signature: bytes, key: bytes) -> bool:
-    """Return whether `signature` is the one of `signed` under the public `key`."""
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
-    except InvalidSignature:
-        return False
-    return True

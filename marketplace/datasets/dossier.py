@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
-from marketplace.consent.rules import public_key, sign, verify
 from marketplace.privacy import gate
 from marketplace.privacy.specification import METHOD
+from marketplace.signing import public_key, sign, verify
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -16,7 +16,6 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
-from marketplace.consent.rules import public_key
 from marketplace.datasets import actions, build_requests, dossier, publishing, queries, rules, zone_pages
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.zone_input import names, read_area
@@ -27,6 +26,7 @@ from marketplace.identity.guards import staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, in_words, localised, page, see
 

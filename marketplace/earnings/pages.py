@@ -16,12 +16,12 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.consent import actions as consent
 from marketplace.consent.queries import get_receipt, get_signed_receipt, list_choices, list_receipts
-from marketplace.consent.rules import public_key
 from marketplace.earnings.queries import get_share, list_first_without
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import subscriber
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web.pages import page, see
 
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]

@@ -9,7 +9,7 @@ FLOORS = (
     {"errors", "personal_data"},
     {"clock", "settings", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "web"},
-    {"locks", "privacy", "sealing"},
+    {"locks", "privacy", "sealing", "signing"},
     {"messages", "log"},
     {"identity", "auction_kinds"},
     {"ledger", "consent"},

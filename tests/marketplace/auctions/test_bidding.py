@@ -17,13 +17,13 @@ from marketplace import sealing
 from marketplace.app import create_app
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kinds import limited
-from marketplace.auctions import receipts
 from marketplace.auctions.actions import cancel, place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
@@ -103,7 +103,7 @@ async def test_the_instant_is_read_once_the_row_is_held() -> None:
 async def test_the_receipt_is_signed_and_says_what_happened() -> None:
     auction, ann, bid = await open_auction(), await make_bidder(), uuid.uuid4()
     answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
-    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipts.public_key(settings().signing_key)))
+    key = Ed25519PublicKey.from_public_bytes(public_key(settings().signing_key))
     key.verify(answer.signature, answer.document)
     said = json.loads(answer.document)
     assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)

@@ -17,6 +17,7 @@ from marketplace.auctions import receipts
 from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from pricing.__main__ import main as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, merkle_root, to_json
 from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
@@ -51,7 +52,7 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
     await ending.close_auctions()
     return {
         "text": (await get_transcript(auction)).decode(), "root": (await get_auction(auction)).root, "receipts": kept,
-        "key": receipts.public_key(settings().signing_key),
+        "key": public_key(settings().signing_key).hex(),
     }  # fmt: skip
 
 

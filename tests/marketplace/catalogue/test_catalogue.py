@@ -12,6 +12,7 @@ import pytest
 from marketplace.catalogue import api, rules
 from marketplace.identity import key_actions
 from marketplace.settings import settings
+from marketplace.signing import public_key
 from marketplace.web.i18n import french
 from tests.marketplace.catalogue.shop import DAYS, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.builders import BANDS, ZONES
@@ -94,7 +95,7 @@ async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) ->
         assert await fetch_value("SELECT count(*) FROM quote") == 1
         quoted = one.json()
         public = (await b.get("/api/v1/keys")).json()["public_key"]
-        assert public == rules.public_key(settings().signing_key)
+        assert public == public_key(settings().signing_key).hex()
         priced = rules.recompute(quoted["document"].encode(), bytes.fromhex(quoted["signature"]), public)
         assert priced.amount_minor == quoted["amount_minor"]
         mine = f"{url}/{quoted['id']}"

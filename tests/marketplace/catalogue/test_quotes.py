@@ -19,6 +19,7 @@ from marketplace.database import execute
 from marketplace.datasets.tables import ContributorTerm
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings
+from marketplace.signing import public_key, sign
 from pricing.quote import price
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop
 from tests.marketplace.identity.site import Browser, make_partner, text_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 SECRET = "11" * 32
-KEY = rules.public_key(SECRET)
+KEY = public_key(SECRET).hex()
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 NOBODY, THING = uuid.UUID(int=1), uuid.UUID(int=2)
 RELEASE = rules.PricedRelease(
@@ -61,7 +62,7 @@ def signed(inputs: Any) -> tuple[bytes, bytes]:
         NOBODY, partner=NOBODY, release=THING, offer=THING, priced=price(inputs), quoted_at=NOW,
         expires_at=NOW + rules.QUOTE_LASTS,
     )  # fmt: skip
-    return document, rules.sign(document, SECRET)
+    return document, sign(document, SECRET)
 
 
 def inputs_of(release: rules.PricedRelease, offer: rules.PricedOffer, demand: int = 10_000, promised: int = 0) -> Any:
@@ -108,10 +109,10 @@ def test_no_byte_of_a_quote_can_be_changed(data: st.DataObject) -> None:
 @pytest.mark.parametrize("cut", [b"", b"{}", b"null", b"[]", b'{"price":1}', b'{"price":{"inputs":{}}}', b"\xff"])
 def test_what_is_signed_but_no_quote_is_refused(cut: bytes) -> None:
     with pytest.raises(Invalid):
-        rules.recompute(cut, rules.sign(cut, SECRET), KEY)
+        rules.recompute(cut, sign(cut, SECRET), KEY)
 
 
-@pytest.mark.parametrize("key", ["", "00", "zz" * 32, rules.public_key("22" * 32)])
+@pytest.mark.parametrize("key", ["", "00", "zz" * 32, public_key("22" * 32).hex()])
 def test_another_key_does_not_check(key: str) -> None:
     document, signature = signed(inputs_of(RELEASE, OFFER))
     with pytest.raises(Invalid):
@@ -124,7 +125,7 @@ def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
     stated["price"]["amount_minor"] -= 1
     dearer = json.dumps(stated, separators=(",", ":"), sort_keys=True).encode()
     with pytest.raises(Invalid, match="does not say"):
-        rules.recompute(dearer, rules.sign(dearer, SECRET), KEY)
+        rules.recompute(dearer, sign(dearer, SECRET), KEY)
 
 
 @pytest.mark.parametrize(
@@ -313,5 +314,5 @@ async def test_buying_by_hand_is_one_quote_a_form_and_only_for_vetted_partners()
 async def test_no_route_names_the_private_key() -> None:
     async with Browser() as machine:
         answer = await machine.get("/api/v1/keys")
-    assert answer.json()["public_key"] == rules.public_key(settings().signing_key)
+    assert answer.json()["public_key"] == public_key(settings().signing_key).hex()
     assert settings().signing_key not in answer.text

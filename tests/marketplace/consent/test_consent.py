@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketplace.consent import actions, queries, rules
+from marketplace.consent import actions, queries
 from marketplace.database import copy_in, execute, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.settings import settings as read_settings
+from marketplace.signing import public_key, verify
 from marketplace.statements import read_blocks
 from tests.support.reads import fetch, fetch_value
 
@@ -101,13 +102,13 @@ async def test_receipts_are_signed_and_say_which_words_were_shown() -> None:
     first = await actions.give(1, PURPOSE, at=hour(1))
     await actions.publish_notice(PURPOSE, text_fr="On compte mieux.", text_en="We count better.", at=hour(2))
     second = await actions.withdraw(1, PURPOSE, at=hour(3))
-    key = rules.public_key(read_settings().signing_key)
+    key = public_key(read_settings().signing_key)
     for receipt, version, kind in ((first, 1, "consent given"), (second, 2, "consent withdrawn")):
         document, signature = await queries.get_signed_receipt(receipt, 1)
         signed = json.loads(document)
         assert (signed["receipt"], signed["notice_version"], signed["kind"]) == (str(receipt), version, kind)
-        assert rules.verify(document, signature, key)
-        assert not rules.verify(document.replace(b"consent", b"Consent"), signature, key)
+        assert verify(document, signature, key)
+        assert not verify(document.replace(b"consent", b"Consent"), signature, key)
         assert (document, signature) == await queries.get_signed_receipt(receipt)
     with pytest.raises(NotFound):
         await queries.get_receipt(first, subscriber=2)

@@ -13,12 +13,12 @@ import pytest
 
 from marketplace import clock
 from marketplace.consent.actions import give_many
-from marketplace.consent.rules import verify
 from marketplace.database import copy_in, execute
 from marketplace.datasets import build_requests, rules
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
+from marketplace.signing import verify
 from tests.marketplace.datasets.builders import (
     BANDS,
     END,

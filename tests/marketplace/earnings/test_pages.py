@@ -16,10 +16,10 @@ import pytest
 from marketplace import clock
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
-from marketplace.consent.rules import verify
 from marketplace.database import execute
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.identity.guards import begin_session
+from marketplace.signing import verify
 from tests.marketplace.earnings import sales
 from tests.support.reads import fetch_value
 
