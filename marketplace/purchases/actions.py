@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import Final, TypedDict
 
 from msgspec import Struct
 
@@ -35,9 +35,6 @@ from marketplace.purchases.rules import ENGLISH_CHECKOUT, CheckoutWords
 from marketplace.purchases.tables import Order
 from marketplace.settings import settings
 from marketplace.web.formats import paris_day
-
-if TYPE_CHECKING:
-    from typing import Any
 
 TIME_TO_PAY: Final = dt.timedelta(minutes=45)
 """Stripe's hosted page lives half an hour at least; a quote that was ordered in time may be paid a little later."""
@@ -74,6 +71,19 @@ class OrderId(Struct, frozen=True):
     """An order."""
 
     id: uuid.UUID
+
+
+class Owed(TypedDict):
+    """What an order's payment is of, in cents, and where its hosted page leads back to."""
+
+    amount_minor: int
+    currency: str
+    lines: list[Line]
+    email: str
+    success_url: str
+    cancel_url: str
+    locale: str
+    expires_at: dt.datetime
 
 
 # ------------------------------------------------------------------ ordering
@@ -192,8 +202,8 @@ async def _write_order(quote: OrderedQuote, order_id: uuid.UUID, now: dt.datetim
     return new
 
 
-def _owed(order: Order, dataset: str, email: str, words: CheckoutWords, now: dt.datetime) -> dict[str, Any]:
-    """Return what an order's payment is of, and where its hosted page leads back to."""
+def _owed(order: Order, dataset: str, email: str, words: CheckoutWords, now: dt.datetime) -> Owed:
+    """Return what an order's payment is of, as Stripe's page shows it in these words."""
     page = f"{settings().url}/{words.language}/orders/{order.id}"
     lines = [Line(words.licence.format(dataset=dataset), order.net_minor)]
     if order.vat_minor:

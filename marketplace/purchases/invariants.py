@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.ledger import chart
+from marketplace.purchases.queries import SQL
 from marketplace.statements import Invariant
 
 SALES: Final = (
@@ -21,19 +22,7 @@ SALES: Final = (
     ),
     Invariant(
         "what went back is entered for what it says, a refund against the partner, a lost dispute against disputes",
-        """SELECT order_return.id AS back, entry.id AS entry, entry.kind
-           FROM order_return FULL JOIN (SELECT * FROM journal_entry WHERE kind IN ('refund', 'dispute_lost')) AS entry
-             ON entry.source_id = order_return.id::text
-            AND entry.kind = CASE order_return.kind WHEN 'dispute' THEN 'dispute_lost' ELSE 'refund' END
-           LEFT JOIN LATERAL (
-               SELECT coalesce(sum(amount_minor) FILTER (WHERE debit = $1::text AND credit = against), 0) AS net_minor,
-                      coalesce(sum(amount_minor) FILTER (WHERE debit = $2::text AND credit = against), 0) AS vat_minor,
-                      count(*) FILTER (WHERE credit <> against OR debit NOT IN ($1, $2)) AS others
-               FROM posting CROSS JOIN (SELECT CASE entry.kind WHEN 'refund' THEN $3::text ELSE $4::text END AS against) AS side
-               WHERE posting.entry = entry.id
-           ) AS books ON true
-           WHERE entry.id IS NULL OR order_return.id IS NULL OR books.others > 0
-              OR (books.net_minor, books.vat_minor) <> (order_return.net_minor, order_return.vat_minor)""",
+        SQL["list_returns_not_entered"],
         (chart.LICENCES_SOLD, chart.VAT_COLLECTED, chart.PARTNERS, chart.DISPUTES),
     ),
     Invariant(

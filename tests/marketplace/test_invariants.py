@@ -113,7 +113,7 @@ OFFENCES = {
     ),
     "an entry of shares has its split": "DELETE FROM licence_split WHERE state = 'held'",
     "what subscribers keep though the money went back is the operator's loss, in proportion": (
-        "UPDATE licence_split SET lost_minor = 5000 WHERE state = 'released'"
+        "UPDATE licence_split SET loss_minor = 5000 WHERE state = 'released'"
     ),
     "a split divides what its licence earned over the weight of its release": "UPDATE release SET total_weight = 7",
     "what a term promises in all covers its promises, each to a line that there is": (
