@@ -302,9 +302,3 @@ def _layout(columns: int) -> np.dtype[Any]:
 
     fields = [part for i in range(columns) for part in ((f"length{i}", ">i4"), (f"value{i}", ">i8"))]
     return np.dtype([("columns", ">i2"), *fields])
-
-
-async def lock(name: str) -> None:
-    """Acquire the advisory lock `name` and keep it until the open transaction ends; refuse to be called outside one."""
-    assert is_in_transaction(), "a lock lives as long as its transaction"
-    await fetch_value("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)

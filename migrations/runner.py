@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Final
 from asyncpg.exceptions import LockNotAvailableError
 from piccolo.conf.apps import AppConfig
 
-from marketplace.database import execute, fetch_scalar, lock, transaction
+from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.ledger.actions import write_chart
+from marketplace.locks import lock
 from migrations.history import m0001_initial
 from migrations.piccolo_app import APP_NAME, HISTORY, function_files
 

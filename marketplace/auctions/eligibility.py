@@ -16,10 +16,11 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import AuctionDeposit
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar, lock, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
+from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments.events import refresh_payment, refresh_saved_method
 from marketplace.payments.stripe_calls import run_command

@@ -15,9 +15,10 @@ from msgspec import Struct
 from marketplace.bank.matching import FEE_ACCOUNTS, Match, explain_line
 from marketplace.bank.queries import OPEN_PAYOUTS, SQL, LineRow
 from marketplace.bank.rules import Clue, score
-from marketplace.database import fetch_row, fetch_rows, fetch_scalar, lock, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
+from marketplace.locks import lock
 from marketplace.payouts import actions as payouts
 from marketplace.web.formats import PARIS
 from pricing.money import EUR

@@ -15,8 +15,9 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bank.matching import Match, match_lines
 from marketplace.bank.queries import SQL
-from marketplace.database import fetch_rows, lock, transaction
+from marketplace.database import fetch_rows, transaction
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT
+from marketplace.locks import lock
 from marketplace.payouts import actions as payouts
 
 BATCH_SIZE: Final = 20_000

@@ -10,9 +10,10 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.consent.queries import SQL
 from marketplace.consent.tables import ConsentRecord, Notice, Purpose
-from marketplace.database import copy_in, fetch_row, fetch_scalar, lock, select, transaction
+from marketplace.database import copy_in, fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.tables import Subscriber
+from marketplace.locks import lock
 
 if TYPE_CHECKING:
     import datetime as dt

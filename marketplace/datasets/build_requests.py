@@ -17,12 +17,13 @@ from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
-from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, lock, select, transaction
+from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import queries, rules
 from marketplace.datasets.actions import build
 from marketplace.datasets.queries import SQL
 from marketplace.datasets.tables import BuildRequest, Dataset
 from marketplace.errors import Conflict, Invalid, Refusal
+from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from marketplace import clock, object_store
-from marketplace.database import execute, fetch_row, lock, transaction
+from marketplace.database import execute, fetch_row, transaction
 from marketplace.delivery import rules
 from marketplace.delivery.queries import SQL, get_entitlement
 from marketplace.delivery.rules import Validity
 from marketplace.errors import NotFound
+from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

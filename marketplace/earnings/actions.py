@@ -31,6 +31,7 @@ from marketplace.ledger.chart import (
     SUBSCRIBERS_PAYABLE,
     SUBSCRIBERS_SHARES,
 )
+from marketplace.locks import try_lock
 from pricing.promises import NOTHING, TopUp, top_up, topped_up
 from pricing.revenue_share import Split, shares, split_pool
 
@@ -181,8 +182,7 @@ async def move_payable(
 async def _hold_some() -> int:
     now = clock.now()
     async with transaction():
-        lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('hold shares', 0))"
-        if not await fetch_scalar(bool, lock):
+        if not await try_lock("hold shares"):
             return 0
         licences = await fetch_rows(SettledLicence, SQL["lock_settled_licences"], LICENCES_A_RUN)
         if not licences:

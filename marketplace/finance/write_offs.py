@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.bank.matching import Match, match_lines
-from marketplace.database import fetch_row, fetch_rows, lock, select, transaction
+from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
 from marketplace.finance.exception_queries import SQL, ExceptionRow, get_exception
 from marketplace.finance.exceptions.registry import EXCEPTIONS
@@ -20,6 +20,7 @@ from marketplace.finance.tables import WriteOff
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
+from marketplace.locks import lock
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payouts import actions as payouts
 

@@ -13,23 +13,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import (
-    columns,
-    copy_in,
-    execute,
-    fetch_row,
-    fetch_rows,
-    fetch_scalar,
-    lock,
-    select,
-    transaction,
-)
+from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.sessions import form_secret
 from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
+from marketplace.locks import lock
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import partner_refused, partner_vetted
 from marketplace.messages.rules import Recipient

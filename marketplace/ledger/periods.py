@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_rows, fetch_scalar, lock
+from marketplace.database import execute, fetch_rows, fetch_scalar
 from marketplace.errors import Conflict
 from marketplace.ledger.queries import SQL
 from marketplace.ledger.tables import Period
+from marketplace.locks import lock
 from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_rows, lock, select, transaction
+from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.ledger.actions import Entry, record_all
+from marketplace.locks import lock
 from marketplace.payments import rules
 from marketplace.payments.events import mark_read, read_until
 from marketplace.payments.queries import SQL

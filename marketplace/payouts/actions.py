@@ -14,12 +14,13 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_columns, fetch_rows, fetch_scalar, lock, select, transaction
+from marketplace.database import execute, fetch_columns, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
+from marketplace.locks import lock
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
 from marketplace.payments.transfers import request_transfers
 from marketplace.payouts import sepa

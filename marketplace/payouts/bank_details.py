@@ -14,9 +14,10 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_row, fetch_rows, lock, select, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import vault
+from marketplace.locks import lock
 from marketplace.payments.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 from marketplace.payouts import sepa
 from marketplace.payouts.queries import SQL

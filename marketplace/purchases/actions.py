@@ -16,11 +16,12 @@ from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
 from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.vat import vat as vat_on
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, lock, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Expired, NotFound
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
+from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments import events as payment_events
 from marketplace.payments.outbox import find_command
