@@ -46,7 +46,7 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.identity import api as identity_api
 from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
-from marketplace.identity.guards import Identify
+from marketplace.identity.guards import Identify, expect
 from marketplace.identity.rules import own_path
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
@@ -278,7 +278,7 @@ def _http_sentence(error: HTTPException) -> str:
     return gettext(SENTENCES.get(error.status_code, UNKNOWN))
 
 
-@route("/healthz", http_method=["GET", "HEAD"], sync_to_thread=False, include_in_schema=False)
+@route("/healthz", opt=expect("anyone"), http_method=["GET", "HEAD"], sync_to_thread=False, include_in_schema=False)
 def healthz() -> str:
     """Say that the process answers."""
     return "ok"

@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from marketplace import clock
 from marketplace.errors import NotAllowed
 from marketplace.finance.queries import last_run
+from marketplace.identity.guards import expect
 from marketplace.jobs.queries import list_last_runs
 from marketplace.jobs.timetable import jobs
 from marketplace.payments.queries import count_errors
@@ -99,7 +100,7 @@ def may_read(authorization: str, address: str, *, is_forwarded: bool) -> bool:
         return False
 
 
-@get("/metrics", include_in_schema=False)
+@get("/metrics", opt=expect("the monitor"), include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Report the figures to the monitor."""
     is_forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))

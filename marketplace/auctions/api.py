@@ -19,7 +19,7 @@ from marketplace.auctions.queries import get_auction, get_bid, get_transcript, l
 from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner, vetted_partner
+from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
@@ -82,14 +82,14 @@ async def place(actor: Actor, auction: uuid.UUID, bid: uuid.UUID, request: BidRe
     )
 
 
-@get("/api/v1/auctions")
+@get("/api/v1/auctions", opt=expect("anyone"))
 async def auctions_api(page_number: Page = 1) -> dict[str, Any]:
     """List auctions, those that can still be bid in first."""
     found = await list_auctions(page_number)
     return {"auctions": [_described_auction(row) for row in found.rows], "more": found.more}
 
 
-@get("/api/v1/auctions/{auction:uuid}")
+@get("/api/v1/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
 async def auction_api(auction: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return an auction's rule, its current state, and its lots."""
     lots = await list_lots(auction)
@@ -115,7 +115,11 @@ def _described_auction(auction: AuctionPage) -> dict[str, Any]:
     }
 
 
-@put("/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}", guards=[vetted_partner])
+@put(
+    "/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=404),
+)
 async def bid_api(
     request: Visitor, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
 ) -> dict[str, Any]:
@@ -123,14 +127,14 @@ async def bid_api(
     return described(await place(request.user, auction, bid, data))
 
 
-@get("/api/v1/bids/{bid:uuid}", guards=[partner])
+@get("/api/v1/bids/{bid:uuid}", guards=[partner], opt=expect("partner", stranger=404))
 async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner
     return described(receipt_of(await get_bid(bid, request.user.partner), is_repeated=True))
 
 
-@get("/api/v1/auctions/{auction:uuid}/transcript")
+@get("/api/v1/auctions/{auction:uuid}/transcript", opt=expect("anyone", stranger=200))
 async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
     """Return an awarded auction's transcript, byte for byte as it was published."""
     return Response(
@@ -140,7 +144,11 @@ async def transcript_api(auction: FromPath[uuid.UUID]) -> Response[bytes]:
     )
 
 
-@get(["/api/v1/auctions/{auction:uuid}/stream", "/auctions/{auction:uuid}/stream"], include_in_schema=False)
+@get(
+    ["/api/v1/auctions/{auction:uuid}/stream", "/auctions/{auction:uuid}/stream"],
+    opt=expect("anyone", stranger=200),
+    include_in_schema=False,
+)
 async def stream(auction: FromPath[uuid.UUID], last: Position = None, since: Since = None) -> Stream:
     """Stream an auction as server-sent events; a returning browser says the last position it saw, a new page what it shows."""
     await get_auction(auction)

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from marketplace.auctions import eligibility
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner, vetted_partner
+from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.payments.queries import find_saved_method
 from marketplace.web.i18n import gettext, language
 from marketplace.web.pages import page, see
@@ -43,7 +43,7 @@ def _known(path: str) -> str:
     return path if AUCTION_PATH.fullmatch(path) else ""
 
 
-@get("/payment-method", guards=[partner])
+@get("/payment-method", guards=[partner], opt=expect("partner"))
 async def payment_method(request: Visitor, saved: Saved = None, return_path: ReturnPath = "") -> Template:
     """Show what a partner saved to be charged with; to a person who returns from Stripe's page, ask whether it is kept."""
     assert request.user.partner
@@ -55,7 +55,7 @@ async def payment_method(request: Visitor, saved: Saved = None, return_path: Ret
     )
 
 
-@post("/payment-method", guards=[vetted_partner], status_code=303)
+@post("/payment-method", guards=[vetted_partner], opt=expect("vetted partner"), status_code=303)
 async def save_method(
     request: Visitor, data: Annotated[MethodForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -66,7 +66,7 @@ async def save_method(
     return Redirect(url, status_code=303) if url else see("/payment-method")
 
 
-@post("/payment-method/{saved:uuid}/forget", guards=[partner], status_code=303)
+@post("/payment-method/{saved:uuid}/forget", guards=[partner], opt=expect("partner", stranger=404), status_code=303)
 async def forget_method(request: Visitor, saved: FromPath[uuid.UUID]) -> Redirect:
     """Forget a saved method, here and at Stripe."""
     assert request.user.partner
@@ -74,7 +74,12 @@ async def forget_method(request: Visitor, saved: FromPath[uuid.UUID]) -> Redirec
     return see("/payment-method")
 
 
-@post("/auctions/{auction:uuid}/deposit", guards=[vetted_partner], status_code=303)
+@post(
+    "/auctions/{auction:uuid}/deposit",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=200),
+    status_code=303,
+)
 async def deposit_form(
     request: Visitor,
     auction: FromPath[uuid.UUID],

@@ -39,7 +39,7 @@ from marketplace.auctions.queries import (
 from marketplace.auctions.reserves import reckon_reserve
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner, staff, vetted_partner
+from marketplace.identity.guards import expect, partner, staff, vetted_partner
 from marketplace.purchases.checkout_words import checkout_words
 from marketplace.settings import settings
 from marketplace.signing import public_key
@@ -113,14 +113,14 @@ def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
     return in_words(field.label, dataset=title, period=formats.period(lot.period_from, lot.period_to))
 
 
-@get("/auctions")
+@get("/auctions", opt=expect("anyone"))
 async def auctions_page(page_number: Page = 1) -> Template:
     """Show every auction, those that can still be bid in first."""
     found = await list_auctions(page_number)
     return page("auctions/auctions.html", auctions=found, kinds=KINDS, in_words=in_words)
 
 
-@get("/auctions/{auction:uuid}")
+@get("/auctions/{auction:uuid}", opt=expect("anyone", stranger=200))
 async def auction_page(
     request: Visitor, auction: FromPath[uuid.UUID], page_number: Page = 1, deposit: Deposit = None
 ) -> Template:
@@ -172,7 +172,12 @@ def _reckoned(document: str, reserve_minor: int) -> dict[str, Any]:
     return steps | {"reserve_minor": reserve_minor}
 
 
-@post("/auctions/{auction:uuid}/bids", guards=[vetted_partner], status_code=303)
+@post(
+    "/auctions/{auction:uuid}/bids",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=200),
+    status_code=303,
+)
 async def bid_form(request: Visitor, auction: FromPath[uuid.UUID], data: Bidding) -> Redirect | Template:
     """Bid once a form: its id is the bid's, so a refresh or a double click is one bid."""
     try:
@@ -183,7 +188,7 @@ async def bid_form(request: Visitor, auction: FromPath[uuid.UUID], data: Bidding
     return see(f"/bids/{data.form_id}")
 
 
-@get("/auctions/{auction:uuid}/bids", status_code=303)
+@get("/auctions/{auction:uuid}/bids", opt=expect("anyone", stranger=200), status_code=303)
 async def bids_page(auction: FromPath[uuid.UUID]) -> Redirect:
     """Lead a person to the auction who asks for a mistaken bid's address again, in another language say."""
     return see(f"/auctions/{auction}")
@@ -199,7 +204,12 @@ async def _bid(request: Visitor, auction: uuid.UUID, data: BidForm) -> None:
         await place_bid(request.user, auction, bid=data.form_id, maximum_minor=packages[0].amount_minor)
 
 
-@post("/auctions/sales/{sale:uuid}/pay", guards=[vetted_partner], status_code=303)
+@post(
+    "/auctions/sales/{sale:uuid}/pay",
+    guards=[vetted_partner],
+    opt=expect("vetted partner", stranger=404),
+    status_code=303,
+)
 async def pay_form(
     request: Visitor,
     sale: FromPath[uuid.UUID],
@@ -209,7 +219,7 @@ async def pay_form(
     return see(f"/orders/{await pay(request.user, sale, order_id=data.form_id, words=checkout_words())}")
 
 
-@get("/bids/{bid:uuid}", guards=[partner])
+@get("/bids/{bid:uuid}", guards=[partner], opt=expect("partner", stranger=404))
 async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
     """Show the answer to one of the partner's own bids, with its receipt."""
     assert request.user.partner
@@ -223,7 +233,7 @@ async def bid_page(request: Visitor, bid: FromPath[uuid.UUID]) -> Template:
     )
 
 
-@get("/bids/{bid:uuid}/receipt", guards=[partner])
+@get("/bids/{bid:uuid}/receipt", guards=[partner], opt=expect("partner", stranger=404))
 async def receipt_file(request: Visitor, bid: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out the signed receipt of one of the partner's own bids as the file that `python -m pricing replay` reads."""
     assert request.user.partner
@@ -236,7 +246,7 @@ async def receipt_file(request: Visitor, bid: FromPath[uuid.UUID]) -> Response[b
 
 
 # ------------------------------------------------------------------ the steward
-@get("/steward/auctions/new", guards=[staff("steward")])
+@get("/steward/auctions/new", guards=[staff("steward")], opt=expect("steward"))
 async def new_auction_page() -> Template:
     """Ask a steward what to announce."""
     return await _new_auction(typed=None, chosen=[], found=None)
@@ -254,7 +264,7 @@ async def _new_auction(typed: PlanForm | None, chosen: Sequence[uuid.UUID], foun
     )
 
 
-@post("/steward/auctions/new", guards=[staff("steward")], status_code=303)
+@post("/steward/auctions/new", guards=[staff("steward")], opt=expect("steward"), status_code=303)
 async def announce_form(request: Visitor, data: Planned) -> Redirect:
     """Announce an auction of an offer's latest release, or of those chosen where the kind sells several, once a form."""
     offer, releases = await _typed_sale(data, await request.form())
@@ -277,7 +287,7 @@ async def announce_form(request: Visitor, data: Planned) -> Redirect:
     return see(f"/auctions/{data.form_id}")
 
 
-@post("/steward/auctions/reserve", guards=[staff("steward")], status_code=200)
+@post("/steward/auctions/reserve", guards=[staff("steward")], opt=expect("steward"), status_code=200)
 async def reckon_form(request: Visitor, data: Planned) -> Template:
     """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
     kind = get_kind(data.kind)
@@ -307,7 +317,9 @@ async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid
     return data.offer, offers[data.offer].releases[:most_lots]
 
 
-@post("/auctions/{auction:uuid}/cancel", guards=[staff("steward")], status_code=303)
+@post(
+    "/auctions/{auction:uuid}/cancel", guards=[staff("steward")], opt=expect("steward", stranger=200), status_code=303
+)
 async def cancel_form(
     request: Visitor,
     auction: FromPath[uuid.UUID],

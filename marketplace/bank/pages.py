@@ -18,6 +18,7 @@ from marketplace.bank.actions import LARGEST_FILE_BYTES, import_bank_statement
 from marketplace.bank.candidates import MOST_PARTS, list_for_line, settle_line
 from marketplace.bank.matching import FEE_ACCOUNTS, match_stripe_payouts, undo_matches
 from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page
 from marketplace.ledger.chart import TITLES
 from marketplace.ledger.queries import list_entries_of
@@ -35,7 +36,7 @@ class UndoForm(Struct):
     form_id: uuid.UUID
 
 
-@get("/finance/bank", guards=READERS)
+@get("/finance/bank", guards=READERS, opt=expect("finance", "auditor"))
 async def bank_page(
     request: Asked, page_number: Page = 1, new: Text = "", lines: Text = "", known: Text = ""
 ) -> Template:
@@ -51,7 +52,7 @@ async def bank_page(
     )
 
 
-@post("/finance/bank", guards=CLERKS, request_max_body_size=LARGEST_FILE_BYTES + 10_000)
+@post("/finance/bank", guards=CLERKS, opt=expect("finance"), request_max_body_size=LARGEST_FILE_BYTES + 10_000)
 async def import_statement(request: Asked) -> Redirect:
     """Import a file, and match what leaves no doubt."""
     try:
@@ -68,7 +69,7 @@ async def import_statement(request: Asked) -> Redirect:
     return see(f"/finance/bank?new={imported.statements}&lines={imported.lines}&known={imported.known}")
 
 
-@get("/finance/bank/statements/{statement_id:int}", guards=READERS)
+@get("/finance/bank/statements/{statement_id:int}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> Template:
     """Show one statement and its lines."""
     statement = await queries.get_statement(statement_id)
@@ -77,7 +78,7 @@ async def statement_page(statement_id: FromPath[int], page_number: Page = 1) -> 
     )
 
 
-@get("/finance/bank/lines/{line_id:int}", guards=READERS)
+@get("/finance/bank/lines/{line_id:int}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
     """Show one line: what it is, or what it may be, with forms to match, split and undo."""
     whole = await queries.get_line(line_id)
@@ -96,7 +97,7 @@ async def line_page(request: Asked, line_id: FromPath[int]) -> Template:
     )
 
 
-@post("/finance/bank/lines/{line_id:int}/split", guards=CLERKS)
+@post("/finance/bank/lines/{line_id:int}/split", guards=CLERKS, opt=expect("finance", stranger=200))
 async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
     """Explain a line by several parts that make it exactly; what is left of a part's amount empty takes the rest."""
     form: Any = await request.form()
@@ -121,7 +122,7 @@ async def split(request: Asked, line_id: FromPath[int]) -> Redirect:
     return see(f"/finance/bank/lines/{line_id}")
 
 
-@post("/finance/bank/lines/{line_id:int}/undo", guards=CLERKS)
+@post("/finance/bank/lines/{line_id:int}/undo", guards=CLERKS, opt=expect("finance", stranger=200))
 async def undo(
     request: Asked, line_id: FromPath[int], data: Annotated[UndoForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

@@ -17,6 +17,7 @@ from marketplace.bookkeeping.export_files import open_export, request_export
 from marketplace.bookkeeping.exports.registry import EXPORT_FORMATS
 from marketplace.bookkeeping.queries import list_exports
 from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import READERS, Asked
 from marketplace.purchases.invoices import get_invoice_file
 from marketplace.web.formats import paris_day
@@ -34,7 +35,7 @@ class ExportForm(Struct):
     form_id: uuid.UUID
 
 
-@get("/finance/exports", guards=READERS)
+@get("/finance/exports", guards=READERS, opt=expect("finance", "auditor"))
 async def show_exports() -> Template:
     """Show the files asked for, how far each has come, and the form that asks for another."""
     today = paris_day(clock.now())
@@ -52,7 +53,7 @@ async def show_exports() -> Template:
     return answer
 
 
-@post("/finance/exports", guards=READERS, status_code=303)
+@post("/finance/exports", guards=READERS, opt=expect("finance", "auditor"), status_code=303)
 async def create_export(
     request: Asked, data: Annotated[ExportForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -67,7 +68,7 @@ async def create_export(
     return see("/finance/exports")
 
 
-@get("/finance/exports/{export:uuid}", guards=READERS)
+@get("/finance/exports/{export:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def export_file(export: FromPath[uuid.UUID]) -> Stream:
     """Hand out a finished file, a piece at a time."""
     name, _, pieces = await open_export(export)
@@ -75,7 +76,7 @@ async def export_file(export: FromPath[uuid.UUID]) -> Stream:
     return Stream(pieces, headers=headers, media_type="text/plain")
 
 
-@get("/finance/invoices/{invoice:uuid}", guards=READERS)
+@get("/finance/invoices/{invoice:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def invoice_file(invoice: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out any partner's invoice or credit note."""
     number, pdf = await get_invoice_file(invoice)

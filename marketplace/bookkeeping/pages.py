@@ -15,6 +15,7 @@ from marketplace import clock
 from marketplace.bookkeeping.actions import reverse_entry
 from marketplace.bookkeeping.rules import REVERSIBLE, source_path
 from marketplace.errors import Invalid
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, instant, midnight
 from marketplace.ledger.chart import HEADINGS
 from marketplace.ledger.queries import (
@@ -36,7 +37,7 @@ class ReasonForm(Struct):
     form_id: uuid.UUID
 
 
-@get("/finance/trial-balance", guards=READERS)
+@get("/finance/trial-balance", guards=READERS, opt=expect("finance", "auditor"))
 async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
     """Show every account's debits, credits and balance at an instant or now, by the books' date or by when it was entered."""
     if by not in ("date", "recording"):
@@ -45,7 +46,7 @@ async def trial_balance_page(at: Text = "", by: Text = "date") -> Template:
     return books_page("bookkeeping/trial_balance.html", at=at, by=by, rows=rows, classes=HEADINGS, now=clock.now())
 
 
-@get("/finance/journal", guards=READERS)
+@get("/finance/journal", guards=READERS, opt=expect("finance", "auditor"))
 async def journal(
     account: Text = "", kind: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
 ) -> Template:
@@ -68,7 +69,7 @@ async def journal(
     )
 
 
-@get("/finance/journal/{entry_id:int}", guards=READERS)
+@get("/finance/journal/{entry_id:int}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
     """Show one entry, its postings and what it records."""
     whole = await get_entry(entry_id)
@@ -84,7 +85,7 @@ async def journal_entry(request: Asked, entry_id: FromPath[int]) -> Template:
     )
 
 
-@get("/finance/accounts/{code:str}", guards=READERS)
+@get("/finance/accounts/{code:str}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
     """Show one account: its balance and its entries."""
     account = await get_account(code)
@@ -92,7 +93,7 @@ async def account_page(code: FromPath[str], page_number: Page = 1) -> Template:
     return books_page("bookkeeping/account.html", account=account, balance_minor=await balance(code), entries=entries)
 
 
-@post("/finance/journal/{entry_id:int}/reverse", guards=CLERKS)
+@post("/finance/journal/{entry_id:int}/reverse", guards=CLERKS, opt=expect("finance", stranger=200))
 async def reverse(
     request: Asked,
     entry_id: FromPath[int],

@@ -16,6 +16,7 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import HEADINGS, checks_of, close_month
 from marketplace.errors import Invalid
 from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, midnight
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.web.pages import see
@@ -34,7 +35,7 @@ def _month(text: str) -> dt.date:
         raise Invalid("That is not a month: {month}.", month=text[:20]) from None
 
 
-@get("/finance/periods", guards=READERS)
+@get("/finance/periods", guards=READERS, opt=expect("finance", "auditor"))
 async def periods(request: Asked, month: Text = "") -> Template:
     """Show the months: those that are closed, those that wait, and the checks of the next to close."""
     open_ = await list_open(clock.now())
@@ -50,7 +51,7 @@ async def periods(request: Asked, month: Text = "") -> Template:
     )
 
 
-@post("/finance/periods/{month:str}/close", guards=CLERKS)
+@post("/finance/periods/{month:str}/close", guards=CLERKS, opt=expect("finance", stranger=200))
 async def close(
     request: Asked, month: FromPath[str], data: Annotated[CloseForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -60,7 +61,7 @@ async def close(
     return see("/finance/periods")
 
 
-@get("/finance/audit", guards=READERS)
+@get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))
 async def audit(  # noqa: PLR0917 (a filter of the page each)
     person: Text = "", verb: Text = "", text: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
 ) -> Template:

@@ -20,7 +20,7 @@ from marketplace.catalogue.queries import Listing, ListingRow
 from marketplace.datasets.queries import get_release, key_zones
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
-from marketplace.identity.guards import vetted_partner
+from marketplace.identity.guards import expect, vetted_partner
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 from marketplace.signing import public_key
@@ -51,7 +51,7 @@ class PreviewRequest(Struct, forbid_unknown_fields=True):
     zones: str
 
 
-@get("/api/v1/datasets")
+@get("/api/v1/datasets", opt=expect("anyone"))
 async def list_datasets(
     search: Annotated[str, QueryParameter(name="search", max_length=200)] = "", number: Page = 1
 ) -> dict[str, Any]:
@@ -64,7 +64,7 @@ async def list_datasets(
     }
 
 
-@get("/api/v1/datasets/{code:str}")
+@get("/api/v1/datasets/{code:str}", opt=expect("anyone", stranger=200))
 async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     """Return a dataset with its releases, latest first."""
     listing = await queries.get_listing(code)
@@ -79,7 +79,7 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     }
 
 
-@get("/api/v1/datasets/{code:str}/zones.geojson")
+@get("/api/v1/datasets/{code:str}/zones.geojson", opt=expect("anyone", stranger=200))
 async def get_zones(code: FromPath[str]) -> Response[bytes]:
     """Return the zones a dataset is counted over, published or withheld, with their names, parents and outlines."""
     listing = await queries.get_listing(code)
@@ -109,7 +109,7 @@ def _documents() -> dict[uuid.UUID, bytes]:
     return {}
 
 
-@post("/api/v1/quotes", guards=[vetted_partner])
+@post("/api/v1/quotes", guards=[vetted_partner], opt=expect("vetted partner"))
 async def request_quote(
     request: Request[Any, Any, Any],
     data: JSONBody[QuoteRequest],
@@ -121,13 +121,13 @@ async def request_quote(
     return await _quote(await actions.quote(partner, data.release, quote_id=key, level=data.level), partner)
 
 
-@get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner])
+@get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner], opt=expect("vetted partner", stranger=404))
 async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Return one of the partner's own quotes, with its signed document."""
     return await _quote(quote, request.scope["user"].partner)
 
 
-@post("/api/v1/previews", guards=[vetted_partner], status_code=200)
+@post("/api/v1/previews", guards=[vetted_partner], opt=expect("vetted partner"), status_code=200)
 async def preview(
     request: Request[Any, Any, Any],
     data: JSONBody[PreviewRequest],
@@ -138,7 +138,7 @@ async def preview(
     return asdict(answer)
 
 
-@get("/api/v1/keys")
+@get("/api/v1/keys", opt=expect("anyone"))
 async def keys() -> dict[str, str]:
     """Return the public key that quotes are checked with."""
     return {

@@ -20,7 +20,7 @@ from marketplace.catalogue import actions, queries
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner, vetted_partner
+from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.pages import again, page, see
@@ -53,7 +53,7 @@ class PreviewForm(Struct):
     zones: str
 
 
-@get("/datasets/{code:str}/preview", guards=[vetted_partner])
+@get("/datasets/{code:str}/preview", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
 async def preview_form(code: FromPath[str], release: Chosen = None) -> Template:
     """Ask a partner for its zones."""
     listing = await queries.get_listing(code)
@@ -61,7 +61,7 @@ async def preview_form(code: FromPath[str], release: Chosen = None) -> Template:
     return page("catalogue/preview.html", listing=listing, release=shown, zones="", answer=None, error="")
 
 
-@post("/datasets/{code:str}/preview", guards=[vetted_partner])
+@post("/datasets/{code:str}/preview", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
 async def preview(
     code: FromPath[str], data: Annotated[PreviewForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Template:
@@ -77,7 +77,7 @@ async def preview(
     return page("catalogue/preview.html", answer=answer, error="", **shown)
 
 
-@get("/datasets/{code:str}/sample.csv")
+@get("/datasets/{code:str}/sample.csv", opt=expect("anyone", stranger=200))
 async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     """Give the free sample: the first ten rows, the same for everyone."""
     listing = await queries.get_listing(code)
@@ -95,7 +95,7 @@ async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     return Response(text.getvalue(), media_type="text/csv", headers=headers)
 
 
-@post("/datasets/{code:str}/quotes", guards=[vetted_partner])
+@post("/datasets/{code:str}/quotes", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
 async def request_quote(
     code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect:
@@ -106,7 +106,7 @@ async def request_quote(
     return see(f"/quotes/{quote}")
 
 
-@get("/quotes/{quote:uuid}", guards=[partner])
+@get("/quotes/{quote:uuid}", guards=[partner], opt=expect("partner", stranger=404))
 async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a quote: its price, how it came about, until when it holds."""
     assert request.user.partner
@@ -126,7 +126,7 @@ async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     )
 
 
-@get("/quotes/{quote:uuid}/document.json", guards=[partner])
+@get("/quotes/{quote:uuid}/document.json", guards=[partner], opt=expect("partner", stranger=404))
 async def quote_document(quote: FromPath[uuid.UUID], request: Asked) -> Response[bytes]:
     """Give the signed document, with all that is needed to check it offline."""
     assert request.user.partner

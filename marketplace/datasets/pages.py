@@ -22,7 +22,7 @@ from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import staff
+from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
@@ -106,7 +106,7 @@ class EmptyForm(Struct):
     form_id: uuid.UUID
 
 
-@get("/steward/datasets", guards=[reader])
+@get("/steward/datasets", guards=[reader], opt=expect("steward", "auditor"))
 async def list_datasets(number: Page = 1) -> Template:
     """Show every dataset with what is left of its budget, and of the subscribers' years."""
     return page(
@@ -116,13 +116,13 @@ async def list_datasets(number: Page = 1) -> Template:
     )
 
 
-@get("/steward/datasets/new", guards=[steward])
+@get("/steward/datasets/new", guards=[steward], opt=expect("steward"))
 async def define_form() -> Template:
     """Ask a steward what is to be counted."""
     return page("datasets/define.html", form={}, error="", **await _choices())
 
 
-@post("/steward/datasets", guards=[steward])
+@post("/steward/datasets", guards=[steward], opt=expect("steward"))
 async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
     """Define a dataset; the same one again changes nothing."""
     try:
@@ -163,13 +163,13 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
     )
 
 
-@get("/steward/datasets/{code:str}", guards=[reader])
+@get("/steward/datasets/{code:str}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def show_dataset(code: FromPath[str], number: Page = 1) -> Template:
     """Show one dataset's promise, its budget, what is being built and its releases in every state."""
     return page("datasets/dataset.html", error="", form={}, **await _shown(code, number))
 
 
-@post("/steward/datasets/{code:str}/builds", guards=[steward])
+@post("/steward/datasets/{code:str}/builds", guards=[steward], opt=expect("steward", stranger=200))
 async def request_build(
     code: FromPath[str], data: Annotated[BuildForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
 ) -> Redirect | Template:
@@ -191,7 +191,7 @@ async def request_build(
     return see(f"/steward/datasets/{code}")
 
 
-@post("/steward/datasets/{code:str}/cadence", guards=[steward])
+@post("/steward/datasets/{code:str}/cadence", guards=[steward], opt=expect("steward", stranger=200))
 async def set_cadence(
     code: FromPath[str], data: Annotated[CadenceForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -200,13 +200,13 @@ async def set_cadence(
     return see(f"/steward/datasets/{code}")
 
 
-@get("/steward/releases/{release:uuid}", guards=[reader])
+@get("/steward/releases/{release:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def show_release(release: FromPath[uuid.UUID]) -> Template:
     """Show a release: its figures, its dossier, and what can still be done with it."""
     return page("datasets/release.html", error="", form={}, **await _release(release))
 
 
-@get("/steward/releases/{release:uuid}/dossier.json", guards=[reader])
+@get("/steward/releases/{release:uuid}/dossier.json", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
     """Give the signed dossier with the key it is checked with."""
     row = await queries.get_dossier(release)
@@ -220,7 +220,7 @@ async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
     return Response(json.dumps(signed, indent=1).encode(), media_type="application/json", headers=headers)
 
 
-@post("/steward/releases/{release:uuid}/publish", guards=[steward])
+@post("/steward/releases/{release:uuid}/publish", guards=[steward], opt=expect("steward", stranger=200))
 async def publish(
     release: FromPath[uuid.UUID],
     data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
@@ -232,7 +232,7 @@ async def publish(
     return see(f"/steward/releases/{release}")
 
 
-@post("/steward/releases/{release:uuid}/revoke", guards=[steward])
+@post("/steward/releases/{release:uuid}/revoke", guards=[steward], opt=expect("steward", stranger=200))
 async def revoke(
     release: FromPath[uuid.UUID],
     data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],

@@ -16,7 +16,7 @@ from marketplace.datasets.zone_queries import get_geography, get_zone_table, lis
 from marketplace.datasets.zone_rules import LARGEST_TABLE_BYTES
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import staff
+from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see
@@ -30,13 +30,13 @@ Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
 
 
-@get("/steward/zones", guards=[reader])
+@get("/steward/zones", guards=[reader], opt=expect("steward", "auditor"))
 async def list_tables() -> Template:
     """Show the operator's zone tables, and let a steward write another one down."""
     return page("datasets/zones.html", tables=await list_zone_tables(), code="", error="")
 
 
-@post("/steward/zones", guards=[steward], request_max_body_size=LARGEST_TABLE_BYTES)
+@post("/steward/zones", guards=[steward], opt=expect("steward"), request_max_body_size=LARGEST_TABLE_BYTES)
 async def define_table(request: Asked) -> Redirect | Template:
     """Write a file's zones down; the same ones again change nothing."""
     form: Mapping[str, Any] = {}
@@ -60,7 +60,7 @@ async def define_table(request: Asked) -> Redirect | Template:
     return see(f"/steward/zones/{code}")
 
 
-@get("/steward/zones/{code:str}", guards=[reader])
+@get("/steward/zones/{code:str}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def show_table(code: FromPath[str]) -> Template:
     """Show one table's zones, level by level, on maps where they have outlines."""
     table, geography = await get_zone_table(code), await get_geography(code)

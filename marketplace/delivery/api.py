@@ -13,7 +13,7 @@ from msgspec import Struct
 from marketplace.delivery import queries
 from marketplace.delivery.pages import Format, deliver
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner
+from marketplace.identity.guards import expect, partner
 
 if TYPE_CHECKING:
     from marketplace.delivery.queries import EntitlementRow
@@ -57,7 +57,7 @@ class Entitlements(Struct):
     entitlements: list[Entitlement]
 
 
-@get("/api/v1/entitlements", guards=[partner], tags=["delivery"])
+@get("/api/v1/entitlements", guards=[partner], opt=expect("partner"), tags=["delivery"])
 async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitlements:
     """List what the partner may download, ended and revoked entitlements too."""
     assert request.user.partner
@@ -65,14 +65,21 @@ async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitleme
     return Entitlements(found.number, found.more, [_answer(row) for row in found.rows])
 
 
-@get("/api/v1/entitlements/{entitlement:uuid}", guards=[partner], tags=["delivery"])
+@get(
+    "/api/v1/entitlements/{entitlement:uuid}", guards=[partner], opt=expect("partner", stranger=404), tags=["delivery"]
+)
 async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> Entitlement:
     """Show one entitlement."""
     assert request.user.partner
     return _answer(await queries.get_entitlement(request.user.partner, entitlement))
 
 
-@get("/api/v1/entitlements/{entitlement:uuid}/download", guards=[partner], tags=["delivery"])
+@get(
+    "/api/v1/entitlements/{entitlement:uuid}/download",
+    guards=[partner],
+    opt=expect("partner", stranger=404),
+    tags=["delivery"],
+)
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
     """Download the cells as Parquet or CSV, whole or in parts."""
     return await deliver(request, entitlement, file_format)

@@ -12,14 +12,14 @@ from litestar.response import Stream
 
 from marketplace.delivery import actions, rules
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner
+from marketplace.identity.guards import expect, partner
 from marketplace.web.i18n import gettext
 
 Asked = Request[Actor, Any, Any]
 Format = Annotated[str, QueryParameter(name="format", max_length=20)]
 
 
-@get("/entitlements/{entitlement:uuid}/download", guards=[partner])
+@get("/entitlements/{entitlement:uuid}/download", guards=[partner], opt=expect("partner", stranger=404))
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:
     """Give an entitled partner the cells they bought."""
     return await deliver(request, entitlement, file_format)

@@ -7,16 +7,17 @@ from litestar.params import FromPath  # noqa: TC002 (read at run time)
 from litestar.response import Template  # noqa: TC002
 
 from marketplace.docs import manual
+from marketplace.identity.guards import expect
 from marketplace.web.pages import page
 
 
-@get("/docs")
+@get("/docs", opt=expect("anyone"))
 async def table_of_contents() -> Template:
     """Show the table of contents."""
     return page("docs/contents.html", contents=manual.contents())
 
 
-@get("/docs/{part:str}/{name:str}")
+@get("/docs/{part:str}/{name:str}", opt=expect("anyone", stranger=200))
 async def manual_page(part: FromPath[str], name: FromPath[str]) -> Template:
     """Show one page of the manual."""
     return page("docs/page.html", shown=manual.read_page(part, name), contents=manual.contents())

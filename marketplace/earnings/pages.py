@@ -19,7 +19,7 @@ from marketplace.consent.queries import get_receipt, get_signed_receipt, list_ch
 from marketplace.earnings.queries import get_share, list_first_without
 from marketplace.errors import Invalid, NotFound
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import subscriber
+from marketplace.identity.guards import expect, subscriber
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.pages import page, see
@@ -43,13 +43,13 @@ def line_of(request: Asked) -> int:
     return reference
 
 
-@get("/earnings/shares/{licence:uuid}", guards=[subscriber])
+@get("/earnings/shares/{licence:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=404))
 async def share(request: Asked, licence: FromPath[uuid.UUID]) -> Template:
     """Show one share from the sale down to this subscriber's millionths."""
     return page("earnings/share.html", share=await get_share(licence, line_of(request)))
 
 
-@get("/consent", guards=[subscriber])
+@get("/consent", guards=[subscriber], opt=expect("subscriber"))
 async def consents(request: Asked, page_number: Page = 1) -> Template:
     """Show each purpose with its notice, its switch and its effect, and the receipts."""
     line = line_of(request)
@@ -61,7 +61,7 @@ async def consents(request: Asked, page_number: Page = 1) -> Template:
     )
 
 
-@post("/consent", guards=[subscriber], status_code=303)
+@post("/consent", guards=[subscriber], opt=expect("subscriber"), status_code=303)
 async def change_consent(
     request: Asked, data: Annotated[ConsentForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -73,7 +73,7 @@ async def change_consent(
     return see("/consent")
 
 
-@get("/consent/receipts/{receipt:str}", guards=[subscriber])
+@get("/consent/receipts/{receipt:str}", guards=[subscriber], opt=expect("subscriber", stranger=404))
 async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response[bytes]:
     """Show a consent receipt, or with `.json` hand out its signed document."""
     try:

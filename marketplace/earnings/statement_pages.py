@@ -13,14 +13,14 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 from marketplace import clock
 from marketplace.earnings import statement_pdf, statements
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner
+from marketplace.identity.guards import expect, partner
 from marketplace.web.formats import paris_day
 from marketplace.web.pages import download, page
 
 Asked = Request[Actor, Any, Any]
 
 
-@get("/orders/{order:uuid}/statement", guards=[partner])
+@get("/orders/{order:uuid}/statement", guards=[partner], opt=expect("partner", stranger=404))
 async def licence_statement(request: Asked, order: FromPath[uuid.UUID]) -> Template:
     """Show a partner what its licence did for the people in it."""
     assert request.user.partner
@@ -28,7 +28,7 @@ async def licence_statement(request: Asked, order: FromPath[uuid.UUID]) -> Templ
     return page("earnings/licence_statement.html", sale=statement.sale, division=statement.division)
 
 
-@get("/orders/{order:uuid}/statement/pdf", guards=[partner])
+@get("/orders/{order:uuid}/statement/pdf", guards=[partner], opt=expect("partner", stranger=404))
 async def licence_file(request: Asked, order: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out a licence's statement as a file."""
     assert request.user.partner

@@ -15,6 +15,7 @@ from marketplace import clock
 from marketplace.finance.actions import give_up, try_again
 from marketplace.finance.base_pages import finance_page
 from marketplace.finance.queries import list_stuck
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked
 from marketplace.payments.queries import list_lost_events
 from marketplace.web.pages import see
@@ -28,7 +29,7 @@ class StuckForm(Struct):
     reason: str = ""
 
 
-@get("/finance/commands", guards=READERS)
+@get("/finance/commands", guards=READERS, opt=expect("finance", "auditor"))
 async def commands(request: Asked) -> Template:
     """Show what Stripe was asked and has not done, oldest first, and what no webhook brought."""
     return finance_page(
@@ -40,7 +41,7 @@ async def commands(request: Asked) -> Template:
     )
 
 
-@post("/finance/commands/{command_id:uuid}", guards=CLERKS)
+@post("/finance/commands/{command_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
 async def decide(
     request: Asked,
     command_id: FromPath[uuid.UUID],

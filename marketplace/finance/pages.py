@@ -18,6 +18,7 @@ from marketplace.errors import Conflict, Invalid
 from marketplace.finance import exception_queries, queries, queue_pages, write_offs
 from marketplace.finance.actions import reconcile, refund_order
 from marketplace.finance.base_pages import finance_page
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.ledger.periods import list_open
 from marketplace.payments.stripe_port import SilentError
@@ -34,7 +35,7 @@ class RefundForm(Struct):
     bears_loss: str = ""
 
 
-@get("/finance", guards=READERS)
+@get("/finance", guards=READERS, opt=expect("finance", "auditor"))
 async def overview(request: Asked) -> Template:
     """Show what needs doing, how old it is, and where the money is."""
     waiting, unmatched = await write_offs.list_write_offs(waiting=True), await exception_queries.list_exceptions()
@@ -57,7 +58,7 @@ async def overview(request: Asked) -> Template:
     )
 
 
-@get("/finance/reconciliation", guards=READERS)
+@get("/finance/reconciliation", guards=READERS, opt=expect("finance", "auditor"))
 async def reconciliation(request: Asked, show: Text = "transactions", page_number: Page = 1) -> Template:
     """Show Stripe's transactions with their entries, or past comparisons."""
     if show not in ("transactions", "runs"):
@@ -73,7 +74,7 @@ async def reconciliation(request: Asked, show: Text = "transactions", page_numbe
     )
 
 
-@post("/finance/reconciliation", guards=CLERKS)
+@post("/finance/reconciliation", guards=CLERKS, opt=expect("finance"))
 async def reconcile_now() -> Redirect:
     """Compare with Stripe now."""
     try:
@@ -83,14 +84,14 @@ async def reconcile_now() -> Redirect:
     return see("/finance/reconciliation")
 
 
-@get("/finance/orders", guards=READERS)
+@get("/finance/orders", guards=READERS, opt=expect("finance", "auditor"))
 async def orders(number: Text = "", page_number: Page = 1) -> Template:
     """List every partner's orders."""
     found = await queries.list_orders(page_number, number.strip())
     return finance_page("orders.html", orders=found, number=number)
 
 
-@get("/finance/orders/{order_id:uuid}", guards=READERS)
+@get("/finance/orders/{order_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     """Show everything money did for one order, and let a finance clerk give it back."""
     is_clerk = request.user.role == "finance"
@@ -98,7 +99,7 @@ async def order_page(request: Asked, order_id: FromPath[uuid.UUID]) -> Template:
     return finance_page("order.html", whole=whole, order=whole.order, may_refund=is_clerk, now=clock.now())
 
 
-@post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS)
+@post("/finance/orders/{order_id:uuid}/refund", guards=CLERKS, opt=expect("finance", stranger=200))
 async def refund(
     request: Asked,
     order_id: FromPath[uuid.UUID],
@@ -117,13 +118,13 @@ async def refund(
     return see(f"/finance/orders/{order_id}")
 
 
-@get("/finance/licences/{licence_id:uuid}", guards=READERS)
+@get("/finance/licences/{licence_id:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def licence(licence_id: FromPath[uuid.UUID]) -> Redirect:
     """Lead to the order that sold a licence."""
     return see(f"/finance/orders/{await queries.get_order_of(licence_id)}")
 
 
-@get("/finance/transactions/{movement_id:str}", guards=READERS)
+@get("/finance/transactions/{movement_id:str}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def transaction_page(movement_id: FromPath[str]) -> Template:
     """Show one of Stripe's balance transactions, its entry and its order."""
     movement, entries = await queries.get_movement(movement_id)

@@ -19,6 +19,7 @@ from marketplace.finance.base_pages import finance_page
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
+from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
 from marketplace.web.pages import see
 
@@ -57,7 +58,7 @@ def path_of(why: str, subject: str) -> str:
     return f"/finance/exception?why={quote(why)}&subject={quote(subject, safe='')}"
 
 
-@get("/finance/exceptions", guards=READERS)
+@get("/finance/exceptions", guards=READERS, opt=expect("finance", "auditor"))
 async def queue(why: Text = "", page_number: Page = 1) -> Template:
     """Show what is unmatched, by age × amount; `why` narrows to one reason."""
     found = await exception_queries.list_exceptions(page_number, why)
@@ -73,7 +74,7 @@ async def queue(why: Text = "", page_number: Page = 1) -> Template:
     )
 
 
-@get("/finance/exception", guards=READERS)
+@get("/finance/exception", guards=READERS, opt=expect("finance", "auditor"))
 async def exception_page(request: Asked, why: Subject, subject: Subject) -> Template:
     """Show one exception, what may settle it, and what can be done."""
     found = await exception_queries.get_exception(why, subject)
@@ -94,7 +95,7 @@ async def exception_page(request: Asked, why: Subject, subject: Subject) -> Temp
     )
 
 
-@post("/finance/exception/settle", guards=CLERKS)
+@post("/finance/exception/settle", guards=CLERKS, opt=expect("finance"))
 async def settle(
     request: Asked, data: Annotated[SettleForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -107,7 +108,7 @@ async def settle(
     return see(path_of(following.why, following.subject) if following else "/finance/exceptions")
 
 
-@post("/finance/exception/write-off", guards=CLERKS)
+@post("/finance/exception/write-off", guards=CLERKS, opt=expect("finance"))
 async def propose(
     request: Asked, data: Annotated[WriteOffForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -116,7 +117,7 @@ async def propose(
     return see(path_of(data.why, data.subject))
 
 
-@get("/finance/write-offs", guards=READERS)
+@get("/finance/write-offs", guards=READERS, opt=expect("finance", "auditor"))
 async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
     """Show write-offs: those that wait for a second person first."""
     return finance_page(
@@ -128,7 +129,7 @@ async def list_write_offs(request: Asked, page_number: Page = 1) -> Template:
     )
 
 
-@post("/finance/write-offs/{write_off_id:uuid}", guards=CLERKS)
+@post("/finance/write-offs/{write_off_id:uuid}", guards=CLERKS, opt=expect("finance", stranger=200))
 async def decide(
     request: Request[Any, Any, Any],
     write_off_id: FromPath[uuid.UUID],

@@ -9,7 +9,7 @@ from litestar import Request, get
 from msgspec import Struct
 
 from marketplace.identity.actors import Actor  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.identity.guards import partner
+from marketplace.identity.guards import expect, partner
 
 
 class Me(Struct):
@@ -21,7 +21,7 @@ class Me(Struct):
     """Whether it may buy."""
 
 
-@get("/api/v1/me", guards=[partner], tags=["identity"])
+@get("/api/v1/me", guards=[partner], opt=expect("partner"), tags=["identity"])
 async def me(request: Request[Actor, Any, Any]) -> Me:
     """Say whose key this is."""
     assert request.user.partner

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
 
 Who: TypeAlias = Literal[
-    "anyone", "signed in", "partner", "vetted partner", "subscriber", "steward", "finance", "auditor"
+    "anyone",
+    "signed in",
+    "partner",
+    "vetted partner",
+    "subscriber",
+    "steward",
+    "finance",
+    "auditor",
+    "the monitor",
+    "Stripe",
 ]
 COOKIE = "session"
 DEVICE_COOKIE = "device"

@@ -7,7 +7,7 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 
 from marketplace.errors import NotFound
 from marketplace.identity.actors import Actor  # noqa: TC001 (Litestar reads a handler's annotations)
-from marketplace.identity.guards import signed_in
+from marketplace.identity.guards import expect, signed_in
 from marketplace.identity.pages import Asked, Page  # noqa: TC001 (Litestar reads them)
 from marketplace.messages.actions import mark_read
 from marketplace.messages.queries import list_messages
@@ -27,7 +27,7 @@ def recipients_of(actor: Actor) -> list[Recipient]:
     return [Recipient(audience, str(id_)) for audience, id_ in capacities if id_ is not None]  # type: ignore[arg-type]
 
 
-@get("/inbox", guards=[signed_in])
+@get("/inbox", guards=[signed_in], opt=expect("signed in"))
 async def inbox(request: Asked, page_number: Page = 1) -> Template:
     """Show the messages, the latest first; those shown count as read from then on."""
     actor = request.user

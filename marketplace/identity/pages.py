@@ -19,6 +19,7 @@ from marketplace.identity.guards import (
     DEVICE_COOKIE,
     begin_session,
     device_cookie,
+    expect,
     forget_cookie,
     partner,
     signed_in,
@@ -121,7 +122,7 @@ async def _sign_in_context(following: str) -> dict[str, Any]:
     return {"next": own_path(following) or "", "people": people}
 
 
-@get("/sign-in")
+@get("/sign-in", opt=expect("anyone"))
 async def sign_in_page(request: Asked, following: Next = "") -> Template | Redirect:
     """Ask for email and password; a person who is signed in is sent on."""
     if request.user:
@@ -129,7 +130,7 @@ async def sign_in_page(request: Asked, following: Next = "") -> Template | Redir
     return page("identity/sign_in.html", error="", email="", **await _sign_in_context(following))
 
 
-@post("/sign-in", status_code=200)
+@post("/sign-in", opt=expect("anyone"), status_code=200)
 async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Sign in and go where the visitor was going."""
     try:
@@ -139,7 +140,7 @@ async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]
     return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
 
 
-@post("/demo/sign-in/{email:str}", status_code=200)
+@post("/demo/sign-in/{email:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def one_click(request: Asked, email: FromPath[str]) -> Response[Any]:
     """Sign in as one of the demo's people with one click; closed outside the demo."""
     person = await queries.find_one_click_person(email) if settings().one_click else None
@@ -148,13 +149,13 @@ async def one_click(request: Asked, email: FromPath[str]) -> Response[Any]:
     return await _entered(request, person, await home_of(person))
 
 
-@get("/sign-out")
+@get("/sign-out", opt=expect("anyone"))
 async def sign_out_page(request: Asked) -> Template | Redirect:
     """Ask whether to sign out: a link alone never does."""
     return page("identity/sign_out.html") if request.user else see("/")
 
 
-@post("/sign-out", status_code=200)
+@post("/sign-out", opt=expect("anyone"), status_code=200)
 async def sign_out(request: Asked) -> Response[Any]:
     """End the session."""
     await end_session(request.cookies.get(COOKIE))
@@ -166,13 +167,13 @@ async def sign_out(request: Asked) -> Response[Any]:
 # Signing up, claiming a line, joining ---------------------------------------------------------------------------------
 
 
-@get("/sign-up")
+@get("/sign-up", opt=expect("anyone"))
 async def sign_up_page() -> Template:
     """Ask for a company and its first person."""
     return page("identity/sign_up.html", error="", form=None, countries=formats.countries())
 
 
-@post("/sign-up", status_code=200)
+@post("/sign-up", opt=expect("anyone"), status_code=200)
 async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Sign a company up; a steward vets it then."""
     try:
@@ -193,13 +194,13 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
     return await _entered(request, person, "/company", data.email)
 
 
-@get("/activate")
+@get("/activate", opt=expect("anyone"))
 async def activation_page() -> Template:
     """Ask for a line's reference and code."""
     return page("identity/activate.html", error="", form=None)
 
 
-@post("/activate", status_code=200)
+@post("/activate", opt=expect("anyone"), status_code=200)
 async def activate(request: Asked, data: Annotated[Activation, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Claim a line and sign in as its holder."""
     try:
@@ -216,13 +217,13 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
     return await _entered(request, person, "/earnings", data.email)
 
 
-@get("/join/{code:str}")
+@get("/join/{code:str}", opt=expect("anyone", stranger=200))
 async def joining_page(code: FromPath[str]) -> Template:
     """Show an invitation and ask for a password."""
     return page("identity/join.html", invitation=await queries.get_invitation(code), code=code, error="")
 
 
-@post("/join/{code:str}", status_code=200)
+@post("/join/{code:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def join(
     request: Asked, code: FromPath[str], data: Annotated[Joining, Body(media_type=FORM)]
 ) -> Response[Any] | Template:
@@ -247,13 +248,13 @@ async def _me(request: Asked) -> queries.PersonPage:
     return await queries.get_person(request.user.person)
 
 
-@get("/profile", guards=[signed_in])
+@get("/profile", guards=[signed_in], opt=expect("signed in"))
 async def profile_page(request: Asked, changed: Annotated[str, QueryParameter(name="changed")] = "") -> Template:
     """Show the signed-in person."""
     return page("identity/profile.html", error="", changed=bool(changed), person=await _me(request))
 
 
-@post("/profile/password", guards=[signed_in], status_code=200)
+@post("/profile/password", guards=[signed_in], opt=expect("signed in"), status_code=200)
 async def change_password(
     request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]
 ) -> Response[Any] | Template:
@@ -266,7 +267,7 @@ async def change_password(
     return await _entered(request, person.id, "/profile?changed=1", person.email)
 
 
-@post("/profile/erase", guards=[signed_in], status_code=200)
+@post("/profile/erase", guards=[signed_in], opt=expect("partner", "subscriber"), status_code=200)
 async def erase(request: Asked) -> Response[Any]:
     """Erase the signed-in person; the books keep the pseudonymous line, and the names of staff who decided."""
     assert request.user
@@ -293,13 +294,13 @@ async def _company_context(request: Asked, number: int) -> dict[str, Any]:
     return {"company": await queries.get_partner(mine), "people": await queries.list_people(mine, number)}
 
 
-@get("/company", guards=[partner])
+@get("/company", guards=[partner], opt=expect("partner"))
 async def company_page(request: Asked, number: Page = 1) -> Template:
     """Show a partner its own state and people."""
     return page("identity/company.html", error="", link="", form=None, **await _company_context(request, number))
 
 
-@post("/company/people", guards=[partner], status_code=200)
+@post("/company/people", guards=[partner], opt=expect("partner"), status_code=200)
 async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM)]) -> Template:
     """Invite a colleague and show the link to send them, once."""
     try:
@@ -316,7 +317,7 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
     return page("identity/company.html", error="", link=link, form=None, **await _company_context(request, 1))
 
 
-@get("/keys", guards=[partner])
+@get("/keys", guards=[partner], opt=expect("partner"))
 async def keys_page(request: Asked, number: Page = 1) -> Template:
     """List a partner's API keys."""
     return page(
@@ -328,7 +329,7 @@ async def keys_page(request: Asked, number: Page = 1) -> Template:
     )
 
 
-@post("/keys", guards=[partner], status_code=200)
+@post("/keys", guards=[partner], opt=expect("partner"), status_code=200)
 async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FORM)]) -> Template:
     """Make an API key and show it, once."""
     mine = _company(request)
@@ -341,7 +342,7 @@ async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FOR
     return page("identity/keys.html", key=key, repeated=key is None, error="", keys=await queries.list_keys(mine, 1))
 
 
-@post("/keys/{key_id:uuid}/revoke", guards=[partner], status_code=200)
+@post("/keys/{key_id:uuid}/revoke", guards=[partner], opt=expect("partner", stranger=404), status_code=200)
 async def revoke_key(request: Asked, key_id: FromPath[uuid.UUID]) -> Redirect:
     """End an API key."""
     await key_actions.revoke_key(_company(request), key_id)
@@ -351,13 +352,13 @@ async def revoke_key(request: Asked, key_id: FromPath[uuid.UUID]) -> Redirect:
 # The steward's --------------------------------------------------------------------------------------------------------
 
 
-@get("/partners", guards=[staff("steward")])
+@get("/partners", guards=[staff("steward")], opt=expect("steward"))
 async def partners_page(number: Page = 1) -> Template:
     """List partners, those waiting first."""
     return page("identity/partners.html", partners=await queries.list_partners(number))
 
 
-@get("/partners/{partner_id:uuid}", guards=[staff("steward")])
+@get("/partners/{partner_id:uuid}", guards=[staff("steward")], opt=expect("steward", stranger=200))
 async def partner_page(partner_id: FromPath[uuid.UUID], number: Page = 1) -> Template:
     """Show a partner and ask for the decision."""
     return page(
@@ -368,7 +369,9 @@ async def partner_page(partner_id: FromPath[uuid.UUID], number: Page = 1) -> Tem
     )
 
 
-@post("/partners/{partner_id:uuid}/vet", guards=[staff("steward")], status_code=200)
+@post(
+    "/partners/{partner_id:uuid}/vet", guards=[staff("steward")], opt=expect("steward", stranger=200), status_code=200
+)
 async def vet(request: Asked, partner_id: FromPath[uuid.UUID]) -> Redirect:
     """Let a partner buy."""
     assert request.user
@@ -376,7 +379,12 @@ async def vet(request: Asked, partner_id: FromPath[uuid.UUID]) -> Redirect:
     return see(f"/partners/{partner_id}")
 
 
-@post("/partners/{partner_id:uuid}/refuse", guards=[staff("steward")], status_code=200)
+@post(
+    "/partners/{partner_id:uuid}/refuse",
+    guards=[staff("steward")],
+    opt=expect("steward", stranger=200),
+    status_code=200,
+)
 async def refuse(
     partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]
 ) -> Redirect | Template:
@@ -389,7 +397,9 @@ async def refuse(
     return see(f"/partners/{partner_id}")
 
 
-@post("/partners/{partner_id:uuid}/vat", guards=[staff("steward")], status_code=200)
+@post(
+    "/partners/{partner_id:uuid}/vat", guards=[staff("steward")], opt=expect("steward", stranger=200), status_code=200
+)
 async def check_vat(partner_id: FromPath[uuid.UUID]) -> Redirect:
     """Ask VIES about a partner's number now."""
     await queries.get_partner(partner_id)

@@ -19,7 +19,7 @@ from marketplace.earnings.queries import contributions, get_balance, list_months
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import subscriber
+from marketplace.identity.guards import expect, subscriber
 from marketplace.payouts import bank_details
 from marketplace.payouts.queries import get_outlook, list_details, list_payouts
 from marketplace.payouts.rules import in_words
@@ -54,7 +54,7 @@ class ThresholdForm(Struct):
     euros: str
 
 
-@get("/earnings", guards=[subscriber])
+@get("/earnings", guards=[subscriber], opt=expect("subscriber"))
 async def earnings(request: Asked, page_number: Page = 1) -> Template:
     """Show a subscriber their balance, month by month, and every share."""
     line = line_of(request)
@@ -84,7 +84,7 @@ def _chart(months: Sequence[MonthRow]) -> dict[str, Any]:
     return {"bars": bars, "unit": "cents" if in_cents else "millionths of a euro"}
 
 
-@get("/earnings/payouts", guards=[subscriber])
+@get("/earnings/payouts", guards=[subscriber], opt=expect("subscriber"))
 async def my_payouts(request: Asked, page_number: Page = 1) -> Template:
     """Show a subscriber how far the next payout is, where it goes, and every one before."""
     return await _my_payouts(line_of(request), page_number)
@@ -103,7 +103,7 @@ async def _my_payouts(line: int, page_number: int = 1, **again: Any) -> Template
     return page("payouts/payouts.html", **context | again)
 
 
-@post("/earnings/payouts/threshold", guards=[subscriber], status_code=303)
+@post("/earnings/payouts/threshold", guards=[subscriber], opt=expect("subscriber"), status_code=303)
 async def choose_threshold(request: Asked, data: Annotated[ThresholdForm, Filled]) -> Redirect | Template:
     """Have a subscriber paid from the amount they chose."""
     try:
@@ -118,7 +118,7 @@ def _wrong(refusal: Refusal) -> dict[str, Any]:
     return {"status_code": refusal.status, "error": gettext(refusal.sentence).format(**refusal.fields)}
 
 
-@get("/earnings/bank-details", guards=[subscriber])
+@get("/earnings/bank-details", guards=[subscriber], opt=expect("subscriber"))
 async def my_bank_details(request: Asked) -> Template:
     """Show what is ever shown of a subscriber's bank details, and the form to write others."""
     return await _my_bank_details(line_of(request))
@@ -136,7 +136,7 @@ async def _my_bank_details(line: int, **again: Any) -> Template:  # noqa: ANN401
     return page("payouts/bank_details.html", **context | again)
 
 
-@post("/earnings/bank-details", guards=[subscriber], status_code=303)
+@post("/earnings/bank-details", guards=[subscriber], opt=expect("subscriber"), status_code=303)
 async def write_bank_details(request: Asked, data: Annotated[DetailsForm, Filled]) -> Redirect | Template:
     """Have a subscriber's payouts go to another account."""
     line = line_of(request)
@@ -147,14 +147,14 @@ async def write_bank_details(request: Asked, data: Annotated[DetailsForm, Filled
     return see("/earnings/bank-details")
 
 
-@post("/earnings/bank-details/remove", guards=[subscriber], status_code=303)
+@post("/earnings/bank-details/remove", guards=[subscriber], opt=expect("subscriber"), status_code=303)
 async def remove_bank_details(request: Asked) -> Redirect:
     """Remove a subscriber's bank details."""
     await bank_details.remove_details(line_of(request))
     return see("/earnings/bank-details")
 
 
-@post("/earnings/stripe", guards=[subscriber], status_code=200)
+@post("/earnings/stripe", guards=[subscriber], opt=expect("subscriber"), status_code=200)
 async def begin_at_stripe(request: Asked) -> Template:
     """Lead a subscriber to Stripe, which asks who they are; a link, for no form may lead off the site."""
     return_url = f"{settings().url}{url('/earnings/stripe')}"
@@ -163,7 +163,7 @@ async def begin_at_stripe(request: Asked) -> Template:
     )
 
 
-@get("/earnings/stripe", guards=[subscriber])
+@get("/earnings/stripe", guards=[subscriber], opt=expect("subscriber"))
 async def return_from_stripe(request: Asked) -> Redirect | Template:
     """Welcome a subscriber back from Stripe: paid there from now on, unless something is missing."""
     if await bank_details.choose_stripe(line_of(request)):
@@ -171,7 +171,7 @@ async def return_from_stripe(request: Asked) -> Redirect | Template:
     return page("payouts/stripe.html", address="")
 
 
-@post("/earnings/stripe/leave", guards=[subscriber], status_code=303)
+@post("/earnings/stripe/leave", guards=[subscriber], opt=expect("subscriber"), status_code=303)
 async def leave_stripe(request: Asked) -> Redirect:
     """Have a subscriber paid by bank transfer again."""
     await bank_details.leave_stripe(line_of(request))

@@ -17,7 +17,7 @@ from marketplace import clock
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.audit_trail import note_action
-from marketplace.identity.guards import staff
+from marketplace.identity.guards import expect, staff
 from marketplace.payouts import actions
 from marketplace.payouts.bank_file import open_file
 from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
@@ -53,7 +53,7 @@ class AnswerForm:
     file: UploadFile
 
 
-@get("/finance/payout-runs", guards=READERS)
+@get("/finance/payout-runs", guards=READERS, opt=expect("finance", "auditor"))
 async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
     """Show what is due now and every payout run."""
     return page(
@@ -66,7 +66,7 @@ async def payout_runs(request: Asked, page_number: Page = 1) -> Template:
     )
 
 
-@post("/finance/payout-runs", guards=CLERKS, status_code=303)
+@post("/finance/payout-runs", guards=CLERKS, opt=expect("finance"), status_code=303)
 async def draft_payout_run(request: Asked, data: Annotated[RouteForm, Filled]) -> Redirect:
     """Draft a run for everyone who is due."""
     run = await actions.draft(request.user, route=data.route)
@@ -75,7 +75,7 @@ async def draft_payout_run(request: Asked, data: Annotated[RouteForm, Filled]) -
     return see(f"/finance/payout-runs/{run}")
 
 
-@get("/finance/payout-runs/{run:uuid}", guards=READERS)
+@get("/finance/payout-runs/{run:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
 async def payout_run(
     request: Asked,
     run: FromPath[uuid.UUID],
@@ -97,35 +97,35 @@ async def payout_run(
     )
 
 
-@post("/finance/payout-runs/{run:uuid}/prepare", guards=CLERKS, status_code=303)
+@post("/finance/payout-runs/{run:uuid}/prepare", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
 async def prepare_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
     """Be the first pair of eyes on the clock's draft."""
     await actions.prepare(run, request.user)
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/approve", guards=CLERKS, status_code=303)
+@post("/finance/payout-runs/{run:uuid}/approve", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
 async def approve_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]) -> Redirect:
     """Approve a run as the second person."""
     await actions.approve(run, request.user, reason=data.reason)
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/cancel", guards=CLERKS, status_code=303)
+@post("/finance/payout-runs/{run:uuid}/cancel", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
 async def cancel_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]) -> Redirect:
     """Cancel a run before it is sent."""
     await actions.cancel(run, request.user, reason=data.reason)
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/send", guards=CLERKS, status_code=303)
+@post("/finance/payout-runs/{run:uuid}/send", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
 async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
     """Move an approved run's money out of the balances; its file can be fetched from then on."""
     await actions.send(run, request.user)
     return see(f"/finance/payout-runs/{run}")
 
 
-@get("/finance/payout-runs/{run:uuid}/download", guards=CLERKS)
+@get("/finance/payout-runs/{run:uuid}/download", guards=CLERKS, opt=expect("finance", stranger=200))
 async def download_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Stream:
     """Hand out a sent run's pain.001, the same bytes each time, and note who fetched it: it names people."""
     pieces = await open_file(run)
@@ -135,7 +135,11 @@ async def download_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Strea
 
 
 @post(
-    "/finance/payout-runs/{run:uuid}/answer", guards=CLERKS, status_code=303, request_max_body_size=LARGEST_ANSWER_BYTES
+    "/finance/payout-runs/{run:uuid}/answer",
+    guards=CLERKS,
+    opt=expect("finance", stranger=200),
+    status_code=303,
+    request_max_body_size=LARGEST_ANSWER_BYTES,
 )
 async def record_payout_answer(
     request: Asked,

@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.earnings.pages import line_of
 from marketplace.earnings.statements import get_year, year_bounds
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import subscriber
+from marketplace.identity.guards import expect, subscriber
 from marketplace.payouts import statement_pdf
 from marketplace.payouts.queries import list_payouts_sent
 from marketplace.web.formats import paris_day
@@ -22,7 +22,7 @@ from marketplace.web.pages import download, page
 Asked = Request[Actor, Any, Any]
 
 
-@get("/earnings/statements/{year:int}", guards=[subscriber])
+@get("/earnings/statements/{year:int}", guards=[subscriber], opt=expect("subscriber", stranger=200))
 async def year_statement(request: Asked, year: FromPath[int]) -> Template:
     """Show a subscriber's year, for paper too."""
     statement = await get_year(line_of(request), year)
@@ -30,7 +30,7 @@ async def year_statement(request: Asked, year: FromPath[int]) -> Template:
     return page("payouts/statement.html", statement=statement, payouts=payouts)
 
 
-@get("/earnings/statements/{year:int}/pdf", guards=[subscriber])
+@get("/earnings/statements/{year:int}/pdf", guards=[subscriber], opt=expect("subscriber", stranger=200))
 async def year_file(request: Asked, year: FromPath[int]) -> Response[bytes]:
     """Hand out a subscriber's year as a file."""
     statement = await get_year(line_of(request), year)

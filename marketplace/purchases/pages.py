@@ -12,7 +12,7 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner, vetted_partner
+from marketplace.identity.guards import expect, partner, vetted_partner
 from marketplace.identity.queries import get_person
 from marketplace.purchases import actions, invoices, queries
 from marketplace.purchases.checkout_words import checkout_words
@@ -40,7 +40,7 @@ class BillingForm(Struct):
     form_id: uuid.UUID
 
 
-@post("/quotes/{quote:uuid}/orders", guards=[vetted_partner])
+@post("/quotes/{quote:uuid}/orders", guards=[vetted_partner], opt=expect("vetted partner", stranger=404))
 async def order_quote(
     request: Asked,
     quote: FromPath[uuid.UUID],
@@ -54,7 +54,7 @@ async def order_quote(
     return await _to_payment(request.user.partner, order)
 
 
-@post("/orders/{order:uuid}/pay", guards=[partner])
+@post("/orders/{order:uuid}/pay", guards=[partner], opt=expect("partner", stranger=404))
 async def pay(request: Asked, order: FromPath[uuid.UUID]) -> Redirect:
     """Go to Stripe's page for an order that awaits its payment."""
     assert request.user.partner
@@ -68,7 +68,7 @@ async def _to_payment(of: uuid.UUID, order: uuid.UUID) -> Redirect:
     return Redirect(address, status_code=303) if address else see(f"/orders/{order}")
 
 
-@get("/invoices/{invoice:uuid}", guards=[partner])
+@get("/invoices/{invoice:uuid}", guards=[partner], opt=expect("partner", stranger=404))
 async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response[bytes]:
     """Hand out an invoice or credit note of the partner's own."""
     assert request.user.partner
@@ -76,14 +76,14 @@ async def invoice_file(request: Asked, invoice: FromPath[uuid.UUID]) -> Response
     return download(f"{number}.pdf", pdf)
 
 
-@get("/billing", guards=[partner])
+@get("/billing", guards=[partner], opt=expect("partner"))
 async def billing(request: Asked) -> Template:
     """Show where the partner's invoices are addressed."""
     assert request.user.partner
     return page("purchases/billing.html", billing=await invoices.find_billing(request.user.partner))
 
 
-@post("/billing", guards=[partner], status_code=303)
+@post("/billing", guards=[partner], opt=expect("partner"), status_code=303)
 async def change_billing(
     request: Asked, data: Annotated[BillingForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

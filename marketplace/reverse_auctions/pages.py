@@ -12,7 +12,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import staff, subscriber
+from marketplace.identity.guards import expect, staff, subscriber
 from marketplace.reverse_auctions import actions, queries
 from marketplace.reverse_auctions.rules import MICRO_PER_MINOR, Stratum, Timing
 from marketplace.web.formats import read_cents, read_instant
@@ -45,7 +45,7 @@ class AuctionForm(Struct):
     promise_to: str
 
 
-@get("/calls", guards=[subscriber])
+@get("/calls", guards=[subscriber], opt=expect("subscriber"))
 async def auctions_page(request: Visitor, page_number: Page = 1) -> Template:
     """Show a subscriber the operator's calls for contributors and their own state in each."""
     assert request.user.subscriber is not None
@@ -53,14 +53,14 @@ async def auctions_page(request: Visitor, page_number: Page = 1) -> Template:
     return page("reverse_auctions/auctions.html", auctions=found)
 
 
-@get("/calls/{auction:uuid}", guards=[subscriber])
+@get("/calls/{auction:uuid}", guards=[subscriber], opt=expect("subscriber", stranger=200))
 async def auction_page(request: Visitor, auction: FromPath[uuid.UUID]) -> Template:
     """Show one call: its rule, what the subscriber stated, and how many others did, roughly."""
     assert request.user.subscriber is not None
     return page("reverse_auctions/auction.html", shown=await queries.get_auction(request.user.subscriber, auction))
 
 
-@post("/calls/{auction:uuid}/asks", guards=[subscriber], status_code=303)
+@post("/calls/{auction:uuid}/asks", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=303)
 async def ask_form(
     request: Visitor,
     auction: FromPath[uuid.UUID],
@@ -73,7 +73,7 @@ async def ask_form(
     return see(f"/calls/{auction}")
 
 
-@post("/calls/{auction:uuid}/withdraw", guards=[subscriber], status_code=303)
+@post("/calls/{auction:uuid}/withdraw", guards=[subscriber], opt=expect("subscriber", stranger=200), status_code=303)
 async def withdraw_form(request: Visitor, auction: FromPath[uuid.UUID]) -> Redirect:
     """Withdraw what was stated, without a reason or a consequence."""
     assert request.user.subscriber is not None
@@ -82,19 +82,19 @@ async def withdraw_form(request: Visitor, auction: FromPath[uuid.UUID]) -> Redir
 
 
 # ------------------------------------------------------------------ the steward
-@get("/steward/calls", guards=[staff("steward")])
+@get("/steward/calls", guards=[staff("steward")], opt=expect("steward"))
 async def all_auctions_page(page_number: Page = 1) -> Template:
     """Show a steward every call, in rough numbers: no ask, no name, no small count."""
     return page("reverse_auctions/all_auctions.html", auctions=await queries.list_auctions(None, page_number))
 
 
-@get("/steward/calls/new", guards=[staff("steward")])
+@get("/steward/calls/new", guards=[staff("steward")], opt=expect("steward"))
 async def new_auction_page() -> Template:
     """Ask a steward which contributors to call for."""
     return page("reverse_auctions/new.html", datasets=await queries.list_datasets(), groups=STRATA_A_FORM)
 
 
-@post("/steward/calls/new", guards=[staff("steward")], status_code=303)
+@post("/steward/calls/new", guards=[staff("steward")], opt=expect("steward"), status_code=303)
 async def announce_form(
     request: Visitor, data: Annotated[AuctionForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:

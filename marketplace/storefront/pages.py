@@ -16,7 +16,7 @@ from marketplace.datasets.queries import list_coverage, list_notices, list_revoc
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import partner
+from marketplace.identity.guards import expect, partner
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
@@ -42,7 +42,7 @@ Chosen = Annotated[uuid.UUID | None, QueryParameter(name="release")]
 Returned = Annotated[int, QueryParameter(name="returned", ge=0, le=1)]
 
 
-@get(["/", "/catalogue"])
+@get(["/", "/catalogue"], opt=expect("anyone"))
 async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Template:
     """Show what is for sale, and to a stranger first what Partage is."""
     listings = await catalogue_queries.list_listings(search, number)
@@ -60,7 +60,7 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
     )
 
 
-@get("/datasets/{code:str}")
+@get("/datasets/{code:str}", opt=expect("anyone", stranger=200))
 async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, number: Page = 1) -> Template:
     """Show a dataset: one release of it at a glance, its price and what it can and cannot say."""
     listing = await catalogue_queries.get_listing(code)
@@ -116,14 +116,14 @@ def _rates(amount_minor: int) -> list[tuple[str, int, int]]:
     return [(who, rate, amount_minor * rate // 10_000) for who, rate in parts]
 
 
-@get("/orders", guards=[partner])
+@get("/orders", guards=[partner], opt=expect("partner"))
 async def orders(request: Asked, number: OrdersPage = 1) -> Template:
     """List the partner's orders."""
     assert request.user.partner
     return page("storefront/orders.html", orders=await list_orders(request.user.partner, number))
 
 
-@get("/orders/{order:uuid}", guards=[partner])
+@get("/orders/{order:uuid}", guards=[partner], opt=expect("partner", stranger=404))
 async def show_order(request: Asked, order: FromPath[uuid.UUID], returned: Returned = 0) -> Template:
     """Show one order; to who returns from paying, refresh its payment until the money is there."""
     assert request.user.partner

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from marketplace import clock
 from marketplace.catalogue.actions import refresh_demand
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
-from marketplace.embedded.demo import counterpart_running, free_port, port_of, site_running
+from marketplace.embedded.demo import (
+    SEED_WEBHOOK_SECRET,
+    _read_time,
+    counterpart_running,
+    free_port,
+    port_of,
+    site_running,
+)
+from marketplace.embedded.seed import seed
+from marketplace.embedded.seed_history import begins_at
+from marketplace.embedded.seed_payouts import OUR_IBAN
 from marketplace.finance.actions import reconcile
 from marketplace.identity import actions as identity
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
+from marketplace.progress import no_progress
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.refunds import record_refunds
@@ -25,6 +37,7 @@ from marketplace.settings import LOCAL_STRIPE_KEY, settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 PASSWORD = "a long enough password"
 
@@ -135,3 +148,25 @@ async def claim(market: Market, reference: int, email: str) -> Visitor:
         "/activate", "/activate", reference=str(reference), code=code, email=email, name="Lucie", password=PASSWORD
     )
     return visitor
+
+
+@contextlib.asynccontextmanager
+async def seeded(folder: Path) -> AsyncIterator[None]:
+    """Seed the demo's data into the test's database as a first start does, and run the counterpart meanwhile."""
+    stripe = free_port(
+        "127.0.0.1", 19_700 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    )
+    os.environ |= {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
+        "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET,
+        "PAYOUT_IBAN": OUR_IBAN,
+        "PAYOUT_THRESHOLD_MINOR": "1",
+    }
+    settings.cache_clear()
+    now = clock.now()
+    with contextlib.ExitStack() as past:
+        past.enter_context(clock.started_at(begins_at(now)))
+        async with counterpart_running(folder / "stripe.db", stripe, read_time=_read_time):
+            await seed(folder, no_progress, now, past.close)
+            yield

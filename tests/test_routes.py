@@ -1,0 +1,223 @@
+"""Every route states who may ask it and what a stranger's id gets; every kind of visitor asks every route, and it is so."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec import Struct
+
+from marketplace.app import MACHINE_PATHS, create_app, routes
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
+from marketplace.identity import actions as identity
+from marketplace.identity import key_actions
+from marketplace.identity.guards import COOKIE, Expectation, begin_session
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
+from tests.support.market import seeded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from litestar.handlers import HTTPRouteHandler
+
+OUR_ROUTES = [(handler, path) for handler in routes() for path in sorted(handler.paths)]
+NAMES = [f"{'/'.join(sorted(handler.http_methods - {'HEAD'}))} {path}" for handler, path in OUR_ROUTES]
+KINDS = {
+    "nobody": {"anyone"},
+    "new partner": {"anyone", "signed in", "partner"},
+    "partner": {"anyone", "signed in", "partner", "vetted partner"},
+    "subscriber": {"anyone", "signed in", "subscriber"},
+    "steward": {"anyone", "signed in", "steward"},
+    "finance": {"anyone", "signed in", "finance"},
+    "auditor": {"anyone", "signed in", "auditor"},
+}
+"""Kinds of visitors, and what each of them is in the words of expectations."""
+FORM = {"form_id": str(uuid.UUID(int=1))}
+BID = {"currency": "EUR", "maximum_minor": 100}
+PROGRAMS = {"the monitor", "Stripe"}
+"""Programs that show who they are by a token or a signature: their own tests ask as them."""
+REFUSED = {401, 403}
+LAST = ["/profile/erase", "/sign-out"]
+"""After these a visitor is signed in no more."""
+OWNERS = {
+    "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
+    "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
+    "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
+    "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
+    "licence": "SELECT subscriber::text AS owner, licence.id::text AS id FROM licence CROSS JOIN person WHERE subscriber IS NOT NULL",
+    "order": "SELECT partner::text AS owner, id::text AS id FROM purchase_order",
+    "quote": "SELECT partner::text AS owner, id::text AS id FROM quote",
+    "receipt": "SELECT subscriber::text AS owner, receipt::text AS id FROM consent_record",
+    "sale": "SELECT partner::text AS owner, auction_sale.id::text AS id FROM auction_sale JOIN auction_outcome ON auction_outcome.id = outcome",
+    "saved": "SELECT payer::text AS owner, id::text AS id FROM saved_method",
+}
+"""Who owns what a parameter of a path names: partners and lines, each with an id."""
+
+
+class Owner(Struct, frozen=True):
+    """A partner or a line."""
+
+    owner: str | None
+
+
+class Owned(Struct, frozen=True):
+    """A thing that belongs to a partner or a line."""
+
+    owner: str
+    id: str
+
+
+def expectation_of(handler: HTTPRouteHandler) -> Expectation:
+    """Return what a route states."""
+    stated: Expectation = handler.opt["expectation"]
+    return stated
+
+
+def parameters_of(path: str) -> list[str]:
+    """Return the names of a path's parameters."""
+    return re.findall(r"\{(\w+):", path)
+
+
+@pytest.mark.parametrize(("handler", "path"), OUR_ROUTES, ids=NAMES)
+def test_a_route_states_who_may_and_what_a_strangers_id_gets(handler: HTTPRouteHandler, path: str) -> None:
+    assert "expectation" in handler.opt, "give the route `opt=expect(…)`"
+    stated = expectation_of(handler)
+    assert stated.who
+    assert (stated.stranger is not None) == bool(parameters_of(path))
+
+
+def asked_last(route: tuple[tuple[HTTPRouteHandler, str], str]) -> int:
+    """Return when a route is asked: those that end a visit after all others."""
+    (_, path), _ = route
+    return LAST.index(path) if path in LAST else -1
+
+
+async def person_of(email: str) -> uuid.UUID:
+    """Return the person with this email."""
+    person = await fetch_scalar(uuid.UUID, "SELECT id FROM person WHERE email = $1", email)
+    assert person
+    return person
+
+
+async def key_of(person: uuid.UUID) -> str:
+    """Make and return an API key of a person's partner."""
+    partner = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE id = $1", person)
+    assert partner
+    key = await key_actions.create_key(partner, "robot", key_id=uuid.uuid4(), session="a session's secret")
+    assert key
+    return key
+
+
+async def sign_in_everyone() -> dict[str, Browser]:
+    """Add one visitor of every kind to an empty marketplace, and sign each in."""
+    app = create_app(manages_pool=False)
+    visitors = {kind: Browser(app) for kind in KINDS}
+    await make_partner("New", "new@people.example")
+    await identity.vet_partner(await make_partner("Vetted", "vetted@people.example"), "a steward")
+    await identity.add_subscribers([7])
+    [(line, code)] = await identity.issue_activation_codes([7])
+    people = {
+        "new partner": await person_of("new@people.example"),
+        "partner": await person_of("vetted@people.example"),
+        "subscriber": await identity.claim_line(
+            line, code, email="lucie@people.example", name="Lucie", password=PASSWORD
+        ),
+        **{
+            role: await identity.add_staff(f"{role}@people.example", role, role, PASSWORD)
+            for role in ("steward", "finance", "auditor")
+        },
+    }
+    keys = {kind: await key_of(person) for kind, person in people.items() if "partner" in KINDS[kind]}
+    for kind, person in people.items():
+        visitors[kind].client.headers["authorization"] = f"Bearer {keys.get(kind, 'nobodys')}"
+        visitors[kind].client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+    return visitors
+
+
+def filled(path: str, **known: str) -> str:
+    """Return a path with an id in place of each parameter, known ones as they are given and others nobody's."""
+    nobodys = {"uuid": str(uuid.uuid4()), "int": "2013", "str": "nobodys"}
+    return re.sub(r"\{(\w+):(\w+)\}", lambda match: known.get(match[1], nobodys[match[2]]), path)
+
+
+async def ask(visitor: Browser, handler: HTTPRouteHandler, path: str) -> int:
+    """Ask a route, with a form where it has one, and return the status; a page that sends to the sign-in page says 401."""
+    (method, *_) = sorted(handler.http_methods - {"HEAD"})
+    is_page = not path.startswith(MACHINE_PATHS)
+    if is_page:
+        await visitor.get("/en/sign-in")
+    token = visitor.client.cookies.get("csrftoken") or ""
+    address, headers = f"/en{path}" if is_page else path, {"x-csrftoken": token}
+    filled_in: dict[str, Any] = ({"data": FORM} if is_page else {"json": BID}) if method in {"POST", "PUT"} else {}
+    answer = await visitor.client.request(method, address, headers=headers, **filled_in)
+    if answer.is_redirect and "/sign-in" in answer.headers["location"]:
+        return HTTPStatus.UNAUTHORIZED
+    return answer.status_code
+
+
+async def test_visitors_of_every_kind_may_ask_what_routes_state() -> None:
+    visitors = await sign_in_everyone()
+    wrong = []
+    for (handler, path), name in sorted(zip(OUR_ROUTES, NAMES, strict=True), key=asked_last):
+        stated = expectation_of(handler)
+        if stated.who <= PROGRAMS:
+            continue
+        for kind, visitor in visitors.items():
+            status = await ask(visitor, handler, filled(path))
+            if (status in REFUSED) == bool(stated.who & KINDS[kind]):
+                wrong.append(f"{name} answers {kind} with {status}, and is for {sorted(stated.who)}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.deep
+async def test_a_strangers_id_gets_what_routes_state(tmp_path: Path) -> None:
+    async with seeded(tmp_path):
+        owners = await list_owners()
+        for owner in owners:
+            await sign_in_owner(owner)
+        strangers = await sign_in_everyone()
+        wrong = []
+        for (handler, path), name in zip(OUR_ROUTES, NAMES, strict=True):
+            stated = expectation_of(handler)
+            if stated.stranger in {None, HTTPStatus.OK}:
+                continue
+            (*_, parameter) = parameters_of(path)
+            thing = await fetch_row(
+                Owned, f"SELECT * FROM ({OWNERS[parameter]}) AS owned WHERE owner = ANY($1)", owners
+            )
+            assert thing, f"the demo has no {parameter}"
+            known = filled(path, **{parameter: thing.id, "auction": await auction_of(thing.id)})
+            status = await ask(strangers["subscriber" if "subscriber" in stated.who else "partner"], handler, known)
+            if status != stated.stranger:
+                wrong.append(f"{name} answers a stranger with {status}")
+            if "GET" in handler.http_methods:
+                status = await ask(await sign_in_owner(thing.owner), handler, known)
+                if status in {*REFUSED, stated.stranger}:
+                    wrong.append(f"{name} answers the owner with {status}")
+        assert not wrong, "\n".join(wrong)
+
+
+async def auction_of(bid: str) -> str:
+    """Return the auction of a bid; for other things an id that is nobody's."""
+    return await fetch_scalar(str, "SELECT auction::text FROM bid WHERE id::text = $1", bid) or str(uuid.uuid4())
+
+
+async def list_owners() -> list[str]:
+    """Return the partners and lines that have people."""
+    rows = await fetch_rows(Owner, "SELECT DISTINCT coalesce(partner::text, subscriber::text) AS owner FROM person")
+    return [row.owner for row in rows if row.owner]
+
+
+async def sign_in_owner(owner: str) -> Browser:
+    """Sign in a person of a partner, or of a line."""
+    statement = "SELECT id FROM person WHERE partner::text = $1 OR subscriber::text = $1"
+    person = await fetch_scalar(uuid.UUID, statement, owner)
+    assert person
+    browser = Browser(create_app(manages_pool=False))
+    browser.client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+    if "-" in owner:
+        browser.client.headers["authorization"] = f"Bearer {await key_of(person)}"
+    return browser
