@@ -33,6 +33,7 @@ PARTS: Final = {
         "add-a-job",
         "add-a-product",
         "add-an-auction-kind",
+        "add-an-export",
         "add-an-exception",
         "add-a-message",
         "migrations",
