@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, database
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 A_FEW = 8
 """Deaths, from one look at everything to the next."""
-OTHERS_AT_WORK = (
-    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
-)
+OTHERS_AT_WORK = """
+    SELECT state, wait_event, query FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'"""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -143,7 +143,11 @@ async def dying(scene: Scene, name: str, left: int) -> None:
 
 async def finish(scene: Scene, name: str, *, whole: bool) -> None:
     """Wait until the server has buried the dead child's connections, then finish and check."""
-    await until(lambda: fetch_value(f"SELECT NOT EXISTS ({OTHERS_AT_WORK})"))
+    try:
+        await until(lambda: fetch_value(f"SELECT NOT EXISTS ({OTHERS_AT_WORK})"))
+    except AssertionError:
+        print(await fetch(OTHERS_AT_WORK), file=sys.stderr)
+        raise
     with clock.shifted(scene.later):
         await scene.after(name)
         if scene.whole and whole:
