@@ -50,6 +50,11 @@ def currency_code(value: object) -> str:
     return value
 
 
+def decimal(minor: int) -> str:
+    """Write whole cents with a point and two decimals, as machines read them: -123456 → -1234.56."""
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d}"
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An amount in one currency: `minor` smallest units, in (-MINOR_LIMIT, MINOR_LIMIT).

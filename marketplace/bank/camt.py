@@ -16,7 +16,7 @@ from lxml import etree
 
 from marketplace.errors import Invalid
 from marketplace.web.formats import PARIS
-from pricing.money import EUR
+from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,9 +116,9 @@ def _statement(element: Any, message: str) -> Statement:  # noqa: ANN401
         raise Invalid(
             "The statement {name} does not add up: it opens at {opening}, its entries make {booked}, and it closes at {closing}.",
             name=name,
-            opening=_euros(opening),
-            booked=_euros(booked),
-            closing=_euros(closing),
+            opening=f"{decimal(opening)} {EUR}",
+            booked=f"{decimal(booked)} {EUR}",
+            closing=f"{decimal(closing)} {EUR}",
         )
     sequence = _text(element, "ElctrncSeqNb")
     number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 18 else None  # noqa: PLR2004 (the standard's digits)
@@ -258,7 +258,3 @@ def _text(element: Any, path: str) -> str:  # noqa: ANN401
 
 def _given(text: str) -> str:
     return "" if text.upper() in NOT_GIVEN else text
-
-
-def _euros(minor: int) -> str:
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} {EUR}"

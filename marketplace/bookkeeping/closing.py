@@ -20,7 +20,7 @@ from marketplace.ledger.periods import bounds, close_period, closed_until, list_
 from marketplace.ledger.queries import balance, trial_balance
 from marketplace.payments.tables import BalanceTransaction
 from marketplace.web.i18n import gettext
-from pricing.money import EUR
+from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
     from marketplace.identity.actors import Actor
@@ -78,9 +78,9 @@ async def checks_of(month: dt.date) -> list[Check]:
         _check("nothing_open", [f"{row.why} {row.reference}" for row in others]),
         _check("bank_complete", await _bank_gaps(month, ends_at)),
         _check("bank_agrees", await _bank_balance()),
-        _check("nothing_in_suspense", [_cents(suspense)] if suspense else []),
+        _check("nothing_in_suspense", [f"{decimal(suspense)} {EUR}"] if suspense else []),
         _check("subscribers_agree", await _subscribers()),
-        _check("balanced", [_cents(total)] if total else []),
+        _check("balanced", [f"{decimal(total)} {EUR}"] if total else []),
     ]
 
 
@@ -109,10 +109,6 @@ def _last(ends_at: dt.datetime) -> dt.datetime:
     return ends_at - dt.timedelta(microseconds=1)
 
 
-def _cents(minor: int) -> str:
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d} {EUR}"
-
-
 async def _out_of_order(month: dt.date, ends_at: dt.datetime) -> list[str]:
     now = clock.now()
     if ends_at > now:
@@ -127,7 +123,7 @@ async def _stripe(ends_at: dt.datetime) -> list[str]:
         return ["–"]
     if run.at < ends_at:
         return [run.at.isoformat()[:16]]
-    return [] if run.stripe_minor == run.ledger_minor else [_cents(run.stripe_minor - run.ledger_minor)]
+    return [] if run.stripe_minor == run.ledger_minor else [f"{decimal(run.stripe_minor - run.ledger_minor)} {EUR}"]
 
 
 async def _bank_gaps(month: dt.date, ends_at: dt.datetime) -> list[str]:
@@ -148,7 +144,7 @@ async def _bank_gaps(month: dt.date, ends_at: dt.datetime) -> list[str]:
 async def _bank_balance() -> list[str]:
     """Name the difference between the books' bank and the last closing balances."""
     closing, books = await closing_balance(), await balance(chart.BANK)
-    return [] if closing == books else [_cents(books - closing)]
+    return [] if closing == books else [f"{decimal(books - closing)} {EUR}"]
 
 
 async def _subscribers() -> list[str]:

@@ -19,12 +19,6 @@ from marketplace.statements import load_statements
 SQL: Final = load_statements(__package__)
 
 
-class Consenting(Struct, frozen=True):
-    """The reference of a subscriber who consents."""
-
-    subscriber: int
-
-
 class ConsentInterval(Struct, frozen=True):
     """A half-open interval during which a subscriber consents, in microseconds since the epoch, and its first notice."""
 
@@ -75,11 +69,6 @@ class ReceiptRow(Struct, frozen=True):
     title_fr: str
     title_en: str
     version: int
-
-
-async def consenting_at(purpose: str, instant: dt.datetime) -> list[int]:
-    """Return the references of all who consent to `purpose` at `instant`, ascending."""
-    return [row.subscriber for row in await fetch_rows(Consenting, SQL["consenting_at"], purpose, instant)]
 
 
 async def intervals_around(purpose: str, instant: dt.datetime) -> list[ConsentInterval]:

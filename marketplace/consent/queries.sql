@@ -27,13 +27,6 @@ FROM (
 ) AS change
 WHERE given AND at < next_at
 
--- name: consenting_at
--- The references of everyone who consents to the purpose $1 at $2, ascending.
-SELECT subscriber
-FROM ({intervals}) AS consent
-WHERE valid_from <= $2 AND $2 < valid_to
-ORDER BY subscriber;
-
 -- name: intervals_around
 -- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one.
 SELECT

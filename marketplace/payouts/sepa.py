@@ -25,7 +25,7 @@ from stdnum import numdb
 from stdnum.exceptions import InvalidChecksum, InvalidComponent, InvalidFormat, InvalidLength, ValidationError
 
 from marketplace.errors import Invalid
-from pricing.money import EUR
+from pricing.money import EUR, decimal
 
 if TYPE_CHECKING:
     import uuid
@@ -154,7 +154,7 @@ def opening(message: str, created_at: dt.datetime, payer: Payer, *, people: int,
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{SCHEMA}"><CstmrCdtTrfInitn>'
         f"<GrpHdr><MsgId>{message}</MsgId><CreDtTm>{created_at:%Y-%m-%dT%H:%M:%SZ}</CreDtTm><NbOfTxs>{people}</NbOfTxs>"
-        f"<CtrlSum>{_decimal(amount_minor)}</CtrlSum><InitgPty><Nm>{_text(payer.name, LONGEST_NAME)}</Nm></InitgPty></GrpHdr>\n"
+        f"<CtrlSum>{decimal(amount_minor)}</CtrlSum><InitgPty><Nm>{_text(payer.name, LONGEST_NAME)}</Nm></InitgPty></GrpHdr>\n"
     ).encode()
 
 
@@ -164,7 +164,7 @@ def batch(number: str, payer: Payer, transfers: Sequence[Transfer]) -> bytes:
     name = _text(payer.name, LONGEST_NAME)
     head = (
         f"<PmtInf><PmtInfId>{number}</PmtInfId><PmtMtd>TRF</PmtMtd><BtchBookg>true</BtchBookg><NbOfTxs>{len(transfers)}</NbOfTxs>"
-        f"<CtrlSum>{_decimal(total)}</CtrlSum><PmtTpInf><SvcLvl><Cd>SEPA</Cd></SvcLvl></PmtTpInf><ReqdExctnDt><Dt>{payer.execute_on}</Dt>"
+        f"<CtrlSum>{decimal(total)}</CtrlSum><PmtTpInf><SvcLvl><Cd>SEPA</Cd></SvcLvl></PmtTpInf><ReqdExctnDt><Dt>{payer.execute_on}</Dt>"
         f"</ReqdExctnDt><Dbtr><Nm>{name}</Nm></Dbtr><DbtrAcct><Id><IBAN>{payer.iban}</IBAN></Id></DbtrAcct><DbtrAgt><FinInstnId><Othr>"
         "<Id>NOTPROVIDED</Id></Othr></FinInstnId></DbtrAgt><ChrgBr>SLEV</ChrgBr>\n"
     )
@@ -175,16 +175,12 @@ def _transfer(transfer: Transfer) -> str:
     assert transfer.amount_minor > 0, "nobody is paid nothing"
     return (
         f'<CdtTrfTxInf><PmtId><EndToEndId>{transfer.reference}</EndToEndId></PmtId><Amt><InstdAmt Ccy="{EUR}">'
-        f"{_decimal(transfer.amount_minor)}</InstdAmt></Amt><Cdtr><Nm>{_text(transfer.holder, LONGEST_NAME)}</Nm></Cdtr>"
+        f"{decimal(transfer.amount_minor)}</InstdAmt></Amt><Cdtr><Nm>{_text(transfer.holder, LONGEST_NAME)}</Nm></Cdtr>"
         f"<CdtrAcct><Id><IBAN>{transfer.iban}</IBAN></Id></CdtrAcct><RmtInf><Ustrd>{_text(transfer.text, 140)}</Ustrd></RmtInf></CdtTrfTxInf>\n"
     )
 
 
 CLOSING: Final = b"</CstmrCdtTrfInitn></Document>\n"
-
-
-def _decimal(amount_minor: int) -> str:
-    return f"{amount_minor // 100}.{amount_minor % 100:02d}"
 
 
 def _text(text: str, longest: int) -> str:

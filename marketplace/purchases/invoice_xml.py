@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from facturx import generate_xml
 
 from marketplace.purchases.invoice_words import VAT_REASONS, line_words, notes
+from pricing.money import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +32,6 @@ NOTHING_AGREED: Final = "1"
 """UNTDID 4461: no particular means of payment is asked for; it has been paid."""
 
 
-def amount(minor: int) -> str:
-    """Write cents as EN 16931 wants them: 123456 → 1234.56."""
-    return f"{minor // 100}.{minor % 100:02d}"
-
-
 def rate(basis_points: int) -> str:
     """Write basis points as a percentage: 850 → 8.50."""
     return f"{basis_points // WHOLE_BASIS_POINTS}.{basis_points % WHOLE_BASIS_POINTS:02d}"
@@ -51,7 +47,7 @@ def facturx(document: Mapping[str, Any]) -> bytes:
 def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the business terms (BT) and groups (BG) of the norm."""
     outside = document["vat_rule"] == "outside_eu"
-    net, vat, total = (amount(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
+    net, vat, total = (decimal(document[f"{part}_minor"]) for part in ("net", "vat", "total"))
     breakdown = {"BT-116": net, "BT-117": vat, "BT-118": CATEGORIES[document["vat_rule"]]}
     line_vat = {"BT-151": breakdown["BT-118"]}
     if not outside:
@@ -76,7 +72,7 @@ def _terms(document: Mapping[str, Any]) -> dict[str, Any]:
         "BT-110": vat,
         "BT-112": total,
         "BT-113": total,
-        "BT-115": amount(0),
+        "BT-115": decimal(0),
         "BG-1": [{"BT-21": code, "BT-22": text} for code, text in _legal_notes(document, outside=outside)],
         "BG-4": _seller(document, outside=outside),
         "BG-7": _buyer(document, outside=outside),

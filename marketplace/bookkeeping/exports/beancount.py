@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
-from marketplace.bookkeeping.exports.plain_text import euros, list_account_names, list_month_balances
+from marketplace.bookkeeping.exports.plain_text import list_account_names, list_month_balances
 from marketplace.bookkeeping.queries import SQL
 from marketplace.database import copy_out
-from pricing.money import EUR
+from pricing.money import EUR, decimal
 
 
 async def _write(out: ExportWriter, days: Days) -> None:
@@ -23,7 +23,7 @@ async def _write(out: ExportWriter, days: Days) -> None:
         for balance in await list_month_balances(days):
             # The tolerance is explicit, for beancount would forgive a cent: twice half the last digit.
             await out.write_lines(
-                f"{balance.day} balance {names[balance.account]}  {euros(balance.minor)} ~ 0.001 {EUR}"
+                f"{balance.day} balance {names[balance.account]}  {decimal(balance.minor)} ~ 0.001 {EUR}"
             )
 
 

@@ -9,10 +9,10 @@ import datetime as dt
 from typing import Final
 
 from marketplace.bookkeeping.exports.format import Days, ExportFormat, ExportWriter, one_snapshot
-from marketplace.bookkeeping.exports.plain_text import euros, list_account_names, list_month_balances
+from marketplace.bookkeeping.exports.plain_text import list_account_names, list_month_balances
 from marketplace.bookkeeping.queries import SQL
 from marketplace.database import copy_out
-from pricing.money import EUR
+from pricing.money import EUR, decimal
 
 
 async def _write(out: ExportWriter, days: Days) -> None:
@@ -28,7 +28,7 @@ async def _write(out: ExportWriter, days: Days) -> None:
                     f"{balance.day - dt.timedelta(days=1)} * What every account holds at the end of the day"
                 )
                 written_on = balance.day
-            await out.write_lines(f"    {names[balance.account]}  0.00 {EUR} = {euros(balance.minor)} {EUR}")
+            await out.write_lines(f"    {names[balance.account]}  0.00 {EUR} = {decimal(balance.minor)} {EUR}")
 
 
 def _type_of(name: str) -> str:

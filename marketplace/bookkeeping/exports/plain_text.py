@@ -72,8 +72,3 @@ async def list_month_balances(days: Days) -> list[MonthBalance]:
         if day > days.first:  # what was there before is in the first entry
             balances += [MonthBalance(account, day, balance_of[account]) for account in sorted(balance_of)]
     return balances
-
-
-def euros(minor: int) -> str:
-    """Write cents as euros with a point and two decimals."""
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02d}"

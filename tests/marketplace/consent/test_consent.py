@@ -76,7 +76,8 @@ async def test_intervals_equal_the_model(words: Words) -> None:
             assert found == model(words)
             for instant in (0, 0.5, 3, 3.5, 6, 7):
                 expected = sorted({who for who, began, ended in model(words) if began <= instant < ended})
-                assert await queries.consenting_at(PURPOSE, hour(instant)) == expected
+                found_then = await queries.intervals_around(PURPOSE, hour(instant))
+                assert [interval.subscriber for interval in found_then] == expected
             await execute("SET CONSTRAINTS ALL IMMEDIATE")
             raise _Undo  # noqa: TRY301 (how a transaction is undone)
     except _Undo:

@@ -15,8 +15,9 @@ from lxml import etree
 from pypdf import PdfReader
 
 from marketplace.purchases.invoice_pdf import draw
-from marketplace.purchases.invoice_xml import amount, facturx
+from marketplace.purchases.invoice_xml import facturx
 from marketplace.web.i18n import language
+from pricing.money import decimal
 from tests.support.schematron import FRANCE, broken_rules, fits_the_schema
 
 NET = 123_457
@@ -89,7 +90,7 @@ def test_one_cent_anywhere_breaks_a_rule(element: str) -> None:
     tree = etree.fromstring(facturx(document()))
     for found in tree.iter(f"{RAM}{element}"):
         cents = int((found.text or "").replace(".", "")) + 1
-        changed, found.text = found.text, amount(cents)
+        changed, found.text = found.text, decimal(cents)
         assert broken_rules(etree.tostring(tree)), f"{element} {changed} → {found.text} is not noticed"
         found.text = changed
     assert broken_rules(etree.tostring(tree)) == []
@@ -106,9 +107,9 @@ def test_the_xml_inside_is_the_invoice_to_the_cent(rule: str) -> None:
         tag: [e.text for e in tree.iter(f"{RAM}{tag}")]
         for tag in ("GrandTotalAmount", "TaxTotalAmount", "ChargeAmount")
     }
-    assert values["GrandTotalAmount"] == [amount(its["total_minor"])]
-    assert values["TaxTotalAmount"] == [amount(its["vat_minor"])]
-    assert values["ChargeAmount"] == [amount(NET)]
+    assert values["GrandTotalAmount"] == [decimal(its["total_minor"])]
+    assert values["TaxTotalAmount"] == [decimal(its["vat_minor"])]
+    assert values["ChargeAmount"] == [decimal(NET)]
 
 
 def test_people_read_what_french_law_wants() -> None:

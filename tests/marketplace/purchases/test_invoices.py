@@ -20,9 +20,9 @@ from marketplace.invariants import broken
 from marketplace.purchases import invoices
 from marketplace.purchases.actions import settle_paid
 from marketplace.purchases.invoice_pdf import draw
-from marketplace.purchases.invoice_xml import amount
 from marketplace.purchases.numbers import draw_numbers
 from marketplace.purchases.refunds import request_order_refund
+from pricing.money import decimal
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
@@ -66,8 +66,8 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
         _, xml = get_xml_from_pdf(answer.content)
         assert broken_rules(xml) == []
         tree = etree.fromstring(xml)
-        assert [e.text for e in tree.iter(f"{RAM}GrandTotalAmount")] == [amount(bought["total_minor"])]
-        assert [e.text for e in tree.iter(f"{RAM}TaxTotalAmount")] == [amount(bought["vat_minor"])]
+        assert [e.text for e in tree.iter(f"{RAM}GrandTotalAmount")] == [decimal(bought["total_minor"])]
+        assert [e.text for e in tree.iter(f"{RAM}TaxTotalAmount")] == [decimal(bought["vat_minor"])]
         assert [e.text for e in tree.iter(f"{RAM}LineOne")] == ["1 rue de la Démonstration", "12 quai des Étroits"]
         assert (await browser.get(f"/fr/invoices/{invoice['id']}")).content == answer.content
         assert (await rival.get(f"/en/invoices/{invoice['id']}")).status_code == 404
@@ -111,7 +111,7 @@ async def test_money_given_back_part_by_part_has_a_credit_note_each(stripe: Any)
         assert note["number"] in shown
         _, xml = get_xml_from_pdf((await invoices.get_invoice_file(note["id"]))[1])
         assert broken_rules(xml) == []
-        assert [e.text for e in etree.fromstring(xml).iter(f"{RAM}GrandTotalAmount")] == [amount(note["total_minor"])]
+        assert [e.text for e in etree.fromstring(xml).iter(f"{RAM}GrandTotalAmount")] == [decimal(note["total_minor"])]
 
 
 async def test_the_file_is_kept_as_it_was_and_drawn_again_from_its_document() -> None:
