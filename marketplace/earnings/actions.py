@@ -163,19 +163,28 @@ async def cancel_shares() -> int:
 
 async def move_payable(
     kind: Literal["payout", "payout_back"],
-    subscribers: NDArray[np.int64],
-    amounts_minor: NDArray[np.int64],
-    *,
+    source: str,
+    *values: object,
+    amount_minor: int,
+    people: int,
     at: dt.datetime,
 ) -> int:
     """Move whole cents out of subscribers' payable balances (payout), or into them again (payout_back); return the run.
 
-    subscribers: n distinct references; amounts_minor: n amounts in cents, each above zero. The caller's transaction
-    records what it is for; the database refuses a balance below zero.
+    source: SQL with the parameters `values`, which returns a subscriber once, and their cents above zero as
+    `amount_minor`; `people` rows that are `amount_minor` in all. One statement moves them, in the caller's transaction;
+    the database refuses a balance below zero.
     """
-    sign = -1 if kind == "payout" else 1
-    run = await _begin_run(kind, at, int(amounts_minor.sum()), len(subscribers))
-    await _accrue(run, (subscribers, amounts_minor * MICRO_PER_MINOR), held=0, payable=sign)
+    run, micro = await _begin_run(kind, at, amount_minor, people), MICRO_PER_MINOR
+    moved = await execute(
+        f"""INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
+            SELECT ${len(values) + 1}::bigint, subscriber, 0, amount_minor * ${len(values) + 2}::bigint
+            FROM ({source}) AS moving""",
+        *values,
+        run,
+        -micro if kind == "payout" else micro,
+    )
+    assert moved == people, "money moves for everyone, or for nobody"
     return run
 
 

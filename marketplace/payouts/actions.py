@@ -10,11 +10,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_columns, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.audit_trail import check_reason, note_action
@@ -53,6 +52,14 @@ class RunOfPayout(Struct, frozen=True):
     """The run that a payout is in."""
 
     run: uuid.UUID
+
+
+class RecreditSums(Struct, frozen=True):
+    """How many payouts are recredited, how much they are, in cents, and the payout runs that they are in."""
+
+    people: int
+    amount_minor: int
+    runs: list[uuid.UUID]
 
 
 class PayoutId(Struct, frozen=True):
@@ -172,11 +179,14 @@ async def send(run: uuid.UUID, actor: Actor) -> None:
         await lock(LOCK)
         if (await get_run(run, locked=True)).state != "approved":
             return
-        payees = await fetch_columns(
-            "SELECT subscriber, amount_minor FROM payout WHERE run = $1 AND state = 'open'", run
+        moved_by = await move_payable(
+            "payout",
+            "SELECT subscriber, amount_minor FROM payout WHERE run = $1 AND state = 'open'",
+            run,
+            amount_minor=row.amount_minor,
+            people=row.people,
+            at=now,
         )
-        assert (len(payees[0]), int(payees[1].sum())) == (row.people, row.amount_minor), "all who were drafted are paid"
-        moved_by = await move_payable("payout", *payees, at=now)
         await record(
             "payout_sent",
             run,
@@ -287,12 +297,22 @@ async def follow_transfers() -> int:
 async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
     """Fail payouts, each for its reason, and recredit the balances they came from, as one run and one entry; return how many."""
     payouts, reasons = list(refused), list(refused.values())
-    runs = await fetch_rows(RunOfPayout, "SELECT DISTINCT run FROM payout WHERE id = ANY ($1)", payouts)
-    subscribers, amounts = await fetch_columns(
-        "SELECT subscriber, amount_minor FROM payout WHERE id = ANY ($1) AND state <> 'failed'", payouts
+    sums = await fetch_row(
+        RecreditSums,
+        """SELECT count(*) AS people, coalesce(sum(amount_minor), 0)::bigint AS amount_minor, array_agg(DISTINCT run) AS runs
+           FROM payout WHERE id = ANY ($1) AND state <> 'failed'""",
+        payouts,
     )
-    assert len(subscribers) == len(payouts), "what is recredited was neither recredited nor cancelled before"
-    moved_by = await move_payable("payout_back", subscribers, amounts, at=now)
+    assert sums
+    assert sums.people == len(payouts), "what is recredited was neither recredited nor cancelled before"
+    moved_by = await move_payable(
+        "payout_back",
+        "SELECT subscriber, amount_minor FROM payout WHERE id = ANY ($1) AND state <> 'failed'",
+        payouts,
+        amount_minor=sums.amount_minor,
+        people=sums.people,
+        at=now,
+    )
     refusing = list(sepa.REFUSES_THE_ACCOUNT)
     people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
     assert people == len(payouts)
@@ -301,7 +321,7 @@ async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
         moved_by,
         at=now,
         text="Subscribers' payouts that banks refused or returned",
-        postings=[(SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, int(np.sum(amounts)))],
+        postings=[(SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE, sums.amount_minor)],
     )
-    await execute(SQL["end_runs"], [row.run for row in runs], now)
+    await execute(SQL["end_runs"], sums.runs, now)
     return people
