@@ -50,7 +50,7 @@ async def _measure(url: str) -> None:
     from marketplace import database  # noqa: PLC0415
     from marketplace.auctions.actions import place_bid  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.world import make_bidder, open_auction  # noqa: PLC0415
+    from tests.marketplace.auctions.builders import make_bidder, open_auction  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()
@@ -78,7 +78,7 @@ async def _measure(url: str) -> None:
         return work
 
     async def bid(number: int) -> None:
-        # The next amount on everybody's lips: who is overtaken on the way to the row by more than one bid is refused.
+        # The next amount on everybody's lips: a bidder overtaken on the way to the row by more than one bid is refused.
         answer = await place_bid(
             people[number % BIDDERS].actor, auction, bid=uuid.uuid4(), maximum_minor=10 * next(amounts)
         )

@@ -48,7 +48,7 @@ async def _measure(url: str, people: int) -> None:
     from marketplace.reverse_auctions.award import award_auctions  # noqa: PLC0415
     from marketplace.settings import settings  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.auctions.world import make_offer  # noqa: PLC0415
+    from tests.marketplace.auctions.builders import make_offer  # noqa: PLC0415
 
     await database.open_pool(url)
     await migrate()

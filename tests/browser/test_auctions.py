@@ -18,8 +18,8 @@ from marketplace.reverse_auctions import actions as reverse_auctions
 from marketplace.reverse_auctions.award import award_auctions
 from marketplace.reverse_auctions.rules import Stratum
 from pricing.auctions.transcript import from_json, replay
+from tests.marketplace.auctions.builders import make_offer, move_end, open_auction, save_card
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD
 from tests.marketplace.purchases.shop import make_buyer
 from tests.marketplace.reverse_auctions.test_reverse_auctions import DAY, make_subscriber, open_reverse_auction

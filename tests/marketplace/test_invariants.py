@@ -16,7 +16,7 @@ from marketplace.embedded.bank import Bank
 from marketplace.invariants import INVARIANTS, broken
 from marketplace.payouts import actions as payouts
 from marketplace.settings import settings
-from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.finance import sales
 from tests.marketplace.finance.banking import decide_everything
 from tests.marketplace.identity.site import make_staff

@@ -1,6 +1,6 @@
-"""Kill -9 at a chosen statement: a door to PostgreSQL that counts a process's statements and kills it at one of them.
+"""Kill -9 at a chosen statement: a proxy to PostgreSQL that counts a process's statements and kills it at one of them.
 
-The process under test is told this door's address and knows nothing else of it. `before`: the statement never arrives.
+The process under test is given this proxy's address and knows nothing else of it. `before`: the statement never arrives.
 `after`: it was carried out, and the process dies before it hears of it.
 """
 
@@ -22,12 +22,12 @@ STATEMENTS = (b"Q", b"E")
 """A simple query, and the execution of a prepared one, in PostgreSQL's protocol."""
 
 
-class Door:
-    """Stands between a process and PostgreSQL."""
+class Proxy:
+    """Relays between a process and PostgreSQL."""
 
     def __init__(self, url: str) -> None:
         self.upstream = parse_qs(urlsplit(url).query)["host"][0]
-        self.folder = Path(tempfile.mkdtemp(prefix="door-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="proxy-", dir="/tmp"))
         self.url = url.replace(self.upstream, str(self.folder))
         self.victim: Any = None
         self.seen = 0
@@ -46,11 +46,11 @@ class Door:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, here = await asyncio.open_unix_connection(f"{self.upstream}/{SOCKET}")
-        told = asyncio.Event()  # the fatal statement is on its way
+        is_sent = asyncio.Event()  # the fatal statement is on its way
         try:
             tasks = [
-                asyncio.create_task(self._ask(reader, here, told)),
-                asyncio.create_task(self._answer(there, writer, told)),
+                asyncio.create_task(self._ask(reader, here, is_sent)),
+                asyncio.create_task(self._answer(there, writer, is_sent)),
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -60,7 +60,7 @@ class Door:
             here.close()
             writer.close()
 
-    async def _ask(self, reader: asyncio.StreamReader, here: asyncio.StreamWriter, told: asyncio.Event) -> None:
+    async def _ask(self, reader: asyncio.StreamReader, here: asyncio.StreamWriter, is_sent: asyncio.Event) -> None:
         size = await reader.readexactly(4)
         here.write(size + await reader.readexactly(int.from_bytes(size) - 4))
         while True:
@@ -72,15 +72,15 @@ class Door:
                     if not self.after:
                         self.strike()
                         return
-                    told.set()
+                    is_sent.set()
             here.write(head + body)
             await here.drain()
 
-    async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, told: asyncio.Event) -> None:
+    async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, is_sent: asyncio.Event) -> None:
         while True:
             head = await there.readexactly(5)
             body = await there.readexactly(int.from_bytes(head[1:]) - 4)
-            if told.is_set() and head[:1] == b"Z":
+            if is_sent.is_set() and head[:1] == b"Z":
                 self.strike()
                 return
             writer.write(head + body)
@@ -88,9 +88,9 @@ class Door:
 
 
 @contextlib.asynccontextmanager
-async def door(url: str) -> AsyncIterator[Door]:
-    """Open a door to the database at `url`."""
-    made = Door(url)
+async def proxy(url: str) -> AsyncIterator[Proxy]:
+    """Open a proxy to the database at `url`."""
+    made = Proxy(url)
     server = await asyncio.start_unix_server(made._serve, path=str(made.folder / SOCKET))
     try:
         yield made

@@ -22,8 +22,8 @@ from marketplace.embedded import seed_auctions
 from marketplace.errors import Conflict, Invalid, NotAllowed
 from marketplace.identity.actors import Actor
 from marketplace.payments.stripe_calls import run_commands
+from tests.marketplace.auctions.builders import make_offer, move_end
 from tests.marketplace.auctions.test_money import DAY, SECOND, announced, bid, books_are_clean, end
-from tests.marketplace.auctions.world import make_offer, move_end
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.payments.test_off_session import save
 from tests.marketplace.purchases.shop import (
@@ -161,7 +161,7 @@ async def test_nobody_is_sold_anything_inside_a_window(stripe: Any) -> None:
         Plan(
             kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + DAY, **late
         ), by="Steward", auction=second,
-    ) == second, "the same form again stands in nobody's way, its own least of all"  # fmt: skip
+    ) == second, "the same form again is in nobody's way, its own least of all"  # fmt: skip
 
 
 async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for(stripe: Any) -> None:
@@ -223,7 +223,7 @@ async def test_a_worker_that_was_down_for_days_charges_before_it_blames(stripe: 
     await books_are_clean()
 
 
-async def test_nobody_bids_and_takes_the_card_away(stripe: Any) -> None:
+async def test_nobody_bids_and_then_forgets_the_card(stripe: Any) -> None:
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     for partner in (ann, bob):

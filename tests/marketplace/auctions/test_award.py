@@ -21,7 +21,7 @@ from marketplace.errors import NotFound
 from marketplace.log.queries import list_facts
 from marketplace.settings import settings
 from pricing.auctions.transcript import terms_entry
-from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import Bidder, make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
 
 

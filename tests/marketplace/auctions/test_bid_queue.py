@@ -19,7 +19,7 @@ from marketplace.auctions.bid_queue import BATCH_SIZE, SEALED_AT_ONCE, queue_of
 from marketplace.auctions.placing import OpenBid, place_open_bids
 from marketplace.database import DB, execute
 from marketplace.errors import NotAllowed
-from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
+from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.asynccontextmanager
-async def held(*auctions: uuid.UUID) -> AsyncIterator[None]:
-    """Hold auctions' rows, so that whatever is bid meanwhile waits."""
+async def locked_rows(*auctions: uuid.UUID) -> AsyncIterator[None]:
+    """Lock auctions' rows, so that every bid meanwhile waits."""
     assert DB.pool
     async with DB.pool.acquire() as other, other.transaction():
         await other.fetch("SELECT id FROM auction WHERE id = ANY($1) FOR UPDATE", list(auctions))
@@ -44,7 +44,7 @@ async def seal(bidder: Bidder, auction: uuid.UUID, bid: uuid.UUID | None = None)
     )
 
 
-async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
+async def test_bids_that_wait_are_placed_together_and_answered_alone() -> None:
     auction = await open_auction()
     good = [await make_bidder() for _ in range(4)]
     poor, unvetted = await make_bidder(with_method=False), await make_bidder(vetted=False)
@@ -52,7 +52,7 @@ async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
     await place_bid(
         good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000
     )  # the process knows the auction's rule
-    async with held(auction):
+    async with locked_rows(auction):
         asked = [
             asyncio.create_task(
                 place_bid(people[number % 6].actor, auction, bid=uuid.uuid4(), maximum_minor=1_000 + 500 * number)
@@ -62,17 +62,17 @@ async def test_whoever_waits_is_taken_together_and_answered_alone() -> None:
         left = asyncio.create_task(place_bid(good[0].actor, auction, bid=uuid.uuid4(), maximum_minor=90_000))
         await asyncio.sleep(0)
         left.cancel()  # its bidder left; the bid may count or not, and nobody else notices
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    for number, one in enumerate(told):
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    for number, one in enumerate(results):
         if number % 6 < 4:
             assert not isinstance(one, BaseException), one
             assert one.accepted or one.answer.startswith("refused")
         else:
             assert isinstance(one, NotAllowed)
-    accepted = [one for one in told if not isinstance(one, BaseException) and one.accepted]
+    accepted = [one for one in results if not isinstance(one, BaseException) and one.accepted]
     assert len(accepted) > 20, "in the order they came, each above the one before"
     assert [one.position for one in accepted] == sorted(one.position or 0 for one in accepted), (
-        "first come, first taken"
+        "first come, first placed"
     )
     rows = await fetch("SELECT received_at, xmin::text AS commit FROM bid ORDER BY received_at")
     assert len({row["received_at"] for row in rows}) == len(rows) >= 32, "each at an instant of its own"
@@ -93,7 +93,7 @@ async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(
         assert placed is not None
         assert [one.bid.id for one in placed if one.bid] == some
 
-    async with held(*auctions):
+    async with locked_rows(*auctions):
         both = [
             asyncio.create_task(bid(auction, some)) for auction, some in zip(auctions, (ids, ids[::-1]), strict=True)
         ]
@@ -102,7 +102,7 @@ async def test_the_same_ids_sent_to_two_auctions_in_a_circle_do_not_stop_either(
     assert await fetch_value("SELECT count(*) FROM bid") == 1000
 
 
-async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> None:
+async def test_what_fails_is_raised_to_everyone_who_waited_and_nobody_stays() -> None:
     auction, ann = await open_auction(), await make_bidder()
     ids = [uuid.uuid4() for _ in range(6)]
 
@@ -113,14 +113,14 @@ async def test_what_fails_is_told_to_everyone_who_waited_and_nobody_stays() -> N
         ]
 
     await execute("ALTER FUNCTION bidder_refusal RENAME TO hidden")
-    told = await asyncio.gather(*all_at_once(), return_exceptions=True)
-    assert {type(one) for one in told} == {asyncpg.UndefinedFunctionError}
-    assert len(set(map(id, told))) == 6, "each its own"
+    results = await asyncio.gather(*all_at_once(), return_exceptions=True)
+    assert {type(one) for one in results} == {asyncpg.UndefinedFunctionError}
+    assert len(set(map(id, results))) == 6, "each its own"
     await execute("ALTER FUNCTION hidden RENAME TO bidder_refusal")
     assert await fetch_value("SELECT count(*) FROM bid") == 0
     assert [one.accepted for one in await asyncio.gather(*all_at_once())] == [True] * 6
-    lane = queue_of(auction)
-    assert (len(lane.waiting), lane.sender) == (0, None)
+    queue = queue_of(auction)
+    assert (len(queue.waiting), queue.sender) == (0, None)
 
 
 async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
@@ -135,24 +135,24 @@ async def test_one_bid_that_the_database_refuses_fails_alone() -> None:
     )
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)  # the auction's rule is known
     asked = [place_bid(ann.actor, auction, bid=bid, maximum_minor=2_000 + n * 100) for n, bid in enumerate(ids)]
-    told = await asyncio.gather(*map(asyncio.create_task, asked), return_exceptions=True)
-    assert [isinstance(one, asyncpg.RaiseError) for one in told] == [n == 3 for n in range(6)]
-    assert [one.position for one in told if not isinstance(one, BaseException)] == [2, 3, 4, 5, 6]
+    results = await asyncio.gather(*map(asyncio.create_task, asked), return_exceptions=True)
+    assert [isinstance(one, asyncpg.RaiseError) for one in results] == [n == 3 for n in range(6)]
+    assert [one.position for one in results if not isinstance(one, BaseException)] == [2, 3, 4, 5, 6]
 
 
-async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_taken() -> None:
+async def test_when_the_sender_is_ended_nobody_waits_on_and_the_next_bid_is_placed() -> None:
     auction, ann = await open_auction(), await make_bidder()
-    lane = queue_of(auction)
+    queue = queue_of(auction)
     await place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=1_000)
-    async with held(auction):
+    async with locked_rows(auction):
         asked = [
             asyncio.create_task(place_bid(ann.actor, auction, bid=uuid.uuid4(), maximum_minor=2_000 + number))
             for number in range(BATCH_SIZE + 8)
         ]
         await until(lambda: fetch_value("SELECT count(*) = 1 FROM pg_locks WHERE NOT granted"))
-        assert lane.sender
-        assert len(lane.waiting) == 8
-        lane.sender.cancel()
+        assert queue.sender
+        assert len(queue.waiting) == 8
+        queue.sender.cancel()
         done, waiting = await asyncio.wait(asked, timeout=60)
     assert not waiting
     assert all(one.cancelled() for one in done)
@@ -164,7 +164,7 @@ async def test_sealed_bids_that_wait_for_a_row_leave_the_pool_to_readers() -> No
     first, *people = [await make_bidder() for _ in range(13)]
     await seal(first, auction)  # the process knows the auction's rule
     waiting = "SELECT count(*) = $1 FROM pg_locks WHERE NOT granted"
-    async with held(auction):
+    async with locked_rows(auction):
         asked = [asyncio.create_task(seal(one, auction)) for one in people]
         async with asyncio.timeout(60):
             await until(lambda: fetch_value(waiting, SEALED_AT_ONCE))
@@ -178,7 +178,7 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
 ) -> None:
     decide = sealed_rules.decide
 
-    async def take_the_row(auction: uuid.UUID) -> None:
+    async def lock_the_row(auction: uuid.UUID) -> None:
         other = await asyncpg.connect(database_url)
         try:
             await other.execute("SET lock_timeout = '30s'")
@@ -186,12 +186,12 @@ async def test_a_process_that_freezes_with_a_sealed_bid_lets_the_row_go(
         finally:
             await other.close()
 
-    def frozen(held: Any, *rest: Any, **more: Any) -> Any:
+    def frozen(locked: Any, *rest: Any, **more: Any) -> Any:
         """Say nothing until somebody else has had the row; what this process asks for then comes too late."""
-        somebody = threading.Thread(target=lambda: asyncio.run(take_the_row(held.id)))
+        somebody = threading.Thread(target=lambda: asyncio.run(lock_the_row(locked.id)))
         somebody.start()
         somebody.join()
-        return decide(held, *rest, **more)
+        return decide(locked, *rest, **more)
 
     auction, ann, bid = await open_auction("limited"), await make_bidder(), uuid.uuid4()
     with monkeypatch.context() as here:

@@ -24,7 +24,7 @@ from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
 from marketplace.settings import settings
 from marketplace.signing import public_key
-from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -105,10 +105,15 @@ async def test_the_receipt_is_signed_and_says_what_happened() -> None:
     answer = await place_bid(ann.actor, auction, bid=bid, maximum_minor=5_000)
     key = Ed25519PublicKey.from_public_bytes(public_key(settings().signing_key))
     key.verify(answer.signature, answer.document)
-    said = json.loads(answer.document)
-    assert (said["bid"], said["position"], said["answer"], said["maximum_minor"]) == (str(bid), 1, "leading", 5_000)
+    document = json.loads(answer.document)
+    assert (document["bid"], document["position"], document["answer"], document["maximum_minor"]) == (
+        str(bid),
+        1,
+        "leading",
+        5_000,
+    )
     stored = (await fetch("SELECT * FROM bid"))[0]
-    assert rules.micros(stored["received_at"]) == said["received_at"]
+    assert rules.micros(stored["received_at"]) == document["received_at"]
 
 
 async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:

@@ -18,8 +18,8 @@ from marketplace.auctions.queries import get_auction, list_lots
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import actions as identity
+from tests.marketplace.auctions.builders import Bidder, make_bidder, make_offer
 from tests.marketplace.auctions.test_money import end
-from tests.marketplace.auctions.world import Bidder, make_bidder, make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.support.reads import fetch, fetch_value
 
@@ -53,11 +53,11 @@ async def test_two_datasets_go_to_whom_they_are_worth_most_each_above_its_own_re
     lots = await list_lots(auction)
     assert [(lot.dataset, lot.reserve_minor) for lot in lots] == [("lyon", LYON), ("paris", PARIS)]
     assert (await get_auction(auction)).reserve_minor == LYON
-    both, alone = await make_bidder(), await make_bidder()
+    both, single = await make_bidder(), await make_bidder()
     assert await seal(both, auction, ([0, 1], LYON + PARIS - 1)) == "refused_below_minimum"
-    assert await seal(alone, auction, ([1], PARIS - 1)) == "refused_below_minimum"
+    assert await seal(single, auction, ([1], PARIS - 1)) == "refused_below_minimum"
     assert await seal(both, auction, ([0, 1], 20_000), ([1], PARIS)) == "sealed"
-    assert await seal(alone, auction, ([0], LYON)) == "sealed"
+    assert await seal(single, auction, ([0], LYON)) == "sealed"
     await end(auction)
     [won] = await fetch("SELECT partner, lots, pays_minor FROM auction_outcome WHERE pays_minor > 0")
     assert tuple(won) == (both.partner, [0, 1], LYON + PARIS)
@@ -101,8 +101,8 @@ async def test_what_cannot_be_sold_together_is_refused() -> None:
     ):
         with pytest.raises(Invalid):
             await announce(wrong, by="Steward")
-    alone = {"exclusive_from": now + 2 * DAY, "exclusive_to": now + 9 * DAY}
-    await announce(plan(paris, [dear], "exclusive", **alone), by="Steward")
+    single = {"exclusive_from": now + 2 * DAY, "exclusive_to": now + 9 * DAY}
+    await announce(plan(paris, [dear], "exclusive", **single), by="Steward")
     with pytest.raises(Conflict, match="inside an exclusive window"):
         await announce(plan(lyon, [cheap, dear]), by="Steward")
     await announce(plan(lyon, [cheap]), by="Steward")

@@ -17,8 +17,8 @@ from marketplace.settings import settings
 from pricing.auctions.ascending import AscendingTerms, BidAnswer, ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.money import Money
+from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,22 +38,22 @@ def real_auctions() -> dict[str, list[dict[str, str]]]:
 
 
 @pytest.mark.parametrize("share", [48, pytest.param(1, marks=pytest.mark.deep)])
-async def test_real_bids_at_the_live_door_give_the_pure_engines_result(share: int) -> None:
+async def test_real_bids_over_http_give_the_pure_engines_result(share: int) -> None:
     """A web process of its own, real HTTP, each auction's bids in their order; several auctions at once."""
     chosen = list(real_auctions().items())[::share]
     people: dict[str, Bidder] = {}
 
-    async def hold(web: httpx.AsyncClient, name: str, bids: list[dict[str, str]]) -> None:
+    async def run_auction(web: httpx.AsyncClient, name: str, bids: list[dict[str, str]]) -> None:
         opening = max(1, int(bids[0]["opening_cents"]))
         auction = await open_auction(seconds=86_400, reserve_minor=opening, window_seconds=0, extension_seconds=0)
         answers = []
         for bid in bids:
-            said = await web.put(
+            response = await web.put(
                 f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}", headers=people[bid["bidder"]].headers,
                 json={"currency": "EUR", "maximum_minor": int(bid["maximum_cents"])},
             )  # fmt: skip
-            assert said.status_code == 200, said.text
-            answers.append(said.json()["answer"])
+            assert response.status_code == 200, response.text
+            answers.append(response.json()["answer"])
         terms = AscendingTerms(Money(opening, "EUR"), rules.STEPS, 0, 10**9)
         pure, expected = run_pure(
             terms, [ProxyBid(bid["bidder"], Money(int(bid["maximum_cents"]), "EUR"), at) for at, bid in enumerate(bids)]
@@ -62,19 +62,19 @@ async def test_real_bids_at_the_live_door_give_the_pure_engines_result(share: in
         row = await get_auction(auction)
         assert row.price_minor == (pure.price.minor if pure.price else None), name
         assert row.leader == (people[pure.leader].partner if pure.leader else None), name
-        told = (await web.get(f"/api/v1/auctions/{auction}")).json()
-        assert (told["price_minor"], told["bids"]) == (row.price_minor, len(pure_accepted(expected))), name
+        shown = (await web.get(f"/api/v1/auctions/{auction}")).json()
+        assert (shown["price_minor"], shown["bids"]) == (row.price_minor, len(pure_accepted(expected))), name
         if pure.leader:
             assert await list_own_bids(auction, people[pure.leader].partner)
 
     async def story(url: str) -> None:
         for name in {bid["bidder"] for _, bids in chosen for bid in bids}:
             people[name] = await make_bidder()
-        turns = asyncio.Semaphore(4)
+        limit = asyncio.Semaphore(4)
 
         async def one(name: str, bids: list[dict[str, str]]) -> None:
-            async with turns:
-                await hold(web, name, bids)
+            async with limit:
+                await run_auction(web, name, bids)
 
         async with httpx.AsyncClient(base_url=url, timeout=60) as web:
             await asyncio.gather(*(asyncio.create_task(one(name, bids)) for name, bids in chosen))

@@ -18,9 +18,9 @@ from marketplace.auctions.actions import place_bid, place_sealed_bid
 from marketplace.auctions.queries import get_auction, get_transcript
 from marketplace.settings import settings
 from pricing.auctions.transcript import from_json, replay
-from tests.marketplace.auctions.killing import Door, door
+from tests.marketplace.auctions.builders import Bidder, make_bidder, move_end, open_auction
+from tests.marketplace.auctions.killing import Proxy, proxy
 from tests.marketplace.auctions.webs import Web, fork
-from tests.marketplace.auctions.world import Bidder, make_bidder, move_end, open_auction
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -81,7 +81,7 @@ def finish(auction: str) -> None:
     asyncio.run(story())
 
 
-async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after: bool) -> int:
+async def finish_at(between: Proxy, auction: uuid.UUID, at: int | None, *, after: bool) -> int:
     """Let a worker finish an auction and die at its statement number `at`; return how many it came to."""
     process = fork(finish, str(auction), DATABASE_URL=between.url)
     between.arm(process, at, after=after)
@@ -100,7 +100,7 @@ async def finish_at(between: Door, auction: uuid.UUID, at: int | None, *, after:
 )
 async def test_a_worker_killed_at_any_statement_leaves_the_same_award(kind: str, every: int) -> None:
     people = [await make_bidder() for _ in AMOUNTS]
-    async with door(os.environ["DATABASE_URL"]) as between:
+    async with proxy(os.environ["DATABASE_URL"]) as between:
 
         async def make() -> tuple[uuid.UUID, list[dict[str, Any]]]:
             auction = await open_auction(kind)
@@ -153,7 +153,7 @@ async def test_a_worker_that_was_down_at_the_end_closes_later_with_the_same_awar
         pytest.param("limited", 1, marks=pytest.mark.deep),
     ],
 )
-async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, every: int) -> None:
+async def test_a_site_killed_at_any_statement_of_a_bid_places_it_once(kind: str, every: int) -> None:
     ann, bob = await make_bidder(), await make_bidder()
     body: dict[str, Any] = (
         {"currency": "EUR", "maximum_minor": 9_000}
@@ -161,7 +161,7 @@ async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, 
         else {"currency": "EUR", "amount_minor": 9_000, "nonce": NONCE}
     )
     steady = Web()
-    async with door(os.environ["DATABASE_URL"]) as between, httpx.AsyncClient(timeout=60) as client:
+    async with proxy(os.environ["DATABASE_URL"]) as between, httpx.AsyncClient(timeout=60) as client:
         await asyncio.to_thread(steady.wait)
 
         async def put(web: Web, auction: uuid.UUID, bid: uuid.UUID) -> dict[str, Any]:
@@ -186,18 +186,18 @@ async def test_a_site_killed_at_any_statement_of_a_bid_takes_it_once(kind: str, 
                     assert between.struck.is_set()
             finally:
                 fragile.kill()
-            told = await put(steady, auction, bid)
+            first = await put(steady, auction, bid)
             again = await put(steady, auction, bid)
-            assert told["accepted"], told
-            assert told["answer"] == ("leading" if kind == "ascending" else "sealed")
-            assert (told["position"], again["position"], again["repeated"]) == (2, 2, True)
-            assert again["receipt"] == told["receipt"]
+            assert first["accepted"], first
+            assert first["answer"] == ("leading" if kind == "ascending" else "sealed")
+            assert (first["position"], again["position"], again["repeated"]) == (2, 2, True)
+            assert again["receipt"] == first["receipt"]
             row = await get_auction(auction)
             assert row.bid_count == 2
             assert row.price_minor == (5_250 if kind == "ascending" else None)
             assert await fetch_value("SELECT count(*) FROM bid WHERE auction = $1", auction) == 2
             if at == steps:
-                assert told["repeated"] == after, "with its last statement the bid is taken, and not before"
+                assert first["repeated"] == after, "with its last statement the bid is placed, and not before"
 
         try:
             await bid_at(None, after=False)

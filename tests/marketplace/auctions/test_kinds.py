@@ -20,8 +20,8 @@ from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
 from pricing.auctions.transcript import KINDS as PRICE_RULES
 from pricing.auctions.transcript import from_json, replay
+from tests.marketplace.auctions.builders import make_bidder, make_offer, move_end, open_auction
 from tests.marketplace.auctions.test_money import DAY
-from tests.marketplace.auctions.world import make_bidder, make_offer, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 
 if TYPE_CHECKING:

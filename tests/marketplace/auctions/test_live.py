@@ -1,4 +1,4 @@
-"""The live stream: everyone sees every price within a second, whoever comes back misses nothing, who leaves leaves nothing."""
+"""The live stream: everyone sees every price within a second, a browser that returns misses nothing, who leaves leaves nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from marketplace.auctions import award as ending
 from marketplace.auctions.actions import place_bid
 from marketplace.database import execute
+from tests.marketplace.auctions.builders import make_bidder, open_auction
 from tests.marketplace.auctions.webs import Web, web_processes
-from tests.marketplace.auctions.world import make_bidder, open_auction
 from tests.support.reads import fetch_value
 from tests.support.waiting import until
 
@@ -26,14 +26,14 @@ LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_datab
 
 @functools.lru_cache(maxsize=1000)
 def parsed(event: bytes) -> tuple[str | None, dict[str, Any] | None]:
-    """Return an event's id and what it tells: read once, however many watchers are sent it."""
-    number, told = None, None
+    """Return an event's id and its data: read once, however many watchers are sent it."""
+    number, data = None, None
     for line in event.decode().splitlines():
         if line.startswith("id: "):
             number = line[4:]
         elif line.startswith("data: "):
-            told = json.loads(line[6:])
-    return number, told
+            data = json.loads(line[6:])
+    return number, data
 
 
 class Watcher(asyncio.Protocol):
@@ -45,7 +45,7 @@ class Watcher(asyncio.Protocol):
         self.twice = 0
         self.phases: list[str] = []
         self.beside: list[tuple[int, int]] = []
-        """Where a price was told beside the log: it, and the one of the log's last bid."""
+        """Where a price was shown beside the log: it, and the one of the log's last bid."""
         self.pending = b""
         self.lost = asyncio.Event()
 
@@ -68,16 +68,16 @@ class Watcher(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         *events, self.pending = (self.pending + data).split(b"\n\n")
-        for number, told in map(parsed, events):
+        for number, content in map(parsed, events):
             self.last = number or self.last
-            if told is None:
+            if content is None:
                 continue
-            self.phases.append(told["phase"])
-            for entry in told["log"]:
+            self.phases.append(content["phase"])
+            for entry in content["log"]:
                 self.twice += entry["position"] in self.seen
                 self.seen.setdefault(entry["position"], time.monotonic())
-            if told["log"]:
-                self.beside.append((told["price_minor"], told["log"][-1]["price_minor"]))
+            if content["log"]:
+                self.beside.append((content["price_minor"], content["log"][-1]["price_minor"]))
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ async def test_every_watcher_sees_every_price_and_leaves_nothing_behind(count: i
         tasks = [asyncio.create_task(watcher.watch(webs[n % processes], auction)) for n, watcher in enumerate(watchers)]
         await until(lambda: all(watcher.phases for watcher in watchers), 60)
         assert await fetch_value(LISTENING) == processes, "one connection a process"
-        held = [await asyncio.to_thread(web.inside) for web in webs]
-        assert sum(one["watchers"] for one in held) == count
-        assert {(one["feeds"], one["listeners"]) for one in held} == {(1, 1)}
+        inside = [await asyncio.to_thread(web.inside) for web in webs]
+        assert sum(one["watchers"] for one in inside) == count
+        assert {(one["feeds"], one["listeners"]) for one in inside} == {(1, 1)}
         placed: dict[int, float] = {}
         for turn in range(bids):
             bidder = (ann, bob)[turn % 2]
@@ -154,7 +154,7 @@ async def test_the_page_follows_the_clock_and_the_award() -> None:
         await story(webs)
 
 
-async def test_who_comes_back_misses_nothing_even_from_another_process() -> None:
+async def test_a_browser_that_returns_misses_nothing_even_from_another_process() -> None:
     async def story(webs: list[Web]) -> None:
         auction, ann, bob = await open_auction(), await make_bidder(), await make_bidder()
         watcher = Watcher()

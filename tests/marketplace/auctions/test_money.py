@@ -1,4 +1,4 @@
-"""The auctions' money: who may bid, what a reserve covers, charged once while away, second chances, deposits, clean books."""
+"""The auctions' money: who may bid, what a reserve covers, charged once off session, second chances, deposits, clean books."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from marketplace.payments.balance import mirror_balance
 from marketplace.payments.stripe_calls import run_commands
 from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
-from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.payments.test_off_session import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
@@ -99,7 +99,7 @@ async def test_a_bid_needs_a_vetted_partner_with_a_way_to_pay(stripe: Any) -> No
         assert await eligibility.find_refusal(poor.partner, auction) == "no_payment_method", "an expired card is none"
 
 
-async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(stripe: Any) -> None:
+async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_released(stripe: Any) -> None:
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     auction, other = await announced(release), await announced(release)
@@ -122,7 +122,7 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(stripe:
     await bid(ann, auction, FLOOR)
     await save(stripe, bob, token="tok_visa")
     await bid(bob, auction, FLOOR + 5_000)
-    assert await eligibility.end_deposits() == 0, "held while the auction is on"
+    assert await eligibility.end_deposits() == 0, "held back while the auction is on"
     await end(auction)
     await ending.settle_sales()
     assert await fetch_value("SELECT ending FROM auction_deposit") == "released"
@@ -136,7 +136,7 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_let_go(stripe:
 
 
 # ------------------------------------------------------------------ award → charge
-async def test_the_winner_is_charged_once_while_away(stripe: Any) -> None:
+async def test_the_winner_is_charged_once_off_session(stripe: Any) -> None:
     release = await open_shop()
     ann, bob = await make_buyer("atelier"), await make_buyer("bureau")
     for partner in (ann, bob):
@@ -222,7 +222,7 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     await ending.settle_sales()
     await run_commands()
     order = await fetch_value("SELECT purchase_order FROM auction_sale")
-    assert await fetch_value("SELECT ending FROM auction_deposit") is None, "held until the winner paid"
+    assert await fetch_value("SELECT ending FROM auction_deposit") is None, "held back until the winner paid"
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
     assert await ending.settle_sales() == 0, "its page may still be paid"
     await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour'")
@@ -237,12 +237,12 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     await jobs()
     await ending.settle_sales()
     assert await fetch_value("SELECT count(*) FROM auction_sale WHERE state = 'paid'") == 1
-    held = await fetch_one("SELECT * FROM auction_deposit")
-    assert held
-    assert held["ending"] == "forfeited"
+    deposit_row = await fetch_one("SELECT * FROM auction_deposit")
+    assert deposit_row
+    assert deposit_row["ending"] == "forfeited"
     await eligibility.end_deposits()
     await eligibility.end_deposits()
-    assert -(await balance("758100")) in (held["amount_minor"], -held["amount_minor"])
+    assert -(await balance("758100")) in (deposit_row["amount_minor"], -deposit_row["amount_minor"])
     assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'deposit_forfeited'") == 1
     assert await fetch_value("SELECT state FROM purchase_order WHERE id = $1", order) == "lapsed"
     await books_are_clean()
@@ -262,13 +262,16 @@ async def test_a_reserve_is_what_pricing_reckons_and_may_only_be_raised(stripe: 
         await make_sale(browser, ann, release)
     auction = await announced(release, "exclusive")
     row = await get_auction(auction)
-    said = json.loads(row.reckoning)
+    reckoned = json.loads(row.reckoning)
     found = reckon(
-        PriceInputs(**said["inputs"]), History(**said["history"]), Window(**said["window"]), said["past_bids_minor"]
+        PriceInputs(**reckoned["inputs"]),
+        History(**reckoned["history"]),
+        Window(**reckoned["window"]),
+        reckoned["past_bids_minor"],
     )
     assert (found.reserve_minor, found.forgone_minor) == (row.reserve_minor, row.forgone_minor)
-    assert said["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
-    assert said["window"]["days"] == 30
+    assert reckoned["history"] == {"sales": 2, "days": 30}, "listed today: a month at least"
+    assert reckoned["window"]["days"] == 30
     price = (await catalogue.price_now(*await list_priced_releases([release]), now=clock.now())).amount_minor
     assert 2 * FLOOR < row.forgone_minor <= 3 * price
     for lower in (row.reserve_minor - 1, 1):
@@ -322,12 +325,12 @@ async def test_a_partner_saves_a_card_on_the_page(stripe: Any) -> None:
         shown = text_of(await ann.get(f"/en/auctions/{auction}"))
         assert "Before you bid" in shown
         assert "Your maximum, in euros" not in shown
-        back = f"/auctions/{auction}"
+        path = f"/auctions/{auction}"
         saved = str(uuid.uuid4())
-        answer = await ann.submit("/en/payment-method", {"back": back}, form_id=saved)
+        answer = await ann.submit("/en/payment-method", {"back": path}, form_id=saved)
         assert answer.status_code == 303
         assert (await pay(answer.headers["location"])).status_code == 303
-        shown = text_of(await ann.get(f"/en/payment-method?saved={saved}&back={back}"))
+        shown = text_of(await ann.get(f"/en/payment-method?saved={saved}&back={path}"))
         assert "You may bid in any open auction" in shown
         assert "Back to the auction" in shown
         assert "Back to the auction" not in text_of(await ann.get("/en/payment-method?back=//evil.example/"))

@@ -17,7 +17,7 @@ from marketplace.catalogue import actions as catalogue
 from marketplace.database import execute
 from marketplace.errors import Conflict
 from marketplace.identity import actions as identity
-from tests.marketplace.auctions.world import make_offer, move_end, open_auction, save_card
+from tests.marketplace.auctions.builders import make_offer, move_end, open_auction, save_card
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.marketplace.purchases.shop import counts, jobs, make_buyer, open_shop, pay
 from tests.support.reads import fetch_one, fetch_value
@@ -52,8 +52,8 @@ async def test_two_partners_bid_against_each_other_on_the_page() -> None:
         assert odd.status_code == 422
         assert re.search(r'id="amount"[^>]* value="much"[^>]* aria-invalid="true"', odd.text)
         assert "Write an amount in euros, such as 1250.00." in text_of(odd)
-        back = await bob.get(f"/fr/auctions/{auction}/bids")
-        assert (back.status_code, back.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
+        again = await bob.get(f"/fr/auctions/{auction}/bids")
+        assert (again.status_code, again.headers["location"]) == (303, f"/fr/auctions/{auction}"), (
             "whose language changed"
         )
         assert "100050" not in (await nobody.get(f"/en/auctions/{auction}")).text, "a maximum is shown to nobody"
@@ -124,7 +124,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("kind", RULES)
-async def test_each_kind_tells_its_rule_and_where_it_stands(kind: str) -> None:
+async def test_each_kind_shows_its_rule_and_its_state(kind: str) -> None:
     """Announced, open, closed, awarded: in words, in both languages, for a stranger, a bidder and a steward."""
     await save_card(await make_buyer("atelier"))
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
@@ -138,10 +138,10 @@ async def test_each_kind_tells_its_rule_and_where_it_stands(kind: str) -> None:
 
         async def seen(english: str, french: str) -> None:
             for visitor in (nobody, bidder, steward):
-                for language, said, rule in (("en", english, RULES[kind][0]), ("fr", french, RULES[kind][1])):
+                for language, state, rule in (("en", english, RULES[kind][0]), ("fr", french, RULES[kind][1])):
                     answer = await visitor.get(f"/{language}/auctions/{auction}")
                     assert answer.status_code == 200
-                    assert said in text_of(answer)
+                    assert state in text_of(answer)
                     assert rule in text_of(answer)
 
         await seen("Announced", "Annoncée")

@@ -1,4 +1,4 @@
-"""The proof: every kind's transcript is re-computed by `python -m pricing replay`, and whatever was tampered with shows."""
+"""The proof: every kind's transcript is re-computed by `python -m pricing replay`, and all that was tampered with shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from marketplace.settings import settings
 from marketplace.signing import public_key
 from pricing.__main__ import main as pricing
 from pricing.auctions.transcript import Transcript, award_of, from_json, leaves, merkle_root, to_json
-from tests.marketplace.auctions.world import make_bidder, move_end, open_auction
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ KINDS = [
 ]  # fmt: skip
 
 
-async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
+async def run_auction(kind: str, more: dict[str, Any]) -> dict[str, Any]:
     """Hold an auction of a kind to its end; return its transcript, its root as published, and everyone's receipts."""
     auction = await open_auction(kind, **more)
     kept = []
@@ -62,7 +62,7 @@ async def hold(kind: str, more: dict[str, Any]) -> dict[str, Any]:
 async def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, more: dict[str, Any]
 ) -> None:
-    found = await hold(kind, more)
+    found = await run_auction(kind, more)
     place, root = tmp_path / "transcript.json", ("--root", found["root"])
     kept = []
     for number, text in enumerate(found["receipts"]):
@@ -72,12 +72,12 @@ async def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
     def replayed(text: str, *more_: str) -> tuple[int, str]:
         place.write_text(text)
         status = pricing(["replay", str(place), *more_])
-        told = capsys.readouterr()
-        return status, told.out + told.err
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
 
-    status, said = replayed(found["text"], *root, *kept, "--key", found["key"])
-    assert (status, said.splitlines()[-1]) == (0, "equal"), said
-    assert "shill bid" in said, "what nobody can detect is said each time"
+    status, output = replayed(found["text"], *root, *kept, "--key", found["key"])
+    assert (status, output.splitlines()[-1]) == (0, "equal"), output
+    assert "shill bid" in output, "what nobody can detect is said each time"
     good = json.loads(found["text"])
 
     def differs(change: Callable[[dict[str, Any]], object]) -> bool:
@@ -105,9 +105,9 @@ async def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
     award = award_of(whole.kind, whole.terms, [one for one in reveals if one])
     forged = to_json(Transcript(whole.auction, whole.kind, whole.terms, entries, reveals, forged_root, award))
     assert replayed(forged, "--root", forged_root.hex())[0] == 0
-    status, said = replayed(forged, "--root", forged_root.hex(), *kept[2:4], "--key", found["key"])
+    status, output = replayed(forged, "--root", forged_root.hex(), *kept[2:4], "--key", found["key"])
     assert status == 1
-    assert "dropped before the root" in said
+    assert "dropped before the root" in output
     assert replayed(forged, "--root", found["root"])[0] == 1, "nor is it the root that was published"
 
     # The receipts' own integrity.
@@ -121,16 +121,16 @@ async def test_anyone_re_computes_the_award_and_finds_what_was_tampered_with(
 
 
 async def test_the_command_runs_offline_in_a_process_of_its_own(tmp_path: Path) -> None:
-    found = await hold("ascending", KINDS[2][1])
+    found = await run_auction("ascending", KINDS[2][1])
     (tmp_path / "transcript.json").write_text(found["text"])
     (tmp_path / "receipt.json").write_text(found["receipts"][1])
-    told = await asyncio.create_subprocess_exec(
+    captured = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pricing", "replay", str(tmp_path / "transcript.json"), "--root", found["root"],
         "--receipt", str(tmp_path / "receipt.json"), "--key", found["key"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    printed, _ = await told.communicate()
-    assert (told.returncode, printed.splitlines()[-1]) == (0, b"equal"), printed.decode()
+    printed, _ = await captured.communicate()
+    assert (captured.returncode, printed.splitlines()[-1]) == (0, b"equal"), printed.decode()
     for unreadable in ("", "{}", found["text"]):
         (tmp_path / "receipt.json").write_text(unreadable)
         assert pricing(["replay", str(tmp_path / "transcript.json"), "--receipt", str(tmp_path / "receipt.json")]) == 2

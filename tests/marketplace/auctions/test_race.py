@@ -12,19 +12,20 @@ import httpx
 import pytest
 
 from marketplace.auction_kinds import rules
+from marketplace.auction_kinds.open_rules import terms_of
 from marketplace.auctions import award as ending
 from marketplace.auctions.queries import get_auction, get_transcript
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.transcript import from_json, replay
 from pricing.money import Money
+from tests.marketplace.auctions.builders import Bidder, make_bidder, open_auction
 from tests.marketplace.auctions.webs import Web, web_processes
-from tests.marketplace.auctions.world import Bidder, make_bidder, open_auction
 from tests.support.reads import fetch
 from tests.support.waiting import until
 
 AFTER_THE_END = 5
-"""Bids that everybody still sends once it was told of the end."""
+"""Bids that everybody still sends once it knows of the end."""
 
 
 async def put(  # noqa: PLR0917 (a request's parts)
@@ -61,14 +62,14 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     assert {uuid.UUID(answer["bid"]) for answer in answers} == {entry["id"] for entry in everyone}, "each answered once"
     late = [entry["received_at"] for entry in everyone if entry["answer"] == "refused_too_late"]
     assert all(at >= row.closes_at for at in late), "nobody was too late before the end"
-    state, said = run_pure(
-        rules.terms_of(row),
+    state, expected = run_pure(
+        terms_of(row),
         [
             ProxyBid(entry["pseudonym"], Money(entry["maximum_minor"], "EUR"), rules.micros(entry["received_at"]))
             for entry in log
         ],
     )
-    assert [entry["answer"] for entry in log] == [str(one) for one in said], "every answer is the pure engine's"
+    assert [entry["answer"] for entry in log] == [str(one) for one in expected], "every answer is the pure engine's"
     assert row.price_minor == (state.price.minor if state.price else None)
     assert rules.instant(state.closes_at) == row.closes_at
     await asyncio.gather(*(asyncio.create_task(ending.close_auctions()) for _ in range(2)))
@@ -90,7 +91,7 @@ async def race(
 ) -> tuple[uuid.UUID, list[dict[str, Any]]]:
     """Let everyone bid as fast as they can across the end; return the auction and every answer.
 
-    Nobody stops before `bids` bids, nor before being told that it is over: so the end lies within, however fast the
+    Nobody stops before `bids` bids, nor before it is answered that it is over: so the end lies within, however fast the
     machine is.
     """
     limits = httpx.Limits(max_connections=len(people), max_keepalive_connections=len(people))
@@ -99,23 +100,23 @@ async def race(
 
         async def bid_often(number: int) -> list[dict[str, Any]]:
             draw = random.Random(number)  # noqa: S311 (a test's draws repeat)
-            said: list[dict[str, Any]] = []
+            answers: list[dict[str, Any]] = []
             late = 0
-            while len(said) < bids or late < AFTER_THE_END:
-                turn = len(said)
+            while len(answers) < bids or late < AFTER_THE_END:
+                turn = len(answers)
                 bid, amount = uuid.uuid4(), 1_000 + turn * 150 + draw.randrange(4_000)
                 web = webs[(number + turn) % len(webs)]
-                said.append(await put(client, web, auction, people[number], bid, amount))
-                late += said[-1]["answer"] == "refused_too_late"
+                answers.append(await put(client, web, auction, people[number], bid, amount))
+                late += answers[-1]["answer"] == "refused_too_late"
                 if turn % 10 == 0:
                     other = webs[(number + turn + 1) % len(webs)]
                     again = await put(client, other, auction, people[number], bid, amount)
                     assert again["repeated"]
-                    assert again["receipt"] == said[-1]["receipt"]
-            return said
+                    assert again["receipt"] == answers[-1]["receipt"]
+            return answers
 
-        told = await asyncio.gather(*(asyncio.create_task(bid_often(number)) for number in range(len(people))))
-    return auction, [one for said in told for one in said]
+        everyone = await asyncio.gather(*(asyncio.create_task(bid_often(number)) for number in range(len(people))))
+    return auction, [one for answers in everyone for one in answers]
 
 
 @pytest.mark.parametrize(

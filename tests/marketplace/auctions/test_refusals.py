@@ -12,9 +12,9 @@ import pytest
 from marketplace.auctions.actions import cancel
 from marketplace.auctions.queries import get_auction
 from marketplace.database import execute
+from tests.marketplace.auctions.builders import make_bidder, open_auction
 from tests.marketplace.auctions.test_kill import until_over
 from tests.marketplace.auctions.webs import web_processes
-from tests.marketplace.auctions.world import make_bidder, open_auction
 from tests.support.reads import fetch_value
 
 ABSURD = (0, -1, 80_000_001, 10**15, 10**18, 2**63, 10**40)
@@ -39,10 +39,10 @@ async def test_each_refusal_is_one_clear_sentence() -> None:
                     f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}", json=body,
                     headers={"Authorization": f"Bearer {key}", "Accept-Language": language},
                 )  # fmt: skip
-                said = answer.json()
-                return answer.status_code, said["detail"], said
+                document = answer.json()
+                return answer.status_code, document["detail"], document
 
-            # What no auction takes is refused before anything is written.
+            # What no auction accepts is refused before anything is written.
             for amount in ABSURD:
                 status, sentence, _ = await put(auction, euros(amount), ann.key)
                 assert status in (400, 422), amount
@@ -72,14 +72,14 @@ async def test_each_refusal_is_one_clear_sentence() -> None:
                 (euros(5_000), ann.key, "refused_not_a_raise", "you lead already", "vous êtes déjà en tête"),
                 (euros(1_099), bob.key, "refused_below_minimum", "below the minimum", "sous le minimum"),
             ):
-                status, sentence, said = await put(auction, body, key)
-                assert (status, said["accepted"], said["answer"]) == (200, False, answer)
+                status, sentence, document = await put(auction, body, key)
+                assert (status, document["accepted"], document["answer"]) == (200, False, answer)
                 assert english in sentence
                 assert french in (await put(auction, body, key, language="fr"))[1].lower()
-                assert said["receipt"]["document"]["answer"] == answer
+                assert document["receipt"]["document"]["answer"] == answer
             await until_over(ended)
-            status, sentence, said = await put(ended, euros(), ann.key)
-            assert (status, said["answer"], sentence) == (
+            status, sentence, document = await put(ended, euros(), ann.key)
+            assert (status, document["answer"], sentence) == (
                 200,
                 "refused_too_late",
                 "Refused: the auction had closed when your bid was read.",

@@ -38,7 +38,7 @@ def free_port() -> int:
 
 @get("/healthz/inside", sync_to_thread=False, include_in_schema=False)
 def inside() -> dict[str, int]:
-    """Tell what this process holds for its watchers."""
+    """Return what this process holds for its watchers."""
     return {
         "tasks": len(asyncio.all_tasks()),
         "feeds": len(hub().feeds),
@@ -49,7 +49,7 @@ def inside() -> dict[str, int]:
 
 
 def begin(environment: dict[str, str], work: Callable[..., None], *given: Any) -> None:
-    """Do `work` in a forked process under the environment of whoever asked for it."""
+    """Do `work` in a forked process under the given environment."""
     os.environ.clear()
     os.environ.update(environment)
     settings.cache_clear()

@@ -25,7 +25,7 @@ from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing, ask_id
 from marketplace.settings import settings
 from pricing.auctions.reverse import ReverseAward, uniform_asks_within, winners_of
-from tests.marketplace.auctions.world import make_offer
+from tests.marketplace.auctions.builders import make_offer
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
 from tests.support.reads import fetch, fetch_one, fetch_value
 

@@ -1,4 +1,4 @@
-"""A small world for auction tests: an offer with a sealed release, vetted partners with keys, auctions that open at once."""
+"""Builders for auction tests: an offer with a sealed release, vetted partners with keys, auctions that open at once."""
 
 from __future__ import annotations
 
