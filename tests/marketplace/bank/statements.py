@@ -36,7 +36,7 @@ class Entry:
         party = f"<Nm>{escape(self.name)}</Nm>" if version == "02" else f"<Pty><Nm>{escape(self.name)}</Nm></Pty>"
         known = f"<RltdPties><{side}>{party}</{side}></RltdPties>" if self.name else ""
         words = f"<RmtInf><Ustrd>{escape(self.words)}</Ustrd></RmtInf>" if self.words else ""
-        back = f"<RtrInf><Rsn><Cd>{self.return_reason}</Cd></Rsn></RtrInf>" if self.return_reason else ""
+        return_information = f"<RtrInf><Rsn><Cd>{self.return_reason}</Cd></Rsn></RtrInf>" if self.return_reason else ""
         batch = f"<Btch><PmtInfId>{self.batch}</PmtInfId></Btch>" if self.batch else ""
         details = ""
         for amount, name in self.parts or ((0, self.end_to_end),):
@@ -44,7 +44,7 @@ class Entry:
             if version == "02":
                 inner = f"<AmtDtls><TxAmt>{inner}</TxAmt></AmtDtls>"
             refs = f"<Refs><EndToEndId>{escape(name or 'NOTPROVIDED')}</EndToEndId></Refs>"
-            details += f"<TxDtls>{refs}{inner if amount else ''}{known}{words}{back}</TxDtls>"
+            details += f"<TxDtls>{refs}{inner if amount else ''}{known}{words}{return_information}</TxDtls>"
         return (
             f'<Ntry><Amt Ccy="EUR">{euros(self.amount)}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Sts>{status}</Sts>'
             f"<BookgDt><Dt>{self.day}</Dt></BookgDt><ValDt><Dt>{self.day}</Dt></ValDt>"

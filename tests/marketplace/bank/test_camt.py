@@ -15,7 +15,7 @@ from tests.marketplace.bank.statements import DAY, IBAN, Entry, Statement
 
 @pytest.mark.parametrize("version", ["02", "08"])
 def test_both_versions_say_the_same(version: str) -> None:
-    told = Statement(
+    given = Statement(
         [
             Entry(11_795, "B1", "STRIPE po_1", "Stripe Payments Europe", "po_1"),
             Entry(-1_250, "B2", "", parts=((-1_000, "PTP1"), (-250, "PTP2")), batch="PTB9"),
@@ -24,25 +24,25 @@ def test_both_versions_say_the_same(version: str) -> None:
         ],
         opening=5_000, sequence=7,
     )  # fmt: skip
-    [read] = read_statements(told.xml(version))
+    [read] = read_statements(given.xml(version))
     assert (read.message_id, read.statement_id, read.iban, read.sequence) == ("M1", "S1", IBAN, 7)
     assert (read.opened_on, read.closed_on, read.opening_minor, read.closing_minor) == (DAY, DAY, 5_000, 16_545)
     assert [(line.reference, line.amount_minor, line.end_to_end_id) for line in read.lines] == [
         ("B1", 11_795, "po_1"), ("B2/1", -1_000, "PTP1"), ("B2/2", -250, "PTP2"), ("S1/4", 1_000, "PTP1"),
     ]  # fmt: skip
-    first, part, _, back = read.lines
+    first, part, _, again = read.lines
     assert (first.counterparty, first.remittance, first.code) == (
         "Stripe Payments Europe",
         "STRIPE po_1",
         "PMNT/RCDT/ESCT",
     )
     assert part.batch_id == "PTB9"
-    assert (back.counterparty, back.return_reason, back.booked_on) == ("Zoé & Cie", "AC04", DAY)
+    assert (again.counterparty, again.return_reason, again.booked_on) == ("Zoé & Cie", "AC04", DAY)
 
 
 def test_a_batch_whose_parts_say_too_little_stays_one_line() -> None:
-    told = Statement([Entry(-1_250, "B2", parts=((-1_000, "PTP1"), (-200, "PTP2")), batch="PTB9")])
-    [line] = read_statements(told.xml("08"))[0].lines
+    given = Statement([Entry(-1_250, "B2", parts=((-1_000, "PTP1"), (-200, "PTP2")), batch="PTB9")])
+    [line] = read_statements(given.xml("08"))[0].lines
     assert (line.reference, line.amount_minor, line.batch_id) == ("B2", -1_250, "PTB9")
 
 

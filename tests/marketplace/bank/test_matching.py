@@ -55,8 +55,8 @@ async def bank_says(*entries: Entry, name: str = "S1") -> list[int]:
     opening = await fetch_value(
         "SELECT coalesce((SELECT closing_minor FROM bank_statement ORDER BY id DESC LIMIT 1), 0)"
     )
-    told = Statement(list(entries), opening=opening, name=name, message=f"M-{name}", day=day)
-    await import_bank_statement(told.xml("08"), person=None, new_account=True)
+    given = Statement(list(entries), opening=opening, name=name, message=f"M-{name}", day=day)
+    await import_bank_statement(given.xml("08"), person=None, new_account=True)
     return [row["id"] for row in await fetch("SELECT id FROM bank_line ORDER BY id DESC LIMIT $1", len(entries))][::-1]
 
 
@@ -118,8 +118,8 @@ async def test_a_person_matches_by_candidate_both_ways() -> None:
     following = await find_next("line_unexplained", str(first))
     assert following is not None
     await settle_line(first, [("payout", "po_a", 900)], clerk)
-    back = await list_candidates(await get_exception("payout_without_line", "po_b"))
-    assert [(candidate.kind, candidate.id) for candidate in back] == [("line", str(second))]
+    lines = await list_candidates(await get_exception("payout_without_line", "po_b"))
+    assert [(candidate.kind, candidate.id) for candidate in lines] == [("line", str(second))]
     await settle_by_line("payout_without_line", "po_b", second, clerk)
     assert [why for why, _, _ in await open_()] == ["payout_without_line"]
     with pytest.raises(NotFound):

@@ -24,9 +24,9 @@ async def bring(statement: Statement, version: str = "08", **more: Any) -> Impor
 
 
 async def test_a_statement_is_in_the_books_at_once() -> None:
-    told = Statement([Entry(11_795, "B1"), Entry(-300, "B2", "Frais")], opening=50_000)
-    assert await bring(told) == Imported(1, 2, 0, IBAN)
-    assert await balance(chart.BANK) == 61_495 == told.ends_at()
+    given = Statement([Entry(11_795, "B1"), Entry(-300, "B2", "Frais")], opening=50_000)
+    assert await bring(given) == Imported(1, 2, 0, IBAN)
+    assert await balance(chart.BANK) == 61_495 == given.ends_at()
     assert await balance(chart.SUSPENSE) == -11_495
     assert await balance(chart.OPENING_BALANCES) == -50_000
     [account] = await list_accounts()
@@ -41,13 +41,13 @@ async def test_a_statement_is_in_the_books_at_once() -> None:
 
 
 async def test_what_comes_again_changes_nothing() -> None:
-    told = Statement([Entry(700, "B1"), Entry(50, "")], opening=10)
-    await bring(told)
+    given = Statement([Entry(700, "B1"), Entry(50, "")], opening=10)
+    await bring(given)
     before = await balance(chart.BANK)
-    assert await bring(told) == Imported(0, 0, 1, IBAN)
-    assert await bring(told, version="02") == Imported(0, 0, 1, IBAN)
-    told.message = "M1-again"
-    assert await bring(told) == Imported(0, 0, 1, IBAN)
+    assert await bring(given) == Imported(0, 0, 1, IBAN)
+    assert await bring(given, version="02") == Imported(0, 0, 1, IBAN)
+    given.message = "M1-again"
+    assert await bring(given) == Imported(0, 0, 1, IBAN)
     empty = Statement(opening=760, name="S2", message="M2", day=NEXT)
     assert await bring(empty) == Imported(1, 0, 0, IBAN)
     empty.message = "M2-again"

@@ -166,27 +166,27 @@ async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> Non
     await execute("DELETE FROM stripe_event")
 
     day = month + dt.timedelta(days=9)
-    told = Statement([Entry(50, "B1", day=day)], day=day)
-    await import_bank_statement(told.xml(), person=None, new_account=True)
+    given = Statement([Entry(50, "B1", day=day)], day=day)
+    await import_bank_statement(given.xml(), person=None, new_account=True)
     found = await in_the_way(month)
     assert found == {
-        "nothing_open": ["line_unexplained B1"], "bank_complete": [f"{told.iban} {day}"], "nothing_in_suspense": ["-0.50 EUR"],
+        "nothing_open": ["line_unexplained B1"], "bank_complete": [f"{given.iban} {day}"], "nothing_in_suspense": ["-0.50 EUR"],
     }  # fmt: skip
     last = next_month(month) - dt.timedelta(days=1)
     gap = Statement([], opening=60, name="S3", message="M3", day=last)
     await import_bank_statement(gap.xml(), person=None)
     found = await in_the_way(month)
-    assert found["bank_complete"] == [f"{told.iban} S3"]
+    assert found["bank_complete"] == [f"{given.iban} S3"]
     assert found["bank_agrees"] == ["-0.10 EUR"]
 
 
 async def test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closing() -> None:
     ada, month, before = await make_staff("Ada"), months_ago(1), months_ago(2)
-    for told in (before, month):
-        day = next_month(told) - dt.timedelta(days=1)
-        opening = 50 if told == month else 0
-        lines = [Entry(50, f"B{told}", day=day)]
-        statement = Statement(lines, opening=opening, name=f"S{told}", message=f"M{told}", day=day)
+    for given in (before, month):
+        day = next_month(given) - dt.timedelta(days=1)
+        opening = 50 if given == month else 0
+        lines = [Entry(50, f"B{given}", day=day)]
+        statement = Statement(lines, opening=opening, name=f"S{given}", message=f"M{given}", day=day)
         await import_bank_statement(statement.xml(), person=None, new_account=True)
     earlier, later = [row["id"] for row in await fetch("SELECT id FROM bank_line ORDER BY booked_on")]
     for line, account in ((earlier, chart.ADVANCES), (later, chart.SUPPLIERS)):
@@ -197,7 +197,7 @@ async def test_a_match_undone_in_a_later_month_does_not_keep_its_own_from_closin
         await undo_matches(line, ada, reason="It is a fee.")
         await settle_line(line, [("fee", chart.BANK_CHARGES, 50)], ada)
     end = bounds(month)[1] - dt.timedelta(microseconds=1)
-    assert await balance(chart.SUPPLIERS, end) == 0, "taken back where it stood: that month is still open"
+    assert await balance(chart.SUPPLIERS, end) == 0, "reversed where it was: that month is still open"
     assert await balance(chart.ADVANCES, bounds(month)[0] - dt.timedelta(microseconds=1)) == -50, "closed as it was"
     assert await balance(chart.BANK_CHARGES, end) == -100
     assert await in_the_way(month) == {}

@@ -46,7 +46,7 @@ async def a_year_of_books() -> None:
         await sales.pay_unseen(order)
         licence = await sales.settle(order)
         await sales.mirror(order, fee=205)
-        await sales.hold(licence)
+        await sales.hold_shares(licence)
         if place == 4:
             await execute("UPDATE licence_split SET state = 'held'")
     last_year = dt.datetime(NOW.year - 1, 12, 31, 22, 59, tzinfo=dt.UTC)
@@ -168,11 +168,11 @@ async def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
     await undo_books()
     for text in (data.decode(), whole.decode()):
         path = tmp_path / f"books.{file_format}"
-        accepted, said = checked(program, path, text)
-        assert accepted, said
+        accepted, output = checked(program, path, text)
+        assert accepted, output
         for amount, both in (("120.00", False), ("48.97", False), ("48.97", True), ("0.05", False), ("0.05", True)):
-            accepted, said = checked(program, path, a_cent_more(text, amount, both=both))
-            assert not accepted, (amount, both, said)
+            accepted, output = checked(program, path, a_cent_more(text, amount, both=both))
+            assert not accepted, (amount, both, output)
 
 
 async def test_what_is_no_export_is_refused_and_an_unfinished_one_is_not_handed_out() -> None:
@@ -204,7 +204,7 @@ def test_names_that_the_tax_office_cannot_read_lose_their_accents() -> None:
     assert "Ωμέγα".encode("iso-8859-15", errors="partage.plain") == b"?"
 
 
-def test_accounts_have_names_that_both_programs_take() -> None:
+def test_accounts_have_names_that_both_programs_accept() -> None:
     assert account_name("411000", "Partners") == "Assets:411000-Partners"
     assert account_name("467100", "Subscribers – shares held") == "Liabilities:467100-Subscribers-Shares-Held"
     assert account_name("706000", "Licences sold") == "Income:706000-Licences-Sold"

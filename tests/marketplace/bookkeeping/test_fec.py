@@ -60,7 +60,7 @@ def test_a_good_file_has_no_fault() -> None:
     ],
 )  # fmt: skip
 def test_each_rule_convicts_and_names_the_line(line: int, columns: dict[str, str], rule: str) -> None:
-    assert rule in {said for at, said in faults(file_of(changed(line, **columns))) if at in (line, line + 1, 2, 0)}
+    assert rule in {output for at, output in faults(file_of(changed(line, **columns))) if at in (line, line + 1, 2, 0)}
 
 
 @pytest.mark.parametrize("column", [c for c in COLUMNS if c not in
@@ -88,7 +88,7 @@ def test_numbers_have_no_gap_and_entries_are_whole() -> None:
     assert (4, "number") in faults(file_of(torn))
 
 
-def test_entries_stand_in_the_order_they_were_validated() -> None:
+def test_entries_are_in_the_order_they_were_validated() -> None:
     rows = [list(row) for row in ROWS]
     for row in rows[3:]:
         row[PLACE["ValidDate"]] = "20261123"

@@ -75,7 +75,7 @@ async def sell_in_every_way(stripe: Any) -> None:
 
 
 async def auction_it(stripe: Any, release: uuid.UUID, ann: uuid.UUID) -> None:
-    """Award to a winner who never pays and forfeits the deposit, then to the next, charged while away."""
+    """Award to a winner who never pays and forfeits the deposit, then to the next, charged off session."""
     bob = await shop.make_buyer("bureau")
     await save(stripe, bob, token="tok_visa")
     auction, deposit = await announced(release), uuid.uuid4()
@@ -129,9 +129,9 @@ async def unmatched() -> list[str]:
 
 @pytest.mark.deep
 async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) -> None:
-    world = await scenes.shop()
+    market = await scenes.shop()
     await sell_in_every_way(stripe)
-    await auction_it(stripe, world.release, world.partner)
+    await auction_it(stripe, market.release, market.partner)
     for _ in range(3):
         await scenes.jobs()
     assert await unmatched() == []
@@ -145,8 +145,8 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         assert await unmatched() == []
         assert await balance(chart.PARTNERS) == await balance(chart.DISPUTES) == await balance(chart.SUSPENSE) == 0
         assert await balance(chart.SUBSCRIBERS_IN_TRANSIT) == 0
-        told = await last_run()
-        assert (told.stripe_minor - told.ledger_minor, told.unmatched) == (0, 0)
+        comparison = await last_run()
+        assert (comparison.stripe_minor - comparison.ledger_minor, comparison.unmatched) == (0, 0)
         clerk = await make_staff("Nadia")
         year = clock.now().year
         days = dt.date(year, 1, 1), dt.date(year, 12, 31)
@@ -155,5 +155,5 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
         books = {name: (await written(clerk, name, *days))[1].decode() for name in ("beancount", "hledger")}
     for parameters in PROGRAMS:
         name, program = parameters.values
-        accepted, said = checked(list(program), tmp_path / f"books.{name}", books[str(name)])
-        assert accepted, said
+        accepted, output = checked(list(program), tmp_path / f"books.{name}", books[str(name)])
+        assert accepted, output

@@ -1,4 +1,4 @@
-"""A little of everything that finance decides: bank lines explained, opened again and let go, a write-off, a closed month."""
+"""A little of everything that finance decides: bank lines explained, opened again and written off, a write-off, a closed month."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ LONG_AGO = dt.date(2020, 1, 1)
 async def decide_everything() -> None:
     """Let two clerks do what clerks do."""
     ada, bob = await make_staff("Ada"), await make_staff("Bob")
-    told = Statement([Entry(-30, "B1"), Entry(500, "B2"), Entry(-7, "B3"), Entry(80, "B4")], opening=1_000)
-    await import_bank_statement(told.xml(), person=ada.person, new_account=True)
+    given = Statement([Entry(-30, "B1"), Entry(500, "B2"), Entry(-7, "B3"), Entry(80, "B4")], opening=1_000)
+    await import_bank_statement(given.xml(), person=ada.person, new_account=True)
     first, second, third, _ = [row["id"] for row in await fetch("SELECT id FROM bank_line ORDER BY id")]
     await settle_line(first, [("fee", chart.BANK_CHARGES, -30)], ada)
     await settle_line(second, [("fee", chart.ADVANCES, 500)], ada)
     await undo_matches(second, bob, reason="Not an advance.")
-    await _let_go("line_unexplained", str(third), ada, bob)
+    await _write_off("line_unexplained", str(third), ada, bob)
     order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
-    await _let_go("sale_without_charge", str(order), ada, bob)
+    await _write_off("sale_without_charge", str(order), ada, bob)
     starts_at, ends_at = bounds(LONG_AGO)
     await execute(
         """INSERT INTO period (month, starts_at, ends_at, closed_at, closed_by, checks)
@@ -46,7 +46,7 @@ async def decide_everything() -> None:
     )  # fmt: skip
 
 
-async def _let_go(why: str, subject: str, one: Actor, other: Actor) -> None:
+async def _write_off(why: str, subject: str, one: Actor, other: Actor) -> None:
     form = uuid.uuid4()
     await propose_write_off(why, subject, one, reason="Too small to ask.", form_id=form)
     await decide_write_off(form, other, approve=True)

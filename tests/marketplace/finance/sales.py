@@ -148,7 +148,7 @@ async def mirror(order_id: uuid.UUID, *, fee: int = 205) -> None:
     await record("stripe_charge", name, at=now, text="Charge", postings=charge)
 
 
-async def hold(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 3_428, fee: int = 205) -> None:
+async def hold_shares(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 3_428, fee: int = 205) -> None:
     """Split a licence among the three, weights 1, 2 and 3, as held."""
     now, distributable = clock.now(), NET - fee
     run = await fetch_value(
@@ -161,7 +161,7 @@ async def hold(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 3_428, 
            VALUES ($1, $2, $3, $4, $5, $6, 3, 6, 0, 0, 'held', $7, $8)""",
         licence, fee, distributable, pool, operator, distributable - pool - operator, run, now,
     )  # fmt: skip
-    await accrue(run, pool, held=1, payable=0)
+    await accrue(run, pool, held_sign=1, payable_sign=0)
     shares = [
         (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD, pool),
         (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE, operator),
@@ -176,18 +176,18 @@ async def release(licence: uuid.UUID, *, pool: int = 4_897) -> None:
         "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('release', $1, $2, 3) RETURNING id", now, pool
     )
     await execute("UPDATE licence_split SET state = 'released', ended_by = $2 WHERE licence = $1", licence, run)
-    await accrue(run, pool, held=-1, payable=1)
+    await accrue(run, pool, held_sign=-1, payable_sign=1)
     moved = [(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, pool)]
     await record("shares_released", licence, at=now, text="Released", postings=moved)
 
 
-async def accrue(run: int, pool: int, *, held: int, payable: int) -> None:
-    """Move each one's part of a pool, in millionths; the last one takes what is left."""
+async def accrue(run: int, pool: int, *, held_sign: int, payable_sign: int) -> None:
+    """Move each one's part of a pool, in millionths; the last one receives what is left."""
     whole = pool * 10_000
     parts = [whole // 6, whole // 3, whole - whole // 6 - whole // 3]
     await execute(
         """INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
            SELECT $1, subscriber, micro * $4::bigint, micro * $5::bigint
            FROM unnest($2::bigint[], $3::bigint[]) AS part (subscriber, micro)""",
-        run, [1, 2, 3], parts, held, payable,
+        run, [1, 2, 3], parts, held_sign, payable_sign,
     )  # fmt: skip

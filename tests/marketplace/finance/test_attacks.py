@@ -37,11 +37,11 @@ GOOD = Statement([Entry(500, "B1")]).xml()
 async def tried(browser: httpx.AsyncClient, path: str, *, files: Any = None, **fields: str) -> tuple[int, str]:
     """Send a form to a path with a valid token, whatever the pages offer; the status and what the page says."""
     await browser.get("/en/sign-out")
-    told = {"_csrf_token": browser.cookies["csrftoken"], "form_id": str(uuid.uuid4())} | fields
-    return _said(await browser.post(f"/en{path}", data=told, files=files))
+    fields_sent = {"_csrf_token": browser.cookies["csrftoken"], "form_id": str(uuid.uuid4())} | fields
+    return _message(await browser.post(f"/en{path}", data=fields_sent, files=files))
 
 
-def _said(answer: httpx.Response) -> tuple[int, str]:
+def _message(answer: httpx.Response) -> tuple[int, str]:
     assert answer.status_code < 500, answer.text
     lowered = answer.text.lower()
     assert not any(word in lowered for word in ("traceback", "asyncpg", "msgspec", "lxml", "/work/", ".py"))
@@ -119,7 +119,7 @@ async def test_nobody_approves_what_they_prepared_however_they_sign_in() -> None
         assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'payout_sent'") == 1
 
 
-async def test_another_partners_papers_are_not_there() -> None:
+async def test_another_partners_invoices_are_not_there() -> None:
     async with paying():
         rival = await identity.create_partner(
             company="Rival", country="FR", vat_number="FR40303265045", name="Rita", email="rita@partner.example", password=PASSWORD
@@ -137,20 +137,20 @@ async def test_another_partners_papers_are_not_there() -> None:
                 f"/invoices/{NOBODY}",
             ):
                 assert (await rita.get(f"/en{path}")).status_code == 404, path
-            for paper in [row["id"] for row in await _papers()]:
-                assert (await rita.get(f"/en/invoices/{paper}")).status_code == 404
+            for invoice in [row["id"] for row in await _invoices()]:
+                assert (await rita.get(f"/en/invoices/{invoice}")).status_code == 404
             for path in (f"/finance/orders/{order}", f"/finance/invoices/{NOBODY}", "/finance/exports"):
                 assert (await rita.get(f"/en{path}")).status_code == 403
 
 
-async def _papers() -> Any:
+async def _invoices() -> Any:
     from tests.support.reads import fetch  # noqa: PLC0415
 
     return await fetch("SELECT id FROM invoice")
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "."), (b"\x00\xff\xfe", "."), (LAUGHS, "."), (b"<Document>" * 50_000, "."),
         (GOOD.replace(b"EUR", b"USD"), "."), (GOOD.replace(b"5.00", b"-5.00"), "."), (GOOD.replace(b"5.00", b"1e9"), "."),
@@ -158,16 +158,16 @@ async def _papers() -> Any:
         (GOOD.replace(b"2026-10-05", b"2026-13-45"), "."), (GOOD.replace(b"camt.053", b"camt.052"), "."),
     ],
 )  # fmt: skip
-async def test_a_forged_bank_statement_brings_nothing(data: bytes, says: str) -> None:
+async def test_a_forged_bank_statement_brings_nothing(data: bytes, message: str) -> None:
     await sales.open_shop()
     before = await rows()
     async with visiting(role="finance") as clerk:
-        status, said = await tried(
+        status, answered = await tried(
             clerk, "/finance/bank", files={"file": ("s.xml", io.BytesIO(data))}, new_account="yes"
         )
-        assert status in (409, 422), said
-        assert says in said
-        assert "root:" not in said
+        assert status in (409, 422), answered
+        assert message in answered
+        assert "root:" not in answered
     assert await rows() == before
 
 
@@ -183,18 +183,18 @@ async def test_a_statement_twice_and_of_a_strange_account() -> None:
         line = await fetch_value("SELECT id FROM bank_line")
         assert await fetch_value("SELECT count(*) FROM journal_entry WHERE kind = 'bank_line'") == 1
         for amount in ("0", "-5", "1e3", "5.001", "９", "99999999999999999999", "0x5", "NaN", "4.99", "5.00 USD"):
-            status, said = await tried(clerk, f"/finance/bank/lines/{line}/split", kind1="627800", amount1=amount)
-            assert status in (409, 422), (amount, said)
+            status, answered = await tried(clerk, f"/finance/bank/lines/{line}/split", kind1="627800", amount1=amount)
+            assert status in (409, 422), (amount, answered)
         for kind, target in (
             ("order", "'; DROP TABLE posting; --"),
             ("payout", "po_none"),
             ("411000", ""),
             ("101000", ""),
         ):
-            status, said = await tried(
+            status, answered = await tried(
                 clerk, f"/finance/bank/lines/{line}/split", kind1=kind, target1=target, amount1="5.00"
             )
-            assert status in (404, 422), (kind, said)
+            assert status in (404, 422), (kind, answered)
         forged = {"why": "line_unexplained", "subject": str(line), "kind": "fee", "target": "627800"}
         for amount in ("499", "-500", str(2**70), "x"):
             assert (await tried(clerk, "/finance/exception/settle", **forged, amount_minor=amount))[0] in (
@@ -217,11 +217,11 @@ async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> N
         stranger = re.sub(rb"PTP[0-9a-f]{32}", f"PTP{uuid.uuid4().hex}".encode(), answer)
         async with visiting(role="finance") as clerk:
             for data in (other, stranger, LAUGHS, b"", b"<Document/>", answer[:-20]):
-                status, said = await tried(
+                status, answered = await tried(
                     clerk, f"/finance/payout-runs/{sent}/answer", files={"file": ("a.xml", io.BytesIO(data))}
                 )
-                assert status in (409, 422), said
-                assert "root:" not in said
+                assert status in (409, 422), answered
+                assert "root:" not in answered
         assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'open'") == 3
         assert await fetch_value("SELECT count(*) FROM payout_answer") == 0
 
@@ -235,16 +235,16 @@ async def test_amounts_ibans_and_exports_of_the_dishonest() -> None:
                 iban.replace("B", "В"), iban.replace("5", "٥"), iban[:-1], iban + "0", "x" * 5_000, "DE00 0000",
                 f"{iban}\u202e", "GB33BUKB20201555555555\x00", payees.OUR_IBAN[:-1] + "8",
             ):  # fmt: skip
-                status, said = await tried(subscriber, "/earnings/bank-details", holder="Zoé", iban=bad)
-                assert status in (400, 409, 422), (bad, said)
+                status, answered = await tried(subscriber, "/earnings/bank-details", holder="Zoé", iban=bad)
+                assert status in (400, 409, 422), (bad, answered)
             for amount in ("0", "-1", "1e9", "99999999", "５", "", "2.999", "NaN", "9" * 400):
                 assert (await tried(subscriber, "/earnings/payouts/threshold", euros=amount))[0] in (400, 422), amount
             order = await fetch_value("SELECT id FROM purchase_order")
             for amount in ("0", "-1", "0.001", "1e3", "999999999", "9" * 40, "１", "NaN"):
-                status, said = await tried(
+                status, answered = await tried(
                     clerk, f"/finance/orders/{order}/refund", reason="because", amount=amount, bears_loss="yes"
                 )
-                assert status in (409, 422), (amount, said)
+                assert status in (409, 422), (amount, answered)
             for name, first, last in (
                 ("../../etc/passwd", "2026-01-01", "2026-12-31"), ("fec", "2026-12-31", "2026-01-01"), ("fec", "0000-00-00", "9999-99-99"),
                 ("fec\x00", "2026-01-01", "2026-12-31"), ("", "", ""),

@@ -46,8 +46,8 @@ async def test_a_debit_under_way_or_not_honoured_is_no_exception(stripe: Any) ->
 
 
 @pytest.mark.parametrize("returned", [0, 5_000])
-async def test_a_payment_that_fails_after_it_was_made_takes_everything_back(stripe: Any, returned: int) -> None:
-    """Stripe calls it a dispute; should it ever tell a failure instead, licence, shares and paper follow all the same."""
+async def test_a_payment_that_fails_after_it_was_made_reverses_everything(stripe: Any, returned: int) -> None:
+    """Stripe calls it a dispute; should it ever report a failure instead, licence, shares and paper follow all the same."""
     async with Browser() as browser:
         order = await bought(browser)
         if returned:
@@ -96,11 +96,13 @@ async def test_shares_of_a_payment_that_failed_late(stripe: Any, is_released: bo
 
 
 @pytest.mark.parametrize("returned", [5_000, None])
-async def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(stripe: Any, returned: int | None) -> None:
+async def test_a_dispute_over_more_than_was_left_is_named_and_written_off_by_two(
+    stripe: Any, returned: int | None
+) -> None:
     """The bank takes the whole charge though a part, or all of it, had been refunded: the rest is finance's to settle."""
     async with Browser() as browser:
         order = await bought(browser)
-        back = returned or order["total_minor"]
+        returned_minor = returned or order["total_minor"]
         await request_order_refund(order["id"], "Léa", refund_id=uuid.uuid4(), amount_minor=returned)
         await jobs()
         intent = await fetch_value("SELECT payment_intent_id FROM payment")
@@ -112,13 +114,13 @@ async def test_a_dispute_over_more_than_was_left_is_named_and_let_go_by_two(stri
         await jobs()
         assert await whys() == ["dispute_differs"]
         [found] = (await list_exceptions()).rows
-        assert found.amount_minor == -back
-        assert await balance(DISPUTES) == back
+        assert found.amount_minor == -returned_minor
+        assert await balance(DISPUTES) == returned_minor
         ada, bob, form = await make_staff("Ada"), await make_staff("Bob"), uuid.uuid4()
         await propose_write_off("dispute_differs", found.subject, ada, reason="The partner does not pay.", form_id=form)
         await decide_write_off(form, bob, approve=True)
         assert await whys() == []
-        assert (await balance(DISPUTES), await balance(LOSSES)) == (0, back)
+        assert (await balance(DISPUTES), await balance(LOSSES)) == (0, returned_minor)
 
 
 @pytest.mark.parametrize("how", ["failure", "refund"])

@@ -32,8 +32,8 @@ async def test_a_refund_after_the_hold_is_the_operators_loss(stripe: Any) -> Non
             assert refused.status_code == 409
             assert "say that the operator bears the loss" in text_of(refused)
             assert await fetch_value("SELECT count(*) FROM refund_decision") == 0
-            told = {**fields, "reason": "Their data was wrong", "bears_loss": "yes"}
-            answers = await asyncio.gather(*(clerk.post(path, data=told) for _ in range(2)))
+            shown = {**fields, "reason": "Their data was wrong", "bears_loss": "yes"}
+            answers = await asyncio.gather(*(clerk.post(path, data=shown) for _ in range(2)))
             assert [answer.status_code for answer in answers] == [303, 303]
         for _ in range(2):
             await jobs()

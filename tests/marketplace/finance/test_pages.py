@@ -56,7 +56,7 @@ async def test_every_link_leads_somewhere_in_both_languages() -> None:
         await sales.pay_unseen(order)
         licence = await sales.settle(order)
         await sales.mirror(order)
-        await sales.hold(licence)
+        await sales.hold_shares(licence)
     await sales.release(licence)
     await execute("INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES (now(), 1, 2, 3)")
     async with await signed_in("finance") as visitor:
@@ -163,15 +163,15 @@ async def test_clerks_who_refund_at_once_refund_once() -> None:
     assert await fetch_value("SELECT count(*) FROM stripe_command WHERE verb = 'refund'") == 1
 
 
-def test_the_trail_tells_the_parts_of_a_bank_line_in_words_and_euros() -> None:
+def test_the_trail_shows_the_parts_of_a_bank_line_in_words_and_euros() -> None:
     before = language.set("en")
     try:
         part = f"order {uuid.UUID(int=7)}"
-        told = {
+        shown = {
             named(field): written(field, value)
             for field, value in {"payout po_1abc": 1_250, part: -7, "lines": 3}.items()
         }
-        assert told == {"Payout": "€12.50", "Order": "\N{MINUS SIGN}€0.07", "Lines": "3"}
+        assert shown == {"Payout": "€12.50", "Order": "\N{MINUS SIGN}€0.07", "Lines": "3"}
         assert (named("write_off_proposed"), named("anything_else")) == ("Write-off proposed", "anything else")
     finally:
         language.reset(before)

@@ -75,8 +75,8 @@ async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
     async with paying():
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         await payees.sent(nora=nora, paul=paul)
-        told = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
-        await import_bank_statement(told.xml(), person=nora.person, new_account=True)
+        shown = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
+        await import_bank_statement(shown.xml(), person=nora.person, new_account=True)
         assert await match_payouts() == 0, "no reference, no certainty"
         debit, credit = [
             await fetch_value("SELECT id FROM bank_line WHERE reference = $1", name) for name in ("B1", "B2")
@@ -101,9 +101,9 @@ async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
         assert [one.id for one in again if one.kind == "payout_line"] == [chosen], "a return of what was paid"
         await settle_line(credit, [("payout_line", chosen, 3_333)], nora)
         await match_payouts()
-        back = await fetch_one("SELECT state FROM payout WHERE id = $1", uuid.UUID(chosen[3:]))
-        assert back
-        assert back["state"] == "failed"
+        payout = await fetch_one("SELECT state FROM payout WHERE id = $1", uuid.UUID(chosen[3:]))
+        assert payout
+        assert payout["state"] == "failed"
         assert await balance(SUSPENSE) == 0
         assert (-await balance(SUBSCRIBERS_PAYABLE), -await balance(SUBSCRIBERS_IN_TRANSIT)) == (
             10_000 - 2 * 3_333,
@@ -112,7 +112,7 @@ async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
 
 
 @pytest.mark.parametrize("brought_back", [True, False])
-async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(brought_back: bool) -> None:  # noqa: FBT001
+async def test_a_refused_payout_whose_money_the_bank_debited_all_the_same_is_named(brought_back: bool) -> None:  # noqa: FBT001
     """The bank books the whole batch, the refused one too, and forgets to bring that one back."""
     async with paying():
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
@@ -129,8 +129,8 @@ async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(
             assert await list_exceptions_of("payout_kept") == [(reference, 3_333)]
             if brought_back:
                 day = (clock.now() + DAY).date()
-                told = Statement([Entry(3_333, "B9", day=day)], opening=bank.balance_cents, message="late", day=day)
-                await import_bank_statement(told.xml(), person=nora.person)
+                shown = Statement([Entry(3_333, "B9", day=day)], opening=bank.balance_cents, message="late", day=day)
+                await import_bank_statement(shown.xml(), person=nora.person)
                 [line] = await list_candidates(await get_exception("payout_kept", reference))
                 assert (line.kind, line.fits) == ("line", True)
                 await settle_by_line("payout_kept", reference, int(line.id), nora)
@@ -143,10 +143,10 @@ async def test_a_refused_payout_whose_money_the_bank_took_all_the_same_is_named(
         assert await balance(DIFFERENCES_LOST) == (0 if brought_back else 3_333)
         if not brought_back:
             day = (clock.now() + 7 * DAY).date()
-            told = Statement(
+            shown = Statement(
                 [Entry(3_333, "B9", end_to_end=reference, day=day)], opening=bank.balance_cents, message="late", day=day
             )
-            await import_bank_statement(told.xml(), person=nora.person)
+            await import_bank_statement(shown.xml(), person=nora.person)
             await match_payouts()
             [(entry, amount)] = await list_exceptions_of("settled_after_write_off")
             assert amount == 3_333, "written off, and brought back all the same"

@@ -58,7 +58,7 @@ async def test_an_honest_sale_matches_to_the_cent(stripe: Any) -> None:
     row = await last_run()
     assert (row.stripe_minor, row.ledger_minor, row.unmatched) == (12_000 - 205, 12_000 - 205, 0)
     assert await whys() == []
-    await sales.hold(licence)
+    await sales.hold_shares(licence)
     figures = await get_figures()
     assert msgspec.structs.asdict(figures) == {
         "asked": 12_000, "collected": 12_000, "sent": 0, "arrived": 0,

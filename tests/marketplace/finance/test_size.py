@@ -1,6 +1,6 @@
 """A month at size reconciles with nothing unmatched, and one wrong cent anywhere in it is found and named.
 
-The months are loaded as they lie in the tables, by COPY, into databases of their own: what they leave out (papers,
+The months are loaded as they lie in the tables, by COPY, into databases of their own: what they leave out (invoices,
 shares) is not swept here but in the tests of what makes it.
 """
 

@@ -99,19 +99,19 @@ async def test_a_changed_amount_is_open_again() -> None:
     assert await balance(chart.PARTNERS) == 0
     assert await open_() == []
     entry = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'write_off'")
-    back = await reverse_entry(entry, ada, reason="They paid after all.")
+    returned = await reverse_entry(entry, ada, reason="They paid after all.")
     assert await balance(chart.LOSSES) == 0
-    assert await fetch_value("SELECT reverses FROM journal_entry WHERE id = $1", back) == entry
+    assert await fetch_value("SELECT reverses FROM journal_entry WHERE id = $1", returned) == entry
     with pytest.raises(Conflict):
         await reverse_entry(entry, ada, reason="Twice.")
     sale = await fetch_value("SELECT id FROM journal_entry WHERE kind = 'sale'")
     with pytest.raises(Conflict, match="follows something else"):
         await reverse_entry(sale, ada, reason="No.")
     [again] = await open_()
-    assert again[0] == "sale_without_charge", "taken back: it is open again"
+    assert again[0] == "sale_without_charge", "reversed: it is open again"
 
 
-async def let_go(why: str, subject: str) -> int:
+async def written_off(why: str, subject: str) -> int:
     """Have two people write an exception off; return the entry that does."""
     form = uuid.uuid4()
     await propose_write_off(why, subject, await make_staff("Ada"), reason="It will not come.", form_id=form)
@@ -123,7 +123,7 @@ async def let_go(why: str, subject: str) -> int:
 
 
 async def undo(entry: int) -> None:
-    """Hold that finance is told of an entry that wrote off what came after all, and reverse it."""
+    """Hold that finance is shown an entry that wrote off what came after all, and reverse it."""
     row = await get_exception("settled_after_write_off", str(entry))
     assert row.path == f"/finance/journal/{entry}"
     with pytest.raises(Conflict, match="cannot be written off"):
@@ -138,7 +138,7 @@ async def test_a_partner_who_pays_what_was_written_off() -> None:
     order = await sales.make_order()
     await sales.pay_unseen(order)
     await sales.settle(order)
-    entry = await let_go("sale_without_charge", str(order))
+    entry = await written_off("sale_without_charge", str(order))
     assert await open_() == []
     await sales.mirror(order)
     assert await balance(chart.PARTNERS) == -(sales.NET + sales.VAT)
@@ -150,7 +150,7 @@ async def test_a_partner_who_pays_what_was_written_off() -> None:
 
 async def test_a_bank_line_that_comes_after_its_payout_was_written_off() -> None:
     await pay_out("po_late", 900)
-    entry = await let_go("payout_without_line", "po_late")
+    entry = await written_off("payout_without_line", "po_late")
     assert await balance(chart.TRANSFERS) == 0
     await bank_says(Entry(900, "B1", "STRIPE po_late"))
     assert await match_stripe_payouts() == 1
@@ -173,7 +173,7 @@ async def test_a_difference_that_is_written_off_and_changes_is_not_written_off_t
     entries = []
     for missing in (1, 3):
         await comes(sales.NET + sales.VAT - missing)
-        entries.append(await let_go("charge_differs", str(order)))
+        entries.append(await written_off("charge_differs", str(order)))
     assert await balance(chart.LOSSES) == 1 + 3
     await undo(entries[0])
     assert "settled_after_write_off" not in [why for why, _, _ in await open_()]
@@ -183,7 +183,7 @@ async def test_a_difference_that_is_written_off_and_changes_is_not_written_off_t
     assert await balance(chart.LOSSES) == 0
 
 
-async def test_what_must_be_mended_cannot_be_let_go() -> None:
+async def test_what_must_be_corrected_cannot_be_written_off() -> None:
     ada, bob = await make_staff("Ada"), await make_staff("Bob")
     await execute(
         """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at, available_on)
