@@ -16,7 +16,6 @@ from msgspec.structs import asdict
 from marketplace import clock
 from marketplace.catalogue import actions, queries
 from marketplace.catalogue.pages import signed
-from marketplace.catalogue.queries import Listing, ListingRow
 from marketplace.datasets.queries import get_release, key_zones
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
@@ -30,7 +29,17 @@ if TYPE_CHECKING:
 
 MOST_HEXAGONS = 20_000
 """Outlines of H3's cells that are given: four megabytes of them."""
-DESCRIBED = tuple(name for name in ListingRow.__struct_fields__ if name in Listing.__struct_fields__)
+DESCRIBED = (
+    "code",
+    "title_fr",
+    "title_en",
+    "description_fr",
+    "description_en",
+    "area",
+    "zone_table",
+    "h3_resolution",
+    "grain",
+)
 """What is said of a dataset in the list and on its own: code, titles, descriptions, area, zones and grain."""
 QUOTED = ("id", "release", "level", "amount_minor", "currency", "expires_at", "is_expired", "is_ordered", "auction")
 MOST_KEPT_BYTES = 40_000_000
