@@ -117,7 +117,7 @@ async def open_pool(url: str, *, size: int = 10) -> None:
     """Connect the process to the database at `url`."""
     DB.config = {"dsn": url, "server_settings": {"application_name": "partage", "timezone": "UTC"}}
     await DB.start_connection_pool(min_size=1, max_size=size, command_timeout=120, reset=_leave)
-    version = int(await fetch_value("SHOW server_version_num"))
+    version = int(await fetch_scalar(str, "SHOW server_version_num") or 0)
     if version < OLDEST_SERVER:
         await close_pool()
         raise Invalid("PostgreSQL 17 or newer is needed; this server is {version}.", version=version // 10_000)
@@ -195,21 +195,6 @@ def _statement(source: str | Query[Any, Any], values: tuple[object, ...]) -> tup
     (querystring,) = source.querystrings
     sql, given = querystring.compile_string()
     return sql, given
-
-
-async def fetch(sql: str, *values: object) -> list[asyncpg.Record]:
-    """Return all rows of `sql`, whose parameters are $1, $2, …."""
-    return await _joined().fetch(sql, *values)  # type: ignore[no-any-return]
-
-
-async def fetch_one(sql: str, *values: object) -> asyncpg.Record | None:
-    """Return the first row of `sql`, or None."""
-    return await _joined().fetchrow(sql, *values)  # type: ignore[no-any-return]
-
-
-async def fetch_value(sql: str, *values: object) -> Any:  # noqa: ANN401 (whatever the column holds)
-    """Return the first column of the first row, or None."""
-    return await _joined().fetchval(sql, *values)
 
 
 async def execute(sql: str, *values: object) -> int:
