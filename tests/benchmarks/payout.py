@@ -87,7 +87,8 @@ async def _measure(url: str, people: int) -> None:
     from marketplace.payouts import actions as payouts  # noqa: PLC0415
     from marketplace.payouts import bank_file  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
-    from tests.marketplace.payouts.payees import file_of, make_staff  # noqa: PLC0415
+    from tests.marketplace.identity.site import make_staff  # noqa: PLC0415
+    from tests.marketplace.payouts.payees import file_of  # noqa: PLC0415
     from tests.support.reads import fetch_value  # noqa: PLC0415
 
     await database.open_pool(url)
