@@ -257,7 +257,7 @@ def test_the_hash_chooses_evenly_and_differently_for_other_keys(
         [(who, at(hour), "a", "") for who in people for hour in range(4)], [(who, at(-1), at(1000)) for who in people]
     )  # fmt: skip
     one = dict(_hours(engines.KEYS, case, tmp_path))
-    other = dict(_hours(hash_keys("another secret", "a specification"), case, tmp_path))
+    other = dict(_hours(hash_keys(b"another secret", "a specification"), case, tmp_path))
     shares = Counter(one.values())
     assert len(shares) == 4
     # Binomial(300, 1/4) leaves [25, 130] with a probability below 1e-9.
