@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from marketplace.errors import Invalid
 from marketplace.ledger import chart
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     import uuid
@@ -185,7 +186,7 @@ def setup_parameters(
     return {
         "mode": "setup",
         "client_reference_id": str(saved),
-        "currency": "eur",
+        "currency": EUR.lower(),
         "locale": locale,
         "success_url": success_url,
         "cancel_url": cancel_url,

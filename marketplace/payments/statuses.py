@@ -141,7 +141,7 @@ async def record_saved_method(status: SavedMethodStatus, reading: int) -> str | 
     by_id = select(SavedMethodState, SavedMethod).where(SavedMethod.id == status.id)
     saved = await fetch_row(SavedMethodState, by_id.lock_rows("UPDATE"))
     if saved is None:
-        return f"{status.session_id} keeps a method that none of ours asked for."
+        return f"{status.session_id} saves a method that none of ours asked for."
     if saved.state in ("saved", "forgotten"):
         return None
     state = "saved" if status.is_saved else {"open": "open", "expired": "expired"}.get(status.session_status, "failed")
