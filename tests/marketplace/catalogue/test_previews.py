@@ -167,7 +167,7 @@ async def test_the_map_cannot_be_redrawn_zone_by_zone_day_by_day_or_under_one_id
 
 
 async def test_of_flows_those_within_the_zones_count() -> None:
-    await open_shop(product="flows", grain="day", age_bands=BANDS)
+    await open_shop(product="flows", grain="day", age_bands=list(BANDS))
     partner, start = await make_buyer(), last_midnight() - dt.timedelta(days=7)
     inside, beyond = ZONES[:3], ZONES[3:]
     rows = [
