@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,6 @@ from migrations.piccolo_app import tables
 from tests.marketplace.identity.site import make_partner
 from tests.personal_data import PAGE, undeclared_tables, written
 from tests.support.ratchet import check
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PERSONAL = {"person", "subscriber", "email", "iban", "payee"}
 """Columns that have somebody's data, or lead to it."""
@@ -52,7 +48,7 @@ ROWS_OF_A_PERSON = {
 """Where a table that is erased at once has a person's rows: $1 person, $2 email, $3 what attempts are counted under."""
 
 
-def test_erasing_a_person_deletes_what_tables_declare(run: Callable[..., None]) -> None:
+async def test_erasing_a_person_deletes_what_tables_declare() -> None:
     declared = {
         table._meta.tablename
         for table in tables()
@@ -65,19 +61,14 @@ def test_erasing_a_person_deletes_what_tables_declare(run: Callable[..., None]) 
         values = person, email, digest(f"email:{email}")
         return await fetch_scalar(int, f"SELECT count(*) FROM {table} WHERE {where}", *values) or 0
 
-    async def story() -> None:
-        partner, email = await make_partner(), "nadia@atelier.example"
-        code = await actions.invite_colleague(
-            partner, email=email, name="Nadia", invitation_id=uuid.uuid4(), session="s"
-        )
-        person = await actions.accept_invitation(code, "a rather long sentence", "fr")
-        await begin_session(person)
-        with pytest.raises(Refusal):
-            await actions.sign_in(email, "not the password")
-        for table in declared:
-            assert await count(table, person, email), f"{table} has a row of hers before"
-        await actions.erase_person(person)
-        for table in declared:
-            assert not await count(table, person, email), f"{table} has none after"
-
-    run(story)
+    partner, email = await make_partner(), "nadia@atelier.example"
+    code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4(), session="s")
+    person = await actions.accept_invitation(code, "a rather long sentence", "fr")
+    await begin_session(person)
+    with pytest.raises(Refusal):
+        await actions.sign_in(email, "not the password")
+    for table in declared:
+        assert await count(table, person, email), f"{table} has a row of hers before"
+    await actions.erase_person(person)
+    for table in declared:
+        assert not await count(table, person, email), f"{table} has none after"
