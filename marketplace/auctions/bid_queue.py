@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from marketplace.auctions.placing import OpenBid, PlacedBid
 
-BATCH_SIZE: Final = 32
+BATCH_SIZE: Final = 64
 SEALED_AT_ONCE: Final = 2
 """Sealed bids are a transaction each: one is placed, the next waits at the row."""
 
