@@ -46,15 +46,45 @@ ONLY_IN = {
 PURE = {
     "pricing": {"numpy", "ortools", "rfc8785", "pricing"},
     "marketplace/privacy": {
-        "numpy", "scipy", "pyarrow", "opendp", "dp_accounting", "h3", "rfc8785", "cryptography", "pricing",
-        "marketplace.errors", "marketplace.privacy", "marketplace.words",
+        "numpy",
+        "scipy",
+        "pyarrow",
+        "opendp",
+        "dp_accounting",
+        "h3",
+        "rfc8785",
+        "cryptography",
+        "pricing",
+        "marketplace.errors",
+        "marketplace.privacy",
+        "marketplace.words",
     },
-}  # fmt: skip
+}
 """What a pure package may import beside the standard library: only what computes."""
 IMPURE_MODULES = {
-    "asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select", "shutil",
-    "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",
-}  # fmt: skip
+    "asyncio",
+    "concurrent",
+    "http",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "random",
+    "secrets",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+    "uuid",
+}
 IMPURE_CALLS = {
     "open",
     "print",
@@ -72,9 +102,16 @@ IMPURE_CALLS = {
 SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents", "read_instant"}
 """What actions may use of `web.formats`."""
 TOP = {
-    "pyproject.toml", "README.md", "marketplace", "pricing", "migrations", "tests", "docker-compose.yml",
-    "requirements.lock", "LICENSE",
-}  # fmt: skip
+    "pyproject.toml",
+    "README.md",
+    "marketplace",
+    "pricing",
+    "migrations",
+    "tests",
+    "docker-compose.yml",
+    "requirements.lock",
+    "LICENSE",
+}
 
 
 def test_every_slice_has_a_floor() -> None:

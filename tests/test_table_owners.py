@@ -157,25 +157,49 @@ def test_only_a_tables_owner_writes_it_through_piccolo_or_copy() -> None:
         ("SELECT id FROM payment", "payment", ""),
         ("SELECT 1 FROM ONLY public.payment AS p JOIN dispute d ON d.payment = p.id", "payment dispute", ""),
         ("SELECT 1 FROM payment p, dispute, LATERAL unnest(p.ids) AS id WHERE a = b, c", "payment dispute", ""),
-        ("SELECT 1 FROM (payment JOIN payer USING (id)) JOIN (SELECT 1 FROM dispute) AS d ON true", "payment payer dispute", ""),
+        (
+            "SELECT 1 FROM (payment JOIN payer USING (id)) JOIN (SELECT 1 FROM dispute) AS d ON true",
+            "payment payer dispute",
+            "",
+        ),
         ("SELECT (SELECT max(at) FROM payment), EXISTS (SELECT FROM dispute WHERE true)", "payment dispute", ""),
-        ("WITH paid AS (SELECT 1 FROM payment), late (a, b) AS NOT MATERIALIZED (SELECT 1 FROM paid) SELECT 1 FROM late", "payment", ""),
-        ("WITH gone AS (DELETE FROM payment USING payer WHERE true RETURNING id) SELECT 1 FROM gone", "payer", "payment"),
+        (
+            "WITH paid AS (SELECT 1 FROM payment), late (a, b) AS NOT MATERIALIZED (SELECT 1 FROM paid) SELECT 1 FROM late",
+            "payment",
+            "",
+        ),
+        (
+            "WITH gone AS (DELETE FROM payment USING payer WHERE true RETURNING id) SELECT 1 FROM gone",
+            "payer",
+            "payment",
+        ),
         ("UPDATE payment SET state = 'paid' FROM payer, dispute WHERE true", "payer dispute", "payment"),
-        ("INSERT INTO payment AS p (id) SELECT id FROM payer ON CONFLICT (id) DO UPDATE SET id = 1", "payer", "payment"),
+        (
+            "INSERT INTO payment AS p (id) SELECT id FROM payer ON CONFLICT (id) DO UPDATE SET id = 1",
+            "payer",
+            "payment",
+        ),
         ("MERGE INTO payment USING payer ON true WHEN MATCHED THEN UPDATE SET id = 1", "payer", "payment"),
         ("SELECT 1 FROM payment FOR NO KEY UPDATE OF payment", "payment", ""),
-        ("SELECT extract(epoch FROM at), a IS DISTINCT FROM b, SUBSTRING(c FROM 1), EXTRACT(year FROM d) FROM payment", "payment", ""),
+        (
+            "SELECT extract(epoch FROM at), a IS DISTINCT FROM b, SUBSTRING(c FROM 1), EXTRACT(year FROM d) FROM payment",
+            "payment",
+            "",
+        ),
         ("COPY payment (id, at) FROM STDIN", "", "payment"),
         ("TRUNCATE TABLE payment, payer", "", "payment payer"),
         ("CREATE TRIGGER a BEFORE INSERT OR UPDATE OF b ON payment FOR EACH ROW EXECUTE FUNCTION f()", "", "payment"),
         ("-- FROM dispute\nSELECT 'FROM payer' /* JOIN payer */ FROM payment", "payer payment", ""),
-        ("CREATE FUNCTION f() AS $$ BEGIN SELECT * INTO row FROM payment; UPDATE payer SET a = 1; END $$", "payment", "payer"),
+        (
+            "CREATE FUNCTION f() AS $$ BEGIN SELECT * INTO row FROM payment; UPDATE payer SET a = 1; END $$",
+            "payment",
+            "payer",
+        ),
         ('SELECT "from" FROM "order"', "order", ""),
         ("SELECT 1 FROM generate_series(1, 2) AS payment(n)", "", ""),
         ("A payment is from the payer; update it.", "", ""),
     ],
-)  # fmt: skip
+)
 def test_the_reader_finds_every_table(sql: str, reads: str, writes: str) -> None:
     found = references(sql)
     assert {one.table for one in found if not one.writes} == set(reads.split())

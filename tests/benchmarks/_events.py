@@ -115,9 +115,11 @@ def _consents(country: Country, own: Path, people: np.ndarray, rng: np.random.Ge
 
 
 def _day(
-    folder: Path, what: tuple[Country, int, int], lines: tuple[np.ndarray, np.ndarray, np.ndarray],
+    folder: Path,
+    what: tuple[Country, int, int],
+    lines: tuple[np.ndarray, np.ndarray, np.ndarray],
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     """Write one day's events in the order of their instants, as an operator's probes do."""
     (country, day, count), (people, haunts, activity) = what, lines
     hour = np.repeat(np.arange(24), rng.multinomial(count, HOUR_WEIGHTS / HOUR_WEIGHTS.sum()))

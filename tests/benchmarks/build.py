@@ -56,10 +56,20 @@ def specification() -> Specification:
     from marketplace.privacy.specification import Specification
 
     return Specification(
-        dataset="country", purpose="p", zones=tuple(zones()), age_bands=_events.BANDS, resolution=RESOLUTION,
-        grain="hour", period_from=_events.START, period_to=_events.START + dt.timedelta(days=COUNTRY.days),
-        max_cells=MAX_CELLS, max_events=MAX_EVENTS, epsilon_micro=8_000_000, mechanism="gaussian", delta_exponent=9,
-    )  # fmt: skip
+        dataset="country",
+        purpose="p",
+        zones=tuple(zones()),
+        age_bands=_events.BANDS,
+        resolution=RESOLUTION,
+        grain="hour",
+        period_from=_events.START,
+        period_to=_events.START + dt.timedelta(days=COUNTRY.days),
+        max_cells=MAX_CELLS,
+        max_events=MAX_EVENTS,
+        epsilon_micro=8_000_000,
+        mechanism="gaussian",
+        delta_exponent=9,
+    )
 
 
 def tables(folder: Path) -> None:
@@ -169,13 +179,18 @@ def noisy() -> dict[str, float]:
 def part(folder: Path, name: str, engine: str = "") -> dict[str, float]:
     """Run one part in a process of its own, and return what it spent."""
     environment = os.environ | {
-        "PARTAGE_OBJECTS": (folder / "objects").as_uri(), "BUILD_MEMORY_MB": "3500",
-        "PARTAGE_STATE": str(folder / "state"), "OMP_NUM_THREADS": "2",
-    }  # fmt: skip
+        "PARTAGE_OBJECTS": (folder / "objects").as_uri(),
+        "BUILD_MEMORY_MB": "3500",
+        "PARTAGE_STATE": str(folder / "state"),
+        "OMP_NUM_THREADS": "2",
+    }
     process = subprocess.run(
-        [sys.executable, __file__, str(folder), name, engine], env=environment, stdout=subprocess.PIPE, text=True,
+        [sys.executable, __file__, str(folder), name, engine],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
         check=True,
-    )  # fmt: skip
+    )
     spent: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
     print(f"# {name} {engine}: {' '.join(f'{key} {value:.2f}' for key, value in spent.items())}", file=sys.stderr)
     return spent
@@ -255,9 +270,11 @@ def extrapolate(spent: dict[int, float]) -> None:
 def run(folder: Path, name: str, engine: str) -> None:
     """Run one part here and print what it spent, as JSON."""
     parts: dict[str, Callable[[], dict[str, float]]] = {
-        "bare": lambda: bare(folder), "ingested": lambda: ingested(folder), "released": lambda: released(folder, engine),
+        "bare": lambda: bare(folder),
+        "ingested": lambda: ingested(folder),
+        "released": lambda: released(folder, engine),
         "noise": noisy,
-    }  # fmt: skip
+    }
     spent = parts[name]()
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent["cpu"] = used.ru_utime + used.ru_stime

@@ -71,8 +71,12 @@ async def bare_copy(table: str) -> float:
 
     rows = [tuple(row) for row in await fetch(f"SELECT * FROM {table}")]
     await execute(f"CREATE TABLE bare AS TABLE {table} WITH NO DATA")
-    columns = [row["column_name"] for row in await fetch(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'bare' ORDER BY ordinal_position")]  # fmt: skip
+    columns = [
+        row["column_name"]
+        for row in await fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'bare' ORDER BY ordinal_position"
+        )
+    ]
     start = time.perf_counter()
     await copy_in("bare", columns, rows)
     spent = time.perf_counter() - start

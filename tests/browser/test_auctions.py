@@ -244,9 +244,13 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
         is_accessible(ada)
         shoot(ada, "earnings-promise-en")
         phone = someone(
-            chromium, webs[0].url, "ada@line.example", language="fr", color_scheme="dark",
+            chromium,
+            webs[0].url,
+            "ada@line.example",
+            language="fr",
+            color_scheme="dark",
             viewport={"width": 390, "height": 800},
-        )  # fmt: skip
+        )
         for path in ("calls", f"calls/{call}", "earnings"):
             phone.goto(f"{webs[0].url}/fr/{path}")
             is_accessible(phone)

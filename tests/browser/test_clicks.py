@@ -44,19 +44,31 @@ async def list_small_city(folder: Path) -> uuid.UUID:
         "presence", "statistics", title_fr="Statistiques de présence", title_en="Presence statistics"
     )
     await consent.publish_notice(
-        PURPOSE, text_fr="Nous comptons combien de personnes se trouvent dans chaque quartier.",
-        text_en="We count how many people are in each district.", at=before - dt.timedelta(days=1),
-    )  # fmt: skip
+        PURPOSE,
+        text_fr="Nous comptons combien de personnes se trouvent dans chaque quartier.",
+        text_en="We count how many people are in each district.",
+        at=before - dt.timedelta(days=1),
+    )
     yes = np.random.default_rng(3).random(len(made.references)) < 0.8
     await consent.give_many(PURPOSE, made.references[yes].tolist(), before)
     terms = DatasetTerms(
-        code=DATASET, purpose=PURPOSE, area=synthetic_city.NAME, zones=list(made.zones), age_bands=list(synthetic_city.AGE_BANDS),
-        title_fr="Présence par quartier et par jour — Lyon", title_en="Presence by district and day — Lyon",
+        code=DATASET,
+        purpose=PURPOSE,
+        area=synthetic_city.NAME,
+        zones=list(made.zones),
+        age_bands=list(synthetic_city.AGE_BANDS),
+        title_fr="Présence par quartier et par jour — Lyon",
+        title_en="Presence by district and day — Lyon",
         description_fr="Combien de personnes distinctes sont vues dans chaque quartier, chaque jour.",
         description_en="How many distinct people are seen in each district, each day.",
-        h3_resolution=synthetic_city.RESOLUTION, grain="day", max_cells=14, max_events=3, epsilon_micro=2_000_000,
-        budget_micro=10_000_000, half_life_days=60,
-    )  # fmt: skip
+        h3_resolution=synthetic_city.RESOLUTION,
+        grain="day",
+        max_cells=14,
+        max_events=3,
+        epsilon_micro=2_000_000,
+        budget_micro=10_000_000,
+        half_life_days=60,
+    )
     await datasets.define(terms)
     line = "Vous citez Partage ; vous ne cherchez à reconnaître personne."
     await catalogue.define_terms(

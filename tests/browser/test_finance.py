@@ -42,7 +42,7 @@ async def books_of_a_month() -> str:
            SELECT 'txn_' || name, 'payout', -amount, 0, -amount, name, 'available', $1, $1
            FROM (VALUES ('po_march', 70000), ('po_twin', 5000), ('po_other', 5000)) AS payout (name, amount)""",
         at,
-    )  # fmt: skip
+    )
     for name, amount in (("po_march", 70_000), ("po_twin", 5_000), ("po_other", 5_000)):
         await record(
             "stripe_payout", f"txn_{name}", at=at, text="Payout", postings=[(chart.TRANSFERS, chart.STRIPE, amount)]
@@ -57,9 +57,11 @@ async def books_of_a_month() -> str:
 def statement(number: str) -> Statement:
     owed = sales.NET + sales.VAT
     entries = [
-        Entry(70_000, "B1", "STRIPE po_march", "Stripe Payments Europe"), Entry(5_000, "B2", "", "Inconnu"),
-        Entry(owed - 150 + 5_000, "B3", f"{number} et virement", "ACME SAS"), Entry(-12, "B4", "Arrondi"),
-    ]  # fmt: skip
+        Entry(70_000, "B1", "STRIPE po_march", "Stripe Payments Europe"),
+        Entry(5_000, "B2", "", "Inconnu"),
+        Entry(owed - 150 + 5_000, "B3", f"{number} et virement", "ACME SAS"),
+        Entry(-12, "B4", "Arrondi"),
+    ]
     for entry in entries:
         entry.day = FIRST
     return Statement(entries, opening=100_000, name="RELEVE-1", message="MSG-1", day=LAST)

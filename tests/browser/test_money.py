@@ -33,8 +33,13 @@ async def large_order() -> uuid.UUID:
     release = await open_shop()
     await execute("UPDATE offer SET floor_minor = 100000, cap_minor = 100000")
     partner = await identity.create_partner(
-        company="Atelier Urbain", country="FR", vat_number="FR14987654324", name="Camille", email=EMAIL, password=PASSWORD
-    )  # fmt: skip
+        company="Atelier Urbain",
+        country="FR",
+        vat_number="FR14987654324",
+        name="Camille",
+        email=EMAIL,
+        password=PASSWORD,
+    )
     await identity.vet_partner(partner, "Steward")
     await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
     quote = await catalogue.quote(partner, release, quote_id=uuid.uuid4())

@@ -25,11 +25,23 @@ async def defines_and_builds(sam: Guest) -> None:
     await sam.click("Datasets")
     await sam.click("Define a dataset")
     await sam.press(
-        "Define it", Code="lyon-day", Title_in_French="Jour", Title_in_English="A day in Lyon", Description_in_French="Qui.",
-        Description_in_English="Who.", Area="Lyon", Zones_of_the_area="\n".join(ZONES), Age_bands=", ".join(BANDS),
-        **{"How fine zones are": str(RESOLUTION), "Counted by": "day", "ε of one release": "2",
-           "ε of the whole budget": "10", "Coarser editions": "4"},
-    )  # fmt: skip
+        "Define it",
+        Code="lyon-day",
+        Title_in_French="Jour",
+        Title_in_English="A day in Lyon",
+        Description_in_French="Qui.",
+        Description_in_English="Who.",
+        Area="Lyon",
+        Zones_of_the_area="\n".join(ZONES),
+        Age_bands=", ".join(BANDS),
+        **{
+            "How fine zones are": str(RESOLUTION),
+            "Counted by": "day",
+            "ε of one release": "2",
+            "ε of the whole budget": "10",
+            "Coarser editions": "4",
+        },
+    )
     await sam.read("A day in Lyon")
     await sam.press("Build", First_day=PERIOD["first_day"], Last_day=PERIOD["last_day"])
     await sam.read("waiting for a worker")

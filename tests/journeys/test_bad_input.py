@@ -167,9 +167,14 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
     visitors: dict[str, Visitor] = await people(market)
     partner = await fetch_value("SELECT id FROM partner")
     rival = await identity.create_partner(
-        company="Rival", country="FR", vat_number="FR40303265045", name="Rita", email="rival@people.example",
-        password=PASSWORD, partner_id=uuid.uuid4(),
-    )  # fmt: skip
+        company="Rival",
+        country="FR",
+        vat_number="FR40303265045",
+        name="Rita",
+        email="rival@people.example",
+        password=PASSWORD,
+        partner_id=uuid.uuid4(),
+    )
     await identity.vet_partner(rival, "Steward")
     for name, email in (("rival", "rival@people.example"), ("expired", "partner@people.example")):
         visitors[name] = market.visitor()
@@ -192,9 +197,11 @@ async def ready(market: Market) -> tuple[dict[str, httpx.AsyncClient], dict[str,
     await pay(to_stripe.headers["location"])
     await jobs()
     own = {
-        "order": await fetch_value("SELECT id FROM purchase_order"), "release": release, "quote": await make_quote(partner, release),
+        "order": await fetch_value("SELECT id FROM purchase_order"),
+        "release": release,
+        "quote": await make_quote(partner, release),
         "entitlement": await fetch_value("SELECT id FROM entitlement"),
-    }  # fmt: skip
+    }
     for client in who.values():
         client.follow_redirects = False
     return who, {name: str(value) for name, value in own.items()}

@@ -75,11 +75,23 @@ async def prepare(city: City) -> None:
     yes = np.random.default_rng(1).random(len(city.made.references)) < 0.8
     await consent.give_many(PURPOSE, city.made.references[yes].tolist(), long_ago)
     terms = DatasetTerms(
-        code=DATASET, purpose=PURPOSE, area="Somewhere", zones=list(city.made.zones), age_bands=list(city.age_bands),
-        title_fr="Présence par jour", title_en="Presence by day", description_fr="Par jour.", description_en="By day.",
-        h3_resolution=city.resolution, grain="day", max_cells=city.max_cells, max_events=3, epsilon_micro=2_000_000,
-        budget_micro=10_000_000, half_life_days=60,
-    )  # fmt: skip
+        code=DATASET,
+        purpose=PURPOSE,
+        area="Somewhere",
+        zones=list(city.made.zones),
+        age_bands=list(city.age_bands),
+        title_fr="Présence par jour",
+        title_en="Presence by day",
+        description_fr="Par jour.",
+        description_en="By day.",
+        h3_resolution=city.resolution,
+        grain="day",
+        max_cells=city.max_cells,
+        max_events=3,
+        epsilon_micro=2_000_000,
+        budget_micro=10_000_000,
+        half_life_days=60,
+    )
     await datasets.define(terms)
     await catalogue.define_terms("standard-1", months=12, lines_fr="a\nb\nc\nd\ne", lines_en="a\nb\nc\nd\ne")
     await catalogue.list_offer(
@@ -106,9 +118,17 @@ async def command(*arguments: str) -> str:
 
 async def build(city: City, period: tuple[dt.datetime, dt.datetime]) -> uuid.UUID:
     printed = await command(
-        "build", DATASET, "--events", str(city.made.events), "--subscribers", str(city.made.subscribers),
-        "--from", period[0].isoformat(), "--to", period[1].isoformat(),
-    )  # fmt: skip
+        "build",
+        DATASET,
+        "--events",
+        str(city.made.events),
+        "--subscribers",
+        str(city.made.subscribers),
+        "--from",
+        period[0].isoformat(),
+        "--to",
+        period[1].isoformat(),
+    )
     assert printed.startswith("sealed")
     release: uuid.UUID = await fetch_value(
         "SELECT id FROM release WHERE dataset = $1 AND period_to = $2 AND state = 'sealed'", DATASET, period[1]

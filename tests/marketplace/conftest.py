@@ -56,8 +56,10 @@ def counterpart() -> Iterator[str]:
     """Start one counterpart for the run and return its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "marketplace.embedded.stripe_counterpart", "--port", "0", "--control"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout
     with process.stdout:
         line = process.stdout.readline()

@@ -18,9 +18,14 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\7")
 PUBLIC = KEY.public_key().public_bytes_raw()
 ORDER = 2**252 + 27742317777372353535851937790883648493
 TERMS = {
-    "currency": "EUR", "start_minor": 1_000, "increments_minor": [[0, 100]], "opens_at": 0, "closes_at": 1_000,
-    "window": 0, "extension": 0,
-}  # fmt: skip
+    "currency": "EUR",
+    "start_minor": 1_000,
+    "increments_minor": [[0, 100]],
+    "opens_at": 0,
+    "closes_at": 1_000,
+    "window": 0,
+    "extension": 0,
+}
 BIDS = [("B1", 5_000, 10), ("B2", 9_000, 20), ("B3", 7_000, 30)]
 ANSWERS = [("leading", 1_000), ("leading", 5_100), ("outbid_at_once", 7_100)]
 
@@ -68,10 +73,19 @@ def receipt(number: int, **changes: Any) -> str:
     who, most, at = BIDS[number]
     answer, price = ANSWERS[number]
     document = {
-        "kind": "bid receipt", "version": 1, "auction": "a", "bid": f"b{number}", "bidder": who, "received_at": at,
-        "answer": answer, "position": number + 1, "commitments": [proxy_entry("a", who, most, at).hex()],
-        "maximum_minor": most, "price_minor": price, "closes_at": 1_000,
-    } | changes  # fmt: skip
+        "kind": "bid receipt",
+        "version": 1,
+        "auction": "a",
+        "bid": f"b{number}",
+        "bidder": who,
+        "received_at": at,
+        "answer": answer,
+        "position": number + 1,
+        "commitments": [proxy_entry("a", who, most, at).hex()],
+        "maximum_minor": most,
+        "price_minor": price,
+        "closes_at": 1_000,
+    } | changes
     signed = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     return json.dumps(
         {
@@ -144,9 +158,20 @@ def test_another_signature_key_or_auction_shows() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": "letter"}, {"version": 2}, {"position": "1"}, {"position": True}, {"commitments": []}, {"commitments": ["xy"]},
-     {"commitments": [5]}, {"received_at": 1.5}, {"maximum_minor": "1"}, {"bidder": None}, {"position": 0}],
-)  # fmt: skip
+    [
+        {"kind": "letter"},
+        {"version": 2},
+        {"position": "1"},
+        {"position": True},
+        {"commitments": []},
+        {"commitments": ["xy"]},
+        {"commitments": [5]},
+        {"received_at": 1.5},
+        {"maximum_minor": "1"},
+        {"bidder": None},
+        {"position": 0},
+    ],
+)
 def test_what_is_no_receipt_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Tampered):
         read_receipt(receipt(0, **changes))

@@ -93,9 +93,20 @@ class Market:
     async def work(self) -> None:
         """Do what the jobs would do in the next minutes, in the order of the money."""
         for job in (
-            run_commands, sweep_events, handle_events, settle_paid, lapse_unpaid, mirror_balance, record_refunds, follow_disputes,
-            hold_shares, cancel_shares, release_shares, refresh_demand, reconcile,
-        ):  # fmt: skip
+            run_commands,
+            sweep_events,
+            handle_events,
+            settle_paid,
+            lapse_unpaid,
+            mirror_balance,
+            record_refunds,
+            follow_disputes,
+            hold_shares,
+            cancel_shares,
+            release_shares,
+            refresh_demand,
+            reconcile,
+        ):
             await job()
 
     async def control(self, what: str, **parameters: object) -> httpx.Response:
@@ -112,8 +123,10 @@ async def running() -> AsyncIterator[Market]:
     ours = 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))  # workers look for ports apart
     site, stripe = free_port("127.0.0.1", 18_100 + ours), free_port("127.0.0.1", 18_600 + ours)
     os.environ |= {
-        "PORT": str(port_of(site)), "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
-    }  # fmt: skip
+        "PORT": str(port_of(site)),
+        "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
+        "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+    }
     settings.cache_clear()
     async with counterpart_running(None, stripe, control=True), site_running(site):
         market = Market(settings().url, settings().stripe_url)
@@ -129,9 +142,14 @@ async def people(market: Market) -> dict[str, Visitor]:
     for role in ("steward", "finance", "auditor"):
         await identity.add_staff(f"{role}@people.example", role.title(), role, PASSWORD)
     partner = await identity.create_partner(
-        company="Atelier Urbain", country="FR", vat_number="FR14987654324", name="Camille", email="partner@people.example",
-        password=PASSWORD, partner_id=uuid.uuid4(),
-    )  # fmt: skip
+        company="Atelier Urbain",
+        country="FR",
+        vat_number="FR14987654324",
+        name="Camille",
+        email="partner@people.example",
+        password=PASSWORD,
+        partner_id=uuid.uuid4(),
+    )
     await identity.vet_partner(partner, "Steward")
     visitors = {}
     for role in ("partner", "steward", "finance", "auditor"):

@@ -54,42 +54,122 @@ class Month:
 
 COLUMNS = {
     "quote": (
-        "id", "partner", "offer", "release", "terms", "amount_minor", "document", "signature", "quoted_at", "expires_at",
+        "id",
+        "partner",
+        "offer",
+        "release",
+        "terms",
+        "amount_minor",
+        "document",
+        "signature",
+        "quoted_at",
+        "expires_at",
     ),
     "purchase_order": (
-        "id", "number", "partner", "quote", "release", "net_minor", "vat_minor", "total_minor", "vat_basis_points", "vat_rule",
-        "state", "ordered_at", "paid_at", "returned_minor", "charged_back_minor",
+        "id",
+        "number",
+        "partner",
+        "quote",
+        "release",
+        "net_minor",
+        "vat_minor",
+        "total_minor",
+        "vat_basis_points",
+        "vat_rule",
+        "state",
+        "ordered_at",
+        "paid_at",
+        "returned_minor",
+        "charged_back_minor",
     ),
     "payment": (
-        "subject", "amount_minor", "received_minor", "state", "charge_id", "session_id", "refunded_minor", "requested_at", "paid_at",
+        "subject",
+        "amount_minor",
+        "received_minor",
+        "state",
+        "charge_id",
+        "session_id",
+        "refunded_minor",
+        "requested_at",
+        "paid_at",
         "read_at",
     ),
     "licence": (
-        "id", "purchase_order", "release", "terms", "net_minor", "subscribers_basis_points", "operator_basis_points", "sold_at",
-        "hold_until", "cancelled_at", "returned_minor",
+        "id",
+        "purchase_order",
+        "release",
+        "terms",
+        "net_minor",
+        "subscribers_basis_points",
+        "operator_basis_points",
+        "sold_at",
+        "hold_until",
+        "cancelled_at",
+        "returned_minor",
     ),
     "entitlement": ("id", "licence", "partner", "release", "starts_at", "ends_at", "revoked_at"),
     "dispute": (
-        "id", "payment_subject", "charge_id", "amount_minor", "reason", "status", "state", "opened_at", "closed_at",
+        "id",
+        "payment_subject",
+        "charge_id",
+        "amount_minor",
+        "reason",
+        "status",
+        "state",
+        "opened_at",
+        "closed_at",
     ),
     "order_return": ("id", "purchase_order", "kind", "dispute", "net_minor", "vat_minor", "total_minor", "at"),
     "download": ("id", "entitlement", "format", "byte_count", "at"),
     "balance_transaction": (
-        "id", "category", "amount_minor", "fee_minor", "net_minor", "source_id", "charge_id", "payment_subject", "status",
-        "payout_id", "created_at", "available_on",
+        "id",
+        "category",
+        "amount_minor",
+        "fee_minor",
+        "net_minor",
+        "source_id",
+        "charge_id",
+        "payment_subject",
+        "status",
+        "payout_id",
+        "created_at",
+        "available_on",
     ),
     "journal_entry": ("id", "kind", "source_id", "at", "recorded_at", "currency", "text"),
     "posting": ("entry", "debit", "credit", "amount_minor"),
     "bank_account": ("iban", "opened_at"),
     "bank_statement": (
-        "id", "iban", "message_id", "statement_id", "sequence", "opened_on", "closed_on", "opening_minor", "closing_minor",
-        "line_count", "file_sha256", "imported_at",
+        "id",
+        "iban",
+        "message_id",
+        "statement_id",
+        "sequence",
+        "opened_on",
+        "closed_on",
+        "opening_minor",
+        "closing_minor",
+        "line_count",
+        "file_sha256",
+        "imported_at",
     ),
     "bank_line": (
-        "id", "statement", "iban", "reference", "booked_on", "value_on", "amount_minor", "end_to_end_id", "batch_id",
-        "transaction_id", "counterparty", "counterparty_iban", "remittance", "code", "return_reason",
+        "id",
+        "statement",
+        "iban",
+        "reference",
+        "booked_on",
+        "value_on",
+        "amount_minor",
+        "end_to_end_id",
+        "batch_id",
+        "transaction_id",
+        "counterparty",
+        "counterparty_iban",
+        "remittance",
+        "code",
+        "return_reason",
     ),
-}  # fmt: skip
+}
 """Tables in the order their keys allow, each with the columns that a month fills."""
 
 
@@ -110,8 +190,14 @@ def make_month(orders: int, *, plant: str = "", seed: int = 5) -> Month:
 
 
 def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong one)
-    month: Month, movements: list[list[tuple[Any, ...]]], dice: random.Random, number: int, day: int, at: dt.datetime, plant: str
-) -> None:  # fmt: skip
+    month: Month,
+    movements: list[list[tuple[Any, ...]]],
+    dice: random.Random,
+    number: int,
+    day: int,
+    at: dt.datetime,
+    plant: str,
+) -> None:
     order, quote, licence, entitlement = (uuid.UUID(int=(number + 1) * 8 + place) for place in range(4))
     net = dice.randrange(1_000, 200_000)
     vat = (net * 20 + 50) // 100
@@ -125,20 +211,63 @@ def _sell(  # noqa: PLR0917 (one order: where, when and whether it is the wrong 
     back_at = at + dt.timedelta(days=3)
     name, year = f"P-2026-{number:06d}", dt.timedelta(days=365)
     month.add(
-        "quote", quote, sales.PARTNER, sales.OFFER, sales.RELEASE, "standard-1", net, b"x", b"x", at - dt.timedelta(minutes=9), at,
-    )  # fmt: skip
+        "quote",
+        quote,
+        sales.PARTNER,
+        sales.OFFER,
+        sales.RELEASE,
+        "standard-1",
+        net,
+        b"x",
+        b"x",
+        at - dt.timedelta(minutes=9),
+        at,
+    )
     month.add(
-        "purchase_order", order, name, sales.PARTNER, quote, sales.RELEASE, net, vat, total, 2_000, "domestic",
-        "charged_back" if is_lost else "refunded" if is_gone else "paid", at, at, returned, lost,
-    )  # fmt: skip
+        "purchase_order",
+        order,
+        name,
+        sales.PARTNER,
+        quote,
+        sales.RELEASE,
+        net,
+        vat,
+        total,
+        2_000,
+        "domestic",
+        "charged_back" if is_lost else "refunded" if is_gone else "paid",
+        at,
+        at,
+        returned,
+        lost,
+    )
     month.add(
-        "payment", order, total, total, "refunded" if is_refunded and is_gone else "paid", f"ch_{number}", f"cs_{number}",
-        returned, at, at, at,
-    )  # fmt: skip
+        "payment",
+        order,
+        total,
+        total,
+        "refunded" if is_refunded and is_gone else "paid",
+        f"ch_{number}",
+        f"cs_{number}",
+        returned,
+        at,
+        at,
+        at,
+    )
     month.add(
-        "licence", licence, order, sales.RELEASE, "standard-1", net, 5_000, 3_500, at, at + dt.timedelta(days=14),
-        back_at if is_gone else None, part[0] if is_refunded else net if is_lost else 0,
-    )  # fmt: skip
+        "licence",
+        licence,
+        order,
+        sales.RELEASE,
+        "standard-1",
+        net,
+        5_000,
+        3_500,
+        at,
+        at + dt.timedelta(days=14),
+        back_at if is_gone else None,
+        part[0] if is_refunded else net if is_lost else 0,
+    )
     month.add(
         "entitlement",
         entitlement,
@@ -185,9 +314,17 @@ def _refund(  # noqa: PLR0917 (what went back, of which order, and why)
 
 
 def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)
-    month: Month, movements: list[list[tuple[Any, ...]]], day: int, category: str, source: str, order: uuid.UUID | None,
-    at: dt.datetime, amount: int, fee: int, cent: int,
-) -> None:  # fmt: skip
+    month: Month,
+    movements: list[list[tuple[Any, ...]]],
+    day: int,
+    category: str,
+    source: str,
+    order: uuid.UUID | None,
+    at: dt.datetime,
+    amount: int,
+    fee: int,
+    cent: int,
+) -> None:
     key = f"txn_{source}" if category != "dispute_reversal" else f"txn_{source}_won"
     movements[day].append((key, category, amount, fee, amount - fee, source, order, at))
     moves = postings(category, amount, fee)
@@ -243,9 +380,23 @@ def _close(month: Month, movements: list[list[tuple[Any, ...]]], start: dt.datet
             month.planted = payout if is_wrong else month.planted
             closing += credited
             month.add(
-                "bank_line", line, day + 1, IBAN, f"B{day:04d}", booked, booked, credited, "", "", "", "Stripe Payments Europe", "",
-                f"STRIPE {payout}", "PMNT/RCDT/ESCT", "",
-            )  # fmt: skip
+                "bank_line",
+                line,
+                day + 1,
+                IBAN,
+                f"B{day:04d}",
+                booked,
+                booked,
+                credited,
+                "",
+                "",
+                "",
+                "Stripe Payments Europe",
+                "",
+                f"STRIPE {payout}",
+                "PMNT/RCDT/ESCT",
+                "",
+            )
             midday = dt.datetime.combine(booked, dt.time(), dt.UTC)
             month.enter("bank_line", str(line), midday, [(chart.BANK, chart.SUSPENSE, credited)])
         month.add(

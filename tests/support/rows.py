@@ -17,10 +17,26 @@ if TYPE_CHECKING:
 
 BUILTIN = (bytes, bytearray, dt.datetime, dt.date, dt.time, dt.timedelta, uuid.UUID, Decimal)
 COLUMN_TYPES: dict[str, type] = {
-    "bool": bool, "bytea": bytes, "date": dt.date, "float4": float, "float8": float, "int2": int, "int4": int, "int8": int,
-    "interval": dt.timedelta, "json": str, "jsonb": str, "name": str, "numeric": Decimal, "text": str, "timestamptz": dt.datetime,
-    "unknown": str, "uuid": uuid.UUID, "varchar": str, "bpchar": str,
-}  # fmt: skip
+    "bool": bool,
+    "bytea": bytes,
+    "date": dt.date,
+    "float4": float,
+    "float8": float,
+    "int2": int,
+    "int4": int,
+    "int8": int,
+    "interval": dt.timedelta,
+    "json": str,
+    "jsonb": str,
+    "name": str,
+    "numeric": Decimal,
+    "text": str,
+    "timestamptz": dt.datetime,
+    "unknown": str,
+    "uuid": uuid.UUID,
+    "varchar": str,
+    "bpchar": str,
+}
 _checked: set[tuple[type, str]] = set()
 
 

@@ -32,9 +32,29 @@ _TOKEN = re.compile(
 _FROM_INSIDE = {"EXTRACT", "SUBSTRING", "TRIM", "OVERLAY", "POSITION", "BOTH", "LEADING", "TRAILING"}
 _NO_UPDATE = {"FOR", "KEY", "DO", "OR", "BEFORE", "AFTER", "ON", "OF", "THEN", "GRANT"}
 _ENDS_FROM = {
-    "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT", "INTERSECT", "RETURNING", "SET", "VALUES", "SELECT",
-    "HAVING", "WINDOW", "FOR", "INSERT", "UPDATE", "DELETE", "THEN", "LOOP", "END",
-}  # fmt: skip
+    "WHERE",
+    "GROUP",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "FETCH",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "RETURNING",
+    "SET",
+    "VALUES",
+    "SELECT",
+    "HAVING",
+    "WINDOW",
+    "FOR",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "THEN",
+    "LOOP",
+    "END",
+}
 _PASSED_OVER = {"ONLY", "LATERAL", "TABLE", "IF", "EXISTS"}
 
 

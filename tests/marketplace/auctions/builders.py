@@ -37,17 +37,24 @@ async def make_bidder(name: str = "Bidder", *, vetted: bool = True, with_method:
     await execute(
         """INSERT INTO partner (id, company, country, vat_number, signed_up_at, vetted_at, vetted_by)
            VALUES ($1, $2, 'FR', '', now(), CASE WHEN $3 THEN now() END, CASE WHEN $3 THEN 'steward' END)""",
-        partner, name, vetted,
-    )  # fmt: skip
+        partner,
+        name,
+        vetted,
+    )
     await execute(
         "INSERT INTO api_key (id, partner, label, prefix, key_hash, created_at) VALUES ($1, $2, 'test', 'key', $3, now())",
-        uuid.uuid4(), partner, hashlib.sha256(key.encode()).hexdigest(),
-    )  # fmt: skip
+        uuid.uuid4(),
+        partner,
+        hashlib.sha256(key.encode()).hexdigest(),
+    )
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
            VALUES ($1, $2, $3, '', 'en', $4, now())""",
-        uuid.uuid4(), f"{partner.hex}@example.org", name, partner,
-    )  # fmt: skip
+        uuid.uuid4(),
+        f"{partner.hex}@example.org",
+        name,
+        partner,
+    )
     if with_method:
         await save_card(partner)
     return Bidder(partner, key)
@@ -95,8 +102,10 @@ async def make_offer(
     await execute(
         """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, currency, listed_at)
            VALUES ($1, $2, 'standard-1', 500000, $3, 90000000, 'EUR', now())""",
-        offer, code, floor_minor,
-    )  # fmt: skip
+        offer,
+        code,
+        floor_minor,
+    )
     for number in range(releases):
         made.append(uuid.uuid4())
         await execute(
@@ -104,8 +113,11 @@ async def make_offer(
                                     epsilon_micro, contributors, total_weight, row_count, cells_sha256, manifest_sha256,
                                     latest_event_at)
                VALUES ($1, $2, $3, $4, 's', 'sealed', now(), now(), 1000000, 3, 6, 1, 'c', 'm', '2000-01-01Z')""",
-            made[-1], code, YEAR_START + dt.timedelta(days=30 * number), YEAR_START + dt.timedelta(days=30 * (number + 1)),
-        )  # fmt: skip
+            made[-1],
+            code,
+            YEAR_START + dt.timedelta(days=30 * number),
+            YEAR_START + dt.timedelta(days=30 * (number + 1)),
+        )
     return offer, made
 
 

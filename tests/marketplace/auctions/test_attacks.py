@@ -157,11 +157,14 @@ async def test_nobody_is_sold_anything_inside_a_window(stripe: Any) -> None:
     late = {"exclusive_from": now + 8 * DAY, "exclusive_to": now + 9 * DAY}
     second = await announced(release, "exclusive", **late)
     assert second != first
-    assert await announce(
-        Plan(
-            kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + DAY, **late
-        ), by="Steward", auction=second,
-    ) == second, "the same form again is in nobody's way, its own least of all"  # fmt: skip
+    assert (
+        await announce(
+            Plan(kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + DAY, **late),
+            by="Steward",
+            auction=second,
+        )
+        == second
+    ), "the same form again is in nobody's way, its own least of all"
 
 
 async def test_a_window_is_as_long_as_its_reserve_was_reckoned_for(stripe: Any) -> None:
@@ -288,11 +291,8 @@ async def test_two_tabs_make_one_deposit(stripe: Any) -> None:
     ann = actor_of(await make_buyer("atelier"))
     auction = await announced(release)
     await asyncio.gather(
-        *(
-            asyncio.create_task(eligibility.ask_deposit(ann, auction, deposit=uuid.uuid4()))
-            for _ in range(4)
-        )
-    )  # fmt: skip
+        *(asyncio.create_task(eligibility.ask_deposit(ann, auction, deposit=uuid.uuid4())) for _ in range(4))
+    )
     assert await counts("auction_deposit") == (1,)
 
 

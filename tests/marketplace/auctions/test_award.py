@@ -51,12 +51,16 @@ async def test_an_exclusive_window_goes_to_the_best_bid_at_the_second_price() ->
     assert again.answer == "refused_already_bid"
     document = await end(auction)
     assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
-        (0, "outbid"), (7_000, "won"), (0, "outbid"),
-    ]  # fmt: skip
+        (0, "outbid"),
+        (7_000, "won"),
+        (0, "outbid"),
+    ]
     outcomes = await list_outcomes(auction)
     assert {row.partner: (row.pays_minor, row.reason) for row in outcomes} == {
-        bidders[1].partner: (7_000, "won"), bidders[2].partner: (0, "outbid"), bidders[0].partner: (0, "outbid"),
-    }  # fmt: skip
+        bidders[1].partner: (7_000, "won"),
+        bidders[2].partner: (0, "outbid"),
+        bidders[0].partner: (0, "outbid"),
+    }
     assert len(document["reveals"]) == 3
 
 
@@ -66,8 +70,11 @@ async def test_limited_licences_cost_the_best_losing_bid() -> None:
         await seal(await make_bidder(), auction, ([0], amount))
     document = await end(auction)
     assert [(o["pays_minor"], o["reason"]) for o in document["award"]["outcomes"]] == [
-        (0, "outbid"), (7_000, "won"), (7_000, "won"), (0, "tied_later"),
-    ]  # fmt: skip
+        (0, "outbid"),
+        (7_000, "won"),
+        (7_000, "won"),
+        (0, "tied_later"),
+    ]
 
 
 async def test_bundles_go_where_they_are_worth_most() -> None:

@@ -228,11 +228,16 @@ async def test_bad_input_is_refused_with_a_sentence_and_changes_nothing() -> Non
         ):
             assert (await put(sealed, body, ann.headers)).status_code == 422
         for packages in (
-            [], [{"lots": [], "amount_minor": 5}], [{"lots": [3], "amount_minor": 5}], [{"lots": [-1], "amount_minor": 5}],
-            [{"lots": [0, 0], "amount_minor": 5}], [{"lots": [0], "amount_minor": 5}, {"lots": [0], "amount_minor": 6}],
-            [{"lots": [0], "amount_minor": 0}], [{"lots": [0, 1], "amount_minor": 10**14}],
+            [],
+            [{"lots": [], "amount_minor": 5}],
+            [{"lots": [3], "amount_minor": 5}],
+            [{"lots": [-1], "amount_minor": 5}],
+            [{"lots": [0, 0], "amount_minor": 5}],
+            [{"lots": [0], "amount_minor": 5}, {"lots": [0], "amount_minor": 6}],
+            [{"lots": [0], "amount_minor": 0}],
+            [{"lots": [0, 1], "amount_minor": 10**14}],
             [{"lots": [0], "amount_minor": 5 + n} for n in range(60)],
-        ):  # fmt: skip
+        ):
             answer = await put(bundle, {"currency": "EUR", "packages": packages, "nonce": nonce}, ann.headers)
             assert answer.status_code == 422, packages
         assert (await put(auction, good, {})).status_code == 401

@@ -39,10 +39,8 @@ def plan(offer: uuid.UUID, releases: Sequence[uuid.UUID], kind: str = "bundle", 
 
 async def seal(bidder: Bidder, auction: uuid.UUID, *packages: tuple[list[int], int]) -> str:
     return (
-        await place_sealed_bid(
-            bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages
-        )
-    ).answer  # fmt: skip
+        await place_sealed_bid(bidder.actor, auction, bid=uuid.uuid4(), nonce=secrets.token_hex(32), packages=packages)
+    ).answer
 
 
 @pytest.mark.parametrize("rule", ["core", "vcg"])
@@ -130,10 +128,16 @@ async def test_a_steward_ticks_the_lots() -> None:
     await identity.add_staff("sam@operator.example", "Sam Steward", "steward", PASSWORD)
     now, form = clock.now(), str(uuid.uuid4())
     fields: dict[str, Any] = {
-        "kind": "bundle", "offer": str(await fetch_value("SELECT id FROM offer WHERE dataset = 'paris'")),
-        "opens_at": f"{now:%Y-%m-%dT%H:%M}", "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "licences": "1", "reserve": "",
-        "exclusive_from": "", "exclusive_to": "", "release": [str(cheap), str(dear)],
-    }  # fmt: skip
+        "kind": "bundle",
+        "offer": str(await fetch_value("SELECT id FROM offer WHERE dataset = 'paris'")),
+        "opens_at": f"{now:%Y-%m-%dT%H:%M}",
+        "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}",
+        "licences": "1",
+        "reserve": "",
+        "exclusive_from": "",
+        "exclusive_to": "",
+        "release": [str(cheap), str(dear)],
+    }
     async with Browser() as steward:
         await steward.sign_in("sam@operator.example")
         assert str(other) in (await steward.get("/en/steward/auctions/new")).text

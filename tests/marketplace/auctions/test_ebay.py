@@ -49,9 +49,10 @@ async def test_real_bids_over_http_give_the_pure_engines_result(share: int) -> N
         answers = []
         for bid in bids:
             response = await web.put(
-                f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}", headers=people[bid["bidder"]].headers,
+                f"/api/v1/auctions/{auction}/bids/{uuid.uuid4()}",
+                headers=people[bid["bidder"]].headers,
                 json={"currency": "EUR", "maximum_minor": int(bid["maximum_cents"])},
-            )  # fmt: skip
+            )
             assert response.status_code == 200, response.text
             answers.append(response.json()["answer"])
         terms = AscendingTerms(Money(opening, "EUR"), rules.STEPS, 0, 10**9)

@@ -145,8 +145,9 @@ async def test_the_page_follows_the_clock_and_the_award() -> None:
         await ending.close_auctions()
         await until(lambda: "awarded" in watcher.phases, 60)
         assert list(dict.fromkeys(watcher.phases)) in (
-            ["announced", "open", "closing", "awarded"], ["announced", "open", "closing", "closed", "awarded"],
-        )  # fmt: skip
+            ["announced", "open", "closing", "awarded"],
+            ["announced", "open", "closing", "closed", "awarded"],
+        )
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -47,9 +47,14 @@ async def announced(release: uuid.UUID, kind: str = "limited", *, reserve_minor:
     if kind == "exclusive":
         changes = {"exclusive_from": now + DAY, "exclusive_to": now + 31 * DAY} | changes
     plan = Plan(
-        kind=kind, offer=await fetch_value("SELECT id FROM offer"), releases=[release], opens_at=now - SECOND,
-        closes_at=now + DAY, reserve_minor=reserve_minor, **changes,
-    )  # fmt: skip
+        kind=kind,
+        offer=await fetch_value("SELECT id FROM offer"),
+        releases=[release],
+        opens_at=now - SECOND,
+        closes_at=now + DAY,
+        reserve_minor=reserve_minor,
+        **changes,
+    )
     return await announce(plan, by="Steward")
 
 
@@ -296,10 +301,15 @@ async def test_a_steward_sees_the_reckoning_before_and_after(stripe: Any) -> Non
     async with Browser() as steward, Browser(steward.app) as nobody:
         await steward.sign_in("sam@operator.example")
         fields = {
-            "kind": "exclusive", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "1",
-            "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}", "reserve": "",
-            "exclusive_from": f"{now + 2 * DAY:%Y-%m-%dT%H:%M}", "exclusive_to": f"{now + 9 * DAY:%Y-%m-%dT%H:%M}",
-        }  # fmt: skip
+            "kind": "exclusive",
+            "offer": str(offer),
+            "opens_at": f"{now:%Y-%m-%dT%H:%M}",
+            "licences": "1",
+            "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}",
+            "reserve": "",
+            "exclusive_from": f"{now + 2 * DAY:%Y-%m-%dT%H:%M}",
+            "exclusive_to": f"{now + 9 * DAY:%Y-%m-%dT%H:%M}",
+        }
         shown = text_of(await steward.submit("/en/steward/auctions/reserve", fields))
         assert "The reserve, as pricing reckons it" in shown
         assert "One more sale, for prudence" in shown

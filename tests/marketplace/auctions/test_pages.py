@@ -71,11 +71,16 @@ async def test_the_winner_pays_and_holds_the_window_alone(stripe: Any) -> None:
     now = clock.now()
     auction = await announce(
         Plan(
-            kind="exclusive", offer=offer, releases=[release], opens_at=now - SECOND, closes_at=now + MINUTE,
-            exclusive_from=now + MINUTE, exclusive_to=now + dt.timedelta(days=30),
+            kind="exclusive",
+            offer=offer,
+            releases=[release],
+            opens_at=now - SECOND,
+            closes_at=now + MINUTE,
+            exclusive_from=now + MINUTE,
+            exclusive_to=now + dt.timedelta(days=30),
         ),
         by="Steward",
-    )  # fmt: skip
+    )
     async with Browser() as winner, Browser(winner.app) as loser:
         await winner.sign_in("atelier@partner.example")
         await loser.sign_in("bureau@partner.example")
@@ -169,9 +174,15 @@ async def test_a_steward_announces_and_cancels() -> None:
         assert "Announce" in text_of(await steward.get("/en/steward/auctions/new"))
         now = clock.now()
         fields = {
-            "kind": "limited", "offer": str(offer), "opens_at": f"{now:%Y-%m-%dT%H:%M}", "licences": "3",
-            "closes_at": f"{now + dt.timedelta(days=2):%Y-%m-%dT%H:%M}", "reserve": "120,00", "exclusive_from": "", "exclusive_to": "",
-        }  # fmt: skip
+            "kind": "limited",
+            "offer": str(offer),
+            "opens_at": f"{now:%Y-%m-%dT%H:%M}",
+            "licences": "3",
+            "closes_at": f"{now + dt.timedelta(days=2):%Y-%m-%dT%H:%M}",
+            "reserve": "120,00",
+            "exclusive_from": "",
+            "exclusive_to": "",
+        }
         form = str(uuid.uuid4())
         for _ in range(2):
             answer = await steward.submit("/en/steward/auctions/new", fields, form_id=form)
@@ -188,8 +199,12 @@ async def test_a_steward_announces_and_cancels() -> None:
             assert (await steward.submit("/en/steward/auctions/new", fields | bad)).status_code == 422, bad
         shown = text_of(await steward.get(f"/en/auctions/{form}"))
         for sentence in (
-            "12 months", "How the reserve came about", "The offer’s lowest price", "Raised by the steward", "3 licences go to the highest",
-        ):  # fmt: skip
+            "12 months",
+            "How the reserve came about",
+            "The offer’s lowest price",
+            "Raised by the steward",
+            "3 licences go to the highest",
+        ):
             assert sentence in shown
         assert "Exclusive from" not in shown
         await steward.submit(f"/en/auctions/{form}/cancel", {"reason": "The release is late"})

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
 
 KINDS = [
-    ("exclusive", {}), ("limited", {"licences": 2}), ("ascending", {"window_seconds": 3600, "extension_seconds": 1}),
-    ("bundle", {"releases": 2, "price_rule": "core"}), ("bundle", {"releases": 2, "price_rule": "vcg"}),
-]  # fmt: skip
+    ("exclusive", {}),
+    ("limited", {"licences": 2}),
+    ("ascending", {"window_seconds": 3600, "extension_seconds": 1}),
+    ("bundle", {"releases": 2, "price_rule": "core"}),
+    ("bundle", {"releases": 2, "price_rule": "vcg"}),
+]
 
 
 async def run_auction(kind: str, more: dict[str, Any]) -> dict[str, Any]:
@@ -51,9 +54,11 @@ async def run_auction(kind: str, more: dict[str, Any]) -> dict[str, Any]:
     await move_end(auction)
     await ending.close_auctions()
     return {
-        "text": (await get_transcript(auction)).decode(), "root": (await get_auction(auction)).root, "receipts": kept,
+        "text": (await get_transcript(auction)).decode(),
+        "root": (await get_auction(auction)).root,
+        "receipts": kept,
         "key": public_key(settings().signing_key).hex(),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -125,10 +130,20 @@ async def test_the_command_runs_offline_in_a_process_of_its_own(tmp_path: Path) 
     (tmp_path / "transcript.json").write_text(found["text"])
     (tmp_path / "receipt.json").write_text(found["receipts"][1])
     captured = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pricing", "replay", str(tmp_path / "transcript.json"), "--root", found["root"],
-        "--receipt", str(tmp_path / "receipt.json"), "--key", found["key"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "pricing",
+        "replay",
+        str(tmp_path / "transcript.json"),
+        "--root",
+        found["root"],
+        "--receipt",
+        str(tmp_path / "receipt.json"),
+        "--key",
+        found["key"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     printed, _ = await captured.communicate()
     assert (captured.returncode, printed.splitlines()[-1]) == (0, b"equal"), printed.decode()
     for unreadable in ("", "{}", found["text"]):

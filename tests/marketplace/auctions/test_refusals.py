@@ -36,9 +36,10 @@ async def test_each_refusal_is_one_clear_sentence() -> None:
                 where: uuid.UUID, body: object, key: str, bid: uuid.UUID | None = None, language: str = "en"
             ) -> tuple[int, str, dict[str, Any]]:
                 answer = await web.put(
-                    f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}", json=body,
+                    f"/api/v1/auctions/{where}/bids/{bid or uuid.uuid4()}",
+                    json=body,
                     headers={"Authorization": f"Bearer {key}", "Accept-Language": language},
-                )  # fmt: skip
+                )
                 document = answer.json()
                 return answer.status_code, document["detail"], document
 

@@ -22,14 +22,18 @@ def test_both_versions_say_the_same(version: str) -> None:
             Entry(-300, "B3", "Frais", status="PDNG"),
             Entry(1_000, "", "Retour", "Zoé & Cie", "PTP1", return_reason="AC04"),
         ],
-        opening=5_000, sequence=7,
-    )  # fmt: skip
+        opening=5_000,
+        sequence=7,
+    )
     [read] = read_statements(given.xml(version))
     assert (read.message_id, read.statement_id, read.iban, read.sequence) == ("M1", "S1", IBAN, 7)
     assert (read.opened_on, read.closed_on, read.opening_minor, read.closing_minor) == (DAY, DAY, 5_000, 16_545)
     assert [(line.reference, line.amount_minor, line.end_to_end_id) for line in read.lines] == [
-        ("B1", 11_795, "po_1"), ("B2/1", -1_000, "PTP1"), ("B2/2", -250, "PTP2"), ("S1/4", 1_000, "PTP1"),
-    ]  # fmt: skip
+        ("B1", 11_795, "po_1"),
+        ("B2/1", -1_000, "PTP1"),
+        ("B2/2", -250, "PTP2"),
+        ("S1/4", 1_000, "PTP1"),
+    ]
     first, part, _, again = read.lines
     assert (first.counterparty, first.remittance, first.code) == (
         "Stripe Payments Europe",
@@ -60,7 +64,9 @@ BAD = {
     "entities": (GOOD.replace("?><", f"?>{BOMB}<", 1).replace("<Ustrd>x", "<Ustrd>&b;").encode(), "document type"),
     "a file of this machine": (
         GOOD.replace("?><", '?><!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]><', 1)
-        .replace("<Ustrd>x", "<Ustrd>&f;").encode(), "document type",
+        .replace("<Ustrd>x", "<Ustrd>&f;")
+        .encode(),
+        "document type",
     ),
     "another version": (GOOD.replace("001.02", "001.04").encode(), "version 02 or 08"),
     "another message": (GOOD.replace("camt.053.001.02", "camt.052.001.02").encode(), "version 02 or 08"),
@@ -76,7 +82,7 @@ BAD = {
     "no opening": (GOOD.replace("OPBD", "ITAV").encode(), "no balance OPBD"),
     "no closing": (GOOD.replace("CLBD", "ITAV").encode(), "no balance CLBD"),
     "no day": (GOOD.replace("<BookgDt><Dt>2026-10-05", "<BookgDt><Dt>soon").encode(), "not a day"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -40,8 +40,10 @@ async def pay_out(name: str, amount: int, *, days: int = 8) -> None:
         """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, source_id, status, created_at,
                                             available_on)
            VALUES ('txn_' || $1, 'payout', -$2::bigint, 0, -$2::bigint, $1, 'available', $3, $3)""",
-        name, amount, at,
-    )  # fmt: skip
+        name,
+        amount,
+        at,
+    )
     await record(
         "stripe_payout", f"txn_{name}", at=at, text="Payout", postings=[(chart.TRANSFERS, chart.STRIPE, amount)]
     )
@@ -74,9 +76,12 @@ async def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure() -> No
     ):
         await pay_out(name, amount)
     named, only, *_ = await bank_says(
-        Entry(11_795, "B1", "Virement PO_NAMED recu", "Anyone"), Entry(500, "B2", "x", "STRIPE PAYMENTS EUROPE"),
-        Entry(700, "B3", "STRIPE"), Entry(900, "B4", "x", "Someone else"), Entry(901, "B5", "STRIPE po_other"),
-    )  # fmt: skip
+        Entry(11_795, "B1", "Virement PO_NAMED recu", "Anyone"),
+        Entry(500, "B2", "x", "STRIPE PAYMENTS EUROPE"),
+        Entry(700, "B3", "STRIPE"),
+        Entry(900, "B4", "x", "Someone else"),
+        Entry(901, "B5", "STRIPE po_other"),
+    )
     assert await match_stripe_payouts() == 2
     assert await match_stripe_payouts() == 0
     rows = await fetch("SELECT line, target_id, score, reasons, person FROM bank_match ORDER BY line")
@@ -87,9 +92,13 @@ async def test_the_job_matches_what_is_named_and_leaves_what_is_not_sure() -> No
     assert await balance(chart.TRANSFERS) == 700 + 700 + 900
     assert await balance(chart.SUSPENSE) == -(700 + 900 + 901)
     assert [(why, amount) for why, _, amount in await open_()] == [
-        ("line_unexplained", 700), ("line_unexplained", 900), ("line_unexplained", 901),
-        ("payout_without_line", 900), ("payout_without_line", 700), ("payout_without_line", 700),
-    ]  # fmt: skip
+        ("line_unexplained", 700),
+        ("line_unexplained", 900),
+        ("line_unexplained", 901),
+        ("payout_without_line", 900),
+        ("payout_without_line", 700),
+        ("payout_without_line", 700),
+    ]
 
 
 async def test_cash_in_and_out_counts_a_payout_on_its_way_to_the_bank_nowhere() -> None:
@@ -233,9 +242,12 @@ async def test_the_database_itself_refuses_what_does_not_add_up() -> None:
         await execute(insert, uuid.uuid4(), line, 900, chart.STRIPE)
     await match_lines([Match(line, "fee", "x", 900, chart.DIFFERENCES_GAINED)], person=None)
     for change in (
-        "UPDATE bank_match SET amount_minor = 899", "UPDATE bank_match SET account = '627800'", "DELETE FROM bank_match",
-        "UPDATE bank_line SET amount_minor = 1", "DELETE FROM bank_statement",
-    ):  # fmt: skip
+        "UPDATE bank_match SET amount_minor = 899",
+        "UPDATE bank_match SET account = '627800'",
+        "DELETE FROM bank_match",
+        "UPDATE bank_line SET amount_minor = 1",
+        "DELETE FROM bank_statement",
+    ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute(change)
 

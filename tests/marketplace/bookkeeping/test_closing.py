@@ -37,8 +37,10 @@ async def compare(stripe: int = 0, ledger: int = 0, at: dt.datetime | None = Non
     """Record a comparison with Stripe."""
     await execute(
         "INSERT INTO reconciliation (at, stripe_minor, ledger_minor, unmatched) VALUES ($1, $2, $3, 0)",
-        at or clock.now(), stripe, ledger,
-    )  # fmt: skip
+        at or clock.now(),
+        stripe,
+        ledger,
+    )
 
 
 async def sell(at: dt.datetime, source: str = "s1") -> None:
@@ -100,8 +102,10 @@ async def test_a_trial_balance_starts_where_the_last_closed_month_ended() -> Non
         await execute("ALTER TABLE period_balance DISABLE TRIGGER append_only")
         await execute(
             "UPDATE period_balance SET debit_minor = debit_minor + $1 WHERE account = $2 AND month = $3",
-            by, chart.PARTNERS, months_ago(1),
-        )  # fmt: skip
+            by,
+            chart.PARTNERS,
+            months_ago(1),
+        )
         await execute("ALTER TABLE period_balance ENABLE TRIGGER append_only")
 
     async def partners(at: dt.datetime | None) -> int:
@@ -149,8 +153,9 @@ async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> Non
         """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, status, created_at, available_on)
            VALUES ('t1', 'climate_order_purchase', -5, 0, -5, 'available', $1, $1),
                   ('t2', 'platform_earning', 5, 0, 5, 'available', $2, $2)""",
-        start, end,
-    )  # fmt: skip
+        start,
+        end,
+    )
     assert await in_the_way(month) == {"categories_known": ["climate_order_purchase"]}, (
         "the next month's does not matter"
     )
@@ -170,8 +175,10 @@ async def test_every_check_stops_the_close_and_names_what_is_in_the_way() -> Non
     await import_bank_statement(given.xml(), person=None, new_account=True)
     found = await in_the_way(month)
     assert found == {
-        "nothing_open": ["line_unexplained B1"], "bank_complete": [f"{given.iban} {day}"], "nothing_in_suspense": ["-0.50 EUR"],
-    }  # fmt: skip
+        "nothing_open": ["line_unexplained B1"],
+        "bank_complete": [f"{given.iban} {day}"],
+        "nothing_in_suspense": ["-0.50 EUR"],
+    }
     last = next_month(month) - dt.timedelta(days=1)
     gap = Statement([], opening=60, name="S3", message="M3", day=last)
     await import_bank_statement(gap.xml(), person=None)
@@ -225,7 +232,7 @@ async def test_a_payout_without_any_bank_stops_the_close() -> None:
                                             available_on)
            VALUES ('t1', 'payout', -5, 0, -5, 'po_1', 'available', $1, $1)""",
         end - dt.timedelta(hours=1),
-    )  # fmt: skip
+    )
     await record(
         "stripe_payout",
         "t1",

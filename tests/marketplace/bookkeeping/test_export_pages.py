@@ -67,8 +67,13 @@ async def test_a_file_is_asked_for_watched_and_fetched() -> None:
 async def test_nonsense_is_answered_in_words_and_a_faulty_file_is_not_handed_out() -> None:
     await sales.open_shop()
     async with await signed_in("finance") as nora:
-        for fields in ({"format": "pdf"}, {"first_day": "yesterday"}, {"last_day": ""}, {"first_day": f"{YEAR}-02-01"},
-                       {"format": "hledger", "last_day": "1999-01-01"}):  # fmt: skip
+        for fields in (
+            {"format": "pdf"},
+            {"first_day": "yesterday"},
+            {"last_day": ""},
+            {"first_day": f"{YEAR}-02-01"},
+            {"format": "hledger", "last_day": "1999-01-01"},
+        ):
             assert (await ask(nora, **fields)).status_code == 422, fields
         assert await fetch_value("SELECT count(*) FROM export_file") == 0
         assert (await ask(nora)).status_code == 303

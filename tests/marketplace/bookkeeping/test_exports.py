@@ -101,8 +101,11 @@ async def test_a_fec_of_the_year_passes_every_rule_and_says_what_the_books_say()
     rows = rows_of(data)
     carried = {each["CompteNum"]: (each["Debit"], each["Credit"]) for each in rows if each["EcritureNum"] == "1"}
     assert carried == {
-        STRIPE: ("0,33", "0,00"), PARTNERS: ("0,00", "0,33"), SUBSCRIBERS_HELD: ("0,00", "0,07"), "119000": ("0,07", "0,00"),
-    }  # fmt: skip
+        STRIPE: ("0,33", "0,00"),
+        PARTNERS: ("0,00", "0,33"),
+        SUBSCRIBERS_HELD: ("0,00", "0,07"),
+        "119000": ("0,07", "0,00"),
+    }
     sums: dict[str, int] = {}
     for each in rows:
         cents = [int(each[side].replace(",", "")) for side in ("Debit", "Credit")]
@@ -178,8 +181,12 @@ async def test_another_program_accepts_the_books_and_refuses_a_changed_cent(
 async def test_what_is_no_export_is_refused_and_an_unfinished_one_is_not_handed_out() -> None:
     actor = await clerk()
     day = dt.date(2026, 3, 1)
-    for file_format, first, last in (("pdf", day, day), ("hledger", day, day - dt.timedelta(days=1)), ("fec", day, day),
-                                     ("fec", dt.date(2025, 1, 1), dt.date(2026, 12, 31))):  # fmt: skip
+    for file_format, first, last in (
+        ("pdf", day, day),
+        ("hledger", day, day - dt.timedelta(days=1)),
+        ("fec", day, day),
+        ("fec", dt.date(2025, 1, 1), dt.date(2026, 12, 31)),
+    ):
         with pytest.raises(Invalid):
             await exports.request_export(uuid.uuid4(), actor, file_format=file_format, first_day=first, last_day=last)
     number = uuid.uuid4()

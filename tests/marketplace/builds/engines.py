@@ -79,15 +79,25 @@ def ask(store: Store, case: Case, product: str = "presence", **other: Any) -> Co
     sites, _, _ = store.places()
     numbers = [np.array([microseconds(c[n]) for c in case[1]], np.int64) for n in (1, 2)]
     asked = CountingQuery(
-        product=product, period_from_us=microseconds(START), period_to_us=microseconds(END),
-        started_us=microseconds(STARTED), step_us=DAY_US if product == "stays" else HOUR_US, unit_us=2 * DAY_US,
-        max_cells=2, max_events=2, max_zones=0, hash_keys=KEYS, zones=3,
-        segments=1 if product == "flows" else 2, store=store, references=references,
+        product=product,
+        period_from_us=microseconds(START),
+        period_to_us=microseconds(END),
+        started_us=microseconds(STARTED),
+        step_us=DAY_US if product == "stays" else HOUR_US,
+        unit_us=2 * DAY_US,
+        max_cells=2,
+        max_events=2,
+        max_zones=0,
+        hash_keys=KEYS,
+        zones=3,
+        segments=1 if product == "flows" else 2,
+        store=store,
+        references=references,
         segment=np.array([SEGMENT.get(who, -1) for who in references.tolist()], np.int16),
         home=np.array([HOME[who] for who in references.tolist()], np.int32),
         zone=np.array([ZONE_OF.get(site or "", -1) for site in sites], np.int32),
         consent=(np.array([c[0] for c in case[1]], np.int64), *numbers),
-    )  # fmt: skip
+    )
     return replace(asked, **other)
 
 

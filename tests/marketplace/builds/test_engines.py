@@ -85,10 +85,12 @@ def big(seed: int) -> Case:
     events = [
         (PEOPLE[int(who)], at(float(hour)), engines.SITES[int(site)], "")
         for who, hour, site in zip(
-            np.minimum(rng.geometric(0.35, 900) - 1, 5), np.round(rng.uniform(-1, 49, 900) * 90) / 90,
-            rng.integers(0, 5, 900), strict=True,
+            np.minimum(rng.geometric(0.35, 900) - 1, 5),
+            np.round(rng.uniform(-1, 49, 900) * 90) / 90,
+            rng.integers(0, 5, 900),
+            strict=True,
         )
-    ]  # fmt: skip
+    ]
     consents = [(who, at(float(rng.uniform(-3, 20))), at(1000)) for who in PEOPLE]
     return events + events[:300], consents
 
@@ -254,8 +256,9 @@ def test_the_hash_chooses_evenly_and_differently_for_other_keys(
     monkeypatch.setattr(engines, "SEGMENT", dict.fromkeys(people, 0))
     monkeypatch.setattr(engines, "HOME", dict.fromkeys(people, 0))
     case: Case = (
-        [(who, at(hour), "a", "") for who in people for hour in range(4)], [(who, at(-1), at(1000)) for who in people]
-    )  # fmt: skip
+        [(who, at(hour), "a", "") for who in people for hour in range(4)],
+        [(who, at(-1), at(1000)) for who in people],
+    )
     one = dict(_hours(engines.KEYS, case, tmp_path))
     other = dict(_hours(hash_keys(b"another secret", "a specification"), case, tmp_path))
     shares = Counter(one.values())

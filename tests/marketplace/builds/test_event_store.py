@@ -70,9 +70,12 @@ def stored(store: Store) -> list[Event]:
             rows = store.rows(day.date(), bucket)
             micros = (rows.visit >> PLACE_BITS).astype(np.int64) * HOUR_US + rows.micros
             for who, since, place, kind in zip(
-                people[rows.people].tolist(), micros.tolist(), (rows.visit & (MOST_PLACES - 1)).tolist(),
-                rows.kind.tolist(), strict=True,
-            ):  # fmt: skip
+                people[rows.people].tolist(),
+                micros.tolist(),
+                (rows.visit & (MOST_PLACES - 1)).tolist(),
+                rows.kind.tolist(),
+                strict=True,
+            ):
                 site = sites[place]
                 assert site is not None
                 found.append((who, day + dt.timedelta(microseconds=since), site, store.state.kinds[kind]))
@@ -200,9 +203,12 @@ def test_killed_before_any_write_an_ingestion_ends_the_same_way(tmp_path: Path) 
     write(tmp_path / "1.parquet", events)
     for dies_at in range(1, 20):
         ended = subprocess.run(
-            [sys.executable, "-c", DYING, str(tmp_path), str(dies_at)], capture_output=True, text=True, check=False,
+            [sys.executable, "-c", DYING, str(tmp_path), str(dies_at)],
+            capture_output=True,
+            text=True,
+            check=False,
             env=os.environ,
-        )  # fmt: skip
+        )
         left = stored(opened(tmp_path))
         assert set(left) <= set(events)
         days = {event[1].date() for event in left}
@@ -219,8 +225,9 @@ def test_killed_before_any_write_an_ingestion_ends_the_same_way(tmp_path: Path) 
     named = opened(tmp_path).state.named() | set(opened(tmp_path).state.former)
     lies = {
         str(path.relative_to(tmp_path / "store" / "private" / "events"))
-        for path in (tmp_path / "store").rglob("*") if path.is_file()
-    }  # fmt: skip
+        for path in (tmp_path / "store").rglob("*")
+        if path.is_file()
+    }
     assert lies == named | {"store.json"}
 
 
@@ -251,9 +258,12 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, most: int) -> Non
     ingest(opened(tmp_path), [write(tmp_path / "1.parquet", case(1))], tmp_path / "scratch")
     write(tmp_path / "2.parquet", case(2, 3_000))
     ended = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path), str(most)], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", FULL, str(tmp_path), str(most)],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PARTAGE_STATE": str(tmp_path / "state")},
-    )  # fmt: skip
+    )
     if most == 1_000_000:
         assert ended.stdout == "there was room\n", ended.stderr
         assert stored(opened(tmp_path)) == sorted(set(case(1)) | set(case(2, 3_000)))

@@ -39,11 +39,20 @@ async def open_shop(*codes: str, **declared: Any) -> None:
         await actions.define_terms(TERMS, months=12, lines_fr="a\nb\nc\nd\ne", lines_en="v\nw\nx\ny\nz")
     for code in codes or ("lyon",):
         stated: dict[str, Any] = {
-            **LYON, "description_fr": "Combien de personnes sont vues.", "description_en": "How many people are seen.",
-            "area": "Lyon", "zones": list(ZONES), "age_bands": list(BANDS), "h3_resolution": RESOLUTION, "grain": "day",
-            "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 600_000_000,
+            **LYON,
+            "description_fr": "Combien de personnes sont vues.",
+            "description_en": "How many people are seen.",
+            "area": "Lyon",
+            "zones": list(ZONES),
+            "age_bands": list(BANDS),
+            "h3_resolution": RESOLUTION,
+            "grain": "day",
+            "max_cells": 3,
+            "max_events": 2,
+            "epsilon_micro": 2_000_000,
+            "budget_micro": 600_000_000,
             "half_life_days": 30,
-        }  # fmt: skip
+        }
         await datasets.define(DatasetTerms(code=code, purpose=PURPOSE, **stated | declared))
         await actions.list_offer(code, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
 
@@ -56,13 +65,16 @@ def rows_of(start: dt.datetime, zones: Sequence[str] = ZONES) -> list[dict[str, 
     """Return a week's cells, all different, the first zone withheld on every day."""
     return [
         {
-            "zone": zone, "starts_at": start + dt.timedelta(days=day), "segment": band,
-            "people": 100 + 10 * number + day, "events": 200 + 10 * number + day,
+            "zone": zone,
+            "starts_at": start + dt.timedelta(days=day),
+            "segment": band,
+            "people": 100 + 10 * number + day,
+            "events": 200 + 10 * number + day,
         }
         for number, zone in enumerate(zones[1:])
         for day in range(DAYS)
         for band in BANDS
-    ]  # fmt: skip
+    ]
 
 
 async def make_release(
@@ -74,21 +86,41 @@ async def make_release(
     cells = rows_of(start) if rows is None else rows
     schema = pa.schema(
         [
-            ("zone", pa.string()), ("starts_at", pa.timestamp("us", tz="UTC")), ("segment", pa.string()),
-            ("people", pa.int64()), ("events", pa.int64()),
+            ("zone", pa.string()),
+            ("starts_at", pa.timestamp("us", tz="UTC")),
+            ("segment", pa.string()),
+            ("people", pa.int64()),
+            ("events", pa.int64()),
         ]
-    )  # fmt: skip
+    )
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(cells, schema=schema), file)
     await object_store.put(object_store.cells_key(release), file.getvalue())
     row: dict[str, Any] = {
-        "id": release, "dataset": dataset, "period_from": start, "period_to": end, "specification": release.hex,
-        "state": "sealed", "started_at": clock.now(), "sealed_at": clock.now(), "epsilon_micro": 2_000_000,
-        "threshold": 20, "noise_variance_micro": 9_000_000, "key_count": len(ZONES) * DAYS * len(BANDS),
-        "row_count": len(cells), "suppressed_micro": 142_857, "consenting": 600, "population": 1000,
-        "median_cell_people": 130, "median_cell_population": 217, "latest_event_at": end, "contributors": 500,
-        "total_weight": 1500, "cells_sha256": hashlib.sha256(file.getvalue()).hexdigest(), "manifest_sha256": "00",
-    }  # fmt: skip
+        "id": release,
+        "dataset": dataset,
+        "period_from": start,
+        "period_to": end,
+        "specification": release.hex,
+        "state": "sealed",
+        "started_at": clock.now(),
+        "sealed_at": clock.now(),
+        "epsilon_micro": 2_000_000,
+        "threshold": 20,
+        "noise_variance_micro": 9_000_000,
+        "key_count": len(ZONES) * DAYS * len(BANDS),
+        "row_count": len(cells),
+        "suppressed_micro": 142_857,
+        "consenting": 600,
+        "population": 1000,
+        "median_cell_people": 130,
+        "median_cell_population": 217,
+        "latest_event_at": end,
+        "contributors": 500,
+        "total_weight": 1500,
+        "cells_sha256": hashlib.sha256(file.getvalue()).hexdigest(),
+        "manifest_sha256": "00",
+    }
     await Release(**row | other).save()
     await execute("UPDATE dataset SET spent_micro = spent_micro + 2000000 WHERE code = $1", dataset)
     return release

@@ -103,7 +103,9 @@ async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) ->
         assert (await b.get(mine, headers=others)).status_code == 404
         fresh = {"idempotency-key": str(uuid.uuid4())}
         for body, headers, status in (
-            (b'{"release":', keys | fresh, {400}), (b"[]", keys | fresh, {400, 422}), (b"", keys | fresh, {400, 422}),
+            (b'{"release":', keys | fresh, {400}),
+            (b"[]", keys | fresh, {400, 422}),
+            (b"", keys | fresh, {400, 422}),
             (b'{"release":"x"}', keys | fresh, {400, 422}),
             (f'{{"release":"{release}","amount_minor":1}}'.encode(), keys | fresh, {400, 422}),
             (f'{{"release":"{release}"}}'.encode(), keys, {400, 422}),
@@ -114,7 +116,7 @@ async def test_machines_list_quote_and_check(monkeypatch: pytest.MonkeyPatch) ->
             (f'{{"release":"{release}"}}'.encode(), fresh, {401}),
             (f'{{"release":"{release}"}}'.encode(), {"authorization": "Bearer no"} | fresh, {401}),
             (b" " * 2_000_000, keys | fresh, {413}),
-        ):  # fmt: skip
+        ):
             answer = await b.client.post(url, content=body, headers=headers | {"content-type": "application/json"})
             assert answer.status_code in status, (body[:60], answer.text)
             assert answer.headers["content-type"] == "application/problem+json"

@@ -51,10 +51,12 @@ def test_zones_are_read_as_people_write_them() -> None:
     ):
         assert read_zones(text, ZONES, RESOLUTION) == (sorted(inside), outside), text
     for drawn in (
-        LYON, {"type": "MultiPolygon", "coordinates": [LYON["coordinates"]]}, {"type": "Feature", "geometry": LYON},
+        LYON,
+        {"type": "MultiPolygon", "coordinates": [LYON["coordinates"]]},
+        {"type": "Feature", "geometry": LYON},
         {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": LYON}]},
         {"type": "GeometryCollection", "geometries": [LYON, LYON]},
-    ):  # fmt: skip
+    ):
         inside, outside = read_zones(json.dumps(drawn), ZONES, RESOLUTION)
         assert inside == list(ZONES)
         assert outside > 1_000
@@ -172,8 +174,9 @@ async def test_of_flows_those_within_the_zones_count() -> None:
     inside, beyond = ZONES[:3], ZONES[3:]
     rows = [
         {"zone": f"{one}>{two}", "starts_at": start, "segment": "all", "people": 40, "events": 50}
-        for one in inside for two in (*inside, *beyond)
-    ]  # fmt: skip
+        for one in inside
+        for two in (*inside, *beyond)
+    ]
     release = await make_release(rows=rows, key_count=len(ZONES) ** 2)
     answer = await actions.preview_zones(partner, release, " ".join(inside), preview_id=uuid.uuid4())
     assert answer.survives_percent == 100

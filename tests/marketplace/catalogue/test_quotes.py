@@ -59,9 +59,14 @@ OFFER = rules.PricedOffer(
 
 def signed(inputs: Any) -> tuple[bytes, bytes]:
     document = rules.write_document(
-        NOBODY, partner=NOBODY, release=THING, offer=THING, priced=price(inputs), quoted_at=NOW,
+        NOBODY,
+        partner=NOBODY,
+        release=THING,
+        offer=THING,
+        priced=price(inputs),
+        quoted_at=NOW,
         expires_at=NOW + rules.QUOTE_LASTS,
-    )  # fmt: skip
+    )
     return document, sign(document, SECRET)
 
 
@@ -71,10 +76,16 @@ def inputs_of(release: rules.PricedRelease, offer: rules.PricedOffer, demand: in
 
 
 @given(
-    people=st.integers(0, 10**6), others=st.integers(0, 10**7), noise=st.integers(0, 10**12),
-    age=st.integers(0, 3 * 10**8), worth=st.integers(1, 10**11), floor=st.integers(1, 10**6),
-    room=st.integers(0, 10**9), demand=st.sampled_from(rules.DEMAND_GRID), half_life=st.integers(1, 4000),
-)  # fmt: skip
+    people=st.integers(0, 10**6),
+    others=st.integers(0, 10**7),
+    noise=st.integers(0, 10**12),
+    age=st.integers(0, 3 * 10**8),
+    worth=st.integers(1, 10**11),
+    floor=st.integers(1, 10**6),
+    room=st.integers(0, 10**9),
+    demand=st.sampled_from(rules.DEMAND_GRID),
+    half_life=st.integers(1, 4000),
+)
 def test_a_quote_recomputes_to_itself(
     *, people: int, others: int, noise: int, age: int, worth: int, floor: int, room: int, demand: int, half_life: int
 ) -> None:
@@ -189,10 +200,13 @@ async def test_a_row_that_left_its_document_is_refused() -> None:
     quote = await actions.quote(partner, release, quote_id=uuid.uuid4())
     row = await queries.get_quote(quote, partner)
     for name, value in (
-        ("amount_minor", row.amount_minor - 1), ("partner", uuid.uuid4()), ("release", uuid.uuid4()),
-        ("id", uuid.uuid4()), ("expires_at", row.expires_at + dt.timedelta(hours=1)),
+        ("amount_minor", row.amount_minor - 1),
+        ("partner", uuid.uuid4()),
+        ("release", uuid.uuid4()),
+        ("id", uuid.uuid4()),
+        ("expires_at", row.expires_at + dt.timedelta(hours=1)),
         ("document", row.document.replace(b"EUR", b"USD")),
-    ):  # fmt: skip
+    ):
         with pytest.raises(Invalid):
             actions.recompute(replace(row, **{name: value}))
     with pytest.raises(Exception, match="append-only"):
@@ -221,9 +235,12 @@ async def test_a_promise_in_force_raises_the_floor_and_only_while_it_is() -> Non
     plain = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
     for minimum, start, end in ((150_000, -2, -1), (150_000, 1, 2), (100_000, -1, 1)):
         await ContributorTerm(
-            id=uuid.uuid4(), dataset="lyon", promised_minor=minimum, starts_at=now + dt.timedelta(days=start),
+            id=uuid.uuid4(),
+            dataset="lyon",
+            promised_minor=minimum,
+            starts_at=now + dt.timedelta(days=start),
             ends_at=now + dt.timedelta(days=end),
-        ).save()  # fmt: skip
+        ).save()
     raised = await queries.get_quote(await actions.quote(partner, release, quote_id=uuid.uuid4()), partner)
     assert plain.amount_minor < 285_715 < raised.amount_minor < 320_000
 

@@ -35,15 +35,27 @@ def test_vat_is_the_rule_of_the_country_rounded_half_up(country: str, confirmed:
 @pytest.mark.parametrize(
     ("country", "confirmed", "rule", "amount"),
     [
-        ("FR", False, "domestic", 2469), ("MC", False, "domestic", 2469), ("FR", True, "domestic", 2469),
-        ("DE", True, "reverse_charge", 0), ("DE", False, "unverified", 2469), ("GR", True, "reverse_charge", 0),
-        ("GP", False, "overseas", 1049), ("MQ", True, "overseas", 1049), ("RE", False, "overseas", 1049),
-        ("GF", False, "overseas_exempt", 0), ("YT", True, "overseas_exempt", 0),
-        ("NC", False, "outside_eu", 0), ("PF", True, "outside_eu", 0), ("MF", False, "outside_eu", 0),
-        ("CH", False, "outside_eu", 0), ("GB", True, "outside_eu", 0), ("XI", True, "outside_eu", 0),
-        ("AX", True, "outside_eu", 0), ("US", False, "outside_eu", 0),
+        ("FR", False, "domestic", 2469),
+        ("MC", False, "domestic", 2469),
+        ("FR", True, "domestic", 2469),
+        ("DE", True, "reverse_charge", 0),
+        ("DE", False, "unverified", 2469),
+        ("GR", True, "reverse_charge", 0),
+        ("GP", False, "overseas", 1049),
+        ("MQ", True, "overseas", 1049),
+        ("RE", False, "overseas", 1049),
+        ("GF", False, "overseas_exempt", 0),
+        ("YT", True, "overseas_exempt", 0),
+        ("NC", False, "outside_eu", 0),
+        ("PF", True, "outside_eu", 0),
+        ("MF", False, "outside_eu", 0),
+        ("CH", False, "outside_eu", 0),
+        ("GB", True, "outside_eu", 0),
+        ("XI", True, "outside_eu", 0),
+        ("AX", True, "outside_eu", 0),
+        ("US", False, "outside_eu", 0),
     ],
-)  # fmt: skip
+)
 def test_vat_of_worked_examples(country: str, confirmed: bool, rule: str, amount: int) -> None:  # noqa: FBT001
     found = vat(country, confirmed=confirmed, net_minor=12_345, on=TODAY)
     assert (found.rule, found.amount_minor) == (rule, amount)

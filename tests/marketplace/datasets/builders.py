@@ -74,11 +74,23 @@ async def declare(**other: Any) -> str:
     await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
     await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=LONG_AGO)
     stated: dict[str, Any] = {
-        "code": "lyon", "purpose": PURPOSE, "title_fr": "Lyon", "title_en": "Lyon", "description_fr": "Qui est où.",
-        "description_en": "Who is where.", "area": "Lyon", "zones": list(ZONES), "age_bands": list(BANDS),
-        "h3_resolution": RESOLUTION, "grain": "hour", "max_cells": 3, "max_events": 2, "epsilon_micro": 2_000_000, "budget_micro": 6_000_000,
+        "code": "lyon",
+        "purpose": PURPOSE,
+        "title_fr": "Lyon",
+        "title_en": "Lyon",
+        "description_fr": "Qui est où.",
+        "description_en": "Who is where.",
+        "area": "Lyon",
+        "zones": list(ZONES),
+        "age_bands": list(BANDS),
+        "h3_resolution": RESOLUTION,
+        "grain": "hour",
+        "max_cells": 3,
+        "max_events": 2,
+        "epsilon_micro": 2_000_000,
+        "budget_micro": 6_000_000,
         "half_life_days": 30,
-    }  # fmt: skip
+    }
     return await actions.define(DatasetTerms(**stated | other))
 
 

@@ -202,10 +202,15 @@ async def test_periods_that_make_no_release_are_refused(start: dt.datetime, end:
 @pytest.mark.parametrize(
     "other",
     [
-        {"grain": "week"}, {"zones": ()}, {"zones": ("nothing",)}, {"age_bands": ("a", "a")}, {"max_cells": 0},
-        {"epsilon_micro": 7_000_000}, {"epsilon_micro": 10},
+        {"grain": "week"},
+        {"zones": ()},
+        {"zones": ("nothing",)},
+        {"age_bands": ("a", "a")},
+        {"max_cells": 0},
+        {"epsilon_micro": 7_000_000},
+        {"epsilon_micro": 10},
     ],
-)  # fmt: skip
+)
 async def test_datasets_that_promise_nothing_are_refused(other: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         await declare(**other)

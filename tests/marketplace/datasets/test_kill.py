@@ -44,10 +44,22 @@ async def story():
 asyncio.run(story())
 """
 STEPS = (
-    "checking the inputs", "committing the privacy budget", "asking who consents", "counting", "drawing noise",
-    "measuring coverage", "weighing contributions", "keeping the noisy cells", "recording the noisy cells",
-    "assessing the release", "recording the dossier", "sealing", "making editions", "recording the seal", "done",
-)  # fmt: skip
+    "checking the inputs",
+    "committing the privacy budget",
+    "asking who consents",
+    "counting",
+    "drawing noise",
+    "measuring coverage",
+    "weighing contributions",
+    "keeping the noisy cells",
+    "recording the noisy cells",
+    "assessing the release",
+    "recording the dossier",
+    "sealing",
+    "making editions",
+    "recording the seal",
+    "done",
+)
 QUICK = ("counting", "recording the noisy cells", "recording the dossier", "recording the seal")
 """Killed in every run; the others in the deep one."""
 

@@ -120,7 +120,10 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
         ("{", "cannot be read as JSON"),
         ('{"type": "Polygon"}', "collection of features"),
         ('{"type": "FeatureCollection", "features": [3]}', "properties code and name"),
-        ('{"type": "FeatureCollection", "features": [{"properties": {"code": ["a"], "name": "A"}}]}', "properties code"),
+        (
+            '{"type": "FeatureCollection", "features": [{"properties": {"code": ["a"], "name": "A"}}]}',
+            "properties code",
+        ),
         (document(feature("a\x00", "A")), "cannot be a zone's code"),
         (document(feature("a", "\ud800")), "needs a name"),
         (f"code,name\n{'8' * 17},A\na,\n", "zone a needs a name"),
@@ -128,12 +131,21 @@ def test_a_table_is_one_document_however_it_is_written() -> None:
         (document(feature("a", "A", "", {"type": [], "coordinates": [4, 45]})), "something else than polygons"),
         (document(feature("a", "A", "", {"type": {"Polygon": 1}})), "something else than polygons"),
         (document(feature("a", "A", "", {"type": "Point", "coordinates": [4, 45]})), "something else than polygons"),
-        (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[10**400, 45]] * 4]})), "longitude and latitude"),
-        (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[float("nan"), 45]] * 4]})), "longitude and latitude"),
+        (
+            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[10**400, 45]] * 4]})),
+            "longitude and latitude",
+        ),
+        (
+            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[float("nan"), 45]] * 4]})),
+            "longitude and latitude",
+        ),
         (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45]] * 4]})), "cannot be read"),
-        (document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45], [5, 45], [4, 45]]]})), "cannot be read"),
+        (
+            document(feature("a", "A", "", {"type": "Polygon", "coordinates": [[[4, 45], [5, 45], [4, 45]]]})),
+            "cannot be read",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_table_that_makes_no_sense_gets_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         read_zone_table(text)
@@ -173,10 +185,13 @@ def test_what_lies_inside_a_division_is_in_exactly_one_part(data: st.DataObject)
 def test_holes_islands_and_parents_are_where_they_are() -> None:
     ring = square(0, 0, 3)["coordinates"] + square(1, 1)["coordinates"]
     island = square(1.25, 1.25, 0.5)["coordinates"]
-    zones = own(document(
-        feature("ring", "Ring", "land", {"type": "MultiPolygon", "coordinates": [ring, island]}),
-        feature("hole", "Hole", "", square(1, 1)), feature("land", "Land"),
-    ))  # fmt: skip
+    zones = own(
+        document(
+            feature("ring", "Ring", "land", {"type": "MultiPolygon", "coordinates": [ring, island]}),
+            feature("hole", "Hole", "", square(1, 1)),
+            feature("land", "Land"),
+        )
+    )
     spots = np.array([[0.5, 0.5], [1.1, 1.1], [1.5, 1.5], [2.9, 2.9], [3.1, 0.5]]) * SIDE + [WEST, SOUTH]
     assert zones.locate(spots[:, 1], spots[:, 0], 2) == ["ring", NOWHERE, "ring", "ring", NOWHERE]
     assert zones.locate(spots[:, 1], spots[:, 0], 1) == ["land", "hole", "hole", "land", NOWHERE]
@@ -242,9 +257,13 @@ async def counted(folder: Path, people: int = 400) -> uuid.UUID:
     """Build one release over communes: a crowd at a site, a crowd at places on Earth, and a thin one that adds up."""
     await define_zones("communes", COMMUNES, by="Sam")
     await declare(
-        zone_table="communes", zones=["east", "west"], h3_resolution=2, parent_resolution=1, epsilon_micro=4_000_000,
+        zone_table="communes",
+        zones=["east", "west"],
+        h3_resolution=2,
+        parent_resolution=1,
+        epsilon_micro=4_000_000,
         budget_micro=40_000_000,
-    )  # fmt: skip
+    )
     await make_subscribers(range(1, people + 1))
     hours = pa.array([at(10)] * people, pa.timestamp("us", tz="UTC"))
     who = pa.array(range(1, people + 1), pa.int64())
@@ -392,19 +411,39 @@ async def test_a_steward_writes_a_table_down_and_defines_a_dataset_over_it() -> 
             assert "communes" in shown.text
         assert "Commune 1.2 &lt;&amp;&gt;" in shown.text
         form = {
-            "code": "communes-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
-            "description_en": "Who.", "area": "Lyon", "zones": "", "zone_table": "communes", "age_bands": ", ".join(BANDS),
-            "h3_resolution": "2", "grain": "day", "unit": "release", "mechanism": "laplace", "delta_exponent": "0",
-            "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6", "half_life_days": "30",
-            "parent_resolution": "1", "max_zones": "0",
-        }  # fmt: skip
+            "code": "communes-day",
+            "purpose": PURPOSE,
+            "title_fr": "Jour",
+            "title_en": "Day",
+            "description_fr": "Qui.",
+            "description_en": "Who.",
+            "area": "Lyon",
+            "zones": "",
+            "zone_table": "communes",
+            "age_bands": ", ".join(BANDS),
+            "h3_resolution": "2",
+            "grain": "day",
+            "unit": "release",
+            "mechanism": "laplace",
+            "delta_exponent": "0",
+            "max_cells": "3",
+            "max_events": "2",
+            "epsilon": "2",
+            "budget": "6",
+            "half_life_days": "30",
+            "parent_resolution": "1",
+            "max_zones": "0",
+        }
         page = await sam.get("/en/steward/datasets/new")
         assert '<option value="communes"' in page.text
         for wrong, meaning in (
-            ({"zones": ZONES[0]}, "not a zone of the table communes"), ({"h3_resolution": "3"}, "declares its zones"),
-            ({"zone_table": "cantons"}, "There is no zone table"), ({"code": "Communes Day"}, "small letters"),
-            ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"), ({"max_cells": "9999999999"}, "a million at most"),
-        ):  # fmt: skip
+            ({"zones": ZONES[0]}, "not a zone of the table communes"),
+            ({"h3_resolution": "3"}, "declares its zones"),
+            ({"zone_table": "cantons"}, "There is no zone table"),
+            ({"code": "Communes Day"}, "small letters"),
+            ({"h3_resolution": "99", "zones": "east"}, "from 0 to 15"),
+            ({"max_cells": "9999999999"}, "a million at most"),
+        ):
             refused = await sam.submit("/en/steward/datasets", form | wrong)
             assert refused.status_code in {404, 422}
             assert meaning in text_of(refused)

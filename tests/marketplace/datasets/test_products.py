@@ -60,15 +60,18 @@ async def test_stays_distinguish_residents_from_visitors(tmp_path: Path) -> None
     release = await actions.build("lyon", **PERIOD)
     cells = [cell for cell in (await queries.cells(release)).to_pylist() if cell["people"] > 50]
     assert {(c["zone"], c["starts_at"], c["segment"]) for c in cells} == {
-        (ZONES[0], START, "resident"), (ZONES[1], START, "visitor")
-    }  # fmt: skip
+        (ZONES[0], START, "resident"),
+        (ZONES[1], START, "visitor"),
+    }
 
 
 async def test_products_that_make_no_sense_are_refused() -> None:
     for other in (
-        {"product": "shopping"}, {"product": "stays"}, {"product": "flows", "max_zones": 3},
+        {"product": "shopping"},
+        {"product": "stays"},
+        {"product": "flows", "max_zones": 3},
         {"product": "flows", "parent_resolution": 5},
-    ):  # fmt: skip
+    ):
         with pytest.raises(Invalid):
             await declare(**other)
 

@@ -261,10 +261,16 @@ async def test_gaussian_days_are_built_and_charged_day_by_day(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "other",
     [
-        {"unit": "month"}, {"mechanism": "snapping"}, {"mechanism": "gaussian"}, {"delta_exponent": 6},
-        {"edition_multiples": [4, 4]}, {"edition_multiples": [1]}, {"parent_resolution": 7}, {"max_zones": 101},
+        {"unit": "month"},
+        {"mechanism": "snapping"},
+        {"mechanism": "gaussian"},
+        {"delta_exponent": 6},
+        {"edition_multiples": [4, 4]},
+        {"edition_multiples": [1]},
+        {"parent_resolution": 7},
+        {"max_zones": 101},
     ],
-)  # fmt: skip
+)
 async def test_promises_that_make_no_sense_are_refused(other: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         await declare(**other)

@@ -183,12 +183,29 @@ async def test_a_steward_goes_from_definition_to_revocation(tmp_path: Path) -> N
     await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
     await identity.add_staff("ada@partage.example", "Ada", "auditor", PASSWORD)
     form = {
-        "code": "lyon-day", "purpose": PURPOSE, "title_fr": "Jour", "title_en": "Day", "description_fr": "Qui.",
-        "description_en": "Who.", "area": "Lyon", "zones": "\n".join(ZONES), "age_bands": ", ".join(BANDS),
-        "h3_resolution": str(RESOLUTION), "grain": "day", "unit": "release", "mechanism": "gaussian", "delta_exponent": "9",
-        "max_cells": "3", "max_events": "2", "epsilon": "2", "budget": "6,5", "half_life_days": "30", "editions": "4, 16",
-        "parent_resolution": "0", "max_zones": "0",
-    }  # fmt: skip
+        "code": "lyon-day",
+        "purpose": PURPOSE,
+        "title_fr": "Jour",
+        "title_en": "Day",
+        "description_fr": "Qui.",
+        "description_en": "Who.",
+        "area": "Lyon",
+        "zones": "\n".join(ZONES),
+        "age_bands": ", ".join(BANDS),
+        "h3_resolution": str(RESOLUTION),
+        "grain": "day",
+        "unit": "release",
+        "mechanism": "gaussian",
+        "delta_exponent": "9",
+        "max_cells": "3",
+        "max_events": "2",
+        "epsilon": "2",
+        "budget": "6,5",
+        "half_life_days": "30",
+        "editions": "4, 16",
+        "parent_resolution": "0",
+        "max_zones": "0",
+    }
     async with Browser() as sam, Browser() as ada:
         await sam.sign_in("sam@partage.example")
         await ada.sign_in("ada@partage.example")

@@ -92,9 +92,12 @@ async def test_the_csv_holds_the_same_rows_and_is_always_the_same_bytes(stripe: 
         assert first.status_code == second.status_code == 200
         assert first.content == second.content
         types = {
-            "zone": pa.string(), "segment": pa.string(), "starts_at": pa.timestamp("us", tz="UTC"), "people": pa.int64(),
+            "zone": pa.string(),
+            "segment": pa.string(),
+            "starts_at": pa.timestamp("us", tz="UTC"),
+            "people": pa.int64(),
             "events": pa.int64(),
-        }  # fmt: skip
+        }
         read = pacsv.read_csv(io.BytesIO(first.content), convert_options=pacsv.ConvertOptions(column_types=types))
         assert read.equals(some_cells(70_000))
         assert first.content.startswith(b'"zone","starts_at","segment","people","events"\r\n')

@@ -46,8 +46,13 @@ async def coarsen(release: uuid.UUID, level: int, multiple: int) -> bytes:
         """INSERT INTO edition (id, release, level, variance_multiple, noise_variance_micro, threshold, row_count,
                                 error_people, cells_sha256)
            VALUES (gen_random_uuid(), $1, $2, $3, $4, 20, 100, $5, $6)""",
-        release, level, multiple, 2_000_000 * multiple, 9 * multiple, hashlib.sha256(data).hexdigest(),
-    )  # fmt: skip
+        release,
+        level,
+        multiple,
+        2_000_000 * multiple,
+        9 * multiple,
+        hashlib.sha256(data).hexdigest(),
+    )
     return data
 
 
@@ -62,10 +67,15 @@ async def test_coarser_editions_cost_no_more_and_nobody_can_get_round_their_pric
     assert prices[0] > prices[1] > prices[2]
     assert prices[0] == (await catalogue.price_now(row, now=clock.now())).amount_minor
     listed = [
-        Offer(f"level {edition.level}", edition.priced.amount_minor, frozenset({"lyon"}),
-              edition.noise_variance_micro, family=str(release))
+        Offer(
+            f"level {edition.level}",
+            edition.priced.amount_minor,
+            frozenset({"lyon"}),
+            edition.noise_variance_micro,
+            family=str(release),
+        )
         for edition in editions
-    ]  # fmt: skip
+    ]
     assert find_arbitrage(listed) is None
 
 

@@ -46,9 +46,23 @@ def test_open_ended_and_suffix_ranges(size: int, count: int) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "bytes", "bytes=", "bytes=-", "bytes=a-b", "lines=0-1", "bytes=0-1,4-5", "bytes=5-2", "bytes=1-2x", "bytes=--1",
-     "bytes=-1-", "bytes=٣-٤", "bytes=0-" + "9" * 5000, "0-1"],
-)  # fmt: skip
+    [
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "lines=0-1",
+        "bytes=0-1,4-5",
+        "bytes=5-2",
+        "bytes=1-2x",
+        "bytes=--1",
+        "bytes=-1-",
+        "bytes=٣-٤",
+        "bytes=0-" + "9" * 5000,
+        "0-1",
+    ],
+)
 def test_what_is_no_single_range_is_ignored(header: str) -> None:
     assert wanted_part(header, 100) is None
 
@@ -82,9 +96,18 @@ def test_files_are_named_by_their_first_and_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["private/releases/1/manifest.parquet", "releases/../private/x", "releases//x", "releases/./x", "/releases/x",
-            "releases\\..\\x", "releases/x\\..", ""],
-)  # fmt: skip
+    "key",
+    [
+        "private/releases/1/manifest.parquet",
+        "releases/../private/x",
+        "releases//x",
+        "releases/./x",
+        "/releases/x",
+        "releases\\..\\x",
+        "releases/x\\..",
+        "",
+    ],
+)
 def test_private_objects_do_not_exist_here(key: str) -> None:
     with pytest.raises(NotFound):
         public_object(key)

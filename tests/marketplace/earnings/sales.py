@@ -54,11 +54,24 @@ async def open_shop(people: Iterable[int] = range(1, 6), *, unclaimed: Container
         PURPOSE, text_fr="On compte les passages.", text_en="We count passing by.", at=now - 12 * MONTH
     )
     await Dataset(
-        code="lyon", purpose=PURPOSE, title_fr="Lyon heure par heure", title_en="Lyon by the hour", description_fr="…",
-        description_en="…", area="Lyon", zones=[], age_bands=["18-39"], h3_resolution=7, grain="hour", max_cells=12,
-        max_events=2, epsilon_micro=1_000_000, budget_micro=900_000_000, half_life_days=30,
+        code="lyon",
+        purpose=PURPOSE,
+        title_fr="Lyon heure par heure",
+        title_en="Lyon by the hour",
+        description_fr="…",
+        description_en="…",
+        area="Lyon",
+        zones=[],
+        age_bands=["18-39"],
+        h3_resolution=7,
+        grain="hour",
+        max_cells=12,
+        max_events=2,
+        epsilon_micro=1_000_000,
+        budget_micro=900_000_000,
+        half_life_days=30,
         created_at=now - 12 * MONTH,
-    ).save()  # fmt: skip
+    ).save()
     await Partner(
         id=uuid.uuid4(), company="Acme", country="FR", vat_number="", signed_up_at=now, vetted_at=now, vetted_by="x"
     ).save()
@@ -90,41 +103,86 @@ async def make_release(
     pq.write_table(table, file, row_group_size=rows_a_group)
     await object_store.put(object_store.private_key(release, "manifest.parquet"), file.getvalue())
     await Release(
-        id=release, dataset="lyon", period_from=now - MONTH, period_to=now, specification=str(release), state="sealed",
-        started_at=now, sealed_at=now + dt.timedelta(hours=1), epsilon_micro=1_000_000, contributors=len(weights),
-        total_weight=sum(weights.values()), row_count=1, cells_sha256="00", manifest_sha256="00",
-    ).save()  # fmt: skip
+        id=release,
+        dataset="lyon",
+        period_from=now - MONTH,
+        period_to=now,
+        specification=str(release),
+        state="sealed",
+        started_at=now,
+        sealed_at=now + dt.timedelta(hours=1),
+        epsilon_micro=1_000_000,
+        contributors=len(weights),
+        total_weight=sum(weights.values()),
+        row_count=1,
+        cells_sha256="00",
+        manifest_sha256="00",
+    ).save()
     await execute("UPDATE dataset SET spent_micro = spent_micro + 1000000")
     return release
 
 
 async def make_sale(
-    release: uuid.UUID, net: int = 10_000, *, fee: int | None = 300, rates: tuple[int, int] = RATES,
-    sold_at: dt.datetime | None = None, hold_days: int = 14,
-) -> uuid.UUID:  # fmt: skip
+    release: uuid.UUID,
+    net: int = 10_000,
+    *,
+    fee: int | None = 300,
+    rates: tuple[int, int] = RATES,
+    sold_at: dt.datetime | None = None,
+    hold_days: int = 14,
+) -> uuid.UUID:
     """Sell a licence, paid for and settled; with `fee` None, Stripe's balance is not mirrored yet."""
     licence, order, quote = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     at = sold_at or clock.now()
     known = await fetch_one("SELECT offer.id AS offer, partner.id AS partner FROM offer, partner")
     assert known
     await Quote(
-        id=quote, partner=known["partner"], offer=known["offer"], release=release, amount_minor=net, document=b"{}",
-        signature=b"", quoted_at=at, expires_at=at + dt.timedelta(minutes=15), terms="standard-1",
-    ).save()  # fmt: skip
+        id=quote,
+        partner=known["partner"],
+        offer=known["offer"],
+        release=release,
+        amount_minor=net,
+        document=b"{}",
+        signature=b"",
+        quoted_at=at,
+        expires_at=at + dt.timedelta(minutes=15),
+        terms="standard-1",
+    ).save()
     await Order(
-        id=order, number=f"P-{order.hex[:12]}", partner=known["partner"], quote=quote, release=release, net_minor=net,
-        vat_minor=0, total_minor=net, vat_basis_points=0, vat_rule="outside_eu", state="paid", ordered_at=at,
+        id=order,
+        number=f"P-{order.hex[:12]}",
+        partner=known["partner"],
+        quote=quote,
+        release=release,
+        net_minor=net,
+        vat_minor=0,
+        total_minor=net,
+        vat_basis_points=0,
+        vat_rule="outside_eu",
+        state="paid",
+        ordered_at=at,
         paid_at=at,
-    ).save()  # fmt: skip
+    ).save()
     await Payment(
-        subject=order, amount_minor=net, state="paid", session_id=f"cs_{order}", charge_id=f"ch_{order}",
-        requested_at=at, paid_at=at,
-    ).save()  # fmt: skip
+        subject=order,
+        amount_minor=net,
+        state="paid",
+        session_id=f"cs_{order}",
+        charge_id=f"ch_{order}",
+        requested_at=at,
+        paid_at=at,
+    ).save()
     await Licence(
-        id=licence, purchase_order=order, release=release, terms="standard-1", net_minor=net,
-        subscribers_basis_points=rates[0], operator_basis_points=rates[1], sold_at=at,
+        id=licence,
+        purchase_order=order,
+        release=release,
+        terms="standard-1",
+        net_minor=net,
+        subscribers_basis_points=rates[0],
+        operator_basis_points=rates[1],
+        sold_at=at,
         hold_until=at + dt.timedelta(days=hold_days),
-    ).save()  # fmt: skip
+    ).save()
     await Entitlement(
         id=uuid.uuid4(), licence=licence, partner=known["partner"], release=release, starts_at=at, ends_at=at + MONTH
     ).save()
@@ -146,9 +204,16 @@ async def mirror(licence: uuid.UUID, category: str, amount: int, fee: int = 0) -
     """Mirror a movement of Stripe's balance that belongs to the licence's payment, and enter it in the books."""
     number, at = f"txn_{uuid.uuid4().hex}", clock.now()
     await BalanceTransaction(
-        id=number, category=category, amount_minor=amount, fee_minor=fee, net_minor=amount - fee,
-        payment_subject=await order_of(licence), status="available", created_at=at, available_on=at,
-    ).save()  # fmt: skip
+        id=number,
+        category=category,
+        amount_minor=amount,
+        fee_minor=fee,
+        net_minor=amount - fee,
+        payment_subject=await order_of(licence),
+        status="available",
+        created_at=at,
+        available_on=at,
+    ).save()
     account = DISPUTES if category.startswith("dispute") else PARTNERS
     debit, credit = (STRIPE, account) if amount >= 0 else (account, STRIPE)
     postings = [(debit, credit, abs(amount)), (STRIPE_FEES, STRIPE, fee)]
@@ -160,8 +225,10 @@ async def ask_refund(licence: uuid.UUID) -> None:
     await execute(
         """INSERT INTO stripe_command (id, verb, subject, parameters, state, attempts, generation, next_at, created_at)
            VALUES ($1, 'refund', $2, '{}', 'pending', 0, 0, $3, $3)""",
-        uuid.uuid4(), await order_of(licence), clock.now(),
-    )  # fmt: skip
+        uuid.uuid4(),
+        await order_of(licence),
+        clock.now(),
+    )
 
 
 async def refund(licence: uuid.UUID) -> None:
@@ -180,8 +247,9 @@ async def refund(licence: uuid.UUID) -> None:
         await execute(
             """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
                SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
-            order, now,
-        )  # fmt: skip
+            order,
+            now,
+        )
         await record("refund", order, at=now, text="refund", postings=[(LICENCES_SOLD, PARTNERS, row["net_minor"])])
         await issue_invoices([order])
     await mirror(licence, "refund", -row["net_minor"])

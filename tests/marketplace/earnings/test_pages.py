@@ -38,8 +38,12 @@ async def visiting(line: int | None = None, role: str | None = None) -> AsyncIte
             await execute(
                 """INSERT INTO person (id, email, name, password_hash, language, subscriber, staff_role, created_at)
                    VALUES ($1, $2, 'Ada', 'x', 'en', $3, $4, $5)""",
-                person, f"{person}@example.org", line, role, clock.now(),
-            )  # fmt: skip
+                person,
+                f"{person}@example.org",
+                line,
+                role,
+                clock.now(),
+            )
             cookie = await begin_session(person)
             assert cookie.value
             client.cookies.set(cookie.key, cookie.value)
@@ -157,8 +161,11 @@ async def test_a_form_that_says_something_else_changes_nothing() -> None:
     async with visiting(1) as ada:
         (form,) = forms(await ada.get("/en/consent"))
         for wrong, status in (
-            ({"word": "sell"}, 422), ({"purpose": "no.such"}, 404), ({"form_id": "1"}, 400), ({"_csrf_token": "x"}, 403),
-        ):  # fmt: skip
+            ({"word": "sell"}, 422),
+            ({"purpose": "no.such"}, 404),
+            ({"form_id": "1"}, 400),
+            ({"_csrf_token": "x"}, 403),
+        ):
             answer = await ada.post("/en/consent", data=form | wrong)
             assert answer.status_code == status, wrong
         assert await fetch_value("SELECT count(*) FROM consent_record") == 0

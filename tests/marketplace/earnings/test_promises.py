@@ -36,8 +36,9 @@ async def posted(licence: uuid.UUID, kind: str) -> set[tuple[str, str, int]]:
     rows = await fetch(
         """SELECT debit, credit, amount_minor FROM posting JOIN journal_entry ON journal_entry.id = posting.entry
            WHERE source_id = $1 AND kind = $2""",
-        str(licence), kind,
-    )  # fmt: skip
+        str(licence),
+        kind,
+    )
     return {(row["debit"], row["credit"], row["amount_minor"]) for row in rows}
 
 
@@ -65,9 +66,10 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
     assert held == {who: without[who] + got[who].share_micro for who in (1, 2, 3, 4)}, "page and books agree"
     top = row["top_up_operator_minor"]
     assert await posted(licence, "shares_held") == {
-        ("651000", "467100", row["pool_minor"]), ("651100", "467300", row["operator_minor"] - top),
+        ("651000", "467100", row["pool_minor"]),
+        ("651100", "467300", row["operator_minor"] - top),
         ("651100", "467100", top),
-    }  # fmt: skip
+    }
     [shown] = await list_promises(1)
     assert (shown.minimum_micro, shown.code) == (7_000_003, "lyon")
     assert await list_promises(3) == []
@@ -75,9 +77,10 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
     await sales.refund(licence)
     await cancel_shares()
     assert await posted(licence, "shares_cancelled") == {
-        ("467100", "651000", row["pool_minor"]), ("467300", "651100", row["operator_minor"] - top),
+        ("467100", "651000", row["pool_minor"]),
+        ("467300", "651100", row["operator_minor"] - top),
         ("467100", "651100", top),
-    }  # fmt: skip
+    }
     assert {who: micro[0] for who, micro in (await sales.balances()).items()} == without
     with clock.shifted(DAYS_15):
         await release_shares()
@@ -142,8 +145,10 @@ async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -
     assert (row["pool_minor"], row["operator_minor"], row["platform_minor"]) == (100, 70, 30)
     assert (row["top_up_operator_minor"], row["top_up_platform_minor"]) == (70, 280), "the larger of two promises"
     assert await posted(small, "shares_held") == {
-        ("651000", "467100", 100), ("651100", "467100", 70), ("651000", "467100", 280),
-    }  # fmt: skip
+        ("651000", "467100", 100),
+        ("651100", "467100", 70),
+        ("651000", "467100", 280),
+    }
     row = await split_of(nothing)
     assert (row["pool_minor"], row["top_up_platform_minor"], row["topped_up"]) == (0, 401, 2)
     both = [(await get_share(nothing, who)).share_micro for who in (1, 2)]
@@ -197,9 +202,11 @@ async def test_what_was_promised_is_never_edited() -> None:
     now = clock.now()
     await sales.promise({1: 1}, now - DAY, now)
     for statement in (
-        "UPDATE contributor_promise SET minimum_micro = 2", "DELETE FROM contributor_promise",
-        "UPDATE contributor_term SET promised_minor = 0", "DELETE FROM contributor_term",
-    ):  # fmt: skip
+        "UPDATE contributor_promise SET minimum_micro = 2",
+        "DELETE FROM contributor_promise",
+        "UPDATE contributor_term SET promised_minor = 0",
+        "DELETE FROM contributor_term",
+    ):
         with pytest.raises(asyncpg.PostgresError):
             await execute(statement)
     assert await fetch_value("SELECT count(*) FROM contributor_promise") == 1

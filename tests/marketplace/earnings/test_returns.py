@@ -29,8 +29,9 @@ async def given_back(licence: uuid.UUID, amount: int) -> None:
     await execute(
         """UPDATE payment SET refunded_minor = $2, received_minor = amount_minor,
                   state = CASE WHEN $2 = amount_minor THEN 'refunded' ELSE state END WHERE subject = $1""",
-        order, amount,
-    )  # fmt: skip
+        order,
+        amount,
+    )
     assert await record_refunds() == 1
     await sales.mirror(licence, "refund", before - amount)
 
@@ -42,8 +43,12 @@ async def dispute(licence: uuid.UUID, state: str, amount: int) -> None:
         """INSERT INTO dispute (id, payment_subject, charge_id, amount_minor, reason, status, state, opened_at)
            VALUES ($5, $1, $5, $2, 'fraudulent', $3, $3, $4)
            ON CONFLICT (id) DO UPDATE SET state = excluded.state""",
-        order, amount, state, clock.now(), f"dp_{order}",
-    )  # fmt: skip
+        order,
+        amount,
+        state,
+        clock.now(),
+        f"dp_{order}",
+    )
     assert is_new
     await follow_disputes()
 

@@ -31,9 +31,10 @@ DAYS_15 = dt.timedelta(days=15)
 
 
 @given(
-    net=some.integers(1, 10**9), fee=some.integers(0, 10**6),
+    net=some.integers(1, 10**9),
+    fee=some.integers(0, 10**6),
     rates=some.tuples(some.integers(0, 10_000), some.integers(0, 10_000)).filter(lambda pair: sum(pair) <= 10_000),
-)  # fmt: skip
+)
 def test_a_sale_is_divided_to_the_cent(net: int, fee: int, rates: tuple[int, int]) -> None:
     division = rules.divide(net, fee, rates)
     assert division.distributable_minor == max(0, net - fee)
@@ -58,8 +59,15 @@ def test_what_several_releases_bring_adds_up_by_person(earned: list[dict[int, in
 
 def test_head_counts_are_named_roughly() -> None:
     assert [rules.people_about(count) for count in (1, 99, 100, 104, 105, 12_345, 995, 999)] == [
-        None, None, 100, 100, 110, 12_000, 1000, 1000,
-    ]  # fmt: skip
+        None,
+        None,
+        100,
+        100,
+        110,
+        12_000,
+        1000,
+        1000,
+    ]
 
 
 async def test_shares_are_held_then_released_to_the_millionth() -> None:

@@ -74,8 +74,10 @@ async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> No
         assert "Together €36.917143 €6.917143 €30.000000 €0.000000" in page
         french = words(await ada.get(f"/fr/earnings/statements/{year}"))
         assert "Au 31 décembre, reporté 6,917143 € 0,000000 €" in french
-        for language, expected in (("en", ("Statement", "€36.917143", "Reversed", "Lyon by the hour")),
-                               ("fr", ("36,917143 €", "Repris", "Lyon heure par heure"))):  # fmt: skip
+        for language, expected in (
+            ("en", ("Statement", "€36.917143", "Reversed", "Lyon by the hour")),
+            ("fr", ("36,917143 €", "Repris", "Lyon heure par heure")),
+        ):
             pdf = text_of(await ada.get(f"/{language}/earnings/statements/{year}/pdf"))
             assert all(word in pdf for word in expected), pdf
         for missing in ("1999", "0", "9999", "10000"):
@@ -109,8 +111,11 @@ async def buying(partner: uuid.UUID) -> AsyncIterator[httpx.AsyncClient]:
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, partner, created_at)
            VALUES ($1, $2, 'Claire', 'x', 'en', $3, $4)""",
-        person, f"{person}@example.org", partner, clock.now(),
-    )  # fmt: skip
+        person,
+        f"{person}@example.org",
+        partner,
+        clock.now(),
+    )
     async with visiting() as client:
         cookie = await begin_session(person)
         assert cookie.value

@@ -47,9 +47,12 @@ async def in_the_past(tmp_path: Path) -> AsyncIterator[None]:
     """Run the counterpart as the demo does before the history is made: its clock and ours show when it begins."""
     stripe = free_port("127.0.0.1", 19_600)
     os.environ |= {
-        "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}", "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
-        "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET, "PAYOUT_IBAN": OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "1",
-    }  # fmt: skip
+        "STRIPE_API_BASE": f"http://127.0.0.1:{port_of(stripe)}",
+        "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET,
+        "PAYOUT_IBAN": OUR_IBAN,
+        "PAYOUT_THRESHOLD_MINOR": "1",
+    }
     settings.cache_clear()
     with clock.started_at(seed_history.begins_at(NOW)):
         async with counterpart_running(tmp_path / "stripe.db", stripe, read_time=_read_time):

@@ -46,9 +46,19 @@ async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datet
     yes = city.references[np.random.Generator(np.random.PCG64(5)).random(len(city.references)) < 0.8]
     await consent.give_many("presence.statistics", yes.tolist(), LONG_AGO)
     terms = DatasetTerms(
-        code="world", purpose="presence.statistics", title_fr="t", title_en="t", description_fr="d", description_en="d",
-        area="a", zones=list(city.zones), epsilon_micro=2_000_000, budget_micro=2_000_000, half_life_days=30, **bounds,
-    )  # fmt: skip
+        code="world",
+        purpose="presence.statistics",
+        title_fr="t",
+        title_en="t",
+        description_fr="d",
+        description_en="d",
+        area="a",
+        zones=list(city.zones),
+        epsilon_micro=2_000_000,
+        budget_micro=2_000_000,
+        half_life_days=30,
+        **bounds,
+    )
     await actions.define(terms)
     release = await actions.build(
         "world",
@@ -68,9 +78,14 @@ async def test_a_quarter_of_the_citys_cells_survive(tmp_path: Path) -> None:
     start = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
     city = synthetic_city.generate_city(tmp_path, seed=1, people=40_000, start=start.date(), days=3)
     share = await publish(
-        city, (start, start + dt.timedelta(days=3)), age_bands=list(synthetic_city.AGE_BANDS), h3_resolution=synthetic_city.RESOLUTION,
-        grain="hour", max_cells=2, max_events=3,
-    )  # fmt: skip
+        city,
+        (start, start + dt.timedelta(days=3)),
+        age_bands=list(synthetic_city.AGE_BANDS),
+        h3_resolution=synthetic_city.RESOLUTION,
+        grain="hour",
+        max_cells=2,
+        max_events=3,
+    )
     assert share > 0.2
 
 
@@ -82,7 +97,12 @@ async def test_a_tenth_of_the_real_check_ins_cells_survive(tmp_path: Path) -> No
     today = clock.now().date()
     city = gowalla.move_checkins(source, tmp_path, today=today, seed=1)
     share = await publish(
-        city, gowalla.busiest_period(today), age_bands=list(gowalla.AGE_BANDS), h3_resolution=gowalla.RESOLUTION,
-        grain="day", max_cells=2, max_events=3,
-    )  # fmt: skip
+        city,
+        gowalla.busiest_period(today),
+        age_bands=list(gowalla.AGE_BANDS),
+        h3_resolution=gowalla.RESOLUTION,
+        grain="day",
+        max_cells=2,
+        max_events=3,
+    )
     assert share > 0.1

@@ -42,8 +42,12 @@ async def decide_everything() -> None:
     await execute(
         """INSERT INTO period (month, starts_at, ends_at, closed_at, closed_by, checks)
            VALUES ($1, $2, $3, $4, $5, '[]')""",
-        LONG_AGO, starts_at, ends_at, ends_at + dt.timedelta(days=3), ada.person,
-    )  # fmt: skip
+        LONG_AGO,
+        starts_at,
+        ends_at,
+        ends_at + dt.timedelta(days=3),
+        ada.person,
+    )
 
 
 async def _write_off(why: str, subject: str, one: Actor, other: Actor) -> None:

@@ -31,13 +31,15 @@ async def open_shop() -> None:
     await execute("INSERT INTO purpose (code, category, use, title_fr, title_en) VALUES ('a.b', 'a', 'b', 'P', 'P')")
     await execute(
         "INSERT INTO notice (id, purpose, version, text_fr, text_en, published_at) VALUES ($1, 'a.b', 1, 'x', 'x', $2)",
-        notice, now - month,
-    )  # fmt: skip
+        notice,
+        now - month,
+    )
     await execute(
         """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt)
            SELECT reference, 'a.b', $1, true, $2, gen_random_uuid() FROM subscriber""",
-        notice, now - month,
-    )  # fmt: skip
+        notice,
+        now - month,
+    )
     await execute(
         """INSERT INTO dataset (code, purpose, title_fr, title_en, description_fr, description_en, area, h3_resolution,
                                 grain, max_cells, max_events, epsilon_micro, budget_micro, spent_micro, half_life_days,
@@ -49,14 +51,17 @@ async def open_shop() -> None:
         """INSERT INTO release (id, dataset, period_from, period_to, specification, state, started_at, sealed_at,
                                 epsilon_micro, row_count, contributors, total_weight, cells_sha256, manifest_sha256)
            VALUES ($1, 'city', $2, $3, 'x', 'sealed', $3, $3, 1000000, 9, 3, 6, 'x', 'x')""",
-        RELEASE, now - month, now,
-    )  # fmt: skip
+        RELEASE,
+        now - month,
+        now,
+    )
     await execute("INSERT INTO licence_terms (code, lines_fr, lines_en, months) VALUES ('standard-1', 'x', 'x', 12)")
     await execute(
         """INSERT INTO offer (id, dataset, terms, full_worth_minor, floor_minor, cap_minor, listed_at)
            VALUES ($1, 'city', 'standard-1', 90000, 1000, 90000, $2)""",
-        OFFER, now,
-    )  # fmt: skip
+        OFFER,
+        now,
+    )
 
 
 async def make_order() -> uuid.UUID:
@@ -65,19 +70,37 @@ async def make_order() -> uuid.UUID:
     await execute(
         """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
            VALUES ($1, $2, $3, $4, 'standard-1', $5, 'x', 'x', $6, $7)""",
-        quote, PARTNER, OFFER, RELEASE, NET, now, now + dt.timedelta(minutes=15),
-    )  # fmt: skip
+        quote,
+        PARTNER,
+        OFFER,
+        RELEASE,
+        NET,
+        now,
+        now + dt.timedelta(minutes=15),
+    )
     await execute(
         """INSERT INTO purchase_order (id, number, partner, quote, release, net_minor, vat_minor, total_minor,
                                        vat_basis_points, vat_rule, state, ordered_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $6::bigint + $7::bigint, 2000, 'domestic', 'awaiting_payment', $8)""",
-        order_id, f"P-{order_id.hex[:8].upper()}", PARTNER, quote, RELEASE, NET, VAT, now,
-    )  # fmt: skip
+        order_id,
+        f"P-{order_id.hex[:8].upper()}",
+        PARTNER,
+        quote,
+        RELEASE,
+        NET,
+        VAT,
+        now,
+    )
     await request_payment(
-        order_id, amount_minor=NET + VAT, lines=[Line("Licence", NET), Line("VAT", VAT)], email="a@partner.example",
-        success_url="http://x.example/", cancel_url="http://x.example/", locale="fr",
+        order_id,
+        amount_minor=NET + VAT,
+        lines=[Line("Licence", NET), Line("VAT", VAT)],
+        email="a@partner.example",
+        success_url="http://x.example/",
+        cancel_url="http://x.example/",
+        locale="fr",
         expires_at=now + dt.timedelta(hours=1),
-    )  # fmt: skip
+    )
     return order_id
 
 
@@ -88,8 +111,9 @@ async def pay_unseen(order_id: uuid.UUID) -> None:
         """UPDATE payment SET state = 'paid', paid_at = $2, received_minor = amount_minor, charge_id = 'ch_' || subject,
                   session_id = 'cs_' || subject
            WHERE subject = $1""",
-        order_id, clock.now(),
-    )  # fmt: skip
+        order_id,
+        clock.now(),
+    )
 
 
 async def settle(order_id: uuid.UUID) -> uuid.UUID:
@@ -100,12 +124,22 @@ async def settle(order_id: uuid.UUID) -> uuid.UUID:
         """INSERT INTO licence (id, purchase_order, release, terms, net_minor, subscribers_basis_points,
                                 operator_basis_points, sold_at, hold_until)
            VALUES ($1, $2, $3, 'standard-1', $4, 5000, 3500, $5, $6)""",
-        licence, order_id, RELEASE, NET, now, now + dt.timedelta(days=14),
-    )  # fmt: skip
+        licence,
+        order_id,
+        RELEASE,
+        NET,
+        now,
+        now + dt.timedelta(days=14),
+    )
     await execute(
         "INSERT INTO entitlement (id, licence, partner, release, starts_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        uuid.uuid4(), licence, PARTNER, RELEASE, now, now + dt.timedelta(days=365),
-    )  # fmt: skip
+        uuid.uuid4(),
+        licence,
+        PARTNER,
+        RELEASE,
+        now,
+        now + dt.timedelta(days=365),
+    )
     sale = [(chart.PARTNERS, chart.LICENCES_SOLD, NET), (chart.PARTNERS, chart.VAT_COLLECTED, VAT)]
     await record("sale", order_id, at=now, text="Sale", postings=sale)
     await issue_invoices([order_id])
@@ -123,12 +157,14 @@ async def refund(order_id: uuid.UUID) -> None:
     await execute(
         """INSERT INTO order_return (id, purchase_order, kind, net_minor, vat_minor, total_minor, at)
            SELECT id, id, 'refund', net_minor, vat_minor, total_minor, $2 FROM purchase_order WHERE id = $1""",
-        order_id, now,
-    )  # fmt: skip
+        order_id,
+        now,
+    )
     await execute(
         "UPDATE entitlement SET revoked_at = $2 WHERE licence IN (SELECT id FROM licence WHERE purchase_order = $1)",
-        order_id, now,
-    )  # fmt: skip
+        order_id,
+        now,
+    )
     refund = [(chart.LICENCES_SOLD, chart.PARTNERS, NET), (chart.VAT_COLLECTED, chart.PARTNERS, VAT)]
     await record("refund", order_id, at=now, text="Refund", postings=refund)
     await issue_invoices([order_id])
@@ -142,8 +178,12 @@ async def mirror(order_id: uuid.UUID, *, fee: int = 205) -> None:
                                             payment_subject, status, created_at, available_on)
            SELECT $1, 'charge', $2, $3, $2::bigint - $3::bigint, charge_id, charge_id, subject, 'available', $4, $4
            FROM payment WHERE subject = $5""",
-        name, NET + VAT, fee, now, order_id,
-    )  # fmt: skip
+        name,
+        NET + VAT,
+        fee,
+        now,
+        order_id,
+    )
     charge = [(chart.STRIPE, chart.PARTNERS, NET + VAT), (chart.STRIPE_FEES, chart.STRIPE, fee)]
     await record("stripe_charge", name, at=now, text="Charge", postings=charge)
 
@@ -159,8 +199,15 @@ async def hold_shares(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 
                                       platform_minor, people, total_weight, cutoff_remainder, cutoff_position, state,
                                       held_by, split_at)
            VALUES ($1, $2, $3, $4, $5, $6, 3, 6, 0, 0, 'held', $7, $8)""",
-        licence, fee, distributable, pool, operator, distributable - pool - operator, run, now,
-    )  # fmt: skip
+        licence,
+        fee,
+        distributable,
+        pool,
+        operator,
+        distributable - pool - operator,
+        run,
+        now,
+    )
     await accrue(run, pool, held_sign=1, payable_sign=0)
     shares = [
         (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD, pool),
@@ -189,5 +236,9 @@ async def accrue(run: int, pool: int, *, held_sign: int, payable_sign: int) -> N
         """INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
            SELECT $1, subscriber, micro * $4::bigint, micro * $5::bigint
            FROM unnest($2::bigint[], $3::bigint[]) AS part (subscriber, micro)""",
-        run, [1, 2, 3], parts, held_sign, payable_sign,
-    )  # fmt: skip
+        run,
+        [1, 2, 3],
+        parts,
+        held_sign,
+        payable_sign,
+    )

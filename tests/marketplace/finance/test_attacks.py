@@ -51,9 +51,22 @@ def _message(answer: httpx.Response) -> tuple[int, str]:
 async def rows() -> list[int]:
     """Count what an attack must not change."""
     tables = (
-        "journal_entry", "posting", "bank_statement", "bank_line", "bank_match", "payout_run", "payout", "payout_answer",
-        "stripe_command", "refund_decision", "write_off", "period", "books_export", "bank_details", "staff_action",
-    )  # fmt: skip
+        "journal_entry",
+        "posting",
+        "bank_statement",
+        "bank_line",
+        "bank_match",
+        "payout_run",
+        "payout",
+        "payout_answer",
+        "stripe_command",
+        "refund_decision",
+        "write_off",
+        "period",
+        "books_export",
+        "bank_details",
+        "staff_action",
+    )
     found = [table for table in tables if await fetch_value("SELECT to_regclass($1) IS NOT NULL", table)]
     return [await fetch_value(f"SELECT count(*) FROM {table}") for table in found]
 
@@ -74,15 +87,27 @@ async def test_an_auditor_reads_and_moves_nothing() -> None:
         order = await fetch_value("SELECT id FROM purchase_order")
         before = await rows()
         posts = {
-            f"/finance/orders/{order}/refund": {"reason": "because"}, "/finance/reconciliation": {},
-            "/finance/exception/settle": {"why": "line_unexplained", "subject": "1", "kind": "fee", "target": "627800", "amount_minor": "1"},
+            f"/finance/orders/{order}/refund": {"reason": "because"},
+            "/finance/reconciliation": {},
+            "/finance/exception/settle": {
+                "why": "line_unexplained",
+                "subject": "1",
+                "kind": "fee",
+                "target": "627800",
+                "amount_minor": "1",
+            },
             "/finance/exception/write-off": {"why": "line_unexplained", "subject": "1", "reason": "because"},
-            f"/finance/write-offs/{NOBODY}": {"decision": "approve"}, "/finance/bank/lines/1/split": {}, "/finance/bank/lines/1/undo": {"reason": "why"},
-            "/finance/journal/1/reverse": {"reason": "because"}, f"/finance/commands/{NOBODY}": {"decision": "retry"},
-            "/finance/payout-runs": {"route": "sepa"}, f"/finance/payout-runs/{drafted}/prepare": {},
-            f"/finance/payout-runs/{drafted}/approve": {"reason": "because"}, f"/finance/payout-runs/{drafted}/cancel": {"reason": "because"},
+            f"/finance/write-offs/{NOBODY}": {"decision": "approve"},
+            "/finance/bank/lines/1/split": {},
+            "/finance/bank/lines/1/undo": {"reason": "why"},
+            "/finance/journal/1/reverse": {"reason": "because"},
+            f"/finance/commands/{NOBODY}": {"decision": "retry"},
+            "/finance/payout-runs": {"route": "sepa"},
+            f"/finance/payout-runs/{drafted}/prepare": {},
+            f"/finance/payout-runs/{drafted}/approve": {"reason": "because"},
+            f"/finance/payout-runs/{drafted}/cancel": {"reason": "because"},
             f"/finance/payout-runs/{drafted}/send": {},
-        }  # fmt: skip
+        }
         posts |= {"/finance/bank": {}, f"/finance/payout-runs/{drafted}/answer": {}}
         async with visiting(role="auditor") as auditor, visiting(1) as subscriber:
             for browser in (auditor, subscriber):
@@ -122,8 +147,13 @@ async def test_nobody_approves_what_they_prepared_however_they_sign_in() -> None
 async def test_another_partners_invoices_are_not_there() -> None:
     async with paying():
         rival = await identity.create_partner(
-            company="Rival", country="FR", vat_number="FR40303265045", name="Rita", email="rita@partner.example", password=PASSWORD
-        )  # fmt: skip
+            company="Rival",
+            country="FR",
+            vat_number="FR40303265045",
+            name="Rita",
+            email="rita@partner.example",
+            password=PASSWORD,
+        )
         order = await fetch_value("SELECT id FROM purchase_order")
         person = await fetch_value("SELECT id FROM person WHERE partner = $1", rival)
         await execute("UPDATE partner SET vetted_at = signed_up_at, vetted_by = 'x' WHERE id = $1", rival)
@@ -152,12 +182,19 @@ async def _invoices() -> Any:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "."), (b"\x00\xff\xfe", "."), (LAUGHS, "."), (b"<Document>" * 50_000, "."),
-        (GOOD.replace(b"EUR", b"USD"), "."), (GOOD.replace(b"5.00", b"-5.00"), "."), (GOOD.replace(b"5.00", b"1e9"), "."),
-        (GOOD.replace(b"5.00", b"9" * 40 + b".00"), "."), (GOOD.replace(b"5.00", b"5.001"), "."),
-        (GOOD.replace(b"2026-10-05", b"2026-13-45"), "."), (GOOD.replace(b"camt.053", b"camt.052"), "."),
+        (b"", "."),
+        (b"\x00\xff\xfe", "."),
+        (LAUGHS, "."),
+        (b"<Document>" * 50_000, "."),
+        (GOOD.replace(b"EUR", b"USD"), "."),
+        (GOOD.replace(b"5.00", b"-5.00"), "."),
+        (GOOD.replace(b"5.00", b"1e9"), "."),
+        (GOOD.replace(b"5.00", b"9" * 40 + b".00"), "."),
+        (GOOD.replace(b"5.00", b"5.001"), "."),
+        (GOOD.replace(b"2026-10-05", b"2026-13-45"), "."),
+        (GOOD.replace(b"camt.053", b"camt.052"), "."),
     ],
-)  # fmt: skip
+)
 async def test_a_forged_bank_statement_brings_nothing(data: bytes, message: str) -> None:
     await sales.open_shop()
     before = await rows()
@@ -232,9 +269,16 @@ async def test_amounts_ibans_and_exports_of_the_dishonest() -> None:
         async with visiting(1) as subscriber, visiting(role="finance") as clerk:
             before = await rows()
             for bad in (
-                iban.replace("B", "В"), iban.replace("5", "٥"), iban[:-1], iban + "0", "x" * 5_000, "DE00 0000",
-                f"{iban}\u202e", "GB33BUKB20201555555555\x00", payees.OUR_IBAN[:-1] + "8",
-            ):  # fmt: skip
+                iban.replace("B", "В"),
+                iban.replace("5", "٥"),
+                iban[:-1],
+                iban + "0",
+                "x" * 5_000,
+                "DE00 0000",
+                f"{iban}\u202e",
+                "GB33BUKB20201555555555\x00",
+                payees.OUR_IBAN[:-1] + "8",
+            ):
                 status, answered = await tried(subscriber, "/earnings/bank-details", holder="Zoé", iban=bad)
                 assert status in (400, 409, 422), (bad, answered)
             for amount in ("0", "-1", "1e9", "99999999", "５", "", "2.999", "NaN", "9" * 400):
@@ -246,9 +290,12 @@ async def test_amounts_ibans_and_exports_of_the_dishonest() -> None:
                 )
                 assert status in (409, 422), (amount, answered)
             for name, first, last in (
-                ("../../etc/passwd", "2026-01-01", "2026-12-31"), ("fec", "2026-12-31", "2026-01-01"), ("fec", "0000-00-00", "9999-99-99"),
-                ("fec\x00", "2026-01-01", "2026-12-31"), ("", "", ""),
-            ):  # fmt: skip
+                ("../../etc/passwd", "2026-01-01", "2026-12-31"),
+                ("fec", "2026-12-31", "2026-01-01"),
+                ("fec", "0000-00-00", "9999-99-99"),
+                ("fec\x00", "2026-01-01", "2026-12-31"),
+                ("", "", ""),
+            ):
                 assert (await tried(clerk, "/finance/exports", format=name, first_day=first, last_day=last))[0] in (
                     400,
                     422,

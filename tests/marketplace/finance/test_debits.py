@@ -61,8 +61,10 @@ async def test_a_payment_that_fails_after_it_was_made_reverses_everything(stripe
         await jobs()
         row = await order_of(order["quote"])
         assert (row["state"], row["returned_minor"], row["charged_back_minor"]) == (
-            "charged_back", returned, row["total_minor"] - returned,
-        )  # fmt: skip
+            "charged_back",
+            returned,
+            row["total_minor"] - returned,
+        )
         assert "Your bank took the payment back" in text_of(await browser.get(f"/en/orders/{order['id']}"))
         ended = await fetch_one("SELECT revoked_at, cancelled_at FROM entitlement JOIN licence ON licence.id = licence")
         assert ended
@@ -133,13 +135,18 @@ async def test_who_may_read_or_reads_after_the_money_went_is_named(stripe: Any, 
         await asyncio.to_thread(stripe.test, "fail_charge", charge=payment["charge_id"])
     else:
         await asyncio.to_thread(stripe.post, "refunds", payment_intent=payment["payment_intent_id"])
-    assert await whys() == {
-        "failure": ["sale_without_charge"], "refund": ["entitlement_without_money", "refund_without_entry"],
-    }[how]  # fmt: skip
+    assert (
+        await whys()
+        == {
+            "failure": ["sale_without_charge"],
+            "refund": ["entitlement_without_money", "refund_without_entry"],
+        }[how]
+    )
     await execute(
         "INSERT INTO download (id, entitlement, format, byte_count, at) SELECT $1, id, 'csv', 1, $2 FROM entitlement",
-        uuid.uuid4(), clock.now(),
-    )  # fmt: skip
+        uuid.uuid4(),
+        clock.now(),
+    )
     await handle_events()
     await jobs()
     await cancel_shares()

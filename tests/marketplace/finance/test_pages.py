@@ -30,8 +30,13 @@ async def signed_in(role: str | None) -> httpx.AsyncClient:
         await execute(
             """INSERT INTO person (id, email, name, password_hash, language, partner, staff_role, created_at)
                VALUES ($1, $2, $3, 'x', 'en', $4, $5, $6)""",
-            person, f"{person}@staff.example", role, partner, None if partner else role, clock.now(),
-        )  # fmt: skip
+            person,
+            f"{person}@staff.example",
+            role,
+            partner,
+            None if partner else role,
+            clock.now(),
+        )
         cookie = await begin_session(person)
         visitor.cookies.set(cookie.key, str(cookie.value))
     return visitor
@@ -81,15 +86,25 @@ async def test_every_link_leads_somewhere_in_both_languages() -> None:
 
 
 NONSENSE = {
-    "/finance/journal/999999": 404, "/finance/journal/99999999999999999999999": 404, "/finance/accounts/1": 404,
-    "/finance/orders/00000000-0000-0000-0000-000000000000": 404, "/finance/orders/x": 404,
-    "/finance/licences/00000000-0000-0000-0000-000000000000": 404, "/finance/transactions/x": 404,
-    "/finance/journal?since=yesterday": 422, "/finance/journal?until=9999-12-31": 422,
-    "/finance/journal?account=xx": 404, "/finance/journal?kind=zz": 200, "/finance/journal?page=999999": 200,
-    "/finance/trial-balance?at=2026-13-01": 422, "/finance/trial-balance?at=2026-11-01": 200,
-    "/finance/reconciliation?show=all": 422, "/finance/reconciliation?page=0": 400,
-    "/finance/reconciliation?page=x": 400, "/finance/orders?number=%25": 200,
-}  # fmt: skip
+    "/finance/journal/999999": 404,
+    "/finance/journal/99999999999999999999999": 404,
+    "/finance/accounts/1": 404,
+    "/finance/orders/00000000-0000-0000-0000-000000000000": 404,
+    "/finance/orders/x": 404,
+    "/finance/licences/00000000-0000-0000-0000-000000000000": 404,
+    "/finance/transactions/x": 404,
+    "/finance/journal?since=yesterday": 422,
+    "/finance/journal?until=9999-12-31": 422,
+    "/finance/journal?account=xx": 404,
+    "/finance/journal?kind=zz": 200,
+    "/finance/journal?page=999999": 200,
+    "/finance/trial-balance?at=2026-13-01": 422,
+    "/finance/trial-balance?at=2026-11-01": 200,
+    "/finance/reconciliation?show=all": 422,
+    "/finance/reconciliation?page=0": 400,
+    "/finance/reconciliation?page=x": 400,
+    "/finance/orders?number=%25": 200,
+}
 
 
 async def test_nonsense_gets_a_clear_answer() -> None:

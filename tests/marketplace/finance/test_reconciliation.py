@@ -61,9 +61,20 @@ async def test_an_honest_sale_matches_to_the_cent(stripe: Any) -> None:
     await sales.hold_shares(licence)
     figures = await get_figures()
     assert msgspec.structs.asdict(figures) == {
-        "asked": 12_000, "collected": 12_000, "sent": 0, "arrived": 0,
-        "stripe": 11_795, "transfers": 0, "bank": 0, "suspense": 0, "held_for_subscribers": 4_897, "payable": 0, "operator": 3_428, "vat": 2_000, "sold": 10_000,
-    }  # fmt: skip
+        "asked": 12_000,
+        "collected": 12_000,
+        "sent": 0,
+        "arrived": 0,
+        "stripe": 11_795,
+        "transfers": 0,
+        "bank": 0,
+        "suspense": 0,
+        "held_for_subscribers": 4_897,
+        "payable": 0,
+        "operator": 3_428,
+        "vat": 2_000,
+        "sold": 10_000,
+    }
     cash = await list_cash(clock.now())
     assert len(cash) == 12
     assert [(row.in_minor, row.out_minor) for row in cash] == [(0, 0)] * 11 + [(12_000, 205)]
@@ -107,8 +118,13 @@ async def test_every_reason_is_named(stripe: Any) -> None:
         str(unseen),
     )
     assert sorted(set(await whys())) == [
-        "charge_without_payment", "dispute_open", "not_posted", "other_currency", "refund_without_entry", "unknown_category",
-    ]  # fmt: skip
+        "charge_without_payment",
+        "dispute_open",
+        "not_posted",
+        "other_currency",
+        "refund_without_entry",
+        "unknown_category",
+    ]
     await execute("DELETE FROM balance_transaction WHERE id <> 't1' AND id LIKE 't_'")
     await execute("UPDATE balance_transaction SET payout_id = 'po_1' WHERE id = 't1'")
     await execute(
@@ -132,8 +148,9 @@ async def test_a_charge_for_another_amount_or_without_an_order() -> None:
                                             status, created_at, available_on)
            VALUES ('t1', 'charge', 11999, 0, 11999, $1, 'available', now(), now()),
                   ('t2', 'charge', 12000, 0, 12000, $2, 'available', now(), now())""",
-        order, uuid.uuid4(),
-    )  # fmt: skip
+        order,
+        uuid.uuid4(),
+    )
     assert await whys() == ["charge_differs", "charge_without_order", "not_posted", "not_posted"]
 
 

@@ -46,8 +46,9 @@ async def test_another_person_approves_and_the_books_follow() -> None:
     assert await balance(chart.SUSPENSE) == -12
     assert [amount for _, _, amount in await open_()] == [12]
     assert [(row.verb, row.name) for row in (await list_actions()).rows if row.name] == [
-        ("write_off_approved", "Bob"), ("write_off_proposed", "Ada"),
-    ]  # fmt: skip
+        ("write_off_approved", "Bob"),
+        ("write_off_proposed", "Ada"),
+    ]
     [row] = (await list_write_offs()).rows
     assert (row.proposer, row.decider, row.approved) == ("Ada", "Bob", True)
 
@@ -74,8 +75,9 @@ async def test_the_database_insists_on_four_eyes() -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="decided_whole"):
         await execute("UPDATE write_off SET approved = true")
     for change in (
-        "UPDATE write_off SET proposed_by = $1", "UPDATE write_off SET amount_minor = 1, proposed_by = $1",
-    ):  # fmt: skip
+        "UPDATE write_off SET proposed_by = $1",
+        "UPDATE write_off SET amount_minor = 1, proposed_by = $1",
+    ):
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute(change, bob.person)
     await decide_write_off(form, bob, approve=False)

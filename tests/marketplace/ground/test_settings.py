@@ -87,9 +87,17 @@ def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "eight"), ("HOLD_DAYS", "-1"), ("SUBSCRIBERS_BASIS_POINTS", "9000"), ("PARTAGE_ONE_CLICK", "yes"),
-     ("PARTAGE_SIGNING_KEY", "not hex"), ("PORT", "70000"), ("PARTAGE_IDENTITY_KEYS", "ab"), ("PAYOUT_THRESHOLD_MINOR", "0")],
-)  # fmt: skip
+    [
+        ("PORT", "eight"),
+        ("HOLD_DAYS", "-1"),
+        ("SUBSCRIBERS_BASIS_POINTS", "9000"),
+        ("PARTAGE_ONE_CLICK", "yes"),
+        ("PARTAGE_SIGNING_KEY", "not hex"),
+        ("PORT", "70000"),
+        ("PARTAGE_IDENTITY_KEYS", "ab"),
+        ("PAYOUT_THRESHOLD_MINOR", "0"),
+    ],
+)
 def test_a_malformed_setting_is_refused(variable: str, value: str) -> None:
     with pytest.raises(Invalid):
         read({variable: value})

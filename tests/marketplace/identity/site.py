@@ -75,8 +75,12 @@ async def make_staff(name: str, role: str = "finance") -> Actor:
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, staff_role, created_at)
            VALUES ($1, $2, $3, 'x', 'en', $4, $5)""",
-        person, f"{person}@staff.example", name, role, clock.now(),
-    )  # fmt: skip
+        person,
+        f"{person}@staff.example",
+        name,
+        role,
+        clock.now(),
+    )
     return Actor(name=name, person=person, role=role)
 
 

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIGN_UP = {
-    "company": "Atelier", "country": "FR", "vat_number": "FR 40 303 265 045", "name": "Claire Martin",
-    "email": "Claire@Atelier.example", "password": PASSWORD,
-}  # fmt: skip
+    "company": "Atelier",
+    "country": "FR",
+    "vat_number": "FR 40 303 265 045",
+    "name": "Claire Martin",
+    "email": "Claire@Atelier.example",
+    "password": PASSWORD,
+}
 
 
 def secret_in(answer: Any) -> str:
@@ -53,9 +57,20 @@ async def test_a_sign_up_twice_is_one_partner_and_both_enter() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("vat_number", "FR41303265045"), ("vat_number", ""), ("country", "ZZZ"), ("country", "ZZ"), ("country", "EL"), ("email", "nobody"), ("password", "short"),
-     ("company", " "), ("company", "x" * 201), ("name", "a\x00b"), ("password", "aaaaaaaaaaaa")],
-)  # fmt: skip
+    [
+        ("vat_number", "FR41303265045"),
+        ("vat_number", ""),
+        ("country", "ZZZ"),
+        ("country", "ZZ"),
+        ("country", "EL"),
+        ("email", "nobody"),
+        ("password", "short"),
+        ("company", " "),
+        ("company", "x" * 201),
+        ("name", "a\x00b"),
+        ("password", "aaaaaaaaaaaa"),
+    ],
+)
 async def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(field: str, value: str) -> None:
     async with Browser() as browser:
         answer = await browser.submit("/en/sign-up", {**SIGN_UP, field: value})
@@ -76,8 +91,14 @@ def test_vat_numbers_are_checked_by_their_country() -> None:
     assert rules.clean_vat("MQ", "") == rules.clean_vat("MC", " ") == ""
     assert rules.clean_vat("MQ", "40 303 265 045") == VAT
     assert rules.clean_vat("MC", "FR53000004605") == "FR53000004605"
-    for country, number in (("FR", "FR00303265045"), ("DE", "DE136695977"), ("DE", VAT), ("IT", "../../x"), ("RE", "FR00303265045"),
-                            ("MC", "FR40303265046")):  # fmt: skip
+    for country, number in (
+        ("FR", "FR00303265045"),
+        ("DE", "DE136695977"),
+        ("DE", VAT),
+        ("IT", "../../x"),
+        ("RE", "FR00303265045"),
+        ("MC", "FR40303265046"),
+    ):
         with pytest.raises(Invalid):
             rules.clean_vat(country, number)
 
@@ -252,8 +273,10 @@ async def test_a_subscribers_name_and_email_are_sealed_and_found_under_every_key
         await actions.claim_line(7, code, email="ana@example.org", name="Anaïs", password=PASSWORD)
         assert await is_ana()
         assert not {"ana@example.org", "Anaïs"} & set(re.findall(r"[\w.@]+", await stored()))
-        for refused in (actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
-                      actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD)):  # fmt: skip
+        for refused in (
+            actions.add_staff("ana@example.org", "Ana", "finance", PASSWORD),
+            actions.claim_line(8, other, email="ana@example.org", name="Ana", password=PASSWORD),
+        ):
             with pytest.raises(Conflict):
                 await refused
     with sealing_with(f"{new},{old}"):

@@ -76,10 +76,17 @@ async def test_zero_is_dropped_negative_and_nothing_are_refused() -> None:
     assert await fetch_value("SELECT count(*) FROM journal_entry") == 1
 
 
-@pytest.mark.parametrize("statement", [
-    "UPDATE posting SET amount_minor = amount_minor + 1", "DELETE FROM posting", "TRUNCATE posting",
-    "UPDATE journal_entry SET text = ''", "DELETE FROM journal_entry", "TRUNCATE journal_entry CASCADE",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE posting SET amount_minor = amount_minor + 1",
+        "DELETE FROM posting",
+        "TRUNCATE posting",
+        "UPDATE journal_entry SET text = ''",
+        "DELETE FROM journal_entry",
+        "TRUNCATE journal_entry CASCADE",
+    ],
+)
 async def test_the_books_are_append_only(statement: str) -> None:
     await record("sale", "o1", at=NOON, text="Sale", postings=SALE)
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
@@ -110,10 +117,12 @@ POSTING = st.tuples(ACCOUNTS, ACCOUNTS, st.integers(1, 10**12)).filter(lambda po
 @given(st.lists(st.tuples(st.integers(0, 9), st.lists(POSTING, min_size=1, max_size=4)), max_size=6), st.integers(0, 9))
 async def test_the_trial_balance_is_always_zero(facts: list[tuple[int, list[tuple[str, str, int]]]], day: int) -> None:
     offset = await fetch_value("SELECT count(*) FROM journal_entry")
-    await record_all([
-        Entry("any", str(offset + n), NOON + dt.timedelta(days=after), "", postings)
-        for n, (after, postings) in enumerate(facts)
-    ])  # fmt: skip
+    await record_all(
+        [
+            Entry("any", str(offset + n), NOON + dt.timedelta(days=after), "", postings)
+            for n, (after, postings) in enumerate(facts)
+        ]
+    )
     rows = await trial_balance(NOON + dt.timedelta(days=day))
     assert sum(row.debit_minor for row in rows) == sum(row.credit_minor for row in rows)
     assert sum(row.balance_minor for row in rows) == 0
@@ -121,9 +130,7 @@ async def test_the_trial_balance_is_always_zero(facts: list[tuple[int, list[tupl
 
 
 async def test_the_journal_is_paged_and_filtered() -> None:
-    await record_all([
-        Entry("sale", f"o{n}", NOON + dt.timedelta(hours=n), f"Sale {n}", SALE) for n in range(30)
-    ])  # fmt: skip
+    await record_all([Entry("sale", f"o{n}", NOON + dt.timedelta(hours=n), f"Sale {n}", SALE) for n in range(30)])
     await record("loss", "l1", at=NOON, text="Loss", postings=[(chart.LOSSES, chart.TRANSFERS, 7)])
     first, second = await list_entries(1), await list_entries(2)
     assert (len(first.rows), first.more, len(second.rows), second.more) == (25, True, 6, False)

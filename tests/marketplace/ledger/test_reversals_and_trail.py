@@ -95,8 +95,11 @@ async def test_the_trail_is_kept_with_its_transaction_and_is_filtered() -> None:
     assert await found(since=clock.now() - dt.timedelta(days=1)) == await found()
     [line] = (await list_actions(person=ada.person)).rows
     assert (line.name, line.reason, line.was, line.became) == (
-        "Ada", "Because.", {"state": "a"}, {"state": "b", "n": 1},
-    )  # fmt: skip
+        "Ada",
+        "Because.",
+        {"state": "a"},
+        {"state": "b", "n": 1},
+    )
     assert await list_verbs() == ["other_done", "thing_done"]
     assert [name for _, name in await list_staff()] == ["Ada", "Bob"]
     for change in ("UPDATE staff_action SET reason = ''", "DELETE FROM staff_action", "TRUNCATE staff_action"):

@@ -61,10 +61,15 @@ EMAIL = "atelier@partner.example"
 PAGE = {"success_url": "http://x.example/", "cancel_url": "http://x.example/", "locale": "en", "email": EMAIL}
 APART = dt.timedelta(hours=6)
 MONEY = (
-    "marketplace/payments/actions.py", "marketplace/payments/outbox.py", "marketplace/payments/stripe_calls.py",
-    "marketplace/payments/statuses.py", "marketplace/purchases/actions.py",
-    "marketplace/purchases/refunds.py", "marketplace/purchases/disputes.py", "marketplace/purchases/returns.py",
-)  # fmt: skip
+    "marketplace/payments/actions.py",
+    "marketplace/payments/outbox.py",
+    "marketplace/payments/stripe_calls.py",
+    "marketplace/payments/statuses.py",
+    "marketplace/purchases/actions.py",
+    "marketplace/purchases/refunds.py",
+    "marketplace/purchases/disputes.py",
+    "marketplace/purchases/returns.py",
+)
 HEARD = ("marketplace/payments/events.py", "marketplace/payments/statuses.py")
 BOOKS = ("marketplace/payments/balance.py", "marketplace/payments/events.py", "marketplace/ledger/actions.py")
 
@@ -119,9 +124,18 @@ async def shop() -> SimpleNamespace:
 
 
 JOBS = (
-    run_commands, sweep_events, handle_events, settle_paid, follow_disputes, record_refunds, lapse_unpaid,
-    mirror_balance, hold_shares, cancel_shares, release_shares,
-)  # fmt: skip
+    run_commands,
+    sweep_events,
+    handle_events,
+    settle_paid,
+    follow_disputes,
+    record_refunds,
+    lapse_unpaid,
+    mirror_balance,
+    hold_shares,
+    cancel_shares,
+    release_shares,
+)
 
 
 async def jobs() -> None:
@@ -343,9 +357,13 @@ async def charge(name: str) -> None:
     seeded = await shop()
     async with transaction():
         await request_charge(
-            named(name, "charge"), seeded.partner, amount_minor=12_000, lines=[Line("Award", 12_000)],
-            expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
-        )  # fmt: skip
+            named(name, "charge"),
+            seeded.partner,
+            amount_minor=12_000,
+            lines=[Line("Award", 12_000)],
+            expires_at=clock.now() + dt.timedelta(hours=2),
+            **PAGE,
+        )
     await run_command(await _command(named(name, "charge")))
 
 
@@ -363,9 +381,13 @@ async def authorise(name: str) -> None:
     await save_card(name)
     seeded = await shop()
     await request_deposit(
-        named(name, "deposit"), seeded.partner, amount_minor=20_000, text="Deposit",
-        expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
-    )  # fmt: skip
+        named(name, "deposit"),
+        seeded.partner,
+        amount_minor=20_000,
+        text="Deposit",
+        expires_at=clock.now() + dt.timedelta(hours=2),
+        **PAGE,
+    )
     await jobs()
     assert (await get_payment(named(name, "deposit"))).state == "authorised"
 

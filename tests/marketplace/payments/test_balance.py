@@ -31,10 +31,15 @@ async def sold(stripe: Any, amounts: list[int], token: str = "tok_bypassPending"
     subjects = [uuid.uuid4() for _ in amounts]
     for subject, amount in zip(subjects, amounts, strict=True):
         await request_payment(
-            subject, amount_minor=amount, lines=[Line("Licence", amount)], email="a@partner.example", locale="en",
-            success_url="http://x.example/", cancel_url="http://x.example/",
+            subject,
+            amount_minor=amount,
+            lines=[Line("Licence", amount)],
+            email="a@partner.example",
+            locale="en",
+            success_url="http://x.example/",
+            cancel_url="http://x.example/",
             expires_at=clock.now() + dt.timedelta(hours=1),
-        )  # fmt: skip
+        )
     await run_commands()
     for subject in subjects:
         stripe.test("pay", session=(await get_payment(subject)).session_id, token=token)
@@ -89,10 +94,15 @@ async def test_every_cent(stripe: Any) -> None:
 async def test_transactions_know_their_payment_whichever_comes_first(stripe: Any) -> None:
     subject = uuid.uuid4()
     await request_payment(
-        subject, amount_minor=9000, lines=[Line("Licence", 9000)], email="a@partner.example", locale="en",
-        success_url="http://x.example/", cancel_url="http://x.example/",
+        subject,
+        amount_minor=9000,
+        lines=[Line("Licence", 9000)],
+        email="a@partner.example",
+        locale="en",
+        success_url="http://x.example/",
+        cancel_url="http://x.example/",
         expires_at=clock.now() + dt.timedelta(hours=1),
-    )  # fmt: skip
+    )
     await run_commands()
     stripe.test("pay", session=(await get_payment(subject)).session_id, token="tok_bypassPending")
     await mirror_balance()
@@ -155,8 +165,9 @@ async def test_an_unknown_category_is_mirrored_and_posted_once_it_is_known(strip
     )
     await mirror_balance()
     assert {row["source_id"] for row in await fetch("SELECT source_id FROM journal_entry")} == {
-        "txn_b", stripe.list("balance_transactions")[0]["id"],
-    }  # fmt: skip
+        "txn_b",
+        stripe.list("balance_transactions")[0]["id"],
+    }
 
 
 @given(st.sampled_from(sorted(rules.COUNTERPARTS)), st.integers(-(10**9), 10**9), st.integers(-(10**6), 10**6))

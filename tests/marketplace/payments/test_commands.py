@@ -27,11 +27,16 @@ SESSIONS = "/v1/checkout/sessions"
 
 async def order(subject: uuid.UUID, amount: int = 12_000, *, minutes: int = 60) -> uuid.UUID:
     return await request_payment(
-        subject, amount_minor=amount, currency="EUR",
-        lines=[Line("Licence", amount - 2000), Line("VAT 20 %", 2000)], email="buyer@partner.example",
-        success_url="http://site.example/orders/1", cancel_url="http://site.example/orders/1", locale="fr",
+        subject,
+        amount_minor=amount,
+        currency="EUR",
+        lines=[Line("Licence", amount - 2000), Line("VAT 20 %", 2000)],
+        email="buyer@partner.example",
+        success_url="http://site.example/orders/1",
+        cancel_url="http://site.example/orders/1",
+        locale="fr",
         expires_at=clock.now() + dt.timedelta(minutes=minutes),
-    )  # fmt: skip
+    )
 
 
 async def paid(stripe: Any, amount: int = 12_000) -> uuid.UUID:
@@ -71,8 +76,10 @@ async def test_a_hosted_page_is_opened_with_everything_on_it(stripe: Any) -> Non
     (session,) = stripe.list("checkout/sessions")
     assert session["client_reference_id"] == session["metadata"]["subject"] == str(subject)
     assert (session["amount_total"], session["locale"], session["customer_email"]) == (
-        12_000, "fr", "buyer@partner.example",
-    )  # fmt: skip
+        12_000,
+        "fr",
+        "buyer@partner.example",
+    )
     assert session["success_url"] == "http://site.example/orders/1"
     payment = await get_payment(subject)
     assert (payment.state, payment.session_id, payment.checkout_url) == (
@@ -86,14 +93,26 @@ async def test_a_hosted_page_is_opened_with_everything_on_it(stripe: Any) -> Non
 async def test_absurd_amounts_are_refused(amount: int) -> None:
     with pytest.raises(Invalid, match="cannot be paid online"):
         await request_payment(
-            uuid.uuid4(), amount_minor=amount, lines=[Line("x", amount)], email="a@b.example", success_url="http://x",
-            cancel_url="http://x", locale="en", expires_at=clock.now(),
-        )  # fmt: skip
+            uuid.uuid4(),
+            amount_minor=amount,
+            lines=[Line("x", amount)],
+            email="a@b.example",
+            success_url="http://x",
+            cancel_url="http://x",
+            locale="en",
+            expires_at=clock.now(),
+        )
     with pytest.raises(Invalid, match="add up"):
         await request_payment(
-            uuid.uuid4(), amount_minor=5000, lines=[Line("x", 4999)], email="a@b.example", success_url="http://x",
-            cancel_url="http://x", locale="en", expires_at=clock.now(),
-        )  # fmt: skip
+            uuid.uuid4(),
+            amount_minor=5000,
+            lines=[Line("x", 4999)],
+            email="a@b.example",
+            success_url="http://x",
+            cancel_url="http://x",
+            locale="en",
+            expires_at=clock.now(),
+        )
     assert await fetch_value("SELECT count(*) FROM payment") == 0
 
 

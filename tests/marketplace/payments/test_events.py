@@ -35,9 +35,15 @@ async def opened(amount: int = 5000) -> tuple[uuid.UUID, str]:
     """Return a subject whose hosted page is open, and its session."""
     subject = uuid.uuid4()
     command = await request_payment(
-        subject, amount_minor=amount, lines=[Line("Licence", amount)], email="a@partner.example", locale="en",
-        success_url="http://x.example/", cancel_url="http://x.example/", expires_at=clock.now() + dt.timedelta(hours=1),
-    )  # fmt: skip
+        subject,
+        amount_minor=amount,
+        lines=[Line("Licence", amount)],
+        email="a@partner.example",
+        locale="en",
+        success_url="http://x.example/",
+        cancel_url="http://x.example/",
+        expires_at=clock.now() + dt.timedelta(hours=1),
+    )
     assert await run_command(command) == "done"
     return subject, (await get_payment(subject)).session_id
 
@@ -65,12 +71,23 @@ async def test_only_what_stripe_signed_just_now_comes_in(site: Any) -> None:
             return WebhookSignature.generate_signature_header(text, by, int(time.time()) + late)
 
         for text, signature in (
-            (body + " ", signed(body)), (body, signed(body, secret="whsec_other")), (body, None), (body, ""),
-            (body, "t=,v1="), (body, "t=1"), (body, "t=1=2"),
-            (body, signed(body).replace(",", "=2,")), (body, signed(body) + ",t=1"), (body, "t=-1,v1=x"),  (body, signed(body, late=-301)), (body, signed(body, late=900)),
-            (b"\xff\xfe", signed(body)), ("[]", signed("[]")), ("{", signed("{")), ('{"id": 1, "type": 2}',
-            signed('{"id": 1, "type": 2}')),
-        ):  # fmt: skip
+            (body + " ", signed(body)),
+            (body, signed(body, secret="whsec_other")),
+            (body, None),
+            (body, ""),
+            (body, "t=,v1="),
+            (body, "t=1"),
+            (body, "t=1=2"),
+            (body, signed(body).replace(",", "=2,")),
+            (body, signed(body) + ",t=1"),
+            (body, "t=-1,v1=x"),
+            (body, signed(body, late=-301)),
+            (body, signed(body, late=900)),
+            (b"\xff\xfe", signed(body)),
+            ("[]", signed("[]")),
+            ("{", signed("{")),
+            ('{"id": 1, "type": 2}', signed('{"id": 1, "type": 2}')),
+        ):
             refused = await sent(text, signature)
             assert refused.status_code == 400, (text, signature)
             assert refused.headers["content-type"] == "application/problem+json"
@@ -192,9 +209,13 @@ async def test_a_clock_that_is_wrong_drops_no_money(stripe: Any, ahead: dt.timed
     assert await state(subject) == "paid"
 
 
-@pytest.mark.parametrize(("iban", "before", "after"), [
-    ("DE89370400440532013000", "processing", "paid"), ("DE62370400440532013001", "processing", "failed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("iban", "before", "after"),
+    [
+        ("DE89370400440532013000", "processing", "paid"),
+        ("DE62370400440532013001", "processing", "failed"),
+    ],
+)
 async def test_a_debit_counts_once_the_bank_has_answered(stripe: Any, iban: str, before: str, after: str) -> None:
     subject, session = await opened()
     stripe.test("pay", session=session, iban=iban)
@@ -219,10 +240,16 @@ async def test_a_page_whose_time_is_over_expires(stripe: Any) -> None:
 async def test_what_is_not_ours_is_kept_and_named(stripe: Any) -> None:
     stranger = stripe.post(
         "checkout/sessions",
-        **{"mode": "payment", "success_url": "http://x.example/", "client_reference_id": str(uuid.uuid4()),
-           "line_items[0][quantity]": "1", "line_items[0][price_data][currency]": "eur",
-           "line_items[0][price_data][unit_amount]": "700", "line_items[0][price_data][product_data][name]": "x"},
-    )  # fmt: skip
+        **{
+            "mode": "payment",
+            "success_url": "http://x.example/",
+            "client_reference_id": str(uuid.uuid4()),
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": "eur",
+            "line_items[0][price_data][unit_amount]": "700",
+            "line_items[0][price_data][product_data][name]": "x",
+        },
+    )
     stripe.test("pay", session=stranger["id"])
     await sweep_events()
     await handle_events()

@@ -49,9 +49,13 @@ if TYPE_CHECKING:
 
 PART, CHARGE, DEPOSIT, CAPTURED = 3_000, 12_000, 20_000, 15_000
 ASKED = (
-    "/v1/customers", "/v1/checkout/sessions", "/v1/refunds", "/v1/payment_intents", "/v1/payment_intents/[^/]+/capture",
+    "/v1/customers",
+    "/v1/checkout/sessions",
+    "/v1/refunds",
+    "/v1/payment_intents",
+    "/v1/payment_intents/[^/]+/capture",
     "/v1/payment_intents/[^/]+/cancel",
-)  # fmt: skip
+)
 """What the story asks Stripe to do."""
 READ = ("/v1/events", "/v1/balance_transactions", "/v1/checkout/sessions/[^/]+", "/v1/payment_intents/[^/]+")
 """What it reads."""
@@ -88,9 +92,13 @@ async def ask_off_session(partner: uuid.UUID) -> None:
     until = clock.now() + dt.timedelta(hours=2)
     async with transaction():
         await request_charge(
-            named("life", "charge"), partner, amount_minor=CHARGE, lines=[Line("Award", CHARGE)], expires_at=until,
+            named("life", "charge"),
+            partner,
+            amount_minor=CHARGE,
+            lines=[Line("Award", CHARGE)],
+            expires_at=until,
             **scenes.PAGE,
-        )  # fmt: skip
+        )
     for which in ("captured", "released"):
         await request_deposit(
             named("life", which), partner, amount_minor=DEPOSIT, text="Deposit", expires_at=until, **scenes.PAGE
@@ -100,9 +108,7 @@ async def ask_off_session(partner: uuid.UUID) -> None:
 async def ask_back() -> None:
     """Refund one order, a part of another, and have a third contested by its payer's bank."""
     await request_order_refund(named("back", "order"), "Farid", refund_id=named("back", "refund"))
-    await request_order_refund(
-        named("part", "order"), "Farid", refund_id=named("part", "refund"), amount_minor=PART
-    )  # fmt: skip
+    await request_order_refund(named("part", "order"), "Farid", refund_id=named("part", "refund"), amount_minor=PART)
     charge = (await get_payment(named("lost", "order"))).charge_id
     opened = await steer("dispute", charge=charge)
     await steer("close_dispute", dispute=opened["id"], won=False)
@@ -155,8 +161,10 @@ async def check_the_end() -> None:
     ]
     assert charged == [[(CHARGE, CHARGE)], [(DEPOSIT, CAPTURED)], []]
     assert [(await get_payment(named("life", what))).state for what in ("charge", "captured", "released")] == [
-        "paid", "paid", "released",
-    ]  # fmt: skip
+        "paid",
+        "paid",
+        "released",
+    ]
     counts = {
         table: await fetch_value(f"SELECT count(*) FROM {table}")
         for table in ("licence", "entitlement", "order_return", "payer")
@@ -167,15 +175,19 @@ async def check_the_end() -> None:
 
 
 # ------------------------------------------------------------------ the network
-@pytest.mark.parametrize("fault", [
-    {"kind": "saved500", "executed": True},
-    {"kind": "drop_after"},
-    pytest.param({"kind": "saved500", "executed": False}, marks=pytest.mark.deep),
-    pytest.param({"kind": "drop_before"}, marks=pytest.mark.deep),
-    pytest.param({"kind": "status", "status": 409}, marks=pytest.mark.deep),
-    pytest.param({"kind": "status", "status": 429}, marks=pytest.mark.deep),
-    pytest.param({"kind": "status", "status": 503, "times": 2}, marks=pytest.mark.deep),
-], ids=lambda fault: " ".join(str(value) for value in fault.values()))  # fmt: skip
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "saved500", "executed": True},
+        {"kind": "drop_after"},
+        pytest.param({"kind": "saved500", "executed": False}, marks=pytest.mark.deep),
+        pytest.param({"kind": "drop_before"}, marks=pytest.mark.deep),
+        pytest.param({"kind": "status", "status": 409}, marks=pytest.mark.deep),
+        pytest.param({"kind": "status", "status": 429}, marks=pytest.mark.deep),
+        pytest.param({"kind": "status", "status": 503, "times": 2}, marks=pytest.mark.deep),
+    ],
+    ids=lambda fault: " ".join(str(value) for value in fault.values()),
+)
 async def test_every_call_fails_once_and_the_money_is_right(stripe: Any, fault: dict[str, Any]) -> None:
     for path in ASKED:
         stripe.test("fault", path=path, method="POST", **fault)
@@ -208,9 +220,10 @@ async def test_keys_forgotten_with_an_answer_or_a_request_lost(stripe: Any, kind
 
 
 @pytest.mark.parametrize(
-    ("weather", "came_by"), [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
+    ("weather", "came_by"),
+    [({"duplicate": True, "shuffle": True}, "webhook"), ({"lose": True}, "sweep")],
     ids=["duplicated and shuffled", "lost"],
-)  # fmt: skip
+)
 async def test_webhooks_shuffled_doubled_or_lost(
     stripe: Any, site: Any, weather: dict[str, bool], came_by: str
 ) -> None:

@@ -283,9 +283,13 @@ def play(postgres: Any, stripe: Any, *, steps: int, a_life: int) -> int:
     """Play lives of at most `a_life` steps until so many steps are played, always the same ones; return how many."""
     Money.postgres, Money.stripe, Money.steps = postgres, stripe, 0
     chosen = settings(
-        max_examples=max(1, steps // (5 * a_life)), stateful_step_count=a_life, deadline=None, database=None,
-        print_blob=True, suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+        max_examples=max(1, steps // (5 * a_life)),
+        stateful_step_count=a_life,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
     for number in itertools.count():
         if Money.steps >= steps:
             return Money.steps

@@ -59,9 +59,13 @@ async def charge(partner: uuid.UUID, amount: int = 12_000) -> uuid.UUID:
     """Ask for a charge and carry everything out."""
     subject = uuid.uuid4()
     await request_charge(
-        subject, partner, amount_minor=amount, lines=[Line("Award", amount)],
-        expires_at=clock.now() + dt.timedelta(hours=2), **PAGE,
-    )  # fmt: skip
+        subject,
+        partner,
+        amount_minor=amount,
+        lines=[Line("Award", amount)],
+        expires_at=clock.now() + dt.timedelta(hours=2),
+        **PAGE,
+    )
     await due()
     return subject
 
@@ -88,9 +92,13 @@ async def state(subject: uuid.UUID) -> str:
     return str((await get_payment(subject)).state)
 
 
-@pytest.mark.parametrize(("method", "kind"), [
-    ({"token": "tok_visa"}, "card"), ({"iban": "DE89370400440532013000"}, "sepa_debit"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ({"token": "tok_visa"}, "card"),
+        ({"iban": "DE89370400440532013000"}, "sepa_debit"),
+    ],
+)
 async def test_a_method_is_kept_and_charged(stripe: Any, method: dict[str, str], kind: str) -> None:
     partner, other = await make_buyer(), await make_buyer("other")
     assert await find_saved_method(partner) is None
@@ -179,10 +187,16 @@ async def refusing(stripe: Any, partner: uuid.UUID, token: str) -> str:
     return str(made["id"])
 
 
-@pytest.mark.parametrize(("kind", "extra"), [
-    ("drop_before", {}), ("drop_after", {}), ("status", {"status": 429}), ("saved500", {"executed": True}),
-    ("saved500", {"executed": False}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [
+        ("drop_before", {}),
+        ("drop_after", {}),
+        ("status", {"status": 429}),
+        ("saved500", {"executed": True}),
+        ("saved500", {"executed": False}),
+    ],
+)
 async def test_a_charge_is_made_once_whatever_the_network_does(stripe: Any, kind: str, extra: Any) -> None:
     partner = await make_buyer()
     await save(stripe, partner, token="tok_visa")
@@ -199,7 +213,7 @@ async def test_a_charge_whose_key_was_pruned_is_looked_for(stripe: Any) -> None:
     subject = uuid.uuid4()
     command = await request_charge(
         subject, partner, amount_minor=5000, lines=[Line("Award", 5000)], expires_at=clock.now(), **PAGE
-    )  # fmt: skip
+    )
     assert await run_command(command) == "pending"
     stripe.test("forget_keys")
     with clock.shifted(dt.timedelta(hours=25)):

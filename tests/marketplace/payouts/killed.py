@@ -19,9 +19,14 @@ from tests.marketplace.earnings.killed import again
 from tests.support.reads import fetch_one, fetch_value
 
 PAYOUTS = (
-    "payouts/actions.py", "payouts/bank_file.py", "earnings/actions.py", "bank/payout_lines.py", "bank/matching.py", "ledger/actions.py",
+    "payouts/actions.py",
+    "payouts/bank_file.py",
+    "earnings/actions.py",
+    "bank/payout_lines.py",
+    "bank/matching.py",
+    "ledger/actions.py",
     "identity/audit_trail.py",
-)  # fmt: skip
+)
 BANKS_ANSWER = "BANKS_ANSWER"
 """The variable that names the file of the bank's answer."""
 
@@ -48,6 +53,9 @@ async def check_invariants() -> None:
 SCENES = {
     step: again(work, check_invariants, PAYOUTS)
     for step, work in (
-        ("draft", payouts.draft_on_time), ("send", send_approved), ("answer", record_answer), ("match", match_payouts),
+        ("draft", payouts.draft_on_time),
+        ("send", send_approved),
+        ("answer", record_answer),
+        ("match", match_payouts),
     )
-}  # fmt: skip
+}

@@ -91,11 +91,16 @@ async def test_an_independent_writer_of_the_same_payments_says_the_same() -> Non
         )
         day = await fetch_value("SELECT execute_on FROM payout_run")
         for one in ours.iterfind(".//p:CdtTrfTxInf", IN):
-            theirs.add_payment({
-                "name": one.findtext("p:Cdtr/p:Nm", None, IN), "IBAN": one.findtext("p:CdtrAcct/p:Id/p:IBAN", None, IN),
-                "amount": 3333, "execution_date": day, "description": one.findtext("p:RmtInf/p:Ustrd", None, IN),
-                "endtoend_id": one.findtext("p:PmtId/p:EndToEndId", None, IN),
-            })  # fmt: skip
+            theirs.add_payment(
+                {
+                    "name": one.findtext("p:Cdtr/p:Nm", None, IN),
+                    "IBAN": one.findtext("p:CdtrAcct/p:Id/p:IBAN", None, IN),
+                    "amount": 3333,
+                    "execution_date": day,
+                    "description": one.findtext("p:RmtInf/p:Ustrd", None, IN),
+                    "endtoend_id": one.findtext("p:PmtId/p:EndToEndId", None, IN),
+                }
+            )
         written = etree.fromstring(theirs.export(validate=True))
         ids_of_their_own = ("MsgId", "PmtInfId", "CreDtTm")
 

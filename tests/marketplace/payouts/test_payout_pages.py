@@ -39,8 +39,13 @@ async def visiting(line: int | None = None, role: str | None = None) -> AsyncIte
         await execute(
             """INSERT INTO person (id, email, name, password_hash, language, subscriber, staff_role, created_at)
                VALUES ($1, $2, $3, 'x', 'en', $4, $5, $6)""",
-            person, f"{person}@example.org", f"P{person.hex[:6]}", line, role, clock.now(),
-        )  # fmt: skip
+            person,
+            f"{person}@example.org",
+            f"P{person.hex[:6]}",
+            line,
+            role,
+            clock.now(),
+        )
         cookie = await begin_session(person)
         assert cookie.value
         client.cookies.set(cookie.key, cookie.value)

@@ -44,8 +44,12 @@ async def paying(stripe: Any, funds: int = 20_000) -> AsyncIterator[None]:
         await sales.open_shop()
         await payees.earn({1: 1, 2: 1, 3: 1})
         stripe.post(
-            "payment_intents", amount=funds, currency="eur", confirm="true", payment_method="pm_card_bypassPending",
-        )  # fmt: skip
+            "payment_intents",
+            amount=funds,
+            currency="eur",
+            confirm="true",
+            payment_method="pm_card_bypassPending",
+        )
         for line in (1, 2):
             stripe.test("onboard", account=await connected_account(line))
             assert await bank_details.choose_stripe(line)

@@ -27,11 +27,18 @@ def zones(count: int, resolution: int = 8) -> tuple[str, ...]:
 def specification(count: int = 7, *, hours: int = 24, bands: int = 2, **other: Any) -> Specification:
     """Return the specification of `hours` over so many zones and bands, with `other` in place of the defaults."""
     stated: dict[str, Any] = {
-        "dataset": "lyon", "purpose": "presence.statistics", "zones": zones(count),
-        "age_bands": tuple(f"band {number}" for number in range(bands)), "resolution": 8, "grain": "hour",
-        "period_from": MONDAY, "period_to": MONDAY + dt.timedelta(hours=hours), "max_cells": 6, "max_events": 3,
+        "dataset": "lyon",
+        "purpose": "presence.statistics",
+        "zones": zones(count),
+        "age_bands": tuple(f"band {number}" for number in range(bands)),
+        "resolution": 8,
+        "grain": "hour",
+        "period_from": MONDAY,
+        "period_to": MONDAY + dt.timedelta(hours=hours),
+        "max_cells": 6,
+        "max_events": 3,
         "epsilon_micro": 2_000_000,
-    }  # fmt: skip
+    }
     return Specification(**stated | other)
 
 

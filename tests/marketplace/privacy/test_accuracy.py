@@ -56,9 +56,18 @@ def town(s: Specification, rng: np.random.Generator) -> Town:
 
 def promise(**other: Any) -> Specification:
     return specification(
-        SIDE * SIDE, hours=24 * 7, bands=1, unit="day", mechanism="gaussian", delta_exponent=6, max_cells=8,
-        max_events=1, epsilon_micro=1_000_000, max_zones=MOST_ZONES, **other,
-    )  # fmt: skip
+        SIDE * SIDE,
+        hours=24 * 7,
+        bands=1,
+        unit="day",
+        mechanism="gaussian",
+        delta_exponent=6,
+        max_cells=8,
+        max_events=1,
+        epsilon_micro=1_000_000,
+        max_zones=MOST_ZONES,
+        **other,
+    )
 
 
 def handed_over(s: Specification, place: Town) -> drawing.Counts:

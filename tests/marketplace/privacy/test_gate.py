@@ -149,15 +149,20 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
     """One dataset by small zones and hours, another by what holds them and days: every part but one is published."""
     area = zones(1, 7)
     small = dataclasses.replace(specification(1), zones=tuple(sorted(h3.cell_to_children(area[0], 8))))
-    for large, times in ((dataclasses.replace(small, zones=area, resolution=7), 1),
-                         (dataclasses.replace(small, zones=area, resolution=7, grain="day"), 24)):  # fmt: skip
+    for large, times in (
+        (dataclasses.replace(small, zones=area, resolution=7), 1),
+        (dataclasses.replace(small, zones=area, resolution=7, grain="day"), 24),
+    ):
         assert gate._adds_up(small, large)
         assert not gate._adds_up(large, small)
         totals = cells_of([(area[0], small.period_from, segment) for segment in small.segments])
-        parts = cells_of([
-            (zone, small.period_from + dt.timedelta(hours=hour), small.segments[0])
-            for zone in small.zones for hour in range(times)
-        ][1:])  # fmt: skip
+        parts = cells_of(
+            [
+                (zone, small.period_from + dt.timedelta(hours=hour), small.segments[0])
+                for zone in small.zones
+                for hour in range(times)
+            ][1:]
+        )
         withheld, size = gate._parts(large, totals, small, parts)
         assert size.tolist() == [7 * times, 7 * times]
         assert withheld.tolist() == [1, 7 * times]

@@ -59,12 +59,30 @@ async def open_shop(*, rows: int = 500) -> uuid.UUID:
     await object_store.put(object_store.cells_key(release), file.getvalue())
     await object_store.put(object_store.private_key(release, "manifest.parquet"), b"exact personal data")
     await Release(
-        id=release, dataset="lyon", period_from=now - 31 * DAY, period_to=now - 3 * DAY, specification=str(release),
-        state="sealed", started_at=now - 2 * DAY, sealed_at=now - 2 * DAY, epsilon_micro=2_000_000, threshold=20,
-        noise_variance_micro=2_000_000, key_count=2 * rows, row_count=rows, suppressed_micro=500_000, consenting=4_000,
-        population=9_000, median_cell_people=60, median_cell_population=130, latest_event_at=now - 3 * DAY,
-        contributors=100, total_weight=1_000, cells_sha256=hashlib.sha256(file.getvalue()).hexdigest(), manifest_sha256="00",
-    ).save()  # fmt: skip
+        id=release,
+        dataset="lyon",
+        period_from=now - 31 * DAY,
+        period_to=now - 3 * DAY,
+        specification=str(release),
+        state="sealed",
+        started_at=now - 2 * DAY,
+        sealed_at=now - 2 * DAY,
+        epsilon_micro=2_000_000,
+        threshold=20,
+        noise_variance_micro=2_000_000,
+        key_count=2 * rows,
+        row_count=rows,
+        suppressed_micro=500_000,
+        consenting=4_000,
+        population=9_000,
+        median_cell_people=60,
+        median_cell_population=130,
+        latest_event_at=now - 3 * DAY,
+        contributors=100,
+        total_weight=1_000,
+        cells_sha256=hashlib.sha256(file.getvalue()).hexdigest(),
+        manifest_sha256="00",
+    ).save()
     await execute("UPDATE dataset SET spent_micro = 2000000")
     await catalogue.define_terms("standard-1", months=12, lines_fr="Un\nDeux", lines_en="One\nTwo")
     await catalogue.list_offer("lyon", terms="standard-1", full_worth_minor=500_000, floor_minor=FLOOR, cap_minor=CAP)
@@ -76,15 +94,22 @@ async def make_buyer(
 ) -> uuid.UUID:
     """Make a partner with one person, `name`@partner.example."""
     partner = await identity.create_partner(
-        company=name.title(), country="FR", vat_number="FR40303265045", name="Claire Martin",
-        email=f"{name}@partner.example", password=PASSWORD,
-    )  # fmt: skip
+        company=name.title(),
+        country="FR",
+        vat_number="FR40303265045",
+        name="Claire Martin",
+        email=f"{name}@partner.example",
+        password=PASSWORD,
+    )
     await execute(
         """UPDATE partner SET country = $2, vat_confirmed_at = CASE WHEN $3 THEN signed_up_at END,
                   vetted_at = CASE WHEN $4 THEN signed_up_at END, vetted_by = CASE WHEN $4 THEN 'a steward' END
            WHERE id = $1""",
-        partner, country, confirmed, vetted,
-    )  # fmt: skip
+        partner,
+        country,
+        confirmed,
+        vetted,
+    )
     return partner
 
 

@@ -22,9 +22,13 @@ from tests.support.schematron import FRANCE, broken_rules, fits_the_schema
 
 NET = 123_457
 BUYERS = {
-    "domestic": ("FR", "FR40303265045", 2000), "overseas": ("MQ", "FR40303265045", 850), "overseas_exempt": ("GF", "", 0),
-    "unverified": ("DE", "DE136695976", 2000), "reverse_charge": ("DE", "DE136695976", 0), "outside_eu": ("US", "", 0),
-}  # fmt: skip
+    "domestic": ("FR", "FR40303265045", 2000),
+    "overseas": ("MQ", "FR40303265045", 850),
+    "overseas_exempt": ("GF", "", 0),
+    "unverified": ("DE", "DE136695976", 2000),
+    "reverse_charge": ("DE", "DE136695976", 0),
+    "outside_eu": ("US", "", 0),
+}
 RAM = "{urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100}"
 
 
@@ -32,22 +36,45 @@ def document(rule: str = "domestic", kind: str = "invoice", spoken: str = "fr", 
     country, number, rate = BUYERS[rule]
     vat = (NET * rate + 5000) // 10_000
     return {
-        "kind": kind, "number": "F-2026-000042" if kind == "invoice" else "A-2026-000003", "language": spoken,
-        "issued_on": "2026-11-24", "delivered_on": "2026-11-23", "order": "P-2026-000007",
+        "kind": kind,
+        "number": "F-2026-000042" if kind == "invoice" else "A-2026-000003",
+        "language": spoken,
+        "issued_on": "2026-11-24",
+        "delivered_on": "2026-11-23",
+        "order": "P-2026-000007",
         "corrects": None if kind == "invoice" else {"number": "F-2026-000042", "issued_on": "2026-11-20"},
         "seller": {
-            "name": "Partage SAS", "street": "1 rue de l’Essai", "postcode": "75001", "city": "Paris",
-            "siren": "123456782", "vat_number": "FR11123456782", "legal": "SAS au capital de 10 000 €, RCS Paris",
+            "name": "Partage SAS",
+            "street": "1 rue de l’Essai",
+            "postcode": "75001",
+            "city": "Paris",
+            "siren": "123456782",
+            "vat_number": "FR11123456782",
+            "legal": "SAS au capital de 10 000 €, RCS Paris",
         },
         "buyer": {
-            "name": "Łódź & Δέλτα <SA>", "country": country, "vat_number": number, "street": "12 quai", "postcode": "69005",
-            "city": "Lyon", "reference": "PO-7788", **buyer,
+            "name": "Łódź & Δέλτα <SA>",
+            "country": country,
+            "vat_number": number,
+            "street": "12 quai",
+            "postcode": "69005",
+            "city": "Lyon",
+            "reference": "PO-7788",
+            **buyer,
         },
-        "line": {"title_fr": "Lyon heure par heure", "title_en": "Lyon by the hour", "from": "2026-10-01",
-                 "until": "2026-11-01T00:00:00+00:00"},
-        "currency": "EUR", "vat_rule": rule, "vat_basis_points": rate,
-        "net_minor": NET, "vat_minor": vat, "total_minor": NET + vat,
-    }  # fmt: skip
+        "line": {
+            "title_fr": "Lyon heure par heure",
+            "title_en": "Lyon by the hour",
+            "from": "2026-10-01",
+            "until": "2026-11-01T00:00:00+00:00",
+        },
+        "currency": "EUR",
+        "vat_rule": rule,
+        "vat_basis_points": rate,
+        "net_minor": NET,
+        "vat_minor": vat,
+        "total_minor": NET + vat,
+    }
 
 
 def words_of(pdf: bytes) -> str:
@@ -83,9 +110,18 @@ def test_a_part_given_back_makes_a_valid_credit_note_down_to_a_cent(net: int, va
 
 
 @pytest.mark.parametrize(
-    "element", ["GrandTotalAmount", "TaxTotalAmount", "TaxBasisTotalAmount", "LineTotalAmount", "CalculatedAmount",
-                "BasisAmount", "TotalPrepaidAmount", "DuePayableAmount"],
-)  # fmt: skip
+    "element",
+    [
+        "GrandTotalAmount",
+        "TaxTotalAmount",
+        "TaxBasisTotalAmount",
+        "LineTotalAmount",
+        "CalculatedAmount",
+        "BasisAmount",
+        "TotalPrepaidAmount",
+        "DuePayableAmount",
+    ],
+)
 def test_one_cent_anywhere_breaks_a_rule(element: str) -> None:
     tree = etree.fromstring(facturx(document()))
     for found in tree.iter(f"{RAM}{element}"):
@@ -115,18 +151,39 @@ def test_the_xml_inside_is_the_invoice_to_the_cent(rule: str) -> None:
 def test_people_read_what_french_law_wants() -> None:
     text = words_of(draw(document()))
     for phrase in (
-        "Facture", "F-2026-000042", "24 novembre 2026", "23 novembre 2026", "SIREN 123456782", "TVA FR11123456782",
-        "TVA FR40303265045", "Łódź & Δέλτα <SA>", "12 quai", "PO-7788", "1 234,57 €", "TVA 20 %", "246,91 €", "1 481,48 €",
-        "trois fois l’intérêt légal", "40 €", "Pas d’escompte", "RCS Paris", "1 octobre 2026", "31 octobre 2026",
-    ):  # fmt: skip
+        "Facture",
+        "F-2026-000042",
+        "24 novembre 2026",
+        "23 novembre 2026",
+        "SIREN 123456782",
+        "TVA FR11123456782",
+        "TVA FR40303265045",
+        "Łódź & Δέλτα <SA>",
+        "12 quai",
+        "PO-7788",
+        "1 234,57 €",
+        "TVA 20 %",
+        "246,91 €",
+        "1 481,48 €",
+        "trois fois l’intérêt légal",
+        "40 €",
+        "Pas d’escompte",
+        "RCS Paris",
+        "1 octobre 2026",
+        "31 octobre 2026",
+    ):
         assert phrase in text, phrase
 
 
 @pytest.mark.parametrize(
     ("rule", "french", "english"),
-    [("reverse_charge", "Autoliquidation", "Reverse charge"), ("outside_eu", "259-1", "Outside the scope of French VAT"),
-     ("overseas_exempt", "294-1", "French Guiana"), ("overseas", "8,50 %", "8.50%")],
-)  # fmt: skip
+    [
+        ("reverse_charge", "Autoliquidation", "Reverse charge"),
+        ("outside_eu", "259-1", "Outside the scope of French VAT"),
+        ("overseas_exempt", "294-1", "French Guiana"),
+        ("overseas", "8,50 %", "8.50%"),
+    ],
+)
 def test_people_read_which_vat_and_why(rule: str, french: str, english: str) -> None:
     assert french in words_of(draw(document(rule)))
     assert english in words_of(draw(document(rule, spoken="en")))

@@ -79,8 +79,10 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
         await jobs()
         note = (await issued())[1]
         assert (note["kind"], note["number"], note["corrects"]) == (
-            "credit_note", f"A-{YEAR}-000001", invoice["number"],
-        )  # fmt: skip
+            "credit_note",
+            f"A-{YEAR}-000001",
+            invoice["number"],
+        )
         assert note["total_minor"] == bought["total_minor"]
         shown = await browser.get(f"/fr/orders/{bought['id']}")
         assert "Avoir" in text_of(shown)
@@ -179,9 +181,15 @@ async def test_the_keys_alone_refuse_a_gap() -> None:
                 """INSERT INTO invoice (number, series, position, previous, kind, purchase_order, entry, corrects,
                                         issued_at, net_minor, vat_minor, total_minor, document)
                    VALUES ($1, $2, $3, $4, 'credit_note', $5, $6, $7, $8, 1, 0, 1, '')""",
-                number or f"A-{YEAR}-{position:06d}", f"A-{YEAR}", position,
-                None if previous is None else f"A-{YEAR}-{previous:06d}", order, entry, f"F-{YEAR}-000001", clock.now(),
-            )  # fmt: skip
+                number or f"A-{YEAR}-{position:06d}",
+                f"A-{YEAR}",
+                position,
+                None if previous is None else f"A-{YEAR}-{previous:06d}",
+                order,
+                entry,
+                f"F-{YEAR}-000001",
+                clock.now(),
+            )
 
     with pytest.raises(ZeroDivisionError):
         async with transaction():
@@ -224,8 +232,9 @@ async def test_numbers_begin_anew_each_year_and_rise_with_their_dates() -> None:
     new_year = dt.datetime(2031, 12, 31, 23, tzinfo=dt.UTC)  # in Paris it is 2032 already
     assert await draw_numbers("T", new_year) == ("T-2032-000001", new_year)
     assert await draw_numbers("T", new_year - dt.timedelta(hours=1)) == (
-        "T-2031-000001", new_year - dt.timedelta(hours=1),
-    )  # fmt: skip
+        "T-2031-000001",
+        new_year - dt.timedelta(hours=1),
+    )
     late = await draw_numbers("T", new_year + dt.timedelta(hours=2))
     early = await draw_numbers("T", new_year + dt.timedelta(hours=1), 3)
     assert early[1] == late[1]

@@ -76,8 +76,10 @@ async def test_a_refund_before_the_hold_ends_reverses_everything(stripe: Any) ->
     assert [refund["amount"] for refund in stripe.list("refunds")] == [bought["total_minor"]]
     books = await balances()
     assert {account: books[account] for account in ("411000", "706000", "445710")} == {
-        "411000": 0, "706000": 0, "445710": 0,
-    }  # fmt: skip
+        "411000": 0,
+        "706000": 0,
+        "445710": 0,
+    }
 
 
 async def test_a_refund_after_the_hold_needs_somebody_to_say_who_bears_the_loss(stripe: Any) -> None:
@@ -163,9 +165,15 @@ async def test_money_that_came_and_went_before_we_looked_is_settled_and_reversed
 async def test_payments_of_others_settle_nothing(stripe: Any) -> None:
     """A payment whose subject is no order of ours is left alone by every job."""
     await request_payment(
-        uuid.uuid4(), amount_minor=5000, lines=[Line("x", 5000)], email="a@b.example", success_url="http://x.example",
-        cancel_url="http://x.example", locale="en", expires_at=clock.now() + dt.timedelta(hours=1),
-    )  # fmt: skip
+        uuid.uuid4(),
+        amount_minor=5000,
+        lines=[Line("x", 5000)],
+        email="a@b.example",
+        success_url="http://x.example",
+        cancel_url="http://x.example",
+        locale="en",
+        expires_at=clock.now() + dt.timedelta(hours=1),
+    )
     await execute("UPDATE payment SET state = 'paid', paid_at = $1", clock.now())
     await jobs()
     assert await counts("licence", "purchase_order", "journal_entry") == (0, 0, 0)

@@ -48,9 +48,12 @@ async def open_reverse_auction(
     now = clock.now()
     dataset = await fetch_value("SELECT code FROM dataset")
     call = await actions.announce(
-        dataset, strata, timing=Timing(now - DAY, now + seconds * SECOND, now + seconds * SECOND, now + 90 * DAY), by="Steward",
+        dataset,
+        strata,
+        timing=Timing(now - DAY, now + seconds * SECOND, now + seconds * SECOND, now + 90 * DAY),
+        by="Steward",
         fewest=1,
-    )  # fmt: skip
+    )
     rows = await fetch("SELECT id FROM reverse_auction_stratum WHERE auction = $1 ORDER BY position", call)
     return call, [row["id"] for row in rows]
 
@@ -105,8 +108,14 @@ async def test_each_group_has_its_own_price_within_its_budget() -> None:
     assert [tuple(row) for row in found] == [(2, 1_900_000), (2, 3_000_000)]
     reasons = {row["subscriber"]: row["reason"] for row in await fetch("SELECT * FROM reverse_auction_ask")}
     assert reasons == {
-        0: "won", 1: "won", 2: "over_budget", 3: "over_budget", 4: "won", 5: "won", 6: "above_reserve",
-    }  # fmt: skip
+        0: "won",
+        1: "won",
+        2: "over_budget",
+        3: "over_budget",
+        4: "won",
+        5: "won",
+        6: "above_reserve",
+    }
     assert await fetch_value("SELECT promised_minor FROM contributor_term") == 980
 
 
@@ -139,8 +148,13 @@ async def test_the_operators_table_decides_who_is_of_a_group_of_ages(tmp_path: P
     assert await award_auctions() == 1
     rows = await fetch("SELECT subscriber, won, reason FROM reverse_auction_ask ORDER BY subscriber")
     assert [tuple(row) for row in rows] == [
-        (0, 1, "won"), (1, 0, "not_of_group"), (2, 1, "won"), (3, 0, "over_quota"), (4, 0, "not_of_group"), (5, 1, "won"),
-    ]  # fmt: skip
+        (0, 1, "won"),
+        (1, 0, "not_of_group"),
+        (2, 1, "won"),
+        (3, 0, "over_quota"),
+        (4, 0, "not_of_group"),
+        (5, 1, "won"),
+    ]
     found = await fetch("SELECT winners, price_micro FROM reverse_auction_stratum ORDER BY position")
     assert [tuple(row) for row in found] == [(2, 3_000_000), (1, 4_000_000)]
     await make_subscriber(1)
@@ -207,10 +221,17 @@ async def test_bad_input_and_what_was_announced_stays() -> None:
         "promise_to": now + 3 * DAY,
     }
     for strata, changes in (
-        ([], {}), ([ADULTS] * 51, {}), ([Stratum("", "x", 1, 9, 1)], {}), ([Stratum("x", "x", 0, 9, 1)], {}),
-        ([Stratum("x", "x", 1, 9, 10)], {}), ([Stratum("x", "x", 1, 9, 0)], {}), ([Stratum("x", "x", 2**31, 9, 1)], {}),
-        ([ADULTS], {"closes_at": now}), ([ADULTS], {"promise_from": now + DAY}), ([ADULTS], {"promise_to": now + DAY}),
-    ):  # fmt: skip
+        ([], {}),
+        ([ADULTS] * 51, {}),
+        ([Stratum("", "x", 1, 9, 1)], {}),
+        ([Stratum("x", "x", 0, 9, 1)], {}),
+        ([Stratum("x", "x", 1, 9, 10)], {}),
+        ([Stratum("x", "x", 1, 9, 0)], {}),
+        ([Stratum("x", "x", 2**31, 9, 1)], {}),
+        ([ADULTS], {"closes_at": now}),
+        ([ADULTS], {"promise_from": now + DAY}),
+        ([ADULTS], {"promise_to": now + DAY}),
+    ):
         with pytest.raises(Invalid):
             await actions.announce(dataset, strata, by="Steward", timing=Timing(**(times | changes)))
     with pytest.raises(NotFound):
@@ -225,9 +246,11 @@ async def test_bad_input_and_what_was_announced_stays() -> None:
     with pytest.raises(Conflict):
         await actions.ask(0, later, group, least_micro=5)
     for statement in (
-        "UPDATE reverse_auction_stratum SET budget_micro = budget_micro + 1", "UPDATE reverse_auction_stratum SET wanted = 9",
-        "UPDATE reverse_auction SET closes_at = closes_at + interval '1 day'", "DELETE FROM reverse_auction_stratum",
-    ):  # fmt: skip
+        "UPDATE reverse_auction_stratum SET budget_micro = budget_micro + 1",
+        "UPDATE reverse_auction_stratum SET wanted = 9",
+        "UPDATE reverse_auction SET closes_at = closes_at + interval '1 day'",
+        "DELETE FROM reverse_auction_stratum",
+    ):
         with pytest.raises(asyncpg.PostgresError):
             await execute(statement)
 
@@ -243,8 +266,12 @@ async def test_supply_is_shown_in_two_digits_and_never_below_a_hundred() -> None
             await execute(
                 """INSERT INTO reverse_auction_ask (id, stratum, auction, subscriber, sealed, asked_at)
                    VALUES ($1, $2, $3, $4, $5, clock_timestamp())""",
-                row, stratum, call, person, seal({"least_micro": 5}, row, key, padded_to=64),
-            )  # fmt: skip
+                row,
+                stratum,
+                call,
+                person,
+                seal({"least_micro": 5}, row, key, padded_to=64),
+            )
 
     await answer(*range(99))
     await publish_supply()
@@ -290,8 +317,11 @@ async def test_the_award_is_pricings_over_a_thousand_asks() -> None:
     await copy_in(
         "reverse_auction_ask",
         ("id", "stratum", "auction", "subscriber", "asked_at", "sealed"),
-        [(*row, sealing.seal({"least_micro": int(least[who])}, row[0], key, padded_to=64)) for who, row in enumerate(rows)],
-    )  # fmt: skip
+        [
+            (*row, sealing.seal({"least_micro": int(least[who])}, row[0], key, padded_to=64))
+            for who, row in enumerate(rows)
+        ],
+    )
     await close(call)
     assert await award_auctions() == 1
     order = np.argsort(arrival)
@@ -311,8 +341,10 @@ async def make_subscriber(reference: int = 0, email: str = "ada@line.example") -
     await execute(
         """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
            VALUES (gen_random_uuid(), $1, 'Ada', $2, 'en', $3, now())""",
-        email, await hash_password(PASSWORD), reference,
-    )  # fmt: skip
+        email,
+        await hash_password(PASSWORD),
+        reference,
+    )
 
 
 async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
@@ -351,11 +383,22 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
         assert "Presence" in text_of(await steward.get("/en/steward/calls/new"))
         now = clock.now()
         fields = {
-            "dataset": "new-york", "opens_at": f"{now:%Y-%m-%dT%H:%M}", "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}",
-            "promise_from": f"{now + DAY:%Y-%m-%dT%H:%M}", "promise_to": f"{now + 90 * DAY:%Y-%m-%dT%H:%M}",
-            "title_fr-0": "18-39 ans", "title_en-0": "18-39", "wanted-0": "1200", "budget-0": "60", "most-0": "0,05",
-            "title_fr-3": "40 ans et plus", "title_en-3": "40 and over", "wanted-3": "900", "budget-3": "45", "most-3": "0.05",
-        }  # fmt: skip
+            "dataset": "new-york",
+            "opens_at": f"{now:%Y-%m-%dT%H:%M}",
+            "closes_at": f"{now + DAY:%Y-%m-%dT%H:%M}",
+            "promise_from": f"{now + DAY:%Y-%m-%dT%H:%M}",
+            "promise_to": f"{now + 90 * DAY:%Y-%m-%dT%H:%M}",
+            "title_fr-0": "18-39 ans",
+            "title_en-0": "18-39",
+            "wanted-0": "1200",
+            "budget-0": "60",
+            "most-0": "0,05",
+            "title_fr-3": "40 ans et plus",
+            "title_en-3": "40 and over",
+            "wanted-3": "900",
+            "budget-3": "45",
+            "most-3": "0.05",
+        }
         form = str(uuid.uuid4())
         for _ in range(2):
             answer = await steward.submit("/en/steward/calls/new", fields, form_id=form)
@@ -364,8 +407,9 @@ async def test_a_steward_opens_a_call_once_a_form() -> None:
             "SELECT title_en, wanted, budget_micro, reserve_micro FROM reverse_auction_stratum ORDER BY position"
         )
         assert [tuple(row) for row in rows] == [
-            ("18-39", 1_200, 60_000_000, 50_000), ("40 and over", 900, 45_000_000, 50_000),
-        ]  # fmt: skip
+            ("18-39", 1_200, 60_000_000, 50_000),
+            ("40 and over", 900, 45_000_000, 50_000),
+        ]
         shown = text_of(await steward.get("/en/steward/calls"))
         assert "fewer than 100" in shown
         assert "1,200" in shown

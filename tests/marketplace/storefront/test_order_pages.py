@@ -16,11 +16,13 @@ from tests.marketplace.purchases.shop import counts, make_buyer, make_quote, ope
 @pytest.mark.parametrize(
     "case",
     [
-        ("FR", True, 2000, "French VAT: your company"), ("DE", True, 0, "Reverse charge"),
-        ("DE", False, 2000, "VIES has not confirmed"), ("US", False, 0, "No French VAT"),
+        ("FR", True, 2000, "French VAT: your company"),
+        ("DE", True, 0, "Reverse charge"),
+        ("DE", False, 2000, "VIES has not confirmed"),
+        ("US", False, 0, "No French VAT"),
     ],
     ids="{0[0]} {0[1]}".format,
-)  # fmt: skip
+)
 async def test_the_order_says_which_vat_and_why(stripe: Any, case: tuple[str, bool, int, str]) -> None:
     country, confirmed, rate, sentence = case
 

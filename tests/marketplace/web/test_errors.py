@@ -50,10 +50,18 @@ async def test_every_open_page_is_strict_html_in_both_languages() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/en/no-such-page", 404), ("DELETE", "/en/sign-in", 405), ("GET", f"/en/partners/{uuid.UUID(int=7)}", 404),
-     ("GET", "/en/partners?page=many", 400), ("GET", "/en/partners?page=0", 400), ("GET", "/en/partners/not-a-uuid", 404),
-     ("GET", "/en/keys", 403), ("GET", "/en/join/%00", 422), ("GET", "/en/%F0%28%8C", 404)],
-)  # fmt: skip
+    [
+        ("GET", "/en/no-such-page", 404),
+        ("DELETE", "/en/sign-in", 405),
+        ("GET", f"/en/partners/{uuid.UUID(int=7)}", 404),
+        ("GET", "/en/partners?page=many", 400),
+        ("GET", "/en/partners?page=0", 400),
+        ("GET", "/en/partners/not-a-uuid", 404),
+        ("GET", "/en/keys", 403),
+        ("GET", "/en/join/%00", 422),
+        ("GET", "/en/%F0%28%8C", 404),
+    ],
+)
 async def test_pages_answer_with_a_sentence(method: str, path: str, status: int) -> None:
     await actions.add_staff("steward@partage.example", "Sam", "steward", PASSWORD)
     async with Browser() as steward:
@@ -140,8 +148,13 @@ def with_handlers() -> Browser:
 
 async def test_machines_get_problems() -> None:
     async with with_handlers() as browser:
-        for body, kind in (('{"a": ', "application/json"), ('{"a": "x"}', "application/json"), ("[]", "application/json"),
-                           ("a=1", "application/x-www-form-urlencoded"), ("", "text/plain")):  # fmt: skip
+        for body, kind in (
+            ('{"a": ', "application/json"),
+            ('{"a": "x"}', "application/json"),
+            ("[]", "application/json"),
+            ("a=1", "application/x-www-form-urlencoded"),
+            ("", "text/plain"),
+        ):
             answer = await browser.client.post("/api/v1/echo", content=body, headers={"content-type": kind})
             assert 400 <= answer.status_code < 500, (body, answer.text)
             assert answer.headers["content-type"] == "application/problem+json"

@@ -10,9 +10,16 @@ from marketplace.errors import Invalid
 from marketplace.web.formats import read_cents
 
 WRITTEN = {
-    "12": 1_200, "12.5": 1_250, "12,50": 1_250, " 1 200,05 ": 120_005, "0,01": 1, "7.": 700, "50,5 €": 5_050,
-    "1\u202f000.00": 100_000, "€3": 300,
-}  # fmt: skip
+    "12": 1_200,
+    "12.5": 1_250,
+    "12,50": 1_250,
+    " 1 200,05 ": 120_005,
+    "0,01": 1,
+    "7.": 700,
+    "50,5 €": 5_050,
+    "1\u202f000.00": 100_000,
+    "€3": 300,
+}
 ODD = (
     "",
     " ",
@@ -45,8 +52,11 @@ def test_any_amount_is_read_to_the_cent(cents: int, mark: str) -> None:
 def test_amounts_as_people_write_them() -> None:
     assert {text: read_cents(text) for text in WRITTEN} == WRITTEN
     assert {text: read_cents(text, signed=True) for text in ("−3,07", "-3.07", "+1", "−€3.07")} == {
-        "−3,07": -307, "-3.07": -307, "+1": 100, "−€3.07": -307,
-    }  # fmt: skip
+        "−3,07": -307,
+        "-3.07": -307,
+        "+1": 100,
+        "−€3.07": -307,
+    }
 
 
 @pytest.mark.parametrize("text", ODD)
