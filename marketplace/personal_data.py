@@ -1,7 +1,7 @@
 """What each table declares of the personal data in it: whose, how long, in whose export, and what erasing a person does.
 
 A table says so in its class, as `personal_data = …`. The manual's page of tables is checked against it, and a test
-erases a person and compares what is left with what was declared.
+erases a person and finds none of their rows in the tables declared as deleted at once.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class Person(Table, db=DB, tablename="person"):
     """Someone who signs in; of exactly one partner, line or staff role. Deleting the row erases an identity, not the books."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "until erased", exported=True, erasure=Erasure.DELETED
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        "until erased; staff for good",
+        exported=True,
+        erasure=Erasure.DELETED,
     )
     id = UUID(primary_key=True)
     email = Text(unique=True)
@@ -125,7 +128,7 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
         (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
         "15 minutes, then the next day's clean-up",
         exported=False,
-        erasure=Erasure.DELETED,
+        erasure=Erasure.EXPIRES,
     )
     subject = Text()
     """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""

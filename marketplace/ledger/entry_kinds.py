@@ -81,12 +81,13 @@ KINDS: Final = (
         "auction_deposit",
         frozenset({(chart.PARTNERS, chart.FORFEITED_DEPOSITS)}),
         "charge_without_order",
+        invariant="a forfeited deposit is entered once as forfeited, for what was captured, and no other is",
     ),
     EntryKind(
         "shares_held",
         "Parts retenues",
         "Shares held",
-        "revenue_split",
+        "licence_split",
         frozenset(
             {
                 (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD),
@@ -100,7 +101,7 @@ KINDS: Final = (
         "shares_released",
         "Parts acquises",
         "Shares released",
-        "revenue_split",
+        "licence_split",
         frozenset({(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)}),
         invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
@@ -108,7 +109,7 @@ KINDS: Final = (
         "shares_cancelled",
         "Parts annulées",
         "Shares cancelled",
-        "revenue_split",
+        "licence_split",
         frozenset(
             {
                 (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_SHARES),
@@ -122,7 +123,7 @@ KINDS: Final = (
         "shares_lost",
         "Parts acquises malgré un remboursement",
         "Shares lost to a refund",
-        "revenue_split",
+        "licence_split",
         frozenset(
             {
                 (chart.LOSSES, chart.SUBSCRIBERS_SHARES),

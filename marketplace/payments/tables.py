@@ -15,7 +15,7 @@ from pricing.money import EUR
 class Payer(Table, db=DB, tablename="payer"):
     """A partner as Stripe's customer: what saved methods and bank transfers belong to."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
     customer_id = Text(null=True, default=None, unique=True)
     """None until the command that makes it is done."""
@@ -70,7 +70,7 @@ class Payment(Table, db=DB, tablename="payment"):
 class SavedMethod(Table, db=DB, tablename="saved_method"):
     """A card or account that a partner let us charge off session; its id is the command's that asked for it."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     payer = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     state = Text(default="requested")

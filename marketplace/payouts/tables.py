@@ -22,7 +22,7 @@ class BankDetails(Table, db=DB, tablename="bank_details"):
         (Of.SUBSCRIBER,),
         "name and IBAN 13 months after they are replaced; the last four characters for good",
         exported=True,
-        erasure=Erasure.PSEUDONYM,
+        erasure=Erasure.EXPIRES,
     )
     id = UUID(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")

@@ -131,7 +131,7 @@ class NumberSeries(Table, db=DB, tablename="number_series"):
 class BillingDetails(Table, db=DB, tablename="billing_details"):
     """Where a partner's invoices are addressed; the company and its VAT number are identity's."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict, primary_key=True)
     street = Text()
     postcode = Text()
@@ -148,7 +148,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
     Each names the one before it in its series, so that the keys alone leave no room for a gap.
     """
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     id = UUID(primary_key=True)
     number = Text(unique=True)
     series = Text()
@@ -188,7 +188,7 @@ class Invoice(Table, db=DB, tablename="invoice"):
 class InvoiceFile(Table, db=DB, tablename="invoice_file"):
     """The file a partner downloads: drawn once from its invoice's document, kept as it was. Append-only."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
     invoice = ForeignKey(Invoice, null=False, on_delete=OnDelete.restrict, primary_key=True)
     pdf = Bytea()
     sha256 = Text()

@@ -18,6 +18,7 @@ from marketplace.invariants import INVARIANTS
 from marketplace.ledger import chart
 from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.ledger.queries import balance
+from migrations.piccolo_app import tables
 from tests.marketplace.finance import sales, toy_exception
 from tests.marketplace.finance.test_pages import signed_in
 from tests.marketplace.identity.site import make_staff
@@ -40,7 +41,9 @@ def test_a_kind_is_whole(code: str) -> None:
 
 
 def test_what_the_entry_kinds_name_exists() -> None:
+    names = {"", *(table._meta.tablename for table in tables())}
     for kind in ENTRY_KINDS.values():
+        assert kind.source in names, kind.code
         assert kind.exception in {"", *EXCEPTIONS}, kind.code
         assert kind.invariant in {"", *INVARIANTS}, kind.code
         assert kind.exception or kind.invariant or kind.code in OF_TESTS, kind.code
