@@ -52,6 +52,7 @@ WORDS = (
             r"\b(tell|tells|telling|told) [^.;:]{0,60}\bapart\b",
             r"\btells? (us|you|them)\b",
             r"\btells? the same story\b",
+            r"\| `tell-supply` \|",  # an earlier name of a job, in the changelog
         ),
         right_in=("marketplace/object_store.py",),  # a file has a `tell`
     ),
@@ -102,6 +103,7 @@ WORDS = (
         "re-encrypt, reseal, enforce retention, reserve, saved method (keep hides what is deleted)",
         names=r"^((apply|is) kept|keep (names|details|window|dictionaries)|count and keep|(?-i:Kept))$",
         text=r"\bkeep-(names|details)\b",
+        right=(r"\| `keep-(names|details)` \|",),  # earlier names of jobs, in the changelog
     ),
     Word(
         "who, everyone who, anyone who, the person who, the one that",
@@ -149,7 +151,7 @@ WORDS = (
         "invoices, documents, PDF",
         names=r"\bpapers?\b",
         text=r"\bpapers\b",
-        right=(r"\b(scientific|academic) papers\b",),
+        right=(r"\b(scientific|academic) papers\b", r"\| `papers` \|"),  # the last: an earlier name of a job
     ),
     Word(
         "refund, dispute, chargeback, charged back, return, reopen",
