@@ -168,7 +168,7 @@ def test_a_sealed_auction_to_its_transcript(aside: Run, chromium: Any, tmp_path:
             ann.click("text=Download the transcript")
         place = tmp_path / "transcript.json"
         awaited.value.save_as(place)
-        root = aside(lambda: get_auction(auction))["root"]
+        root = aside(lambda: get_auction(auction)).root
         assert root in ann.inner_text("main")
         found = replay(from_json(place.read_text()), bytes.fromhex(root))
         assert found.equal

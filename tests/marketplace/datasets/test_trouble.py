@@ -33,8 +33,11 @@ def command(files: dict[str, str], *, largest_file: int = 0, **environment: str)
         words += [f"--{name}", value]
     for name, instant in (("from", PERIOD["period_from"]), ("to", PERIOD["period_to"])):
         words += [f"--{name}", instant.isoformat()]
+    unmeasured = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }  # it writes files
     return subprocess.run(
-        words, env=os.environ | environment, preexec_fn=limit, capture_output=True, text=True, check=False
+        words, env=unmeasured | environment, preexec_fn=limit, capture_output=True, text=True, check=False
     )
 
 
