@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from marketplace.auctions.invariants import AUCTIONS
 from marketplace.bank.invariants import BANK
+from marketplace.bookkeeping.invariants import EXPORTS
 from marketplace.consent.invariants import CONSENT
 from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
@@ -41,6 +42,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         PAYOUTS,
         BANK,
         WRITE_OFFS,
+        EXPORTS,
     )
     for invariant in invariants
 }
@@ -61,6 +63,6 @@ async def broken() -> list[str]:
         for row in await fetch_rows(
             Offender,
             f"SELECT to_jsonb(offender)::text AS offender FROM ({invariant.sql}) AS offender",
-            *invariant.values,
+            *invariant.values_now(),
         )
     ]

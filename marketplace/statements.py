@@ -9,7 +9,7 @@ slice's module, then `SQL["list_orders"]`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -35,8 +35,12 @@ class Invariant(Struct, frozen=True):
 
     sentence: str
     sql: str
-    values: tuple[object, ...] = ()
-    """Of the statement's parameters $1, $2, …: account numbers and the currency."""
+    values: tuple[object, ...] | Callable[[], tuple[object, ...]] = ()
+    """Of the statement's parameters $1, $2, …: account numbers and the currency; a function where a registry lists them."""
+
+    def values_now(self) -> tuple[object, ...]:
+        """Return the values as the registries are now."""
+        return self.values if isinstance(self.values, tuple) else self.values()
 
 
 class Block(Struct, frozen=True):

@@ -52,7 +52,18 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[str]:
+def registries() -> Iterator[pytest.MonkeyPatch]:
+    """Return what a test adds to registries with: it stays listed until the invariants were swept."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture
+def database_url(
+    postgres: EmbeddedPostgres,
+    tmp_path: Path,
+    registries: pytest.MonkeyPatch,  # noqa: ARG001 (undone after the sweep)
+) -> Iterator[str]:
     """Give the test an empty marketplace of its own; afterwards every invariant must hold."""
     name = f"test_{next(_numbers)}"
     postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")

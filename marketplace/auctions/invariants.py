@@ -4,10 +4,37 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.auction_kinds.registry import KINDS
 from marketplace.ledger import chart
 from marketplace.statements import Invariant
 
+
+def _price_rules() -> tuple[list[str], list[str]]:
+    """Return every kind as often as it has price rules, and those rules."""
+    pairs = [(code, price_rule) for code, kind in KINDS.items() for price_rule in kind.price_rules]
+    return [code for code, _ in pairs], [price_rule for _, price_rule in pairs]
+
+
 AUCTIONS: Final = (
+    Invariant(
+        "an auction's kind is one that the registry lists, and its price rule one of the kind's",
+        """SELECT id AS auction, kind, price_rule FROM auction
+           WHERE (kind, price_rule) NOT IN (SELECT * FROM unnest($1::text[], $2::text[]))""",
+        _price_rules,
+    ),
+    Invariant(
+        "an auction has a window exactly when its kind has one",
+        """SELECT id AS auction, kind, exclusive_from, exclusive_to FROM auction
+           WHERE (exclusive_from IS NOT NULL) <> (kind = ANY ($1::text[]))""",
+        lambda: ([code for code, kind in KINDS.items() if kind.has_window],),
+    ),
+    Invariant(
+        "an auction sells no more licences than its kind may",
+        """SELECT id AS auction, auction.kind, licences, most_licences
+           FROM auction JOIN unnest($1::text[], $2::integer[]) AS known (kind, most_licences) ON known.kind = auction.kind
+           WHERE licences > most_licences""",
+        lambda: (list(KINDS), [kind.most_licences for kind in KINDS.values()]),
+    ),
     Invariant(
         "an auction's accepted bids are numbered from one without a gap, and its lead says how many they are",
         """SELECT auction.id AS auction, lead.bid_count, count(bid.position) AS bids, max(bid.position) AS last
@@ -27,8 +54,9 @@ AUCTIONS: Final = (
         "a live auction is awarded to its leader, at the leading price",
         """SELECT auction.id AS auction FROM auction JOIN auction_lead AS lead ON lead.auction = auction.id
            LEFT JOIN auction_outcome AS won ON won.auction = auction.id AND won.round = 1 AND cardinality(won.lots) > 0
-           WHERE lead.leader IS NOT NULL AND auction.state = 'awarded'
+           WHERE auction.kind = ANY ($1::text[]) AND auction.state = 'awarded'
              AND (won.partner, won.pays_minor) IS DISTINCT FROM (lead.leader, lead.price_minor)""",
+        lambda: ([code for code, kind in KINDS.items() if not kind.bids.is_sealed],),
     ),
     Invariant(
         "an awarded auction has a transcript, and no other one has",

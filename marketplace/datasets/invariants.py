@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.statements import Invariant
 
+
+def _grains() -> tuple[list[str], list[str]]:
+    """Return every product as often as it has grains, and those grains."""
+    pairs = [(code, grain) for code, product in PRODUCTS.items() for grain in product.grains]
+    return [code for code, _ in pairs], [grain for _, grain in pairs]
+
+
 RELEASES: Final = (
+    Invariant(
+        "a dataset's product is one that the registry lists",
+        "SELECT code AS dataset, product FROM dataset WHERE product <> ALL ($1::text[])",
+        lambda: (list(PRODUCTS),),
+    ),
+    Invariant(
+        "a dataset is counted by a grain of its product",
+        """SELECT code AS dataset, product, grain FROM dataset
+           WHERE (product, grain) NOT IN (SELECT * FROM unnest($1::text[], $2::text[]))""",
+        _grains,
+    ),
+    Invariant(
+        "only a dataset whose product adds up has totals, or thin cells added up over a parent",
+        """SELECT code AS dataset, product, max_zones, parent_resolution FROM dataset
+           WHERE (max_zones, parent_resolution) <> (0, 0) AND product <> ALL ($1::text[])""",
+        lambda: ([code for code, product in PRODUCTS.items() if product.adds_up],),
+    ),
     Invariant(
         "a dataset has spent what its releases did",
         """SELECT code AS dataset, spent_micro, coalesce(sum(release.epsilon_micro), 0) AS releases_micro

@@ -78,7 +78,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     parent_resolution = Integer(default=0)
     """Withheld cells are added up over their parents of this resolution; 0: they are withheld."""
     product = Text(default="presence")
-    """Code of one of the registry's products; what else of the dataset fits it is swept as an invariant."""
+    """Code of one of the registry's products; that it is, and that grain and totals fit it, is swept as an invariant."""
     edition_multiples = Array(base_column=Integer(), default=list)
     """Coarser accuracy levels: their noise variance as multiples of the release's own, rising."""
     epsilon_micro = BigInt()

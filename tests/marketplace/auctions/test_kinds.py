@@ -59,7 +59,7 @@ KIND = AuctionKind(
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AuctionKind:
+def toy(tmp_path: Path, registries: pytest.MonkeyPatch) -> AuctionKind:
     """Drop one file of a kind, and list it in the registry: nothing else knows of it."""
     file = tmp_path / "trio.py"
     file.write_text(TOY)
@@ -69,7 +69,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AuctionKind:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     kind: AuctionKind = module.KIND
-    monkeypatch.setitem(KINDS, kind.code, kind)
+    registries.setitem(KINDS, kind.code, kind)
     return kind
 
 

@@ -28,9 +28,9 @@ def test_every_file_of_the_folder_is_listed_under_its_name() -> None:
 
 
 async def test_a_format_dropped_into_the_registry_is_offered_written_and_downloaded(
-    monkeypatch: pytest.MonkeyPatch,
+    registries: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(EXPORT_FORMATS, toy_export.FORMAT.code, toy_export.FORMAT)
+    registries.setitem(EXPORT_FORMATS, toy_export.FORMAT.code, toy_export.FORMAT)
     await sales.open_shop()
     order = await sales.make_order()
     await sales.pay_unseen(order)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+def _toy(registries: pytest.MonkeyPatch) -> None:
     """Drop the toy's file into the registry."""
-    monkeypatch.setitem(PRODUCTS, toy_product.PRODUCT.code, toy_product.PRODUCT)
+    registries.setitem(PRODUCTS, toy_product.PRODUCT.code, toy_product.PRODUCT)
 
 
 @pytest.mark.usefixtures("_toy", "lavish_year", "stripe")
