@@ -23,7 +23,7 @@ from marketplace.embedded.synthetic_city import generate_city
 from marketplace.progress import no_progress
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from tests.marketplace.identity.site import Browser, text_of
-from tests.support.source import ROOT, imports_of, nodes_of, product_files
+from tests.support.source import ROOT, product_files, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -153,14 +153,42 @@ for shift in (lambda: clock.shifted(dt.timedelta(days=1)), lambda: clock.started
     assert done.stdout.startswith("ended with"), "the demo's one-click sign-in is refused"
 
 
+def shifts_the_clock(tree: ast.AST) -> bool:
+    """Return whether a file takes `shifted` or `started_at` of our clock, by whatever name it imports them or the clock."""
+    shifts, clocks = {"shifted", "started_at"}, {"marketplace.clock"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="marketplace.clock", names=names):
+                if any(alias.name in {*shifts, "*"} for alias in names):
+                    return True
+            case ast.ImportFrom(module="marketplace", names=names):
+                clocks |= {alias.asname or alias.name for alias in names if alias.name == "clock"}
+            case ast.Import(names=names):
+                clocks |= {alias.asname for alias in names if alias.name == "marketplace.clock" and alias.asname}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in shifts and ast.unparse(node.value) in clocks
+        for node in ast.walk(tree)
+    )
+
+
 def test_only_the_demo_shifts_the_clock() -> None:
-    shifting = {
-        path
-        for path in product_files()
-        if any(module == "marketplace.clock" for module, _ in imports_of(path))
-        for node in nodes_of(path)
-        if isinstance(node, ast.Attribute)
-        and node.attr in {"shifted", "started_at"}
-        and getattr(node.value, "id", "") == "clock"
-    }
+    shifting = {path for path in product_files() if shifts_the_clock(tree_of(path))}
     assert shifting == {"marketplace/embedded/demo.py", "marketplace/embedded/seed_history.py"}
+
+
+@pytest.mark.parametrize(
+    ("source", "shifts"),
+    [
+        ("from marketplace import clock\nclock.shifted(day)", True),
+        ("from marketplace import clock as time\ntime.started_at(day)", True),
+        ("import marketplace.clock\nmarketplace.clock.started_at(day)", True),
+        ("import marketplace.clock as time\ntime.shifted(day)", True),
+        ("from marketplace.clock import shifted", True),
+        ("def f():\n    from marketplace.clock import now, started_at as begun", True),
+        ("from marketplace.clock import *", True),
+        ("from marketplace import clock\nrun.started_at = clock.now()", False),
+        ("from marketplace.clock import now\nrun.started_at = now()", False),
+    ],
+)
+def test_a_file_that_shifts_the_clock_is_recognised(source: str, *, shifts: bool) -> None:
+    assert shifts_the_clock(ast.parse(source)) is shifts
