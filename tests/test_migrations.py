@@ -45,9 +45,15 @@ BREAKING = {
     "drops a column": r"\bDROP\s+COLUMN\b",
     "changes a column's type": r"\bALTER\s+COLUMN\s+\S+\s+(SET\s+DATA\s+)?TYPE\b",
     "requires a value": r"\bSET\s+NOT\s+NULL\b|\bADD\s+COLUMN\b(?![^,;]*\bDEFAULT\b)[^,;]*\bNOT\s+NULL\b",
+    "adds a constraint": r"\bADD\s+(CONSTRAINT|CHECK|UNIQUE|PRIMARY\s+KEY|FOREIGN\s+KEY|EXCLUDE)\b"
+    r"(?!(?:(?!,\s*(?:ADD|ALTER|DROP|VALIDATE)\b)[^;])*\bNOT\s+VALID\b)",
     "sets its own lock timeout": r"\block_timeout\b",
 }
-"""What a migration may not do while the version before it serves → where its SQL does so."""
+"""What a migration may not do while the version before it serves → where its SQL does so.
+
+`NOT VALID` lets rows that are there stay and reads none under the lock; what is written from then on must keep the
+constraint, also by the version before. So whoever writes it says that this version does.
+"""
 TOY = """
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from marketplace.database import execute
@@ -180,7 +186,24 @@ def test_migrations_keep_the_version_before_them_working() -> None:
             "ALTER TABLE t ADD COLUMN a TEXT NOT NULL DEFAULT '', ADD COLUMN b TEXT; CREATE TABLE u (a TEXT NOT NULL)",
             [],
         ),
-        ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0)", []),
+        ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a >= 0) NOT VALID", []),
+        ("ALTER TABLE t ADD CONSTRAINT c\n    FOREIGN KEY (a) REFERENCES u (a) NOT VALID", []),
+        (
+            "ALTER TABLE t VALIDATE CONSTRAINT c, DROP CONSTRAINT d; CREATE TABLE u (a TEXT, CONSTRAINT c CHECK (a <> ''))",
+            [],
+        ),
+        ("ALTER TABLE t DROP CONSTRAINT c, ADD CONSTRAINT c CHECK (a > 0)", ["adds a constraint"]),
+        ("ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, b)", ["adds a constraint"]),
+        ("ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (a)", ["adds a constraint"]),
+        ("ALTER TABLE t ADD CHECK (a > 0)", ["adds a constraint"]),
+        (
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0), ADD CONSTRAINT d CHECK (b > 0) NOT VALID",
+            ["adds a constraint"],
+        ),
+        (
+            "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0); ALTER TABLE t ADD CONSTRAINT d CHECK (b > 0) NOT VALID",
+            ["adds a constraint"],
+        ),
         ("ALTER TABLE t ADD COLUMN a TEXT NOT NULL, ADD COLUMN b TEXT DEFAULT ''", ["requires a value"]),
         ("ALTER TABLE t ALTER COLUMN a SET NOT NULL", ["requires a value"]),
         ("ALTER TABLE t RENAME COLUMN a TO b", ["renames"]),
