@@ -23,6 +23,7 @@ from tests.support.source import (
     sql_files,
     strings_in,
     text_of,
+    tracked,
     tree_of,
 )
 
@@ -33,7 +34,7 @@ OTHER_DATABASES = ("marketplace/builds/", "marketplace/embedded/stripe_counterpa
 """DuckDB's and SQLite's: their tables are no tables of ours."""
 ACCOUNTS = re.compile(rf"(?<![\w.])(?:{'|'.join(chart.TITLES)})(?![\w.])")
 COLUMN = re.compile(r"\bCREATE (?:UNLOGGED )?TABLE\b|\bADD COLUMN\b")
-CURRENCY = re.compile(r"^EUR$|'EUR'")
+CURRENCY = re.compile(r"""^EUR$|['"]EUR['"]""")
 PUBLIC_API = re.compile(r"^Public API[^:]*:(.*?)(?:\n\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -54,6 +55,12 @@ def texts() -> Iterator[Text]:
                 yield Text(path, line, text)
     for path in sql_files():
         yield Text(path, 1, re.sub(r"--.*", "", text_of(path)))
+
+
+def templates() -> Iterator[Text]:
+    """Yield the product's templates."""
+    for path in tracked("marketplace/*.html"):
+        yield Text(path, 1, text_of(path))
 
 
 def matches(pattern: re.Pattern[str], text: Text) -> Iterator[tuple[str, int]]:
@@ -86,10 +93,10 @@ def account_numbers() -> list[Finding]:
 
 @rule
 def currency_literals() -> list[Finding]:
-    """Return the literals of the currency outside `pricing/money.py` and the generated schema."""
+    """Return the literals of the currency outside `pricing/money.py` and the generated schema, templates' too."""
     return [
         Finding(text.path, line, "names the currency EUR; use pricing.money.EUR")
-        for text in texts()
+        for text in (*texts(), *templates())
         if text.path != "pricing/money.py" and not text.path.startswith("migrations/history/")
         for _, line in matches(CURRENCY, text)
     ]

@@ -17,6 +17,8 @@ from io import BytesIO
 from lxml import etree
 from msgspec import Struct
 
+from pricing.money import EUR
+
 PAIN_001 = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 PAIN_002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 CAMT_053 = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
@@ -197,7 +199,7 @@ def _direction(cents: int) -> str:
 
 
 def _amount(cents: int) -> str:
-    return f'<Amt Ccy="EUR">{cents // 100}.{cents % 100:02d}</Amt>'
+    return f'<Amt Ccy="{EUR}">{cents // 100}.{cents % 100:02d}</Amt>'
 
 
 def _read_cents(text: str) -> int:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from marketplace.settings import settings
 from marketplace.web import charts, formats, maps
 from marketplace.web.i18n import LANGUAGES, PACKAGE, gettext, language, ngettext, typeset
+from pricing.money import EUR
 
 if TYPE_CHECKING:
     from marketplace.errors import Refusal
@@ -149,6 +150,7 @@ def engine() -> JinjaTemplateEngine:
         "language": language.get,
         "visit": visit.get,
         "settings": settings,
+        "CURRENCY": EUR,
         "form_id": lambda: str(uuid.uuid4()),
         "localised": localised,
         "in_words": in_words,
