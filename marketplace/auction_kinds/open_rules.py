@@ -8,8 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
-from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kind_rules import BidField, Package
+from marketplace.instants import instant_of, microseconds
 from marketplace.web.formats import read_cents
 from marketplace.words import Words
 from pricing.auctions.ascending import AscendingState, AscendingTerms, BidAnswer, ProxyBid, place
@@ -27,8 +27,8 @@ def terms_of(auction: AuctionTerms) -> AscendingTerms:
     return AscendingTerms(
         Money(auction.reserve_minor, auction.currency),
         tuple(zip(auction.steps_from_minor, auction.steps_minor, strict=True)),
-        rules.micros(auction.opens_at),
-        rules.micros(auction.scheduled_close_at),
+        microseconds(auction.opens_at),
+        microseconds(auction.scheduled_close_at),
         auction.window_seconds * 1_000_000,
         auction.extension_seconds * 1_000_000,
     )
@@ -40,7 +40,7 @@ def state_of(auction: AuctionNow) -> AscendingState:
     The leader's maximum and the price are all that the next step needs: the second maximum is never above the price, and
     any bid that counts is above the price.
     """
-    terms, closes_at = terms_of(auction), rules.micros(auction.closes_at)
+    terms, closes_at = terms_of(auction), microseconds(auction.closes_at)
     if auction.leader is None or auction.leading_maximum_minor is None or auction.price_minor is None:
         return AscendingState(terms, closes_at)
     leader, currency = str(auction.leader), auction.currency
@@ -61,14 +61,14 @@ class ProxyBidding:
         """Accept or refuse a bid received at `at`. In an auction that a job has closed no bid counts, whenever it ends."""
         if self.auction.state != "open":
             return BidAnswer.REFUSED_TOO_EARLY if at < self.auction.opens_at else BidAnswer.REFUSED_TOO_LATE
-        bid = ProxyBid(str(partner), Money(maximum_minor, self.auction.currency), rules.micros(at))
+        bid = ProxyBid(str(partner), Money(maximum_minor, self.auction.currency), microseconds(at))
         after, answer = place(self.state, bid)
         if after is not self.state:
             leader = next(one for one in after.maxima if one.bidder == after.leader)
             self.state, self.leader = after, uuid.UUID(leader.bidder)
             self.leading_maximum_minor = leader.maximum.minor
             self.price_minor = after.price.minor if after.price else None
-            self.closes_at = rules.instant(after.closes_at)
+            self.closes_at = instant_of(after.closes_at)
         return answer
 
 
@@ -99,5 +99,5 @@ class ProxyBids:
         """Return a bid as transcripts show it: its maximum, and when it was received."""
         del content, nonce
         return [
-            {"bidder": bid.pseudonym, "maximum_minor": bid.maximum_minor, "at": rules.micros(bid.received_at)},
+            {"bidder": bid.pseudonym, "maximum_minor": bid.maximum_minor, "at": microseconds(bid.received_at)},
         ]

@@ -6,7 +6,6 @@ Pure: instants come in. Source: RFC 8785 (canonical JSON).
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import functools
 import hmac
 import re
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import rfc8785
 
 from marketplace.errors import Invalid
+from marketplace.instants import microseconds
 from pricing.auctions.transcript import proxy_entry
 from pricing.money import largest_remainder
 
@@ -38,19 +38,8 @@ SENTENCES = {
     "refused_already_bid": "Refused: you have bid already, and a sealed bid cannot be replaced.",
 }
 """What each answer to a bid means, as people and machines read it."""
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 STEPS: Final = ((0, 100), (5_000, 250), (20_000, 500), (50_000, 1_000), (200_000, 2_500), (1_000_000, 10_000))
 """The usual increments: from this price on, by how much the next bid must be higher, in cents."""
-
-
-def micros(instant: dt.datetime) -> int:
-    """Return an instant as whole microseconds since 1970, exactly."""
-    return (instant - EPOCH) // dt.timedelta(microseconds=1)
-
-
-def instant(microseconds: int) -> dt.datetime:
-    """Return the instant so many microseconds after 1970."""
-    return EPOCH + dt.timedelta(microseconds=microseconds)
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -78,7 +67,7 @@ def commitments_of(bid: Bid) -> list[str]:
     if bid.sealed is not None:
         return list(bid.commitments)
     assert bid.maximum_minor is not None, "a bid is open or sealed"
-    entry = proxy_entry(str(bid.auction), bid.pseudonym, bid.maximum_minor, micros(bid.received_at))
+    entry = proxy_entry(str(bid.auction), bid.pseudonym, bid.maximum_minor, microseconds(bid.received_at))
     return [entry.hex()]
 
 

@@ -18,6 +18,7 @@ from marketplace.auctions.reserves import deposit_of, reckon_reserve
 from marketplace.auctions.tables import Auction, AuctionLead, AuctionLot
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.instants import microseconds
 from marketplace.log.actions import state_fact
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS
 
@@ -127,8 +128,8 @@ async def _state_opened(auction: uuid.UUID) -> None:
             "price_rule": terms.price_rule,
             "terms_sha256": terms_digest(terms, lots),
             "releases": [str(lot.release) for lot in lots],
-            "opens_at": rules.micros(terms.opens_at),
-            "closes_at": rules.micros(terms.scheduled_close_at),
+            "opens_at": microseconds(terms.opens_at),
+            "closes_at": microseconds(terms.scheduled_close_at),
         },
     )
 

@@ -20,6 +20,7 @@ from marketplace.auctions.receipts import BidReceipt, receipt_of
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner, vetted_partner
+from marketplace.instants import microseconds
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
@@ -108,7 +109,7 @@ def _described_auction(auction: AuctionPage) -> dict[str, Any]:
         "dataset": auction.dataset,
         "reserve_minor": auction.reserve_minor,
         "licences": auction.licences,
-        "opens_at": rules.micros(auction.opens_at) // 1000,
+        "opens_at": microseconds(auction.opens_at) // 1000,
         "steps": [list(step) for step in zip(auction.steps_from_minor, auction.steps_minor, strict=True)],
         "window_seconds": auction.window_seconds,
         "extension_seconds": auction.extension_seconds,

@@ -15,6 +15,7 @@ from marketplace.auctions.tables import AuctionLot, AuctionTranscript
 from marketplace.auctions.tables import Bid as BidTable
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
+from marketplace.instants import microseconds
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
@@ -244,8 +245,8 @@ def snapshot(auction: AuctionPage, log: Sequence[LogLine] = ()) -> Snapshot:
     """Return what the live page's script needs: the price, the end, the server's instant, and the log since."""
     return Snapshot(
         phase=auction.phase,
-        now=rules.micros(auction.now) // 1000,
-        closes_at=rules.micros(auction.closes_at) // 1000,
+        now=microseconds(auction.now) // 1000,
+        closes_at=microseconds(auction.closes_at) // 1000,
         extended=auction.closes_at > auction.scheduled_close_at,
         price_minor=auction.price_minor,
         minimum_minor=minimum_bid_minor(auction),
@@ -253,7 +254,7 @@ def snapshot(auction: AuctionPage, log: Sequence[LogLine] = ()) -> Snapshot:
         leader=rules.pseudonym(auction.salt, auction.leader) if auction.leader else None,
         root=auction.root,
         log=[
-            LiveLine(row.position, row.pseudonym, row.price_minor, rules.micros(row.received_at) // 1000) for row in log
+            LiveLine(row.position, row.pseudonym, row.price_minor, microseconds(row.received_at) // 1000) for row in log
         ],
     )
 

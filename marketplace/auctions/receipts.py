@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from marketplace.auction_kinds import rules
+from marketplace.instants import microseconds
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
 
@@ -64,13 +65,13 @@ def _content(bid: Bid) -> dict[str, Any]:
         "auction": str(bid.auction),
         "bid": str(bid.id),
         "bidder": bid.pseudonym,
-        "received_at": rules.micros(bid.received_at),
+        "received_at": microseconds(bid.received_at),
         "answer": bid.answer,
         "position": bid.position,
         "commitments": rules.commitments_of(bid),
         "maximum_minor": bid.maximum_minor,
         "price_minor": bid.price_minor,
-        "closes_at": rules.micros(bid.closes_at),
+        "closes_at": microseconds(bid.closes_at),
     }
 
 

@@ -24,6 +24,7 @@ from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
+from marketplace.instants import microseconds
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.geography import H3
 from marketplace.privacy.product_registry import PRODUCTS
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 MANIFEST_GROUP = 8_192
 """Rows of a manifest's row group: what finding one contribution reads."""
 OPEN_ENDED_US = 2**62
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 ENGINES = ("kernel", "duckdb", "spark")
 
 
@@ -303,11 +303,6 @@ class Aggregation:
             if zone is not None and (level is None or level >= s.resolution):  # a coarser one does not say in which
                 found[n] = position.get(zone, -1)
         return found
-
-
-def microseconds(instant: dt.datetime) -> int:
-    """Return an aware instant in microseconds since 1970."""
-    return (instant - EPOCH) // dt.timedelta(microseconds=1)
 
 
 def sha256(path: Path) -> str:

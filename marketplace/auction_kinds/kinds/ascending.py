@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kind_rules import AuctionKind
 from marketplace.auction_kinds.open_rules import ProxyBids
+from marketplace.instants import microseconds
 from marketplace.words import Words
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def _terms(auction: AuctionTerms) -> dict[str, Any]:
     return {
         "start_minor": auction.reserve_minor,
         "increments_minor": [list(step) for step in zip(auction.steps_from_minor, auction.steps_minor, strict=True)],
-        "opens_at": rules.micros(auction.opens_at),
-        "closes_at": rules.micros(auction.scheduled_close_at),
+        "opens_at": microseconds(auction.opens_at),
+        "closes_at": microseconds(auction.scheduled_close_at),
         "window": auction.window_seconds * 1_000_000,
         "extension": auction.extension_seconds * 1_000_000,
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.kind_rules import AuctionKind
 from marketplace.auction_kinds.sealed_rules import OneAmount
+from marketplace.instants import microseconds
 from marketplace.words import Words
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _rule(_: AuctionTerms) -> Words:
 def _terms(auction: AuctionTerms) -> dict[str, Any]:
     assert auction.exclusive_from, "an exclusive auction has a window"
     assert auction.exclusive_to, "an exclusive auction has a window"
-    return {"exclusive": [rules.micros(auction.exclusive_from), rules.micros(auction.exclusive_to)]}
+    return {"exclusive": [microseconds(auction.exclusive_from), microseconds(auction.exclusive_to)]}
 
 
 KIND: Final = AuctionKind(

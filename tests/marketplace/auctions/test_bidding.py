@@ -22,6 +22,7 @@ from marketplace.auctions.queries import get_auction, list_log
 from marketplace.database import DB, execute
 from marketplace.errors import Conflict, Expired, Invalid, NotAllowed, NotFound
 from marketplace.identity.actors import Actor
+from marketplace.instants import microseconds
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
@@ -113,7 +114,7 @@ async def test_the_receipt_is_signed_and_says_what_happened() -> None:
         5_000,
     )
     stored = (await fetch("SELECT * FROM bid"))[0]
-    assert rules.micros(stored["received_at"]) == document["received_at"]
+    assert microseconds(stored["received_at"]) == document["received_at"]
 
 
 async def test_a_sealed_bid_is_nowhere_in_the_database() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.open_rules import terms_of
 from marketplace.auctions import award as ending
 from marketplace.auctions.queries import get_auction, get_transcript
+from marketplace.instants import instant_of, microseconds
 from pricing.auctions.ascending import ProxyBid
 from pricing.auctions.ascending import run as run_pure
 from pricing.auctions.transcript import from_json, replay
@@ -65,13 +65,13 @@ async def check_log(auction: uuid.UUID, answers: list[dict[str, Any]]) -> None:
     state, expected = run_pure(
         terms_of(row),
         [
-            ProxyBid(entry["pseudonym"], Money(entry["maximum_minor"], "EUR"), rules.micros(entry["received_at"]))
+            ProxyBid(entry["pseudonym"], Money(entry["maximum_minor"], "EUR"), microseconds(entry["received_at"]))
             for entry in log
         ],
     )
     assert [entry["answer"] for entry in log] == [str(one) for one in expected], "every answer is the pure engine's"
     assert row.price_minor == (state.price.minor if state.price else None)
-    assert rules.instant(state.closes_at) == row.closes_at
+    assert instant_of(state.closes_at) == row.closes_at
     await asyncio.gather(*(asyncio.create_task(ending.close_auctions()) for _ in range(2)))
     found = replay(
         from_json((await get_transcript(auction)).decode()), bytes.fromhex((await get_auction(auction)).root)

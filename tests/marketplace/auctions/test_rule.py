@@ -8,14 +8,14 @@ import uuid
 
 import msgspec
 
-from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.open_rules import ProxyBids, terms_of
 from marketplace.auction_kinds.rows import AuctionNow
+from marketplace.instants import instant_of, microseconds
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
 
 AUCTIONS, BIDS = 300, 12
-START = rules.micros(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
+START = microseconds(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
 
 
 def eur(minor: int) -> Money:
@@ -76,8 +76,8 @@ def row_of(state: AscendingState) -> AuctionNow:
         steps_minor=[step for _, step in terms.increments_minor],
         window_seconds=terms.window // 1_000_000,
         extension_seconds=terms.extension // 1_000_000,
-        opens_at=rules.instant(terms.opens_at),
-        scheduled_close_at=rules.instant(terms.closes_at),
+        opens_at=instant_of(terms.opens_at),
+        scheduled_close_at=instant_of(terms.closes_at),
         exclusive_from=None,
         exclusive_to=None,
         pay_within_hours=72,
@@ -85,7 +85,7 @@ def row_of(state: AscendingState) -> AuctionNow:
         state="open",
         root=None,
         cancelled_reason=None,
-        closes_at=rules.instant(state.closes_at),
+        closes_at=instant_of(state.closes_at),
         bid_count=len(state.maxima),
         leader=uuid.UUID(state.leader) if state.leader else None,
         leading_maximum_minor=lead.maximum.minor if lead else None,
@@ -102,7 +102,7 @@ def test_a_bid_is_decided_from_the_row_as_the_pure_rule_decides_it() -> None:
         for _ in range(BIDS):
             last = draw_instant(draw, state, last) if draw.random() < 0.4 else last + draw.randrange(500_000)
             bid = draw_bid(draw, state, people, last)
-            row, partner, at = row_of(state), uuid.UUID(bid.bidder), rules.instant(bid.at)
+            row, partner, at = row_of(state), uuid.UUID(bid.bidder), instant_of(bid.at)
             assert terms_of(row) == state.terms
             bidding = ProxyBids().begin(row)
             found = bidding.place(partner, bid.maximum.minor, at)
@@ -111,7 +111,7 @@ def test_a_bid_is_decided_from_the_row_as_the_pure_rule_decides_it() -> None:
             state, answer = place(state, bid)
             lead = next((one.maximum.minor for one in state.maxima if one.bidder == state.leader), None)
             price = state.price.minor if state.price else None
-            expected.append((str(answer), state.leader, lead, price, rules.instant(state.closes_at)))
+            expected.append((str(answer), state.leader, lead, price, instant_of(state.closes_at)))
             leader = str(bidding.leader) if bidding.leader else None
             decided = (found, leader, bidding.leading_maximum_minor, bidding.price_minor, bidding.closes_at)
             assert decided == expected[-1], row

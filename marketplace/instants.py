@@ -1,0 +1,18 @@
+"""Instants as whole microseconds since 1970, exactly: how transcripts, proofs and counting write them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def microseconds(instant: dt.datetime) -> int:
+    """Return an aware instant as whole microseconds since 1970."""
+    return (instant - EPOCH) // dt.timedelta(microseconds=1)
+
+
+def instant_of(microseconds: int) -> dt.datetime:
+    """Return the instant so many microseconds after 1970."""
+    return EPOCH + dt.timedelta(microseconds=microseconds)
