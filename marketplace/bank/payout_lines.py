@@ -2,7 +2,7 @@
 
 A line is explained only where reference and amount both fit and nothing else has explained that payment; everything
 else stays with finance's exceptions, a second debit for one payout above all. Payouts follow the matches: a debit
-settles, a credit gives back.
+settles, a credit recredits the subscriber.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ReturnedPayout(Struct, frozen=True):
 
 
 async def match_payouts() -> int:
-    """Explain every bank line that is surely a payout's, settle and give back what follows; return how many lines."""
+    """Explain every bank line that is surely a payout's, settle and recredit what follows; return how many lines."""
     matched = 0
     while done := await _match_some():
         matched += done

@@ -62,7 +62,7 @@ HEADINGS = {
     "cancel_payout_run": "Payout run cancelled",
     "send_payout_run": "Payout run sent",
     "fetch_payout_file": "Payout file fetched",
-    "take_bank_answer": "Bank’s answer read",
+    "record_bank_answer": "Bank’s answer recorded",
     "export_books": "Books exported",
     "amount_minor": "Amount",
     "approved": "Approved",

@@ -245,7 +245,7 @@ async def record_answer(run: uuid.UUID, data: bytes, actor: Actor | None) -> int
             )
         )
         await PayoutRun.update({PayoutRun.answered_at: now}).where(PayoutRun.id == run)
-        await note_action(actor, "take_bank_answer", run, after={"status": report.group_status, "rejected": rejected})
+        await note_action(actor, "record_bank_answer", run, after={"status": report.group_status, "rejected": rejected})
     return rejected
 
 

@@ -135,7 +135,7 @@ def test_a_saved_card_is_charged_off_session(counterpart: Running) -> None:
         counterpart.charge(50_000, str(setup.payment_method))
 
 
-def test_a_deposit_is_held_then_taken_in_part(counterpart: Running) -> None:
+def test_a_deposit_is_held_then_captured_in_part(counterpart: Running) -> None:
     intent = counterpart.charge(10_000, capture_method="manual")
     assert (intent.status, intent.amount_capturable) == ("requires_capture", 10_000)
     charge: Any = counterpart.client.charges.retrieve(str(intent.latest_charge))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import uuid
@@ -25,8 +24,6 @@ from tests.support.reads import fetch_value
 from tests.support.source import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     import httpx
 
 NOBODY = uuid.UUID(int=7)
@@ -72,18 +69,8 @@ async def rows() -> list[int]:
     return [await fetch_value(f"SELECT count(*) FROM {table}") for table in found]
 
 
-@contextlib.asynccontextmanager
-async def paying() -> AsyncIterator[None]:
-    """Be a paying operator, with three lines that earned 33.33 euros each and gave bank details."""
-    with payees.paying():
-        await sales.open_shop()
-        await payees.earn({1: 1, 2: 1, 3: 1})
-        await payees.give_details(1, 2, 3)
-        yield
-
-
 async def test_an_auditor_reads_and_moves_nothing() -> None:
-    async with paying():
+    async with payees.paying_three():
         drafted = await payouts.draft(await make_staff("Nora"))
         order = await fetch_value("SELECT id FROM purchase_order")
         before = await rows()
@@ -125,7 +112,7 @@ async def test_an_auditor_reads_and_moves_nothing() -> None:
 
 async def test_nobody_approves_what_they_prepared_however_they_sign_in() -> None:
     async with (
-        paying(),
+        payees.paying_three(),
         visiting(role="finance") as first,
         visiting(role="finance") as other,
         visiting(role="auditor") as second,
@@ -146,7 +133,7 @@ async def test_nobody_approves_what_they_prepared_however_they_sign_in() -> None
 
 
 async def test_another_partners_invoices_are_not_there() -> None:
-    async with paying():
+    async with payees.paying_three():
         rival = await identity.create_partner(
             company="Rival",
             country="FR",
@@ -246,7 +233,7 @@ async def test_a_statement_twice_and_of_a_strange_account() -> None:
 
 
 async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> None:
-    async with paying():
+    async with payees.paying_three():
         sent = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
         from marketplace.embedded.bank import Bank  # noqa: PLC0415
 
@@ -265,7 +252,7 @@ async def test_an_answer_about_another_run_or_of_nonsense_refuses_nothing() -> N
 
 
 async def test_amounts_ibans_and_exports_of_the_dishonest() -> None:
-    async with paying():
+    async with payees.paying_three():
         iban = payees.iban_of(9)
         async with visiting(1) as subscriber, visiting(role="finance") as clerk:
             before = await rows()

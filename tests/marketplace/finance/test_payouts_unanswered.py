@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import uuid
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,13 +22,9 @@ from marketplace.ledger.chart import DIFFERENCES_LOST, SUBSCRIBERS_IN_TRANSIT, S
 from marketplace.ledger.queries import balance
 from marketplace.payouts import actions as payouts
 from tests.marketplace.bank.statements import Entry, Statement
-from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch_one, fetch_value
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 DAY = dt.timedelta(days=1)
 
@@ -42,18 +36,8 @@ async def queued(days: float) -> list[tuple[str, str]]:
     return [(row.why, row.subject) for row in rows if row.why.startswith("run_")]
 
 
-@contextlib.asynccontextmanager
-async def paying() -> AsyncIterator[None]:
-    """Be a paying operator, with three lines that earned 33.33 euros each and gave bank details."""
-    with payees.paying():
-        await sales.open_shop()
-        await payees.earn({1: 1, 2: 1, 3: 1})
-        await payees.give_details(1, 2, 3)
-        yield
-
-
 async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause() -> None:
-    async with paying():
+    async with payees.paying_three():
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         drafted = await payouts.draft(nora)
         assert drafted
@@ -72,7 +56,7 @@ async def test_a_run_that_waits_is_named_after_five_days_and_goes_with_its_cause
 
 async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
     """A bank that names nothing: the clerk finds the payout by its amount, the books and the payout follow."""
-    async with paying():
+    async with payees.paying_three():
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         await payees.sent(nora=nora, paul=paul)
         shown = Statement([Entry(-3_333, "B1"), Entry(3_333, "B2")], opening=100_000)
@@ -114,7 +98,7 @@ async def test_a_clerk_says_which_subscribers_payout_a_line_is() -> None:
 @pytest.mark.parametrize("brought_back", [True, False])
 async def test_a_refused_payout_whose_money_the_bank_debited_all_the_same_is_named(brought_back: bool) -> None:  # noqa: FBT001
     """The bank books the whole batch, the refused one too, and forgets to bring that one back."""
-    async with paying():
+    async with payees.paying_three():
         nora, paul = await make_staff("Nora"), await make_staff("Paul")
         sent = await payees.sent(nora=nora, paul=paul)
         bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"}, books_gross=True)

@@ -24,7 +24,7 @@ from tests.marketplace.earnings import sales
 from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from marketplace.identity.actors import Actor
 
@@ -76,6 +76,16 @@ async def give_details(*lines: int) -> None:
     await claim(*lines)
     for line in lines:
         await bank_details.write_details(line, holder=f"Zoé Lefèvre {line}", iban=iban_of(line), details=uuid.uuid4())
+
+
+@contextlib.asynccontextmanager
+async def paying_three() -> AsyncIterator[None]:
+    """Be a paying operator, with three lines that earned 33.33 euros each and gave bank details."""
+    with paying():
+        await sales.open_shop()
+        await earn({1: 1, 2: 1, 3: 1})
+        await give_details(1, 2, 3)
+        yield
 
 
 async def sent(*, nora: Actor, paul: Actor) -> uuid.UUID:
