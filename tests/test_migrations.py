@@ -52,7 +52,7 @@ BREAKING = {
 """What a migration may not do while the version before it serves → where its SQL does so.
 
 `NOT VALID` lets rows that are there stay and reads none under the lock; what is written from then on must keep the
-constraint, also by the version before. So whoever writes it says that this version does.
+constraint, also by the version before. So who writes it says that this version does.
 """
 TOY = """
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager

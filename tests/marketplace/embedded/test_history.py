@@ -154,7 +154,7 @@ for shift in (lambda: clock.shifted(dt.timedelta(days=1)), lambda: clock.started
 
 
 def shifts_the_clock(tree: ast.AST) -> bool:
-    """Return whether a file takes `shifted` or `started_at` of our clock, by whatever name it imports them or the clock."""
+    """Return whether a file takes `shifted` or `started_at` of our clock, under any name."""
     shifts, clocks = {"shifted", "started_at"}, {"marketplace.clock"}
     for node in ast.walk(tree):
         match node:
