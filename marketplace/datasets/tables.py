@@ -154,6 +154,9 @@ class Release(Table, db=DB, tablename="release"):
     """Cells there could be: zones × times × segments of the public key set."""
     row_count = BigInt(default=0)
     """Cells published."""
+    published_people = BigInt(default=0)
+    """People of all published cells as drawn, before truncation is undone: what a licence's pool is divided by; 0 where
+    no build has stated it yet."""
     suppressed_micro = BigInt(default=0)
     """Share of the key set withheld, in millionths."""
     consenting = BigInt(default=0)
@@ -176,6 +179,7 @@ class Release(Table, db=DB, tablename="release"):
     period_is_not_empty = Check("period_from < period_to")
     known_state = Check("state IN ('spent', 'noised', 'assessed', 'sealed', 'refused', 'blocked')")
     sealed_at_an_instant = Check("(state = 'sealed') = (sealed_at IS NOT NULL)")
+    published_people_are_not_negative = Check("published_people >= 0")
 
 
 class ReleaseNotice(Table, db=DB, tablename="release_notice"):

@@ -1,6 +1,8 @@
 """Columns and constraints of revenue shares: one split a licence, one accrual a person and run.
 
-Never a row per licence × person. A payout leaves a subscriber's balance as an accrual too, so that accruals alone say
+Never a row per licence × person. Two rules say what a split earns a person: by rule 1, which licences were divided by
+once, all shares together are the pool; by rule 2 a share is the pool times that person's weight over a public
+denominator, so that it depends on nobody else, and what differs from the pool is the operator's. A payout leaves a subscriber's balance as an accrual too, so that accruals alone say
 what is theirs.
 """
 
@@ -49,6 +51,14 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     total_weight = BigInt()
     cutoff_remainder = BigInt()
     cutoff_position = BigInt()
+    rule = Integer(default=1)
+    """1: shares add up to the pool exactly; 2: by a public denominator."""
+    denominator = BigInt(default=0)
+    """Of rule 2: what the pool times a weight is divided by, a function of published figures."""
+    shares_micro = BigInt(default=0)
+    """Of rule 2: all shares and what tops them up, in millionths of a euro; for finance and the auditor alone."""
+    rounding_micro = BigInt(default=0)
+    """Of rule 2: what rounds that up to the whole cents that the books owe."""
     terms = Array(base_column=UUID(), default=list)
     """Contributor terms in force when the licence was priced; their promises are kept, whatever the pool."""
     top_up_operator_minor = BigInt(default=0)
@@ -78,14 +88,24 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     parts_are_not_negative = Check("least(fee_minor, pool_minor, operator_minor, platform_minor) >= 0")
     operator_gives_no_more_than_its_part = Check("top_up_operator_minor BETWEEN 0 AND operator_minor")
     platform_helps_when_the_operators_part_is_spent = Check(
-        "top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = operator_minor)"
+        "top_up_platform_minor >= 0 AND (top_up_platform_minor = 0 OR top_up_operator_minor = operator_minor "
+        "OR rule = 2 AND top_up_operator_minor = greatest(0, operator_minor + pool_minor + top_up_operator_minor "
+        "+ top_up_platform_minor - (shares_micro + rounding_micro) / 10000))"
     )
     only_promises_top_up = Check(
-        "(top_up_operator_minor + top_up_platform_minor = 0) = (topped_up = 0) "
+        "(top_up_operator_minor + top_up_platform_minor = 0 OR topped_up > 0) "
+        "AND (topped_up = 0 OR top_up_operator_minor + top_up_platform_minor > 0 OR rule = 2) "
         "AND (topped_up = 0 OR cardinality(terms) > 0) "
         "AND least(topped_up, top_up_each_micro, top_up_position) >= 0"
     )
     someone_contributed = Check("people > 0 AND total_weight > 0")
+    known_rule = Check("rule IN (1, 2)")
+    a_public_denominator_makes_rule_two = Check(
+        "(rule = 2) = (denominator > 0) AND (rule = 2 OR shares_micro + rounding_micro = 0)"
+    )
+    shares_and_rounding_are_whole_cents = Check(
+        "shares_micro >= 0 AND rounding_micro BETWEEN 0 AND 9999 AND (shares_micro + rounding_micro) % 10000 = 0"
+    )
 
 
 class FormerSplit(Table, db=DB, tablename="former_split"):
@@ -99,6 +119,11 @@ class FormerSplit(Table, db=DB, tablename="former_split"):
     operator_minor = BigInt()
     top_up_operator_minor = BigInt()
     top_up_platform_minor = BigInt()
+    rule = Integer(default=1)
+    denominator = BigInt(default=0)
+    shares_micro = BigInt(default=0)
+    rounding_micro = BigInt(default=0)
+    terms = Array(base_column=UUID(), default=list)
     returned_minor = BigInt()
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
     ended_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
