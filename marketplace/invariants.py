@@ -15,6 +15,7 @@ from marketplace.auctions.invariants import AUCTIONS
 from marketplace.bank.invariants import BANK
 from marketplace.bookkeeping.invariants import EXPORTS
 from marketplace.consent.invariants import CONSENT
+from marketplace.contributions.invariants import INDEX
 from marketplace.database import fetch_rows
 from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
@@ -38,6 +39,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         SALES,
         AUCTIONS,
         DOWNLOADS,
+        INDEX,
         SHARES,
         PAYOUTS,
         BANK,

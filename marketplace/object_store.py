@@ -6,6 +6,8 @@ them, and delivery reaches objects through it alone. An object appears whole or 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import io
 from typing import TYPE_CHECKING
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 PRIVATE = "private/"
+PIECE_BYTES = 8 << 20
+"""Of a download: what is in memory at once."""
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
 
@@ -80,6 +84,23 @@ async def get_range(key: str, start: int, end: int) -> bytes:
         return bytes(await obstore.get_range_async(store(), key, start=start, end=end))
     except FileNotFoundError:
         raise NotFound("That object is not in the store.") from None
+
+
+async def download(key: str, path: Path) -> None:
+    """Write the whole object to a file, a piece at a time."""
+    try:
+        answer = await obstore.get_async(store(), key)
+    except FileNotFoundError:
+        raise NotFound("That object is not in the store.") from None
+    with path.open("wb") as file:
+        async for piece in answer.stream(min_chunk_size=PIECE_BYTES):
+            await asyncio.to_thread(file.write, piece)
+
+
+async def delete(key: str) -> None:
+    """Delete an object; one that is not there is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        await obstore.delete_async(store(), key)
 
 
 async def size(key: str) -> int:

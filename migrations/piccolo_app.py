@@ -25,6 +25,7 @@ SLICES = (
     "auctions",
     "reverse_auctions",
     "delivery",
+    "contributions",
     "earnings",
     "payouts",
     "bank",

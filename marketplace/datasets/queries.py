@@ -34,6 +34,7 @@ from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -345,6 +346,12 @@ async def manifest(release: uuid.UUID) -> Manifest:
     return Manifest(table["reference"].to_numpy(), table["weight"].to_numpy())
 
 
+async def fetch_manifest(release: uuid.UUID, path: Path) -> None:
+    """Write a sealed release's manifest to a file: Parquet with the columns reference, ascending, and weight."""
+    await _get_sealed(release)
+    await object_store.download(object_store.private_key(release, "manifest.parquet"), path)
+
+
 async def find_contribution(release: uuid.UUID, reference: int) -> Contribution | None:
     """Return a subscriber's position and weight in a sealed release, or None when they are not in it.
 
@@ -371,7 +378,7 @@ def _look_up(key: str, reference: int) -> Contribution | None:
     return Contribution(int(starts[group]) + place, rows["weight"][place].as_py())
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _groups(key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return a sealed manifest's footer, and its row groups' first and last reference and first position."""
     import pyarrow as pa  # noqa: PLC0415

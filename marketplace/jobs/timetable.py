@@ -11,6 +11,7 @@ from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
+from marketplace.contributions.actions import index_contributions
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
@@ -61,6 +62,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),
+        "index-contributions": (MINUTE, index_contributions),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
         "release-shares": (shares, release_shares),

@@ -23,7 +23,21 @@ from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch
 
+INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, begun_at, retired_at)
+                             VALUES (gen_random_uuid(), 0, '{state}', now(), {retired_at}) RETURNING id)
+             INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
+             ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
 OFFENCES: dict[str, str | tuple[str, ...]] = {
+    "a sold release is in a live segment of the index, or in none yet": INDEXED.format(
+        state="retired", retired_at="now()"
+    ),
+    "a live segment of the index has every contribution of its releases": INDEXED.format(
+        state="live", retired_at="NULL"
+    ),
+    "no two live segments of the index are of one level": (
+        """INSERT INTO contribution_segment (id, level, state, begun_at)
+           SELECT gen_random_uuid(), 1, 'live', now() FROM generate_series(1, 2)"""
+    ),
     "a dataset's product is one that the registry lists": "UPDATE dataset SET product = 'crowds'",
     "a dataset is counted by a grain of its product": "UPDATE dataset SET product = 'stays', grain = 'hour'",
     "only a dataset whose product adds up has totals, or thin cells added up over a parent": (

@@ -18,7 +18,7 @@ FLOORS = (
     {"datasets"},
     {"catalogue"},
     {"purchases"},
-    {"subscriptions", "auctions", "reverse_auctions", "delivery"},
+    {"subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
     {"storefront"},
     {"earnings"},
     {"payouts"},

@@ -1,0 +1,314 @@
+"""The subscriber's page of earnings at ten thousand sold releases against the same page at ten: first views, whole handler.
+
+`python3 tests bench earnings` prints, on a folder and on an S3 server (moto, in an environment of its own):
+`earnings releases RATIO …`, the p99 of people's first views of the page at EARNINGS_RELEASES sold releases over that at
+ten; `earnings page RATIO …`, the median of the page over one indexed read of what it needs to know: the person's
+contributions from a table of PostgreSQL, a row for each, by its primary key; and `earnings gets N …`, the most objects
+that a first view reads. Both shops are sold by the product's own sale, whose rows are then copied; manifests are real
+objects, and the index is the job's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import io
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import numpy as np
+
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FEW, MANY = 10, 10_000
+PEOPLE = 2_000
+"""Lines in each shop; each is in six of ten releases."""
+VISITS = 300
+"""People who see their page for the first time, in each shop and round."""
+ROUNDS = 2
+APART: Final = dt.timedelta(hours=18)
+"""From one sale to the next: forty a month, of which those of a fortnight are held."""
+HELD_FOR: Final = dt.timedelta(days=14)
+
+COPIES = (
+    """CREATE TEMPORARY TABLE copied ON COMMIT PRESERVE ROWS AS
+       SELECT n, gen_random_uuid() AS release, gen_random_uuid() AS quote, gen_random_uuid() AS purchase_order,
+              gen_random_uuid() AS licence, $1::timestamptz - n * $2::interval AS sold_at
+       FROM generate_series(1, $3::int) AS n""",
+    """INSERT INTO release SELECT (jsonb_populate_record(row, jsonb_build_object(
+           'id', copied.release, 'specification', copied.release))).*
+       FROM release AS row, copied""",
+    """INSERT INTO quote SELECT (jsonb_populate_record(row, jsonb_build_object(
+           'id', copied.quote, 'release', copied.release))).*
+       FROM quote AS row, copied""",
+    """INSERT INTO purchase_order SELECT (jsonb_populate_record(row, jsonb_build_object(
+           'id', copied.purchase_order, 'number', copied.licence, 'quote', copied.quote, 'release', copied.release))).*
+       FROM purchase_order AS row, copied""",
+    """INSERT INTO licence SELECT (jsonb_populate_record(row, jsonb_build_object(
+           'id', copied.licence, 'purchase_order', copied.purchase_order, 'release', copied.release,
+           'sold_at', sold_at, 'hold_until', sold_at + $1::interval))).*
+       FROM licence AS row, copied""",
+    """INSERT INTO share_run (kind, at, amount_minor) SELECT 'release', $1, 1""",
+    """INSERT INTO licence_split SELECT (jsonb_populate_record(row, jsonb_build_object('licence', copied.licence) ||
+           CASE WHEN copied.sold_at + $1::interval > $2 THEN '{}'
+           ELSE jsonb_build_object('state', 'released', 'ended_by', (SELECT max(id) FROM share_run)) END)).*
+       FROM licence_split AS row, copied""",
+)
+"""Statements that copy the one sale there is, each copy of a release of its own, sold one after the other before it."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A marketplace in which so many releases were sold: its database, and the folder of its objects."""
+
+    releases: int
+    url: str
+    objects: Path
+
+
+@dataclass(frozen=True)
+class Views:
+    """Seconds of each first view, the seconds of each indexed read of a row store, and the objects that each view read."""
+
+    pages: list[float]
+    reads: list[float]
+    gets: list[int]
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it; `peers` changes nothing. EARNINGS_RELEASES=1000 makes a smaller shop."""
+    del peers
+    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
+
+    many = int(os.environ.get("EARNINGS_RELEASES", str(MANY)))
+    with tempfile.TemporaryDirectory(prefix="partage-earnings-") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            shops = []
+            for releases in (FEW, many):
+                server.run_sql(f"CREATE DATABASE sold_{releases} OWNER partage")
+                shops.append(Shop(releases, server.url(f"sold_{releases}"), Path(folder) / f"objects-{releases}"))
+                asyncio.run(_sell(shops[-1]))
+            _report("folder", *_visit_all(shops))
+            with _s3(Path(folder)) as s3:
+                for shop in shops:
+                    asyncio.run(_upload(shop, s3))
+                _report("S3", *_visit_all(shops, s3))
+
+
+def _settle_in(shop: Shop, s3: S3 | None = None) -> None:
+    """Let the settings lead to a shop."""
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    os.environ |= {"DATABASE_URL": shop.url, "PARTAGE_STATE": str(shop.objects)}
+    os.environ |= {"PARTAGE_OBJECTS": shop.objects.resolve().as_uri()}
+    if s3 is not None:
+        os.environ |= s3.environment | {"PARTAGE_OBJECTS": f"s3://sold-{shop.releases}"}
+    settings.cache_clear()
+
+
+def manifest(number: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return who is in a release, and each one's weight."""
+    rng = np.random.default_rng(number)
+    who = np.flatnonzero(rng.random(PEOPLE) < 0.6) + 1
+    return who, rng.integers(1, 13, len(who))
+
+
+async def _sell(shop: Shop) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from marketplace import clock, database, object_store  # noqa: PLC0415
+    from marketplace.contributions.actions import index_contributions  # noqa: PLC0415
+    from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
+    from migrations.runner import migrate  # noqa: PLC0415
+    from tests.marketplace.earnings import sales  # noqa: PLC0415
+    from tests.support.reads import fetch  # noqa: PLC0415
+
+    _settle_in(shop)
+    await database.open_pool(shop.url)
+    await migrate()
+    await sales.open_shop(range(1, PEOPLE + 1))
+    who, weights = manifest(0)
+    release = await sales.make_release(dict(zip(who.tolist(), weights.tolist(), strict=True)))
+    now = clock.now()
+    await sales.make_sale(release, 10_000, sold_at=now)
+    assert await hold_shares() == 1
+    values = ((now, APART, shop.releases - 1), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
+    async with database.transaction():
+        for statement, given in zip(COPIES, values, strict=True):
+            await database.execute(statement, *given)
+        releases = [row["release"] for row in await fetch("SELECT release FROM copied ORDER BY n")]
+    for number, copied in enumerate(releases, 1):
+        file = io.BytesIO()
+        pq.write_table(pa.table(dict(zip(("reference", "weight"), manifest(number), strict=True))), file)
+        await object_store.put(object_store.private_key(copied, "manifest.parquet"), file.getvalue())
+    start = time.perf_counter()
+    assert await index_contributions() == shop.releases
+    print(f"earnings index {time.perf_counter() - start:.1f} s for {shop.releases} releases of {PEOPLE} people")
+    await database.execute(
+        "CREATE TABLE contribution_row (subscriber bigint, release bigint, weight bigint, PRIMARY KEY (subscriber, release))"
+    )
+    for number in range(shop.releases):
+        who, weights = manifest(number)
+        columns = {"subscriber": who, "release": np.full(len(who), number), "weight": weights}
+        await database.copy_columns("contribution_row", columns)
+    await database.execute("VACUUM ANALYZE")
+    await database.close_pool()
+
+
+def _visit_all(shops: list[Shop], s3: S3 | None = None) -> tuple[list[Views], list[Views]]:
+    """Visit the shops in turn; return the rounds of each."""
+    found: list[list[Views]] = [[], []]
+    for round_ in range(ROUNDS):
+        for views, shop in zip(found, shops, strict=True):
+            _settle_in(shop, s3)
+            views.append(asyncio.run(_visit(shop, range(1 + round_ * VISITS, 1 + (round_ + 1) * VISITS), s3)))
+    return found[0], found[1]
+
+
+async def _visit(shop: Shop, lines: range, s3: S3 | None) -> Views:
+    """Let each of these people see their page for the first time."""
+    from marketplace import clock, database  # noqa: PLC0415
+    from marketplace.app import create_app  # noqa: PLC0415
+    from marketplace.identity.guards import begin_session  # noqa: PLC0415
+    from tests.support.reads import fetch  # noqa: PLC0415
+
+    await database.open_pool(shop.url)
+    cookies = {}
+    for line in lines:
+        person = uuid.uuid4()
+        await database.execute(
+            """INSERT INTO person (id, email, name, password_hash, language, subscriber, created_at)
+               VALUES ($1, $2, 'x', 'x', 'en', $3, $4)""",
+            person,
+            f"{person}@example.org",
+            line,
+            clock.now(),
+        )
+        cookie = await begin_session(person)
+        cookies[line] = {cookie.key: str(cookie.value)}
+    views = Views([], [], [])
+    transport = httpx.ASGITransport(create_app(manages_pool=False))
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+        for path in ("/en/consent", "/en/earnings/payouts"):  # imports and templates; nothing of anybody's shares
+            (await client.get(path, cookies=cookies[lines[0]])).raise_for_status()
+        for line in lines:
+            before = s3.gets() if s3 else 0
+            start = time.perf_counter()
+            answer = await client.get("/en/earnings", cookies=cookies[line])
+            views.pages.append(time.perf_counter() - start)
+            assert answer.status_code == 200, answer.text
+            assert "/earnings/shares/" in answer.text
+            views.gets.append((s3.gets() if s3 else 0) - before)
+            start = time.perf_counter()
+            await fetch("SELECT release, weight FROM contribution_row WHERE subscriber = $1", line)
+            views.reads.append(time.perf_counter() - start)
+    await database.close_pool()
+    return views
+
+
+def p99(seconds: list[float]) -> float:
+    """Return what all but one in a hundred are at most."""
+    return sorted(seconds)[math.ceil(len(seconds) * 0.99) - 1]
+
+
+def _report(where: str, few: list[Views], many: list[Views]) -> None:
+    low, high = (min(p99(views.pages) for views in rounds) for rounds in (few, many))
+    print(
+        f"earnings releases {high / low:.2f} × the p99 of first views at {FEW} sold releases, on {where} "
+        f"({high * 1e3:.1f} ms; {low * 1e3:.1f} ms)"
+    )
+    page = min(float(np.median(views.pages)) for views in many)
+    read = min(float(np.median(views.reads)) for views in many)
+    print(
+        f"earnings page {page / read:.2f} × one indexed read of the person's contributions, on {where} "
+        f"({page * 1e3:.1f} ms; {read * 1e3:.2f} ms)"
+    )
+    if most := max(max(views.gets) for views in many):
+        print(f"earnings gets {most} objects read by a first view, at most")
+
+
+@dataclass(frozen=True)
+class S3:
+    """A server of S3, and the file where it says what it was asked."""
+
+    url: str
+    asked: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the settings that lead the object store there."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "bench",
+            "AWS_SECRET_ACCESS_KEY": "bench",
+            "AWS_REGION": "eu-west-3",
+        }
+
+    def gets(self) -> int:
+        """Return how many objects were read so far."""
+        return self.asked.read_text().count('"GET /sold-')
+
+
+@contextlib.contextmanager
+def _s3(folder: Path) -> Iterator[S3]:
+    """Serve S3 from an environment of its own, for moto needs other versions than the lock's."""
+    environment, port, asked = folder / "moto", free_port(), folder / "moto.log"
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "moto[server]"], check=True)
+    with asked.open("w") as log:
+        process = subprocess.Popen(
+            [environment / "bin" / "moto_server", "-p", str(port)], stdout=log, stderr=log, cwd=folder
+        )
+        s3 = S3(f"http://127.0.0.1:{port}", asked)
+        try:
+            asyncio.run(_answering(s3))
+            yield s3
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def _answering(s3: S3) -> None:
+    async def answers() -> bool:
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{s3.url}/moto-api/")).status_code < 500
+        except httpx.TransportError:
+            return False
+
+    await until(answers)
+
+
+async def _upload(shop: Shop, s3: S3) -> None:
+    """Copy the index, and nothing else, to a bucket of the shop's own."""
+    from marketplace import object_store  # noqa: PLC0415
+
+    _settle_in(shop, s3)
+    async with httpx.AsyncClient() as client:
+        (await client.put(f"{s3.url}/sold-{shop.releases}")).raise_for_status()
+    for path in (shop.objects / "private" / "contributions").rglob("*"):
+        if path.is_file():
+            await object_store.put(path.relative_to(shop.objects).as_posix(), path)
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: python3 tests bench earnings")
