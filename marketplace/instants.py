@@ -6,11 +6,12 @@ import datetime as dt
 from typing import Final
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
 def microseconds(instant: dt.datetime) -> int:
     """Return an aware instant as whole microseconds since 1970."""
-    return (instant - EPOCH) // dt.timedelta(microseconds=1)
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def instant_of(microseconds: int) -> dt.datetime:

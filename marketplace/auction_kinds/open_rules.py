@@ -5,7 +5,7 @@ The rule of bidding has this one address: an action locks the auction's row, and
 
 from __future__ import annotations
 
-import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from marketplace.auction_kinds.kind_rules import BidField, Package
@@ -17,6 +17,7 @@ from pricing.money import Money
 
 if TYPE_CHECKING:
     import datetime as dt
+    import uuid
     from collections.abc import Mapping, Sequence
 
     from marketplace.auction_kinds.rows import AuctionNow, AuctionTerms, Bid, Lot
@@ -64,11 +65,15 @@ class ProxyBidding:
         bid = ProxyBid(str(partner), Money(maximum_minor, self.auction.currency), microseconds(at))
         after, answer = place(self.state, bid)
         if after is not self.state:
-            leader = next(one for one in after.maxima if one.bidder == after.leader)
-            self.state, self.leader = after, uuid.UUID(leader.bidder)
-            self.leading_maximum_minor = leader.maximum.minor
+            leading = next(one for one in after.maxima if one.bidder == after.leader)
+            if leading is bid:
+                self.leader = partner
+            if after.closes_at != self.state.closes_at:
+                self.closes_at = instant_of(after.closes_at)
+            # What `state_of` needs too: so a bid costs the same however many came before it.
+            self.state = replace(after, maxima=(leading,))
+            self.leading_maximum_minor = leading.maximum.minor
             self.price_minor = after.price.minor if after.price else None
-            self.closes_at = instant_of(after.closes_at)
         return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import uuid
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from marketplace.auction_kinds.rows import AuctionNow
 from marketplace.instants import instant_of, microseconds
 from pricing.auctions.ascending import AscendingState, AscendingTerms, ProxyBid, opened, place
 from pricing.money import Money
+
+if TYPE_CHECKING:
+    from marketplace.auction_kinds.kind_rules import Bidding
 
 AUCTIONS, BIDS = 300, 12
 START = microseconds(dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC))
@@ -93,12 +97,18 @@ def row_of(state: AscendingState) -> AuctionNow:
     )
 
 
+def lead_of(bidding: Bidding) -> tuple[object, ...]:
+    leader = str(bidding.leader) if bidding.leader else None
+    return leader, bidding.leading_maximum_minor, bidding.price_minor, bidding.closes_at
+
+
 def test_a_bid_is_decided_from_the_row_as_the_pure_rule_decides_it() -> None:
     draw = random.Random(6)  # noqa: S311 (a test's draws repeat)
     people = [str(uuid.UUID(int=number)) for number in range(1, 5)]
     expected, late = [], set()
     for _ in range(AUCTIONS):
         state, last = opened(draw_terms(draw)), START - 2
+        in_one_batch = ProxyBids().begin(row_of(state))
         for _ in range(BIDS):
             last = draw_instant(draw, state, last) if draw.random() < 0.4 else last + draw.randrange(500_000)
             bid = draw_bid(draw, state, people, last)
@@ -112,9 +122,8 @@ def test_a_bid_is_decided_from_the_row_as_the_pure_rule_decides_it() -> None:
             lead = next((one.maximum.minor for one in state.maxima if one.bidder == state.leader), None)
             price = state.price.minor if state.price else None
             expected.append((str(answer), state.leader, lead, price, instant_of(state.closes_at)))
-            leader = str(bidding.leader) if bidding.leader else None
-            decided = (found, leader, bidding.leading_maximum_minor, bidding.price_minor, bidding.closes_at)
-            assert decided == expected[-1], row
+            assert (found, *lead_of(bidding)) == expected[-1], row
+            assert (in_one_batch.place(partner, bid.maximum.minor, at), *lead_of(in_one_batch)) == expected[-1]
     assert late == {"refused_too_late", "refused_too_early"}, "no bid counts in an auction that a job has closed"
     counted = {one[0]: sum(other[0] == one[0] for other in expected) for one in expected}
     assert len(counted) == 7, counted
