@@ -146,17 +146,47 @@ def build(arguments: argparse.Namespace) -> int:
 
 
 def ingest(arguments: argparse.Namespace) -> int:
-    """Add daily files of events, and the table of subscribers, to the event store that builds read; again adds nothing."""
+    """Add or correct daily files of events, and the table of subscribers, in the event store; again changes nothing."""
 
     async def story() -> int:
         from marketplace.datasets.ingestion import ingest_events
         from marketplace.progress import Progress
 
         with Progress() as progress:
-            days = await ingest_events(arguments.events, arguments.subscribers, arguments.sites, progress=progress)
+            days = await ingest_events(
+                arguments.events,
+                arguments.subscribers,
+                arguments.sites,
+                replace=arguments.replace,
+                progress=progress,
+            )
         for day, events in sorted(days.items()):
             print(f"{day}: {events} events")
         print(f"{len(days)} days ingested.")
+        return 0
+
+    return _with_pool(story)
+
+
+def retract(arguments: argparse.Namespace) -> int:
+    """Remove events of an interval, of one line or of all, from the event store; no later build counts them."""
+
+    async def story() -> int:
+        from marketplace.progress import Progress
+        from marketplace.retractions.actions import retract as retract_events
+
+        with Progress() as progress:
+            days = await retract_events(
+                arguments.starts_at,
+                arguments.ends_at,
+                subscriber=arguments.line,
+                reason=arguments.reason,
+                by="command",
+                progress=progress,
+            )
+        for day, events in sorted(days.items()):
+            print(f"{day}: {events} events retracted")
+        print(f"{len(days)} days changed.")
         return 0
 
     return _with_pool(story)
@@ -175,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line; README's table of commands is checked against it."""
     whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, serve, jobs, migrate, check, ingest, build):
+    for command in (demo, serve, jobs, migrate, check, ingest, retract, build):
         description = (command.__doc__ or "").strip()
         sub = commands.add_parser(command.__name__, help=description, description=description)
         sub.set_defaults(run=command)
@@ -195,6 +225,18 @@ def parser() -> argparse.ArgumentParser:
             )
             sub.add_argument("--subscribers", default="", help="file: subscriber_id, age_band, home_zone")
             sub.add_argument("--sites", default="", help="file: site, zone (an H3 cell, or a zone's name)")
+            sub.add_argument(
+                "--replace", action="store_true", help="the files are all there is of the days that they have events of"
+            )
+        if command is retract:
+            whose = sub.add_mutually_exclusive_group(required=True)
+            whose.add_argument("--line", type=int, help="the operator's reference of the line whose events go")
+            whose.add_argument("--all", action="store_true", help="everyone's events go")
+            sub.add_argument(
+                "--from", required=True, dest="starts_at", type=_instant, help="start of the interval, included"
+            )
+            sub.add_argument("--to", required=True, dest="ends_at", type=_instant, help="end of the interval, excluded")
+            sub.add_argument("--reason", required=True, help="why, for the record")
     return whole
 
 

@@ -19,6 +19,7 @@ SLICES = (
     "ledger",
     "consent",
     "payments",
+    "retractions",
     "datasets",
     "catalogue",
     "purchases",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from marketplace.builds.retracted import Retracted
     from marketplace.consent.queries import ConsentInterval
     from marketplace.progress import ReportProgress
 
@@ -74,7 +76,10 @@ class Aggregation:
         self.specification, self.folder = specification, folder
         self.engine = engine or settings().engine
         self.database: duckdb.DuckDBPyConnection
+        self.shared: Store
+        """The operator's store, in one state from the check to the end."""
         self.store: Store
+        """Where the events are: the same, or one of the build's own."""
         self.answer: Aggregate
         self.has_consent: NDArray[np.bool_]
         """Of each subscriber, whether consent is in force at the start."""
@@ -104,14 +109,14 @@ class Aggregation:
         if isinstance(error, OSError) and error.errno in input_files.DISK_FULL:
             raise Conflict("The disk is full: make room, then run it again.") from None
 
-    def check(self, events: str | None, subscribers: str | None) -> None:
+    def check(self, events: str | None, subscribers: str | None, retracted: Retracted | None = None) -> None:
         """Gather both inputs and check the form of every row; refusals name the file and the row.
 
         `events` are ingested into a store of the build's own; None stands for the operator's store, whose rows were
-        checked when they came, and so it does for `subscribers`.
+        checked when they came, and so it does for `subscribers`. What is `retracted` of lines is left out of files.
         """
         s = self.specification
-        shared = Store(object_store.store())
+        shared = self.shared = Store(object_store.store())
         if subscribers is None:
             if shared.state.subscribers is None:
                 raise Invalid("The event store has no table of subscribers: ingest one, or name a file.")
@@ -134,8 +139,10 @@ class Aggregation:
         else:
             (self.folder / "store").mkdir()
             own = LocalStore(self.folder / "store")
-            ingest(Store(own), input_files.gather(events, self.folder, "events"), self.folder / "ingest")
+            named = input_files.gather_named(events, self.folder, "events")
+            ingest(Store(own), list(named), self.folder / "ingest", names=named, retracted=retracted)
             self.store = Store(own)
+        self.tables = sorted(map(sha256, files))
 
     def population(self) -> int:
         """Return how many of the operator's subscribers live in the area."""
@@ -221,11 +228,21 @@ class Aggregation:
             "total_weight": int(np.sum(manifest["weight"].to_numpy())),
             "cells_sha256": sha256(files["cells.parquet"]),
             "manifest_sha256": sha256(files["manifest.parquet"]),
+            "inputs": json.dumps(self._inputs(), sort_keys=True),
         }
         refusal = None
         if not len(manifest):
             refusal = "Nobody is in the cells that could be published, so there is nothing to sell."
         return Outcome(files, figures, refusal, drawn.coverage)
+
+    def _inputs(self) -> dict[str, Any]:
+        """Return what the release was counted from: versions of days and the files they came from, and of both tables."""
+        sites = self.shared.state.sites
+        return {
+            "days": self.store.versions(self.answer.question.days),
+            "subscribers": self.tables,
+            "sites": hashlib.sha256(self.shared.read(sites)).hexdigest() if sites else None,
+        }
 
     def _counts(self) -> drawing.Counts:
         """Return the true cells by position in the key set, and who of the area consents, by home and band."""
@@ -293,7 +310,7 @@ class Aggregation:
         position = {zone: at for at, zone in enumerate(s.zones)}
         spots = np.array([n for n, site in enumerate(sites) if site is None], np.int64)
         named = [(n, site) for n, site in enumerate(sites) if site is not None]
-        zone_of_site = Store(object_store.store()).zones_of_sites() if named else {}
+        zone_of_site = self.shared.zones_of_sites() if named else {}
         names = [zone_of_site.get(site, site) for _, site in named]
         found = np.full(len(sites), -1, np.int32)
         located = s.geography.locate(latitudes[spots], longitudes[spots], s.resolution)

@@ -1,7 +1,8 @@
 """The ingested store: each day's events once, by subscriber, as raw columns that every later build reads.
 
-**A day's events are a set.** Ingesting adds to it; what is there already changes nothing, so a file given twice, a file
-that overlaps another and a late one all end in the same set, and an ingestion that was killed is simply run again.
+**A day's events are a set: the union of what each file last said.** A file given twice changes nothing, files that
+overlap and late ones add to the set, and a file that comes again with other rows replaces what it said before. So a day
+of several files says of each event which of them gave it (`Origins`); a day of one file has nothing to say.
 
 A line's events all lie in one bucket, so what looks at one line at a time (consent, bounds, weights) looks at one
 bucket at a time. Within a bucket's day there are *visits*: one line, hour and place, with how many events it has. A visit
@@ -30,7 +31,7 @@ from marketplace.privacy.counted import differs_from_before
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,6 +48,10 @@ KIND_BITS = 16
 UNITS_US = (1_000_000, 1_000, 1)
 """A bucket's day keeps its instants in seconds, milliseconds or microseconds: the longest that loses nothing."""
 LEAST_BYTES = 8
+UNKNOWN = ""
+"""The source of events that a version before this one ingested: it did not record which file gave which."""
+ALSO_BYTES = 6
+"""An event's position and one further file that gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,17 @@ class Moments:
         return (self.words & self.words.dtype.type((1 << self.kind_bits) - 1)).astype(np.uint16)
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Which of the day's files gave each event of a bucket, by position in the day's `sources`."""
+
+    first: NDArray[np.unsignedinteger[Any]]
+    """One file of each event."""
+    event: NDArray[np.uint32]
+    further: NDArray[np.uint16]
+    """Of events that several files gave: the event's position in the bucket, and each further file."""
+
+
 @dataclass
 class State:
     """What `store.json` says."""
@@ -104,9 +120,11 @@ class State:
     places: list[dict[str, Any]] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     days: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """ISO date → name of the object, events, visits, and where each bucket lies in it."""
-    files: dict[str, str] = field(default_factory=dict)
-    """Input file → what it looked like when it was ingested whole."""
+    """ISO date → name and SHA-256 of the object, events, visits, where each bucket lies in it, and the day's `sources`:
+    the SHA-256 of each file that gave events of it."""
+    files: dict[str, dict[str, str] | str] = field(default_factory=dict)
+    """Input file → `look`, what it looked like when it was ingested whole, and `sha256`. A version before this one wrote
+    the look alone."""
     subscribers: dict[str, Any] | None = None
     """The operator's table of subscribers, as last ingested."""
     sites: dict[str, Any] | None = None
@@ -127,8 +145,12 @@ class Store:
         """Open the store's present state; one that nothing was ever put in is empty, and will have so many buckets."""
         self.objects, self.prefix = objects, prefix
         self.state = State(buckets=buckets)
+        self.tag: str | None = None
+        """The object store's own mark of this `store.json`; None where there is none."""
         try:
-            stated = json.loads(bytes(obstore.get(objects, prefix + "store.json").bytes()))
+            found = obstore.get(objects, prefix + "store.json")
+            self.tag = found.meta["e_tag"]
+            stated = json.loads(bytes(found.bytes()))
         except FileNotFoundError:
             return
         except ValueError:
@@ -180,6 +202,30 @@ class Store:
         days = (dt.date.fromisoformat(day) for day in self.state.days)
         return sorted(day for day in days if start <= day < end)
 
+    def sources(self, day: dt.date) -> list[str]:
+        """Return the SHA-256 of each file that gave events of a day, in the order that `origins` counts them in.
+
+        An ingested day of a version before this one has the one source UNKNOWN, and a day that is not there has none.
+        """
+        entry = self.state.days.get(day.isoformat())
+        return list(entry.get("sources", [UNKNOWN])) if entry else []
+
+    def versions(self, days: Sequence[dt.date]) -> list[dict[str, Any]]:
+        """Return of each day what it holds, by SHA-256: of its events as they lie here, and of the files that gave them.
+
+        A day that a version before this one ingested says null for what it did not record.
+        """
+        files = sorted(self.state.files.items(), reverse=True)
+        called = {file["sha256"]: name.rpartition("/")[2] for name, file in files if isinstance(file, dict)}
+        return [
+            {
+                "day": day.isoformat(),
+                "sha256": self.state.days[day.isoformat()].get("sha256"),
+                "files": [{"name": called.get(source), "sha256": source or None} for source in self.sources(day)],
+            }
+            for day in days
+        ]
+
     def read(self, part: dict[str, Any]) -> bytes:
         """Return a whole object that the state names; one that is gone or damaged is refused by name."""
         try:
@@ -214,6 +260,29 @@ class Store:
         data = np.frombuffer(self._range(day, start, wide[2] * events, entry["crc"][1]), f"u{wide[2]}")
         return Moments(data, entry["unit_us"], entry["kind_bits"])
 
+    def origins(self, day: dt.date, bucket: int) -> Origins:
+        """Return which of the day's files gave each event of a bucket."""
+        entry = self.state.days[day.isoformat()]["buckets"][bucket]
+        events = entry["rows"][2]
+        if "origins" not in entry:
+            return Origins(np.zeros(events, np.uint8), np.empty(0, np.uint32), np.empty(0, np.uint16))
+        width, more = entry["origins"]
+        start = entry["at"] + bucket_length(entry) - width * events - ALSO_BYTES * more
+        data = self._range(day, start, width * events + ALSO_BYTES * more, entry["crc"][2])
+        return Origins(
+            np.frombuffer(data, f"u{width}", events),
+            np.frombuffer(data, np.uint32, more, width * events),
+            np.frombuffer(data, np.uint16, more, width * events + 4 * more),
+        )
+
+    def whole_bucket(self, day: dt.date, bucket: int) -> bytes:
+        """Return one day's bucket as it lies in the day's object."""
+        entry = self.state.days[day.isoformat()]["buckets"][bucket]
+        data = self._bytes(day, entry["at"], bucket_length(entry))
+        if len(data) != bucket_length(entry):
+            raise _damaged(f"{day}, {self.state.days[day.isoformat()]['name']}")
+        return data
+
     def rows(self, day: dt.date, bucket: int) -> Rows:
         """Return every event of one day's bucket; lines are numbered across buckets."""
         seen = self.bucket(day, bucket)
@@ -223,16 +292,27 @@ class Store:
         return Rows(people, np.repeat(seen.visit, seen.count), moments.micros(), moments.kinds())
 
     def _range(self, day: dt.date, start: int, length: int, crc: int) -> bytes:
+        data = self._bytes(day, start, length)
+        if length and (len(data) != length or zlib.crc32(data) != crc):
+            raise _damaged(f"{day}, {self.state.days[day.isoformat()]['name']}")
+        return data
+
+    def _bytes(self, day: dt.date, start: int, length: int) -> bytes:
         name = self.state.days[day.isoformat()]["name"]
         if not length:
             return b""
         try:
-            data = bytes(obstore.get_range(self.objects, self.prefix + name, start=start, length=length))
+            return bytes(obstore.get_range(self.objects, self.prefix + name, start=start, length=length))
         except (FileNotFoundError, OSError, obstore.exceptions.BaseError):
             raise _damaged(f"{day}, {name}") from None
-        if len(data) != length or zlib.crc32(data) != crc:
-            raise _damaged(f"{day}, {name}")
-        return data
+
+
+def bucket_length(entry: dict[str, Any]) -> int:
+    """Return how many bytes one day's bucket has, given where the state says it lies."""
+    lines, visits, events = entry["rows"]
+    wide = entry["wide"]
+    width, more = entry.get("origins", (0, 0))
+    return int((4 + wide[0]) * lines + (4 + wide[1]) * visits + (wide[2] + width) * events + ALSO_BYTES * more)
 
 
 def _damaged(what: str) -> Conflict:
@@ -242,8 +322,13 @@ def _damaged(what: str) -> Conflict:
     )
 
 
-def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[str, Any]]:
-    """Return a bucket's day as bytes, and what finds it again; `rows` are sorted and distinct, of bucket-own `people`."""
+def encode(
+    people: NDArray[np.uint32], rows: Rows, origins: Origins | None = None
+) -> tuple[list[bytes], dict[str, Any]]:
+    """Return a bucket's day as bytes, and what finds it again; `rows` are sorted and distinct, of bucket-own `people`.
+
+    origins: of the rows, in their order; None where the day has one file.
+    """
     events = len(rows)
     visit = (people.astype(np.uint64) << np.uint64(32)) | rows.visit
     first = np.flatnonzero(differs_from_before(visit))
@@ -261,13 +346,19 @@ def encode(people: NDArray[np.uint32], rows: Rows) -> tuple[list[bytes], dict[st
     crc = 0
     for part in head:
         crc = zlib.crc32(part, crc)
-    return [*head, tail], {
+    entry: dict[str, Any] = {
         "rows": [len(start), len(visit), events],
         "wide": [column.dtype.itemsize for column in columns],
         "unit_us": unit,
         "kind_bits": kind_bits,
         "crc": [crc, zlib.crc32(tail)],
     }
+    if origins is None:
+        return [*head, tail], entry
+    source = _narrow(origins.first)
+    beside = source.tobytes() + origins.event.tobytes() + origins.further.tobytes()
+    entry["crc"].append(zlib.crc32(beside))
+    return [*head, tail, beside], entry | {"origins": [source.dtype.itemsize, len(origins.event)]}
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
@@ -284,6 +375,14 @@ def write_state(store: Store, state: State) -> None:
     """Put the state in one step: from here on it is the store's."""
     stated = {"format": FORMAT} | {name: getattr(state, name) for name in State.__dataclass_fields__}
     _put(store, "store.json", json.dumps(stated).encode())
+
+
+def state_tag(store: Store) -> str | None:
+    """Return the object store's own mark of the present `store.json`; None where there is none."""
+    try:
+        return obstore.head(store.objects, store.prefix + "store.json")["e_tag"]
+    except FileNotFoundError:
+        return None
 
 
 def put_object(store: Store, name: str, data: bytes | Path) -> dict[str, Any]:

@@ -1,52 +1,61 @@
-"""The event store's next state: rows gathered by day, sorted, made distinct, and kept a whole day at a time.
+"""The event store's next state: rows gathered by day, sorted, made distinct, and kept all together or not at all.
 
-Rows wait in memory; past `most_rows` they are laid aside in a scratch folder by day and bucket, and merged a bucket at
-a time, so that memory holds however large a day is. One writer at a time: two would lose each other's days.
+Rows wait in memory; past `most_rows` they are laid aside in a scratch folder by day, bucket and file, and merged a bucket
+at a time, so that memory holds however large a day is. Days are written as objects that nobody sees; `commit` puts the
+state that names them, in one step: a reader has all of an ingestion's days, files and tables as they were before, or all
+as they are after. One writer at a time: two would lose each other's days, so the second is refused.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import shutil
 import threading
-import zlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import obstore
 
+from marketplace.builds.day_rows import COLUMNS, Bucket, Day, Overlap, Part, distinct, expanded, only, whole
 from marketplace.builds.event_store import (
     KIND_BITS,
     MOST_PLACES,
     PLACE_BITS,
-    UNITS_US,
+    UNKNOWN,
     Rows,
     Store,
     encode,
     list_objects,
     put_object,
+    state_tag,
     write_state,
 )
 from marketplace.builds.line_index import LineIndex
-from marketplace.errors import Invalid
-from marketplace.privacy.counted import DAY_US, HOUR_US, differs_from_before
+from marketplace.errors import Conflict, Invalid
+from marketplace.privacy.counted import DAY_US, HOUR_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 MOST_ROWS = 32_000_000
 """Rows that wait in memory at once: 14 bytes each, four times that while they are sorted."""
+MOST_SOURCES = 1 << 16
+"""Files that may give events of one day."""
 LAID_ASIDE = np.dtype([("people", "u4"), ("visit", "u4"), ("micros", "u4"), ("kind", "u2")])
-HOURS_BITS = 5
-WORD_BITS = 64
+
+
+def day_start_us(day: dt.date) -> int:
+    """Return the instant a day (UTC) starts at, in microseconds since 1970."""
+    return (day.toordinal() - 719_163) * DAY_US  # days from the year 1 to 1970
 
 
 class Writer:
-    """Adds events to a store; nothing is seen of a day before `commit` has put it, whole."""
+    """Adds files' events to a store, replaces and removes them; nothing is seen of it before `commit`."""
 
     def __init__(self, store: Store, scratch: Path, *, most_rows: int = MOST_ROWS) -> None:
         """Begin from the store's present state; `scratch` is an empty folder of the writer's own."""
@@ -63,7 +72,19 @@ class Writer:
         }
         self.kept_places = len(self.places)
         self.kinds = {kind: number for number, kind in enumerate(self.state.kinds)}
-        self.waiting: dict[dt.date, list[Rows]] = defaultdict(list)
+        self.sources = [UNKNOWN]
+        """SHA-256 of the files that rows come from, by number."""
+        self.replaced: set[str] = set()
+        """Sources whose events go when the state is committed."""
+        self.replaces_days = False
+        """Whether rows that come replace all there is of their days."""
+        self.untraced: set[str] = set()
+        """Sources of which the store cannot know what they gave before."""
+        self.called: dict[str, str] = {}
+        """What a file is called in a refusal, by its SHA-256."""
+        self.waiting: dict[dt.date, list[tuple[int, Rows]]] = defaultdict(list)
+        self.written: dict[str, dict[str, Any] | None] = {}
+        """Days to commit, by ISO date: what the state will say of them, None where no file has events of it any more."""
         self.lock = threading.Lock()
         self._forget()
         self.before = store.state.named()
@@ -84,174 +105,210 @@ class Writer:
             raise Invalid("The events name more than {most} kinds.", most=1 << KIND_BITS)
         return np.array(numbers, np.uint16)
 
+    def source_number(self, sha256: str) -> int:
+        """Return the number of a file that rows will come from."""
+        with self.lock:
+            if sha256 not in self.sources:
+                self.sources.append(sha256)
+            return self.sources.index(sha256)
+
     def add(
-        self, people: NDArray[np.int32], at_us: NDArray[np.int64], place: NDArray[np.uint32], kind: NDArray[np.uint16]
+        self,
+        people: NDArray[np.int32],
+        at_us: NDArray[np.int64],
+        place: NDArray[np.uint32],
+        kind: NDArray[np.uint16],
+        source: int = 0,
     ) -> None:
-        """Add rows of any days: whose (by number), when, where and of which kind (by number)."""
+        """Add rows of any days: whose (by number), when, where, of which kind and from which file (by number)."""
         if not len(people):
             return
         first, last = int(at_us.min()) // DAY_US, int(at_us.max()) // DAY_US
         if first == last:
-            self._add_day(first, people, at_us, place, kind)
+            self._add_day(first, people, at_us, place, kind, source)
             return
         day = at_us // DAY_US
         for one in np.unique(day).tolist():
             of = day == one
-            self._add_day(one, people[of], at_us[of], place[of], kind[of])
+            self._add_day(one, people[of], at_us[of], place[of], kind[of], source)
 
-    def _add_day(
+    def _add_day(  # noqa: PLR0917 (an event has five columns)
         self,
         day: int,
         people: NDArray[np.int32],
         at_us: NDArray[np.int64],
         place: NDArray[np.uint32],
         kind: NDArray[np.uint16],
+        source: int,
     ) -> None:
         since = at_us - day * DAY_US
         hour = (since // HOUR_US).astype(np.uint32)
         micros = (since - hour.astype(np.int64) * HOUR_US).astype(np.uint32)
         rows = Rows(people.view(np.uint32), (hour << np.uint32(PLACE_BITS)) | place, micros, kind)
         with self.lock:
-            self.waiting[dt.date(1970, 1, 1) + dt.timedelta(days=day)].append(rows)
-            full = sum(len(rows) for parts in self.waiting.values() for rows in parts) > self.most_rows
-            parts = self.waiting if full else {}
+            self.waiting[dt.date(1970, 1, 1) + dt.timedelta(days=day)].append((source, rows))
+            full = sum(len(rows) for parts in self.waiting.values() for _, rows in parts) > self.most_rows
+            waiting = self.waiting if full else {}
             self.waiting = defaultdict(list) if full else self.waiting
-            for date, laid in parts.items():
-                self._lay_aside(date, _whole(laid))
+            for date, parts in waiting.items():
+                for number in {number for number, _ in parts}:
+                    self._lay_aside(date, number, whole([rows for of, rows in parts if of == number]))
 
-    def _lay_aside(self, day: dt.date, rows: Rows) -> None:
+    def has_waiting(self, most: int) -> bool:
+        """Return whether more than `most` rows wait, or some were laid aside."""
+        waiting = sum(len(rows) for parts in self.waiting.values() for _, rows in parts)
+        return waiting > most or any(self.scratch.glob("*-*-*-*"))
+
+    def _lay_aside(self, day: dt.date, source: int, rows: Rows) -> None:
         bucket = rows.people & np.uint32(self.store.buckets - 1)
         order = np.argsort(bucket.astype(np.uint16), kind="stable")
         ends = np.cumsum(np.bincount(bucket, minlength=self.store.buckets))
         laid = np.empty(len(rows), LAID_ASIDE)
-        for name in LAID_ASIDE.names or ():
+        for name in COLUMNS:
             laid[name] = getattr(rows, name)[order]
         for number, part in enumerate(np.split(laid, ends[:-1])):
-            with (self.scratch / f"{day}-{number}").open("ab") as file:
+            with (self.scratch / f"{day}-{number}-{source}").open("ab") as file:
                 file.write(part.tobytes())
 
     def days(self) -> list[dt.date]:
-        """Return the days that have rows to commit, ascending."""
+        """Return the days that change, ascending: rows came of them, or a file that is replaced gave some."""
         laid = {dt.date.fromisoformat(path.name[:10]) for path in self.scratch.iterdir() if path.name[4:5] == "-"}
-        return sorted(laid | set(self.waiting))
+        lose = {
+            dt.date.fromisoformat(name)
+            for name, about in self.state.days.items()
+            if not self.replaced.isdisjoint(about.get("sources", ()))
+        }
+        return sorted(laid | set(self.waiting) | lose)
 
-    def commit(self, day: dt.date) -> int:
-        """Merge what waits for `day` with what the store has of it, keep it, and return its events.
+    def write_day(self, day: dt.date) -> int:
+        """Merge what waits for `day` with what is left of it in the store, to be committed; return its events then.
 
-        Any thread may commit a day while no thread adds.
+        Any thread may write a day while no thread adds. Refused: a new file that repeats what another gave of the day.
         """
         with self.lock:
             self._write_dictionaries()
+        came = {number for number, _ in self.waiting.get(day, [])}
+        came |= {int(path.name.rpartition("-")[2]) for path in self.scratch.glob(f"{day}-*-*")}
+        old = [] if self.replaces_days and came else self.store.sources(day)
+        sources = [source for source in old if source not in self.replaced]
+        left = len(sources)
+        sources += [self.sources[number] for number in sorted(came) if self.sources[number] not in sources]
+        if len(sources) > MOST_SOURCES:
+            raise Invalid("{day} has events of more than {most} files.", day=day, most=MOST_SOURCES)
+        if not sources:
+            self.written[day.isoformat()] = None
+            return 0
+        if UNKNOWN in sources[:left] and (changed := self.untraced.intersection(sources[left:])):
+            raise Conflict(
+                "{file} changed, and what it gave of {day} before is not known: ingest all files of that day with --replace.",
+                file=self.called[min(changed)],
+                day=day,
+            )
         path = self.scratch / f"{day}.whole"
+        overlap = Overlap(len(sources))
         entries: list[dict[str, Any]] = []
-        crc = at = 0
+        at = 0
         with path.open("wb") as file:
-            for people, rows in self._buckets(day):
-                parts, entry = encode(people, rows)
+            for people, rows, origins in self._buckets(day, old if left else [], sources):
+                parts, entry = encode(people, rows, origins)
+                overlap.add(origins, len(rows))
                 entries.append(entry | {"at": at})
                 for part in parts:
                     file.write(part)
-                    crc = zlib.crc32(part, crc)
                     at += len(part)
-        before = self.state.days.get(day.isoformat())
-        events: int = sum(entry["rows"][2] for entry in entries)
-        if before and before["crc"] == crc:
-            path.unlink()
-        else:
-            kept = put_object(self.store, f"days/{day}", path)
-            path.unlink()
-            visits = sum(entry["rows"][1] for entry in entries)
-            about = kept | {"crc": crc, "events": events, "visits": visits, "buckets": entries}
-            with self.lock:
-                self.state.days[day.isoformat()] = about
-                self._put_state()
-        self.waiting.pop(day, None)
-        for laid in self.scratch.glob(f"{day}-*"):
-            laid.unlink()
-        return events
+        if not self.replaces_days:
+            self._refuse_versions(day, sources, overlap.repeats(range(left, len(sources))))
+        self.put_day(day, path, entries, sources)
+        return sum(entry["rows"][2] for entry in entries)
 
-    def record(self, files: dict[str, str], tables: dict[str, bytes]) -> None:
-        """Note that these files are ingested whole, and keep the latest tables: `subscribers` and `sites`, as Parquet."""
+    def put_day(self, day: dt.date, path: Path, entries: list[dict[str, Any]], sources: list[str]) -> None:
+        """Store the file as the day's object, to be committed; one that has the same bytes stays the day's object."""
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        before = self.state.days.get(day.isoformat())
+        if before and before.get("sha256") == sha256:
+            about = before | {"sources": sources}
+        else:
+            about = put_object(self.store, f"days/{day}", path) | {
+                "sha256": sha256,
+                "events": sum(entry["rows"][2] for entry in entries),
+                "visits": sum(entry["rows"][1] for entry in entries),
+                "buckets": entries,
+                "sources": sources,
+            }
+        path.unlink()
+        with self.lock:
+            self.written[day.isoformat()] = about
+
+    def _refuse_versions(self, day: dt.date, sources: list[str], repeats: tuple[int, int] | None) -> None:
+        if not repeats:
+            return
+        new, other = (self.called.get(sources[position], "") for position in repeats)
+        if not other:
+            raise Conflict(
+                "{file} repeats events of {day} that were ingested before: to replace that day, ingest all of its files "
+                "with --replace.",
+                file=new,
+                day=day,
+            )
+        raise Conflict(
+            "{file} repeats events of {day} that {other} gave: to correct {other}, give the new file its name; to replace "
+            "the whole day, ingest all of its files with --replace.",
+            file=new,
+            day=day,
+            other=other,
+        )
+
+    def commit(
+        self,
+        files: Mapping[str, dict[str, str]],
+        *,
+        tables: Mapping[str, bytes] | None = None,
+        forgotten: Collection[str] = (),
+    ) -> None:
+        """Put the state: the days written, the files that are ingested whole, and the latest tables, as Parquet.
+
+        files: what each looks like, and its SHA-256. `forgotten` are files whose events were replaced.
+        """
         self._write_dictionaries()
-        self.state.files = self.state.files | files
-        for name, data in tables.items():
+        for day, about in self.written.items():
+            self.state.days.pop(day, None)
+            if about is not None:
+                self.state.days[day] = about
+        left = {name: file for name, file in self.state.files.items() if name not in forgotten}
+        self.state.files = left | dict(files)
+        for name, data in (tables or {}).items():
             setattr(self.state, name, put_object(self.store, name, data))
         self._put_state()
+        self.written, self.replaced = {}, set()
+        self.waiting.clear()
+        for laid in self.scratch.glob("*-*-*-*"):
+            laid.unlink()
 
     def close(self) -> None:
-        """Delete the scratch folder; rows that were not committed are as if they had never come."""
+        """Delete the scratch folder; what was not committed is as if it had never come."""
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _buckets(self, day: dt.date) -> Iterator[tuple[NDArray[np.uint32], Rows]]:
-        """Yield each bucket's lines (numbered within it) and rows, sorted and distinct."""
+    def _buckets(self, day: dt.date, old: list[str], sources: list[str]) -> Iterator[Bucket]:
+        """Yield each bucket's lines and rows: what came, and what the `old` sources gave, those that are replaced apart."""
         count = self.store.buckets
-        waiting = self.waiting.get(day, [])
-        is_known = day.isoformat() in self.state.days
-        if not is_known and not any(self.scratch.glob(f"{day}-*")):
-            yield from self._sorted(_whole(waiting))
+        place = {source: position for position, source in enumerate(sources)}
+        moved = np.array([place.get(source, -1) for source in old], np.int32)
+        waiting = [Part(rows, place[self.sources[number]]) for number, rows in self.waiting.get(day, [])]
+        about = Day(count, len(self.places), len(sources))
+        if not old and not any(self.scratch.glob(f"{day}-*-*")):
+            yield from distinct(waiting, about)
             return
         for bucket in range(count):
-            parts = [_only(rows, (rows.people & np.uint32(count - 1)) == bucket) for rows in waiting]
-            laid = self.scratch / f"{day}-{bucket}"
-            if laid.exists():
+            of_bucket = [(part, (part.rows.people & np.uint32(count - 1)) == bucket) for part in waiting]
+            parts = [Part(only(part.rows, of), part.source) for part, of in of_bucket]
+            for laid in sorted(self.scratch.glob(f"{day}-{bucket}-*")):
                 read = np.fromfile(laid, LAID_ASIDE)
-                parts.append(Rows(*(np.ascontiguousarray(read[name]) for name in LAID_ASIDE.names or ())))
-            if is_known:
-                parts.append(self.store.rows(day, bucket))
-            yield from self._sorted(_whole(parts), bucket)
-
-    def _sorted(self, rows: Rows, bucket: int | None = None) -> Iterator[tuple[NDArray[np.uint32], Rows]]:
-        """Yield the buckets of rows, all of them or one, each sorted and distinct."""
-        buckets = self.store.buckets
-        bits = buckets.bit_length() - 1
-        own = rows.people >> np.uint32(bits)
-        number = rows.people & np.uint32(buckets - 1)
-        unit = next(unit for unit in UNITS_US if unit == 1 or not np.any(rows.micros % np.uint32(unit)))
-        fields = [
-            (number, bits if bucket is None else 0),
-            (own, max(1, int(own.max(initial=0)).bit_length())),
-            (rows.visit >> np.uint32(PLACE_BITS), HOURS_BITS),
-            (rows.visit & np.uint32(MOST_PLACES - 1), max(1, len(self.places).bit_length())),
-            (rows.micros if unit == 1 else rows.micros // np.uint32(unit), (HOUR_US // unit).bit_length()),
-            (rows.kind, int(rows.kind.max(initial=0)).bit_length()),
-        ]
-        if sum(width for _, width in fields) > WORD_BITS:
-            yield from self._sorted_slowly(number, own, rows, range(buckets) if bucket is None else (bucket,))
-            return
-        packed = np.zeros(len(rows), np.uint64)
-        for values, width in fields:
-            if width:
-                packed <<= np.uint64(width)
-                packed |= values
-        del own, number
-        packed.sort()
-        packed = packed[differs_from_before(packed)]
-        ends = _ends(packed, buckets, [width for _, width in fields]) if bucket is None else [len(packed)]
-        start = 0
-        for end in ends:
-            unpacked: list[NDArray[np.uint32]] = []
-            left = packed[start:end]
-            for _, width in reversed(fields[1:]):
-                unpacked.append((left & np.uint64((1 << width) - 1)).astype(np.uint32))
-                left = left >> np.uint64(width)
-            kind, micros, place, hour, people = unpacked
-            visit = (hour << np.uint32(PLACE_BITS)) | place
-            yield people, Rows(people, visit, micros * np.uint32(unit), kind.astype(np.uint16))
-            start = end
-
-    def _sorted_slowly(
-        self, number: NDArray[np.uint32], own: NDArray[np.uint32], rows: Rows, buckets: range | tuple[int, ...]
-    ) -> Iterator[tuple[NDArray[np.uint32], Rows]]:
-        """Do the same where a row does not fit a word of 64 bits: microseconds, many lines and many places."""
-        for bucket in buckets:
-            of = np.flatnonzero(number == bucket)
-            one, people = _only(rows, of), own[of]
-            visit = (people.astype(np.uint64) << np.uint64(32)) | one.visit
-            moment = (one.micros.astype(np.uint64) << np.uint64(KIND_BITS)) | one.kind
-            order = np.lexsort((moment, visit))
-            visit, moment = visit[order], moment[order]
-            distinct = order[differs_from_before(visit) | differs_from_before(moment)]
-            yield people[distinct], _only(one, distinct)
+                rows = Rows(*(np.ascontiguousarray(read[name]) for name in COLUMNS))
+                parts.append(Part(rows, place[self.sources[int(laid.name.rpartition("-")[2])]]))
+            if old:
+                parts += expanded(self.store.rows(day, bucket), self.store.origins(day, bucket), moved)
+            yield from distinct(parts, about, bucket)
 
     def _write_dictionaries(self) -> None:
         """Write the lines, places and kinds that are new, before any day names them."""
@@ -281,8 +338,11 @@ class Writer:
         self.state.kinds = list(self.kinds)
 
     def _put_state(self) -> None:
+        if state_tag(self.store) != self.store.tag:
+            raise Conflict("The event store changed meanwhile: run it again.")
         self.state.former = sorted(self.before - self.state.named())
         write_state(self.store, self.state)
+        self.store.tag = state_tag(self.store)
 
     def _forget(self) -> None:
         """Delete what neither this state nor the one before it names: what a killed writer left, and old days."""
@@ -291,21 +351,3 @@ class Writer:
             if name not in kept:
                 obstore.delete(self.store.objects, self.store.prefix + name)
         self.state.former = []
-
-
-def _whole(parts: list[Rows]) -> Rows:
-    if len(parts) == 1:
-        return parts[0]
-    empty = Rows(np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint32), np.empty(0, np.uint16))
-    parts = parts or [empty]
-    return Rows(*(np.concatenate([getattr(rows, name) for rows in parts]) for name in LAID_ASIDE.names or ()))
-
-
-def _only(rows: Rows, of: NDArray[Any]) -> Rows:
-    return Rows(rows.people[of], rows.visit[of], rows.micros[of], rows.kind[of])
-
-
-def _ends(packed: NDArray[np.uint64], buckets: int, widths: list[int]) -> list[int]:
-    below = np.uint64(sum(widths[1:]))
-    bounds = np.arange(1, buckets, dtype=np.uint64) << below
-    return [*np.searchsorted(packed, bounds).tolist(), len(packed)]

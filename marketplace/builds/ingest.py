@@ -1,30 +1,39 @@
 """Ingestion: the operator's daily files of events into the event store, checked row by row, in whatever order they come.
 
 A Parquet file in plain columns is read as arrays; any other file, and any with a row at fault, goes through `inputs`,
-which reads text and names the row. A file that was ingested whole and looks as it did is not read again; one that is
-read again adds nothing, because a day's events are a set. A file at fault stops the ingestion: the days kept before it
-stay, and it can be mended and the ingestion run again.
+which reads text and names the row. What a file says is the store's until that file says otherwise:
+
+- a file that looks as it did is not read again, and one with the bytes of a known file, a renamed copy, changes nothing;
+- a file of a known name with other bytes is a correction: all it said before goes and all it says now comes, in one step;
+- a new file adds to its days, but is refused where it repeats most of what another gave: it is a version of that one;
+- with `replace`, the files are all there is of the days that they have events of.
+
+A file at fault stops the ingestion: what was committed before it stays, and it can be mended and the ingestion run again.
 """
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from marketplace.builds import input_files
 from marketplace.builds.event_store_writer import Writer
+from marketplace.errors import Conflict
 from marketplace.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from marketplace.builds.event_store import Store
+    from marketplace.builds.retracted import Retracted
     from marketplace.progress import ReportProgress
 
 
@@ -46,24 +55,28 @@ class AtFaultError(Exception):
 class Reader:
     """Reads files of events into a writer; what it learns of sites, places and kinds serves the next rows."""
 
-    def __init__(self, writer: Writer, scratch: Path) -> None:
-        """Read for `writer`; `scratch` is where the slow way may keep its own."""
-        self.writer, self.scratch = writer, scratch
+    def __init__(self, writer: Writer, scratch: Path, retracted: Retracted | None = None) -> None:
+        """Read for `writer` all but what is retracted; `scratch` is where the slow way may keep its own."""
+        self.writer, self.scratch, self.retracted = writer, scratch, retracted
         self.site_numbers = np.full(FEW, -1, np.int32)
 
-    def read(self, file: Path) -> None:
+    def read(self, file: InputFile) -> None:
         """Add every row of `file`; a malformed one is refused by file and row, and may leave others of it waiting."""
+        source = self.writer.source_number(file.sha256)
         try:
-            for batch in _batches(file):
-                self._add(batch)
+            for batch in _batches(file.path):
+                self._add(batch, source)
         except AtFaultError:
-            self._read_slowly(file)
+            self._read_slowly(file.path, source)
+        file.refuse_changes()
 
-    def _add(self, batch: pa.RecordBatch) -> None:
+    def _add(self, batch: pa.RecordBatch, source: int) -> None:
         people = _plain(batch.column("subscriber_id")).astype(np.int64, copy=False)
         at_us = _microseconds(batch.column("at"))
         if people.min(initial=0) < 0 or at_us.min(initial=0) < FIRST_US or at_us.max(initial=0) >= LAST_US:
             raise AtFaultError
+        if self.retracted is not None and (gone := self.retracted.covers(people, at_us)).any():
+            batch, people, at_us = batch.filter(_mask(~gone)), people[~gone], at_us[~gone]
         if "site" in batch.schema.names:
             place = self._sites(batch.column("site"))
         else:
@@ -73,7 +86,7 @@ class Reader:
             if "kind" in batch.schema.names
             else np.broadcast_to(self.writer.kind_numbers([""]), (len(batch),))
         )
-        self.writer.add(self.writer.numbers.number(people), at_us, place, kind)
+        self.writer.add(self.writer.numbers.number(people), at_us, place, kind, source)
 
     def _sites(self, column: pa.Array[Any]) -> NDArray[np.uint32]:
         import pyarrow as pa  # noqa: PLC0415
@@ -124,13 +137,98 @@ class Reader:
         names = [str(name) for name in coded.dictionary.to_pylist()]
         return np.asarray(numbers(names)[coded.indices.to_numpy()])
 
-    def _read_slowly(self, file: Path) -> None:
+    def _read_slowly(self, file: Path, source: int) -> None:
         database = input_files.scratch_database(self.scratch)
         try:
             for batch in input_files.stream_events(database, file):
-                self._add(batch)
+                self._add(batch, source)
         finally:
             database.close()
+
+
+@dataclass
+class InputFile:
+    """One file to ingest: where it is, what the store calls it, what it looks like and, once it is asked for, its SHA-256."""
+
+    path: Path
+    name: str
+    look: str = ""
+    sha256: str = ""
+    seen: str = ""
+    """What it looked like when its SHA-256 was computed."""
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file, empty where it cannot be read: reading its rows says so in a sentence."""
+        try:
+            self.seen = look_at(self.path)
+            with self.path.open("rb") as file:
+                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            self.sha256 = ""
+        return self.sha256
+
+    def refuse_changes(self) -> None:
+        """Refuse a file that is another one than the one whose SHA-256 was computed."""
+        if self.sha256 and look_at(self.path) != self.seen:
+            raise Conflict("{file} changed while it was read: run it again.", file=self.name)
+
+
+def look_at(file: Path) -> str:
+    """Return what a file looks like from outside: its size, and when it and what the folder says of it last changed."""
+    seen = file.stat()
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
+
+
+@dataclass
+class Plan:
+    """What an ingestion does: which files to read, corrections first, and what goes with them."""
+
+    corrections: list[InputFile] = field(default_factory=list)
+    """Files of a known name with other bytes."""
+    new: list[InputFile] = field(default_factory=list)
+    known: list[InputFile] = field(default_factory=list)
+    """Files whose bytes the store has already, under whichever name: there is nothing to read."""
+    replaced: set[str] = field(default_factory=set)
+    """SHA-256 of the files that are corrected, unless another file has their bytes."""
+    forgotten: set[str] = field(default_factory=set)
+    """Names of files that are gone and whose bytes are replaced."""
+    untraced: set[str] = field(default_factory=set)
+    """SHA-256 of changed files of which a version before this one did not record what they gave."""
+
+
+def _is_unchanged(recorded: dict[str, str] | str | None, look: str) -> bool:
+    if recorded is None or not look:
+        return False
+    if isinstance(recorded, str):  # a version before this one looked less closely
+        return look == recorded or look.startswith(f"{recorded} ")
+    return look == recorded["look"]
+
+
+def _plan(store: Store, files: Sequence[InputFile], pool: ThreadPoolExecutor, *, replace: bool) -> Plan:
+    """Return what is to be done with these files, the ones that look unchanged left out."""
+    plan, recorded = Plan(), store.state.files
+    sha256 = {name: file["sha256"] for name, file in recorded.items() if isinstance(file, dict)}
+    changed = [file for file in files if replace or not _is_unchanged(recorded.get(file.name), file.look)]
+    list(pool.map(InputFile.digest, changed))
+    given = {file.name for file in files}
+    now = sha256 | {file.name: file.sha256 for file in changed}
+    current = {digest for name, digest in now.items() if name in given or Path(name).exists()}
+    plan.replaced = {sha256[file.name] for file in changed if file.name in sha256} - current
+    plan.forgotten = {name for name, digest in now.items() if digest in plan.replaced}
+    if replace:
+        plan.corrections = changed
+        return plan
+    had = set(sha256.values()) - plan.replaced
+    for file in changed:
+        if file.sha256 and file.sha256 in had:
+            plan.known.append(file)
+            continue
+        had.add(file.sha256)
+        if isinstance(recorded.get(file.name), str):
+            plan.untraced.add(file.sha256)
+        is_correction = sha256.get(file.name) in plan.replaced
+        (plan.corrections if is_correction else plan.new).append(file)
+    return plan
 
 
 def ingest(
@@ -138,40 +236,85 @@ def ingest(
     files: Sequence[Path],
     scratch: Path,
     *,
-    known: dict[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
+    names: Mapping[Path, str] | None = None,
     tables: dict[str, bytes] | None = None,
+    replace: bool = False,
+    retracted: Retracted | None = None,
     report: ReportProgress | None = None,
     most_rows: int | None = None,
 ) -> dict[str, int]:
-    """Add the files' events to the store; return its rows by day ingested.
+    """Bring the store to what the files say; return the events of each day that was written.
 
-    `known` says what each file looks like now (name → fingerprint): those that the store ingested whole so are left
-    out. `tables` are the operator's, `subscribers` and `sites`, checked, as Parquet. `report` receives each step and the share done.
+    `known` says what each file looks like now (path → fingerprint): those that the store ingested whole so are left
+    out. `names` are what the store calls them, by default their paths. `tables` are the operator's, `subscribers` and
+    `sites`, checked, as Parquet. `replace`: the files are all there is of their days. What is `retracted` is left out.
+    `report` receives each step and the share done. Refused: a malformed file, one that changes while it is read, and a
+    new one that repeats most of what another gave of a day. What is committed is whole files; corrections together.
     """
     report = report or no_progress
-    known = known or {}
+    known, names = known or {}, names or {}
+    inputs = [InputFile(file, names.get(file, str(file)), known.get(str(file), "")) for file in files]
     writer = Writer(store, scratch, **({} if most_rows is None else {"most_rows": most_rows}))
+    kept: dict[str, int] = {}
     try:
-        reader = Reader(writer, scratch)
-        files = [
-            file for file in files if str(file) not in known or store.state.files.get(str(file)) != known[str(file)]
-        ]
-        kept: dict[str, int] = {}
+        reader = Reader(writer, scratch, retracted)
         with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, len(files), THREADS):
-                report("reading events", start / len(files))
-                list(pool.map(reader.read, files[start : start + THREADS]))
-                is_last = start + THREADS >= len(files)
-                if is_last or sum(len(rows) for parts in writer.waiting.values() for rows in parts) >= ENOUGH:
-                    report("sorting days", min(1.0, (start + THREADS / 2) / len(files)))
-                    days = writer.days() if is_last else sorted(writer.waiting)
-                    kept |= dict(zip(map(str, days), pool.map(writer.commit, days), strict=True))
-        if files or tables:
-            writer.record({str(file): known[str(file)] for file in files if str(file) in known}, tables or {})
+            report("looking at files", 0.0)
+            plan = _plan(writer.store, inputs, pool, replace=replace)
+            writer.replaced, writer.replaces_days, writer.untraced = plan.replaced, replace, plan.untraced
+            _name_sources(writer, inputs)
+            to_read = [*plan.corrections, *plan.new]
+            done: list[InputFile] = []
+            for start in range(0, len(to_read), THREADS):
+                report("reading events", start / len(to_read))
+                few = to_read[start : start + THREADS]
+                for file in few:  # in the files' order, not in that of the threads
+                    writer.source_number(file.sha256)
+                list(pool.map(reader.read, few))
+                done += few
+                end = start + THREADS
+                if len(plan.corrections) <= end < len(to_read) and writer.has_waiting(ENOUGH):
+                    report("sorting days", (start + THREADS / 2) / len(to_read))
+                    kept |= _write(writer, pool)
+                    writer.commit(_recorded(done), forgotten=plan.forgotten)
+            report("sorting days", 0.9)
+            kept |= _write(writer, pool)
+            # A copy of a file that was read just now is known only once that one's events are.
+            done += [file for file in plan.known if writer.state.files.get(file.name) != _recorded([file])[file.name]]
+            if done or kept or tables:
+                writer.commit(_recorded(done), tables=tables, forgotten=plan.forgotten)
         report("ingested", 1.0)
     finally:
         writer.close()
-    return kept
+    return {day: events for day, events in kept.items() if day in writer.state.days}
+
+
+def _write(writer: Writer, pool: ThreadPoolExecutor) -> dict[str, int]:
+    """Write the days that change; return their events."""
+    days = writer.days()
+    return dict(zip(map(str, days), pool.map(writer.write_day, days), strict=True))
+
+
+def _recorded(files: Sequence[InputFile]) -> dict[str, dict[str, str]]:
+    """Return what the state says of files that are ingested whole."""
+    return {file.name: {"look": file.look, "sha256": file.sha256} for file in files}
+
+
+def _name_sources(writer: Writer, files: Sequence[InputFile]) -> None:
+    """Give the writer the first name of known and of new bytes, to refuse a file by."""
+    writer.called[""] = ""
+    for name, recorded in writer.state.files.items():
+        if isinstance(recorded, dict):
+            writer.called.setdefault(recorded["sha256"], name)
+    for file in files:
+        writer.called.setdefault(file.sha256, file.name)
+
+
+def _mask(values: NDArray[np.bool_]) -> pa.Array[Any]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.array(values)
 
 
 def _batches(file: Path) -> Iterator[pa.RecordBatch]:

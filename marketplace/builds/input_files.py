@@ -113,8 +113,22 @@ SITE_ZONE = (SITE, Column("zone", {TEXT: "CASE WHEN {c} <> '' THEN {c} END"}, "{
 
 def gather(address: str, scratch: Path, what: str) -> list[Path]:
     """Return the Parquet and CSV files at `address`, by name; those of a bucket are fetched into `scratch` first."""
-    if "://" in address and not address.startswith("file://"):
+    return list(gather_named(address, scratch, what))
+
+
+def gather_named(address: str, scratch: Path, what: str) -> dict[Path, str]:
+    """Return the same files, and the one name that each has for good: its full path, or its address in the bucket."""
+    if is_bucket(address):
         return _fetch(address, scratch, what)
+    return {file: str(file.resolve()) for file in _of_this_machine(address)}
+
+
+def is_bucket(address: str) -> bool:
+    """Return whether an address is a bucket's, and no path of this machine."""
+    return "://" in address and not address.startswith("file://")
+
+
+def _of_this_machine(address: str) -> list[Path]:
     path = Path(unquote(urlsplit(address).path) if address.startswith("file://") else address)
     if path.is_file():
         if path.suffix not in SUFFIXES:
@@ -128,21 +142,22 @@ def gather(address: str, scratch: Path, what: str) -> list[Path]:
     return files
 
 
-def _fetch(address: str, scratch: Path, what: str) -> list[Path]:
-    """Copy a bucket's files into `scratch`, each as it is."""
+def _fetch(address: str, scratch: Path, what: str) -> dict[Path, str]:
+    """Copy a bucket's files into `scratch`, each as it is; return them with their addresses."""
     import obstore  # noqa: PLC0415 (only builds from buckets)
     from obstore.store import from_url  # noqa: PLC0415
 
-    files: list[Path] = []
+    files: dict[Path, str] = {}
     try:
         address, _, name = address.rpartition("/") if address.endswith(SUFFIXES) else (address, "", "")
         bucket = from_url(address)
         keys = [name] if name else sorted(item["path"] for page in obstore.list(bucket) for item in page)
         for number, key in enumerate(key for key in keys if key.endswith(SUFFIXES)):
-            files.append(scratch / what / f"{number:06}-{Path(key).name}")
-            files[-1].parent.mkdir(parents=True, exist_ok=True)
-            with files[-1].open("wb") as file:
+            fetched = scratch / what / f"{number:06}-{Path(key).name}"
+            fetched.parent.mkdir(parents=True, exist_ok=True)
+            with fetched.open("wb") as file:
                 file.writelines(obstore.get(bucket, key).stream())
+            files[fetched] = f"{address}/{key}"
     except (OSError, ValueError, obstore.exceptions.BaseError) as error:
         raise Invalid("{address} cannot be read: {why}.", address=address, why=type(error).__name__) from None
     if not files:

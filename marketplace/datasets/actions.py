@@ -44,6 +44,8 @@ from marketplace.locks import exclusive
 from marketplace.privacy import budget
 from marketplace.privacy.cell_choice import hash_keys
 from marketplace.progress import WAITING, no_progress
+from marketplace.retractions.actions import apply_retractions
+from marketplace.retractions.queries import list_retracted_lines, without_erased
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -153,8 +155,11 @@ async def _count_and_save(
     """Check, spend (unless that was interrupted), count, draw, and keep the outcome."""
     specification = aggregation.specification
 
+    await apply_retractions(report)
+    retracted = await list_retracted_lines()
+
     def check() -> None:
-        aggregation.check(events, subscribers)
+        aggregation.check(events, subscribers, retracted)
         if not aggregation.population():
             raise Invalid(
                 "Nobody in {subscribers} lives in the dataset's area.", subscribers=subscribers or "the event store"
@@ -169,7 +174,7 @@ async def _count_and_save(
         started_at = await _starting_at(specification.purpose)
         release = await _spend(spend, started_at)
         report("asking who consents", 0.25)
-        consent = await intervals_around(specification.purpose, started_at)
+        consent = await without_erased(await intervals_around(specification.purpose, started_at))
         keys = hash_keys(settings().secret.encode(), specification.digest)
         report("counting", 0.3)
         await asyncio.to_thread(aggregation.count, consent, keys, started_at)

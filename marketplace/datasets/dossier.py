@@ -65,8 +65,12 @@ def document(
     release: uuid.UUID | str,
     cells_sha256: str,
     sampler: str,
+    inputs: str = "",
 ) -> bytes:
-    """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of SAMPLERS."""
+    """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of SAMPLERS.
+
+    inputs: JSON, the files and days that the release was counted from; they stay what they were when a file is corrected.
+    """
     s = specification
     why = gate.reasons(found)
     return rfc8785.dumps(
@@ -79,6 +83,7 @@ def document(
             "revision": s.revision,
             "specification": s.digest,
             "cells_sha256": cells_sha256,
+            "inputs": json.loads(inputs or "null"),
             "assessed_at": at.isoformat(),
             "promise": {
                 "unit": f"one subscriber in one {s.unit}",

@@ -56,7 +56,13 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
     found = await asyncio.to_thread(gate.findings, candidate, prior, year_budget_micro, canary_keys)
     now = max(clock.now(), row.started_at)
     document = dossier.document(
-        specification, found, now, release=release, cells_sha256=row.cells_sha256, sampler=row.sampler
+        specification,
+        found,
+        now,
+        release=release,
+        cells_sha256=row.cells_sha256,
+        sampler=row.sampler,
+        inputs=row.inputs,
     )
     why = gate.reasons(found)
     report("recording the dossier", 0.96)

@@ -109,6 +109,7 @@ class ReleaseRow(Struct, frozen=True):
     total_weight: int
     cells_sha256: str
     manifest_sha256: str
+    inputs: str
     refusal: str | None
 
 

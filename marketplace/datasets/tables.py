@@ -174,6 +174,8 @@ class Release(Table, db=DB, tablename="release"):
     total_weight = BigInt(default=0)
     cells_sha256 = Text(default="")
     manifest_sha256 = Text(default="")
+    inputs = Text(default="")
+    """JSON: which version of which days and tables it was counted from, and of which files; empty before that was kept."""
     refusal = Text(null=True, default=None)
     one_release_a_period = Unique([dataset, period_from, period_to, specification])
     period_is_not_empty = Check("period_from < period_to")

@@ -313,7 +313,8 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
 async def erase_person(person: uuid.UUID) -> None:
     """Delete a person's identity, their sessions included; the pseudonymous line and every book stay.
 
-    An erased subscriber's line can be claimed again with a new activation code. A person whose row none of our keys
+    A subscriber's events up to now count in no later build: the line remembers when, and retractions read it there. The
+    line can be claimed again with a new activation code. A person whose row none of our keys
     opens is erased too; the attempts counted against their email expire by themselves.
     """
     async with transaction():
@@ -322,7 +323,7 @@ async def erase_person(person: uuid.UUID) -> None:
         if found is None:
             return
         email = names.unseal(_as_sealed(found)).email
-        free: Values = {Subscriber.claimed_at: None}
+        free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
         await Invitation.delete().where(Invitation.email == email)

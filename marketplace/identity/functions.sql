@@ -2,6 +2,7 @@
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON staff_action
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE INDEX IF NOT EXISTS subscriber_erased ON subscriber (reference) WHERE erased_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS partner_by_decision
     ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);
 CREATE INDEX IF NOT EXISTS person_by_partner ON person (partner);

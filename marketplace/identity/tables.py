@@ -43,6 +43,8 @@ class Subscriber(Table, db=DB, tablename="subscriber"):
     activation_code_hash = Text(null=True, default=None)
     """SHA-256 of the code, hex; null once claimed or when none was issued."""
     claimed_at = Timestamptz(null=True, default=None)
+    erased_at = Timestamptz(null=True, default=None)
+    """When the last person of the line who did so erased themselves: no build counts an event before it."""
     reference_is_positive = Check("reference >= 0")
 
 

@@ -27,6 +27,7 @@ from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
+from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.settings import settings
 
@@ -75,6 +76,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
         "ingest-events": (HOUR, ingest_new),
+        "retract-erased": (DAY, retract_erased),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),

@@ -15,6 +15,7 @@ FLOORS = (
     {"ledger", "consent"},
     {"payments"},
     {"builds"},
+    {"retractions"},
     {"datasets"},
     {"catalogue"},
     {"purchases"},

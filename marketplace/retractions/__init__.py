@@ -1,0 +1,1 @@
+"""Events that are retracted: of an erased person, of a line, or of everyone, in an interval of instants."""

@@ -1,0 +1,71 @@
+"""What is retracted: of which lines and when, and which consents still count after their people erased themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, structs
+
+from marketplace.builds.retracted import Retracted
+from marketplace.database import fetch_rows
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.consent.queries import ConsentInterval
+
+SQL: Final = load_statements(__package__)
+
+
+class ErasedLine(Struct, frozen=True):
+    """A line whose person erased themselves: when, in microseconds since 1970, and whether it was claimed again."""
+
+    subscriber: int
+    erased_us: int
+    is_claimed: bool
+
+
+class RetractedLine(Struct, frozen=True):
+    """A half-open interval of one line's events that is retracted, in microseconds since 1970."""
+
+    subscriber: int
+    from_us: int
+    to_us: int
+
+
+class RetractionToDo(Struct, frozen=True):
+    """A retraction whose events are not removed yet; subscriber: None for everyone."""
+
+    id: int
+    subscriber: int | None
+    from_us: int
+    to_us: int
+
+
+async def list_retracted_lines() -> Retracted:
+    """Return what is retracted of single lines: what no file may bring back."""
+    rows = await fetch_rows(RetractedLine, SQL["list_retracted_lines"])
+    return Retracted([row.subscriber for row in rows], [row.from_us for row in rows], [row.to_us for row in rows])
+
+
+async def list_retractions_to_do() -> list[RetractionToDo]:
+    """Return the retractions that were asked for and not done, in the order they were asked for."""
+    return await fetch_rows(RetractionToDo, SQL["list_retractions_to_do"])
+
+
+async def without_erased(consent: Sequence[ConsentInterval]) -> list[ConsentInterval]:
+    """Return the consents without those of people who erased themselves.
+
+    None is left of a line that nobody claimed since; of one that was claimed again, what is after the erasure.
+    """
+    erased = {row.subscriber: row for row in await fetch_rows(ErasedLine, SQL["list_erased_lines"])}
+    left = []
+    for interval in consent:
+        line = erased.get(interval.subscriber)
+        if line is None:
+            left.append(interval)
+        elif line.is_claimed and (interval.valid_to_us is None or interval.valid_to_us > line.erased_us):
+            begins = max(interval.valid_from_us, line.erased_us)
+            left.append(structs.replace(interval, valid_from_us=begins))
+    return left

@@ -1,0 +1,38 @@
+-- name: list_erased_lines
+-- The lines whose people erased themselves, when the last one did, and whether somebody claimed the line again since.
+SELECT
+    reference AS subscriber,
+    (extract(epoch FROM erased_at) * 1000000)::bigint AS erased_us,
+    claimed_at IS NOT NULL AS is_claimed
+FROM subscriber
+WHERE erased_at IS NOT NULL
+ORDER BY reference;
+
+-- name: list_retracted_lines
+-- The intervals of single lines that are retracted, done or not, in microseconds.
+SELECT
+    subscriber,
+    (extract(epoch FROM starts_at) * 1000000)::bigint AS from_us,
+    (extract(epoch FROM ends_at) * 1000000)::bigint AS to_us
+FROM retraction
+WHERE subscriber IS NOT NULL;
+
+-- name: list_retractions_to_do
+-- The retractions whose events are not removed from the event store yet; `subscriber` is null for everyone's.
+SELECT
+    id,
+    subscriber,
+    (extract(epoch FROM starts_at) * 1000000)::bigint AS from_us,
+    (extract(epoch FROM ends_at) * 1000000)::bigint AS to_us
+FROM retraction
+WHERE done_at IS NULL
+ORDER BY id;
+
+-- name: request_erasures
+-- Ask by $1 at $2, for the reason $3, for all events from $4 until the erasure of every line whose person erased
+-- themselves, where that was not asked for yet.
+INSERT INTO retraction (subscriber, starts_at, ends_at, reason, asked_by, asked_at)
+SELECT reference, $4, erased_at, $3, $1, $2
+FROM subscriber
+WHERE erased_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM retraction WHERE retraction.subscriber = reference AND ends_at >= erased_at);
