@@ -249,7 +249,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _log_plainly() -> None:
+def log_plainly() -> None:
     """Log what failed without the values at hand: they hold people's secrets, and drawing them holds everyone up."""
     import structlog
 
@@ -261,7 +261,7 @@ def _log_plainly() -> None:
 
 def main() -> None:
     """Run one command; a refusal is one sentence and exit code 1."""
-    _log_plainly()
+    log_plainly()
     arguments = parser().parse_args()
     from marketplace.errors import Refusal
 

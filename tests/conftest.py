@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from marketplace import database
+from marketplace.__main__ import log_plainly
 from marketplace.embedded.postgres import EmbeddedPostgres
 from marketplace.settings import settings
 from tests.support.entry_kinds import register_test_kinds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 database.row_check = check_rows
+log_plainly()
 register_test_kinds()
 _numbers = itertools.count(1)
 IN_MEMORY, ROOMY = Path("/dev/shm"), 4 << 30  # noqa: S108 (a folder of our own in it, made by mkdtemp)
