@@ -46,13 +46,6 @@ def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
         return asyncio.run(whole())
 
 
-def _refuse_the_demos() -> None:
-    """Refuse the demo's settings: what follows handles real people's events."""
-    from marketplace.settings import refuse_demo_settings, settings
-
-    refuse_demo_settings(settings())
-
-
 def demo(_: argparse.Namespace) -> int:
     """Start everything on this machine with a small seeded world: PostgreSQL, a local Stripe counterpart, jobs, the site."""
     from marketplace.embedded.demo import run_demo
@@ -124,20 +117,21 @@ def check(_: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
-    _refuse_the_demos()
 
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
-        from marketplace.datasets.queries import get_release
+        from marketplace.datasets.queries import get_dataset, get_release
+        from marketplace.privacy.local_time import instant_at
         from marketplace.progress import Progress
 
+        time_zone = (await get_dataset(arguments.dataset)).time_zone
         with Progress() as progress:
             release = await build_release(
                 arguments.dataset,
                 events=arguments.events,
                 subscribers=arguments.subscribers,
-                period_from=arguments.period_from,
-                period_to=arguments.period_to,
+                period_from=instant_at(arguments.period_from, time_zone),
+                period_to=instant_at(arguments.period_to, time_zone),
                 progress=progress,
             )
         row = await get_release(release)
@@ -155,7 +149,6 @@ def build(arguments: argparse.Namespace) -> int:
 
 def ingest(arguments: argparse.Namespace) -> int:
     """Add or correct daily files of events, and the table of subscribers, in the event store; again changes nothing."""
-    _refuse_the_demos()
 
     async def story() -> int:
         from marketplace.datasets.ingestion import ingest_events
@@ -202,12 +195,11 @@ def retract(arguments: argparse.Namespace) -> int:
 
 
 def _instant(text: str) -> dt.datetime:
-    """Read an ISO 8601 date or instant; one without a zone is UTC."""
+    """Read an ISO 8601 date or instant; one without an offset is of the dataset's time zone."""
     try:
-        instant = dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date or instant such as 2026-03-01T08:00:00Z.") from None
-    return instant.astimezone(dt.UTC) if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -223,7 +215,11 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument("--events", help="these events instead of the event store's: file, folder or bucket")
             sub.add_argument("--subscribers", help="this table instead of the one ingested last")
             sub.add_argument(
-                "--from", required=True, dest="period_from", type=_instant, help="start of the period, included"
+                "--from",
+                required=True,
+                dest="period_from",
+                type=_instant,
+                help="start of the period, included, in local time",
             )
             sub.add_argument("--to", required=True, dest="period_to", type=_instant, help="end of the period, excluded")
         if command is ingest:

@@ -56,6 +56,7 @@ PURE = {
         "cryptography",
         "pricing",
         "marketplace.errors",
+        "marketplace.instants",
         "marketplace.privacy",
         "marketplace.words",
     },
@@ -101,7 +102,7 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
-SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents", "read_instant"}
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "local_days", "paris_day", "read_cents", "read_instant"}
 """What actions may use of `web.formats`."""
 TOP = {
     "pyproject.toml",

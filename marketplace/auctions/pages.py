@@ -110,7 +110,8 @@ def label_of(field: BidField, lots: Sequence[LotRow]) -> str:
         return in_words(field.label)
     lot = lots[field.lot]
     title = lot.title_fr if language.get() == "fr" else lot.title_en
-    return in_words(field.label, dataset=title, period=formats.period(lot.period_from, lot.period_to))
+    period = formats.period(lot.period_from, lot.period_to, lot.time_zone)
+    return in_words(field.label, dataset=title, period=period)
 
 
 @get("/auctions", opt=expect("anyone"))

@@ -41,6 +41,7 @@ class LotRow(Struct, frozen=True):
     dataset: str
     title_fr: str
     title_en: str
+    time_zone: str
     revoked_at: dt.datetime | None
 
 
@@ -90,6 +91,7 @@ class OwnSale(Struct, frozen=True):
     state: str
     period_from: dt.datetime
     period_to: dt.datetime
+    time_zone: str
 
 
 class OfferRow(Struct, frozen=True):
@@ -99,6 +101,7 @@ class OfferRow(Struct, frozen=True):
     code: str
     title_fr: str
     title_en: str
+    time_zone: str
     releases: list[uuid.UUID]
     periods_from: list[dt.datetime]
     periods_to: list[dt.datetime]

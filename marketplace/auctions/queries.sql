@@ -107,6 +107,7 @@ SELECT
     dataset.code AS dataset,
     dataset.title_fr,
     dataset.title_en,
+    dataset.time_zone,
     revocation.revoked_at
 FROM auction_lot AS lot
 JOIN release ON release.id = lot.release
@@ -132,10 +133,12 @@ SELECT
     sale.due_at,
     sale.state,
     release.period_from,
-    release.period_to
+    release.period_to,
+    dataset.time_zone
 FROM auction_sale AS sale
 JOIN auction_outcome AS outcome ON outcome.id = sale.outcome
 JOIN release ON release.id = sale.release
+JOIN dataset ON dataset.code = release.dataset
 WHERE outcome.auction = $1
   AND outcome.partner = $2
 ORDER BY release.period_from, sale.id
@@ -148,6 +151,7 @@ SELECT
     dataset.code,
     dataset.title_fr,
     dataset.title_en,
+    dataset.time_zone,
     array_agg(release.id ORDER BY release.period_to DESC, release.id) AS releases,
     array_agg(release.period_from ORDER BY release.period_to DESC, release.id) AS periods_from,
     array_agg(release.period_to ORDER BY release.period_to DESC, release.id) AS periods_to

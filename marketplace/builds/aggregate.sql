@@ -2,7 +2,9 @@
 -- `reference_sql.py` puts the parts together, each of which a `--:` line names; between `covered` and `bounded` a product's
 -- own expressions say what a person counts in, as `counted_in`: see `marketplace/privacy/products`.
 --
--- Reads   specification  one row: period, start of the build, step and unit in microseconds, the bounds, the keys of the hash
+-- Reads   specification  one row: period, start of the build, a step's usual length, the bounds, the keys of the hash
+--         clock          the period's quarters of an hour: number since 1970, the start of its step (hour or day of the key
+--                        set), of the step before and of its unit, and the hour on the local clock
 --         consent        subscriber_id, valid_from_us, valid_to_us: half-open intervals, which may overlap
 --         subscriber     subscriber_id (once each), segment, home
 --         event          subscriber_id, at_us, place: distinct events, as ingested
@@ -58,12 +60,15 @@ current_consent AS (
     WHERE merged_consent.valid_from_us <= s.started_us AND s.started_us < merged_consent.valid_to_us
 ),
 covered AS (
-    SELECT event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, zone_of.zone
+    SELECT
+        event.subscriber_id, current_consent.segment, current_consent.home, event.at_us, zone_of.zone,
+        clock.starts_at_us, clock.before_at_us, clock.local_hour
     FROM event
     INNER JOIN current_consent
         ON current_consent.subscriber_id = event.subscriber_id
         AND current_consent.from_us <= event.at_us AND event.at_us < current_consent.to_us
     INNER JOIN zone_of ON zone_of.place = event.place
+    INNER JOIN clock ON clock.quarter = event.at_us // 900000000
 ),
 
 --: bounded
@@ -83,9 +88,10 @@ mixed AS (
 hashed AS (
     SELECT
         mixed.subscriber_id, mixed.zone, mixed.segment, mixed.starts_at_us, mixed.events,
-        mixed.starts_at_us - (mixed.starts_at_us - s.period_from_us) % s.unit_us AS unit_at_us,
+        clock.unit_at_us,
         (((mixed.x * s.key_4 + s.key_5) % 2147483647 * mixed.x + s.key_6) % 2147483647 * mixed.x + s.key_0) % 2147483647 AS u
     FROM mixed
+    INNER JOIN clock ON clock.quarter = mixed.starts_at_us // 900000000
     CROSS JOIN specification AS s
 ),
 -- Ties of the hash are broken by the cell itself, so that the same input always chooses the same cells.

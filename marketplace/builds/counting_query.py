@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from marketplace.privacy.local_time import UTC, local_clock
 from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.builds.event_store import Store
+    from marketplace.privacy.local_time import LocalClock
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class CountingQuery:
     period_to_us: int
     started_us: int
     step_us: int
+    """An hour or a day, by its usual length."""
     unit_us: int
+    """A day, by its usual length, or the period."""
     max_cells: int
     max_events: int
     max_zones: int
@@ -47,6 +52,13 @@ class CountingQuery:
     """Of each place of the store, -1 outside the key set."""
     consent: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     """Reference, valid_from_us and valid_to_us of intervals, in whatever order; those that overlap are one."""
+    time_zone: str = UTC
+    """Whose hours and days steps and units are."""
+
+    @functools.cached_property
+    def clock(self) -> LocalClock:
+        """Return which step and unit each quarter of an hour of the period is in."""
+        return local_clock(self.time_zone, self.period_from_us, self.period_to_us, self.step_us, self.unit_us)
 
     @property
     def places(self) -> int:
@@ -56,11 +68,11 @@ class CountingQuery:
     @property
     def times(self) -> int:
         """Return how many times the key set has."""
-        return (self.period_to_us - self.period_from_us) // self.step_us
+        return self.clock.times
 
     @property
     def days(self) -> list[dt.date]:
-        """Return the ingested days that the period touches."""
+        """Return the ingested days, which are UTC's, that the period touches."""
         first = dt.date(1970, 1, 1) + dt.timedelta(microseconds=self.period_from_us)
         last = dt.date(1970, 1, 1) + dt.timedelta(microseconds=self.period_to_us - 1)
         return self.store.days(first, last + dt.timedelta(days=1))

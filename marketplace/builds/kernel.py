@@ -16,7 +16,7 @@ from marketplace.builds.counting_query import Aggregate, Contributions, Counting
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Bucket, Moments
 from marketplace.builds.line_index import LineIndex
 from marketplace.privacy.cell_choice import HASH_PRIME
-from marketplace.privacy.counted import DAY_US, HOUR_US, CountedLines, Seen, differs_from_before
+from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US, CountedLines, Seen, differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class _BucketEvents:
     def __init__(self, kernel: Kernel, bucket: int) -> None:
         self.kernel, self.bucket = kernel, bucket
         q = kernel.q
-        self.period_from_us, self.step_us, self.zones, self.places = q.period_from_us, q.step_us, q.zones, q.places
+        self.zones, self.places = q.zones, q.places
+        self.step, self.hour, self.is_by_step = kernel.step, kernel.hour, kernel.is_by_step
         self.is_one_to_one = kernel.is_one_to_one
 
     def visits(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
@@ -45,6 +46,9 @@ class _BucketEvents:
 
     def moments(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
         return self.kernel.moments(self.bucket)
+
+    def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        return self.kernel.q.clock.step_at(at_us)
 
 
 class Kernel:
@@ -63,11 +67,16 @@ class Kernel:
         self.totals = np.zeros(q.times, np.int64) if q.max_zones else None
         self.lock = threading.Lock()
         zones = np.bincount(q.zone[q.zone >= 0], minlength=1)
-        self.is_one_to_one = bool(zones.max() <= 1)
+        # Visits are of an hour of UTC; where that is not all in one step, their events are looked at one by one.
+        self.is_by_hour = q.clock.is_by_hour
+        self.is_one_to_one = bool(zones.max() <= 1) and self.is_by_hour
+        quarters = slice(None, None, HOUR_US // QUARTER_US if self.is_by_hour else 1)
+        self.step, self.hour = q.clock.step[quarters], q.clock.hour[quarters]
+        self.is_by_step = len(self.step) == q.times
         keys = [np.int64(key) for key in q.hash_keys]
         self.hash_of_line = q.references % PRIME * keys[1] % PRIME
         self.hash_of_place = np.arange(q.places, dtype=np.int64) % PRIME * keys[2] % PRIME
-        self.hash_of_time = np.arange(q.times, dtype=np.int64) * q.step_us % PRIME * keys[3] % PRIME + keys[0]
+        self.hash_of_time = (q.clock.bounds_us[:-1] - q.period_from_us) % PRIME * keys[3] % PRIME + keys[0]
 
     def run(self, report: ReportProgress) -> Aggregate:
         """Count every bucket and return what they add up to."""
@@ -115,8 +124,11 @@ class Kernel:
         return seen, whole, touches & ~whole, line, start
 
     def visits(self, bucket: int) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        """Return the visits that count: line within the bucket, hours since the period began, zone, events."""
+        """Return the visits that count: line within the bucket, slot since the period began, zone, events."""
         q = self.q
+        if not self.is_by_hour:
+            line, at, zone = self.moments(bucket)
+            return line, (at - q.period_from_us) // QUARTER_US, zone, np.ones(len(line), np.uint8)
         parts: list[tuple[NDArray[Any], ...]] = []
         for day in q.days:
             seen, whole, partly, number, start = self._day(day, bucket)
@@ -185,10 +197,10 @@ class Kernel:
     def _bounded(self, bucket: int, seen: Seen) -> Seen:
         """Return at most max_cells rows of each line and unit, those of the smallest hash."""
         q = self.q
-        units = -(-(q.period_to_us - q.period_from_us) // q.unit_us)
+        units = q.clock.units
         group = seen.line
         if units > 1:
-            unit = (seen.code // np.uint32(q.places)).astype(np.int64) * q.step_us // q.unit_us
+            unit = q.clock.unit[seen.code // np.uint32(q.places)]
             group = (seen.line.astype(np.int64) * units + unit).astype(np.uint32)
         count = np.bincount(group, minlength=1)
         heavy = count > q.max_cells

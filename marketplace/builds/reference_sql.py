@@ -21,7 +21,7 @@ from marketplace.builds.counting_query import Aggregate, Contributions, Counting
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict
-from marketplace.privacy.counted import DAY_US, HOUR_US
+from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 
@@ -76,7 +76,6 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
         "period_to_us": q.period_to_us,
         "started_us": q.started_us,
         "step_us": q.step_us,
-        "unit_us": q.unit_us,
         "max_cells": q.max_cells,
         "max_events": q.max_events,
         "max_zones": q.max_zones,
@@ -85,11 +84,26 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
     stated |= PRODUCTS[q.product].constants
     columns: dict[str, dict[str, Any]] = {
         "specification": {name: np.array([value], np.int64) for name, value in stated.items()},
+        "clock": _clock(q),
         "consent": dict(zip(CONSENT, q.consent, strict=True)),
         "subscriber": _subscribers(q, np.flatnonzero(q.segment >= 0)),
         "zone_of": {"place": in_zone, "zone": q.zone[in_zone].astype(np.int64)},
     }
     return {name: pa.table(table) for name, table in columns.items()}
+
+
+def _clock(q: CountingQuery) -> dict[str, NDArray[np.int64]]:
+    """Return what each quarter of an hour of the period belongs to; before the first step lies none: -1."""
+    clock = q.clock
+    before = np.append(np.int64(-1), clock.bounds_us[:-2])
+    of_unit = clock.bounds_us[np.searchsorted(clock.unit, np.arange(clock.units))]
+    return {
+        "quarter": q.period_from_us // QUARTER_US + np.arange(len(clock.step)),
+        "starts_at_us": clock.bounds_us[clock.step],
+        "before_at_us": before[clock.step],
+        "unit_at_us": of_unit[clock.unit[clock.step]],
+        "local_hour": clock.hour,
+    }
 
 
 def _event_schema() -> pa.Schema:
@@ -143,7 +157,7 @@ class Sums:
 
     def _key(self, rows: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         q = self.q
-        time = (rows["starts_at_us"] - q.period_from_us) // q.step_us
+        time = q.clock.step_at(rows["starts_at_us"])
         return (time * q.places + rows["zone"]) * q.segments + rows["segment"]
 
     def add_cells(self, rows: dict[str, NDArray[Any]]) -> None:
@@ -155,7 +169,7 @@ class Sums:
     def add_totals(self, rows: dict[str, NDArray[Any]]) -> None:
         """Add the totals of times, each of which comes once in `rows`."""
         assert self.totals is not None, "totals are asked for"
-        self.totals[(rows["starts_at_us"] - self.q.period_from_us) // self.q.step_us] += rows["people"]
+        self.totals[self.q.clock.step_at(rows["starts_at_us"])] += rows["people"]
 
     def add_contributions(self, rows: dict[str, NDArray[Any]]) -> None:
         """Keep contributions in files."""
@@ -252,7 +266,7 @@ def on_spark(question: CountingQuery, folder: Path, report: ReportProgress, defi
         write_events(q, bucket, given / "event")
         report("handing over", 0.3 + 0.05 * (bucket + 1) / q.store.buckets)
     session = _session(settings().spark_master, settings().memory_mb)
-    for name in ("specification", "consent", "subscriber", "zone_of", "event"):
+    for name in ("specification", "clock", "consent", "subscriber", "zone_of", "event"):
         path = given / name if name == "event" else given / f"{name}.parquet"
         session.read.parquet(str(path)).createOrReplaceTempView(name)
     sums = Sums(q, folder)

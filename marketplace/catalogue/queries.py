@@ -49,6 +49,7 @@ class ListingRow(Struct, frozen=True):
     zone_table: str | None
     h3_resolution: int
     grain: str
+    time_zone: str
     release: uuid.UUID
     period_from: dt.datetime
     period_to: dt.datetime
@@ -69,6 +70,7 @@ class Listing(Struct, frozen=True):
     zone_table: str | None
     h3_resolution: int
     grain: str
+    time_zone: str
     product: str
     age_bands: list[str]
     max_cells: int
@@ -172,6 +174,7 @@ class QuotePage(SignedQuote, frozen=True):
     code: str
     title_fr: str
     title_en: str
+    time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
     is_expired: bool

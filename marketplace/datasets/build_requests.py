@@ -41,6 +41,13 @@ BY_CADENCE: Final = "cadence"
 """Who asked, where nobody did."""
 
 
+class Cadence(Struct, frozen=True):
+    """How often some datasets are built by themselves, and in whose days, weeks and months."""
+
+    cadence: str
+    time_zone: str
+
+
 class RequestRow(Struct, frozen=True):
     """A build asked for and how far it is; share_micro in millionths; refusal: JSON of the sentence and its fields."""
 
@@ -125,32 +132,33 @@ async def set_cadence(dataset: str, cadence: str) -> None:
 async def refresh_datasets() -> None:
     """Ask for the latest period that is over of every dataset with a cadence, once, when its days have come; a job.
 
-    The last day's files come after the day: a build at midnight would spend the budget on a hole. A day that has
-    not come half a day later is reported once, as a request that was refused; should it still come, the period is asked for.
+    The last day's files come after the day: a build at midnight would spend the budget on a hole. Events lie in days of
+    UTC, so a local period waits for every one that it touches. A day that has not come half a day after its end is
+    reported once, as a request that was refused; should it still come, the period is asked for.
     """
     now = clock.now()
     store = await asyncio.to_thread(lambda: Store(object_store.store()))
-    for cadence in rules.CADENCES:
-        if not cadence:
+    some = select(Cadence, Dataset).where(Dataset.cadence != "").distinct()
+    for row in await fetch_rows(Cadence, some.order_by(Dataset.cadence, Dataset.time_zone)):
+        period = rules.latest_period(row.cadence, now, row.time_zone)
+        days = rules.days_of(*period)
+        if missing := sorted({*days} - {*store.days(days[0], days[-1] + dt.timedelta(days=1))}):
+            if now >= rules.end_of(days[-1]) + LATE_AFTER:
+                await _record_late(row, period, missing)
             continue
-        period_from, period_to = rules.latest_period(cadence, now)
-        period = [period_from.date() + dt.timedelta(days=day) for day in range((period_to - period_from).days)]
-        if missing := sorted({*period} - {*store.days(period_from.date(), period_to.date())}):
-            if now - period_to >= LATE_AFTER:
-                await _record_late(cadence, period_from, period_to, missing)
-            continue
-        asked_since = now - ASKED_AGAIN_AFTER
-        await execute(SQL["request_scheduled_builds"], cadence, period_from, period_to, BY_CADENCE, now, asked_since)
+        again = now - ASKED_AGAIN_AFTER
+        await execute(SQL["request_scheduled_builds"], row.cadence, *period, BY_CADENCE, now, again, row.time_zone)
 
 
-async def _record_late(cadence: str, period_from: dt.datetime, period_to: dt.datetime, missing: list[dt.date]) -> None:
+async def _record_late(row: Cadence, period: tuple[dt.datetime, dt.datetime], missing: list[dt.date]) -> None:
     """Write a refused request for a period that waits for its days, beside every dataset of the cadence that has none."""
     late = Conflict(
         "The cadence waits: {missing} of the period's days were not ingested, {first} the first of them.",
         missing=len(missing),
         first=missing[0],
     )
-    await execute(SQL["record_late_periods"], cadence, period_from, period_to, BY_CADENCE, clock.now(), _as_json(late))
+    now = clock.now()
+    await execute(SQL["record_late_periods"], row.cadence, *period, BY_CADENCE, now, _as_json(late), row.time_zone)
 
 
 def _as_json(refusal: Refusal) -> str:

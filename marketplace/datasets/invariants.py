@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from marketplace.privacy.local_time import time_zones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.statements import Invariant
 
@@ -31,6 +32,11 @@ RELEASES: Final = (
         """SELECT code AS dataset, product, max_zones, parent_resolution FROM dataset
            WHERE (max_zones, parent_resolution) <> (0, 0) AND product <> ALL ($1::text[])""",
         lambda: ([code for code, product in PRODUCTS.items() if product.adds_up],),
+    ),
+    Invariant(
+        "a dataset's time zone is one that there is",
+        "SELECT code AS dataset, time_zone FROM dataset WHERE time_zone <> ALL ($1::text[])",
+        lambda: (sorted(time_zones()),),
     ),
     Invariant(
         "a dataset has spent what its releases did",

@@ -24,6 +24,7 @@ from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
+from marketplace.privacy.local_time import midnight
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.signing import public_key
@@ -67,6 +68,7 @@ class DatasetForm(Struct):
     budget: str
     half_life_days: int
     zone_table: str = ""
+    time_zone: str = "UTC"
     product: str = "presence"
     delta_exponent: int = 0
     parent_resolution: int = 0
@@ -75,7 +77,7 @@ class DatasetForm(Struct):
 
 
 class BuildForm(Struct):
-    """The period a steward asks for: its first day and the day after its last one, in UTC."""
+    """The period a steward asks for: its first and its last day, of the dataset's time zone."""
 
     form_id: uuid.UUID
     first_day: str
@@ -160,6 +162,7 @@ def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
         edition_multiples=[_whole(word) for word in _words(data.editions)],
         product=data.product,
         zone_table=data.zone_table or None,
+        time_zone=data.time_zone.strip(),
     )
 
 
@@ -175,10 +178,11 @@ async def request_build(
 ) -> Redirect | Template:
     """Ask for a release; a job builds it and the dataset's page shows how far it is."""
     try:
+        time_zone = (await queries.get_dataset(code)).time_zone
         await build_requests.request_build(
             code,
-            _day(data.first_day),
-            _day(data.last_day) + dt.timedelta(days=1),
+            midnight(_day(data.first_day), time_zone),
+            midnight(_day(data.last_day) + dt.timedelta(days=1), time_zone),
             request_id=data.form_id,
             by=request.user.name,
             note_fr=data.note_fr,
@@ -342,9 +346,9 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _day(text: str) -> dt.datetime:
+def _day(text: str) -> dt.date:
     try:
-        return dt.datetime.combine(dt.date.fromisoformat(text.strip()), dt.time(), dt.UTC)
+        return dt.date.fromisoformat(text.strip())
     except ValueError:
         raise Invalid("A day is written as 2026-03-28.") from None
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from marketplace.errors import Invalid
+from marketplace.instants import EPOCH, microseconds
+from marketplace.privacy.counted import DAY_US, HOUR_US
 from marketplace.privacy.geography import H3
 from marketplace.privacy.key_set import key_zones
+from marketplace.privacy.local_time import UTC, is_start, local_day, midnight, time_zones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import (
-    DAY,
     EPSILON_PERCENT,
     LARGEST_DENSE_KEY_SET,
     LARGEST_KEY_SET,
@@ -35,7 +37,7 @@ FINEST: Final = 15
 SMALLEST_DELTA, LARGEST_DELTA = 5, 15
 """Exponents: delta is ten to the minus this."""
 LARGEST_MAX_ZONES: Final = 100
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+LONGEST_PERIOD: Final = dt.timedelta(days=3_660)
 
 
 class DatasetTerms(Struct, frozen=True):
@@ -68,6 +70,7 @@ class DatasetTerms(Struct, frozen=True):
     edition_multiples: list[int] = field(default_factory=list)
     product: str = "presence"
     zone_table: str | None = None
+    time_zone: str = UTC
 
 
 def check_code(code: str) -> None:
@@ -86,6 +89,8 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
         raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
     if terms.grain not in STEPS:
         raise Invalid("The grain must be hour or day.")
+    if terms.time_zone not in time_zones():
+        raise Invalid("The time zone has a name such as Europe/Paris or America/New_York, or is UTC.")
     bands = terms.age_bands
     if not terms.zones or not bands or len(set(bands)) < len(bands) or not all(bands):
         raise Invalid("A dataset declares its zones, and its age bands once each.")
@@ -138,7 +143,7 @@ def specify(
 
     geography: that of the terms' zone table.
 
-    Hours and days are UTC's: a day has 24 hours, also where summer time begins or ends.
+    Hours and days are those of the dataset's time zone: a day has 23 hours where summer time begins and 25 where it ends.
     """
     start, end = _whole_steps(terms, period_from, period_to)
     if revision < 1:
@@ -166,6 +171,7 @@ def specify(
         revision=revision,
         product=terms.product,
         geography=geography,
+        time_zone=terms.time_zone,
     )
     most = LARGEST_DENSE_KEY_SET if specification.is_dense else LARGEST_KEY_SET
     if specification.key_count > most:
@@ -182,30 +188,48 @@ def specify(
 def _whole_steps(
     terms: DatasetTerms, period_from: dt.datetime, period_to: dt.datetime
 ) -> tuple[dt.datetime, dt.datetime]:
-    """Return a period's start and end in UTC; refuse one that is empty or not of whole hours or days."""
+    """Return a period's start and end in UTC; refuse one that is empty, or not of whole hours or days where zones lie."""
     assert period_from.tzinfo is not None, "instants are aware"
     assert period_to.tzinfo is not None, "instants are aware"
     start, end = period_from.astimezone(dt.UTC), period_to.astimezone(dt.UTC)
-    step = STEPS[terms.grain]
     if start >= end:
         raise Invalid("The period is empty: it must end after it starts.")
     if start < EPOCH:
         raise Invalid("The period must start in 1970 or later.")
-    if (start - EPOCH) % step or (end - EPOCH) % step:
-        raise Invalid("The period must start and end on a whole {grain}, in UTC.", grain=terms.grain)
-    if terms.unit == "day" and ((start - EPOCH) % DAY or (end - EPOCH) % DAY):
-        raise Invalid("The period must start and end on a whole day, in UTC.")
+    if end - start > LONGEST_PERIOD:
+        raise Invalid("The period must be of ten years at most.")
+    for grain in (terms.grain, terms.unit):
+        step_us = {"hour": HOUR_US, "day": DAY_US}.get(grain)
+        if step_us and not all(is_start(terms.time_zone, microseconds(at), step_us) for at in (start, end)):
+            raise Invalid(
+                "The period must start and end on a whole {grain}, in {time_zone}.",
+                grain=grain,
+                time_zone=terms.time_zone,
+            )
     return start, end
 
 
-def latest_period(cadence: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
-    """Return the latest whole day, week (from Monday) or month in UTC that is over at `now`; half-open."""
-    end = now.astimezone(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def latest_period(cadence: str, now: dt.datetime, time_zone: str = UTC) -> tuple[dt.datetime, dt.datetime]:
+    """Return the latest whole day, week (from Monday) or month of a time zone that is over at `now`; half-open."""
+    end = local_day(now, time_zone)
     if cadence == "day":
-        return end - dt.timedelta(days=1), end
-    if cadence == "week":
+        start = end - dt.timedelta(days=1)
+    elif cadence == "week":
         end -= dt.timedelta(days=end.weekday())
-        return end - dt.timedelta(days=7), end
-    assert cadence == "month"
-    end = end.replace(day=1)
-    return (end - dt.timedelta(days=1)).replace(day=1), end
+        start = end - dt.timedelta(days=7)
+    else:
+        assert cadence == "month"
+        end = end.replace(day=1)
+        start = (end - dt.timedelta(days=1)).replace(day=1)
+    return midnight(start, time_zone), midnight(end, time_zone)
+
+
+def days_of(period_from: dt.datetime, period_to: dt.datetime) -> list[dt.date]:
+    """Return the days of UTC that a half-open period touches, ascending: those its events are stored by."""
+    first, last = period_from.date(), (period_to - dt.timedelta(microseconds=1)).date()
+    return [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
+
+
+def end_of(day: dt.date) -> dt.datetime:
+    """Return the end of a day of UTC."""
+    return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)

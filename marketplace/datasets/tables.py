@@ -86,6 +86,8 @@ class Dataset(Table, db=DB, tablename="dataset"):
     budget_micro = BigInt()
     spent_micro = BigInt(default=0)
     half_life_days = Integer()
+    time_zone = Text(default="UTC")
+    """The IANA's name of the zones' time zone, one for all of them: whose hours, days, nights and periods are counted."""
     cadence = Text(default="")
     """day, week or month: when the next release is built by itself; empty: when a steward asks."""
     created_at = Timestamptz()
@@ -195,7 +197,10 @@ class ReleaseNotice(Table, db=DB, tablename="release_notice"):
 
 
 class PrivacyYear(Table, db=DB, tablename="privacy_year"):
-    """What all datasets together cost one subscriber in a calendar year (UTC), composed, at delta = 10^-9."""
+    """What all datasets together cost one subscriber in a calendar year, each dataset's of its own time zone.
+
+    Composed, at delta = 10^-9.
+    """
 
     personal_data = NOBODYS
     year = Integer(primary_key=True)

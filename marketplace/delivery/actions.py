@@ -66,7 +66,9 @@ async def open_download(partner: uuid.UUID, entitlement: uuid.UUID, file_format:
         format=file_format,
         key=key,
         byte_count=await object_store.size(key),
-        name=rules.file_name(row.dataset, row.period_from, row.period_to, row.level, file_format),
+        name=rules.file_name(
+            row.dataset, row.period_from, row.period_to, row.level, file_format, time_zone=row.time_zone
+        ),
         tag=rules.entity_tag(row.cells_sha256, file_format),
         modified=rules.http_date(row.sealed_at),
         sha256=row.cells_sha256 if file_format == "parquet" else "",

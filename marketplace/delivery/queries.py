@@ -24,6 +24,8 @@ class EntitlementRow(Validity, frozen=True):
     """The order's, as people read it."""
     dataset: str
     release: uuid.UUID
+    time_zone: str
+    """Whose hours and days its period and cells have."""
     period_from: dt.datetime
     period_to: dt.datetime
     level: int

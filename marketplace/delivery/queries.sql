@@ -11,6 +11,7 @@ SELECT
     purchase_order.number,
     release.dataset,
     entitlement.release,
+    dataset.time_zone,
     release.period_from,
     release.period_to,
     quote.level,
@@ -21,6 +22,7 @@ SELECT
     release.sealed_at
 FROM entitlement
 JOIN release ON release.id = entitlement.release
+JOIN dataset ON dataset.code = release.dataset
 JOIN licence ON licence.id = entitlement.licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order
 JOIN quote ON quote.id = purchase_order.quote

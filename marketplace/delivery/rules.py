@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.errors import Conflict, Expired, Invalid
+from marketplace.web.formats import local_days
 
 MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)
@@ -67,11 +68,19 @@ def check_is_valid(entitlement: Validity, now: dt.datetime) -> None:
         raise Expired("This licence has ended; its data can no longer be downloaded.")
 
 
-def file_name(dataset: str, period_from: dt.datetime, period_to: dt.datetime, level: int, file_format: str) -> str:
-    """Return what the file is saved as: the dataset, the first and last day of the half-open period, a coarser level."""
-    last = period_to - dt.timedelta(microseconds=1)
+def file_name(
+    dataset: str,
+    period_from: dt.datetime,
+    period_to: dt.datetime,
+    level: int,
+    file_format: str,
+    *,
+    time_zone: str = "UTC",
+) -> str:
+    """Return what the file is saved as: the dataset, the first and last local day of the half-open period, a coarser level."""
+    first, last = local_days(period_from, period_to, time_zone)
     edition = f"-edition-{level}" if level else ""
-    return f"{dataset}-{period_from:%Y-%m-%d}-{last:%Y-%m-%d}{edition}.{file_format}"
+    return f"{dataset}-{first}-{last}{edition}.{file_format}"
 
 
 def entity_tag(cells_sha256: str, file_format: str) -> str:

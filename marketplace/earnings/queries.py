@@ -87,6 +87,7 @@ class ShareRow(SplitFigures, frozen=True):
     title_fr: str
     title_en: str
     area: str
+    time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
     fee_minor: int
@@ -130,6 +131,7 @@ class FirstWithoutRow(Struct, frozen=True):
     code: str
     title_fr: str
     title_en: str
+    time_zone: str
     period_from: dt.datetime | None
     period_to: dt.datetime | None
     sealed_at: dt.datetime | None

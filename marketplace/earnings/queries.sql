@@ -210,6 +210,7 @@ SELECT
     dataset.title_fr,
     dataset.title_en,
     dataset.area,
+    dataset.time_zone,
     release.period_from,
     release.period_to,
     licence_split.fee_minor,
@@ -256,6 +257,7 @@ SELECT
     dataset.code,
     dataset.title_fr,
     dataset.title_en,
+    dataset.time_zone,
     fresh.period_from,
     fresh.period_to,
     fresh.sealed_at,
@@ -301,6 +303,7 @@ SELECT
     dataset.title_fr,
     dataset.title_en,
     dataset.area,
+    dataset.time_zone,
     release.period_from,
     release.period_to
 FROM purchase_order

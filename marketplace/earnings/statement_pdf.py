@@ -38,7 +38,8 @@ def draw_licence(statement: LicenceStatement, day: dt.date) -> bytes:
     document = begin_document(f"{title} {sale.number}", day)
     document.head("Partage", title, aside=[sale.number, sale.company, formats.date(day, "long")])
     document.sentence(
-        f"{localised(sale, 'title')}, {sale.area}, {formats.period(sale.period_from, sale.period_to)}", muted=False
+        f"{localised(sale, 'title')}, {sale.area}, {formats.period(sale.period_from, sale.period_to, sale.time_zone)}",
+        muted=False,
     )
     if statement.division is None:
         document.sentence(_("The sale is not divided yet: this follows when Stripe has named its fee."))

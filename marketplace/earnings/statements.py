@@ -60,6 +60,7 @@ class SoldLicence(Struct, frozen=True):
     title_fr: str
     title_en: str
     area: str
+    time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
 

@@ -18,6 +18,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
+from marketplace.privacy.local_time import UTC, local_day
 from marketplace.privacy.noise import MICRO, NANO
 
 YEAR_DELTA_EXPONENT: Final = 9
@@ -54,18 +55,20 @@ def vector_rho_nano(sensitivity_squared: int, scale: float) -> int:
     return math.ceil(Fraction(sensitivity_squared * NANO) / (2 * Fraction(scale) ** 2))
 
 
-def years(period_from: dt.datetime, period_to: dt.datetime, unit: str) -> dict[int, int]:
-    """Return how many units of a release one subscriber may be in, of each calendar year (UTC).
+def years(period_from: dt.datetime, period_to: dt.datetime, unit: str, time_zone: str = UTC) -> dict[int, int]:
+    """Return how many units of a release one subscriber may be in, of each calendar year of its time zone.
 
     A release's unit is charged whole to every year its period touches; days are each charged to the year they lie in.
+    Years are local as days are, so that a person's day is charged to one year: datasets of two time zones add up by
+    the number of the year.
     """
-    last = period_to - dt.timedelta(microseconds=1)
-    count = dict.fromkeys(range(period_from.year, last.year + 1), 0)
+    first, last = (local_day(at, time_zone) for at in (period_from, period_to - dt.timedelta(microseconds=1)))
+    count = dict.fromkeys(range(first.year, last.year + 1), 0)
     if unit == "release":
         return dict.fromkeys(count, 1)
     for year in count:
-        start = max(period_from.date(), dt.date(year, 1, 1))
-        end = min(last.date(), dt.date(year, 12, 31))
+        start = max(first, dt.date(year, 1, 1))
+        end = min(last, dt.date(year, 12, 31))
         count[year] = (end - start).days + 1
     return count
 

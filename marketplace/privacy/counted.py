@@ -10,7 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HOUR_US: Final = 3_600_000_000
+QUARTER_US: Final = 900_000_000
+HOUR_US: Final = 4 * QUARTER_US
 DAY_US: Final = 24 * HOUR_US
 
 
@@ -18,12 +19,16 @@ class BucketEvents(Protocol):
     """The events of one bucket's lines that count: in the period, in a zone of the key set, under their line's consent."""
 
     @property
-    def period_from_us(self) -> int:
-        """The start of the period, in microseconds since 1970."""
+    def step(self) -> NDArray[np.int64]:
+        """Of each slot, the number of its time of the key set; slots are the period's hours of UTC, or their quarters."""
 
     @property
-    def step_us(self) -> int:
-        """The length of one time of the key set, in microseconds."""
+    def hour(self) -> NDArray[np.int64]:
+        """Of each slot, the hour on the local clock, 0 to 23."""
+
+    @property
+    def is_by_step(self) -> bool:
+        """Whether slots are the times of the key set."""
 
     @property
     def zones(self) -> int:
@@ -35,13 +40,16 @@ class BucketEvents(Protocol):
 
     @property
     def is_one_to_one(self) -> bool:
-        """Whether no zone has more than one place of the event store."""
+        """Whether each visit is of another line, slot or zone: no zone has more than one place of the event store."""
 
     def visits(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32], NDArray[Any]]:
-        """Return n visits: line within the bucket, hours since the period began, zone, events (a line's hour in a place)."""
+        """Return n visits: line within the bucket, slot, zone, events (of a line's slot in a place)."""
 
     def moments(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int32]]:
         """Return n events: line within the bucket, microseconds since 1970, zone."""
+
+    def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the key set's time that each of n instants of the period is in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ Source: Cormode, Procopiuc, Srivastava and Tran, "Differentially private summari
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 Report: TypeAlias = "Callable[[str, float], None]"
 """Called with each step and the share done, from 0 to 1."""
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 SAMPLER_FROM: Final = 1_000_000
 """Keys from which on the table sampler draws: OpenDP's own draws would take ten seconds and more."""
 
@@ -81,13 +79,13 @@ class Drawn:
     """Kind, name, population, consenting."""
 
 
-def draw(specification: Specification, counts: Counts, key: bytes, report: Report | None = None) -> Drawn:
+def draw(specification: Specification, counts: Counts, secret: bytes, report: Report | None = None) -> Drawn:
     """Draw a release's noise once and return what may be published of it.
 
-    key: the build's own, random; the draws of the table sampler are a function of it, the specification and every count.
+    secret: the operator's; the draws of the table sampler are a function of it, the specification and every count.
     """
     s = specification
-    source = Source(s, noise_key(key, s, counts))
+    source = Source(s, noise_key(secret, s, counts))
     report = report or (lambda _step, _share: None)
     if counts.totals is not None or s.is_dense:
         people = source.everywhere("people", counts.keys, counts.people, s.key_count, report)
@@ -125,12 +123,9 @@ def draw(specification: Specification, counts: Counts, key: bytes, report: Repor
     )
 
 
-def noise_key(key: bytes, specification: Specification, counts: Counts) -> bytes:
-    """Return the key of a release's draws: another specification, or one count changed, and it is another key.
-
-    Builds have keys of their own, so no two share one; that a key used twice by mistake would not share noise costs a hash.
-    """
-    return hmac.new(key, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
+def noise_key(secret: bytes, specification: Specification, counts: Counts) -> bytes:
+    """Return the key of a release's draws: another specification, or one count changed, and it is another key."""
+    return hmac.new(secret, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
 
 
 class Source:
@@ -232,12 +227,11 @@ def table(specification: Specification, drawn: Drawn) -> pa.Table:
         parents = np.asarray(parent_zones(s.zones, s.parent_resolution, s.geography)[0], dtype=object)
         places.append(parents[drawn.rolled.keys // (bands * s.times)])
     keys = np.concatenate([drawn.published.keys, drawn.rolled.keys])
-    step = s.step // dt.timedelta(microseconds=1)
-    start = (s.period_from - EPOCH) // dt.timedelta(microseconds=1)
+    starts_at_us = s.clock.bounds_us[keys // bands % s.times]
     return pa.table(
         {
             "zone": pa.array(np.concatenate(places), pa.string()),
-            "starts_at": pa.array(start + keys // bands % s.times * step, pa.timestamp("us", tz="UTC")),
+            "starts_at": pa.array(starts_at_us, pa.timestamp("us", tz="UTC")),
             "segment": pa.array(np.asarray(s.segments, dtype=object)[keys % bands], pa.string()),
             "people": pa.array(np.concatenate([drawn.published.people, drawn.rolled.people]), pa.int64()),
             "events": pa.array(np.concatenate([drawn.published.events, drawn.rolled.events]), pa.int64()),

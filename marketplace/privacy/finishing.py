@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from marketplace.instants import instant_of
 from marketplace.privacy import noise
 from marketplace.privacy.key_set import coverage_areas, parent_zones
 from marketplace.privacy.thresholds import Published, agree, disclosed_consenting, median_cell
@@ -185,7 +186,7 @@ def figures(
     keys = np.concatenate([published.keys, rolled.keys])
     latest = None
     if len(keys):
-        latest = s.period_from + (int((keys // len(s.segments) % s.times).max()) + 1) * s.step
+        latest = instant_of(int(s.clock.bounds_us[int((keys // len(s.segments) % s.times).max()) + 1]))
     law = s.law("people")
     withheld = s.key_count - len(published.keys) - len(rolled.children)
     return {

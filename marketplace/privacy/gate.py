@@ -20,7 +20,6 @@ import numpy as np
 from marketplace.privacy import attacks, audit, budget, noise, sampler
 from marketplace.privacy.drawing import Source
 from marketplace.privacy.key_set import parent_zones
-from marketplace.privacy.specification import DAY
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ keeps a few hours almost without noise reveals those and no others: it stays bel
 FALSE_ALARM: Final = 5e-7
 """Of each of the two statistics that reveal canaries."""
 MOST_STEPS: Final = 1 << 20
-"""Hours from 1970 that a code holds: until 2089."""
+"""Steps of a period that a code holds: 119 years of hours."""
 OPENDP_DRAWS, TABLE_DRAWS, MOST_TRIALS = 24_000, 2_000_000, 50_000
 REASONS: Final = {
     "threshold": "A published cell has fewer people than the threshold.",
@@ -131,7 +130,7 @@ def _threshold(candidate: Candidate) -> Finding:
 
 def _bounds(candidate: Candidate) -> Finding:
     s = candidate.specification
-    units = 1 if s.unit == "release" else (s.period_to - s.period_from) // DAY
+    units = s.clock.units
     figures = {"max_cells": s.max_cells, "max_events": s.max_events, "units": units, "reach": s.reach}
     return Finding("singling out", "bounds", candidate.largest_weight <= s.max_cells * units, figures)
 
@@ -175,8 +174,7 @@ def _parts(
     of_totals: Specification, totals: pa.Table, of_parts: Specification, parts: pa.Table
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each published total all of whose parts could be published, how many of them are withheld, of how many."""
-    step_us = int(of_totals.step.total_seconds() * 1e6)
-    times = of_totals.step // of_parts.step
+    bounds_us, part_bounds_us = of_totals.clock.bounds_us, of_parts.clock.bounds_us
     if of_totals.counts.is_between_zones:
         holder_of = {str(name): str(name) for name in totals["zone"].unique().to_pylist()}
     else:
@@ -193,22 +191,31 @@ def _parts(
     holders = {name: place for place, name in enumerate(whole)}
     of_part = {zone: holders[holder] for zone, holder in holder_of.items() if holder in whole}
     segments = {name: place for place, name in enumerate(of_totals.segments)}
-    size = np.array(list(whole.values()), np.int64) * times
-    at = totals["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    first, last = (instant.timestamp() * 1e6 for instant in (of_parts.period_from, of_parts.period_to))
-    zone = _numbers(totals, "zone", holders)
-    inside = np.flatnonzero((at >= first) & (at + step_us <= last) & (zone < len(holders)))
+    size = np.array(list(whole.values()), np.int64)
+    # Steps of the parts that a step of the totals is made of: none where they do not begin and end together.
+    place = np.searchsorted(part_bounds_us, bounds_us)
+    together = part_bounds_us[np.minimum(place, len(part_bounds_us) - 1)] == bounds_us
+    times = np.where(together[:-1] & together[1:], np.diff(place), 0)
+    zone, time = _numbers(totals, "zone", holders), _steps(totals, bounds_us)
+    inside = np.flatnonzero((times[time] > 0) & (zone < len(holders)))
     inside_zones = parts.filter(_numbers(parts, "zone", of_part) < len(of_part))
-    shown, often = np.unique(_codes(inside_zones, of_part, segments, step_us), return_counts=True)
-    sizes = size[zone[inside]]
-    return sizes - _times(_codes(totals, holders, segments, step_us)[inside], shown, often), sizes
+    shown, often = np.unique(_codes(inside_zones, of_part, segments, bounds_us), return_counts=True)
+    sizes = size[zone[inside]] * times[time[inside]]
+    return sizes - _times(_codes(totals, holders, segments, bounds_us)[inside], shown, often), sizes
 
 
-def _codes(table: pa.Table, zones: dict[str, int], segments: dict[str, int], step_us: int) -> NDArray[np.int64]:
+def _steps(table: pa.Table, bounds_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which of the n steps between bounds each row lies in: -1 before them, n after them."""
+    at = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    return np.asarray(np.searchsorted(bounds_us, at, side="right") - 1, np.int64)
+
+
+def _codes(
+    table: pa.Table, zones: dict[str, int], segments: dict[str, int], bounds_us: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Return a whole number for each row's zone, step and segment; some zones may share one."""
     zone, segment = _numbers(table, "zone", zones), _numbers(table, "segment", segments)
-    time = table["starts_at"].to_numpy().astype("datetime64[us]").astype(np.int64) // step_us
-    return (zone * (len(segments) + 1) + segment) * MOST_STEPS + time
+    return (zone * (len(segments) + 1) + segment) * MOST_STEPS + _steps(table, bounds_us)
 
 
 def _numbers(table: pa.Table, name: str, number: dict[str, int]) -> NDArray[np.int64]:
@@ -236,9 +243,9 @@ def _rolled(candidate: Candidate) -> tuple[int, int]:
     segments, holders = ({name: at for at, name in enumerate(of)} for of in (s.segments, names))
     place = dict(zip(s.zones, parent.tolist(), strict=True))
     is_sum = _numbers(candidate.cells, "zone", dict.fromkeys(place, 0)) > 0
-    step_us = int(s.step.total_seconds() * 1e6)
-    sums = _codes(candidate.cells.filter(is_sum), holders, segments, step_us)
-    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place, segments, step_us), return_counts=True)
+    bounds_us = s.clock.bounds_us
+    sums = _codes(candidate.cells.filter(is_sum), holders, segments, bounds_us)
+    shown, times = np.unique(_codes(candidate.cells.filter(~is_sum), place, segments, bounds_us), return_counts=True)
     of = _numbers(candidate.cells.filter(is_sum), "zone", holders)
     left = size[of] - _times(sums, shown, times)
     return len(sums), int((left < 2).sum())  # noqa: PLR2004
@@ -266,9 +273,7 @@ def _charges(candidate: Candidate, prior: Sequence[PriorRelease]) -> Finding:
     missing = sum(
         one.charged.get(year, 0) < units * one.specification.unit_rho_nano
         for one in everything
-        for year, units in budget.years(
-            one.specification.period_from, one.specification.period_to, one.specification.unit
-        ).items()
+        for year, units in one.specification.years.items()
     )
     return Finding("linkability", "charges", not missing, {"not_charged": missing})
 
@@ -279,8 +284,7 @@ def _joint_loss(candidate: Candidate, prior: Sequence[PriorRelease], year_budget
     rho = sum(sum(one.charged.values()) for one in everything)
     gaussian = sum(sum(one.charged.values()) for one in everything if one.specification.mechanism == "gaussian")
     pure = sum(
-        one.specification.epsilon_micro
-        * sum(budget.years(one.specification.period_from, one.specification.period_to, one.specification.unit).values())
+        one.specification.epsilon_micro * sum(one.specification.years.values())
         for one in everything
         if one.specification.mechanism == "laplace"
     )

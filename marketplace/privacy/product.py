@@ -40,7 +40,7 @@ class ColumnWords:
     zone_of_table: Words
     """Zones of the operator's own table, {table}."""
     starts_at: Mapping[str, Words]
-    """By grain."""
+    """By grain; the field {clock} says whose hours and days they are."""
     segment: Words
     """The field {bands} is the dataset's age bands."""
     people: Words
@@ -55,7 +55,11 @@ class Product:
     title: Words
     """A name and what is counted, as a steward chooses it."""
     counted_in: tuple[str, ...]
-    """Common table expressions in DuckDB's dialect over `covered` and `specification`; the last one is `counted_in`."""
+    """Common table expressions in DuckDB's dialect over `covered` and `specification`; the last one is `counted_in`.
+
+    `covered` has each event's `starts_at_us` (of its hour or day of the key set), `before_at_us` (of the one before) and
+    local `hour`, 0 to 23.
+    """
     constants: Mapping[str, int] = field(default_factory=dict)
     """Columns that `specification` has for this product alone."""
     kernel: Kernel | None = None

@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rfc8785
 
+from marketplace.instants import microseconds
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
+from marketplace.privacy.local_time import UTC, local_clock
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.privacy.geography import Geography
+    from marketplace.privacy.local_time import LocalClock
     from marketplace.privacy.product import Product
 
 METHOD = "bounded-noise-2"
@@ -84,16 +87,25 @@ class Specification:
     """Code of one of the registry's products."""
     geography: Geography = H3
     """Where zones lie: H3's cells, or the operator's own as one zone table says."""
+    time_zone: str = UTC
+    """Whose hours, days and nights are counted."""
 
     @property
     def step(self) -> dt.timedelta:
-        """Return the length of one time of the key set."""
+        """Return the usual length of one time of the key set."""
         return STEPS[self.grain]
+
+    @property
+    def clock(self) -> LocalClock:
+        """Return the times of the key set, and the units: local hours and days."""
+        step_us = self.step // dt.timedelta(microseconds=1)
+        start, end = microseconds(self.period_from), microseconds(self.period_to)
+        return local_clock(self.time_zone, start, end, step_us, self.unit_us)
 
     @property
     def times(self) -> int:
         """Return how many hours or days the period has."""
-        return (self.period_to - self.period_from) // self.step
+        return self.clock.times
 
     @property
     def key_count(self) -> int:
@@ -146,12 +158,19 @@ class Specification:
             stated["zone_table"] = self.geography.digest
         if self.reach != self.max_cells:
             stated["reach"] = self.reach
+        if self.time_zone != UTC:
+            stated["time_zone"] = self.time_zone
         return hashlib.sha256(rfc8785.dumps(stated)).hexdigest()
 
     @property
     def unit_us(self) -> int:
-        """Return the length of one unit in microseconds: within it a subscriber counts in at most max_cells cells."""
+        """Return the usual length of one unit in microseconds: a subscriber counts in at most max_cells cells of one."""
         return (DAY if self.unit == "day" else self.period_to - self.period_from) // dt.timedelta(microseconds=1)
+
+    @property
+    def years(self) -> dict[int, int]:
+        """Return how many units one subscriber may be in, of each calendar year that the release is charged to."""
+        return budget.years(self.period_from, self.period_to, self.unit, self.time_zone)
 
     @property
     def reach(self) -> int:
@@ -187,7 +206,7 @@ class Specification:
 
     def sensitivities(self, what: str) -> tuple[int, int]:
         """Return what one unit changes of a part's counts: summed (L1), and the sum of squares (L2 squared)."""
-        cells, steps = self.reach, self.unit_us // (self.step // dt.timedelta(microseconds=1))
+        cells, steps = self.reach, self.clock.longest_unit
         match what:
             case "people":
                 return cells, cells

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +56,7 @@ class UnissuedEntry(Struct, frozen=True):
     language: str
     title_fr: str
     title_en: str
+    time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
     corrects: str | None
@@ -176,8 +178,9 @@ def _record(kind: str, series: str, place: int, at: dt.datetime, entry: Unissued
 def _document(
     kind: str, its_number: str, at: dt.datetime, entry: UnissuedEntry, amounts_minor: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return all that a document says: whole cents, days in Paris, the parties as they are today."""
+    """Return all that a document says: whole cents, days in Paris, those of the data where it lies, the parties today."""
     seller, (net, vat) = settings(), amounts_minor
+    zone = ZoneInfo(entry.time_zone)
     corrects = None
     if kind == "credit_note":
         assert entry.corrects_at, "a credit note corrects an invoice"
@@ -211,8 +214,8 @@ def _document(
         "line": {
             "title_fr": entry.title_fr,
             "title_en": entry.title_en,
-            "from": entry.period_from.date().isoformat(),
-            "until": entry.period_to.isoformat(),
+            "from": entry.period_from.astimezone(zone).date().isoformat(),
+            "until": entry.period_to.astimezone(zone).isoformat(),
         },
         "currency": entry.currency,
         "vat_rule": entry.vat_rule,

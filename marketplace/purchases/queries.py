@@ -39,6 +39,7 @@ class OrderPage(Struct, frozen=True):
     dataset: str
     title_fr: str
     title_en: str
+    time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
     payment_state: str | None

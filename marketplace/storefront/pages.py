@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 from litestar import Request, get
 from litestar.params import FromPath, QueryParameter
@@ -84,6 +85,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         editions=await catalogue_actions.editions_now(shown, now=clock.now()) if priced else [],
         revocation=(await list_revocations([shown.id])).get(shown.id),
         coverage=await list_coverage(shown.id),
+        zone=ZoneInfo(listing.time_zone),
     )
 
 

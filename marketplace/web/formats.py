@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 
 from marketplace.errors import Invalid
-from marketplace.web.i18n import LOCALES, language
+from marketplace.web.i18n import LOCALES, gettext, language
 from pricing.money import EUR
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -141,10 +141,21 @@ def to_the_second(instant: dt.datetime) -> str:
     return str(dates.format_datetime(instant.astimezone(PARIS), "medium", locale=_locale()))
 
 
-def period(start: dt.datetime, end: dt.datetime) -> str:
-    """Write a half-open period by its first and last day, in UTC."""
-    last = (end - dt.timedelta(microseconds=1)).date()
-    return f"{date(start.date())} – {date(last)}"
+def period(start: dt.datetime, end: dt.datetime, time_zone: str = "UTC") -> str:
+    """Write a half-open period by its first and last day, as the time zone of what was counted has them."""
+    first, last = local_days(start, end, time_zone)
+    return f"{date(first)} – {date(last)}"
+
+
+def local_days(start: dt.datetime, end: dt.datetime, time_zone: str) -> tuple[dt.date, dt.date]:
+    """Return the first and the last day of a half-open period in a time zone."""
+    zone = ZoneInfo(time_zone)
+    return start.astimezone(zone).date(), (end - dt.timedelta(microseconds=1)).astimezone(zone).date()
+
+
+def clock(time_zone: str) -> str:
+    """Write whose hours and days a dataset has."""
+    return "UTC" if time_zone == "UTC" else gettext("local time of {time_zone}").format(time_zone=time_zone)
 
 
 def epsilon(micro: int) -> str:

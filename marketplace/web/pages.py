@@ -139,6 +139,7 @@ def engine() -> JinjaTemplateEngine:
             "moment",
             "month_and_year",
             "period",
+            "clock",
             "to_the_second",
             "epsilon",
             "country",

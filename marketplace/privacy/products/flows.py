@@ -26,7 +26,7 @@ def _count(events: BucketEvents) -> Seen:
     line, at, place = line[order], at[order], zone[order].astype(np.int64)
     trip = (line[1:] == line[:-1]) & (place[1:] != place[:-1]) & (at[1:] - at[:-1] <= LONGEST_TRIP_US)
     arrival = np.flatnonzero(trip) + 1
-    time = (at[arrival] - events.period_from_us) // events.step_us
+    time = events.step_at(at[arrival])
     code = time * events.places + place[arrival - 1] * events.zones + place[arrival]
     return grouped(line[arrival].astype(np.uint32), code, np.ones(len(arrival), np.int64))
 
@@ -49,7 +49,7 @@ PRODUCT: Final = Product(
     counted_in=(
         """followed AS (
     SELECT
-        covered.subscriber_id, covered.segment, covered.at_us, covered.zone,
+        covered.subscriber_id, covered.at_us, covered.zone, covered.starts_at_us,
         LAG(covered.zone) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS origin,
         LAG(covered.at_us) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS left_at_us
     FROM covered
@@ -57,8 +57,7 @@ PRODUCT: Final = Product(
         """counted_in AS (
     SELECT
         followed.subscriber_id, followed.origin * s.zones + followed.zone AS zone, 0 AS segment,
-        followed.at_us - (followed.at_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
+        followed.starts_at_us, COUNT(*) AS events
     FROM followed
     CROSS JOIN specification AS s
     WHERE followed.origin <> followed.zone AND followed.at_us - followed.left_at_us <= s.longest_trip_us
@@ -80,8 +79,8 @@ PRODUCT: Final = Product(
             en="From which zone to which, as from>to; codes of the table {table}",
         ),
         starts_at={
-            "hour": Words(fr="Début de l’heure, UTC", en="Start of the hour, UTC"),
-            "day": Words(fr="Début du jour, UTC", en="Start of the day, UTC"),
+            "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
+            "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
         },
         segment=Words(
             fr="Toujours all : les flux ne sont pas détaillés par âge", en="Always all: flows are not split by age"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import HOUR_US, Seen, grouped
+from marketplace.privacy.counted import Seen, grouped
 from marketplace.privacy.product import ColumnWords, Kernel, Product
 from marketplace.words import Words
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def _count(events: BucketEvents) -> Seen:
     """Return each line's zone and time with its events there."""
-    line, hour, zone, count = events.visits()
-    time = hour if events.step_us == HOUR_US else hour * HOUR_US // events.step_us
+    line, slot, zone, count = events.visits()
+    time = slot if events.is_by_step else events.step[slot]
     code = time * events.places + zone
-    if events.is_one_to_one and events.step_us == HOUR_US:
+    if events.is_one_to_one and events.is_by_step:
         return Seen(line, code.astype(np.uint32), count)
     return grouped(line, code, count)
 
@@ -37,11 +37,8 @@ PRODUCT: Final = Product(
     counted_in=(
         """counted_in AS (
     SELECT
-        covered.subscriber_id, covered.zone, covered.segment,
-        covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
+        covered.subscriber_id, covered.zone, covered.segment, covered.starts_at_us, COUNT(*) AS events
     FROM covered
-    CROSS JOIN specification AS s
     GROUP BY 1, 2, 3, 4
 )""",
     ),
@@ -51,8 +48,8 @@ PRODUCT: Final = Product(
         zone=Words(fr="Zone H3, résolution {number}", en="H3 zone, resolution {number}"),
         zone_of_table=Words(fr="Zone, par son code dans la table {table}", en="Zone, by its code in the table {table}"),
         starts_at={
-            "hour": Words(fr="Début de l’heure, UTC", en="Start of the hour, UTC"),
-            "day": Words(fr="Début du jour, UTC", en="Start of the day, UTC"),
+            "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
+            "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
         },
         segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
         people=Words(

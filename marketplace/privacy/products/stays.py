@@ -1,4 +1,7 @@
-"""Stays: who spends the night where, residents and visitors. A night is of the day it begins on."""
+"""Stays: who spends the night where, residents and visitors. A night is of the local day it begins on.
+
+It lasts from 20:00 to 06:00 on the local clock: nine hours where summer time begins, eleven where it ends.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.privacy.counted import DAY_US, HOUR_US, Seen, grouped
+from marketplace.privacy.counted import Seen, grouped
 from marketplace.privacy.product import ColumnWords, Kernel, Product
 from marketplace.words import Words
 
@@ -15,20 +18,17 @@ if TYPE_CHECKING:
 
     from marketplace.privacy.counted import BucketEvents, CountedLines
 
-NIGHT_FROM_US, NIGHT_US = 20 * HOUR_US, 10 * HOUR_US
-"""A night begins at 20:00 UTC of the day it is counted on and ends at 06:00 of the next."""
-HOURS: Final = DAY_US // HOUR_US
-NIGHT_FROM_HOUR: Final = NIGHT_FROM_US // HOUR_US
-NIGHT_TO_HOUR: Final = (NIGHT_FROM_US + NIGHT_US - DAY_US) // HOUR_US
+NIGHT_FROM_HOUR: Final = 20
+NIGHT_TO_HOUR: Final = 6
+"""A night begins at the first hour of the day it is counted on and ends at the second of the next."""
 
 
 def _count(events: BucketEvents) -> Seen:
     """Return each line's zone with the most events of each night; of equals, the first zone."""
-    line, hour, zone, count = events.visits()
-    hour += events.period_from_us % DAY_US // HOUR_US
-    time, of_day = hour // HOURS, hour % HOURS
-    night = np.where(of_day < NIGHT_TO_HOUR, time - 1, time)
-    at = np.flatnonzero(((of_day >= NIGHT_FROM_HOUR) | (of_day < NIGHT_TO_HOUR)) & (night >= 0))
+    line, slot, zone, count = events.visits()
+    hour = events.hour[slot]
+    night = np.where(hour < NIGHT_TO_HOUR, events.step[slot] - 1, events.step[slot])
+    at = np.flatnonzero(((hour >= NIGHT_FROM_HOUR) | (hour < NIGHT_TO_HOUR)) & (night >= 0))
     seen = grouped(line[at], night[at] * events.places + zone[at], count[at])
     order = np.lexsort((seen.code, -seen.events.astype(np.int64), seen.code // events.places, seen.line))
     best = seen.only(order)
@@ -44,7 +44,7 @@ def _segment(lines: CountedLines) -> NDArray[np.bool_]:
 
 
 def _day_reach(_max_cells: int) -> int:
-    """Return the bound of a day's events: the end of one night and the start of another, either of which may move."""
+    """Return the bound of a local day's events: the end of one night and the start of another; either may move."""
     return 4
 
 
@@ -58,13 +58,12 @@ PRODUCT: Final = Product(
         """night AS (
     SELECT
         covered.subscriber_id, covered.home, covered.zone,
-        covered.at_us - s.night_from_us
-            - (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us AS starts_at_us,
+        CASE WHEN covered.local_hour < s.night_to_hour THEN covered.before_at_us ELSE covered.starts_at_us END AS starts_at_us,
         COUNT(*) AS events
     FROM covered
     CROSS JOIN specification AS s
-    WHERE covered.at_us - s.night_from_us >= s.period_from_us
-        AND (covered.at_us - s.night_from_us - s.period_from_us) % s.step_us < s.night_us
+    WHERE covered.local_hour >= s.night_from_hour
+        OR (covered.local_hour < s.night_to_hour AND covered.before_at_us >= s.period_from_us)
     GROUP BY 1, 2, 3, 4
 )""",
         """preferred AS (
@@ -84,7 +83,7 @@ PRODUCT: Final = Product(
     WHERE preferred.place_in_line = 1
 )""",
     ),
-    constants={"night_from_us": NIGHT_FROM_US, "night_us": NIGHT_US},
+    constants={"night_from_hour": NIGHT_FROM_HOUR, "night_to_hour": NIGHT_TO_HOUR},
     kernel=Kernel(count=_count, segment=_segment),
     segments=("resident", "visitor"),
     day_reach=_day_reach,
@@ -93,7 +92,10 @@ PRODUCT: Final = Product(
         zone=Words(fr="Zone H3, résolution {number}", en="H3 zone, resolution {number}"),
         zone_of_table=Words(fr="Zone, par son code dans la table {table}", en="Zone, by its code in the table {table}"),
         starts_at={
-            "day": Words(fr="Début du jour où la nuit commence, UTC", en="Start of the day the night begins on, UTC")
+            "day": Words(
+                fr="Début du jour où la nuit commence, {clock} ; la nuit va de 20 h à 6 h",
+                en="Start of the day the night begins on, {clock}; the night lasts from 20:00 to 06:00",
+            )
         },
         segment=Words(fr="resident (qui y habite) ou visitor (de passage)", en="Resident (at home there) or visitor"),
         people=Words(

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -101,7 +102,30 @@ def ask(store: Store, case: Case, product: str = "presence", **other: Any) -> Co
     return replace(asked, **other)
 
 
-def current_consent(case: Case, who: int) -> tuple[dt.datetime, dt.datetime] | None:
+def local(q: CountingQuery, at_us: int) -> dt.datetime:
+    """Return what the local clock shows."""
+    return dt.datetime.fromtimestamp(at_us // 1_000_000, dt.UTC).astimezone(ZoneInfo(q.time_zone))
+
+
+def day_of(q: CountingQuery, at_us: int) -> int:
+    """Return which of the period's local days an instant is in."""
+    return (local(q, at_us).date() - local(q, q.period_from_us).date()).days
+
+
+def time_of(q: CountingQuery, at_us: int) -> int:
+    """Return which step an instant is in: a local day, or an hour from the period's start on."""
+    return day_of(q, at_us) if q.step_us == DAY_US else (at_us - q.period_from_us) // HOUR_US
+
+
+def begins(q: CountingQuery, time: int) -> int:
+    """Return when a step begins."""
+    if q.step_us == HOUR_US:
+        return q.period_from_us + time * HOUR_US
+    day = local(q, q.period_from_us).date() + dt.timedelta(days=time)
+    return microseconds(dt.datetime.combine(day, dt.time(), ZoneInfo(q.time_zone)))
+
+
+def current_consent(q: CountingQuery, case: Case, who: int) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the merged interval that holds the start: overlapping ones are one, touching ones two."""
     found: list[tuple[dt.datetime, dt.datetime]] = []
     for _, a, b in sorted(c for c in case[1] if c[0] == who and c[1] < c[2]):
@@ -109,24 +133,24 @@ def current_consent(case: Case, who: int) -> tuple[dt.datetime, dt.datetime] | N
             found[-1] = (found[-1][0], max(found[-1][1], b))
         else:
             found.append((a, b))
-    return next(((a, b) for a, b in found if a <= STARTED < b), None)
+    return next(((a, b) for a, b in found if microseconds(a) <= q.started_us < microseconds(b)), None)
 
 
 def counted_in(q: CountingQuery, mine: list[tuple[int, int]], home: int, segment: int) -> Counter[Key]:
     """Return what one person's (instant, zone) pairs count in, before bounding."""
     cells: Counter[Key] = Counter()
-    start, step = q.period_from_us, q.step_us
     if q.product == "presence":
-        cells.update((zone, (when - start) // step, segment) for when, zone in mine)
+        cells.update((zone, time_of(q, when), segment) for when, zone in mine)
     elif q.product == "flows":
         for (left, a), (when, b) in zip(sorted(mine), sorted(mine)[1:], strict=False):
             if a != b and when - left <= 6 * HOUR_US:
-                cells[a * q.zones + b, (when - start) // step, 0] += 1
+                cells[a * q.zones + b, time_of(q, when), 0] += 1
     else:
         nights: dict[int, Counter[int]] = defaultdict(Counter)
         for when, zone in mine:
-            night, into = divmod(when - 20 * HOUR_US - start, DAY_US)
-            if night >= 0 and into < 10 * HOUR_US:
+            hour = local(q, when).hour
+            night = day_of(q, when) - (hour < 6)
+            if night >= 0 and not 6 <= hour < 20:
                 nights[night][zone] += 1
         for night, zones in nights.items():
             zone = min(zones, key=lambda zone: (-zones[zone], zone))
@@ -138,7 +162,7 @@ def reference(q: CountingQuery, case: Case) -> set[tuple[int, Key, int]]:
     """Return (who, cell, events) of every contribution, slowly and plainly."""
     chosen = set()
     for who, segment in SEGMENT.items():
-        interval = current_consent(case, who)
+        interval = current_consent(q, case, who)
         if interval is None:
             continue
         low, high = max(microseconds(interval[0]), q.period_from_us), min(microseconds(interval[1]), q.period_to_us)
@@ -150,14 +174,13 @@ def reference(q: CountingQuery, case: Case) -> set[tuple[int, Key, int]]:
         cells = counted_in(q, mine, HOME[who], segment)
 
         def draw(cell: Key, who: int = who) -> tuple[int, int, int]:
-            x = (
-                who % P * KEYS[1] % P + cell[0] % P * KEYS[2] % P + cell[1] * q.step_us % P * KEYS[3] % P + KEYS[0]
-            ) % P
+            since = begins(q, cell[1]) - q.period_from_us
+            x = (who % P * KEYS[1] % P + cell[0] % P * KEYS[2] % P + since % P * KEYS[3] % P + KEYS[0]) % P
             return (((x * KEYS[4] + KEYS[5]) % P * x + KEYS[6]) % P * x + KEYS[0]) % P, cell[0], cell[1]
 
         chosen_of_unit: Counter[int] = Counter()
         for cell in sorted(cells, key=draw):
-            unit = cell[1] * q.step_us // q.unit_us
+            unit = day_of(q, begins(q, cell[1])) if q.unit_us == DAY_US else 0
             chosen_of_unit[unit] += 1
             if chosen_of_unit[unit] <= q.max_cells:
                 chosen.add((who, cell, min(cells[cell], q.max_events)))

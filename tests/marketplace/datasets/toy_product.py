@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from marketplace.privacy.counted import HOUR_US
 from marketplace.privacy.product import ColumnWords, Product
 from marketplace.words import Words
 
@@ -12,22 +11,20 @@ PRODUCT = Product(
     counted_in=(
         """counted_in AS (
     SELECT
-        covered.subscriber_id, covered.zone, 0 AS segment,
-        covered.at_us - (covered.at_us - s.period_from_us) % s.step_us AS starts_at_us,
-        COUNT(*) AS events
+        covered.subscriber_id, covered.zone, 0 AS segment, covered.starts_at_us, COUNT(*) AS events
     FROM covered
     CROSS JOIN specification AS s
-    WHERE (covered.at_us - s.period_from_us) % s.step_us >= s.evening_from_us
+    WHERE covered.local_hour >= s.evening_from_hour
     GROUP BY 1, 2, 3, 4
 )""",
     ),
-    constants={"evening_from_us": 18 * HOUR_US},
+    constants={"evening_from_hour": 18},
     segments=("everybody",),
     grains=("day",),
     columns=ColumnWords(
         zone=Words(fr="Zone H3 de sortie, résolution {number}", en="H3 zone gone out to, resolution {number}"),
         zone_of_table=Words(fr="Zone de sortie, table {table}", en="Zone gone out to, table {table}"),
-        starts_at={"day": Words(fr="Jour de la soirée, UTC", en="Day of the evening, UTC")},
+        starts_at={"day": Words(fr="Jour de la soirée, {clock}", en="Day of the evening, {clock}")},
         segment=Words(fr="Toujours everybody", en="Always everybody"),
         people=Words(fr="Personnes de sortie, au moins {count}", en="People out, at least {count}"),
     ),

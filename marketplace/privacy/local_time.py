@@ -1,0 +1,179 @@
+"""Local time: which hour, day and unit of privacy each instant of a period belongs to, in one IANA time zone.
+
+**Hours are the local clock's, days run from local midnight to local midnight.** Where summer time begins a day has 23
+hours, where it ends 25, and each hour is its own: the one that comes twice is two. An hour is 3,600 seconds but where a
+zone moves its clock by half an hour. Where a clock skips midnight, the day begins with its first instant.
+
+All of it is decided once, here, as arrays over the period's quarters of an hour; the kernel, DuckDB and Spark look up
+what they count by, so that they cannot differ. In UTC it is plain arithmetic: what a period meant before there were
+time zones is what it means now.
+
+Source: the IANA time zone database, as `zoneinfo` reads it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import numpy as np
+
+from marketplace.errors import Invalid
+from marketplace.instants import instant_of
+from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UTC: Final = "UTC"
+QUARTER: Final = dt.timedelta(minutes=15)
+QUARTERS_A_DAY: Final = DAY_US // QUARTER_US
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalClock:
+    """A period's steps (the times of a key set) and units, and where each of its n quarters of an hour belongs."""
+
+    bounds_us: NDArray[np.int64]
+    """times + 1 instants: where each step begins, and where the last one ends."""
+    unit: NDArray[np.int64]
+    """Of each step, the number of its unit, from 0."""
+    step: NDArray[np.int64]
+    """Of each quarter, the number of its step."""
+    hour: NDArray[np.int64]
+    """Of each quarter, the hour on the local clock: 0 to 23."""
+    is_by_hour: bool
+    """Whether all of that is alike within each hour of UTC, which is how fine an event store's visits are."""
+
+    @property
+    def times(self) -> int:
+        """Return how many steps the period has."""
+        return len(self.bounds_us) - 1
+
+    @property
+    def units(self) -> int:
+        """Return how many units the period has."""
+        return int(self.unit[-1]) + 1
+
+    @property
+    def longest_unit(self) -> int:
+        """Return how many steps the longest unit has: 25 hours where one is the day that summer time ends on."""
+        return int(np.bincount(self.unit).max())
+
+    def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the step that each of n instants of the period is in."""
+        return np.asarray(self.step[(at_us - self.bounds_us[0]) // QUARTER_US], np.int64)
+
+
+@functools.cache
+def time_zones() -> frozenset[str]:
+    """Return the names of the time zones there are: UTC, and the IANA's by region, such as Europe/Paris."""
+    return frozenset({UTC, *(name for name in available_timezones() if "/" in name)})
+
+
+def time_zone(name: str) -> dt.tzinfo:
+    """Return the rules of a time zone; refuse a name that is none."""
+    if name == UTC:
+        return dt.UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid("{time_zone} is not a time zone of the IANA’s, such as Europe/Paris.", time_zone=name) from None
+
+
+def midnight(day: dt.date, name: str) -> dt.datetime:
+    """Return the instant a local day begins at, in UTC."""
+    zone = time_zone(name)
+    local = dt.datetime.combine(day, dt.time(), zone)
+    begins = local.astimezone(dt.UTC)
+    if begins.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
+        # The clock skips midnight, and may have begun to from before it.
+        while (begins - QUARTER).astimezone(zone).date() >= day:
+            begins -= QUARTER
+    return begins
+
+
+def instant_at(at: dt.datetime, name: str) -> dt.datetime:
+    """Return an instant in UTC; one without an offset is of the time zone's local clock."""
+    return (at if at.tzinfo else at.replace(tzinfo=time_zone(name))).astimezone(dt.UTC)
+
+
+def local_day(instant: dt.datetime, name: str) -> dt.date:
+    """Return the local day of an instant."""
+    return instant.astimezone(time_zone(name)).date()
+
+
+def is_start(name: str, instant_us: int, step_us: int) -> bool:
+    """Return whether an hour or a day (step_us) of the local clock begins at an instant, in microseconds since 1970."""
+    before, now = _offset_us(name, instant_us - 1), _offset_us(name, instant_us)
+    is_next = (instant_us + now) // step_us > (instant_us - 1 + before) // step_us
+    return instant_us % QUARTER_US == 0 and (is_next or (step_us == HOUR_US and before != now))
+
+
+@functools.lru_cache(maxsize=32)
+def local_clock(name: str, period_from_us: int, period_to_us: int, step_us: int, unit_us: int) -> LocalClock:
+    """Return the clock of a half-open period, which begins and ends with a step and with a unit, in the time zone `name`.
+
+    step_us: an hour or a day, by its usual length; unit_us: a day, or the whole period. Refuses a zone that was not
+    whole quarters of an hour from UTC then.
+    """
+    length_us = period_to_us - period_from_us
+    assert step_us in {HOUR_US, DAY_US}, "steps are hours or days"
+    assert unit_us in {DAY_US, length_us}, "a unit is a day, or the period"
+    assert all(is_start(name, instant, step_us) for instant in (period_from_us, period_to_us)), "steps are whole"
+    first, quarters = period_from_us // QUARTER_US, length_us // QUARTER_US
+    offset = _offsets(name, first, quarters + 1)
+    at = (first + np.arange(quarters + 1)) * QUARTER_US
+    local = at + offset
+    # A clock put back over midnight does not begin the day before anew.
+    day = np.maximum.accumulate(local // DAY_US)
+    new_day = _changes(day)[:-1]
+    new_step = new_day if step_us == DAY_US else (_changes(local // HOUR_US) | _changes(offset))[:-1]
+    step, hour = np.cumsum(new_step) - 1, local[:-1] % DAY_US // HOUR_US
+    begins = np.flatnonzero(new_step)
+    unit = np.cumsum(new_day) - 1 if unit_us != length_us else np.zeros(quarters, np.int64)
+    bounds = np.append(at[begins], period_to_us)
+    is_by_hour = period_from_us % HOUR_US == length_us % HOUR_US == 0
+    is_by_hour = is_by_hour and all(np.all(of.reshape(-1, 4) == of[::4, None]) for of in (step, hour))
+    clock = LocalClock(bounds, unit[begins], step, hour, is_by_hour)
+    for array in (clock.bounds_us, clock.unit, clock.step, clock.hour):
+        array.setflags(write=False)
+    return clock
+
+
+def _changes(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return of each of n values whether it differs from the one before; the first does."""
+    return np.append(True, values[1:] != values[:-1])
+
+
+def _offsets(name: str, first: int, count: int) -> NDArray[np.int64]:
+    """Return how far, in microseconds, the zone is from UTC in `count` quarters of an hour since 1970, from `first` on."""
+    if name == UTC:
+        return np.zeros(count, np.int64)
+    found = np.empty(count, np.int64)
+    last = count - 1
+    for low in range(0, count, QUARTERS_A_DAY):
+        _fill(name, first, found, low, min(low + QUARTERS_A_DAY, last))
+    if np.any(found % QUARTER_US):
+        raise Invalid("The time zone {time_zone} was not whole quarters of an hour from UTC then.", time_zone=name)
+    return found
+
+
+def _fill(name: str, first: int, found: NDArray[np.int64], low: int, high: int) -> None:
+    """Fill in the quarters from `low` to `high`, both included, halving a span until its ends agree."""
+    starts, ends = (_offset_us(name, (first + at) * QUARTER_US) for at in (low, high))
+    if starts == ends or high - low <= 1:
+        found[low:high] = starts
+        found[high] = ends
+        return
+    middle = (low + high) // 2
+    _fill(name, first, found, low, middle)
+    _fill(name, first, found, middle, high)
+
+
+def _offset_us(name: str, instant_us: int) -> int:
+    local = instant_of(instant_us).astimezone(time_zone(name))
+    return (local.utcoffset() or dt.timedelta()) // dt.timedelta(microseconds=1)
