@@ -42,7 +42,8 @@ def main() -> None:
         sys.exit(max(subprocess.call([sys.executable, "-m", "pytest", "-q", "tests", "-m", *part]) for part in parts))
     if arguments[:1] == ["deep"]:
         sys.exit(pytest.main(["-m", "deep", *arguments[1:]]))
-    whole = ["tests", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term"]
+    # Three on two cores: a third of a worker's time is spent waiting for the database, the browser and the disk.
+    whole = ["tests", "-q", "-n", "3", "--dist", "worksteal", "--cov", "--cov-report=term"]
     sys.exit(pytest.main(["-m", "not deep", *(arguments or whole)]))
 
 

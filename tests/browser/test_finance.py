@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import pytest
+
 from marketplace import clock
 from marketplace.database import execute
 from marketplace.identity import actions as identity
@@ -144,6 +146,7 @@ async def closes(clerk: Guest) -> None:
     await clerk.page.get_by_role("cell", name="Period closed").wait_for()
 
 
+@pytest.mark.deep
 async def test_finance_matches_splits_writes_off_and_closes(chromium: str, tmp_path: Path) -> None:
     async with running() as market, open_visit(chromium, market) as visit:
         number = await books_of_a_month()

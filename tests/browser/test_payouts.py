@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from marketplace.embedded.bank import Bank
 from marketplace.identity import actions as identity
 from marketplace.payouts import actions as payouts
@@ -42,6 +44,7 @@ async def enter(visit: Visit, email: str) -> Guest:
     return guest
 
 
+@pytest.mark.deep
 async def test_from_bank_details_to_paid(chromium: str) -> None:
     with payees.paying():
         async with running() as market:

@@ -89,6 +89,7 @@ async def test_a_quarter_of_the_citys_cells_survive(tmp_path: Path) -> None:
     assert share > 0.2
 
 
+@pytest.mark.deep
 async def test_a_tenth_of_the_real_check_ins_cells_survive(tmp_path: Path) -> None:
     source = settings().shared / "data" / "gowalla-nyc" / "events.parquet"
     if not source.exists():
