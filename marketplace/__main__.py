@@ -46,6 +46,13 @@ def _with_pool(story: Callable[[], Awaitable[int]]) -> int:
         return asyncio.run(whole())
 
 
+def _refuse_the_demos() -> None:
+    """Refuse the demo's settings: what follows handles real people's events."""
+    from marketplace.settings import refuse_demo_settings, settings
+
+    refuse_demo_settings(settings())
+
+
 def demo(_: argparse.Namespace) -> int:
     """Start everything on this machine with a small seeded world: PostgreSQL, a local Stripe counterpart, jobs, the site."""
     from marketplace.embedded.demo import run_demo
@@ -117,6 +124,7 @@ def check(_: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
+    _refuse_the_demos()
 
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
@@ -149,6 +157,7 @@ def build(arguments: argparse.Namespace) -> int:
 
 def ingest(arguments: argparse.Namespace) -> int:
     """Add or correct daily files of events, and the table of subscribers, in the event store; again changes nothing."""
+    _refuse_the_demos()
 
     async def story() -> int:
         from marketplace.datasets.ingestion import ingest_events

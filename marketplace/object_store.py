@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PRIVATE = "private/"
 PIECE_BYTES = 8 << 20
 """Of a download: what is in memory at once."""
+EDITIONS_KEY = "editions.key"
+"""Name of a release's private object: the key that its coarser editions are drawn with."""
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
 
@@ -58,7 +60,7 @@ def edition_key(release: uuid.UUID, level: int) -> str:
 
 
 def private_key(release: uuid.UUID, name: str) -> str:
-    """Return where a release's private object `name` lies: noisy.parquet, cells.parquet or manifest.parquet."""
+    """Return where a release's private object `name` lies: noisy.parquet, cells.parquet, manifest.parquet, EDITIONS_KEY."""
     return f"{PRIVATE}releases/{release}/{name}"
 
 

@@ -20,24 +20,13 @@ import httpx
 import pytest
 
 from pricing.auctions.transcript import Transcript, award_of, commit_bid, leaves, merkle_root, to_json
+from tests.support.production import OPERATORS_OWN
 from tests.support.source import PRODUCT, ROOT, tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from marketplace.embedded.postgres import EmbeddedPostgres
-
-OPERATORS_OWN = {
-    "STRIPE_API_KEY": "sk_test_of_an_operator",
-    "STRIPE_WEBHOOK_SECRET": "whsec_of_an_operator",
-    "PARTAGE_SECRET": "a secret of the operator's own, long enough",
-    "PARTAGE_SIGNING_KEY": "0a" * 32,
-    "PARTAGE_BID_PUBLIC_KEY": "0b" * 32,
-    "PARTAGE_IDENTITY_KEYS": "own:" + "0c" * 32,
-    "SELLER_SIREN": "732829320",
-    "VIES_URL": "",
-}
-"""What `serve` refuses to start without."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """The private build's computation, in a scratch folder that is always deleted.
 
+**Every build draws a key of its own**, from the operating system, when it begins: it chooses the cells of a subscriber who
+is in too many, and seeds the noise of large key sets. It is never stored and follows from no setting, so nobody who learns
+a secret of the site can compute a noise. A build that was interrupted draws another one: nobody saw what the first drew.
+
 `Aggregation` holds it between the steps that an action takes in order: check the inputs, count (once the budget is
 committed), then noise, withhold and write. Everything here is synchronous and runs in a thread; nothing reads the clock
 or the database of the marketplace. Whichever engine counts, kernel, DuckDB or Spark, the answer is the same.
@@ -10,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +32,7 @@ from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
 from marketplace.privacy import drawing, noise
+from marketplace.privacy.cell_choice import hash_keys
 from marketplace.privacy.geography import H3
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import METHOD, Specification
@@ -48,6 +54,8 @@ if TYPE_CHECKING:
 
     Consent = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
+KEY_BYTES = 32
+"""Of a build's own key, and of the key that its coarser editions are drawn with."""
 MANIFEST_GROUP = 8_192
 """Rows of a manifest's row group: what finding one contribution reads."""
 OPEN_ENDED_US = 2**62
@@ -74,6 +82,8 @@ class Aggregation:
     def __init__(self, specification: Specification, folder: Path, engine: str | None = None) -> None:
         """Choose an empty scratch folder; what an interrupted build left there is deleted."""
         self.specification, self.folder = specification, folder
+        self.key = os.urandom(KEY_BYTES)
+        """This build's own; it ends with it."""
         self.engine = engine or settings().engine
         self.database: duckdb.DuckDBPyConnection
         self.shared: Store
@@ -148,10 +158,10 @@ class Aggregation:
         """Return how many of the operator's subscribers live in the area."""
         return int(np.count_nonzero(self.home >= 0))
 
-    def count(self, consent: Sequence[ConsentInterval], keys: Sequence[int], started_at: dt.datetime) -> None:
+    def count(self, consent: Sequence[ConsentInterval], started_at: dt.datetime) -> None:
         """Run the one definition: what each consenting person counts in, bounded, and the true cells.
 
-        `consent` are the intervals around the start; `keys` are those of the hash that chooses cells.
+        `consent` are the intervals around the start.
         """
         ends = (OPEN_ENDED_US if row.valid_to_us is None else row.valid_to_us for row in consent)
         columns = (
@@ -159,10 +169,13 @@ class Aggregation:
             np.fromiter((row.valid_from_us for row in consent), np.int64, len(consent)),
             np.fromiter(ends, np.int64, len(consent)),
         )
-        self.ask(columns, keys, started_at, no_progress)
+        self.ask(columns, hash_keys(self.key, self.specification.digest), started_at, no_progress)
 
     def ask(self, consent: Consent, keys: Sequence[int], started_at: dt.datetime, report: ReportProgress) -> Aggregate:
-        """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too."""
+        """Count, given consents in columns: reference, from and until; return the answer, which `release` reads too.
+
+        `keys` are those of the hash that chooses cells.
+        """
         question = self._question(consent, keys, started_at)
         match self.engine:
             case "kernel" if PRODUCTS[question.product].kernel is not None:
@@ -215,7 +228,7 @@ class Aggregation:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
         import pyarrow as pa  # noqa: PLC0415
 
-        drawn = drawing.draw(self.specification, self._counts(), settings().secret.encode(), report)
+        drawn = drawing.draw(self.specification, self._counts(), self.key, report)
         report("weighing contributions", 0.86)
         manifest = self._manifest(drawn.counted)
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
@@ -223,6 +236,7 @@ class Aggregation:
             "noisy.parquet": self._parquet("noisy.parquet", noisy),
             "cells.parquet": self._parquet("cells.parquet", self._cells(drawn), about=self._about()),
             "manifest.parquet": self._parquet("manifest.parquet", manifest, group=MANIFEST_GROUP),
+            object_store.EDITIONS_KEY: self._editions_key(),
         }
         figures = drawn.figures | {
             "contributors": len(manifest),
@@ -272,6 +286,12 @@ class Aggregation:
 
         path = self.folder / name
         pq.write_table(table.replace_schema_metadata(about), path, compression="zstd", row_group_size=group)
+        return path
+
+    def _editions_key(self) -> Path:
+        """Return a file with a key of its own: editions are drawn when the release is sealed, the same again if that is repeated."""
+        path = self.folder / object_store.EDITIONS_KEY
+        path.write_bytes(os.urandom(KEY_BYTES))
         return path
 
     def _about(self) -> dict[str, str]:

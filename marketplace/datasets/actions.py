@@ -6,8 +6,8 @@ reasons); then publishes the kept bytes (`sealed`). Killed anywhere, a second ru
 
 - before the spend, nothing happened;
 - after the spend and before `noised`, no draw has been shown to anyone, so the spend still covers one draw: the second
-  run counts and draws afresh under the same row, at a new start instant so that withdrawals made meanwhile are
-  honoured, and the private files that the first left are replaced;
+  run counts and draws afresh, with another key, under the same row, at a new start instant so that withdrawals made
+  meanwhile are honoured, and the private files that the first left are replaced;
 - after `noised`, the second run reads no event: it assesses and publishes the bytes that were kept, whose SHA-256 it
   checks;
 - after `sealed`, `refused` or `blocked`, it returns the release.
@@ -42,7 +42,6 @@ from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.privacy import budget
-from marketplace.privacy.cell_choice import hash_keys
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import apply_retractions
 from marketplace.retractions.queries import list_retracted_lines, without_erased
@@ -175,9 +174,8 @@ async def _count_and_save(
         release = await _spend(spend, started_at)
         report("asking who consents", 0.25)
         consent = await without_erased(await intervals_around(specification.purpose, started_at))
-        keys = hash_keys(settings().secret.encode(), specification.digest)
         report("counting", 0.3)
-        await asyncio.to_thread(aggregation.count, consent, keys, started_at)
+        await asyncio.to_thread(aggregation.count, consent, started_at)
         report("drawing noise", 0.55)
         outcome = await asyncio.to_thread(aggregation.release, report)
         report("keeping the noisy cells", 0.9)

@@ -3,8 +3,9 @@
 A release is assessed once, one at a time, against every release that was published or may be by then: of two that wait
 for a person, the later knows the earlier. Its dossier is signed and never changed.
 What passed may be published at once or when a person says so; what did not is `blocked` for good, with its reasons.
-Publishing is safe to repeat: the same bytes, the same editions. A revocation is a new row: the release stays sealed,
-what was sold of it stays sold, and nobody may buy or fetch it any more.
+Publishing is safe to repeat: the same bytes, the same editions, drawn with a key that the build kept beside the cells.
+A revocation is a new row: the release stays sealed, what was sold of it stays sold, and nobody may buy or fetch it any
+more.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock, object_store
+from marketplace.builds.aggregation import KEY_BYTES
 from marketplace.database import Values, transaction
 from marketplace.datasets import dossier, queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
-from marketplace.errors import Conflict, Invalid
+from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.log.actions import state_fact
 from marketplace.privacy import editions, finishing, gate, noise
@@ -112,14 +114,14 @@ async def seal(row: ReleaseRow, *, by: str, report: ReportProgress) -> None:
         raise Conflict(
             "This release was made by another method than today's: build the period's next revision instead."
         )
-    made = []
+    made, key = [], await _editions_key(release)
     base = specification.law("people").half_width(_outside(specification, _table(data)))
     scaled = max(1.0, row.error_people / max(base, 1))
     finer, finer_laws = data, (specification.law("people"), specification.law("events"))
     for level, multiple in enumerate(dataset.edition_multiples, 1):
         report("making editions", 0.975)
         finer, finer_laws, figures = await asyncio.to_thread(
-            _coarser, specification, finer, finer_laws, multiple, scaled
+            _coarser, specification, finer, finer_laws, multiple, scaled=scaled, key=key
         )
         await object_store.put(object_store.edition_key(release, level), finer)
         made.append(Edition(release=release, level=level, variance_multiple=multiple, **figures))
@@ -173,18 +175,24 @@ async def revoke(release: uuid.UUID, *, reason_fr: str, reason_en: str, by: str)
 
 
 def _coarser(
-    specification: Specification, finer: bytes, laws: tuple[noise.Law, noise.Law], multiple: int, scaled: float
+    specification: Specification,
+    finer: bytes,
+    laws: tuple[noise.Law, noise.Law],
+    multiple: int,
+    *,
+    scaled: float,
+    key: bytes,
 ) -> tuple[bytes, tuple[noise.Law, noise.Law], dict[str, Any]]:
     """Return the next edition's bytes, its laws of people and events, and its figures; from the finer one's bytes.
 
     scaled: at least what the release's counts, and the noise in them, were multiplied by to undo truncation. The noise
-    added here was not, so an interval that holds all of it times as much holds the sum.
+    added here was not, so an interval that holds all of it times as much holds the sum. key: of the release's editions.
     """
     s = specification
     wanted = (editions.coarser(s.law("people"), multiple), editions.coarser(s.law("events"), multiple))
     people, events = (editions.step(law, coarse) for law, coarse in zip(laws, wanted, strict=True))
-    key = editions.edition_key(settings().secret.encode(), multiple, hashlib.sha256(finer).hexdigest())
-    table = editions.coarsen(_table(finer), people, events, s.threshold, key)
+    own = editions.edition_key(key, multiple, hashlib.sha256(finer).hexdigest())
+    table = editions.coarsen(_table(finer), people, events, s.threshold, own)
     data = _parquet(table)
     most = scaled * wanted[0].half_width(_outside(s, table))
     figures = {
@@ -217,6 +225,19 @@ async def _private_cells(row: ReleaseRow) -> bytes:
             release=row.id,
         )
     return data
+
+
+async def _editions_key(release: uuid.UUID) -> bytes:
+    """Return the key that a release's editions are drawn with; one whose build kept none yet gets one now, once.
+
+    It lies beside the kept cells, which reveal more than it does, and is kept as long: a restored database seals again.
+    """
+    name = object_store.private_key(release, object_store.EDITIONS_KEY)
+    try:
+        return await object_store.get(name)
+    except NotFound:
+        await object_store.put(name, key := os.urandom(KEY_BYTES))
+        return key
 
 
 async def _list_prior(specification: Specification, release: uuid.UUID) -> list[gate.PriorRelease]:

@@ -79,13 +79,13 @@ class Drawn:
     """Kind, name, population, consenting."""
 
 
-def draw(specification: Specification, counts: Counts, secret: bytes, report: Report | None = None) -> Drawn:
+def draw(specification: Specification, counts: Counts, key: bytes, report: Report | None = None) -> Drawn:
     """Draw a release's noise once and return what may be published of it.
 
-    secret: the operator's; the draws of the table sampler are a function of it, the specification and every count.
+    key: the build's own, random; the draws of the table sampler are a function of it, the specification and every count.
     """
     s = specification
-    source = Source(s, noise_key(secret, s, counts))
+    source = Source(s, noise_key(key, s, counts))
     report = report or (lambda _step, _share: None)
     if counts.totals is not None or s.is_dense:
         people = source.everywhere("people", counts.keys, counts.people, s.key_count, report)
@@ -123,9 +123,12 @@ def draw(specification: Specification, counts: Counts, secret: bytes, report: Re
     )
 
 
-def noise_key(secret: bytes, specification: Specification, counts: Counts) -> bytes:
-    """Return the key of a release's draws: another specification, or one count changed, and it is another key."""
-    return hmac.new(secret, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
+def noise_key(key: bytes, specification: Specification, counts: Counts) -> bytes:
+    """Return the key of a release's draws: another specification, or one count changed, and it is another key.
+
+    Builds have keys of their own, so no two share one; that a key used twice by mistake would not share noise costs a hash.
+    """
+    return hmac.new(key, b"noise " + specification.digest.encode() + counts.digest(), hashlib.sha256).digest()
 
 
 class Source:

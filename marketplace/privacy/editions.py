@@ -101,9 +101,9 @@ def _q(scale: float) -> Decimal:
     return _ARITHMETIC.exp(_ARITHMETIC.divide(Decimal(-exact.denominator), Decimal(exact.numerator)))
 
 
-def edition_key(secret: bytes, multiple: int, finer_sha256: str) -> bytes:
-    """Return the key of an edition's draws: bound to its level and to the very bytes the finer one publishes."""
-    return hmac.new(secret, f"edition {multiple} {finer_sha256}".encode(), hashlib.sha256).digest()
+def edition_key(key: bytes, multiple: int, finer_sha256: str) -> bytes:
+    """Return the key of one edition's draws, from that of the release's: bound to its level and the finer one's very bytes."""
+    return hmac.new(key, f"edition {multiple} {finer_sha256}".encode(), hashlib.sha256).digest()
 
 
 def coarsen(cells: pa.Table, people: Step, events: Step, threshold: int, key: bytes) -> pa.Table:

@@ -6,8 +6,8 @@ less than `Table.gap` in total variation: the tail that is cut off and the round
 
 Most draws need the first sixteen bits alone: where those leave one value possible, the other 112 are never looked at.
 
-**Draws are keyed**, by AES in counter mode: the same build draws the same noise, so running it again averages nothing out;
-another specification or any other input has an independent key, so no difference of two draws cancels the noise.
+**Draws are keyed**, by AES in counter mode, with a key that each build draws afresh and nobody else has: no difference of
+two draws cancels the noise.
 
 Source: Mironov, "On significance of the least significant bits for differential privacy", CCS 2012 (why whole numbers);
 Devroye, "Non-uniform random variate generation", 1986, section III.2 (inversion with a guide table).

@@ -29,6 +29,7 @@ from marketplace.identity.actions import add_subscribers
 from marketplace.settings import settings
 from tests.support import gowalla
 from tests.support.market import Market, Visitor, claim, people, running
+from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch_one, fetch_value
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ async def command(*arguments: str) -> str:
         "marketplace",
         *arguments,
         cwd=ROOT,
-        env=os.environ,
+        env=os.environ | OPERATORS_OWN,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -18,6 +18,7 @@ from marketplace.errors import Conflict, NotFound
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write
 from tests.marketplace.datasets.test_build import PERIOD
+from tests.support.production import OPERATORS_OWN
 from tests.support.reads import fetch_value
 
 
@@ -37,7 +38,12 @@ def command(files: dict[str, str], *, largest_file: int = 0, **environment: str)
         name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
     }  # it writes files
     return subprocess.run(
-        words, env=unmeasured | environment, preexec_fn=limit, capture_output=True, text=True, check=False
+        words,
+        env=unmeasured | OPERATORS_OWN | environment,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

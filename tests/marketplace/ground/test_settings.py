@@ -20,17 +20,9 @@ from marketplace.settings import (
     refuse_bid_key,
     refuse_demo_settings,
 )
+from tests.support.production import OPERATORS_OWN
 
-PRODUCTION = {
-    "DATABASE_URL": "postgresql://partage@postgres/partage",
-    "PARTAGE_SECRET": "s" * 32,
-    "PARTAGE_SIGNING_KEY": "ab" * 32,
-    "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
-    "PARTAGE_IDENTITY_KEYS": "2026:" + "ef" * 32,
-    "SELLER_SIREN": "732829320",
-    "STRIPE_API_KEY": "sk_live_x",
-    "STRIPE_WEBHOOK_SECRET": "whsec_x",
-}
+PRODUCTION = OPERATORS_OWN | {"DATABASE_URL": "postgresql://partage@postgres/partage"}
 
 
 def test_production_settings_are_accepted() -> None:

@@ -152,7 +152,7 @@ def test_an_editions_interval_covers_what_was_counted_at_its_rate(s: Specificati
     people = pa.array(factor * finest["people"].to_numpy())
     cells = publishing._parquet(finest.set_column(3, "people", people))
     laws = (s.law("people"), s.law("events"))
-    data, _, figures = publishing._coarser(s, cells, laws, 4, factor)
+    data, _, figures = publishing._coarser(s, cells, laws, 4, scaled=factor, key=SECRET)
     off = np.abs(publishing._table(data)["people"].to_numpy() - factor * true)
     missed = int((off > figures["error_people"]).sum())
     assert stats.binom.sf(missed - 1, s.key_count, finishing.OUTSIDE) > 1e-6
