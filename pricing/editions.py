@@ -19,16 +19,23 @@ Source: L. Chen, P. Koutris and A. Kumar, Towards model-based pricing for machin
 (averaging attacks on noisy aggregates).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pricing.money import amount, whole
 from pricing.refusals import Duplicate, Empty, Mismatched, OutOfRange, TooHard
 
-_MOST_STEPS: Final = 20_000
+_MOST_STEPS: Final = 2_000
+_EXACT_BELOW: Final = 2**40
+"""Prices that floating-point bounds are exact enough for, to much less than _ROUNDING."""
+_ROUNDING: Final = 0.5
+"""Costs are whole: what is above a price less a half is not below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,8 @@ class Offer:
     variance_micro: of the noise on each cell, in millionths, >= 0; 0 is exact. Offers of one `family` are nested: of
     several that hold a part, the most precise counts. Offers of different families are independent: precisions add up.
     fresh_noise: each purchase draws anew, so one can buy it several times and average; needs a positive price.
+    right: the rank of what may be done with it, >= 0; a higher one includes the lower. months: the term, >= 0; 0 is
+    without end. What has a lower right or a shorter term never replaces an offer.
     """
 
     name: str
@@ -136,6 +145,8 @@ class Offer:
     variance_micro: int
     family: str
     fresh_noise: bool = False
+    right: int = 0
+    months: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +158,41 @@ class Arbitrage:
     cost_minor: int
 
 
-def find_arbitrage(offers: Sequence[Offer]) -> Arbitrage | None:
-    """Return a combination that is cheaper than an offer it replaces, or None when there is none.
+def find_arbitrage(
+    offers: Sequence[Offer],
+    sizes: Mapping[str, int] | None = None,
+    *,
+    tolerances: Sequence[Fraction] = (Fraction(0),),
+) -> Arbitrage | None:
+    """Return the cheapest combination that costs less than an offer it replaces, or None when there is none.
 
-    A combination replaces an offer when on each of its parts it is at least as precise. The search is complete: None
-    is a proof. Refuses TooHard rather than answer None after too many steps; Duplicate names, Empty parts, OutOfRange
-    for a free offer with fresh noise, NotWhole, Negative, TooLarge.
+    A combination replaces an offer when on each of its parts it is at least as precise, and its rights and terms
+    include the offer's. The audit is complete: None is a proof. Where every part of an offer costs no less elsewhere
+    than its share of the price (the dual of the covering problem), that is the proof, for all offers at once; only what
+    it leaves open is searched. sizes: what each part is worth beside the others, > 0, all alike when not given; they
+    decide how much is proven without a search, never the answer.
+    Nested editions of one release need no more than prices that never rise with noise (Blackwell's order: the coarser
+    is the finer and noise), so a coarser one counts for nothing towards a finer while no independent release is there
+    to average it with.
+    tolerances: each in [0, 1); at a tolerance of 1/10 what is as precise but for a tenth must cost less by more than a
+    tenth, so that a cheap offer is found though its figures are a shade worse. Prices whose fall is never steeper than
+    precision's, as those of `pricing.quote`, pass at every tolerance.
+    Refuses TooHard rather than answer None after too many steps; Duplicate names, Empty parts, OutOfRange for a free
+    offer with fresh noise, NotWhole, Negative, TooLarge.
+    Source: V. Chvátal, A greedy heuristic for the set-covering problem, 1979 (the dual); D. Blackwell, Comparison of
+    experiments, 1951.
     """
     _check_offers(offers)
-    steps = _Steps()
-    for target in offers:
-        useful = [offer for offer in offers if offer.parts & target.parts and offer.price_minor < target.price_minor]
-        basket = _cheaper(target, useful, steps)
+    table, steps = _Table(offers, sizes), _Steps()
+    cheapest: Arbitrage | None = None
+    left = [pair for tolerance in tolerances for pair in table.unproven(tolerance)]
+    for target, useful in sorted(left, key=lambda pair: (pair[0].price_minor, pair[0].name)):
+        limit = target.price_minor if cheapest is None else min(target.price_minor, cheapest.cost_minor)
+        basket = _Search(target, useful, steps).cheapest(limit)
         if basket is not None:
             cost = sum(offer.price_minor for offer in basket)
-            return Arbitrage(target.name, tuple(sorted(offer.name for offer in basket)), cost)
-    return None
+            cheapest = Arbitrage(target.name, tuple(sorted(offer.name for offer in basket)), cost)
+    return cheapest
 
 
 def listable(offers: Sequence[Offer]) -> tuple[Offer, ...]:
@@ -189,57 +219,142 @@ class _Steps:
             raise TooHard(msg)
 
 
-def _cheaper(target: Offer, useful: Sequence[Offer], steps: _Steps) -> list[Offer] | None:
-    """Return a basket of these offers that replaces `target` for less, or None: depth first, cheapest first."""
-    order = sorted(useful, key=lambda offer: (offer.price_minor, offer.name))
+class _Table:
+    """A menu as arrays: its n offers, the parts that each contains, and what every pair of offers has in common."""
 
-    def search(at: int, basket: list[Offer], cost: int) -> list[Offer] | None:
-        steps.count_one()
-        if _replaces(basket, target):
-            return basket
-        # What even all the rest together could not complete is not worth pursuing.
-        rest = [offer for offer in order[at:] if cost + offer.price_minor < target.price_minor]
-        if not _replaces(basket + list(_as_often_as_affordable(rest, target.price_minor - cost)), target):
-            return None
-        for offset, offer in enumerate(order[at:], start=at):
-            if cost + offer.price_minor >= target.price_minor:
-                break
-            following = offset if offer.fresh_noise else offset + 1
-            found = search(following, [*basket, offer], cost + offer.price_minor)
-            if found is not None:
-                return found
-        return None
+    def __init__(self, offers: Sequence[Offer], sizes: Mapping[str, int] | None) -> None:
+        self.offers = offers
+        number = {part: at for at, part in enumerate({part: None for offer in offers for part in offer.parts})}
+        self.contains = np.zeros((len(offers), len(number)))
+        for row, offer in zip(self.contains, offers, strict=True):
+            row[[number[part] for part in offer.parts]] = 1
+        self.size = np.array([1 if sizes is None else sizes[part] for part in number], float)
+        self.shared = (self.contains * self.size) @ self.contains.T
+        self.prices, self.variances, rights, months = (
+            np.array([getattr(offer, name) for offer in offers], float)
+            for name in ("price_minor", "variance_micro", "right", "months")
+        )
+        months[months == 0] = np.inf
+        self.includes = (self.shared > 0) & (rights >= rights[:, None]) & (months >= months[:, None])
+        names = {offer.family: at for at, offer in enumerate(offers)}
+        families = [-1 - at if offer.fresh_noise else names[offer.family] for at, offer in enumerate(offers)]
+        self.family = np.array(families, float)
 
-    return search(0, [], 0)
+    def unproven(self, tolerance: Fraction) -> Iterator[tuple[Offer, list[Offer]]]:
+        """Yield the offers that are not proven to be without a cheaper replacement, each with what could be in one.
+
+        An offer is yielded as one that is by the tolerance less precise and less dear. Columns are what is bought.
+        """
+        dear, spread = self.prices * float(1 - tolerance), self.variances / float(1 - tolerance)
+        usable = self.includes & (self.prices < dear[:, None])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            counts = np.where(self.variances <= spread[:, None], 1.0, spread[:, None] / self.variances)
+            first = np.where(usable, self.family, np.inf).min(axis=1)
+            nested = (first >= 0) & (first == np.where(usable, self.family, -np.inf).max(axis=1))
+            counts[nested[:, None] & (counts < 1)] = 0  # nothing to average a coarser edition with
+            per_size = self.prices / (counts * self.shared)
+        usable &= counts > 0
+        per_size[~usable] = np.inf
+        enough = np.where(dear < _EXACT_BELOW, dear - _ROUNDING, np.inf)
+        for at in np.flatnonzero(self.shared.diagonal() * per_size.min(axis=1) < enough):
+            found, parts = np.flatnonzero(usable[at]), np.flatnonzero(self.contains[at])
+            inside = self.contains[np.ix_(found, parts)] * counts[at, found, None]
+            least = np.where(inside > 0, per_size[at, found, None], np.inf).min(axis=0, initial=np.inf)
+            if (
+                np.isinf(least).any()
+                or max(self.size[parts] @ least, _ascent(inside, self.prices[found])) >= enough[at]
+            ):
+                continue
+            offer = self.offers[at]
+            price, variance = floor(offer.price_minor * (1 - tolerance)), ceil(offer.variance_micro / (1 - tolerance))
+            yield (
+                replace(offer, price_minor=price, variance_micro=variance),
+                [self.offers[index] for index in found],
+            )
 
 
-def _as_often_as_affordable(offers: Sequence[Offer], money: int) -> Iterator[Offer]:
-    """Yield each offer as often as it alone could be bought for less than `money`."""
-    for offer in offers:
-        times = (money - 1) // offer.price_minor if offer.fresh_noise else 1
-        yield from [offer] * times
+def _ascent(inside: NDArray[np.float64], prices: NDArray[np.float64]) -> float:
+    """Return a bound below what any cover of n parts costs: a value for each part, no offer's parts above its price.
+
+    inside: m offers × n parts, what share of the part's precision the offer has, each part in one at least. Parts that
+    few offers have are valued first, each as high as its offers still allow.
+    """
+    left, total = prices.copy(), 0.0
+    for part in np.argsort((inside > 0).sum(axis=0), kind="stable"):
+        having = inside[:, part]
+        rise = (left[having > 0] / having[having > 0]).min()
+        left -= rise * having
+        total += rise
+    return total
 
 
-def _replaces(basket: Sequence[Offer], target: Offer) -> bool:
-    """Return whether the basket is, on each part of the target, at least as precise."""
-    return all(_reaches(basket, part, target.variance_micro) for part in target.parts)
+class _Search:
+    """The exhaustive search of the cheapest basket that replaces one offer: branch on a part it lacks, and bound."""
+
+    def __init__(self, target: Offer, useful: Sequence[Offer], steps: _Steps) -> None:
+        self.target, self.steps = target, steps
+        self.parts = sorted(target.parts)
+        self.per_part = {
+            offer.name: Fraction(offer.price_minor) / (_counted(offer, target) * len(offer.parts & target.parts))
+            for offer in useful
+        }
+        order = sorted(useful, key=lambda offer: (self.per_part[offer.name], offer.price_minor, offer.name))
+        self.holders = {part: [offer for offer in order if part in offer.parts] for part in self.parts}
+        self.least = {
+            part: min((self.per_part[offer.name] for offer in holders), default=Fraction(0))
+            for part, holders in self.holders.items()
+        }
+        self.best: list[Offer] | None = None
+        self.limit = 0
+
+    def cheapest(self, limit: int) -> list[Offer] | None:
+        """Return the cheapest basket below `limit`, or None when there is none."""
+        self.limit = limit
+        self._search([], 0, frozenset())
+        return self.best
+
+    def _search(self, basket: list[Offer], cost: int, without: frozenset[str]) -> None:
+        self.steps.count_one()
+        lacking = {part: 1 - reached for part in self.parts if (reached := _reached(basket, part, self.target)) < 1}
+        if not lacking:
+            self.best, self.limit = basket, cost
+            return
+        # To complete the basket costs at least this much more; costs are whole.
+        if cost + ceil(sum(self.least[part] * share for part, share in lacking.items())) >= self.limit:
+            return
+        choices = {part: [one for one in self.holders[part] if one.name not in without] for part in lacking}
+        part = min(choices, key=lambda name: (len(choices[name]), name))
+        tried = without
+        for offer in choices[part]:
+            if cost + offer.price_minor < self.limit:
+                self._search(
+                    [*basket, offer], cost + offer.price_minor, tried if offer.fresh_noise else tried | {offer.name}
+                )
+            tried |= {offer.name}
 
 
-def _reaches(basket: Sequence[Offer], part: str, variance: int) -> bool:
-    """Return whether the basket's offers, averaged by precision, have at most this variance on this part."""
+def _counted(offer: Offer, target: Offer) -> Fraction:
+    """Return how much of the target's precision an offer has, at most one; more than zero."""
+    if offer.variance_micro <= target.variance_micro:
+        return Fraction(1)
+    return Fraction(target.variance_micro, offer.variance_micro)
+
+
+def _reached(basket: Sequence[Offer], part: str, target: Offer) -> Fraction:
+    """Return how much of the target's precision the basket's offers, averaged by precision, have on a part, at most one."""
     best: dict[str, int] = {}
     total = Fraction(0)
     for offer in basket:
         if part not in offer.parts:
             continue
-        if offer.variance_micro == 0:
-            return True
+        if offer.variance_micro <= target.variance_micro:
+            return Fraction(1)
         if offer.fresh_noise:
-            total += Fraction(1, offer.variance_micro)
+            total += Fraction(target.variance_micro, offer.variance_micro)
         else:
             best[offer.family] = min(best.get(offer.family, offer.variance_micro), offer.variance_micro)
-    total += sum(Fraction(1, each) for each in best.values())
-    return total * variance >= 1
+    total += sum(Fraction(target.variance_micro, each) for each in best.values())
+    return min(total, Fraction(1))
 
 
 def _flat(versions: Sequence[Version], j: int) -> list[Fraction]:
@@ -304,6 +419,8 @@ def _check_offers(offers: Sequence[Offer]) -> None:
         names.add(offer.name)
         amount(offer.price_minor, "a price")
         amount(offer.variance_micro, "a variance")
+        amount(offer.right, "a right")
+        amount(offer.months, "a term")
         if not offer.parts:
             msg = f"{offer.name} holds nothing"
             raise Empty(msg)

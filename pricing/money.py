@@ -19,6 +19,9 @@ EUR: Final = "EUR"
 MINOR_LIMIT: Final = 10**18
 """Amounts are below this in absolute value: they fit BIGINT with room to add nine of them."""
 
+SAFE_INTEGER: Final = 2**53 - 1
+"""The largest number canonical JSON writes exactly (RFC 8785 section 3.2.2.3, RFC 7493 section 2.2)."""
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -38,6 +41,18 @@ def amount(value: object, what: str) -> int:
         raise Negative(msg)
     if number >= MINOR_LIMIT:
         msg = f"{what} must be below {MINOR_LIMIT}, but is {number}"
+        raise TooLarge(msg)
+    return number
+
+
+def safe_integer(value: object, what: str) -> int:
+    """Return `value` when it is whole and in [0, 2**53); refuses NotWhole, Negative, TooLarge."""
+    number = whole(value, what)
+    if number < 0:
+        msg = f"{what} must not be negative, but is {number}"
+        raise Negative(msg)
+    if number > SAFE_INTEGER:
+        msg = f"{what} must be at most {SAFE_INTEGER}, but is {number}"
         raise TooLarge(msg)
     return number
 

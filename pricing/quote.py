@@ -1,8 +1,13 @@
-"""The price of a licence: worth times demand, clamped to [floor, cap], and the waterfall that explains it.
+"""The price of a licence: what is sold, how good and how fresh it is, and the waterfall that explains it.
 
 The rule this file keeps: a price is a function of published metadata alone, computed in exact arithmetic, so that the
 same inputs give the same price for ever and on any machine. The version of the rule is one of the inputs; a rule that
-has priced a quote is never changed, only followed by another.
+has priced a quote is never changed, only followed by another (`pricing.first_rule` is the one before).
+
+The second rule is additive in what is sold (published cells, hours, the months of a term), each part at its own age, and
+multiplied by what never rises when less of it is there: consent, evenness, precision, rights. Hence no part costs more
+than its whole, parts never cost less together than the whole they replace, and less consent never costs more. It rounds
+up once, at the end, and clamps to [floor, cap]: both keep these laws.
 
 Canonical bytes hold the inputs, the waterfall and the amount; a signature on them covers the whole explanation, and
 anybody can re-compute it offline from its own contents (`from_canonical`).
@@ -14,36 +19,29 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
+from math import ceil
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import rfc8785
 
-from pricing.money import amount, currency_code, whole
-from pricing.refusals import Negative, OutOfRange, Tampered, TooLarge, UnknownRule
-from pricing.valuation import (
-    Losses,
-    coverage,
-    defect_squared,
-    freshness,
-    noise_loss,
-    sampling_loss,
-    selection_loss,
-    staleness_loss,
-    worth,
-)
+from pricing.first_rule import FirstInputs, first_rule
+from pricing.money import SAFE_INTEGER, amount, currency_code, safe_integer, whole
+from pricing.refusals import OutOfRange, Tampered, TooLarge, UnknownRule
+from pricing.valuation import mean_freshness, removed, sampling_loss, term_share
 
-CURRENT_RULE: Final = 1
+CURRENT_RULE: Final = 2
 """The rule version that new quotes use."""
-
-SAFE_INTEGER: Final = 2**53 - 1
-"""The largest number canonical JSON writes exactly (RFC 8785 section 3.2.2.3, RFC 7493 section 2.2)."""
 
 NEUTRAL_BASIS_POINTS: Final = 10_000
 """The demand multiplier that changes nothing, and the whole of a rate in basis points."""
 
+MONTH_SECONDS: Final = 2_629_800
+"""A twelfth of 365.25 days: how long a month of a licence's term counts, whatever the calendar says."""
+
+_HOUR_SECONDS: Final = 3_600
 _DAY_SECONDS: Final = 86_400
-_PER_MILLE: Final = 1_000
+_DAY_HOURS: Final = 24
 _MICRO: Final = 10**6
 
 
@@ -51,30 +49,44 @@ _MICRO: Final = 10**6
 class PriceInputs:
     """All a price depends on: published metadata, whole numbers in [0, 2**53) with their units in their names.
 
-    rule_version: which rule of this module prices. full_worth_minor: what perfect data would be worth.
-    people_median_cell, population_median_cell: n and N of the median published cell, 1 <= n <= N, so that coverage
-    moves the price of a village and of a country alike. representativeness_per_mille: the R-indicator, at most 1000.
-    association_squared_per_mille: the squared correlation assumed between the quantity and what makes people consent,
-    at most 1000. variance_micro: one person's variance, in millionths, >= 1. noise_variance_micro: that of the noise
-    on a cell, in millionths of squared people. prior_observations: what the buyer's prior is worth, >= 1.
-    age_seconds: from the end of the latest event's interval to the quote. half_life_days: >= 1. drift_per_mille: how
-    far the level wanders for good, in thousandths of one person's variance. demand_basis_points: the draw of the day,
-    10,000 for none. floor_minor <= cap_minor: between them the price lies, ends included.
+    full_worth_minor: what worth_days >= 1 days of perfect data are worth: all declared cells, everybody in them, no
+    noise, of this very moment, with every right and without end.
+    period_hours: how long the data cover, >= 1. published_cells of declared_cells >= 1: what of the key set is there.
+    cells_at_once: declared cells of one moment, zones × segments, >= 1.
+    people: who consent, of the population, 1 <= people <= population: of the whole area, as published.
+    representativeness_micro: the R-indicator. association_squared_micro: the squared correlation assumed between what
+    is counted and the propensities that the indicator shows. unseen_squared_micro: that between what is counted and
+    consent which no indicator shows. All in millionths; the two correlations are at most a million together.
+    variance_micro: one person's variance, in millionths, >= 1. noise_variance_micro: that of the noise on a cell, in
+    millionths of squared people.
+    prior_observations: people that a buyer's own knowledge of one cell is worth, >= 1; survey_people: of the whole area.
+    age_seconds: from the end of the period covered to the quote. half_life_days: >= 1.
+    right_basis_points: the share of the worth that the licence's right of use is, at most 10,000. term_months: how long
+    the licence lasts; 0 without end. demand_basis_points: the draw, 10,000 for none.
+    floor_minor <= cap_minor: between them the price lies, ends included.
     """
 
     rule_version: int = CURRENT_RULE
     currency: str
     full_worth_minor: int
-    people_median_cell: int
-    population_median_cell: int
-    representativeness_per_mille: int = _PER_MILLE
-    association_squared_per_mille: int = 0
+    worth_days: int
+    period_hours: int
+    published_cells: int
+    declared_cells: int
+    cells_at_once: int
+    people: int
+    population: int
+    representativeness_micro: int = _MICRO
+    association_squared_micro: int = 0
+    unseen_squared_micro: int = 0
     variance_micro: int
     noise_variance_micro: int
     prior_observations: int
+    survey_people: int
     age_seconds: int
     half_life_days: int
-    drift_per_mille: int = 0
+    right_basis_points: int = NEUTRAL_BASIS_POINTS
+    term_months: int = 0
     demand_basis_points: int = NEUTRAL_BASIS_POINTS
     floor_minor: int
     cap_minor: int
@@ -82,22 +94,48 @@ class PriceInputs:
     def __post_init__(self) -> None:
         """Refuse NotWhole, Negative, TooLarge, OutOfRange and a malformed currency."""
         currency_code(self.currency)
-        for field in fields(self):
-            if field.name != "currency":
-                _safe(getattr(self, field.name), field.name)
-        for name in ("people_median_cell", "variance_micro", "prior_observations", "half_life_days"):
+        for name in _NUMBERS:
+            safe_integer(getattr(self, name), name)
+        for name in _POSITIVE:
             if getattr(self, name) < 1:
                 msg = f"{name} must be at least 1"
                 raise OutOfRange(msg)
         for low, high in (
-            (self.people_median_cell, self.population_median_cell),
-            (self.representativeness_per_mille, _PER_MILLE),
-            (self.association_squared_per_mille, _PER_MILLE),
+            (self.people, self.population),
+            (self.published_cells, self.declared_cells),
+            (self.representativeness_micro, _MICRO),
+            (self.association_squared_micro + self.unseen_squared_micro, _MICRO),
+            (self.right_basis_points, NEUTRAL_BASIS_POINTS),
             (self.floor_minor, self.cap_minor),
         ):
             if low > high:
-                msg = "people exceed the population, a rate exceeds 1000 or the floor exceeds the cap"
+                msg = "a part exceeds its whole, a rate exceeds one or the floor exceeds the cap"
                 raise OutOfRange(msg)
+
+    @property
+    def counts_as(self) -> int | None:
+        """How many people drawn at random the consenting ones are as good as, area-wide; None when they are all.
+
+        Meng's example, 2.3 million of 230 million with a correlation of 0.005, counts as 403.
+        """
+        loss = sampling_loss(self.people, self.population) + _bias(self)
+        return int(1 / loss) if loss else None
+
+
+_NUMBERS: Final = tuple(field.name for field in fields(PriceInputs) if field.name != "currency")
+_POSITIVE: Final = (
+    "worth_days",
+    "period_hours",
+    "declared_cells",
+    "cells_at_once",
+    "people",
+    "variance_micro",
+    "prior_observations",
+    "survey_people",
+    "half_life_days",
+)
+Inputs: TypeAlias = PriceInputs | FirstInputs
+"""What a price depends on, under the rule that the inputs name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,30 +150,33 @@ class Step:
 class PricedQuote:
     """A price and why: the steps of the waterfall sum exactly to amount_minor.
 
-    The steps are always the same, in this order: full_worth, coverage, representativeness, accuracy, freshness, demand,
-    floor, cap.
+    The steps are always the same, in this order: full_worth, period, cells, coverage, representativeness, accuracy,
+    freshness, right, term, demand, floor, cap. The first rule had neither period, cells, right nor term.
     """
 
-    inputs: PriceInputs
+    inputs: Inputs
     amount_minor: int
     waterfall: tuple[Step, ...]
 
 
-def price(inputs: PriceInputs) -> PricedQuote:
+def price(inputs: Inputs) -> PricedQuote:
     """Return the price under the rule the inputs name. Refuses UnknownRule, and TooLarge where it passes 2**53."""
-    rule = _RULES.get(inputs.rule_version)
-    if rule is None:
+    known = _RULES.get(inputs.rule_version)
+    if known is None or not isinstance(inputs, known[0]):
         msg = f"this package knows the pricing rules {sorted(_RULES)}, not {inputs.rule_version}"
         raise UnknownRule(msg)
     waterfall = []
     reached = 0
-    for name, total in rule(inputs):
-        waterfall.append(Step(name, _safe(total, name) - reached))
+    for name, total in known[1](inputs):
+        if total > SAFE_INTEGER:
+            msg = f"{name} must be at most {SAFE_INTEGER}, but is {total}"
+            raise TooLarge(msg)
+        waterfall.append(Step(name, total - reached))
         reached = total
     return PricedQuote(inputs, reached, tuple(waterfall))
 
 
-def price_at_age(inputs: PriceInputs, age_seconds: int) -> PricedQuote:
+def price_at_age(inputs: Inputs, age_seconds: int) -> PricedQuote:
     """Return what the same licence costs when its data are `age_seconds` old, all else equal: "in 7 and in 30 days"."""
     return price(replace(inputs, age_seconds=age_seconds))
 
@@ -166,7 +207,7 @@ def from_canonical(data: bytes) -> PricedQuote:
     """
     try:
         stated = json.loads(data)
-        inputs = PriceInputs(**stated["inputs"])
+        inputs = _RULES[stated["inputs"]["rule_version"]][0](**stated["inputs"])
     except (ValueError, TypeError, KeyError, RecursionError) as problem:
         msg = "these bytes are not a quote"
         raise Tampered(msg) from problem
@@ -177,48 +218,76 @@ def from_canonical(data: bytes) -> PricedQuote:
     return quote
 
 
-def _rule_1(inputs: PriceInputs) -> list[tuple[str, int]]:
-    """Return (step, running total in minor units) in waterfall order; each exact, then rounded half to even."""
-    people, population = inputs.people_median_cell, inputs.population_median_cell
-    fresh = freshness(inputs.age_seconds, inputs.half_life_days * _DAY_SECONDS)
-    defect = defect_squared(
-        Fraction(inputs.representativeness_per_mille, _PER_MILLE),
-        coverage(people, population),
-        Fraction(inputs.association_squared_per_mille, _PER_MILLE),
-    )
-    sampling = sampling_loss(people, population)
-    selection = selection_loss(people, population, defect)
-    noise = noise_loss(people, Fraction(inputs.variance_micro, _MICRO), Fraction(inputs.noise_variance_micro, _MICRO))
-    staleness = staleness_loss(fresh, Fraction(inputs.drift_per_mille, _PER_MILLE))
+def quality(inputs: PriceInputs, crowding: Fraction = Fraction(1)) -> Fraction:
+    """Return what is there of a perfect release's worth, in [0, 1]: cells published, who is in them, how exactly.
 
-    def valued(losses: Losses) -> Fraction:
-        return worth(inputs.full_worth_minor, losses, inputs.prior_observations)
+    Two releases of one product compare by it: of a cell and a moment, the one of higher quality says no less. crowding:
+    > 0; with it as if each cell had so many times the people, so that parts of an area compare with the whole of it.
+    """
+    cell = _cell_sampling(inputs) / crowding + _cell_noise(inputs) / crowding**2
+    published = Fraction(inputs.published_cells, inputs.declared_cells)
+    return published * removed(_bias(inputs), inputs.survey_people) * removed(cell, inputs.prior_observations)
 
-    aged = valued(Losses(sampling, selection, noise, staleness)) * fresh
-    demanded = round(aged * inputs.demand_basis_points / NEUTRAL_BASIS_POINTS)
-    floored = max(demanded, inputs.floor_minor)
+
+def _second_rule(inputs: PriceInputs) -> list[tuple[str, int]]:
+    """Return (step, running total in minor units) in waterfall order; each exact, then rounded up."""
+    i = inputs
+    half_life = i.half_life_days * _DAY_SECONDS
+    sampling, noise = _cell_sampling(i), _cell_noise(i)
+    period = Fraction(i.full_worth_minor * i.period_hours, _DAY_HOURS * i.worth_days)
+    cells = period * Fraction(i.published_cells, i.declared_cells)
+    sampled = removed(sampling, i.prior_observations)
+    even = cells * removed(_bias(i), i.survey_people)
+    exact = even * removed(sampling + noise, i.prior_observations)
+    aged = exact * mean_freshness(i.age_seconds, i.period_hours * _HOUR_SECONDS, half_life)
+    allowed = aged * Fraction(i.right_basis_points, NEUTRAL_BASIS_POINTS)
+    lasting = allowed * term_share(i.term_months * MONTH_SECONDS, half_life) if i.term_months else allowed
+    demanded = ceil(lasting * Fraction(i.demand_basis_points, NEUTRAL_BASIS_POINTS))
+    floored = max(demanded, i.floor_minor)
     return [
-        ("full_worth", inputs.full_worth_minor),
-        ("coverage", round(valued(Losses(sampling)))),
-        ("representativeness", round(valued(Losses(sampling, selection)))),
-        ("accuracy", round(valued(Losses(sampling, selection, noise)))),
-        ("freshness", round(aged)),
+        ("full_worth", i.full_worth_minor),
+        ("period", ceil(period)),
+        ("cells", ceil(cells)),
+        ("coverage", ceil(cells * sampled)),
+        ("representativeness", ceil(even * sampled)),
+        ("accuracy", ceil(exact)),
+        ("freshness", ceil(aged)),
+        ("right", ceil(allowed)),
+        ("term", ceil(lasting)),
         ("demand", demanded),
         ("floor", floored),
-        ("cap", min(floored, inputs.cap_minor)),
+        ("cap", min(floored, i.cap_minor)),
     ]
 
 
-_RULES: Final[Mapping[int, Callable[[PriceInputs], list[tuple[str, int]]]]] = MappingProxyType({1: _rule_1})
+def _bias(i: PriceInputs) -> Fraction:
+    """Return how those who consent differ from the others, as a loss: alike in every cell, so no cell makes up for it.
+
+    It is `selection_loss` with rho**2 = unseen + `defect_squared`, on one denominator: at f = n / N consenting and
+    S = (1 - R) / 2, unseen * (1 - f) / f + association * min((1 - f) / f, S**2 / f**2).
+    """
+    people, missing = i.people, i.population - i.people
+    chance = 4 * _MICRO**2 * people * missing
+    shown = (_MICRO - i.representativeness_micro) ** 2 * i.population**2
+    return Fraction(
+        i.unseen_squared_micro * chance + i.association_squared_micro * min(chance, shown),
+        4 * _MICRO**3 * people**2,
+    )
 
 
-def _safe(value: object, what: str) -> int:
-    """Return `value` when it is whole and in [0, 2**53); refuses NotWhole, Negative, TooLarge."""
-    number = whole(value, what)
-    if number < 0:
-        msg = f"{what} must not be negative, but is {number}"
-        raise Negative(msg)
-    if number > SAFE_INTEGER:
-        msg = f"{what} must be at most {SAFE_INTEGER}, but is {number}"
-        raise TooLarge(msg)
-    return number
+def _cell_sampling(i: PriceInputs) -> Fraction:
+    """Return the sampling loss of one declared cell, the consenting people spread evenly over those of one moment.
+
+    Cells of the key set, published or not: the median of those that survive a threshold grows as consent shrinks.
+    """
+    return Fraction((i.population - i.people) * i.cells_at_once, i.population * i.people)
+
+
+def _cell_noise(i: PriceInputs) -> Fraction:
+    """Return the noise loss of one declared cell."""
+    return Fraction(i.noise_variance_micro * i.cells_at_once**2, i.variance_micro * i.people**2)
+
+
+_RULES: Final[Mapping[int, tuple[Any, Callable[[Any], list[tuple[str, int]]]]]] = MappingProxyType(
+    {1: (FirstInputs, first_rule), 2: (PriceInputs, _second_rule)}
+)

@@ -6,7 +6,8 @@ and then published (a half-life, an R-indicator) may use floats.
 
 A release informs its buyer about a quantity of variance sigma2 per person. Losses of four kinds add up to 1 / n_eff, the
 variance of the estimate in units of sigma2: sampling, selection, noise and staleness. Worth is the share of the buyer's
-uncertainty that n_eff observations remove, times freshness, the share of what was learnt that still holds.
+uncertainty that n_eff observations remove, times freshness, the share of what was learnt that still holds. What
+selection distorts, it distorts alike in every cell; sampling and noise are each cell's own.
 
 Public API beside what the marketplace uses: `effective_sample_size`, `bias_bound`, `fit_half_life`.
 
@@ -33,7 +34,8 @@ _NOTHING_LEFT: Final = 100  # Half-lives after which a freshness rounds to zero:
 # answer is the same everywhere.
 _ARITHMETIC: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _LN_2: Final = _ARITHMETIC.ln(Decimal(2))
-_GRAIN: Final = Decimal((0, (1,), -_DIGITS))
+_UNITS: Final = 10**_DIGITS
+_ONE_OVER_LN_2: Final = 1_442_695_040_888_963_407_359_924_681_002  # In the same units.
 
 
 def freshness(age_seconds: int, half_life_seconds: int) -> Fraction:
@@ -49,11 +51,40 @@ def freshness(age_seconds: int, half_life_seconds: int) -> Fraction:
     if whole(half_life_seconds, "a half-life") < 1:
         msg = f"a half-life must be at least one second, but is {half_life_seconds}"
         raise OutOfRange(msg)
+    return Fraction(_freshness(age_seconds, half_life_seconds), _UNITS)
+
+
+def _freshness(age_seconds: int, half_life_seconds: int) -> int:
+    """Return `freshness` in units of its last decimal place."""
     if age_seconds > _NOTHING_LEFT * half_life_seconds:
-        return Fraction(0)
-    half_lives = _ARITHMETIC.divide(Decimal(age_seconds), Decimal(half_life_seconds))
-    fresh = _ARITHMETIC.exp(_ARITHMETIC.minus(_ARITHMETIC.multiply(half_lives, _LN_2)))
-    return Fraction(_ARITHMETIC.quantize(fresh, _GRAIN))
+        return 0
+    fresh = _ARITHMETIC.exp(_ARITHMETIC.divide(_ARITHMETIC.multiply(Decimal(-age_seconds), _LN_2), half_life_seconds))
+    return int(_ARITHMETIC.to_integral_value(_ARITHMETIC.scaleb(fresh, _DIGITS)))
+
+
+def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) -> Fraction:
+    """Return the mean of `freshness` over data of a span of time whose youngest moment is `age` old, in [0, 1].
+
+    It is F(age) * (1 - F(span)) / (ln 2 * span / half_life), the integral of F divided by the span. So span * mean is
+    additive, to thirty digits: a week is worth what its days are together, each at its own age. span_seconds: whole,
+    >= 1. Never rises with age. Refuses as `freshness`, and OutOfRange for an empty span.
+    """
+    if whole(span_seconds, "a span") < 1:
+        msg = f"a span must be at least one second, but is {span_seconds}"
+        raise OutOfRange(msg)
+    youngest = freshness(age_seconds, half_life_seconds)
+    forgotten = _UNITS - _freshness(span_seconds, half_life_seconds)
+    share = Fraction(forgotten * _ONE_OVER_LN_2 * half_life_seconds, _UNITS * _UNITS * span_seconds)
+    return youngest * min(share, Fraction(1))
+
+
+def term_share(term_seconds: int, half_life_seconds: int) -> Fraction:
+    """Return 1 - F(term), the share of the worth of data that falls within the term of a licence, in [0, 1].
+
+    A term bought in two pieces, the second when the first has ended and the data are as much older, costs what it costs
+    at once. term_seconds: whole, >= 0. Refuses as `freshness`.
+    """
+    return 1 - freshness(term_seconds, half_life_seconds)
 
 
 def coverage(people: int, population: int) -> Fraction:
@@ -145,6 +176,21 @@ def staleness_loss(fresh: Fraction, drift: Fraction) -> Fraction:
         msg = f"a drift must be at least 0 and a freshness in [0, 1], but they are {drift} and {fresh}"
         raise OutOfRange(msg)
     return drift * (1 - fresh)
+
+
+def removed(loss: Fraction, prior_observations: int) -> Fraction:
+    """Return 1 / (1 + n0 * loss), the share of a buyer's uncertainty that data of this loss remove, in (0, 1].
+
+    loss: 1 / n_eff >= 0. prior_observations: n0 >= 1, what the buyer's own knowledge is worth. Two independent sets of
+    data never remove more together than each of them added up: it is concave in n_eff. Refuses NotWhole, OutOfRange.
+    """
+    if whole(prior_observations, "prior observations") < 1:
+        msg = f"a prior must be worth at least one observation, but is worth {prior_observations}"
+        raise OutOfRange(msg)
+    if loss < 0:
+        msg = f"a loss must be at least 0, but is {loss}"
+        raise OutOfRange(msg)
+    return 1 / (1 + prior_observations * loss)
 
 
 def effective_sample_size(losses: Losses) -> Fraction | None:

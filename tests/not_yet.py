@@ -39,5 +39,7 @@ NOT_YET: dict[str, dict[str, int]] = {
     "vague_docstrings": {
         "marketplace/privacy": 3,
     },
-    "words_not_used": {},
+    "words_not_used": {
+        "tests/benchmarks": 1,
+    },
 }

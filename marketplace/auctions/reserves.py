@@ -25,7 +25,7 @@ from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, recko
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pricing.quote import PriceInputs
+    from pricing.quote import Inputs
 
 HISTORY_DAYS: Final = 90
 SHORTEST_HISTORY_DAYS: Final = 30
@@ -108,7 +108,7 @@ async def reckon_reserve(
 
 
 async def _of_window(
-    offer: uuid.UUID, release: uuid.UUID, inputs: PriceInputs, window: Window, now: dt.datetime
+    offer: uuid.UUID, release: uuid.UUID, inputs: Inputs, window: Window, now: dt.datetime
 ) -> Reckoned:
     history, bids = await _history(offer, now), await _past_bids(offer)
     found = reckon(inputs, history, window, bids)

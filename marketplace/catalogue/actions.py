@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from marketplace import clock
-from marketplace.catalogue import rules
+from marketplace.catalogue import menu, rules
 from marketplace.catalogue.queries import (
     SQL,
     find_listed_release,
@@ -95,33 +95,55 @@ class PreviewCount(Struct, frozen=True):
     ever: int
 
 
-async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str) -> str:
-    """State licence terms in five lines a language and return their code; terms once stated never change."""
-    terms = LicenceTerms(code=code, lines_fr=lines_fr, lines_en=lines_en, months=months)
+async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str, right: str = "publish") -> str:
+    """State licence terms in five lines a language and return their code; terms once stated never change.
+
+    right: what they allow, as one of rules.RIGHTS. With it and the months a licence's price rises.
+    """
+    if not right or right not in rules.RIGHTS:
+        raise Invalid("There is no such right of use.")
+    terms = LicenceTerms(code=code, lines_fr=lines_fr, lines_en=lines_en, months=months, usage_right=right)
     await LicenceTerms.insert(terms).on_conflict(action="DO NOTHING", target=LicenceTerms.code)
     return code
 
 
 async def list_offer(
-    dataset: str, *, terms: str, full_worth_minor: int, floor_minor: int, cap_minor: int, currency: str = EUR
+    dataset: str,
+    *,
+    terms: str,
+    full_worth_minor: int,
+    floor_minor: int,
+    cap_minor: int,
+    worth_days: int = 7,
+    currency: str = EUR,
 ) -> None:
-    """Put a dataset up for sale, every sealed release of it; listed again, it is sold on the terms given now."""
+    """Put a dataset up for sale, every sealed release of it; listed again, it is sold on the terms given now.
+
+    full_worth_minor: of worth_days days, in [1, 366]; a release of more days is worth as much more. Refuses an offer
+    with which something on sale could be had for less by buying other things, held quotes included; says how.
+    """
     if not 0 < floor_minor <= cap_minor or full_worth_minor <= 0:
         raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
     if not await Dataset.exists().where(Dataset.code == dataset):
         raise NotFound("There is no dataset {dataset}.", dataset=dataset)
+    now = clock.now()
     offer = Offer(
         id=uuid.uuid4(),
         dataset=dataset,
         terms=terms,
         full_worth_minor=full_worth_minor,
+        worth_days=worth_days,
         floor_minor=floor_minor,
         cap_minor=cap_minor,
         currency=currency,
-        listed_at=clock.now(),
+        listed_at=now,
     )
-    changed = [Offer.terms, Offer.full_worth_minor, Offer.floor_minor, Offer.cap_minor, Offer.withdrawn_at]
-    await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+    prices = [Offer.full_worth_minor, Offer.worth_days, Offer.floor_minor, Offer.cap_minor]
+    changed = [Offer.terms, *prices, Offer.withdrawn_at]
+    async with transaction():
+        await lock("offers")
+        await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
+        await menu.audit(dataset, now)
 
 
 async def withdraw_offer(dataset: str) -> None:
@@ -171,7 +193,7 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
             coarser.noise_variance_micro,
             coarser.error_people,
             coarser.row_count,
-            _priced(rules.coarser(release, coarser.noise_variance_micro), offer, now),
+            _priced(rules.coarser(release, coarser.noise_variance_micro, coarser.row_count), offer, now),
         )
         for coarser in await list_levels(release.id)
     ]
@@ -268,7 +290,7 @@ async def _on_sale(release: uuid.UUID, level: int) -> rules.PricedRelease:
     edition = next((one for one in await list_levels(release) if one.level == level), None)
     if edition is None:
         raise NotFound("There is no such edition of this release.")
-    return rules.coarser(row, edition.noise_variance_micro)
+    return rules.coarser(row, edition.noise_variance_micro, edition.row_count)
 
 
 async def _is_asked_again(partner: uuid.UUID, release: uuid.UUID, level: int, quote_id: uuid.UUID) -> bool:

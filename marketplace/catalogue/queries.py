@@ -86,18 +86,11 @@ class Listing(Struct, frozen=True):
 class ListedRelease(PricedRelease, frozen=True):
     """A sealed release as its page shows it; the period is half-open, ε and shares are in millionths."""
 
-    period_from: dt.datetime
-    period_to: dt.datetime
     epsilon_micro: int
     delta_exponent: int
     threshold: int
-    key_count: int
-    row_count: int
     suppressed_micro: int
-    consenting: int
-    population: int
     error_people: int
-    r_indicator_micro: int | None
     revision: int
     note_fr: str
     note_en: str

@@ -127,8 +127,12 @@ SELECT
     offer.id,
     offer.dataset,
     offer.terms,
+    licence_terms.usage_right,
+    licence_terms.months,
+    dataset.grain,
     offer.currency,
     offer.full_worth_minor,
+    offer.worth_days,
     offer.floor_minor,
     offer.cap_minor,
     dataset.half_life_days,
@@ -142,9 +146,71 @@ SELECT
     ) AS promised_minor
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
+JOIN licence_terms ON licence_terms.code = offer.terms
 LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2::timestamptz AT TIME ZONE 'UTC')::date
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
+
+-- name: list_comparable_datasets
+-- The datasets for sale that count what the dataset $1 counts, by the same zones, times and bands: their cells compare.
+SELECT other.code
+FROM dataset
+JOIN dataset AS other
+    ON other.product = dataset.product
+    AND other.grain = dataset.grain
+    AND other.age_bands = dataset.age_bands
+    AND other.h3_resolution = dataset.h3_resolution
+    AND other.zone_table IS NOT DISTINCT FROM dataset.zone_table
+JOIN offer ON offer.dataset = other.code AND offer.withdrawn_at IS NULL
+WHERE dataset.code = $1
+ORDER BY other.code;
+
+-- name: list_menu_releases
+-- The sealed releases of the datasets $1 that were not called back.
+SELECT
+    release.id,
+    release.dataset,
+    release.state,
+    release.contributors,
+    release.period_from,
+    release.period_to,
+    release.latest_event_at,
+    release.key_count,
+    release.row_count,
+    release.consenting,
+    release.population,
+    release.r_indicator_micro,
+    release.noise_variance_micro
+FROM release
+WHERE release.dataset = ANY($1)
+  AND release.state = 'sealed'
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_from, release.id;
+
+-- name: list_menu_levels
+-- The coarser accuracy levels of the releases $1.
+SELECT release, level, noise_variance_micro, row_count
+FROM edition
+WHERE release = ANY($1)
+ORDER BY release, level;
+
+-- name: list_held_quotes
+-- The posted prices of the releases $1 that a partner still holds at the instant $2, with the licence they are for.
+SELECT
+    quote.partner,
+    quote.release,
+    quote.level,
+    quote.amount_minor,
+    quote.expires_at,
+    licence_terms.usage_right,
+    licence_terms.months
+FROM quote
+JOIN licence_terms ON licence_terms.code = quote.terms
+WHERE quote.release = ANY($1)
+  AND quote.expires_at > $2
+  AND quote.auction IS NULL
+  AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
+ORDER BY quote.partner, quote.release, quote.level, quote.amount_minor;
 
 -- name: list_reactions
 -- How vetted partners reacted to the posted prices of the offer $1 before $2, by UTC day: whether they ordered.

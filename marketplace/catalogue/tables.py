@@ -23,7 +23,10 @@ class LicenceTerms(Table, db=DB, tablename="licence_terms"):
     lines_en = Text()
     months = Integer()
     """How long the entitlement lasts."""
+    usage_right = Text(default="")
+    """What may be done with the figures: internal, publish or resell. Empty: terms stated before it was priced."""
     lasts_a_while = Check("months BETWEEN 1 AND 120")
+    known_right = Check("usage_right IN ('', 'internal', 'publish', 'resell')")
 
 
 class Offer(Table, db=DB, tablename="offer"):
@@ -34,14 +37,17 @@ class Offer(Table, db=DB, tablename="offer"):
     dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code", unique=True)
     terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
     full_worth_minor = BigInt()
-    """What a fresh, complete and exact release would be worth."""
+    """What worth_days days of fresh, complete and exact figures would be worth, with every right and without end."""
     floor_minor = BigInt()
     cap_minor = BigInt()
     currency = Varchar(length=3, default=EUR)
     listed_at = Timestamptz()
     withdrawn_at = Timestamptz(null=True, default=None)
+    worth_days = Integer(default=7)
+    """The days that the full worth is stated for: a release of more days is worth as much more."""
     prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
     worth_is_positive = Check("full_worth_minor > 0")
+    worth_is_of_some_days = Check("worth_days BETWEEN 1 AND 366")
 
 
 class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):

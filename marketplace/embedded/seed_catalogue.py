@@ -206,10 +206,20 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
 
 async def list_offers() -> None:
     """Define the licence terms and offer the datasets under them."""
-    await catalogue.define_terms(TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN)
-    await catalogue.list_offer(BY_DAY, terms=TERMS, full_worth_minor=240_000, floor_minor=15_000, cap_minor=400_000)
-    await catalogue.list_offer(BY_HOUR, terms=TERMS, full_worth_minor=360_000, floor_minor=20_000, cap_minor=600_000)
-    await catalogue.list_offer(BY_MONTH, terms=TERMS, full_worth_minor=90_000, floor_minor=6_000, cap_minor=150_000)
+    await catalogue.define_terms(TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN, right="publish")
+    for dataset, days, worth, floor, cap in (
+        (BY_DAY, 30, 500_000, 15_000, 400_000),
+        (BY_HOUR, 30, 3_500_000, 20_000, 600_000),
+        (BY_MONTH, 1, 600_000, 6_000, 150_000),
+    ):
+        await catalogue.list_offer(
+            dataset,
+            terms=TERMS,
+            full_worth_minor=worth,
+            worth_days=days,
+            floor_minor=floor,
+            cap_minor=cap,
+        )
 
 
 async def get_latest_release(dataset: str) -> uuid.UUID:

@@ -17,7 +17,7 @@ from typing import Final
 
 from pricing.auctions.reserve import exclusive_reserve, likeliest
 from pricing.money import Money, amount, whole
-from pricing.quote import PriceInputs, Step, price, price_at_age
+from pricing.quote import Inputs, Step, price, price_at_age
 from pricing.refusals import OutOfRange
 
 LONGEST_WINDOW_DAYS: Final = 366
@@ -74,7 +74,7 @@ class Reckoning:
     waterfall: tuple[Step, ...]
 
 
-def reckon(inputs: PriceInputs, history: History, window: Window, past_bids_minor: Sequence[int] = ()) -> Reckoning:
+def reckon(inputs: Inputs, history: History, window: Window, past_bids_minor: Sequence[int] = ()) -> Reckoning:
     """Return what an exclusive window forgoes and the least it may be sold for.
 
     inputs: of the posted price now, the day's demand in them. Each day of the window sells (sales + 1) / days licences

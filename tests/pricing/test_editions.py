@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import combinations_with_replacement, product
+from itertools import combinations, combinations_with_replacement, product
 from typing import Any
 
 import pytest
@@ -219,8 +219,8 @@ def test_the_audit_agrees_with_trying_everything(menu: list[tuple[int, str, int,
         (lambda: find_arbitrage([Offer("x", 0, frozenset("a"), 1, "f", fresh_noise=True)]), OutOfRange),
         (
             lambda: find_arbitrage(
-                [Offer("x", 10**6, frozenset("a"), 1, "f")]
-                + [Offer(f"y{at}", 10**5 + at, frozenset("a"), 11 + at, f"g{at}", fresh_noise=True) for at in range(12)]
+                [Offer("x", 1_290, frozenset(map(str, range(25))), 1, "f")]
+                + [Offer(f"{a} {b}", 100, frozenset({str(a), str(b)}), 1, "f") for a, b in combinations(range(25), 2)]
             ),
             TooHard,
         ),

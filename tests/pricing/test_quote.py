@@ -12,56 +12,76 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pricing.money import SAFE_INTEGER
 from pricing.quote import (
-    SAFE_INTEGER,
     PriceInputs,
     canonical,
     covering_floor,
     from_canonical,
     price,
     price_at_age,
+    quality,
 )
 from pricing.refusals import Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, Tampered, TooLarge, UnknownRule
+from pricing.valuation import coverage, defect_squared, noise_loss, sampling_loss, selection_loss
 
 DAY = 86_400
 CITY = PriceInputs(
     currency="EUR",
     full_worth_minor=500_000,
-    people_median_cell=800,
-    population_median_cell=2_500,
-    representativeness_per_mille=930,
-    association_squared_per_mille=10,
+    worth_days=14,
+    period_hours=168,
+    published_cells=800,
+    declared_cells=1_000,
+    cells_at_once=142,
+    people=113_600,
+    population=355_000,
+    representativeness_micro=930_000,
+    association_squared_micro=2_500,
+    unseen_squared_micro=25,
     variance_micro=250_000,
-    noise_variance_micro=50_000_000,
-    prior_observations=400,
-    age_seconds=9 * DAY + 77,
+    noise_variance_micro=500_000_000,
+    prior_observations=40,
+    survey_people=3_000,
+    age_seconds=9 * DAY + 3_600,
     half_life_days=45,
-    drift_per_mille=1,
+    right_basis_points=8_000,
+    term_months=3,
     demand_basis_points=10_400,
     floor_minor=20_000,
     cap_minor=900_000,
 )
-NAMES = ["full_worth", "coverage", "representativeness", "accuracy", "freshness", "demand", "floor", "cap"]
+NAMES = ["full_worth", "period", "cells", "coverage", "representativeness", "accuracy"]
+NAMES += ["freshness", "right", "term", "demand", "floor", "cap"]
+FALLING = ["cells", "coverage", "representativeness", "accuracy", "freshness", "right", "term", "cap"]
 
 
 @st.composite
 def inputs(draw: st.DrawFn) -> PriceInputs:
     """Draw any inputs that can be priced."""
-    population = draw(st.integers(1, 10**7))
-    cap = draw(st.integers(0, 10**9))
+    population, declared = draw(st.integers(1, 10**7)), draw(st.integers(1, 10**6))
+    cap, unseen = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**6))
     return PriceInputs(
         currency=draw(st.sampled_from(["EUR", "CHF"])),
         full_worth_minor=draw(st.integers(0, 10**9)),
-        people_median_cell=draw(st.integers(1, population)),
-        population_median_cell=population,
-        representativeness_per_mille=draw(st.integers(0, 1000)),
-        association_squared_per_mille=draw(st.integers(0, 1000)),
+        worth_days=draw(st.integers(1, 366)),
+        period_hours=draw(st.integers(1, 10**4)),
+        published_cells=draw(st.integers(0, declared)),
+        declared_cells=declared,
+        cells_at_once=draw(st.integers(1, 10**6)),
+        people=draw(st.integers(1, population)),
+        population=population,
+        representativeness_micro=draw(st.integers(0, 10**6)),
+        association_squared_micro=draw(st.integers(0, 10**6 - unseen)),
+        unseen_squared_micro=unseen,
         variance_micro=draw(st.integers(1, 10**9)),
         noise_variance_micro=draw(st.integers(0, 10**12)),
         prior_observations=draw(st.integers(1, 10**6)),
+        survey_people=draw(st.integers(1, 10**6)),
         age_seconds=draw(st.integers(0, 10**9)),
         half_life_days=draw(st.integers(1, 10**4)),
-        drift_per_mille=draw(st.integers(0, 10**4)),
+        right_basis_points=draw(st.integers(0, 10**4)),
+        term_months=draw(st.integers(0, 120)),
         demand_basis_points=draw(st.integers(0, 10**5)),
         floor_minor=draw(st.integers(0, cap)),
         cap_minor=cap,
@@ -71,13 +91,13 @@ def inputs(draw: st.DrawFn) -> PriceInputs:
 @settings(deadline=None)
 @given(inputs())
 def test_the_waterfall_sums_to_a_price_between_floor_and_cap(given_inputs: PriceInputs) -> None:
-    """Always the same eight steps, exactly the price, and the price inside its ends."""
+    """Always the same steps, exactly the price, and the price inside its ends."""
     quote = price(given_inputs)
     assert [step.name for step in quote.waterfall] == NAMES
     assert sum(step.amount_minor for step in quote.waterfall) == quote.amount_minor
     assert given_inputs.floor_minor <= quote.amount_minor <= given_inputs.cap_minor
     signs = {step.name: step.amount_minor for step in quote.waterfall}
-    assert all(signs[name] <= 0 for name in ("coverage", "representativeness", "accuracy", "freshness", "cap"))
+    assert all(signs[name] <= 0 for name in FALLING)
     assert signs["floor"] >= 0
 
 
@@ -97,63 +117,111 @@ def test_a_price_rises_and_falls_as_worth_does(one: PriceInputs, age: int, peopl
     older = price_at_age(one, one.age_seconds + age)
     assert older.amount_minor <= cost
     assert older.inputs.age_seconds == one.age_seconds + age
-    more = min(one.people_median_cell + people, one.population_median_cell)
-    assert price(replace(one, people_median_cell=more)).amount_minor >= cost
-    assert price(replace(one, noise_variance_micro=max(0, one.noise_variance_micro - noise))).amount_minor >= cost
-    fairer = min(1000, one.representativeness_per_mille + r)
-    assert price(replace(one, representativeness_per_mille=fairer)).amount_minor >= cost
+    changes: dict[str, int] = {
+        "people": min(one.people + people, one.population),
+        "noise_variance_micro": max(0, one.noise_variance_micro - noise),
+        "representativeness_micro": min(10**6, one.representativeness_micro + r),
+        "published_cells": min(one.published_cells + people, one.declared_cells),
+        "period_hours": one.period_hours + r,
+        "right_basis_points": min(10**4, one.right_basis_points + r),
+        "term_months": one.term_months and one.term_months + r,
+    }
+    for name, better in changes.items():
+        assert price(replace(one, **{name: better})).amount_minor >= cost, name
+
+
+@settings(deadline=None)
+@given(inputs(), st.integers(1, 10**4), st.integers(1, 10**4))
+def test_a_period_costs_no_more_than_its_parts_and_no_less_than_each(one: PriceInputs, early: int, late: int) -> None:
+    """Any period cut in two, the earlier part as much older: additive but for rounding up, at the ends too."""
+    whole = price(replace(one, period_hours=early + late)).amount_minor
+    later = price(replace(one, period_hours=late)).amount_minor
+    older = price_at_age(replace(one, period_hours=early), one.age_seconds + 3_600 * late).amount_minor
+    assert max(older, later) <= whole <= older + later
+
+
+@settings(deadline=None)
+@given(inputs())
+def test_the_losses_are_those_of_the_books(one: PriceInputs) -> None:
+    """The rule computes them on one denominator; `pricing.valuation` says what they are."""
+    people, population = one.people, one.population
+    association = Fraction(one.association_squared_micro, 10**6)
+    shown = defect_squared(Fraction(one.representativeness_micro, 10**6), coverage(people, population), association)
+    bias = selection_loss(people, population, Fraction(one.unseen_squared_micro, 10**6) + shown)
+    variances = Fraction(one.variance_micro, 10**6), Fraction(one.noise_variance_micro, 10**6)
+    cell = sampling_loss(people, population) * one.cells_at_once
+    cell += noise_loss(people, *variances) * one.cells_at_once**2
+    published = Fraction(one.published_cells, one.declared_cells)
+    expected = published / (1 + one.survey_people * bias) / (1 + one.prior_observations * cell)
+    assert quality(one) == expected
+    loss = bias + sampling_loss(people, population)
+    assert one.counts_as == (int(1 / loss) if loss else None)
 
 
 def test_this_price_is_for_ever() -> None:
-    """Rule 1 on stated inputs: were this to change, quotes already signed would no longer verify."""
+    """Rule 2 on stated inputs: were this to change, quotes already signed would no longer verify."""
     quote = price(CITY)
     assert {step.name: step.amount_minor for step in quote.waterfall} == {
         "full_worth": 500_000,
-        "coverage": -126_866,
-        "representativeness": -12_865,
-        "accuracy": -29_767,
-        "freshness": -52_310,
-        "demand": 11_128,
+        "period": -250_000,
+        "cells": -50_000,
+        "coverage": -6_576,
+        "representativeness": -38_573,
+        "accuracy": -16_701,
+        "freshness": -24_213,
+        "right": -22_787,
+        "term": -22_332,
+        "demand": 2_753,
         "floor": 0,
         "cap": 0,
     }
-    assert quote.amount_minor == 289_320
+    assert quote.amount_minor == 71_571
 
 
 def test_the_price_by_hand() -> None:
-    """One cell whose losses are round numbers: 1/n_eff = 1/200, a prior of 200, one half-life old."""
+    """Losses that are round numbers, one half-life of age and one of term, and a span so short that it has no age."""
     quote = price(
         PriceInputs(
             currency="EUR",
-            full_worth_minor=80_000,
-            people_median_cell=100,
-            population_median_cell=200,
+            full_worth_minor=80_000_000,
+            worth_days=1,
+            period_hours=12,
+            published_cells=3,
+            declared_cells=4,
+            cells_at_once=1,
+            people=100,
+            population=200,
+            unseen_squared_micro=1_000,
             variance_micro=1_000_000,
-            noise_variance_micro=0,
+            noise_variance_micro=50_000_000,
             prior_observations=200,
-            age_seconds=30 * DAY,
-            half_life_days=30,
+            survey_people=1_000,
+            age_seconds=30_000 * DAY,
+            half_life_days=30_000,
+            right_basis_points=5_000,
             demand_basis_points=15_000,
-            floor_minor=31_000,
-            cap_minor=31_500,
+            floor_minor=3_100_000,
+            cap_minor=3_150_000,
         )
     )
-    assert [step.amount_minor for step in quote.waterfall] == [80_000, -40_000, 0, 0, -20_000, 10_000, 1_000, 0]
+    steps = [step.amount_minor for step in quote.waterfall]
+    # Of half a day three quarters; half of it sampled, 1/200 × 200; half of that biased, 1/1000 × 1000; 1 + 1 + 1 noisy.
+    assert steps[:6] == [80_000_000, -40_000_000, -10_000_000, -15_000_000, -7_500_000, -2_500_000]
+    assert sum(steps[:7]) == pytest.approx(2_500_000, rel=1e-4)
+    assert sum(steps[:8]) == pytest.approx(1_250_000, rel=1e-4)
+    assert steps[8] == 0
+    assert sum(steps[:10]) == pytest.approx(1_875_000, rel=1e-4)
+    assert quote.amount_minor == 3_100_000
     capped = price(replace(quote.inputs, floor_minor=0, cap_minor=25_000))
-    assert [step.amount_minor for step in capped.waterfall][-3:] == [10_000, 0, -5_000]
+    assert capped.amount_minor == 25_000
 
 
 def test_coverage_moves_a_village_and_a_country_alike() -> None:
-    """Median cells that differ a thousandfold in people, and coverage that doubles: both prices rise visibly."""
-    for population in (200, 200_000):
+    """Areas that differ a thousandfold in people, and coverage that doubles: both prices rise visibly."""
+    for population in (2_000, 2_000_000):
         thin, thick = (
             price(
-                replace(
-                    CITY,
-                    people_median_cell=population * part // 10,
-                    population_median_cell=population,
-                    association_squared_per_mille=100,
-                )
+                replace(CITY, people=population * part // 10, population=population, cells_at_once=1, floor_minor=0)
             ).amount_minor
             for part in (2, 4)
         )
@@ -198,7 +266,7 @@ def test_any_input_changed_without_its_price_is_noticed(name: str, by: int) -> N
         b'{"inputs":[1]}',
         b"[" * 100_000,
         canonical(price(CITY)) + b" ",
-        canonical(price(CITY)).replace(b'"amount_minor":289320', b'"amount_minor":289319'),
+        canonical(price(CITY)).replace(b'"amount_minor":71571', b'"amount_minor":71570'),
         canonical(price(CITY)).replace(b'"name":"demand"', b'"name":"gift"'),
         b'{"inputs":{},' + canonical(price(CITY))[1:],
     ],
@@ -235,15 +303,18 @@ def test_an_uncertain_worth_is_rounded_half_to_even() -> None:
         (lambda: replace(CITY, age_seconds=-1), Negative),
         (lambda: replace(CITY, age_seconds=float("inf")), NotWhole),
         (lambda: replace(CITY, currency="euro"), Mismatched),
-        (lambda: replace(CITY, people_median_cell=0), OutOfRange),
-        (lambda: replace(CITY, people_median_cell=2_501), OutOfRange),
-        (lambda: replace(CITY, representativeness_per_mille=1_001), OutOfRange),
-        (lambda: replace(CITY, association_squared_per_mille=1_001), OutOfRange),
+        (lambda: replace(CITY, people=0), OutOfRange),
+        (lambda: replace(CITY, people=355_001), OutOfRange),
+        (lambda: replace(CITY, published_cells=1_001), OutOfRange),
+        (lambda: replace(CITY, right_basis_points=10_001), OutOfRange),
+        (lambda: replace(CITY, representativeness_micro=1_000_001), OutOfRange),
+        (lambda: replace(CITY, association_squared_micro=999_976), OutOfRange),
         (lambda: replace(CITY, variance_micro=0), OutOfRange),
         (lambda: replace(CITY, prior_observations=0), OutOfRange),
         (lambda: replace(CITY, half_life_days=0), OutOfRange),
         (lambda: replace(CITY, floor_minor=900_001), OutOfRange),
         (lambda: price(replace(CITY, rule_version=0)), UnknownRule),
+        (lambda: price(replace(CITY, rule_version=1)), UnknownRule),
         (lambda: price(replace(CITY, full_worth_minor=10**15, demand_basis_points=10**9)), TooLarge),
         (lambda: covering_floor(-1, 5), Negative),
         (lambda: covering_floor(1, 0), OutOfRange),

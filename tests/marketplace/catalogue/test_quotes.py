@@ -38,16 +38,25 @@ RELEASE = rules.PricedRelease(
     dataset="lyon",
     state="sealed",
     contributors=5,
+    period_from=NOW - dt.timedelta(days=10),
+    period_to=NOW - dt.timedelta(days=3),
     latest_event_at=NOW - dt.timedelta(days=3),
-    median_cell_people=80,
-    median_cell_population=130,
+    key_count=700,
+    row_count=560,
+    consenting=8_000,
+    population=13_000,
+    r_indicator_micro=950_000,
     noise_variance_micro=9_000_000,
 )
 OFFER = rules.PricedOffer(
     id=THING,
     dataset="lyon",
     terms="standard-1",
+    usage_right="publish",
+    months=12,
+    grain="day",
     currency="EUR",
+    worth_days=7,
     full_worth_minor=200_000,
     floor_minor=10_000,
     cap_minor=300_000,
@@ -55,6 +64,12 @@ OFFER = rules.PricedOffer(
     demand_basis_points=10_000,
     promised_minor=0,
 )
+
+
+def ended(seconds_ago: int) -> dict[str, dt.datetime]:
+    """Return when a week is that ended some time ago."""
+    end = NOW - dt.timedelta(seconds=seconds_ago)
+    return {"period_from": end - dt.timedelta(days=7), "period_to": end, "latest_event_at": end}
 
 
 def signed(inputs: Any) -> tuple[bytes, bytes]:
@@ -91,10 +106,10 @@ def test_a_quote_recomputes_to_itself(
 ) -> None:
     release = replace(
         RELEASE,
-        median_cell_people=people,
-        median_cell_population=people + others,
+        consenting=people,
+        population=people + others,
         noise_variance_micro=noise,
-        latest_event_at=NOW - dt.timedelta(seconds=age),
+        **ended(age),
     )
     offer = replace(OFFER, full_worth_minor=worth, floor_minor=floor, cap_minor=floor + room, half_life_days=half_life)
     inputs = inputs_of(release, offer, demand)
@@ -163,10 +178,11 @@ def test_prices_fall_with_age_and_rise_with_coverage() -> None:
     def amount(**other: Any) -> int:
         return price(inputs_of(replace(RELEASE, **other), OFFER)).amount_minor
 
-    ages = [amount(latest_event_at=NOW - dt.timedelta(days=days)) for days in (0, 7, 30, 400)]
+    ages = [amount(**ended(86_400 * days)) for days in (0, 7, 30, 400)]
     assert ages == sorted(ages, reverse=True)
     assert ages[0] > ages[-1] == OFFER.floor_minor
-    assert amount(median_cell_population=81) > amount(median_cell_population=800)
+    assert amount(population=8_100) > amount(population=80_000)
+    assert amount(latest_event_at=RELEASE.period_to - dt.timedelta(days=2)) < amount(), "its last two days are empty"
 
 
 async def test_a_quote_is_one_row_whatever_the_clicks_and_is_only_its_partners() -> None:

@@ -1,0 +1,261 @@
+"""The menu that a partner can reach, and its audit: nothing on it may be had for less by buying other things on it.
+
+The menu is each accuracy level of each sealed release on sale, at today's price, of all datasets whose cells compare: what
+they count, by which zones, times and bands. A part is a set of zones over a span of time, as fine as the menu needs.
+A partner that still holds quotes may combine them with the posted prices, so the menu is audited once for each of them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from marketplace.catalogue import rules
+from marketplace.catalogue.queries import SQL, list_priced_offers
+from marketplace.catalogue.rules import PricedRelease
+from marketplace.database import fetch_rows
+from marketplace.datasets.queries import key_zones
+from marketplace.errors import Conflict
+from marketplace.settings import settings
+from marketplace.web.formats import paris_day
+from pricing.editions import Offer, find_arbitrage
+from pricing.money import EUR, MINOR_LIMIT, decimal
+from pricing.quote import PriceInputs, price, quality
+from pricing.refusals import TooHard
+from pricing.valuation import mean_freshness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MOST_NAMED: Final = 6
+"""So many things of a combination are named in a sentence."""
+DAY_SECONDS: Final = 86_400
+SIZE_GRAIN: Final = 1_000
+PICO: Final = 10**12
+TOLERANCES: Final = (Fraction(0), Fraction(1, 100), Fraction(1, 10))
+"""So much worse a combination may be, when it is cheaper by more than that."""
+
+
+class DatasetCode(Struct, frozen=True):
+    """A dataset whose cells compare with another's."""
+
+    code: str
+
+
+class MenuLevel(Struct, frozen=True):
+    """A coarser accuracy level of a release; its noise variance is in millionths."""
+
+    release: uuid.UUID
+    level: int
+    noise_variance_micro: int
+    row_count: int
+
+
+class HeldQuote(Struct, frozen=True):
+    """A posted price, in cents before VAT, that a partner may still order at, with the licence it is for."""
+
+    partner: uuid.UUID
+    release: uuid.UUID
+    level: int
+    amount_minor: int
+    expires_at: dt.datetime
+    usage_right: str
+    months: int
+
+
+class Item(Struct, frozen=True):
+    """One thing on the menu: a release at an accuracy level, under a licence, for a price in cents."""
+
+    release: PricedRelease
+    level: int
+    ends_at: dt.datetime
+    """The end of the last day with a figure."""
+    inputs: PriceInputs
+    amount_minor: int
+    usage_right: str
+    months: int
+    held_until: dt.datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Dataset, first and last day, and what else tells it apart."""
+        first, last = self.release.period_from, self.ends_at - dt.timedelta(seconds=1)
+        words = [self.release.dataset, f"{paris_day(first)}/{paris_day(last)}"]
+        words += [f"± {self.level}"] if self.level else []
+        words += [f"({self.held_until:%H:%M} UTC)"] if self.held_until else []
+        return " ".join(words)
+
+
+async def audit(dataset: str, now: dt.datetime) -> None:
+    """Refuse, with the cheapest combination, a menu on which something could be had for less; in the listing's transaction.
+
+    Only what compares with the releases of `dataset` is looked at: the rest of the menu is as it was.
+    """
+    codes = [row.code for row in await fetch_rows(DatasetCode, SQL["list_comparable_datasets"], dataset)]
+    offers = {offer.dataset: _drawn(offer) for offer in await list_priced_offers(codes, now)}
+    releases = await fetch_rows(PricedRelease, SQL["list_menu_releases"], codes)
+    ids = [release.id for release in releases]
+    levels: dict[uuid.UUID, list[MenuLevel]] = defaultdict(list)
+    for level in await fetch_rows(MenuLevel, SQL["list_menu_levels"], ids):
+        levels[level.release].append(level)
+    posted = [
+        item for release in releases for item in _items(release, levels[release.id], offers[release.dataset], now)
+    ]
+    if not posted:
+        return
+    quotes = await fetch_rows(HeldQuote, SQL["list_held_quotes"], ids, now)
+    zones = {code: frozenset(await key_zones(code)) for code in codes} if len(codes) > 1 else {}
+    half_life = offers[dataset].half_life_days * DAY_SECONDS
+    for menu in _menus(posted, quotes):
+        _refuse_arbitrage(menu, zones, half_life, now)
+
+
+def _drawn(offer: rules.PricedOffer) -> rules.PricedOffer:
+    """Return an offer with the day's draw, neutral while there is none."""
+    return offer if offer.demand_basis_points is not None else replace(offer, demand_basis_points=rules.NEUTRAL)
+
+
+def _items(
+    release: PricedRelease, levels: Sequence[MenuLevel], offer: rules.PricedOffer, now: dt.datetime
+) -> Iterable[Item]:
+    """Yield what is on sale of one release, the finest first; nothing where it has no price."""
+    operator = settings().operator_basis_points
+    for level, row in [
+        (0, release),
+        *((one.level, rules.coarser(release, one.noise_variance_micro, one.row_count)) for one in levels),
+    ]:
+        try:
+            inputs = rules.price_inputs(row, offer, operator_basis_points=operator, now=now)
+        except Conflict:
+            return
+        if inputs.published_cells:
+            ends_at = release.period_from + inputs.period_hours * rules.HOUR
+            amount = price(inputs).amount_minor
+            yield Item(release, level, ends_at, inputs, amount, offer.usage_right, offer.months)
+
+
+def _menus(posted: Sequence[Item], quotes: Sequence[HeldQuote]) -> Iterable[list[Item]]:
+    """Yield the posted menu, then that of each partner that holds quotes: what it may have twice, at the lower price."""
+    yield list(posted)
+    of_partner: dict[uuid.UUID, list[HeldQuote]] = defaultdict(list)
+    for quote in quotes:
+        of_partner[quote.partner].append(quote)
+    for own in of_partner.values():
+        menu = {(item.release.id, item.level, item.usage_right, item.months): item for item in posted}
+        of_level = {(item.release.id, item.level): item for item in posted}
+        for quote in own:
+            item = of_level.get((quote.release, quote.level))
+            key = (quote.release, quote.level, quote.usage_right, quote.months)
+            if item and (key not in menu or menu[key].amount_minor > quote.amount_minor):
+                menu[key] = replace(
+                    item,
+                    amount_minor=quote.amount_minor,
+                    usage_right=quote.usage_right,
+                    months=quote.months,
+                    held_until=quote.expires_at,
+                )
+        yield list(menu.values())
+
+
+def _refuse_arbitrage(
+    menu: Sequence[Item], zones: Mapping[str, frozenset[str]], half_life: int, now: dt.datetime
+) -> None:
+    for together in _overlapping(menu):
+        offers, sizes = _offers(together, zones, half_life, now)
+        named = dict(zip((offer.name for offer in offers), together, strict=True))
+        try:
+            found = find_arbitrage(offers, sizes, tolerances=TOLERANCES)
+        except TooHard:
+            raise Conflict(
+                "Not listed: there are too many releases over the same days to show that none undercuts another."
+            ) from None
+        if found:
+            target, basket = named[found.target], [named[name] for name in found.basket]
+            more = [f"+ {len(basket) - MOST_NAMED}"] if len(basket) > MOST_NAMED else []
+            raise Conflict(
+                "Not listed: {target} would cost {price}, but who buys {basket} has as much for {cost}.",
+                target=target.name,
+                price=f"{decimal(target.amount_minor)} {EUR}",
+                basket=", ".join([item.name for item in basket[:MOST_NAMED]] + more),
+                cost=f"{decimal(found.cost_minor)} {EUR}",
+            )
+
+
+def _overlapping(menu: Sequence[Item]) -> Iterable[list[Item]]:
+    """Yield the items in groups that share no moment with each other."""
+    group: list[Item] = []
+    end = None
+    for item in sorted(menu, key=lambda item: (item.release.period_from, item.ends_at)):
+        if end is not None and item.release.period_from >= end:
+            yield group
+            group, end = [], None
+        group.append(item)
+        end = max(end or item.ends_at, item.ends_at)
+    yield group
+
+
+def _losses(items: Sequence[Item]) -> list[int]:
+    """Return what each item lacks of a perfect release of its period, 1 / quality - 1 in 10^-12, rounded down.
+
+    Precisions of independent ones add up. Cells of a crowded part of an area are as good as the whole's where the noise
+    is the same, so each dataset is compared as if its cells held as many people as those of the others.
+    """
+    crowds: dict[str, Fraction] = {}
+    for item in items:
+        crowd = Fraction(item.inputs.population, item.inputs.cells_at_once)
+        crowds[item.release.dataset] = max(crowds.get(item.release.dataset, crowd), crowd)
+    most = max(crowds.values())
+    qualities = [quality(item.inputs, most / crowds[item.release.dataset]) for item in items]
+    return [min(int((1 / each - 1) * PICO), MINOR_LIMIT - 1) for each in qualities]
+
+
+def _offers(
+    items: Sequence[Item], zones: Mapping[str, frozenset[str]], half_life: int, now: dt.datetime
+) -> tuple[list[Offer], dict[str, int]]:
+    """Return items as `pricing.editions` sells them, and what each part is worth beside the others.
+
+    zones: of each dataset, where there are several; those that the same datasets have are one part.
+    """
+    codes = {item.release.dataset for item in items}
+    shares: dict[frozenset[str], int] = defaultdict(int)
+    for zone in frozenset().union(*(zones[code] for code in codes if len(codes) > 1)):
+        shares[frozenset(code for code in codes if zone in zones[code])] += 1
+    areas = list((shares or {frozenset(codes): 1}).items())
+    bounds = sorted({end for item in items for end in (item.release.period_from, item.ends_at)})
+    spans = list(pairwise(bounds))
+    worth = [
+        mean_freshness(max(int((now - to).total_seconds()), 0), int((to - start).total_seconds()), half_life)
+        * int((to - start).total_seconds())
+        for start, to in spans
+    ]
+    sizes = {
+        f"{area} {span}": max(int(SIZE_GRAIN * count * each), 1)
+        for area, (_, count) in enumerate(areas)
+        for span, each in enumerate(worth)
+    }
+    first = {start: at for at, (start, _) in enumerate(spans)} | {bounds[-1]: len(spans)}
+    ranks = sorted(set(rules.RIGHTS.values()))
+    return [
+        Offer(
+            f"{item.release.id} {item.level} {item.usage_right} {item.months}",
+            item.amount_minor,
+            frozenset(
+                f"{area} {span}"
+                for area, (holders, _) in enumerate(areas)
+                if item.release.dataset in holders
+                for span in range(first[item.release.period_from], first[item.ends_at])
+            ),
+            loss,
+            str(item.release.id),
+            right=ranks.index(rules.RIGHTS[item.usage_right]),
+            months=item.months if item.usage_right else 0,
+        )
+        for item, loss in zip(items, _losses(items), strict=True)
+    ], sizes
