@@ -4,6 +4,10 @@ The rule this file keeps: nobody's share is lowered to raise another's. A person
 licence gets the difference from elsewhere, in whole units of `unit` together (books may be kept in cents where shares
 are in micro-euros); what the rounding up leaves over goes to the same people, evenly, the earlier positions first. Four
 integers (`TopUp`) then say what anybody is added, in O(1) from their share, promise and position.
+
+Where shares are by a public denominator nobody gets anything of that rounding: each is added their own `shortfall`.
+
+Public API beside what the marketplace uses: `top_up`, which licences of the exact rule were topped up by.
 """
 
 from dataclasses import dataclass
@@ -47,6 +51,20 @@ class TopUp:
 NOTHING: Final = TopUp(0, 0, 0, 0)
 
 
+def shortfall(shares: NDArray[np.int64], promised: NDArray[np.int64]) -> tuple[int, int]:
+    """Return by how much shares fall short of what was promised in all, and of how many people.
+
+    shares, promised: n >= 0 whole numbers >= 0 each, in the same order, 0 where nothing was promised. Refuses
+    Mismatched, NotWhole, Negative, and TooLarge where the sum may pass 2**61.
+    """
+    short = _shortfalls(shares, promised)
+    people = int(np.count_nonzero(short))
+    if people and int(short.max()) > LIMIT // people:
+        msg = "the shortfalls are beyond what is summed exactly"
+        raise TooLarge(msg)
+    return int(short.sum()), people
+
+
 def top_up(shares: NDArray[np.int64], promised: NDArray[np.int64], unit: int) -> TopUp:
     """Return what makes every share at least what was promised.
 
@@ -56,15 +74,10 @@ def top_up(shares: NDArray[np.int64], promised: NDArray[np.int64], unit: int) ->
     if whole(unit, "the unit") < 1:
         msg = f"a unit is at least one, not {unit}"
         raise OutOfRange(msg)
-    short = _shortfalls(shares, promised)
-    places = np.flatnonzero(short)
-    people = len(places)
+    total, people = shortfall(shares, promised)
     if people == 0:
         return NOTHING
-    if int(short.max()) > LIMIT // people:
-        msg = "the shortfalls are beyond what is summed exactly"
-        raise TooLarge(msg)
-    total = int(short.sum())
+    places = np.flatnonzero(_shortfalls(shares, promised))
     rounded = -(-total // unit) * unit
     each, more = divmod(rounded - total, people)
     return TopUp(rounded, people, each, int(places[more - 1]) + 1 if more else 0)

@@ -7,7 +7,10 @@ The split is the largest remainder method of `pricing.money`, for tens of millio
 value, the remainder that decides the last unit is found among the distinct values, and positions matter only to the
 people whose remainder equals it.
 
-Public API beside what the marketplace uses: `shapley_once_per_cell`.
+Licences are divided by public denominators today (`pricing.public_shares`); those that were divided by this rule are
+paid by it for good.
+
+Public API beside what the marketplace uses: `split_pool`, `shapley_once_per_cell`.
 
 Source: Balinski and Young, Fair Representation, ch. 3 (the method); L. S. Shapley, A Value for n-_Person Games, 1953
 (why dividing a cell's worth evenly among the people counted in it is fair: see `shapley_once_per_cell`).
@@ -36,7 +39,7 @@ from pricing.refusals import (
 _Person = TypeVar("_Person", bound=Hashable)
 
 WEIGHT_LIMIT: Final = 2**40
-"""Each weight is below this, so that a float quotient is less than one unit from the true one (see `_quotas`)."""
+"""Each weight is below this, so that a float quotient is less than one unit from the true one (see `quotas_of`)."""
 
 TOTAL_WEIGHT_LIMIT: Final = 2**61
 """The sum of weights is below this, so that a remainder that is off by one total still fits 64 signed bits."""
@@ -82,11 +85,11 @@ def split_pool(pool: int, weights: NDArray[np.int64]) -> Split:
     Refuses NotWhole, Negative, TooLarge, Empty and ZeroTotalWeight.
     """
     amount(pool, "the pool")
-    checked, top, total = _checked(weights)
+    checked, top, total = checked_weights(weights)
     if top <= _TABLE_LIMIT:
         counts = np.bincount(checked)
         values = np.flatnonzero(counts)
-        quotas, remainders = _quotas(pool, total, values)
+        quotas, remainders = quotas_of(pool, total, values)
         left_over = pool - int(np.dot(quotas, counts[values]))
         cutoff, above = _cutoff_counted(remainders, counts[values], left_over)
         tied = np.zeros(top + 1, dtype=np.bool_)
@@ -94,15 +97,15 @@ def split_pool(pool: int, weights: NDArray[np.int64]) -> Split:
     else:
         remainders = np.empty_like(checked)
         left_over = pool
-        for start, chunk in _chunks(checked):
-            quotas, remainders[start : start + len(chunk)] = _quotas(pool, total, chunk)
+        for start, chunk in chunks(checked):
+            quotas, remainders[start : start + len(chunk)] = quotas_of(pool, total, chunk)
             left_over -= int(quotas.sum())
         cutoff, above = _cutoff_listed(remainders, left_over)
         tied = None
     if left_over == 0:
         return Split(pool, total, cutoff_remainder=total, cutoff_position=0)
     needed = left_over - above
-    for start, chunk in _chunks(checked):
+    for start, chunk in chunks(checked):
         ties = tied[chunk] if tied is not None else remainders[start : start + len(chunk)] == cutoff
         found = int(np.count_nonzero(ties))
         if found >= needed:
@@ -118,7 +121,7 @@ def shares(split: Split, weights: NDArray[np.int64]) -> NDArray[np.int64]:
     weights: those the split was made from. Refuses Mismatched when their total or the shares' total differs, and
     what `split_pool` refuses.
     """
-    checked, top, total = _checked(weights)
+    checked, top, total = checked_weights(weights)
     if total != split.total_weight:
         msg = f"the split was made from weights that sum to {split.total_weight}; these sum to {total}"
         raise Mismatched(msg)
@@ -127,7 +130,7 @@ def shares(split: Split, weights: NDArray[np.int64]) -> NDArray[np.int64]:
         early, late = _rounded(split, np.arange(top + 1, dtype=np.int64))
     earned = np.empty_like(checked)
     border = split.cutoff_position
-    for start, chunk in _chunks(checked):
+    for start, chunk in chunks(checked):
         before = min(max(border - start, 0), len(chunk))
         here = earned[start : start + len(chunk)]
         if early is None or late is None:
@@ -180,8 +183,12 @@ def shapley_once_per_cell(
     return value
 
 
-def _checked(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, int]:
-    """Return the weights as int64, the largest and the sum; refuses as `split_pool` says."""
+def checked_weights(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, int]:
+    """Return the weights as int64, the largest and the sum.
+
+    weights: n >= 1 whole numbers in [0, 2**40), any integer dtype, one dimension, with sum in [1, 2**61). Refuses
+    NotWhole, Empty, Negative, TooLarge and ZeroTotalWeight.
+    """
     given = np.asarray(weights)
     if given.dtype.kind not in "iu" or given.ndim != 1:
         msg = f"weights are one row of whole numbers, not {given.ndim} dimensions of {given.dtype}"
@@ -204,18 +211,19 @@ def _checked(weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], int, int]:
     return given.astype(np.int64, copy=False), top, total
 
 
-def _chunks(weights: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield (first position, weights) in pieces that fit a processor's cache."""
+def chunks(weights: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield (first position, weights) in pieces that fit a processor's cache; weights: n whole numbers."""
     for start in range(0, len(weights), _CHUNK):
         yield start, weights[start : start + _CHUNK]
 
 
-def _quotas(pool: int, total: int, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def quotas_of(pool: int, total: int, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return floor(pool * weight / total) and the remainder, exactly, though the product may exceed 64 bits.
 
     With pool = whole_part * total + rest, only rest * weight / total (< weight < 2**40) is hard. A float quotient has a
     relative error under 2**-50, so it is off by one at most; the remainder it implies is then in [-total, 2 * total),
     fits 64 bits, and is right although the products it is computed from wrap around.
+    weights: n whole numbers in [0, 2**40), int64; total in [1, 2**61), and no quota passes 2**62.
     """
     whole_part, rest = divmod(pool, total)
     quotient = (weights.astype(np.float64) * float(rest) / float(total)).astype(np.int64)
@@ -227,7 +235,7 @@ def _quotas(pool: int, total: int, weights: NDArray[np.int64]) -> tuple[NDArray[
 
 def _rounded(split: Split, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the shares these weights earn before the cut-off position, and from it on."""
-    quotas, remainders = _quotas(split.pool, split.total_weight, weights)
+    quotas, remainders = quotas_of(split.pool, split.total_weight, weights)
     return quotas + (remainders >= split.cutoff_remainder), quotas + (remainders > split.cutoff_remainder)
 
 

@@ -6,11 +6,10 @@ import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from marketplace import clock
 from marketplace.bank.queries import closing_balance, count_accounts, list_behind, list_gaps
-from marketplace.database import fetch_rows, transaction
+from marketplace.database import transaction
+from marketplace.earnings.queries import list_unequal_accounts
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.exception_queries import list_blocking
 from marketplace.finance.queries import last_run
@@ -39,12 +38,6 @@ HEADINGS = {
 MOST_NAMED = 5
 WITHOUT_ACCOUNT: Final = ("unknown_category", "other_currency")
 """Exceptions that a check of their own names."""
-
-
-class AccountCode(Struct, frozen=True):
-    """An account of the chart."""
-
-    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +142,4 @@ async def _bank_balance() -> list[str]:
 
 async def _subscribers() -> list[str]:
     """Name a control account that its sub-ledger contradicts."""
-    sql = """SELECT account FROM (
-                 SELECT $1::text AS account, coalesce(sum(held_micro), 0) AS micro FROM accrual
-                 UNION ALL SELECT $2::text, coalesce(sum(payable_micro), 0) FROM accrual
-             ) AS side CROSS JOIN LATERAL (
-                 SELECT coalesce(sum(CASE account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-                 FROM posting WHERE account IN (debit, credit)
-             ) AS books WHERE micro <> minor * 10000"""
-    rows = await fetch_rows(AccountCode, sql, chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)
-    return [row.account for row in rows]
+    return await list_unequal_accounts()

@@ -99,6 +99,7 @@ class ReleaseRow(Struct, frozen=True):
     r_indicator_micro: int | None
     key_count: int
     row_count: int
+    published_people: int
     suppressed_micro: int
     consenting: int
     population: int
@@ -187,6 +188,18 @@ class Manifest:
     """Ascending; a subscriber's position is the index."""
     weights: NDArray[np.int64]
     """Published cells the subscriber counts in, all positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigures:
+    """What a release publishes of its cells together."""
+
+    people: int
+    """Of all published cells, as noise left them."""
+    noises: int
+    """How many cells' noises are in that sum, at most."""
+    variance_micro: int
+    """Of each, in millionths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +364,35 @@ async def fetch_manifest(release: uuid.UUID, path: Path) -> None:
     """Write a sealed release's manifest to a file: Parquet with the columns reference, ascending, and weight."""
     await _get_sealed(release)
     await object_store.download(object_store.private_key(release, "manifest.parquet"), path)
+
+
+async def manifest_weights(release: uuid.UUID) -> NDArray[np.int64]:
+    """Return the weights of a sealed release's manifest alone, in its order: all that the sum of its shares needs."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    await _get_sealed(release)
+    file = await object_store.get(object_store.private_key(release, "manifest.parquet"))
+    table = await asyncio.to_thread(pq.read_table, pa.BufferReader(file), columns=["weight"])
+    return np.asarray(table["weight"].to_numpy(), np.int64)
+
+
+async def get_published_figures(release: uuid.UUID) -> PublishedFigures:
+    """Return what a sealed release's licences are divided by: figures that anybody may read.
+
+    Of a release whose build did not state its people yet, they are those of the cells it published.
+    """
+    row = await get_release(release)
+    people = row.published_people
+    if not people:
+        people = int(np.sum((await cells(release))["people"].to_numpy()))
+    return PublishedFigures(people, noises_of(row), row.noise_variance_micro)
+
+
+def noises_of(row: ReleaseRow) -> int:
+    """Return how many cells' noises are in a release's published counts, at most: all cells but those withheld."""
+    withheld = -(-row.suppressed_micro * row.key_count // 1_000_000)
+    return max(row.row_count, row.key_count - withheld)
 
 
 async def find_contribution(release: uuid.UUID, reference: int) -> Contribution | None:

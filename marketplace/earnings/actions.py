@@ -20,7 +20,17 @@ from marketplace.datasets.queries import manifest
 from marketplace.earnings import rules
 from marketplace.earnings.promises import PromisesOfRelease
 from marketplace.earnings.queries import SQL
-from marketplace.earnings.rules import MICRO_PER_MINOR, Division, SplitFigures, add_up, divide, who_tops_up
+from marketplace.earnings.rules import (
+    MICRO_PER_MINOR,
+    PUBLIC_DENOMINATOR,
+    Costs,
+    Division,
+    Settlement,
+    SplitFigures,
+    add_up,
+    divide,
+)
+from marketplace.earnings.settlement import ReleaseSettled
 from marketplace.earnings.tables import ShareRun
 from marketplace.ledger.actions import Entry, record_all
 from marketplace.ledger.chart import (
@@ -32,8 +42,9 @@ from marketplace.ledger.chart import (
     SUBSCRIBERS_SHARES,
 )
 from marketplace.locks import try_lock
-from pricing.promises import NOTHING, TopUp, top_up, topped_up
-from pricing.revenue_share import Split, shares, split_pool
+from pricing.promises import topped_up
+from pricing.public_shares import public_shares
+from pricing.revenue_share import shares
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -62,6 +73,10 @@ SPLIT_COLUMNS: Final = (
     "topped_up",
     "top_up_each_micro",
     "top_up_position",
+    "rule",
+    "denominator",
+    "shares_micro",
+    "rounding_micro",
     "generation",
     "returned_minor",
     "state",
@@ -109,10 +124,11 @@ class SplitWithLoss(Struct, frozen=True):
     currency: str
     returned_minor: int
     pool_minor: int
-    """The subscribers' part, and what the platform added to it."""
-    top_up_operator_minor: int
     operator_minor: int
-    """The operator's part without what it added to the shares."""
+    owed_minor: int
+    """What subscribers were given of it."""
+    top_up_operator_minor: int
+    top_up_platform_minor: int
     net_minor: int
     """The sale that the split divided."""
     before_minor: int
@@ -122,11 +138,13 @@ class SplitWithLoss(Struct, frozen=True):
 
 
 class Divided(NamedTuple):
-    """How one licence was divided, and among how many contributors."""
+    """How one licence was divided and what it owes: all of its split's row but the run."""
 
-    split: Split
-    top_up: TopUp
+    licence: SettledLicence
+    division: Division
     people: int
+    total_weight: int
+    settlement: Settlement
 
 
 async def hold_shares() -> int:
@@ -196,30 +214,30 @@ async def _hold_some() -> int:
         licences = await fetch_rows(SettledLicence, SQL["lock_settled_licences"], LICENCES_A_RUN)
         if not licences:
             return 0
-        divisions = [_divide(licence) for licence in licences]
-        made, earned = await _split(licences, [division.pool_minor for division in divisions])
-        top_ups = [
-            who_tops_up(one.top_up.amount // MICRO_PER_MINOR, division.operator_minor)
-            for one, division in zip(made, divisions, strict=True)
-        ]
-        moved = sum(division.pool_minor for division in divisions) + sum(map(sum, top_ups))
-        run = await _begin_shares("hold", now, moved, earned)
-        all_of_each = list(zip(licences, divisions, made, top_ups, strict=True))
-        await copy_in("licence_split", SPLIT_COLUMNS, [_row_of(*each, run, now) for each in all_of_each])
-        await _accrue(run, earned, held=1, payable=0)
-        entries = [
-            _entry_of("shares_held", licence, now, _held_postings(division, top_up))
-            for licence, division, _, top_up in all_of_each
-        ]
-        await _record(entries)
+        divided = await _divide_all(licences)
+        moved = sum(one.settlement.owed_minor for one in divided)
+        run = await _begin_run("hold", now, moved, 0)
+        await copy_in("licence_split", SPLIT_COLUMNS, [_row_of(one, run, now) for one in divided])
+        await _record([_entry_of("shares_held", one.licence, now, _held_postings(one)) for one in divided])
     return len(licences)
 
 
-def _row_of(  # noqa: PLR0917 (all that a split's row is made of)
-    licence: SettledLicence, division: Division, made: Divided, top_up: tuple[int, int], run: int, now: dt.datetime
-) -> tuple[object, ...]:
+async def _divide_all(licences: Sequence[SettledLicence]) -> list[Divided]:
+    """Divide each licence's money; a release that several of them sold is read once."""
+    divided: list[Divided] = []
+    for release, sold in groupby(licences, key=lambda licence: licence.release):
+        settled = await ReleaseSettled.read(release)
+        for licence in sold:
+            rates = licence.subscribers_basis_points, licence.operator_basis_points
+            division = divide(licence.net_minor, licence.fee_minor, rates)
+            settlement = await settled.settle(division, licence.terms)
+            divided.append(Divided(licence, division, settled.weighed.count, settled.weighed.total, settlement))
+    return divided
+
+
+def _row_of(one: Divided, run: int, now: dt.datetime) -> tuple[object, ...]:
     """Return the values of SPLIT_COLUMNS."""
-    split, added = made.split, made.top_up
+    licence, division, settlement = one.licence, one.division, one.settlement
     return (
         licence.id,
         division.fee_minor,
@@ -227,15 +245,20 @@ def _row_of(  # noqa: PLR0917 (all that a split's row is made of)
         division.pool_minor,
         division.operator_minor,
         division.platform_minor,
-        made.people,
-        split.total_weight,
-        split.cutoff_remainder,
-        split.cutoff_position,
+        one.people,
+        one.total_weight,
+        0,
+        0,
         licence.terms,
-        *top_up,
-        added.people,
-        added.each,
-        added.cutoff_position,
+        settlement.top_up_operator_minor,
+        settlement.top_up_platform_minor,
+        settlement.topped_up,
+        0,
+        0,
+        PUBLIC_DENOMINATOR,
+        settlement.denominator,
+        settlement.shares_micro,
+        settlement.rounding_micro,
         licence.generation,
         licence.returned_minor,
         "held",
@@ -244,14 +267,23 @@ def _row_of(  # noqa: PLR0917 (all that a split's row is made of)
     )
 
 
-def _held_postings(division: Division, top_up: tuple[int, int]) -> list[tuple[str, str, int]]:
-    operator, platform = top_up
+def _held_postings(one: Divided) -> list[tuple[str, str, int]]:
+    settlement = one.settlement
+    paid = rules.costs(
+        (one.division.pool_minor, one.division.operator_minor),
+        settlement.owed_minor,
+        (settlement.top_up_operator_minor, settlement.top_up_platform_minor),
+    )
     return [
-        (SUBSCRIBERS_SHARES, SUBSCRIBERS_HELD, division.pool_minor),
-        (OPERATOR_SHARE, OPERATOR_PAYABLE, division.operator_minor - operator),
-        (OPERATOR_SHARE, SUBSCRIBERS_HELD, operator),
-        (SUBSCRIBERS_SHARES, SUBSCRIBERS_HELD, platform),
+        (SUBSCRIBERS_SHARES, SUBSCRIBERS_HELD, paid.subscribers_minor),
+        (OPERATOR_SHARE, SUBSCRIBERS_HELD, paid.operators_minor),
+        _either_way(OPERATOR_SHARE, OPERATOR_PAYABLE, paid.kept_minor),
     ]
+
+
+def _either_way(debit: str, credit: str, amount_minor: int) -> tuple[str, str, int]:
+    """Return a posting of an amount of either sign."""
+    return (debit, credit, amount_minor) if amount_minor >= 0 else (credit, debit, -amount_minor)
 
 
 async def _end_some(state: Literal["released", "cancelled"]) -> int:
@@ -265,11 +297,8 @@ async def _end_some(state: Literal["released", "cancelled"]) -> int:
         if not splits:
             return 0
         ended = [split.id for split in splits]
-        earned = await _earned(splits)
-        owed = sum(split.owed_minor for split in splits)
-        run = await _begin_shares("release" if state == "released" else "cancel", now, owed, earned)
-        await execute("UPDATE licence_split SET state = $2, ended_by = $3 WHERE licence = ANY ($1)", ended, state, run)
-        await _accrue(run, earned, held=-1, payable=1 if state == "released" else 0)
+        for rule, ruled in groupby(sorted(splits, key=lambda split: split.rule), key=lambda split: split.rule):
+            await _end(rule, list(ruled), state, now)
         postings_of = _released_postings if state == "released" else _cancelled_postings
         await _record([_entry_of(f"shares_{state}", split, now, postings_of(split)) for split in splits])
         if state == "cancelled":
@@ -277,15 +306,34 @@ async def _end_some(state: Literal["released", "cancelled"]) -> int:
     return len(splits)
 
 
+async def _end(
+    rule: int, splits: Sequence[HeldSplit], state: Literal["released", "cancelled"], now: dt.datetime
+) -> None:
+    """End splits of one rule as one run. By public denominators nothing was accrued when they were held."""
+    held = 0 if rule == PUBLIC_DENOMINATOR else -1
+    payable = 1 if state == "released" else 0
+    earned = await _earned(sorted(splits, key=lambda split: split.release)) if held or payable else rules.NOBODY
+    owed = sum(split.owed_minor for split in splits)
+    rounding = sum(split.rounding_micro for split in splits)
+    is_whole = int(earned[1].sum()) == owed * MICRO_PER_MINOR - rounding
+    assert is_whole or earned is rules.NOBODY, "shares sum to what is owed, or nothing is written"
+    kind = "release" if state == "released" else "cancel"
+    run = await _begin_run(kind, now, owed, len(earned[0]))
+    ended = [split.id for split in splits]
+    await execute("UPDATE licence_split SET state = $2, ended_by = $3 WHERE licence = ANY ($1)", ended, state, run)
+    await _accrue(run, earned, held=held, payable=payable)
+
+
 def _released_postings(split: HeldSplit) -> list[tuple[str, str, int]]:
     return [(SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE, split.owed_minor)]
 
 
 def _cancelled_postings(split: HeldSplit) -> list[tuple[str, str, int]]:
+    paid = split.costs
     return [
-        (SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES, split.pool_minor + split.top_up_platform_minor),
-        (SUBSCRIBERS_HELD, OPERATOR_SHARE, split.top_up_operator_minor),
-        (OPERATOR_PAYABLE, OPERATOR_SHARE, split.operator_minor - split.top_up_operator_minor),
+        (SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES, paid.subscribers_minor),
+        (SUBSCRIBERS_HELD, OPERATOR_SHARE, paid.operators_minor),
+        _either_way(OPERATOR_PAYABLE, OPERATOR_SHARE, paid.kept_minor),
     ]
 
 
@@ -311,69 +359,44 @@ def _loss_of(split: SplitWithLoss, now: dt.datetime) -> Entry:
     def further(amount_minor: int) -> int:
         return rules.further_loss(amount_minor, split.net_minor, split.before_minor, split.loss_minor)
 
+    paid: Costs = rules.costs(
+        (split.pool_minor, split.operator_minor),
+        split.owed_minor,
+        (split.top_up_operator_minor, split.top_up_platform_minor),
+    )
     postings = [
-        (LOSSES, SUBSCRIBERS_SHARES, further(split.pool_minor)),
-        (LOSSES, OPERATOR_SHARE, further(split.top_up_operator_minor)),
-        (OPERATOR_PAYABLE, OPERATOR_SHARE, further(split.operator_minor)),
+        (LOSSES, SUBSCRIBERS_SHARES, further(paid.subscribers_minor)),
+        (LOSSES, OPERATOR_SHARE, further(paid.operators_minor)),
+        (OPERATOR_PAYABLE, OPERATOR_SHARE, further(max(0, paid.kept_minor))),
     ]
     name = f"{split.id}/{split.returned_minor}"
     return Entry("shares_lost", name, now, TEXTS["shares_lost"], postings, split.currency)
 
 
-def _divide(licence: SettledLicence) -> Division:
-    rates = licence.subscribers_basis_points, licence.operator_basis_points
-    return divide(licence.net_minor, licence.fee_minor, rates)
-
-
-async def _split(licences: Sequence[SettledLicence], pools_minor: Sequence[int]) -> tuple[list[Divided], Amounts]:
-    """Split each licence's pool over its release, topped up where more was promised; return that, and what all earn."""
-    made: list[Divided] = []
-    parts: list[Amounts] = []
-    pools = iter(pools_minor)
-    for release, sold in groupby(licences, key=lambda licence: licence.release):
-        contributors, known = await manifest(release), PromisesOfRelease()
-        people, fresh = int(np.count_nonzero(contributors.weights)), []
-        for licence in sold:
-            split = split_pool(next(pools) * MICRO_PER_MINOR, contributors.weights)
-            promises = await known.among(licence.terms, contributors)
-            found = await asyncio.to_thread(_top_up, contributors, split, promises)
-            fresh.append((split, found, promises))
-            made.append(Divided(split, found, people))
-        parts.append(await asyncio.to_thread(_earned_in, contributors, fresh))
-    return made, await asyncio.to_thread(add_up, parts)
-
-
 async def _earned(held: Sequence[HeldSplit]) -> Amounts:
-    """Return what all earn of splits made before, from the splits, their manifests and promises."""
+    """Return what all earn of splits made before, ordered by release: from the splits, their manifests and promises."""
     parts: list[Amounts] = []
     for release, splits in groupby(held, key=lambda split: split.release):
         contributors, known = await manifest(release), PromisesOfRelease()
-        made = [(split.split, split.top_up, await known.among(split.terms, contributors)) for split in splits]
+        made = [(split, await known.among(split.terms, contributors)) for split in splits]
         parts.append(await asyncio.to_thread(_earned_in, contributors, made))
     return await asyncio.to_thread(add_up, parts)
 
 
-def _top_up(contributors: Manifest, split: Split, promises: NDArray[np.int64] | None) -> TopUp:
-    if promises is None:
-        return NOTHING
-    return top_up(shares(split, contributors.weights), promises, MICRO_PER_MINOR)
-
-
 def _earned_in(
-    contributors: Manifest, splits: Sequence[tuple[Split, TopUp, NDArray[np.int64] | None]]
+    contributors: Manifest, splits: Sequence[tuple[HeldSplit, NDArray[np.int64] | None]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     earned: NDArray[np.int64] = np.zeros(len(contributors.weights), dtype=np.int64)
-    for split, found, promises in splits:
-        mine = shares(split, contributors.weights)
+    for split, promises in splits:
+        if split.is_public:
+            mine = public_shares(split.pool_micro, split.denominator, contributors.weights)
+            earned += mine if promises is None else np.maximum(mine, promises)
+            continue
+        mine = shares(split.split, contributors.weights)
         earned += mine
-        if promises is not None and found.people:
-            earned += topped_up(found, mine, promises)
+        if promises is not None and split.top_up.people:
+            earned += topped_up(split.top_up, mine, promises)
     return contributors.references, earned
-
-
-async def _begin_shares(kind: str, now: dt.datetime, amount_minor: int, earned: Amounts) -> int:
-    assert int(earned[1].sum()) == amount_minor * MICRO_PER_MINOR, "shares sum to their pools, or nothing is written"
-    return await _begin_run(kind, now, amount_minor, len(earned[0]))
 
 
 async def _begin_run(kind: str, now: dt.datetime, amount_minor: int, people: int) -> int:

@@ -8,27 +8,18 @@ from marketplace.earnings.queries import SQL
 from marketplace.ledger import chart
 from marketplace.statements import Invariant
 
+OWED: Final = """CASE rule WHEN 2 THEN (shares_micro + rounding_micro) / 10000
+    ELSE pool_minor + top_up_operator_minor + top_up_platform_minor END"""
+"""What a split owes subscribers in all, in cents, as the fragment `owed_minor` says."""
 SHARES: Final = (
     Invariant(
         "what subscribers are owed, in millionths, is what the books say, in cents",
-        """SELECT side.account, side.micro, books.minor FROM (
-               SELECT $1::text AS account, coalesce(sum(held_micro), 0) AS micro FROM accrual
-               UNION ALL SELECT $2::text, coalesce(sum(payable_micro), 0) FROM accrual
-           ) AS side CROSS JOIN LATERAL (
-               SELECT coalesce(sum(CASE side.account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
-               FROM posting WHERE side.account IN (debit, credit)
-           ) AS books WHERE side.micro <> books.minor * 10000""",
+        SQL["owed_unlike_the_books"],
         (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE),
     ),
     Invariant(
         "a run's accruals add up to its amount",
-        """SELECT share_run.id AS run, kind, amount_minor,
-                  sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
-           FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
-           GROUP BY share_run.id HAVING (coalesce(sum(held_micro), 0), coalesce(sum(payable_micro), 0)) <> (
-               CASE kind WHEN 'hold' THEN 1 WHEN 'release' THEN -1 WHEN 'cancel' THEN -1 ELSE 0 END * amount_minor * 10000::numeric,
-               CASE kind WHEN 'release' THEN 1 WHEN 'payout_back' THEN 1 WHEN 'payout' THEN -1 ELSE 0 END
-                   * amount_minor * 10000::numeric)""",
+        SQL["runs_unlike_their_accruals"],
     ),
     Invariant(
         "a run's amount is that of the splits it held or ended",
@@ -45,17 +36,18 @@ SHARES: Final = (
     ),
     Invariant(
         "what subscribers keep though the money went back is the operator's loss, in proportion",
-        """SELECT split.licence, split.loss_minor, owed.minor AS owed_minor, books.loss_minor AS entered_minor
-           FROM licence_split AS split JOIN licence ON licence.id = split.licence
-           CROSS JOIN LATERAL (SELECT (pool_minor + top_up_platform_minor) * split.loss_minor
-                                        / (licence.net_minor - split.returned_minor)
-                                    + top_up_operator_minor * split.loss_minor / (licence.net_minor - split.returned_minor)
-                                    AS minor) AS owed
-           CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS loss_minor
-                               FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
-                               WHERE kind = 'shares_lost' AND split_part(source_id, '/', 1) = split.licence::text
-                                 AND debit = $1::text) AS books
-           WHERE licence.net_minor > split.returned_minor AND owed.minor <> books.loss_minor""",
+        f"""SELECT split.licence, split.loss_minor, owed.minor AS owed_minor, books.loss_minor AS entered_minor
+            FROM licence_split AS split JOIN licence ON licence.id = split.licence
+            CROSS JOIN LATERAL (SELECT licence.net_minor - split.returned_minor AS net_minor, {OWED} AS owed_minor) AS sold
+            CROSS JOIN LATERAL (SELECT top_up_platform_minor + least(pool_minor,
+                sold.owed_minor - top_up_operator_minor - top_up_platform_minor) AS subscribers_minor) AS paid
+            CROSS JOIN LATERAL (SELECT subscribers_minor * split.loss_minor / sold.net_minor
+                + (sold.owed_minor - subscribers_minor) * split.loss_minor / sold.net_minor AS minor
+                WHERE sold.net_minor > 0) AS owed
+            CROSS JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS loss_minor
+                FROM journal_entry JOIN posting ON posting.entry = journal_entry.id WHERE kind = 'shares_lost'
+                AND split_part(source_id, '/', 1) = split.licence::text AND debit = $1::text) AS books
+            WHERE owed.minor <> books.loss_minor""",
         (chart.LOSSES,),
     ),
     Invariant(
@@ -66,6 +58,13 @@ SHARES: Final = (
            JOIN licence ON licence.id = licence_split.licence JOIN release ON release.id = licence.release
            WHERE distributable_minor <> greatest(licence.net_minor - licence_split.returned_minor - fee_minor, 0)
               OR licence_split.total_weight <> release.total_weight""",
+    ),
+    Invariant(
+        "a pool is divided by no fewer people than its release publishes",
+        """SELECT licence_split.licence, denominator, release.published_people
+           FROM licence_split
+           JOIN licence ON licence.id = licence_split.licence JOIN release ON release.id = licence.release
+           WHERE rule = 2 AND denominator < release.published_people""",
     ),
     Invariant(
         "a licence honours no other terms than those in force when its price was signed",

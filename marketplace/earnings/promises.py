@@ -59,6 +59,13 @@ async def promised(terms: Sequence[uuid.UUID], references: NDArray[np.int64]) ->
     return minimums
 
 
+async def has_promises(terms: Sequence[uuid.UUID]) -> bool:
+    """Return whether anybody was promised anything under some of these terms."""
+    if not terms:
+        return False
+    return bool(await ContributorPromise.exists().where(ContributorPromise.term.is_in(list(terms))))
+
+
 class PromisesOfRelease:
     """What was promised to the contributors of one release, read once for each set of terms."""
 

@@ -12,17 +12,18 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from marketplace.database import fetch_row, fetch_rows
-from marketplace.datasets.queries import find_contribution
+from marketplace.datasets.queries import find_contribution, get_published_figures
+from marketplace.earnings import movements
 from marketplace.earnings.promises import promises_to
-from marketplace.earnings.rules import SplitFigures, expected_after, people_about
+from marketplace.earnings.rules import SplitFigures, expected_after
 from marketplace.errors import NotFound
+from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
-from pricing.promises import added_to
-from pricing.revenue_share import share_of
+from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from marketplace.datasets.queries import Contribution
 
@@ -93,8 +94,6 @@ class ShareRow(SplitFigures, frozen=True):
     fee_minor: int
     distributable_minor: int
     platform_minor: int
-    people: int
-    """How many contributed: exact, so for nobody's eyes."""
     state: str
     split_at: dt.datetime
     ended_at: dt.datetime | None
@@ -112,10 +111,19 @@ class Share(ShareRow, frozen=True):
 
 
 class ShareDetails(Share, frozen=True):
-    """A share with the subscriber's weight in the release, and about how many people are in it."""
+    """A share with the subscriber's weight in the release, and about how far all shares are from the pool."""
 
     weight: int
-    people_about: int | None
+    published_people: int
+    """Of all cells of the release, as published."""
+    difference_micro: int
+    """Expected, in millionths of the pool."""
+
+
+class AccountCode(Struct, frozen=True):
+    """An account of the chart."""
+
+    account: str
 
 
 class ReleaseRow(Struct, frozen=True):
@@ -145,31 +153,56 @@ class FirstWithout(FirstWithoutRow, frozen=True):
     expected_at: dt.datetime | None
 
 
-async def get_balance(subscriber: int, among: Sequence[uuid.UUID] | None = None) -> Balance:
+async def get_balance(subscriber: int, among: Mapping[uuid.UUID, Contribution] | None = None) -> Balance:
     """Return a subscriber's balance; `among`, the releases they are in, is looked up unless given."""
-    now = await get_balance_before(subscriber, None)
-    among = list(await contributions(subscriber)) if among is None else among
+    among = await contributions(subscriber) if among is None else among
+    now = await get_balance_before(subscriber, None, among)
     due = await fetch_row(HoldsRow, SQL["get_holds"], list(among))
     assert due
     held = now.held_micro
     return Balance(now.payable_micro, held, due.last if held else None, due.first if held else None)
 
 
-async def get_balance_before(subscriber: int, until: dt.datetime | None) -> BalanceRow:
+async def get_balance_before(
+    subscriber: int, until: dt.datetime | None, among: Mapping[uuid.UUID, Contribution] | None = None
+) -> BalanceRow:
     """Return what a subscriber had before an instant, or has now."""
     row = await fetch_row(BalanceRow, SQL["get_balance"], subscriber, until)
     assert row, "a sum is one row"
-    return row
+    among = await contributions(subscriber) if among is None else among
+    computed = movements.held_before(await movements.list_held(subscriber, among), until)
+    return BalanceRow(row.held_micro + computed, row.payable_micro)
 
 
-async def list_months(subscriber: int, year: int | None = None) -> list[MonthRow]:
+async def list_months(
+    subscriber: int, year: int | None = None, among: Mapping[uuid.UUID, Contribution] | None = None
+) -> list[MonthRow]:
     """Return the months with movements, of a year or of any, the latest twelve first."""
-    return await fetch_rows(MonthRow, SQL["list_months"], subscriber, year, MONTHS_SHOWN)
+    among = await contributions(subscriber) if among is None else among
+    stored = await fetch_rows(MonthRow, SQL["list_months"], subscriber, year, MONTHS_SHOWN)
+    months = {row.month: row for row in stored}
+    for month, (earned, cancelled) in movements.by_month(await movements.list_held(subscriber, among)).items():
+        if year in {None, month.year}:
+            row = months.get(month, MonthRow(month, 0, 0, 0, 0))
+            months[month] = MonthRow(
+                month, row.earned_micro + earned, row.released_micro, row.cancelled_micro + cancelled, row.paid_micro
+            )
+    return [months[month] for month in sorted(months, reverse=True)[:MONTHS_SHOWN]]
 
 
-async def list_years(subscriber: int) -> list[int]:
+async def list_years(subscriber: int, among: Mapping[uuid.UUID, Contribution] | None = None) -> list[int]:
     """Return the years, in Paris, in which something moved for a subscriber, the latest first."""
-    return [row.year for row in await fetch_rows(YearRow, SQL["list_years"], subscriber)]
+    among = await contributions(subscriber) if among is None else among
+    years = {row.year for row in await fetch_rows(YearRow, SQL["list_years"], subscriber)}
+    years |= {month.year for month in movements.by_month(await movements.list_held(subscriber, among))}
+    return sorted(years, reverse=True)
+
+
+async def list_unequal_accounts() -> list[str]:
+    """Return the control accounts that do not say what subscribers are owed."""
+    sql = f"SELECT account FROM ({SQL['owed_unlike_the_books']}) AS unequal"
+    rows = await fetch_rows(AccountCode, sql, chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE)
+    return [row.account for row in rows]
 
 
 async def list_shares(
@@ -189,14 +222,22 @@ async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
     if row is None or mine is None:
         raise NotFound("There is no such share among yours.")
     share = _with_share(row, mine, await promises_to(subscriber, row.terms))
-    return ShareDetails(*(*astuple(share), mine.weight, people_about(row.people)))
+    published, difference = await _published(row) if row.is_public else (0, 0)
+    return ShareDetails(*(*astuple(share), mine.weight, published, difference))
+
+
+async def _published(row: ShareRow) -> tuple[int, int]:
+    """Return the people a split's release publishes, and how far all shares may be from the pool, in millionths of it."""
+    figures = await get_published_figures(row.release)
+    difference = expected_difference_micro(figures.people, cells=figures.noises, variance_micro=figures.variance_micro)
+    return figures.people, difference
 
 
 def _with_share(row: ShareRow, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> Share:
     """Return a split with this subscriber's share: their part of the pool, and what keeps a promise made to them."""
-    of_pool = share_of(row.split, mine.weight, mine.position)
+    of_pool = row.share_of(mine.weight, mine.position)
     promised = max((promises.get(term, 0) for term in row.terms), default=0)
-    added = added_to(row.top_up, of_pool, promised, mine.position)
+    added = row.added_to(of_pool, promised, mine.position)
     return Share(*(*astuple(row), of_pool + added, of_pool, added, promised))
 
 

@@ -10,7 +10,18 @@ licence_split.pool_minor,
     licence_split.top_up_platform_minor,
     licence_split.topped_up,
     licence_split.top_up_each_micro,
-    licence_split.top_up_position
+    licence_split.top_up_position,
+    licence_split.rule,
+    licence_split.denominator,
+    licence_split.shares_micro,
+    licence_split.rounding_micro
+
+-- fragment: owed_minor
+-- What a split owes subscribers in all, in cents.
+CASE rule
+        WHEN 2 THEN (shares_micro + rounding_micro) / 10000
+        ELSE pool_minor + top_up_operator_minor + top_up_platform_minor
+    END
 
 -- name: lock_settled_licences
 -- Locks the licences to split, at most $1: paid, the fee known from Stripe's mirrored balance, without a split; by
@@ -109,12 +120,12 @@ WITH gone AS (
     RETURNING licence_split.*
 )
 INSERT INTO former_split (
-    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, returned_minor,
-    held_by, ended_by, split_at
+    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, rule, denominator,
+    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
 )
 SELECT
-    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, returned_minor,
-    held_by, ended_by, split_at
+    licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, rule, denominator,
+    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
 FROM gone;
 
 -- name: lock_splits_with_losses
@@ -124,9 +135,11 @@ SELECT
     licence_split.licence AS id,
     licence.currency,
     licence.returned_minor,
-    licence_split.pool_minor + top_up_platform_minor AS pool_minor,
+    pool_minor,
+    operator_minor,
+    {owed_minor} AS owed_minor,
     top_up_operator_minor,
-    operator_minor - top_up_operator_minor AS operator_minor,
+    top_up_platform_minor,
     licence.net_minor - licence_split.returned_minor AS net_minor,
     licence_split.loss_minor AS before_minor,
     licence.returned_minor - licence_split.returned_minor AS loss_minor
@@ -170,6 +183,40 @@ SELECT min(hold_until) AS first, max(hold_until) AS last
 FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
 WHERE licence_split.state = 'held' AND licence.release = ANY ($1);
+
+-- name: list_public_splits
+-- Every split by a public denominator of the releases $1, current or former, and how and when it ended.
+SELECT
+    {split_figures},
+    licence.release,
+    licence_split.split_at,
+    ended.at AS ended_at,
+    ended.kind
+FROM licence
+JOIN licence_split ON licence_split.licence = licence.id AND licence_split.rule = 2
+LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
+WHERE licence.release = ANY ($1)
+UNION ALL
+SELECT
+    former_split.pool_minor,
+    former_split.operator_minor,
+    0, 0, 0,
+    former_split.terms,
+    former_split.top_up_operator_minor,
+    former_split.top_up_platform_minor,
+    0, 0, 0,
+    former_split.rule,
+    former_split.denominator,
+    former_split.shares_micro,
+    former_split.rounding_micro,
+    licence.release,
+    former_split.split_at,
+    ended.at,
+    ended.kind
+FROM licence
+JOIN former_split ON former_split.licence = licence.id AND former_split.rule = 2
+JOIN share_run AS ended ON ended.id = former_split.ended_by
+WHERE licence.release = ANY ($1);
 
 -- name: list_months
 -- A row a month, in Paris, with movements of the subscriber $1, in the year $2 or in any where it is null; the latest
@@ -216,7 +263,6 @@ SELECT
     licence_split.fee_minor,
     licence_split.distributable_minor,
     licence_split.platform_minor,
-    licence_split.people,
     licence_split.state,
     licence_split.split_at,
     ended.at AS ended_at
@@ -305,7 +351,8 @@ SELECT
     dataset.area,
     dataset.time_zone,
     release.period_from,
-    release.period_to
+    release.period_to,
+    release.published_people
 FROM purchase_order
 JOIN partner ON partner.id = purchase_order.partner
 JOIN licence ON licence.purchase_order = purchase_order.id
@@ -322,8 +369,6 @@ SELECT
     licence_split.pool_minor,
     licence_split.operator_minor,
     licence_split.platform_minor,
-    licence_split.top_up_operator_minor + licence_split.top_up_platform_minor AS top_up_minor,
-    licence_split.people,
     ended.at AS ended_at
 FROM licence_split
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
@@ -333,31 +378,80 @@ WHERE licence_split.licence = $1;
 -- The current splits and those that another replaced.
 (
     SELECT
-        licence,
-        generation,
-        state,
-        returned_minor,
-        held_by,
-        ended_by,
-        pool_minor + top_up_operator_minor + top_up_platform_minor AS owed_minor,
-        operator_minor - top_up_operator_minor AS operators_minor
-    FROM licence_split
-    UNION ALL
-    SELECT
-        licence,
-        generation,
-        'cancelled',
-        returned_minor,
-        held_by,
-        ended_by,
-        pool_minor + top_up_operator_minor + top_up_platform_minor,
-        operator_minor - top_up_operator_minor
-    FROM former_split
+        *,
+        {owed_minor} AS owed_minor,
+        operator_minor + pool_minor + top_up_platform_minor - {owed_minor} AS operators_minor
+    FROM (
+        SELECT
+            licence, generation, state, returned_minor, held_by, ended_by, rule, shares_micro, rounding_micro,
+            pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor
+        FROM licence_split
+        UNION ALL
+        SELECT
+            licence, generation, 'cancelled', returned_minor, held_by, ended_by, rule, shares_micro, rounding_micro,
+            pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor
+        FROM former_split
+    ) AS stored
 )
 
 -- fragment: split_name
 -- How the books name a split.
 licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END
+
+-- name: owed_unlike_the_books
+-- The control accounts, $1 held and $2 payable, that do not say in cents what subscribers are owed in millionths: what
+-- was accrued for each person, what held splits owe by public denominators, and what rounds those up to cents.
+SELECT side.account, side.micro, books.minor
+FROM (
+    SELECT $1::text AS account, coalesce(sum(held_micro), 0) + (
+        SELECT coalesce(sum(shares_micro + rounding_micro), 0)
+        FROM licence_split
+        WHERE rule = 2 AND state = 'held'
+    ) AS micro
+    FROM accrual
+    UNION ALL
+    SELECT $2::text, coalesce(sum(payable_micro), 0) + (
+        SELECT coalesce(sum(rounding_micro), 0)
+        FROM licence_split
+        WHERE rule = 2 AND state = 'released'
+    )
+    FROM accrual
+) AS side
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(CASE side.account WHEN credit THEN amount_minor ELSE -amount_minor END), 0) AS minor
+    FROM posting
+    WHERE side.account IN (debit, credit)
+) AS books
+WHERE side.micro <> books.minor * 10000;
+
+-- name: runs_unlike_their_accruals
+-- The runs whose accruals do not add up to what they moved: of what is divided by public denominators nothing is
+-- accrued before it is released.
+WITH moved AS (
+    SELECT run, sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
+    FROM accrual
+    GROUP BY run
+), owed AS (
+    SELECT
+        run,
+        coalesce(sum(owed_minor) FILTER (WHERE rule = 1), 0) * 10000 AS exact_micro,
+        coalesce(sum(shares_micro) FILTER (WHERE rule = 2), 0) AS public_micro
+    FROM {every_split} AS split
+    CROSS JOIN LATERAL (VALUES (held_by), (ended_by)) AS mover (run)
+    GROUP BY run
+)
+SELECT share_run.id AS run, kind, amount_minor, held_micro, payable_micro
+FROM share_run
+LEFT JOIN moved ON moved.run = share_run.id
+LEFT JOIN owed ON owed.run = share_run.id
+WHERE coalesce(held_micro, 0)
+      <> CASE kind WHEN 'hold' THEN 1 WHEN 'release' THEN -1 WHEN 'cancel' THEN -1 ELSE 0 END * coalesce(exact_micro, 0)
+   OR coalesce(payable_micro, 0) <> CASE kind
+      WHEN 'release' THEN coalesce(exact_micro + public_micro, 0)
+      WHEN 'payout_back' THEN amount_minor * 10000::numeric
+      WHEN 'payout' THEN -amount_minor * 10000::numeric
+      ELSE 0
+   END;
 
 -- name: runs_unlike_their_splits
 -- The runs of shares whose amount is not that of the splits they held or ended.
@@ -377,7 +471,8 @@ FROM {every_split} AS split
 LEFT JOIN LATERAL (
     SELECT
         coalesce(sum(amount_minor) FILTER (WHERE credit = $1::text), 0) AS owed_minor,
-        coalesce(sum(amount_minor) FILTER (WHERE credit = $2::text), 0) AS operators_minor
+        coalesce(sum(amount_minor) FILTER (WHERE credit = $2::text), 0)
+            - coalesce(sum(amount_minor) FILTER (WHERE debit = $2), 0) AS operators_minor
     FROM journal_entry
     JOIN posting ON posting.entry = journal_entry.id
     WHERE kind = 'shares_held' AND source_id = {split_name}

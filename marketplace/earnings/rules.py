@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
 from pricing.money import largest_remainder
-from pricing.promises import NOTHING, TopUp
-from pricing.revenue_share import Split
+from pricing.promises import NOTHING, TopUp, added_to
+from pricing.public_shares import denominator_of, public_share
+from pricing.revenue_share import Split, share_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 MICRO_PER_MINOR = 10_000
 WHOLE_BASIS_POINTS = 10_000
-FEWEST_NAMED = 100
-"""Below this many contributors a page says only that there are fewer."""
+NOBODY: Amounts = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+EXACT_POOL = 1
+"""The rule of licences divided before: all shares together are the pool, to the last millionth."""
+PUBLIC_DENOMINATOR = 2
+"""The rule of today: the pool times one's own weight over a public denominator, rounded down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,30 @@ class Division:
     """The subscribers' part."""
     operator_minor: int
     platform_minor: int
+
+
+class Costs(NamedTuple):
+    """Who pays what subscribers are owed, and what the operator keeps, in cents."""
+
+    subscribers_minor: int
+    """Out of the subscribers' part, and out of the platform's where it adds to a promise."""
+    operators_minor: int
+    """Out of the operator's part."""
+    kept_minor: int
+    """What is the operator's in the end; below zero it owes that, once in 10**9 sales at most."""
+
+
+def costs(parts_minor: tuple[int, int], owed_minor: int, top_ups_minor: tuple[int, int]) -> Costs:
+    """Return who pays `owed_minor`: out of the pool first, then out of the operator's part, but for the platform's top-up.
+
+    parts_minor: the pool and the operator's part; top_ups_minor: what the operator and the platform add for promises,
+    both within what is owed. What the shares leave of the pool is the operator's.
+    """
+    pool, operator = parts_minor
+    from_operator, from_platform = top_ups_minor
+    of_pool = owed_minor - from_operator - from_platform
+    subscribers = min(pool, of_pool) + from_platform
+    return Costs(subscribers, owed_minor - subscribers, operator + pool + from_platform - owed_minor)
 
 
 class SplitFigures(Struct, frozen=True):
@@ -56,22 +84,107 @@ class SplitFigures(Struct, frozen=True):
     """How many people it tops up."""
     top_up_each_micro: int
     top_up_position: int
+    rule: int
+    denominator: int
+    shares_micro: int
+    rounding_micro: int
+
+    @property
+    def is_public(self) -> bool:
+        """Return whether shares are by a public denominator, so that its pool may be shown beside one of them."""
+        return self.rule == PUBLIC_DENOMINATOR
+
+    @property
+    def pool_micro(self) -> int:
+        """Return the subscribers' part in micro-euros."""
+        return self.pool_minor * MICRO_PER_MINOR
 
     @property
     def owed_minor(self) -> int:
-        """Return what it gives subscribers in all, in cents: the pool and what tops it up."""
+        """Return what it gives subscribers in all, in cents."""
+        if self.is_public:
+            return (self.shares_micro + self.rounding_micro) // MICRO_PER_MINOR
         return self.pool_minor + self.top_up_operator_minor + self.top_up_platform_minor
 
     @property
+    def costs(self) -> Costs:
+        """Return who pays what it owes."""
+        division = self.pool_minor, self.operator_minor
+        return costs(division, self.owed_minor, (self.top_up_operator_minor, self.top_up_platform_minor))
+
+    @property
     def split(self) -> Split:
-        """Return how its pool is divided, in micro-euros."""
-        return Split(self.pool_minor * MICRO_PER_MINOR, self.total_weight, self.cutoff_remainder, self.cutoff_position)
+        """Return how the pool is divided by the exact rule, in micro-euros."""
+        return Split(self.pool_micro, self.total_weight, self.cutoff_remainder, self.cutoff_position)
 
     @property
     def top_up(self) -> TopUp:
         """Return what tops its shares up, in micro-euros."""
         amount = (self.top_up_operator_minor + self.top_up_platform_minor) * MICRO_PER_MINOR
         return TopUp(amount, self.topped_up, self.top_up_each_micro, self.top_up_position) if amount else NOTHING
+
+    def share_of(self, weight: int, position: int) -> int:
+        """Return what of the pool the person with this weight at this position of the manifest gets, in micro-euros."""
+        if self.is_public:
+            return public_share(self.pool_micro, self.denominator, weight)
+        return share_of(self.split, weight, position)
+
+    def added_to(self, share_micro: int, promised_micro: int, position: int) -> int:
+        """Return what is added to that share to keep what was promised to that person, in micro-euros."""
+        if self.is_public:
+            return max(0, promised_micro - share_micro)
+        return added_to(self.top_up, share_micro, promised_micro, position)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a sale owes the people in it by a public denominator; `*_micro` in micro-euros, `*_minor` in cents."""
+
+    denominator: int
+    shares_micro: int
+    """All shares and what keeps promises."""
+    topped_up: int
+    """How many people fell short of what they were promised."""
+    top_up_operator_minor: int
+    top_up_platform_minor: int
+
+    @property
+    def owed_minor(self) -> int:
+        """Return what the books owe: the shares, rounded up to a cent."""
+        return -(-self.shares_micro // MICRO_PER_MINOR)
+
+    @property
+    def rounding_micro(self) -> int:
+        """Return what that rounding added, below a cent."""
+        return self.owed_minor * MICRO_PER_MINOR - self.shares_micro
+
+
+def public_denominator(division: Division, people: int, *, noises: int, variance_micro: int) -> int:
+    """Return what the pool of a division is divided by, from published figures alone.
+
+    people: of the release's published cells, as noise left them; noises: how many cells' noises are in it;
+    variance_micro: of each, in millionths. With it the shares pass pool and operator's part once in 10**9 sales at most.
+    """
+    return denominator_of(
+        people,
+        cells=noises,
+        variance_micro=variance_micro,
+        pool=division.pool_minor,
+        spare=division.operator_minor,
+    )
+
+
+def settle(division: Division, denominator: int, of_pool_micro: int, added_micro: int, topped_up: int) -> Settlement:
+    """Return what a divided sale owes.
+
+    of_pool_micro: all shares of the pool; added_micro: what promises add to those of `topped_up` people. The operator
+    promised, so it pays first, out of what the shares leave of its part.
+    """
+    of_pool_minor = -(-of_pool_micro // MICRO_PER_MINOR)
+    shares_micro = of_pool_micro + added_micro
+    top_up_minor = -(-shares_micro // MICRO_PER_MINOR) - of_pool_minor
+    left_minor = min(division.operator_minor, max(0, division.operator_minor + division.pool_minor - of_pool_minor))
+    return Settlement(denominator, shares_micro, topped_up, *who_tops_up(top_up_minor, left_minor))
 
 
 def divide(net_minor: int, fee_minor: int, rates: tuple[int, int]) -> Division:
@@ -110,17 +223,6 @@ def add_up(parts: Iterable[Amounts]) -> Amounts:
         first = np.flatnonzero(np.diff(references, prepend=-1))
         references, amounts = references[first], np.add.reduceat(amounts, first) if len(first) else amounts
     return references, amounts
-
-
-def people_about(people: int) -> int | None:
-    """Return a head count to two significant digits, or None when there are too few to name.
-
-    How many contributed exactly is private: the manifest leaves no trace in what is published.
-    """
-    if people < FEWEST_NAMED:
-        return None
-    unit: int = 10 ** (len(str(people)) - 2)
-    return (people + unit // 2) // unit * unit
 
 
 def expected_after(period_from: dt.datetime, period_to: dt.datetime, now: dt.datetime) -> dt.datetime | None:

@@ -14,7 +14,7 @@ from marketplace.web.pages import localised
 if TYPE_CHECKING:
     import datetime as dt
 
-    from marketplace.earnings.statements import LicenceStatement, PublishedDivision, SoldLicence
+    from marketplace.earnings.statements import Division, LicenceStatement, SoldLicence
     from marketplace.web.pdf import PdfDocument
 
 
@@ -25,11 +25,6 @@ def begin_document(title: str, day: dt.date) -> PdfDocument:
     seller = settings()
     footer = f"{seller.seller_name} · {seller.seller_street}, {seller.seller_postcode} {seller.seller_city}"
     return PdfDocument(title, language=language.get(), day=day, footer=f"{footer}\n{seller.seller_legal}")
-
-
-def people_words(about: int | None) -> str:
-    """Return a rounded head count in words."""
-    return _("fewer than 100") if about is None else _("about %(count)s") % {"count": formats.number(about)}
 
 
 def draw_licence(statement: LicenceStatement, day: dt.date) -> bytes:
@@ -49,12 +44,15 @@ def draw_licence(statement: LicenceStatement, day: dt.date) -> bytes:
     document.rows(header, _licence_rows(sale, statement.division), [0.56, 0.14, 0.3], totals=1)
     document.sentence(licence_state(sale, statement.division), muted=False)
     document.sentence(
-        _("How many people are in a release is shown rounded: the exact number stays private, as does who they are.")
+        _(
+            "Everyone who is in the release is paid. Who they are and how many stays private: the count shown is "
+            "published, with noise, and a person counts once in each cell."
+        )
     )
     return document.finish()
 
 
-def _licence_rows(sale: SoldLicence, division: PublishedDivision) -> list[list[str]]:
+def _licence_rows(sale: SoldLicence, division: Division) -> list[list[str]]:
     def euros(minor: int) -> str:
         return money(minor, sale.currency)
 
@@ -67,13 +65,12 @@ def _licence_rows(sale: SoldLicence, division: PublishedDivision) -> list[list[s
         [_("The operator"), rate(sale.operator_basis_points), euros(division.operator_minor)],
         ["Partage", rate(sale.platform_basis_points), euros(division.platform_minor)],
     ]
-    if division.top_up_minor:
-        rows.append([_("Added to keep promises made to them"), "", euros(division.top_up_minor)])
-    rows.append([_("People paid"), "", people_words(division.people_about)])
+    if sale.published_people:
+        rows.append([_("People counted"), "", formats.number(sale.published_people)])
     return rows
 
 
-def licence_state(sale: SoldLicence, division: PublishedDivision) -> str:
+def licence_state(sale: SoldLicence, division: Division) -> str:
     """Return what has become of the people's pool, in a sentence."""
     if division.state == "cancelled":
         return _("The sale was refunded, and the pool with it.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -22,9 +22,13 @@ from marketplace.earnings.queries import (
     list_months,
     list_shares,
 )
-from marketplace.earnings.rules import people_about
 from marketplace.errors import NotFound
 from marketplace.web.formats import PARIS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from marketplace.datasets.queries import Contribution
 
 PAGES_OF_SHARES: Final = 20
 """A statement names as many shares as these pages hold; its months hold them all."""
@@ -63,24 +67,12 @@ class SoldLicence(Struct, frozen=True):
     time_zone: str
     period_from: dt.datetime
     period_to: dt.datetime
+    published_people: int
+    """Of all cells of the release, as noise left them; 0 where its build did not state it."""
 
 
-class DivisionRow(Struct, frozen=True):
-    """How a licence was divided, in cents, and among how many people exactly."""
-
-    state: str
-    fee_minor: int
-    distributable_minor: int
-    pool_minor: int
-    operator_minor: int
-    platform_minor: int
-    top_up_minor: int
-    people: int
-    ended_at: dt.datetime | None
-
-
-class PublishedDivision(Struct, frozen=True):
-    """How a licence was divided, in cents, and about how many people were paid: None where too few to say."""
+class Division(Struct, frozen=True):
+    """How a licence was divided, in cents: the sale, the fee and the rates say it, so it reveals nothing of who is in it."""
 
     state: str
     fee_minor: int
@@ -88,16 +80,14 @@ class PublishedDivision(Struct, frozen=True):
     pool_minor: int
     operator_minor: int
     platform_minor: int
-    top_up_minor: int
     ended_at: dt.datetime | None
-    people_about: int | None
 
 
 class LicenceStatement(Struct, frozen=True):
     """What a licence did for the people in it; `division` is None until the sale is divided."""
 
     sale: SoldLicence
-    division: PublishedDivision | None
+    division: Division | None
 
 
 def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
@@ -110,17 +100,21 @@ async def get_year(subscriber: int, year: int) -> YearStatement:
     if not dt.MINYEAR < year < dt.MAXYEAR:
         raise NotFound("Nothing moved in {year}.", year=year)
     start, end = year_bounds(year)
-    months = await list_months(subscriber, year)
+    mine = await contributions(subscriber)
+    months = await list_months(subscriber, year, mine)
     if not months:
         raise NotFound("Nothing moved in {year}.", year=year)
-    shares, more = await _shares_of(subscriber, start, end)
-    opening, closing = await get_balance_before(subscriber, start), await get_balance_before(subscriber, end)
+    shares, more = await _shares_of(subscriber, mine, start, end)
+    opening = await get_balance_before(subscriber, start, mine)
+    closing = await get_balance_before(subscriber, end, mine)
     return YearStatement(year, subscriber, months, opening, closing, shares, more)
 
 
-async def _shares_of(subscriber: int, start: dt.datetime, end: dt.datetime) -> tuple[list[Share], bool]:
+async def _shares_of(
+    subscriber: int, mine: Mapping[uuid.UUID, Contribution], start: dt.datetime, end: dt.datetime
+) -> tuple[list[Share], bool]:
     """Return the shares of licences sold in between, the latest first, and whether there are more than are named."""
-    mine, found = await contributions(subscriber), list[Share]()
+    found = list[Share]()
     for page in range(1, PAGES_OF_SHARES + 1):
         paged = await list_shares(subscriber, page, mine)
         found += [share for share in paged.rows if start <= share.sold_at < end]
@@ -130,25 +124,11 @@ async def _shares_of(subscriber: int, start: dt.datetime, end: dt.datetime) -> t
 
 
 async def get_licence_statement(partner: uuid.UUID, order: uuid.UUID) -> LicenceStatement:
-    """Return what a partner's licence did for the people in it: pool, rates, and about how many were paid.
+    """Return what a partner's licence did for the people in it: pool and rates, never who, how many, or what of it each got.
 
-    Never who, and never how many exactly. Refuses another partner's order, and one that has no licence.
+    Refuses another partner's order, and one that has no licence.
     """
     sale = await fetch_row(SoldLicence, SQL["get_licence_of_order"], order, partner)
     if sale is None:
         raise NotFound("There is no such licence.")
-    row = await fetch_row(DivisionRow, SQL["get_division"], sale.licence)
-    if row is None:
-        return LicenceStatement(sale, None)
-    division = PublishedDivision(
-        state=row.state,
-        fee_minor=row.fee_minor,
-        distributable_minor=row.distributable_minor,
-        pool_minor=row.pool_minor,
-        operator_minor=row.operator_minor,
-        platform_minor=row.platform_minor,
-        top_up_minor=row.top_up_minor,
-        ended_at=row.ended_at,
-        people_about=people_about(row.people),
-    )
-    return LicenceStatement(sale, division)
+    return LicenceStatement(sale, await fetch_row(Division, SQL["get_division"], sale.licence))

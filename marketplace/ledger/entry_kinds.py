@@ -93,6 +93,7 @@ KINDS: Final = (
                 (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD),
                 (chart.OPERATOR_SHARE, chart.SUBSCRIBERS_HELD),
                 (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE),
+                (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
             }
         ),
         invariant="a split is entered in the books for what it says, and ended there as it ended",
@@ -115,6 +116,7 @@ KINDS: Final = (
                 (chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_SHARES),
                 (chart.SUBSCRIBERS_HELD, chart.OPERATOR_SHARE),
                 (chart.OPERATOR_PAYABLE, chart.OPERATOR_SHARE),
+                (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE),
             }
         ),
         invariant="a split is entered in the books for what it says, and ended there as it ended",

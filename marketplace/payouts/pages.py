@@ -59,15 +59,15 @@ async def earnings(request: Asked, page_number: Page = 1) -> Template:
     """Show a subscriber their balance, month by month, and every share."""
     line = line_of(request)
     mine = await contributions(line)
-    months = await list_months(line)
-    balance = await get_balance(line, list(mine))
+    months = await list_months(line, among=mine)
+    balance = await get_balance(line, mine)
     return page(
         "payouts/earnings.html",
         balance=balance,
         outlook=await get_outlook(line, balance.payable_micro, clock.now()),
         months=months,
         chart=_chart(months),
-        years=await list_years(line),
+        years=await list_years(line, mine),
         shares=await list_shares(line, page_number, mine),
         promises=await list_promises(line),
     )
@@ -91,7 +91,7 @@ async def my_payouts(request: Asked, page_number: Page = 1) -> Template:
 
 
 async def _my_payouts(line: int, page_number: int = 1, **again: Any) -> Template:  # noqa: ANN401 (what a template shows, of any type)
-    balance = await get_balance(line, [])
+    balance = await get_balance(line, {})
     context: dict[str, Any] = {
         "error": "",
         "euros": "",

@@ -104,6 +104,7 @@ def draw(specification: Specification, counts: Counts, key: bytes, report: Repor
         events = source.noisy("events", _at(keys, counts.keys, counts.events))
         rolled = finishing.Rolled.none()
     published = Published(keys, published_people, agree(published_people, events))
+    as_drawn = int(published.people.sum() + rolled.people.sum())
     total_error = 0.0
     factor = 1.0
     if counts.totals is not None:
@@ -118,6 +119,7 @@ def draw(specification: Specification, counts: Counts, key: bytes, report: Repor
     figures |= finishing.figures(s, published, rolled, figures["consenting"], figures["population"])
     figures |= finishing.errors(s, len(keys), factor, len(rolled.keys))
     figures |= {"total_error_micro": round(total_error * noise.MICRO), "sampler": source.engine}
+    figures["published_people"] = as_drawn
     return Drawn(
         published, rolled, np.union1d(keys, rolled.children) if len(rolled.children) else keys, figures, coverage
     )

@@ -1,7 +1,7 @@
-"""Settling: one licence split over a million people and held, against a bare COPY of the same rows in the same run.
+"""Settling: one licence of a release of thirty million people held, against reading its manifest's weights once.
 
-`python3 tests bench settle` prints `settle 1M RATIO …`: the whole job (manifest read, exact split, accruals with their
-constraints and checked keys, split and journal) over COPY of the same four columns into a table without any.
+`python3 tests bench settle` prints `settle 30M RATIO …`, the whole job (figures, weights, sum of the shares, split and
+journal) over that reading, and `settle bytes MB …`, what the database grows by, whatever the people.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.support.reads import fetch_value
 
-PEOPLE = 1_000_000
-ROUNDS = 3
+if TYPE_CHECKING:
+    import uuid
+
+PEOPLE = 30_000_000
+ROUNDS = 5
+CHUNK = 2**20
 
 
 def main(*, peers: bool = False) -> None:
-    """Run it; `peers` changes nothing, for the peer is COPY itself. SETTLE_PEOPLE=10000000 measures a country."""
+    """Run it; `peers` changes nothing, for the peer is the reading. SETTLE_PEOPLE=1000000 measures a town."""
     del peers
     from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
     from marketplace.settings import settings  # noqa: PLC0415
@@ -38,6 +43,7 @@ def main(*, peers: bool = False) -> None:
 
 async def _measure(url: str, people: int) -> None:
     from marketplace import database  # noqa: PLC0415
+    from marketplace.datasets.queries import manifest_weights  # noqa: PLC0415
     from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
     from tests.marketplace.earnings import sales  # noqa: PLC0415
@@ -45,40 +51,51 @@ async def _measure(url: str, people: int) -> None:
     await database.open_pool(url)
     await migrate()
     await sales.open_shop(range(0))
-    everyone = np.arange(1, people + 1, dtype=np.int64)
-    await database.copy_columns("subscriber", {"reference": everyone})
-    weights = np.random.default_rng(1).integers(1, 13, people)
-    release = await sales.make_release(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
-    await database.execute("VACUUM ANALYZE subscriber")
-    bare, settled = [], []
+    release = await sales.make_release({1: 1}, published=people * 6)
+    await _write_manifest(release, people)
+    read, settled = [], []
+    grown = await fetch_value("SELECT pg_database_size(current_database())")
     for number in range(ROUNDS):
         await sales.make_sale(release, 9_000_000 + number)
+        await database.execute("CHECKPOINT")
+        if number == ROUNDS - 1:
+            grown = await fetch_value("SELECT pg_database_size(current_database())")
+        start = time.perf_counter()
+        assert len(await manifest_weights(release)) == people
+        read.append(time.perf_counter() - start)
         start = time.perf_counter()
         assert await hold_shares() == 1
         settled.append(time.perf_counter() - start)
-        rows = await fetch_value("SELECT count(*) FROM accrual WHERE run = $1", number + 1)
-        assert rows == people
-        await database.execute(
-            "CREATE TABLE bare (run bigint NOT NULL, subscriber bigint NOT NULL, held_micro bigint NOT NULL, "
-            "payable_micro bigint NOT NULL)"
-        )
-        columns = {
-            "run": np.full(people, number),
-            "subscriber": everyone,
-            "held_micro": weights,
-            "payable_micro": weights,
-        }
-        start = time.perf_counter()
-        async with database.transaction():
-            await database.copy_columns("bare", columns)
-        bare.append(time.perf_counter() - start)
-        await database.execute("DROP TABLE bare")
+    await database.execute("CHECKPOINT")
+    grown = await fetch_value("SELECT pg_database_size(current_database())") - grown
+    assert await fetch_value("SELECT count(*) FROM accrual") == 0
     await database.close_pool()
     name = f"{people // 1_000_000}M"
     print(
-        f"settle {name} {min(settled) / min(bare):.2f} × bare COPY of the same rows "
-        f"({min(settled):.2f} s, {people / min(settled) / 1e6:.2f} M people/s; COPY {min(bare):.2f} s)"
+        f"settle {name} {min(settled) / min(read):.2f} × reading the manifest's weights once "
+        f"({min(settled):.3f} s, {people / min(settled) / 1e6:.0f} M people/s; reading {min(read):.3f} s)"
     )
+    print(f"settle bytes {grown / 1e6:.2f} MB of database for one sale to {name} people")
+
+
+async def _write_manifest(release: uuid.UUID, people: int) -> None:
+    """Give a release a manifest of so many people, in groups as a build writes them."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from marketplace import object_store  # noqa: PLC0415
+    from marketplace.builds.aggregation import MANIFEST_GROUP  # noqa: PLC0415
+
+    chance = np.random.default_rng(1)
+    schema = pa.schema({"reference": pa.int64(), "weight": pa.int64()})
+    with tempfile.TemporaryDirectory(prefix="partage-manifest-") as folder:
+        path = Path(folder) / "manifest.parquet"
+        with pq.ParquetWriter(path, schema, compression="zstd") as file:
+            for start in range(0, people, CHUNK):
+                references = np.arange(start + 1, min(start + CHUNK, people) + 1)
+                weights = chance.integers(1, 13, len(references))
+                file.write_table(pa.table([references, weights], schema=schema), row_group_size=MANIFEST_GROUP)
+        await object_store.put(object_store.private_key(release, "manifest.parquet"), path)
 
 
 if __name__ == "__main__":

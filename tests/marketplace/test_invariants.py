@@ -153,6 +153,9 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "what a term promises in all covers its promises, each to a line that there is": (
         "UPDATE contributor_promise SET subscriber = 4711"
     ),
+    "a pool is divided by no fewer people than its release publishes": (
+        "UPDATE release SET published_people = 9; UPDATE licence_split SET rule = 2, denominator = 8"
+    ),
     "a licence honours no other terms than those in force when its price was signed": (
         "UPDATE licence_split SET terms = (SELECT array_agg(id) FROM contributor_term)"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ from marketplace import clock, object_store
 from marketplace.catalogue.tables import LicenceTerms, Offer, Quote
 from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, transaction
+from marketplace.datasets.queries import manifest
 from marketplace.datasets.tables import ContributorTerm, Dataset, Release
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner
@@ -88,9 +89,13 @@ async def open_shop(people: Iterable[int] = range(1, 6), *, unclaimed: Container
 
 
 async def make_release(
-    weights: Mapping[int, int], *, started_at: dt.datetime | None = None, rows_a_group: int = 64
+    weights: Mapping[int, int],
+    *,
+    started_at: dt.datetime | None = None,
+    rows_a_group: int = 64,
+    published: int | None = None,
 ) -> uuid.UUID:
-    """Seal a release with this manifest: reference → weight, all above zero."""
+    """Seal a release with this manifest: reference → weight, all above zero; it publishes as many people, or `published`."""
     release, now = uuid.uuid4(), started_at or clock.now() - 2 * MONTH
     references = sorted(weights)
     table = pa.table(
@@ -115,6 +120,7 @@ async def make_release(
         contributors=len(weights),
         total_weight=sum(weights.values()),
         row_count=1,
+        published_people=sum(weights.values()) if published is None else published,
         cells_sha256="00",
         manifest_sha256="00",
     ).save()
@@ -274,16 +280,38 @@ async def balances() -> dict[int, tuple[int, int]]:
            FROM accrual GROUP BY 1"""
     )
     answer = {row["subscriber"]: (row["held"], row["payable"]) for row in rows}
+    rounded = {"held": 0, "released": 0, "cancelled": 0}
+    for split in await fetch(
+        "SELECT licence_split.*, release FROM licence_split JOIN licence ON licence.id = licence WHERE rule = 2"
+    ):
+        rounded[split["state"]] += split["rounding_micro"]
+        earned = await earned_of(split)
+        assert sum(earned.values()) == split["shares_micro"]
+        for who, micro in earned.items() if split["state"] == "held" else ():
+            held, payable = answer.get(who, (0, 0))
+            answer[who] = held + micro, payable
     assert all(held >= 0 and payable >= 0 for held, payable in answer.values())
-    assert sum(held for held, _ in answer.values()) == -await balance(SUBSCRIBERS_HELD) * MICRO_PER_MINOR
-    assert sum(mine for _, mine in answer.values()) == -await balance(SUBSCRIBERS_PAYABLE) * MICRO_PER_MINOR
-    odd = await fetch(
-        """SELECT share_run.id FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
-           GROUP BY share_run.id HAVING count(accrual.id) <> share_run.people OR coalesce(sum(greatest(
-               abs(held_micro), abs(payable_micro))), 0) <> share_run.amount_minor * 10000"""
-    )
-    assert not odd
+    held = sum(held for held, _ in answer.values()) + rounded["held"]
+    assert held == -await balance(SUBSCRIBERS_HELD) * MICRO_PER_MINOR
+    payable = sum(mine for _, mine in answer.values()) + rounded["released"]
+    assert payable == -await balance(SUBSCRIBERS_PAYABLE) * MICRO_PER_MINOR
     return answer
+
+
+async def earned_of(split: Mapping[str, Any]) -> dict[int, int]:
+    """Return what a split by a public denominator gives each person, in micro-euros, worked out person by person."""
+    promised: dict[int, int] = {}
+    for row in await fetch(
+        "SELECT subscriber, minimum_micro FROM contributor_promise WHERE term = ANY ($1)", split["terms"]
+    ):
+        promised[row["subscriber"]] = max(row["minimum_micro"], promised.get(row["subscriber"], 0))
+    known = await manifest(split["release"])
+    earned = {}
+    for who, weight in zip(known.references.tolist(), known.weights.tolist(), strict=True):
+        share = split["pool_minor"] * MICRO_PER_MINOR * weight // split["denominator"]
+        if micro := max(share, promised.get(who, 0)):
+            earned[who] = micro
+    return earned
 
 
 async def check_whole() -> None:

@@ -255,15 +255,18 @@ class Money(RuleBasedStateMachine):
 
     async def _check_people(self) -> None:
         """People have the pools of what is still sold, in proportion to what is left, whether held, theirs or paid out."""
-        accrued = await fetch_value("SELECT coalesce(sum(held_micro + payable_micro), 0)::bigint FROM accrual")
+        accrued = await fetch_value(
+            """SELECT coalesce(sum(held_micro + payable_micro), 0)::bigint + (
+                   SELECT coalesce(sum(shares_micro), 0)::bigint FROM licence_split WHERE rule = 2 AND state = 'held'
+               ) FROM accrual"""
+        )
         out = await fetch_value(
             "SELECT coalesce(sum(payout.amount_minor), 0)::bigint FROM payout JOIN payout_run ON payout_run.id = run WHERE payout.state <> 'failed' AND payout_run.state IN ('sent', 'settled')"
         )
-        pools = await fetch_value(
-            """SELECT coalesce(sum(pool_minor + top_up_operator_minor + top_up_platform_minor), 0)::bigint
-               FROM licence_split WHERE state <> 'cancelled'"""
+        shares = await fetch_value(
+            "SELECT coalesce(sum(shares_micro), 0)::bigint FROM licence_split WHERE state <> 'cancelled'"
         )
-        assert accrued == (pools - out) * MICRO_PER_MINOR
+        assert accrued == shares - out * MICRO_PER_MINOR
         whole = [sale.id for sale in self.sales if sale.state == "paid" and not sale.refunded]
         pool_of_whole = await fetch(
             """SELECT licence_split.* , licence.net_minor, licence.subscribers_basis_points

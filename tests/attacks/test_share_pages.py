@@ -1,0 +1,207 @@
+"""Shares reveal nothing of others: what anybody else sees is a function of published figures and of their own data.
+
+The attack: a share that is exact beside its pool and its weight gives the release's exact total weight, and so whether
+one more person is in it. Here two worlds differ in one contributor and publish the same cells, because noise made up the
+difference: every page and file of everybody else must be the same to the byte. And an adversary who knows where everybody
+was but one, and reads the pages of colluding subscribers, decides about that one no better than the promise allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import math
+import os
+import random
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from marketplace import clock, database
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.privacy import drawing
+from marketplace.settings import settings
+from tests.marketplace.earnings import sales
+from tests.marketplace.earnings.test_pages import visiting, words
+from tests.marketplace.earnings.test_returns import given_back
+from tests.marketplace.earnings.test_statements import buying
+from tests.marketplace.privacy.specs import counts, specification
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+START = dt.datetime(2026, 10, 5, 9, 0, tzinfo=dt.UTC)
+VICTIM, PROMISED, OTHERS = 77, 5, (1, 2, 40)
+PUBLISHED = 333
+"""People of all cells, as noise left them: the same in both worlds."""
+CHANCE = re.compile(rb'(name="(?:_csrf_token|form_id|[a-z_]*id|form)" value=")[^"]*')
+"""What a form draws afresh each time that it is shown."""
+TRIALS = 150
+FALSE_ALARM = 1e-6
+
+
+async def sell_thrice(*, victim: bool) -> dict[str, uuid.UUID]:
+    """Sell one release three times: released, refunded in part and held again, held. The victim was promised something too."""
+    await sales.open_shop(range(1, 100))
+    weights = {who: who % 6 + 1 for who in range(1, 60)} | ({VICTIM: 6} if victim else {})
+    release = await sales.make_release(weights, published=PUBLISHED, started_at=START - 3 * sales.MONTH)
+    await sales.promise({PROMISED: 3_000_000, VICTIM: 9_000_000}, START - sales.MONTH, START + sales.MONTH)
+    sold = {
+        name: await sales.make_sale(release, 10_001 + 37 * number, fee=318, sold_at=START)
+        for number, name in enumerate(("released", "refunded", "held"))
+    }
+    await database.execute(
+        "UPDATE licence SET hold_until = $1 WHERE id = $2", START + dt.timedelta(days=60), sold["held"]
+    )
+    await hold_shares()
+    await given_back(sold["refunded"], 2_500)
+    await cancel_shares()
+    await hold_shares()
+    with clock.shifted(dt.timedelta(days=20)):
+        await release_shares()
+    return sold | {"release": release}
+
+
+async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
+    """Return every page and file that shows shares, as everybody but the victim, finance and the auditor sees it."""
+    seen: dict[str, bytes] = {}
+    licences = [sold[name] for name in ("released", "refunded", "held")]
+
+    async def look(who: str, client: Any, paths: list[str]) -> None:
+        for path in paths:
+            answer = await client.get(path)
+            seen[f"{who} {path}"] = b"%d " % answer.status_code + CHANCE.sub(rb"\1", answer.content)
+
+    for who in (*OTHERS, PROMISED, 99):
+        async with visiting(who) as subscriber:
+            paths = ["/en/earnings", "/fr/earnings", "/en/earnings/payouts", "/en/earnings/statements/2026"]
+            paths += [f"/{language}/earnings/shares/{licence}" for licence in licences for language in ("en", "fr")]
+            paths += ["/en/earnings/statements/2026/pdf"] if who in {PROMISED, 1} else []
+            await look(f"subscriber {who}", subscriber, paths)
+    async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
+        paths = ["/en/orders", "/en/datasets/lyon"]
+        for licence in licences:
+            order = await sales.order_of(licence)
+            paths += [f"/en/orders/{order}", f"/en/orders/{order}/statement", f"/fr/orders/{order}/statement"]
+            paths += [f"/fr/orders/{order}/statement/pdf"]
+        await look("partner", partner, paths)
+    async with visiting() as stranger:
+        await look("stranger", stranger, ["/en/datasets", "/en/datasets/lyon", "/en/log", "/api/v1/datasets/lyon"])
+    return seen
+
+
+def live_in(postgres: EmbeddedPostgres, state: Path, name: str, *, victim: bool) -> dict[str, bytes]:
+    """Make a world in a database of its own, and return what is seen of it."""
+    postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
+    before = dict(os.environ)
+    os.environ |= {"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(state / name), "VIES_URL": ""}
+    settings.cache_clear()
+
+    async def story() -> dict[str, bytes]:
+        await database.open_pool(postgres.url(name))
+        try:
+            with clock.started_at(START):
+                return await everything_seen(await sell_thrice(victim=victim))
+        finally:
+            await database.close_pool()
+
+    try:
+        return asyncio.run(story())
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        settings.cache_clear()
+        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_one_contributor_more_or_less_changes_nothing_that_others_see(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = []
+    for name, victim in (("with_one", True), ("without_one", False)):
+        chance = random.Random(11)  # noqa: S311 (ids of a test)
+        monkeypatch.setattr(uuid, "uuid4", lambda chance=chance: uuid.UUID(int=chance.getrandbits(128), version=4))
+        both.append(live_in(postgres, tmp_path, name, victim=victim))
+    with_one, without_one = both
+    assert list(with_one) == list(without_one)
+    assert sum(page.startswith(b"200 ") for page in with_one.values()) > 40
+    different = [path for path, page in with_one.items() if page != without_one[path]]
+    assert different == []
+    # The promised person sees the promise kept to the millionth, not what the rounding of others left over.
+    promised = [
+        page.decode() for path, page in with_one.items() if f"subscriber {PROMISED} /en/earnings/shares" in path
+    ]
+    assert all("€3.000000" in page for page in promised)
+
+
+def euros(text: str, at: str) -> int:
+    """Return an amount of a page in micro-euros."""
+    found = re.search(at, text)
+    assert found, at
+    whole, _, part = found[1].replace(",", "").partition(".")
+    return int(whole) * 1_000_000 + int(part.ljust(6, "0"))
+
+
+def denominators(page: str) -> tuple[int, int]:
+    """Return the interval of what the pool was divided by, as a share page says it: pool * cells / share."""
+    pool, share = euros(page, r"€([\d,.]+) 50% of what is left"), euros(page, r"You €([\d,.]+) for")
+    cells = int(re.search(r"for (\d+) cells?", page)[1])  # type: ignore[index]
+    return pool * cells // (share + 1), -(-pool * cells // max(1, share - 1))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("colluding", [1, 20])
+async def test_colluding_subscribers_decide_no_better_than_the_promise(colluding: int) -> None:
+    """At ε = 1, of which people's counts have 0.76, they are right at most e^ε / (1 + e^ε) of the time.
+
+    They know everybody's cells but the victim's. Where what their pages imply is the exact total of one of the two
+    worlds and of that alone, they decide by it; otherwise by the likelihood of the published cells.
+    """
+    await sales.open_shop(range(1, 1000))
+    epsilon, rng = 1.0, np.random.default_rng(5)
+    s = specification(4, hours=6, bands=1, max_cells=6, epsilon_micro=1_000_000)
+    people, cells = 400, s.key_count
+    presence = rng.random((people, cells)).argsort(axis=1)[:, :6]
+    truth = np.zeros((people + 1, cells), bool)
+    np.put_along_axis(truth[:people], presence, values=True, axis=1)
+    truth[people, :6] = True
+    scale = s.law("people").scale
+    coins, drawn_of, licences = rng.random(TRIALS) < 0.5, [], []
+    for trial, is_in in enumerate(coins):
+        here = truth[: people + is_in]
+        drawn = drawing.draw(s, counts(s, here.sum(axis=0)), trial.to_bytes(8, "big"))
+        weights = here[:, drawn.counted].sum(axis=1)
+        manifest = {who + 1: int(weight) for who, weight in enumerate(weights) if weight}
+        published = int(drawn.published.people.sum())
+        release = await sales.make_release(
+            manifest, published=published, started_at=clock.now() - (trial + 2) * sales.MONTH
+        )
+        licences.append(await sales.make_sale(release, 100_000, fee=0))
+        drawn_of.append(drawn)
+    await hold_shares()
+    right = 0
+    colluders = {}
+    for who in range(1, colluding + 1):
+        async with visiting(who) as subscriber:
+            colluders[who] = [words(await subscriber.get(f"/en/earnings/shares/{licence}")) for licence in licences]
+    for trial, (is_in, drawn) in enumerate(zip(coins, drawn_of, strict=True)):
+        without = int(truth[:people][:, drawn.counted].sum())
+        totals = {False: without, True: without + int(truth[people, drawn.counted].sum())}
+        intervals = [denominators(pages[trial]) for pages in colluders.values() if "You €" in pages[trial]]
+        low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
+        exact = [guess for guess, total in totals.items() if low <= total <= high]
+        known = truth[:people].sum(axis=0)[drawn.published.keys]
+        more = truth[people][drawn.published.keys]
+        likelier = np.abs(drawn.published.people - known).sum() - np.abs(drawn.published.people - known - more).sum()
+        guess = exact[0] if len(exact) == 1 else bool(likelier / scale > 0)
+        right += guess == is_in
+    ceiling = math.exp(epsilon) / (1 + math.exp(epsilon))
+    margin = math.sqrt(math.log(1 / FALSE_ALARM) / (2 * TRIALS))  # Hoeffding
+    assert right / TRIALS <= ceiling + margin
+    assert ceiling + margin < 1, "an adversary who is always right is found"
