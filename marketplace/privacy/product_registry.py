@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from marketplace.privacy.products import flows, presence, stays
+from marketplace.privacy.products import arrivals, flows, presence, stays
 
 if TYPE_CHECKING:
     from marketplace.privacy.product import Product
 
 PRODUCTS: Final[dict[str, Product]] = {
-    product.code: product for product in (presence.PRODUCT, flows.PRODUCT, stays.PRODUCT)
+    product.code: product for product in (presence.PRODUCT, flows.PRODUCT, arrivals.PRODUCT, stays.PRODUCT)
 }
 """Every product by its code, in the order a steward chooses from."""

@@ -141,10 +141,11 @@ def counted_in(q: CountingQuery, mine: list[tuple[int, int]], home: int, segment
     cells: Counter[Key] = Counter()
     if q.product == "presence":
         cells.update((zone, time_of(q, when), segment) for when, zone in mine)
-    elif q.product == "flows":
+    elif q.product in {"flows", "arrivals"}:
         for (left, a), (when, b) in zip(sorted(mine), sorted(mine)[1:], strict=False):
             if a != b and when - left <= 6 * HOUR_US:
-                cells[a * q.zones + b, time_of(q, when), 0] += 1
+                here = (a * q.zones + b, 0) if q.product == "flows" else (b, segment)
+                cells[here[0], time_of(q, when), here[1]] += 1
     else:
         nights: dict[int, Counter[int]] = defaultdict(Counter)
         for when, zone in mine:

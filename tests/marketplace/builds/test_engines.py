@@ -32,6 +32,7 @@ ASKED = (
     ("presence", {"unit_us": DAY_US, "max_zones": 2}),
     ("flows", {}),
     ("flows", {"step_us": DAY_US, "max_cells": 1}),
+    ("arrivals", {}),
     ("stays", {}),
 )
 
@@ -95,7 +96,7 @@ def big(seed: int) -> Case:
     return events + events[:300], consents
 
 
-@pytest.mark.parametrize("product", ["presence", "flows", "stays"])
+@pytest.mark.parametrize("product", ["presence", "flows", "arrivals", "stays"])
 @pytest.mark.parametrize("max_cells", [1, 7, 30])
 def test_heavy_lines_are_bounded_alike(product: str, max_cells: int) -> None:
     for engine in ("kernel", "duckdb"):
@@ -153,7 +154,7 @@ def test_one_person_changes_no_more_than_the_bound(
     assert flaw(case, who, asked, engine) is None
 
 
-DAYS = (("presence", HOUR_US), ("flows", HOUR_US), ("flows", DAY_US), ("stays", DAY_US))
+DAYS = (("presence", HOUR_US), ("flows", HOUR_US), ("flows", DAY_US), ("arrivals", HOUR_US), ("stays", DAY_US))
 
 
 def moved_by_a_day(case: Case, who: int, day: int, asked: tuple[str, int], max_cells: int) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""Trips: two events of one person in a row, in two zones, that lie no further apart than LONGEST_TRIP_US.
+
+What flows and arrivals are both made of, once in arrays and once in SQL; and how far removing one day reaches in both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from marketplace.privacy.counted import HOUR_US
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marketplace.privacy.counted import BucketEvents
+
+LONGEST_TRIP_US: Final = 6 * HOUR_US
+"""Two events of one person that lie further apart are not a trip."""
+CONSTANTS: Final = {"longest_trip_us": LONGEST_TRIP_US}
+FOLLOWED: Final = """followed AS (
+    SELECT
+        covered.subscriber_id, covered.at_us, covered.zone, covered.segment, covered.starts_at_us,
+        LAG(covered.zone) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS origin,
+        LAG(covered.at_us) OVER (PARTITION BY covered.subscriber_id ORDER BY covered.at_us, covered.zone) AS left_at_us
+    FROM covered
+)"""
+"""Every event with where and when the same person's event before it was."""
+IS_TRIP: Final = "followed.origin <> followed.zone AND followed.at_us - followed.left_at_us <= s.longest_trip_us"
+"""Whether a row of `followed` ends a trip."""
+
+
+class Trips(NamedTuple):
+    """Of n trips: whose, the time of the key set in which they end, from which zone and to which."""
+
+    line: NDArray[np.uint32]
+    time: NDArray[np.int64]
+    origin: NDArray[np.int64]
+    zone: NDArray[np.int64]
+
+
+def trips(events: BucketEvents) -> Trips:
+    """Return a bucket's trips, by line and instant."""
+    line, at, zone = events.moments()
+    if not len(line):
+        nothing = np.empty(0, np.int64)
+        return Trips(np.empty(0, np.uint32), nothing, nothing, nothing)
+    order = np.lexsort((zone, at, line))
+    line, at, place = line[order], at[order], zone[order].astype(np.int64)
+    is_trip = (line[1:] == line[:-1]) & (place[1:] != place[:-1]) & (at[1:] - at[:-1] <= LONGEST_TRIP_US)
+    arrival = np.flatnonzero(is_trip) + 1
+    return Trips(line[arrival].astype(np.uint32), events.step_at(at[arrival]), place[arrival - 1], place[arrival])
+
+
+def day_reach(max_cells: int) -> int:
+    """Return the bound of a day's events, where each counts in the cell that its trip ends in.
+
+    Its last zone is where the next day's first trip begins, and if that is gone another of that day's cells may be
+    chosen in its place: two cells more than are counted on the day.
+    """
+    return max_cells + 2
