@@ -20,13 +20,13 @@ from marketplace.embedded.seed_catalogue import (
     MONTHLY_PANEL,
     PANEL,
     STATISTICS,
-    DemoRelease,
     build_release,
     define_datasets,
     draw_consenting,
     get_latest_release,
     list_offers,
     record_consent,
+    release_of,
 )
 from marketplace.embedded.seed_history import make_history, panel_days
 from marketplace.embedded.seed_payouts import add_new_payees
@@ -41,8 +41,9 @@ from marketplace.embedded.seed_people import (
     get_partner,
 )
 from marketplace.embedded.seed_sales import Sale, sell
-from marketplace.embedded.synthetic_city import NAME, generate_city
+from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
 from marketplace.identity import actions as identity
+from marketplace.privacy.local_time import local_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,10 +71,11 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
         state / "city",
         seed=SEED,
         people=INHABITANTS,
-        start=(end - WEEKS * WEEK).date(),
+        start=end - WEEKS * WEEK,
         days=7 * WEEKS,
         panel=PANEL,
         panel_days=panel_days(now),
+        time_zone=TIME_ZONE,
     )
     await open_marketplace(city, report)
     report("ingesting its events", 0.25)
@@ -109,11 +111,11 @@ async def _do_business(report: ReportProgress) -> None:
     await finish_auctions()
 
 
-async def _build_releases(end: dt.datetime, report: ReportProgress) -> None:
+async def _build_releases(end: dt.date, report: ReportProgress) -> None:
     wanted = (
-        DemoRelease(BY_DAY, end - WEEKS * WEEK, end),
-        DemoRelease(BY_HOUR, end - 2 * WEEK, end - WEEK),
-        DemoRelease(BY_HOUR, end - WEEK, end),
+        release_of(BY_DAY, end - WEEKS * WEEK, 7 * WEEKS),
+        release_of(BY_HOUR, end - 2 * WEEK, 7),
+        release_of(BY_HOUR, end - WEEK, 7),
     )
     for number, release in enumerate(wanted):
         done = 0.55 + 0.1 * number
@@ -141,7 +143,7 @@ def find_busy_line(city: City, days: Sequence[dt.date]) -> int:
     return int(lines[np.lexsort((lines, events, present))[-1]])
 
 
-def last_monday(now: dt.datetime) -> dt.datetime:
-    """Return midnight UTC of the present week's Monday: the end of last week."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - dt.timedelta(days=midnight.weekday())
+def last_monday(now: dt.datetime) -> dt.date:
+    """Return the present week's Monday in the city: the day that last week ended with."""
+    today = local_day(now, TIME_ZONE)
+    return today - dt.timedelta(days=today.weekday())

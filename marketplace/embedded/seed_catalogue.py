@@ -15,7 +15,8 @@ from marketplace.database import fetch_scalar
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import find_latest_release
 from marketplace.datasets.rules import DatasetTerms
-from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION
+from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION, TIME_ZONE
+from marketplace.privacy.local_time import midnight
 
 if TYPE_CHECKING:
     import uuid
@@ -51,6 +52,12 @@ class DemoRelease(Struct, frozen=True):
     dataset: str
     period_from: dt.datetime
     period_to: dt.datetime
+
+
+def release_of(dataset: str, first: dt.date, days: int) -> DemoRelease:
+    """Return the release of a dataset over so many days of the city, from the first on."""
+    start, end = (midnight(first + dt.timedelta(days=day), TIME_ZONE) for day in (0, days))
+    return DemoRelease(dataset, start, end)
 
 
 PURPOSES: Final = (
@@ -144,6 +151,7 @@ async def define_datasets(city: City) -> None:
         "h3_resolution": RESOLUTION,
         "max_events": 3,
         "epsilon_micro": 2_000_000,
+        "time_zone": TIME_ZONE,
     }
     by_day = DatasetTerms(
         code=BY_DAY,

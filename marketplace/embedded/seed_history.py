@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.bookkeeping.closing import close_month
 from marketplace.database import fetch_scalar
 from marketplace.earnings import actions as earnings
-from marketplace.embedded.seed_catalogue import BY_MONTH, DemoRelease, build_release, get_latest_release
+from marketplace.embedded.seed_catalogue import BY_MONTH, build_release, get_latest_release, release_of
 from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
 from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_finance_actor
 from marketplace.embedded.seed_sales import Sale, process_payments, sell
@@ -70,7 +70,7 @@ async def _make_month(month: dt.date, number: int) -> None:
     line = await find_line(SUBSCRIBER)
     assert line is not None, "the subscriber is added first"
     with clock.started_at(_at(month, BUILT) + MORNING):
-        await build_release(DemoRelease(BY_MONTH, _at(month, COUNTED), _at(month, COUNTED + 1)), _quietly)
+        await build_release(release_of(BY_MONTH, month.replace(day=COUNTED), 1), _quietly)
         release = await get_latest_release(BY_MONTH)
     for sale, buyer in _buyers(month, number):
         with clock.started_at(_at(month, SOLD) + MORNING):

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from marketplace.instants import microseconds
+from marketplace.privacy.local_time import UTC, midnight
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAME = "Lyon"
+TIME_ZONE = "Europe/Paris"
 RESOLUTION = 7
 """H3 resolution of the city's zones: about five square kilometres each."""
 AGE_BANDS = ("18-39", "40+")
@@ -90,8 +94,11 @@ def generate_city(
     days: int,
     panel: int = 0,
     panel_days: Sequence[dt.date] = (),
+    time_zone: str = UTC,
 ) -> City:
-    """Write into `folder` `people` subscribers and `days` of their events from `start` (UTC) on; return the files.
+    """Write into `folder` `people` subscribers and `days` of their events from `start` on; return the files.
+
+    Days and hours are those of `time_zone`.
 
     The first `panel` people, those with the lowest references, have events on each of `panel_days` too.
     """
@@ -115,8 +122,7 @@ def generate_city(
                 rng, who, second // 3600, (home, work, out), len(masts), weekend=date.weekday() >= WEEKEND
             )
         ]
-        midnight = np.datetime64(date, "us").astype(np.int64)
-        instant = midnight + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
+        instant = microseconds(midnight(date, time_zone)) + second * 1_000_000 + rng.integers(0, 1_000_000, len(second))
         table = pa.table(
             {
                 "subscriber_id": references[who],
