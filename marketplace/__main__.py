@@ -129,7 +129,7 @@ def build(arguments: argparse.Namespace) -> int:
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
         from marketplace.datasets.queries import get_dataset, get_release
-        from marketplace.privacy.local_time import instant_at
+        from marketplace.local_time import instant_at
         from marketplace.progress import Progress
 
         time_zone = (await get_dataset(arguments.dataset)).time_zone

@@ -7,6 +7,9 @@ from typing import Final
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+QUARTER_US: Final = 900_000_000
+HOUR_US: Final = 4 * QUARTER_US
+DAY_US: Final = 24 * HOUR_US
 
 
 def microseconds(instant: dt.datetime) -> int:

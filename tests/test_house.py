@@ -57,6 +57,7 @@ PURE = {
         "pricing",
         "marketplace.errors",
         "marketplace.instants",
+        "marketplace.local_time",
         "marketplace.privacy",
         "marketplace.words",
     },
@@ -102,7 +103,7 @@ IMPURE_CALLS = {
     "read_bytes",
     "write_bytes",
 }
-SAME_IN_EVERY_LANGUAGE = {"PARIS", "local_days", "paris_day", "read_cents", "read_instant"}
+SAME_IN_EVERY_LANGUAGE = {"PARIS", "paris_day", "read_cents", "read_instant"}
 """What actions may use of `web.formats`."""
 TOP = {
     "pyproject.toml",

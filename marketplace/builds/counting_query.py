@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketplace.privacy.local_time import UTC, local_clock
+from marketplace.local_time import UTC, local_clock
 from marketplace.privacy.product_registry import PRODUCTS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marketplace.builds.event_store import Store
-    from marketplace.privacy.local_time import LocalClock
+    from marketplace.local_time import LocalClock
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from marketplace.builds.event_store import KIND_BITS, MOST_PLACES, PLACE_BITS, UNITS_US, Origins, Rows
-from marketplace.privacy.counted import HOUR_US, differs_from_before
+from marketplace.instants import HOUR_US
+from marketplace.privacy.counted import differs_from_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

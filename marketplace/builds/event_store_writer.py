@@ -34,7 +34,7 @@ from marketplace.builds.event_store import (
 )
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
-from marketplace.privacy.counted import DAY_US, HOUR_US
+from marketplace.instants import DAY_US, HOUR_US
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -21,7 +21,7 @@ from marketplace.builds.counting_query import Aggregate, Contributions, Counting
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict
-from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US
+from marketplace.instants import DAY_US, HOUR_US
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 
@@ -84,26 +84,12 @@ def tables(question: CountingQuery) -> dict[str, pa.Table]:
     stated |= PRODUCTS[q.product].constants
     columns: dict[str, dict[str, Any]] = {
         "specification": {name: np.array([value], np.int64) for name, value in stated.items()},
-        "clock": _clock(q),
+        "clock": q.clock.quarters(),
         "consent": dict(zip(CONSENT, q.consent, strict=True)),
         "subscriber": _subscribers(q, np.flatnonzero(q.segment >= 0)),
         "zone_of": {"place": in_zone, "zone": q.zone[in_zone].astype(np.int64)},
     }
     return {name: pa.table(table) for name, table in columns.items()}
-
-
-def _clock(q: CountingQuery) -> dict[str, NDArray[np.int64]]:
-    """Return what each quarter of an hour of the period belongs to; before the first step lies none: -1."""
-    clock = q.clock
-    before = np.append(np.int64(-1), clock.bounds_us[:-2])
-    of_unit = clock.bounds_us[np.searchsorted(clock.unit, np.arange(clock.units))]
-    return {
-        "quarter": q.period_from_us // QUARTER_US + np.arange(len(clock.step)),
-        "starts_at_us": clock.bounds_us[clock.step],
-        "before_at_us": before[clock.step],
-        "unit_at_us": of_unit[clock.unit[clock.step]],
-        "local_hour": clock.hour,
-    }
 
 
 def _event_schema() -> pa.Schema:

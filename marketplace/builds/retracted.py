@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marketplace.builds.line_index import LineIndex
-from marketplace.privacy.counted import DAY_US
+from marketplace.instants import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

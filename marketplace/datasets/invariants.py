@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.privacy.local_time import time_zones
+from marketplace.local_time import time_zones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.statements import Invariant
 

@@ -23,8 +23,8 @@ from marketplace.datasets.zone_queries import get_geography, list_zone_tables, o
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
+from marketplace.local_time import midnight
 from marketplace.privacy.geography import OwnZones
-from marketplace.privacy.local_time import midnight
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 from marketplace.signing import public_key

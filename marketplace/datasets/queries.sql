@@ -37,8 +37,8 @@ SELECT greatest(
 );
 
 -- fragment: with_budget
--- Datasets of cadence $1 and time zone $7 that can pay for one more release, and have no release of the half-open period
--- from $2 to $3.
+-- Datasets of cadence $1 and time zone $7 that can pay for one more release, and have no release of the half-open
+-- period from $2 to $3.
 FROM dataset
 WHERE cadence = $1
   AND time_zone = $7
@@ -48,8 +48,8 @@ WHERE cadence = $1
   )
 
 -- name: request_scheduled_builds
--- Ask by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 and time zone $7 that can pay for it, that
--- has no release of it, and whose last request for it is neither open nor was started after $6.
+-- Ask by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 and time zone $7 that can pay for it,
+-- that has no release of it, and whose last request for it is neither open nor was started after $6.
 INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at)
 SELECT gen_random_uuid(), code, $2, $3, true, $4, $5
 {with_budget}
@@ -63,8 +63,8 @@ SELECT gen_random_uuid(), code, $2, $3, true, $4, $5
 ON CONFLICT DO NOTHING;
 
 -- name: record_late_periods
--- Write the refusal $6 by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 and time zone $7 that can
--- pay for it and has neither a release nor a request of it.
+-- Write the refusal $6 by $4 at $5 for the period from $2 to $3 of every dataset of cadence $1 and time zone $7 that
+-- can pay for it and has neither a release nor a request of it.
 INSERT INTO build_request (id, dataset, period_from, period_to, publish, asked_by, asked_at, ended_at, refusal)
 SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6
 {with_budget}

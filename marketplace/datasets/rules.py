@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from marketplace.errors import Invalid
-from marketplace.instants import EPOCH, microseconds
-from marketplace.privacy.counted import DAY_US, HOUR_US
+from marketplace.instants import DAY_US, EPOCH, HOUR_US, microseconds
+from marketplace.local_time import UTC, is_start, local_day, midnight, time_zones
 from marketplace.privacy.geography import H3
 from marketplace.privacy.key_set import key_zones
-from marketplace.privacy.local_time import UTC, is_start, local_day, midnight, time_zones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.specification import (
     EPSILON_PERCENT,

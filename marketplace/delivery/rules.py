@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace.errors import Conflict, Expired, Invalid
-from marketplace.web.formats import local_days
+from marketplace.local_time import local_days
 
 MEDIA_TYPES: Final = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv"}
 PARTS_ARE_ONE_DOWNLOAD_FOR: Final = dt.timedelta(days=1)

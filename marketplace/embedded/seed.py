@@ -43,7 +43,7 @@ from marketplace.embedded.seed_people import (
 from marketplace.embedded.seed_sales import Sale, sell
 from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
 from marketplace.identity import actions as identity
-from marketplace.privacy.local_time import local_day
+from marketplace.local_time import local_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

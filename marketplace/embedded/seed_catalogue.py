@@ -16,7 +16,7 @@ from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import find_latest_release
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION, TIME_ZONE
-from marketplace.privacy.local_time import midnight
+from marketplace.local_time import midnight
 
 if TYPE_CHECKING:
     import uuid

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from marketplace.instants import microseconds
-from marketplace.privacy.local_time import UTC, midnight
+from marketplace.local_time import UTC, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

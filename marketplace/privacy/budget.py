@@ -18,7 +18,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from marketplace.privacy.local_time import UTC, local_day
+from marketplace.local_time import UTC, local_day
 from marketplace.privacy.noise import MICRO, NANO
 
 YEAR_DELTA_EXPONENT: Final = 9

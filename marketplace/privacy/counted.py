@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-QUARTER_US: Final = 900_000_000
-HOUR_US: Final = 4 * QUARTER_US
-DAY_US: Final = 24 * HOUR_US
 
 
 class BucketEvents(Protocol):
@@ -49,7 +45,7 @@ class BucketEvents(Protocol):
         """Return n events: line within the bucket, microseconds since 1970, zone."""
 
     def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the number of the key set's time that each of n instants of the period is in."""
+        """Return the number of the key set's time that each instant is in; at_us: n of the period, microseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,17 @@ import numpy as np
 import rfc8785
 
 from marketplace.instants import microseconds
+from marketplace.local_time import UTC, local_clock
 from marketplace.privacy import budget, noise
 from marketplace.privacy.geography import H3
-from marketplace.privacy.local_time import UTC, local_clock
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from marketplace.local_time import LocalClock
     from marketplace.privacy.geography import Geography
-    from marketplace.privacy.local_time import LocalClock
     from marketplace.privacy.product import Product
 
 METHOD = "bounded-noise-2"

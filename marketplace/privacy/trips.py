@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from marketplace.privacy.counted import HOUR_US
+from marketplace.instants import HOUR_US
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

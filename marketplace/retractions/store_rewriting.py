@@ -13,7 +13,7 @@ import numpy as np
 from marketplace.builds.day_rows import without
 from marketplace.builds.event_store import PLACE_BITS, encode
 from marketplace.builds.event_store_writer import Writer, day_start_us
-from marketplace.privacy.counted import HOUR_US
+from marketplace.instants import HOUR_US
 from marketplace.progress import no_progress
 
 if TYPE_CHECKING:

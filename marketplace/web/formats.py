@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 
 from marketplace.errors import Invalid
+from marketplace.local_time import local_days
 from marketplace.web.i18n import LOCALES, gettext, language
 from pricing.money import EUR
 
@@ -145,12 +146,6 @@ def period(start: dt.datetime, end: dt.datetime, time_zone: str = "UTC") -> str:
     """Write a half-open period by its first and last day, as the time zone of what was counted has them."""
     first, last = local_days(start, end, time_zone)
     return f"{date(first)} – {date(last)}"
-
-
-def local_days(start: dt.datetime, end: dt.datetime, time_zone: str) -> tuple[dt.date, dt.date]:
-    """Return the first and the last day of a half-open period in a time zone."""
-    zone = ZoneInfo(time_zone)
-    return start.astimezone(zone).date(), (end - dt.timedelta(microseconds=1)).astimezone(zone).date()
 
 
 def clock(time_zone: str) -> str:

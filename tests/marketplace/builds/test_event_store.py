@@ -23,7 +23,7 @@ from marketplace.builds.event_store_writer import Writer
 from marketplace.builds.ingest import ingest
 from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
-from marketplace.privacy.counted import HOUR_US
+from marketplace.instants import HOUR_US
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.privacy.local_time import midnight
+from marketplace.local_time import midnight
 from tests.marketplace.builds.engines import (
     DAY_US,
     HOUR_US,
@@ -49,6 +49,7 @@ COUNTED = (
     ("presence", DAY_US, True),
     ("flows", HOUR_US, True),
     ("flows", DAY_US, False),
+    ("arrivals", HOUR_US, True),
     ("stays", DAY_US, False),
     ("stays", DAY_US, True),
 )

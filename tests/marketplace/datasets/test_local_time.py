@@ -15,7 +15,7 @@ from marketplace.datasets import actions, build_requests, queries, rules
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
-from marketplace.privacy.local_time import midnight
+from marketplace.local_time import midnight
 from tests.marketplace.datasets.builders import (
     PURPOSE,
     RESOLUTION,

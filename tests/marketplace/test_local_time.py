@@ -11,10 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marketplace.errors import Invalid
-from marketplace.instants import instant_of, microseconds
+from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, instant_of, microseconds
+from marketplace.local_time import LocalClock, is_start, local_clock, midnight, time_zones
 from marketplace.privacy import budget
-from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US
-from marketplace.privacy.local_time import LocalClock, is_start, local_clock, midnight, time_zones
 from tests.marketplace.privacy.specs import MONDAY, specification
 
 ZONES = (

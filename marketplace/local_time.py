@@ -22,8 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import numpy as np
 
 from marketplace.errors import Invalid
-from marketplace.instants import instant_of
-from marketplace.privacy.counted import DAY_US, HOUR_US, QUARTER_US
+from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, instant_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,8 +63,23 @@ class LocalClock:
         return int(np.bincount(self.unit).max())
 
     def step_at(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the number of the step that each of n instants of the period is in."""
+        """Return the number of the step that each instant is in; at_us: n of the period, microseconds since 1970."""
         return np.asarray(self.step[(at_us - self.bounds_us[0]) // QUARTER_US], np.int64)
+
+    def quarters(self) -> dict[str, NDArray[np.int64]]:
+        """Return the quarters as the columns of a table: number since 1970, and what each belongs to.
+
+        Of its step, of the step before (-1: there is none) and of its unit, when it begins.
+        """
+        before_us = np.append(np.int64(-1), self.bounds_us[:-2])
+        unit_us = self.bounds_us[np.searchsorted(self.unit, self.unit)]
+        return {
+            "quarter": self.bounds_us[0] // QUARTER_US + np.arange(len(self.step)),
+            "starts_at_us": self.bounds_us[self.step],
+            "before_at_us": before_us[self.step],
+            "unit_at_us": unit_us[self.step],
+            "local_hour": self.hour,
+        }
 
 
 @functools.cache
@@ -75,7 +89,7 @@ def time_zones() -> frozenset[str]:
 
 
 def time_zone(name: str) -> dt.tzinfo:
-    """Return the rules of a time zone; refuse a name that is none."""
+    """Return the rules of a time zone; raises Invalid for a name that is none."""
     if name == UTC:
         return dt.UTC
     try:
@@ -111,6 +125,11 @@ def is_start(name: str, instant_us: int, step_us: int) -> bool:
     before, now = _offset_us(name, instant_us - 1), _offset_us(name, instant_us)
     is_next = (instant_us + now) // step_us > (instant_us - 1 + before) // step_us
     return instant_us % QUARTER_US == 0 and (is_next or (step_us == HOUR_US and before != now))
+
+
+def local_days(start: dt.datetime, end: dt.datetime, name: str) -> tuple[dt.date, dt.date]:
+    """Return the first and the last local day of a half-open period."""
+    return local_day(start, name), local_day(end - dt.timedelta(microseconds=1), name)
 
 
 @functools.lru_cache(maxsize=32)
