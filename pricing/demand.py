@@ -1,56 +1,81 @@
-"""Learning a posted price from accepted and refused quotes: Thompson sampling over a grid of demand multipliers.
+"""Learning a posted price from what was paid and bid: Thompson sampling over a grid of demand multipliers.
 
-The rule this file keeps: what has been learnt is a frozen value, passed in and out; a price is drawn once per offer and
-day, recorded, and the same for every partner; so no partner's click can move the price that partner is quoted.
+The rule this file keeps: only what costs its maker something teaches. What is learnt is a frozen value, passed in and
+out, made of licences sold, days on sale and bids that auctions revealed. A question is not among them: a partner
+that only ever asks changes nothing, in every case.
 
-Each multiplier of the grid has a Beta belief about the share of partners who accept it. A draw samples every belief,
-makes the samples fall as prices rise (nobody refuses less when asked more), and picks the multiplier with the most
-expected revenue. Exploring is thus in proportion to what is still unknown, and stops by itself.
+Each multiplier of the grid has a Gamma belief about the licences sold a day at it. Before a sale, beliefs say that all
+multipliers earn the same; revealed bids say instead which part of the bidders would pay each, from their auction's
+reserve upward: nobody could bid below it. A draw samples every belief, makes the samples fall as prices rise (nobody
+buys more when asked more), and picks the multiplier with the most expected revenue. Exploring is thus in proportion to
+what is still unknown, and stops by itself. The posted multiplier then approaches the draw by at most
+`MOST_STEP_PERCENT`, so that waiting for a low draw gains no more than one step.
 
-It cannot be gamed cheaply:
-- a partner counts once per draw, however many quotes it asks for, and an acceptance beats its own refusals;
-- quotes without a vetted partner teach nothing;
-- refusers who collude lower the acceptance of what they refuse. Refusing everything scales all revenue alike and moves
-  nothing. Refusing only what is dearer than a target moves the price to the target once they are a share of partners of
-  at least `collusion_needed`; it costs them every purchase above it until then, and can never pass the floor, which
-  clamps the quote (`pricing.quote`), regardless of what was learnt.
+What can move a price, and what it costs:
+- buying: each partner counts once a day, by what it paid, so that a cheap licence weighs as little as it costs;
+- not buying: partners who buy only below a target move the price to it once they are a share of the buyers of at least
+  `collusion_needed`; it costs them every purchase above the target until then, and never passes the quote's floor;
+- bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing of what is cheaper
+  than the reserve.
 
 Public API beside what the marketplace uses: `price_grid`, `collusion_needed`.
 
 Source: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25, 1933; D. Russo et
-al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; R. E. Barlow et
-al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling adjacent violators).
+al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; O. Chapelle and
+L. Li, An empirical evaluation of Thompson sampling, NIPS 24, 2011, section 3 (sampling less boldly); R. E. Barlow et
+al., Statistical Inference under Order Restrictions, 1972, section 1.2 (pooling adjacent violators); E. L. Kaplan and P.
+Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958 (what is seen above a bound only).
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
+from math import isfinite, log
 from typing import Final
 
 import numpy as np
 
 from pricing.money import amount, whole
 from pricing.quote import NEUTRAL_BASIS_POINTS
-from pricing.refusals import Empty, Mismatched, Negative, OutOfRange
+from pricing.refusals import Empty, Mismatched, Negative, NotFinite, OutOfRange
+
+MOST_STEP_PERCENT: Final = 3
+"""How much dearer a posted price becomes in one step at most; going back is the same step, so a little less."""
+PRIOR_BUYERS: Final = 1.0
+"""What the belief that all multipliers earn the same is worth, in buyers observed …"""
+PRIOR_BIDDERS: Final = 150.0
+"""… and in bids revealed: low ones cost their bidder little, so that a few say little."""
+BOLDNESS: Final = 0.6
+"""How far a sample is from what is expected, as a part of how far the belief would have it: less than 1 explores less."""
+MOST_ELASTIC: Final = 1.5
+"""Below the multiplier that was posted most, no sample sells more than in proportion to its price to minus this: beliefs of
+little evidence have long tails, and the longest of many would draw the price down."""
 
 _NEVER: Final = -1
+_WHOLE_PERCENT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What has been learnt about one offer's demand.
 
-    multipliers_basis_points: n >= 1 rising whole numbers, each >= 1, what worth is multiplied by. accepted, refused:
-    how many partners did so at each. learnt_through: the last day learnt from, -1 before the first.
+    multipliers_basis_points: n >= 1 rising whole numbers, each >= 1, what worth is multiplied by. sold: licences sold
+    at each, >= 0, parts of a licence included. days: how long each was posted. heard: how many bids had a reserve of at
+    most each, rises; willing: how many of these were at least each; dearer: how many of these at least the next one, 0
+    at the last. learnt_through: the last day learnt from, -1 before the first.
     """
 
     multipliers_basis_points: tuple[int, ...]
-    accepted: tuple[int, ...]
-    refused: tuple[int, ...]
+    sold: tuple[float, ...]
+    days: tuple[int, ...]
+    heard: tuple[int, ...]
+    willing: tuple[int, ...]
+    dearer: tuple[int, ...]
     learnt_through: int = _NEVER
 
     def __post_init__(self) -> None:
-        """Refuse Empty, NotWhole, Negative, OutOfRange and Mismatched."""
+        """Refuse Empty, NotWhole, NotFinite, Negative, OutOfRange and Mismatched."""
         if not self.multipliers_basis_points:
             msg = "a grid needs at least one multiplier"
             raise Empty(msg)
@@ -60,14 +85,29 @@ class Demand:
                 msg = "multipliers must be positive and rise"
                 raise OutOfRange(msg)
             before = multiplier
-        if not len(self.accepted) == len(self.refused) == len(self.multipliers_basis_points):
-            msg = "there must be one count of acceptances and one of refusals per multiplier"
+        counts = (self.days, self.heard, self.willing, self.dearer)
+        if any(len(each) != len(self.multipliers_basis_points) for each in (self.sold, *counts)):
+            msg = "sales, days and bids must be stated for each multiplier"
             raise Mismatched(msg)
-        for count in self.accepted + self.refused:
-            amount(count, "a count of answers")
+        for licences in self.sold:
+            _not_negative(licences)
+        for each in counts:
+            for count in each:
+                amount(count, "a count")
+        if any(
+            not dearer <= willing <= heard
+            for dearer, willing, heard in zip(self.dearer, self.willing, self.heard, strict=True)
+        ):
+            msg = "of the bids heard, no more can be willing, nor of these dearer"
+            raise OutOfRange(msg)
         if whole(self.learnt_through, "a day") < _NEVER:
             msg = "days are counted from 0"
             raise Negative(msg)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing was sold and nobody bid."""
+        return not (any(self.sold) or any(self.heard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +123,27 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What one quote of the day came to. partner: a vetted partner's reference; None for anybody else."""
+    """What one quote of the day came to. partner: a reference of who asked; None for anybody else.
+
+    accepted: what was paid, as a part of the dearest licence's price at that multiplier: 0 for a quote that was not
+    paid, 1 (or True) for the dearest.
+    """
 
     partner: str | None
-    accepted: bool
+    accepted: float
+
+
+@dataclass(frozen=True, slots=True)
+class RevealedBid:
+    """The highest bid of one bidder, and its auction's reserve, as multipliers of worth in basis points, >= 0."""
+
+    value_basis_points: int
+    reserve_basis_points: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse NotWhole, Negative and TooLarge."""
+        amount(self.value_basis_points, "a bid")
+        amount(self.reserve_basis_points, "a reserve")
 
 
 def price_grid(worth_minor: int, floor_minor: int, cap_minor: int, steps: int) -> tuple[int, ...]:
@@ -108,59 +165,108 @@ def price_grid(worth_minor: int, floor_minor: int, cap_minor: int, steps: int) -
 
 
 def new_demand(multipliers_basis_points: Sequence[int]) -> Demand:
-    """Return the state of an offer nobody has answered yet; refuses what `Demand` refuses."""
+    """Return the state of an offer of which nothing was sold yet; refuses what `Demand` refuses."""
     grid = tuple(multipliers_basis_points)
-    return Demand(grid, (0,) * len(grid), (0,) * len(grid))
+    nothing = (0,) * len(grid)
+    return Demand(grid, nothing, nothing, nothing, nothing, nothing)
+
+
+def nearest(multipliers_basis_points: Sequence[int], multiplier: int) -> int:
+    """Return the multiplier of a grid, not empty, that is nearest in ratio to one that need not be of it, >= 1."""
+    return min(multipliers_basis_points, key=lambda one: abs(log(one / multiplier)))
 
 
 def draw(demand: Demand, day: int, rng: np.random.Generator) -> Draw:
-    """Draw the day's multiplier; the caller records it and gives it to every quote of the offer on that day.
+    """Draw the multiplier that is best by one sample of what is believed.
 
     day: >= 0 and after every day already learnt from, else OutOfRange. The generator decides; two calls with equal
     generators and states draw alike under one version of numpy, which is why the draw is recorded and not re-drawn.
     """
     if whole(day, "a day") <= demand.learnt_through:
-        msg = f"day {day} is over: answers are learnt through day {demand.learnt_through}"
+        msg = f"day {day} is over: what was sold is learnt through day {demand.learnt_through}"
         raise OutOfRange(msg)
-    sampled = rng.beta([count + 1 for count in demand.accepted], [count + 1 for count in demand.refused]).tolist()
+    shares = _shares(demand)
+    seen = sum(days * share for days, share in zip(demand.days, shares, strict=True))
+    # Buyers a day, were the price so low that all buy; half a sale more, for none may have been seen yet.
+    pace = (sum(demand.sold) + 0.5) / seen if seen else 1.0
+    spans = [(PRIOR_BUYERS + heard) / pace + days for heard, days in zip(demand.heard, demand.days, strict=True)]
+    shapes = [PRIOR_BUYERS * share + sold for share, sold in zip(shares, demand.sold, strict=True)]
     multipliers = demand.multipliers_basis_points
+    known = demand.days.index(max(demand.days))
+    # What bids say needs no exploring: they say it of every multiplier at once.
+    sampled = [
+        (heard * share + BOLDNESS * sample + (1 - BOLDNESS) * shape) / span
+        for heard, share, sample, shape, span in zip(
+            demand.heard, shares, rng.gamma(shapes).tolist(), shapes, spans, strict=True
+        )
+    ]
+    for at in range(known):
+        cheaper = multipliers[known] / multipliers[at]
+        sampled[at] = min(sampled[at], sampled[known] * cheaper**MOST_ELASTIC)
     best, picked = -1.0, multipliers[0]
-    # Within a pool the share is the same, so the dearest multiplier of a pool is the one to look at.
-    for share, end in _falling_pools(sampled, demand.accepted, demand.refused):
-        revenue = share * multipliers[end - 1]
+    # Within a pool the sales are the same, so the dearest multiplier of a pool is the one to look at.
+    for rate, end in _falling_pools(sampled, spans):
+        revenue = rate * multipliers[end - 1]
         if revenue > best:
             best, picked = revenue, multipliers[end - 1]
     return Draw(day, picked)
 
 
-def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
-    """Return what is known after a day: each vetted partner counts once, as accepting when any of its quotes was.
+def approach(posted: int, target: int) -> int:
+    """Return the multiplier that is posted next: `target`, or as near to it as one step leads.
 
-    Refuses OutOfRange for a day already learnt from (so nothing counts twice) and Mismatched for a multiplier that is
-    not of the grid.
+    posted, target: basis points, >= 1. A step raises by at most MOST_STEP_PERCENT, and lowers by what undoes that.
     """
-    if drawn.day <= demand.learnt_through:
-        msg = f"day {drawn.day} has been learnt from already"
-        raise OutOfRange(msg)
-    if drawn.multiplier_basis_points not in demand.multipliers_basis_points:
-        msg = f"{drawn.multiplier_basis_points} is not of this grid"
-        raise Mismatched(msg)
-    at = demand.multipliers_basis_points.index(drawn.multiplier_basis_points)
-    outcome: dict[str, bool] = {}
-    for answer in answers:
-        if answer.partner is not None:
-            outcome[answer.partner] = outcome.get(answer.partner, False) or answer.accepted
-    accepted = sum(outcome.values())
-    return replace(
-        demand,
-        accepted=_added(demand.accepted, at, accepted),
-        refused=_added(demand.refused, at, len(outcome) - accepted),
-        learnt_through=drawn.day,
-    )
+    dearer = _WHOLE_PERCENT + MOST_STEP_PERCENT
+    lowest, highest = -(-posted * _WHOLE_PERCENT // dearer), posted * dearer // _WHOLE_PERCENT
+    return min(max(target, lowest), highest)
+
+
+def learn(demand: Demand, drawn: Draw, answers: Iterable[Reaction]) -> Demand:
+    """Return what is known after a day: each partner counts once, by the most that it paid.
+
+    Quotes that were not paid change nothing. Refuses OutOfRange for a day already learnt from (so nothing counts
+    twice), Mismatched for a multiplier that is not of the grid, NotFinite and Negative for what was paid.
+    """
+    return learn_days(demand, [(drawn, answers)])
+
+
+def learn_days(demand: Demand, past: Iterable[tuple[Draw, Iterable[Reaction]]]) -> Demand:
+    """Return what is known after some days, the earliest first; refuses OutOfRange and Mismatched as `learn` does."""
+    grid, through = demand.multipliers_basis_points, demand.learnt_through
+    sold, days = list(demand.sold), list(demand.days)
+    for drawn, answers in past:
+        if drawn.day <= through:
+            msg = f"day {drawn.day} has been learnt from already"
+            raise OutOfRange(msg)
+        if drawn.multiplier_basis_points not in grid:
+            msg = f"{drawn.multiplier_basis_points} is not of this grid"
+            raise Mismatched(msg)
+        at, through = grid.index(drawn.multiplier_basis_points), drawn.day
+        paid: dict[str, float] = {}
+        for answer in answers:
+            if answer.partner is not None:
+                paid[answer.partner] = max(paid.get(answer.partner, 0.0), _not_negative(answer.accepted))
+        sold[at] += sum(paid.values())
+        days[at] += 1
+    return replace(demand, sold=tuple(sold), days=tuple(days), learnt_through=through)
+
+
+def learn_bids(demand: Demand, bids: Iterable[RevealedBid]) -> Demand:
+    """Return what is known after bids were revealed: one a bidder, its highest."""
+    grid = demand.multipliers_basis_points
+    heard, willing, dearer = list(demand.heard), list(demand.willing), list(demand.dearer)
+    for bid in bids:
+        for at, multiplier in enumerate(grid):
+            if bid.reserve_basis_points <= multiplier:
+                heard[at] += 1
+                willing[at] += bid.value_basis_points >= multiplier
+                dearer[at] += at + 1 < len(grid) and bid.value_basis_points >= grid[at + 1]
+    return replace(demand, heard=tuple(heard), willing=tuple(willing), dearer=tuple(dearer))
 
 
 def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequence[Fraction], target: int) -> Fraction:
-    """Return the share of partners who must collude, refusing all above `target` and accepting it, to make it optimal.
+    """Return the share of buyers who must collude, buying only up to `target`, to make it optimal.
 
     acceptance: of each multiplier by the other partners, in [0, 1]. target: an index of the grid. With c colluding,
     target earns m_t * ((1 - c) * D_t + c) and the best above it (1 - c) * max m_i * D_i; equating gives c. Zero where
@@ -180,27 +286,41 @@ def collusion_needed(multipliers_basis_points: Sequence[int], acceptance: Sequen
     return lead / (lead + multipliers_basis_points[target])
 
 
-def _added(counts: tuple[int, ...], at: int, more: int) -> tuple[int, ...]:
-    return (*counts[:at], counts[at] + more, *counts[at + 1 :])
+def _shares(demand: Demand) -> list[float]:
+    """Return which part of those who buy at the lowest multiplier is expected to buy at each, in (0, 1]; falls.
+
+    Of those willing at one multiplier, the part that is at the next: as bids say, and such that both earn the same for
+    PRIOR_BIDDERS more.
+    """
+    grid, shares = demand.multipliers_basis_points, [1.0]
+    for at, (low, high) in enumerate(pairwise(grid)):
+        stay = PRIOR_BIDDERS * low / high + demand.dearer[at]
+        shares.append(shares[-1] * stay / (PRIOR_BIDDERS + demand.willing[at]))
+    return shares
 
 
-def _falling_pools(values: Sequence[float], accepted: Sequence[int], refused: Sequence[int]) -> list[tuple[float, int]]:
+def _falling_pools(values: Sequence[float], masses: Sequence[float]) -> list[tuple[float, int]]:
     """Return (mean, end) of the runs [previous end, end) into which values must be pooled so that they never rise.
 
-    The nearest such sequence in least squares, each value weighing what its belief does: accepted + refused + 2, the
-    uniform prior's two answers included. The means of the runs fall strictly.
+    The nearest such sequence in least squares, each value weighing its mass, > 0. The means of the runs fall strictly.
     """
-    means: list[float] = []
-    masses: list[int] = []
-    ends: list[int] = []
-    for end, (value, yes, no) in enumerate(zip(values, accepted, refused, strict=True), start=1):
-        mean, mass = value, yes + no + 2
-        while means and means[-1] <= mean:
-            before = masses.pop()
-            mean = (means.pop() * before + mean * mass) / (before + mass)
+    pools: list[tuple[float, float, int]] = []
+    for end, (value, weight) in enumerate(zip(values, masses, strict=True), start=1):
+        mean, mass = value, weight
+        while pools and pools[-1][0] <= mean:
+            earlier, before, _ = pools.pop()
+            mean = (earlier * before + mean * mass) / (before + mass)
             mass += before
-            ends.pop()
-        means.append(mean)
-        masses.append(mass)
-        ends.append(end)
-    return list(zip(means, ends, strict=True))
+        pools.append((mean, mass, end))
+    return [(mean, end) for mean, _, end in pools]
+
+
+def _not_negative(licences: float) -> float:
+    """Return a number of licences, parts included; refuses NotFinite and Negative."""
+    if not isfinite(licences):
+        msg = "a number of licences must be finite"
+        raise NotFinite(msg)
+    if licences < 0:
+        msg = f"a number of licences must not be negative, but is {licences}"
+        raise Negative(msg)
+    return float(licences)

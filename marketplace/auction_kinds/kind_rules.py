@@ -114,6 +114,11 @@ class AuctionKind(Struct, frozen=True):
     """The seller's own open bids, as transcripts show them."""
 
     @property
+    def sells_ordinary_licences(self) -> bool:
+        """Whether a bid is for one licence as posted: not for several releases, nor for keeping others from buying."""
+        return self.most_lots == 1 and not self.has_window
+
+    @property
     def usual_price_rule(self) -> str:
         """The price rule of an auction that names none."""
         return next(iter(self.price_rules))

@@ -9,7 +9,7 @@ import base64
 import functools
 import hmac
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
@@ -20,7 +20,7 @@ from pricing.money import largest_remainder
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from marketplace.auction_kinds.rows import Bid
 
@@ -86,6 +86,15 @@ def award_document(
             "amount_minor": amount_minor,
         }
     )
+
+
+def highest_bids(reveals: Iterable[Mapping[str, Any] | None]) -> dict[str, int]:
+    """Return the highest revealed bid of each bidder for one lot, in cents by pseudonym; None is a bid not revealed."""
+    highest: dict[str, int] = {}
+    for line in filter(None, reveals):
+        amount = line.get("amount_minor", line.get("maximum_minor", 0))
+        highest[line["bidder"]] = max(highest.get(line["bidder"], 0), amount)
+    return highest
 
 
 def split_price(pays_minor: int, reserves: Sequence[int]) -> list[int]:

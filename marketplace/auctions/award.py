@@ -17,14 +17,14 @@ from msgspec import Struct
 
 from marketplace import sealing
 from marketplace.auction_kinds.registry import get_kind
-from marketplace.auction_kinds.rules import split_price
+from marketplace.auction_kinds.rules import highest_bids, split_price
 from marketplace.auction_kinds.transcript_rules import awarded, bidders_outcomes, lots_of, root_of, transcript
 from marketplace.auctions.actions import notify
 from marketplace.auctions.charge import charge_sales
 from marketplace.auctions.eligibility import end_deposits
 from marketplace.auctions.queries import SQL, list_accepted, list_reserves, lock_auction
 from marketplace.auctions.tables import Auction, AuctionOutcome, AuctionSale, AuctionTranscript
-from marketplace.catalogue.actions import grant_window
+from marketplace.catalogue.actions import grant_window, record_observed_bids
 from marketplace.database import execute, fetch_rows, fetch_scalar, transaction
 from marketplace.log.actions import state_fact
 from marketplace.settings import settings
@@ -104,6 +104,12 @@ async def award(auction: uuid.UUID) -> bool:
         await AuctionTranscript.insert(
             AuctionTranscript(auction=auction, document=document, published_at=locked.locked_at)
         )
+        if get_kind(locked.kind).sells_ordinary_licences:
+            partners = {bid.pseudonym: bid.partner for bid in bids}
+            offered = {partners[name]: most for name, most in highest_bids(made.reveals).items()}
+            await record_observed_bids(
+                auction, offer=locked.offer, release=lots[0].release, reserve_minor=locked.reserve_minor, bids=offered
+            )
         await Auction.update({Auction.state: "awarded", Auction.awarded_at: locked.locked_at}, force=True).where(
             Auction.id == auction
         )

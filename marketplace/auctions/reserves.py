@@ -1,7 +1,12 @@
 """The reserve of an auction, reckoned by `pricing` when it is announced: never below what selling this way forgoes.
 
-An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains; any other lot's is
-its offer's floor, which covers what contributors were promised. What it was reckoned from is kept with the auction.
+An exclusive window's covers the ordinary sales it shuts out and the one ordinary licence it contains. An ordinary licence
+alone is worth the posted price, once that was learnt from sales or bids: copying it costs nothing, so the price that
+earns most is the best reserve too. Any other lot's reserve is its offer's floor, which covers what contributors were
+promised. What it was reckoned from is kept with the auction.
+
+Source: R. Myerson, Optimal auction design, 1981, section 5: the reserve of who loses nothing by selling is the price of
+who sells to one buyer.
 """
 
 from __future__ import annotations
@@ -14,13 +19,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from marketplace.auctions.queries import SQL
 from marketplace.catalogue.actions import price_now
-from marketplace.catalogue.queries import list_priced_releases
+from marketplace.catalogue.queries import get_evidence, list_priced_releases
 from marketplace.database import fetch_row, fetch_rows
+from marketplace.datasets.queries import get_release_interval
 from pricing.auctions.forgone import LONGEST_WINDOW_DAYS, History, Window, reckon
+from pricing.quote import price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,12 +74,6 @@ class ListedRow(Struct, frozen=True):
     sales: int
 
 
-class PeriodEnd(Struct, frozen=True):
-    """The end of a release's period."""
-
-    period_to: dt.datetime
-
-
 class TranscriptRow(Struct, frozen=True):
     """A transcript, as JSON."""
 
@@ -98,13 +99,18 @@ async def reckon_reserve(
         window = Window(
             max(0, int((opens_at - now).total_seconds())),
             min(max(-(-(ends_at - opens_at) // DAY), 1), LONGEST_WINDOW_DAYS),
-            await _cadence(rows[0].dataset),
+            await get_release_interval(rows[0].dataset),
         )
         return await _of_window(offer, release, inputs, window, now)
     floors = {release: inputs.floor_minor for release, inputs in priced.items()}
-    floor = min(floors.values())
-    document: Any = {"floor_minor": floor, "waterfall": [{"name": "floor", "amount_minor": floor}]}
-    return Reckoned(floor, 0, rfc8785.dumps(document).decode(), floors)
+    floor = least = min(floors.values())
+    evidence = await get_evidence(offer, now)
+    if len(priced) == 1 and evidence.is_learnt:
+        floors = {release: price(inputs).amount_minor for release, inputs in priced.items()}
+        [least] = floors.values()
+    steps = [{"name": "floor", "amount_minor": floor}, {"name": "learnt_price", "amount_minor": least - floor}]
+    document: Any = {"floor_minor": floor, "demand": to_builtins(evidence), "waterfall": steps}
+    return Reckoned(least, 0, rfc8785.dumps(document).decode(), floors)
 
 
 async def _of_window(
@@ -113,6 +119,7 @@ async def _of_window(
     history, bids = await _history(offer, now), await _past_bids(offer)
     found = reckon(inputs, history, window, bids)
     document: Any = {
+        "demand": to_builtins(await get_evidence(offer, now)),
         "inputs": asdict(inputs),
         "history": asdict(history),
         "window": asdict(window),
@@ -130,17 +137,6 @@ async def _history(offer: uuid.UUID, now: dt.datetime) -> History:
     row = await fetch_row(ListedRow, SQL["count_sales"], offer, now - HISTORY_DAYS * DAY)
     assert row, "the offer's row is locked, or its releases were priced just now"
     return History(row.sales, min(max(-(-(now - row.listed_at) // DAY), SHORTEST_HISTORY_DAYS), HISTORY_DAYS))
-
-
-async def _cadence(dataset: str) -> int:
-    """Return the days between the ends of a dataset's last two sealed releases; 0 where there are not two."""
-    rows = await fetch_rows(
-        PeriodEnd,
-        """SELECT DISTINCT period_to FROM release
-           WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC LIMIT 2""",
-        dataset,
-    )
-    return (rows[0].period_to - rows[1].period_to) // DAY if len(rows) > 1 else 0
 
 
 async def _past_bids(offer: uuid.UUID) -> list[int]:

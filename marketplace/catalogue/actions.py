@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import hashlib
 import hmac
 import json
 import uuid
 from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
 from marketplace import clock
 from marketplace.catalogue import menu, rules
+from marketplace.catalogue.demand import draw_of_day
 from marketplace.catalogue.queries import (
     SQL,
+    count_quotes,
     find_listed_release,
     find_quote_subject,
     get_counted_by,
@@ -26,17 +25,18 @@ from marketplace.catalogue.queries import (
     is_reserved,
     list_levels,
     list_priced_offers,
+    list_priced_releases,
 )
 from marketplace.catalogue.tables import (
-    DemandDraw,
     ExclusiveWindow,
     LicenceTerms,
+    ObservedBid,
     Offer,
     Quote,
     QuoteAcceptance,
     ZonePreview,
 )
-from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.database import execute, fetch_row, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.datasets.zone_input import read_zones
@@ -51,7 +51,8 @@ from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
 
     from marketplace.catalogue.queries import ListedRelease, SignedQuote
 
@@ -66,19 +67,8 @@ class PricedEdition(Struct, frozen=True):
     priced: PricedQuote
 
 
-class PastDraw(Struct, frozen=True):
-    """The demand multiplier of a UTC day, in basis points."""
-
-    day: dt.date
-    demand_basis_points: int
-
-
-class Reaction(Struct, frozen=True):
-    """Whether a vetted partner ordered at a day's posted price."""
-
-    day: dt.date
-    partner: str
-    accepted: bool
+class TooManyQuotes(Conflict):
+    """A partner asked for as many prices within a day as it may."""
 
 
 class Preview(Struct, frozen=True):
@@ -174,11 +164,13 @@ def _priced(release: rules.PricedRelease, offer: rules.PricedOffer | None, now: 
 
 async def _offers(datasets: Sequence[str], now: dt.datetime) -> dict[str, rules.PricedOffer]:
     """Return the open offers of some datasets, by code, each with its draw of the day."""
-    offers = {offer.dataset: offer for offer in await list_priced_offers(datasets, now)}
-    for dataset, offer in offers.items():
-        if offer.demand_basis_points is None:  # The first look of the day at this offer.
-            offers[dataset] = replace(offer, demand_basis_points=await draw_of_day(offer.id, now))
-    return offers
+    offers = await list_priced_offers(datasets, now)
+    undrawn = [offer.id for offer in offers if offer.demand_basis_points is None]
+    for offer in undrawn:  # The first look of the day at these offers.
+        await draw_of_day(offer, now)
+    if undrawn:
+        offers = await list_priced_offers(datasets, now)
+    return {offer.dataset: offer for offer in offers}
 
 
 async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[PricedEdition]:
@@ -202,7 +194,8 @@ async def editions_now(release: ListedRelease, *, now: dt.datetime) -> list[Pric
 async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, level: int = 0) -> uuid.UUID:
     """Sign a price for a vetted partner and return the quote; the same id again is the same quote.
 
-    level: 0 for the release itself, 1 and more for its coarser editions. Refuses what is not on sale.
+    level: 0 for the release itself, 1 and more for its coarser editions. Refuses what is not on sale, and more than
+    rules.QUOTES_A_DAY within a day.
     """
     now = clock.now()
     if await _is_asked_again(partner, release, level, quote_id):
@@ -223,6 +216,7 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
         priced=priced,
         quoted_at=now,
         expires_at=expires_at,
+        evidence=offer.evidence,
     )
     signed = Quote(
         id=quote_id,
@@ -238,8 +232,16 @@ async def quote(partner: uuid.UUID, release: uuid.UUID, *, quote_id: uuid.UUID, 
         expires_at=expires_at,
         terms=offer.terms,
     )
-    if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
-        await _is_asked_again(partner, release, level, quote_id)
+    async with transaction():
+        await lock(f"quotes {partner}")
+        if await _is_asked_again(partner, release, level, quote_id):
+            return quote_id
+        if await count_quotes(partner, now - rules.DAY) >= rules.QUOTES_A_DAY:
+            raise TooManyQuotes(
+                "You asked for {most} quotes within a day; ask again tomorrow.", most=rules.QUOTES_A_DAY
+            )
+        if not await Quote.insert(signed).on_conflict(action="DO NOTHING", target=Quote.id).returning(Quote.id):
+            await _is_asked_again(partner, release, level, quote_id)
     return quote_id
 
 
@@ -351,36 +353,9 @@ async def grant_window(
 
 
 async def accept_quote(quote_id: uuid.UUID, at: dt.datetime) -> None:
-    """Write down that a quote was ordered, inside the order's transaction; demand learns from it."""
+    """Write down that a quote was ordered, inside the order's transaction."""
     accepted = QuoteAcceptance(quote=quote_id, accepted_at=at)
     await QuoteAcceptance.insert(accepted).on_conflict(action="DO NOTHING")
-
-
-async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
-    """Return the offer's demand multiplier of the UTC day of `now`, drawing and recording it when nobody has."""
-    day = now.astimezone(dt.UTC).date()
-    of_offer = DemandDraw.offer == offer
-    of_day = DemandDraw.select(DemandDraw.demand_basis_points).where(of_offer, DemandDraw.day == day)
-    drawn = await fetch_scalar(int, of_day)
-    if drawn is not None:
-        return drawn
-    async with transaction():
-        await lock(f"demand {offer}")
-        earlier = select(PastDraw, DemandDraw).where(of_offer, DemandDraw.day < day).order_by(DemandDraw.day)
-        past = await fetch_rows(PastDraw, earlier)
-        midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
-        reactions = await fetch_rows(Reaction, SQL["list_reactions"], offer, midnight)
-        multiplier = rules.draw_of(
-            [(one.day, one.demand_basis_points) for one in past],
-            [(one.day, one.partner, one.accepted) for one in reactions],
-            day,
-            np.random.default_rng(),
-        )
-        draw = DemandDraw(id=uuid.uuid4(), offer=offer, day=day, demand_basis_points=multiplier, drawn_at=now)
-        await DemandDraw.insert(draw).on_conflict(action="DO NOTHING", target=(DemandDraw.offer, DemandDraw.day))
-        drawn = await fetch_scalar(int, of_day)
-    assert drawn is not None, "it was drawn above"
-    return drawn
 
 
 async def refresh_demand() -> None:
@@ -388,6 +363,41 @@ async def refresh_demand() -> None:
     now = clock.now()
     for offer in await Offer.select(Offer.id).where(Offer.withdrawn_at.is_null()).output(as_list=True):
         await draw_of_day(offer, now)
+
+
+async def record_observed_bids(
+    auction: uuid.UUID,
+    *,
+    offer: uuid.UUID,
+    release: uuid.UUID,
+    reserve_minor: int,
+    bids: Mapping[uuid.UUID, int],
+) -> None:
+    """Write down what partners bid for an ordinary licence of a release, once its auction's transcript revealed it.
+
+    bids: partner → its highest bid in cents. Demand learns from them, as from prices that each would have paid; a
+    release that is not for sale has no price to compare them with, and they teach nothing.
+    """
+    if not bids:
+        return
+    now = clock.now()
+    [row] = await list_priced_releases([release])
+    with contextlib.suppress(Conflict):
+        priced = await price_now(row, now=now)
+        await ObservedBid.insert(
+            *(
+                ObservedBid(
+                    id=uuid.uuid4(),
+                    offer=offer,
+                    auction=auction,
+                    partner=partner,
+                    value_basis_points=rules.value_of_bid(amount_minor, priced),
+                    reserve_basis_points=rules.value_of_bid(reserve_minor, priced),
+                    observed_at=now,
+                )
+                for partner, amount_minor in bids.items()
+            )
+        ).on_conflict(action="DO NOTHING", target=(ObservedBid.auction, ObservedBid.partner))
 
 
 async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, preview_id: uuid.UUID) -> rules.Preview:

@@ -4,6 +4,7 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON quo
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON demand_draw
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE INDEX IF NOT EXISTS observed_bid_by_offer ON observed_bid (offer, observed_at);
 CREATE INDEX IF NOT EXISTS exclusive_window_by_offer ON exclusive_window (offer, starts_at);
 CREATE INDEX IF NOT EXISTS quote_by_partner ON quote (partner, quoted_at DESC);
 CREATE INDEX IF NOT EXISTS zone_preview_by_partner ON zone_preview (partner, asked_at);

@@ -16,7 +16,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Meta, Struct
 
 from marketplace import clock
-from marketplace.catalogue import actions, queries
+from marketplace.catalogue import actions, queries, rules
 from marketplace.datasets.queries import list_revocations
 from marketplace.errors import Conflict, Refusal
 from marketplace.identity.actors import Actor
@@ -98,11 +98,18 @@ async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
 @post("/datasets/{code:str}/quotes", guards=[vetted_partner], opt=expect("vetted partner", stranger=200))
 async def request_quote(
     code: FromPath[str], data: Annotated[QuoteForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
-) -> Redirect:
-    """Sign a price for a release; the form's id is the quote's, so that a double click is one quote."""
+) -> Redirect | Template:
+    """Sign a price for a release; the form's id is the quote's, so that a double click is one quote.
+
+    Who asked too often is shown the form again.
+    """
     assert request.user.partner
     release = await queries.get_listed_release(code, data.release)
-    quote = await actions.quote(request.user.partner, release.id, quote_id=data.form_id, level=data.level)
+    try:
+        quote = await actions.quote(request.user.partner, release.id, quote_id=data.form_id, level=data.level)
+    except actions.TooManyQuotes as refusal:
+        listing = await queries.get_listing(code)
+        return again("catalogue/ask.html", refusal, listing=listing, release=release, level=data.level)
     return see(f"/quotes/{quote}")
 
 
@@ -111,16 +118,17 @@ async def show_quote(quote: FromPath[uuid.UUID], request: Asked) -> Template:
     """Show a quote: its price, how it came about, until when it holds."""
     assert request.user.partner
     row = await queries.get_quote(quote, request.user.partner)
-    priced = None
+    priced, evidence = None, None
     if row.auction:
         actions.check_awarded(row)
     else:
-        priced = actions.recompute(row)
+        priced, evidence = actions.recompute(row), rules.evidence_of(row.document)
     left = math.ceil((row.expires_at - clock.now()).total_seconds() / MINUTE_SECONDS)
     return page(
         "catalogue/quote.html",
         quote=row,
         priced=priced,
+        evidence=evidence,
         minutes_left=left,
         vat=await queries.find_vat(request.user.partner, row.amount_minor),
     )

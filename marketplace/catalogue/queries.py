@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.catalogue import rules
-from marketplace.catalogue.rules import PricedOffer, PricedRelease
-from marketplace.catalogue.tables import ExclusiveWindow, Quote
+from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
+from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
 from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
@@ -274,6 +274,17 @@ async def get_counted_by(dataset: str) -> CountedBy:
 async def list_priced_offers(datasets: Sequence[str], now: dt.datetime) -> list[PricedOffer]:
     """Return the open offers of some datasets, with the day's draw, if any, and what contributors were promised."""
     return await fetch_rows(PricedOffer, SQL["list_priced_offers"], list(datasets), now)
+
+
+async def get_evidence(offer: uuid.UUID, now: dt.datetime) -> Evidence:
+    """Return what the demand multiplier of the UTC day of `now` was drawn from: nothing while it is not drawn."""
+    of_day = (DemandDraw.offer == offer) & (DemandDraw.day == now.astimezone(dt.UTC).date())
+    return await fetch_row(Evidence, select(Evidence, DemandDraw).where(of_day)) or Evidence()
+
+
+async def count_quotes(partner: uuid.UUID, since: dt.datetime) -> int:
+    """Return how many prices a partner had signed after `since`; what auctions awarded is not counted."""
+    return int(await Quote.count().where(Quote.partner == partner, Quote.quoted_at > since, Quote.auction.is_null()))
 
 
 async def is_reserved(offer: uuid.UUID, partner: uuid.UUID, now: dt.datetime) -> bool:

@@ -143,7 +143,10 @@ SELECT
         WHERE contributor_term.dataset = offer.dataset
           AND contributor_term.starts_at <= $2
           AND $2 < contributor_term.ends_at
-    ) AS promised_minor
+    ) AS promised_minor,
+    demand_draw.sales AS demand_sales,
+    demand_draw.days AS demand_days,
+    demand_draw.bids AS demand_bids
 FROM offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = offer.terms
@@ -212,19 +215,50 @@ WHERE quote.release = ANY($1)
   AND NOT EXISTS (SELECT FROM quote_acceptance WHERE quote_acceptance.quote = quote.id)
 ORDER BY quote.partner, quote.release, quote.level, quote.amount_minor;
 
--- name: list_reactions
--- How vetted partners reacted to the posted prices of the offer $1 before $2, by UTC day: whether they ordered.
+-- name: list_past_draws
+-- The demand multipliers of the offer $1 before the day $2, by day, what they were drawn from, and whether nobody could
+-- buy for some of the day, which was inside an exclusive window.
+SELECT
+    demand_draw.day,
+    demand_draw.demand_basis_points,
+    demand_draw.sales,
+    demand_draw.days,
+    demand_draw.bids,
+    EXISTS (
+        SELECT
+        FROM exclusive_window
+        WHERE exclusive_window.offer = demand_draw.offer
+          AND exclusive_window.starts_at < (demand_draw.day + 1)::timestamp AT TIME ZONE 'UTC'
+          AND exclusive_window.ends_at > demand_draw.day::timestamp AT TIME ZONE 'UTC'
+    ) AS is_shut
+FROM demand_draw
+WHERE demand_draw.offer = $1
+  AND demand_draw.day < $2
+ORDER BY demand_draw.day;
+
+-- name: list_posted_sales
+-- What partners paid at posted prices of the offer $1 that were quoted in [$2, $3), by UTC day.
 SELECT
     (quote.quoted_at AT TIME ZONE 'UTC')::date AS day,
     quote.partner::text AS partner,
-    bool_or(quote_acceptance.quote IS NOT NULL) AS accepted
-FROM quote
-JOIN partner ON partner.id = quote.partner AND partner.vetted_at IS NOT NULL
-LEFT JOIN quote_acceptance ON quote_acceptance.quote = quote.id
+    posted_sale.neutral_minor
+FROM posted_sale
+JOIN quote ON quote.id = posted_sale.quote
 WHERE quote.offer = $1
-  AND quote.quoted_at < $2
-  AND quote.auction IS NULL
-GROUP BY 1, 2;
+  AND quote.quoted_at >= $2
+  AND quote.quoted_at < $3
+  AND posted_sale.returned_at IS NULL;
+
+-- name: list_observed_values
+-- The highest bid of each partner and quarter for the offer $1 that auctions revealed since $2, and its auction's
+-- reserve, as demand multipliers.
+SELECT DISTINCT ON (partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'))
+    value_basis_points,
+    reserve_basis_points
+FROM observed_bid
+WHERE offer = $1
+  AND observed_at >= $2
+ORDER BY partner, date_trunc('quarter', observed_at AT TIME ZONE 'UTC'), value_basis_points DESC, reserve_basis_points;
 
 -- name: get_quote
 -- The quote $1 of the partner $2 at the instant $3, with what it is for.

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 import rfc8785
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from marketplace import signing
 from marketplace.errors import Conflict, Invalid
 from pricing import quote as pricing
-from pricing.demand import Draw, Reaction, draw, learn, new_demand
+from pricing.demand import Draw, Reaction, approach, draw, learn_bids, learn_days, nearest, new_demand
 from pricing.refusals import PricingRefusal
 
 if TYPE_CHECKING:
@@ -30,11 +30,19 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pricing.demand import RevealedBid
+
 QUOTE_LASTS: Final = dt.timedelta(minutes=15)
-DEMAND_GRID: Final = (7_000, 8_500, 10_000, 12_000, 14_500)
-"""What worth may be multiplied by, in basis points."""
 NEUTRAL: Final = 10_000
 MICRO: Final = 10**6
+DEMAND_GRID: Final = tuple(round(NEUTRAL * 1.05**power) for power in range(-14, 15))
+"""What demand draws from, in basis points: half of worth to twice as much, evenly in ratio. Posted is what lies between."""
+DEMAND_LASTS: Final = dt.timedelta(days=7)
+"""How long a multiplier is the same at least, so that waiting for a lower one gains no more than one step."""
+DEMAND_REMEMBERS: Final = dt.timedelta(days=365)
+"""How long a sale, or a bid, teaches."""
+QUOTES_A_DAY: Final = 50
+"""How many prices a partner has signed within a day: enough for every release of a catalogue, too few to keep us busy."""
 PERSON_VARIANCE_MICRO: Final = 250_000
 """The variance of one yes-or-no, in millionths, at its largest."""
 PRIOR_OBSERVATIONS: Final = 40
@@ -95,6 +103,25 @@ class PricedRelease(Struct, frozen=True):
     noise_variance_micro: int
 
 
+class Evidence(Struct, frozen=True):
+    """What a demand multiplier was drawn from, published with it."""
+
+    sales: int = 0
+    """Licences paid at posted prices within the year before, …"""
+    days: int = 0
+    """… on so many days, …"""
+    bids: int = 0
+    """… and bids that auctions revealed in it, one a partner and quarter."""
+
+    @property
+    def is_learnt(self) -> bool:
+        """Whether anything was sold or bid: without, demand is neutral."""
+        return self.sales + self.bids > 0
+
+
+NOTHING_LEARNT: Final = Evidence()
+
+
 class PricedOffer(Struct, frozen=True):
     """What a price depends on besides the release: the offer's terms, the day's draw and promises to contributors."""
 
@@ -114,6 +141,14 @@ class PricedOffer(Struct, frozen=True):
     """None until the day's multiplier is drawn."""
     promised_minor: int
     """What promises to contributors may cost one licence."""
+    demand_sales: int | None = None
+    demand_days: int | None = None
+    demand_bids: int | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the day's multiplier was drawn from."""
+        return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
 
 
 def price_inputs(
@@ -188,8 +223,12 @@ def write_document(
     quoted_at: dt.datetime,
     expires_at: dt.datetime,
     level: int = 0,
+    evidence: Evidence = NOTHING_LEARNT,
 ) -> bytes:
-    """Return a quote's canonical bytes: who, what, how the price came about and until when it holds."""
+    """Return a quote's canonical bytes: who, what, how the price came about and until when it holds.
+
+    evidence: what the demand in the price was drawn from.
+    """
     return rfc8785.dumps(
         {
             "quote": str(quote),
@@ -200,6 +239,7 @@ def write_document(
             "quoted_at": quoted_at.isoformat(),
             "expires_at": expires_at.isoformat(),
             "price": json.loads(pricing.canonical(priced)),
+            "demand": asdict(evidence),
         }
     )
 
@@ -223,26 +263,77 @@ def recompute(document: bytes, signature: bytes, key: str) -> pricing.PricedQuot
         raise Invalid("This quote does not say how its price came about.") from None
 
 
+def evidence_of(document: bytes) -> Evidence:
+    """Return what the demand in a quote's price was drawn from, as its document says; earlier documents say nothing."""
+    return Evidence(**json.loads(document).get("demand", {}))
+
+
+def neutral_minor(document: bytes, amount_minor: int) -> int:
+    """Return what was paid for a quote, as it would have been at neutral demand, in cents; floor and cap left aside."""
+    return amount_minor * NEUTRAL // max(int(json.loads(document)["price"]["inputs"]["demand_basis_points"]), 1)
+
+
+def value_of_bid(amount_minor: int, priced: pricing.PricedQuote) -> int:
+    """Return the demand multiplier, in basis points, at which a price would have been a bid, floor and cap left aside."""
+    worth = 0
+    for step in priced.waterfall:
+        if step.name == "demand":
+            break
+        worth += step.amount_minor
+    return NEUTRAL * amount_minor // max(worth, 1)
+
+
 def draw_of(
     past: Sequence[tuple[dt.date, int]],
-    answers: Iterable[tuple[dt.date, str, bool]],
+    answers: Iterable[tuple[dt.date, str, float]],
     day: dt.date,
     rng: np.random.Generator,
+    bids: Iterable[RevealedBid] = (),
 ) -> int:
-    """Return the day's demand multiplier in basis points; neutral while no vetted partner has answered.
+    """Return the demand multiplier that the posted one is to approach; neutral while nothing was sold and nobody bid.
 
-    past: earlier draws, by day. answers: (day, vetted partner, accepted) of the quotes given on those days.
+    past: the multipliers of earlier days on which partners could buy, by day. answers: (day, partner, paid) of quotes
+    given on those days; paid as `Reaction.accepted`, and what was not paid teaches nothing. bids: those that auctions
+    revealed.
     """
     by_day: dict[dt.date, list[Reaction]] = {}
-    for answered, partner, accepted in answers:
-        by_day.setdefault(answered, []).append(Reaction(partner, accepted))
-    state = new_demand(DEMAND_GRID)
-    for drawn, multiplier in past:
-        if drawn < day and drawn in by_day and multiplier in DEMAND_GRID:
-            state = learn(state, Draw(drawn.toordinal(), multiplier), by_day[drawn])
-    if state.learnt_through < 0:
+    for answered, partner, paid in answers:
+        by_day.setdefault(answered, []).append(Reaction(partner, paid))
+    of_grid = {multiplier: nearest(DEMAND_GRID, multiplier) for _, multiplier in past}
+    state = learn_days(
+        learn_bids(new_demand(DEMAND_GRID), bids),
+        (
+            (Draw(drawn.toordinal(), of_grid[multiplier]), by_day.get(drawn, ()))
+            for drawn, multiplier in past
+            if day - DEMAND_REMEMBERS <= drawn < day
+        ),
+    )
+    if state.is_unknown:
         return NEUTRAL
     return draw(state, day.toordinal(), rng).multiplier_basis_points
+
+
+def may_move(past: Sequence[tuple[dt.date, int]], day: dt.date) -> bool:
+    """Return whether the posted multiplier may change on a day: it was the same for DEMAND_LASTS.
+
+    past: the multipliers of all earlier days, by day. The first day's is neutral, and stays as long.
+    """
+    if not past:
+        return False
+    same_since, posted = past[-1]
+    for drawn, multiplier in reversed(past):
+        if multiplier != posted:
+            break
+        same_since = drawn
+    return day - same_since >= DEMAND_LASTS
+
+
+def next_multiplier(past: Sequence[tuple[dt.date, int]], target: int, day: dt.date) -> int:
+    """Return the multiplier posted on a day: the last one, a step nearer to `target` where it may move."""
+    if not past:
+        return NEUTRAL
+    posted = past[-1][1]
+    return approach(posted, target) if may_move(past, day) else posted
 
 
 def search_words(text: str) -> str | None:

@@ -65,7 +65,7 @@ class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):
 
 
 class DemandDraw(Table, db=DB, tablename="demand_draw"):
-    """The day's demand multiplier of an offer: one draw, recorded, the same for every partner."""
+    """The day's demand multiplier of an offer: recorded, the same for every partner, and the same for seven days or more."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)
@@ -73,8 +73,15 @@ class DemandDraw(Table, db=DB, tablename="demand_draw"):
     day = Date()
     demand_basis_points = Integer()
     drawn_at = Timestamptz()
+    sales = Integer(default=0)
+    """How many licences, paid in the year before, it was drawn from …"""
+    days = Integer(default=0)
+    """… of how many days on sale …"""
+    bids = Integer(default=0)
+    """… and of how many bids that auctions revealed."""
     one_a_day = Unique([offer, day])
     draw_is_positive = Check("demand_basis_points > 0")
+    sources_are_counted = Check("least(sales, days, bids) >= 0")
 
 
 class Quote(Table, db=DB, tablename="quote"):
@@ -106,11 +113,41 @@ class Quote(Table, db=DB, tablename="quote"):
 
 
 class QuoteAcceptance(Table, db=DB, tablename="quote_acceptance"):
-    """A quote was ordered: written down here by purchases, so that demand can learn from it."""
+    """A quote was ordered: written down here by purchases."""
 
     personal_data = NOBODYS
     quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
     accepted_at = Timestamptz()
+
+
+class PostedSale(Table, db=DB, tablename="posted_sale"):
+    """A licence that was paid at a posted price: written down here by purchases, so that demand can learn from it."""
+
+    personal_data = NOBODYS
+    quote = ForeignKey(Quote, null=False, on_delete=OnDelete.restrict, primary_key=True)
+    sold_at = Timestamptz()
+    neutral_minor = BigInt()
+    """What was paid, as it would have been at neutral demand."""
+    returned_at = Timestamptz(null=True, default=None)
+    """When the whole price went back: it teaches nothing any more."""
+    price_is_not_negative = Check("neutral_minor >= 0")
+
+
+class ObservedBid(Table, db=DB, tablename="observed_bid"):
+    """The highest bid of a partner that an auction's transcript revealed: written down here by auctions."""
+
+    personal_data = NOBODYS
+    id = UUID(primary_key=True)
+    offer = ForeignKey(Offer, null=False, on_delete=OnDelete.restrict)
+    auction = UUID()
+    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    value_basis_points = BigInt()
+    """The demand multiplier at which the posted price would have been this bid, floor and cap left aside."""
+    reserve_basis_points = BigInt()
+    """Below this nobody could bid, in the same measure."""
+    observed_at = Timestamptz()
+    one_a_bidder = Unique([auction, partner])
+    values_are_not_negative = Check("least(value_basis_points, reserve_basis_points) >= 0")
 
 
 class ZonePreview(Table, db=DB, tablename="zone_preview"):

@@ -114,6 +114,12 @@ class ReleaseRow(Struct, frozen=True):
     refusal: str | None
 
 
+class PeriodEnd(Struct, frozen=True):
+    """The end of a release's period."""
+
+    period_to: dt.datetime
+
+
 class NoticeRow(Struct, frozen=True):
     """A notice under which consents of a release were given."""
 
@@ -278,6 +284,17 @@ async def find_latest_release(dataset: str) -> ReleaseRow | None:
     """Return the sealed release of the latest period, or None before the first."""
     sealed = select(ReleaseRow, Release).where(Release.dataset == dataset, Release.state == "sealed")
     return await fetch_row(ReleaseRow, sealed.order_by(Release.period_to, Release.sealed_at, ascending=False).limit(1))
+
+
+async def get_release_interval(dataset: str) -> int:
+    """Return the days between the ends of a dataset's last two sealed releases; 0 where there are not two."""
+    rows = await fetch_rows(
+        PeriodEnd,
+        """SELECT DISTINCT period_to FROM release
+           WHERE dataset = $1 AND state = 'sealed' ORDER BY period_to DESC LIMIT 2""",
+        dataset,
+    )
+    return (rows[0].period_to - rows[1].period_to).days if len(rows) > 1 else 0
 
 
 async def list_notices(release: uuid.UUID) -> list[NoticeRow]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.catalogue.actions import accept_quote, recompute, write_awarded_quote
+from marketplace.catalogue.demand import record_posted_sales
 from marketplace.catalogue.queries import SignedQuote
 from marketplace.catalogue.vat import vat as vat_on
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, transaction
@@ -59,6 +60,7 @@ class PaidOrder(Struct, frozen=True):
     """An order whose money came at `money_at` and that is not settled yet; amounts in cents."""
 
     id: uuid.UUID
+    quote: uuid.UUID
     number: str
     net_minor: int
     vat_minor: int
@@ -277,6 +279,7 @@ async def _settle_some() -> int:
         await execute(SQL["write_licences"], ids, licences, terms, *rates, hold)
         ends = [rules.months_later(one.money_at, one.months) for one in paid]
         await execute(SQL["write_entitlements"], ids, licences, ends)
+        await record_posted_sales({one.quote: one.money_at for one in paid})
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)
     return len(paid)

@@ -90,6 +90,7 @@ FOR SHARE OF quote;
 -- At most $1 orders that are paid and not settled, locked; what another worker settles is left out.
 SELECT
     purchase_order.id,
+    purchase_order.quote,
     purchase_order.number,
     purchase_order.net_minor,
     purchase_order.vat_minor,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.catalogue.demand import retract_sales
 from marketplace.database import execute, fetch_rows
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all
@@ -41,6 +42,12 @@ class LicenceId(Struct, frozen=True):
     """A licence."""
 
     id: uuid.UUID
+
+
+class OrderQuote(Struct, frozen=True):
+    """The quote of an order."""
+
+    quote: uuid.UUID
 
 
 class OrderState(Struct, frozen=True):
@@ -116,10 +123,12 @@ async def write_returns(returns: Sequence[Return], now: dt.datetime, *, is_refun
 
 
 async def end_licences(orders: Sequence[uuid.UUID], now: dt.datetime) -> None:
-    """End the licences of these orders with their entitlements."""
+    """End the licences of these orders with their entitlements; demand forgets their sales."""
     await execute(
         "UPDATE licence SET cancelled_at = coalesce(cancelled_at, $2) WHERE purchase_order = ANY ($1)", orders, now
     )
+    ended = await fetch_rows(OrderQuote, "SELECT quote FROM purchase_order WHERE id = ANY ($1)", orders)
+    await retract_sales([one.quote for one in ended], now)
     await revoke_entitlements(orders, now)
 
 

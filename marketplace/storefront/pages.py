@@ -76,6 +76,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         release=shown,
         glance=glance,
         priced=priced,
+        evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
         later=_later(priced),
         releases=await catalogue_queries.list_listed_releases(code, number),

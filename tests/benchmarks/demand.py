@@ -1,4 +1,7 @@
-"""Learning a price over 10,000 quotes: revenue against the best fixed price, and time against mabwiser."""
+"""Learning a price over 10,000 quotes: revenue against the best fixed price, and time against mabwiser.
+
+And the price that the catalogue posts, half a year long, with a partner that only ever asks beside one without it.
+"""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -7,6 +10,7 @@ import numpy as np
 
 from pricing.demand import Reaction, draw, learn, new_demand, price_grid
 from tests.benchmarks._peers import run_peer, seconds
+from tests.support.demand_market import Other, acceptance, posted
 
 WORTH, FLOOR, CAP = 100_000, 20_000, 400_000
 QUOTES, PARTNERS, SEEDS, STEPS = 10_000, 20, 10, 32
@@ -46,6 +50,7 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
         print(f"demand {name} {shares[name]:.3f} × the best fixed price's revenue (mean of {SEEDS} seeds)")
     worst = min(shares, key=lambda name: shares[name])
     print(f"demand worst {shares[worst]:.3f} × the best fixed price's revenue ({worst})")
+    _against_the_starving()
     if peers:
         _against_mabwiser()
 
@@ -63,6 +68,22 @@ def _revenue(values: Values, seed: int) -> float:
         earned += price * int(accepts.sum())
         demand = learn(demand, drawn, [Reaction(str(at), bool(accepted)) for at, accepted in enumerate(accepts)])
     return earned / QUOTES
+
+
+def _against_the_starving() -> None:
+    """Compare the mean multiplier over 180 days with and without two partners that only ever ask, at three paces.
+
+    The worst of them is printed, and what the posted price earns without them.
+    """
+    starved, earned = 1.0, []
+    best = max(multiplier * acceptance(multiplier) for multiplier in range(5_000, 20_000, 50))
+    asking = [Other("above 0.70"), Other("always", lambda _: True)]
+    for pace in (0.2, 1.0, 3.0):
+        runs = [(posted(pace, seed), posted(pace, seed, asking)) for seed in range(SEEDS)]
+        starved = min(starved, sum(sum(beside) for _, beside in runs) / sum(sum(without) for without, _ in runs))
+        earned += [multiplier * acceptance(multiplier) / best for without, _ in runs for multiplier in without]
+    print(f"demand starved {starved:.3f} × the multiplier without two partners that only ask (180 days, {SEEDS} seeds)")
+    print(f"demand posted {sum(earned) / len(earned):.3f} × the best fixed price's revenue, 0.2 to 3 quotes a day")
 
 
 def _against_mabwiser() -> None:

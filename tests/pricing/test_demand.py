@@ -1,4 +1,4 @@
-"""Learning a price: near the best revenue on several demands, never below the floor, and not to be gamed."""
+"""Learning a price: near the best revenue on several demands, never below the floor, from what costs its maker something."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,8 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.demand import Demand, Draw, Reaction, _falling_pools, collusion_needed, draw, learn, new_demand, price_grid
-from pricing.refusals import Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal
+from pricing.demand import (
+    BOLDNESS,
+    MOST_ELASTIC,
+    PRIOR_BUYERS,
+    Demand,
+    Draw,
+    Reaction,
+    RevealedBid,
+    _falling_pools,
+    approach,
+    collusion_needed,
+    draw,
+    learn,
+    learn_bids,
+    nearest,
+    new_demand,
+    price_grid,
+)
+from pricing.refusals import Empty, Mismatched, Negative, NotFinite, NotWhole, OutOfRange, PricingRefusal
 
 WORTH = 100_000
 FLOOR, CAP = 20_000, 400_000
@@ -27,7 +44,7 @@ def sell(  # noqa: PLR0917 - a small world has six sizes.
 ) -> tuple[float, list[int]]:
     """Return the mean revenue per honest partner and day, and the price of every day.
 
-    Colluders refuse all that is dearer than `target` and accept the rest.
+    Colluders buy nothing that is dearer than `target`, and all that is not.
     """
     rng = np.random.default_rng(seed)
     demand = new_demand(price_grid(WORTH, FLOOR, CAP, 32))
@@ -67,19 +84,63 @@ def test_a_draw_is_one_for_all_and_falls_to_the_generator_alone() -> None:
     assert draw(demand, 3, np.random.default_rng(7)) == draw(demand, 3, np.random.default_rng(7))
 
 
-def test_a_partner_counts_once_and_strangers_teach_nothing() -> None:
-    """A thousand refusals of one partner are one; its acceptance beats them; quotes of nobody vetted are ignored."""
+def test_a_partner_counts_once_by_the_most_it_paid_and_questions_teach_nothing() -> None:
+    """A thousand questions are none; of two licences the dearer counts; quotes of nobody known are ignored."""
     demand = new_demand((5_000, 10_000, 20_000))
     drawn = Draw(0, 10_000)
-    answers = [Reaction("a", accepted=False)] * 1_000 + [Reaction(None, accepted=False)] * 1_000
-    after = learn(demand, drawn, [*answers, Reaction("b", accepted=False), Reaction("b", accepted=True)])
-    assert after == Demand((5_000, 10_000, 20_000), (0, 1, 0), (0, 1, 0), learnt_through=0)
+    asked = [Reaction("a", accepted=0)] * 1_000 + [Reaction(None, accepted=1)] * 1_000
+    after = learn(demand, drawn, [*asked, Reaction("b", accepted=0), Reaction("b", accepted=0.5), Reaction("b", 0.25)])
+    zero = (0, 0, 0)
+    assert after == Demand((5_000, 10_000, 20_000), (0, 0.5, 0), (0, 1, 0), zero, zero, zero, learnt_through=0)
+    assert learn(demand, drawn, asked) == learn(demand, drawn, [])
+    assert demand.is_unknown
+    assert not after.is_unknown
     with pytest.raises(OutOfRange):
-        learn(after, drawn, answers)
+        learn(after, drawn, [])
 
 
-def test_refusing_everything_moves_nothing_and_refusing_selectively_costs_a_majority() -> None:
-    """What colluders cannot do: a fifth who refuse all, or refuse what is above half the price, leave it where it was."""
+def test_bids_count_from_their_reserve_up() -> None:
+    """A bid says who would pay each multiplier that it could have refused, and of which the next."""
+    demand = learn_bids(new_demand((5_000, 10_000, 20_000)), [RevealedBid(12_000), RevealedBid(30_000, 8_000)])
+    assert (demand.heard, demand.willing, demand.dearer) == ((1, 2, 2), (1, 2, 1), (1, 1, 0))
+    # The last of (1, 2, 2) heard 20,000 and 12,000: one of the two would pay it.
+    low = learn_bids(new_demand((5_000, 10_000)), [RevealedBid(10_000, 10_000)] * 500)
+    assert (low.heard, low.willing, low.dearer) == ((0, 500), (0, 500), (0, 0))
+
+
+def test_bids_alone_lead_to_the_price_that_most_would_pay() -> None:
+    """Two hundred bidders, one value, with the grid's multiplier just below it; and again half of them at a half."""
+    grid = tuple(range(5_000, 20_000, 1_000))
+    one = learn_bids(new_demand(grid), [RevealedBid(14_500)] * 200)
+    assert {draw(one, 0, np.random.default_rng(seed)).multiplier_basis_points for seed in range(20)} == {14_000}
+    many = learn_bids(new_demand(grid), [RevealedBid(14_500)] * 50 + [RevealedBid(9_500)] * 150)
+    assert {draw(many, 0, np.random.default_rng(seed)).multiplier_basis_points for seed in range(20)} == {9_000}
+
+
+@given(st.integers(5_000, 20_000), st.integers(1, 40_000))
+def test_a_step_is_at_most_three_percent_either_way(posted: int, target: int) -> None:
+    """Towards the target and never past it; waiting through a fall gains at most 3 %, and a rise is undone by one fall."""
+    after = approach(posted, target)
+    assert min(posted, target) <= after <= max(posted, target)
+    assert 97 * posted <= 100 * after <= 103 * posted
+    assert approach(approach(posted, 10**6), 1) <= posted + 1
+    assert after == target or after != posted
+
+
+def test_a_multiplier_between_two_of_the_grid_is_learnt_at_the_nearer() -> None:
+    """In ratio, not in difference."""
+    assert [nearest((5_000, 10_000, 20_000), one) for one in (1, 7_000, 7_100, 14_100, 14_200, 90_000)] == [
+        5_000,
+        5_000,
+        10_000,
+        10_000,
+        20_000,
+        20_000,
+    ]
+
+
+def test_buying_nothing_moves_nothing_and_buying_selectively_costs_a_majority() -> None:
+    """What colluders cannot do: a fifth who buy nothing, or nothing above half the price, leave it where it was."""
     for target in (0, WORTH // 2):
         late = [price for seed in range(4) for price in sell(uniform, seed, 400, 40, 10, target)[1][-50:]]
         assert 0.75 * WORTH <= float(np.median(late)) <= 1.35 * WORTH
@@ -129,13 +190,11 @@ def test_the_grid_lies_between_floor_and_cap(worth: int, floor: int, above: int,
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6))
-def test_pooled_samples_fall_and_keep_their_weighted_sum(triples: list[tuple[int, int, int]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 7)), min_size=1, max_size=6))
+def test_pooled_samples_fall_and_keep_their_weighted_sum(pairs: list[tuple[int, int]]) -> None:
     """Pooling is a projection: runs fall strictly and cover the grid, mass is kept, what is in order already stays."""
-    values = [float(value) for value, _, _ in triples]
-    accepted, refused = [yes for _, yes, _ in triples], [no for _, _, no in triples]
-    weights = [yes + no + 2 for yes, no in zip(accepted, refused, strict=True)]
-    pools = _falling_pools(values, accepted, refused)
+    values, weights = [float(value) for value, _ in pairs], [float(weight) for _, weight in pairs]
+    pools = _falling_pools(values, weights)
     assert all(one > other for (one, _), (other, _) in pairwise(pools))
     ends = [0, *(end for _, end in pools)]
     assert ends[-1] == len(values)
@@ -150,22 +209,26 @@ def test_pooled_samples_fall_and_keep_their_weighted_sum(triples: list[tuple[int
 
 def test_a_draw_is_the_best_of_the_pooled_samples() -> None:
     """Against the same samples pooled to never rise and multiplied out, one price at a time."""
-    demand = Demand((5_000, 8_000, 12_000, 20_000), (9, 4, 6, 0), (1, 5, 3, 2))
+    grid, days, sold = (5_000, 8_000, 12_000, 20_000), (4, 9, 5, 1), (9.0, 14.5, 6.0, 0.0)
+    demand = Demand(grid, sold, days, (0,) * 4, (0,) * 4, (0,) * 4)
+    shares = [5_000 / multiplier for multiplier in grid]
+    pace = (sum(sold) + 0.5) / sum(day * share for day, share in zip(days, shares, strict=True))
+    shapes = np.array(shares) * PRIOR_BUYERS + sold
+    weights = PRIOR_BUYERS / pace + np.array(days)
     for seed in range(200):
-        sampled = np.random.default_rng(seed).beta(np.array(demand.accepted) + 1, np.array(demand.refused) + 1).tolist()
-        # The isotonic fit as its min-max formula states it: the least, over starts, of the largest mean of a run.
-        weights = [yes + no + 2 for yes, no in zip(demand.accepted, demand.refused, strict=True)]
+        gammas = np.random.default_rng(seed).gamma(shapes)
+        rates = (BOLDNESS * gammas + (1 - BOLDNESS) * shapes) / weights
+        rates[0] = min(rates[0], rates[1] * 1.6**MOST_ELASTIC)
 
-        def mean(start: int, end: int, sampled: list[float] = sampled, weights: list[int] = weights) -> float:
-            run = range(start, end)
-            return sum(sampled[at] * weights[at] for at in run) / sum(weights[at] for at in run)
+        # The isotonic fit as its min-max formula states it: the least, over starts, of the largest mean of a run.
+        def mean(start: int, end: int, rates: "np.ndarray[tuple[int], np.dtype[np.float64]]" = rates) -> float:
+            return float(rates[start:end] @ weights[start:end] / weights[start:end].sum())
 
         falling = [min(max(mean(start, end) for end in range(at + 1, 5)) for start in range(at + 1)) for at in range(4)]
-        revenue = [
-            multiplier * share for multiplier, share in zip(demand.multipliers_basis_points, falling, strict=True)
-        ]
-        best = demand.multipliers_basis_points[revenue.index(max(revenue))]
-        assert draw(demand, 0, np.random.default_rng(seed)).multiplier_basis_points == best
+        revenue = [multiplier * rate for multiplier, rate in zip(grid, falling, strict=True)]
+        best = max(revenue)
+        drawn = draw(demand, 0, np.random.default_rng(seed)).multiplier_basis_points
+        assert revenue[grid.index(drawn)] == pytest.approx(best)
 
 
 @pytest.mark.parametrize(
@@ -175,11 +238,17 @@ def test_a_draw_is_the_best_of_the_pooled_samples() -> None:
         (lambda: new_demand([2, 2]), OutOfRange),
         (lambda: new_demand([0]), OutOfRange),
         (lambda: new_demand([1.5]), NotWhole),
-        (lambda: Demand((1,), (0, 0), (0,)), Mismatched),
-        (lambda: Demand((1,), (-1,), (0,)), Negative),
-        (lambda: Demand((1,), (0,), (0,), -2), Negative),
+        (lambda: Demand((1,), (0, 0), (0,), (0,), (0,), (0,)), Mismatched),
+        (lambda: Demand((1,), (0,), (0,), (0,), (0,), ()), Mismatched),
+        (lambda: Demand((1,), (-1,), (0,), (0,), (0,), (0,)), Negative),
+        (lambda: Demand((1,), (float("nan"),), (0,), (0,), (0,), (0,)), NotFinite),
+        (lambda: Demand((1,), (0,), (0.5,), (0,), (0,), (0,)), NotWhole),  # type: ignore[arg-type]
+        (lambda: Demand((1,), (0,), (0,), (1,), (2,), (0,)), OutOfRange),
+        (lambda: Demand((1,), (0,), (0,), (0,), (0,), (0,), -2), Negative),
+        (lambda: RevealedBid(-1), Negative),
+        (lambda: learn(new_demand([1]), Draw(0, 1), [Reaction("a", -1)]), Negative),
         (lambda: draw(new_demand([1]), -1, np.random.default_rng(0)), OutOfRange),
-        (lambda: draw(Demand((1,), (0,), (0,), 4), 4, np.random.default_rng(0)), OutOfRange),
+        (lambda: draw(Demand((1,), (0,), (0,), (0,), (0,), (0,), 4), 4, np.random.default_rng(0)), OutOfRange),
         (lambda: learn(new_demand([1]), Draw(0, 2), []), Mismatched),
         (lambda: price_grid(0, 1, 2, 3), OutOfRange),
         (lambda: price_grid(1, 0, 2, 3), OutOfRange),

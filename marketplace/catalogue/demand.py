@@ -1,0 +1,138 @@
+"""The day's demand multiplier of an offer: drawn once a day from what was paid and bid, recorded, the same for everyone.
+
+A multiplier stays for seven days at least and then moves by one step, so that waiting for a lower one gains little. It
+is learnt from licences that were paid and bids that auctions revealed; a question changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace.catalogue import rules
+from marketplace.catalogue.queries import SQL
+from marketplace.catalogue.tables import DemandDraw, PostedSale, Quote
+from marketplace.database import fetch_rows, fetch_scalar, select, transaction
+from marketplace.locks import lock
+from pricing.demand import RevealedBid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from marketplace.database import Values
+
+
+class PastDraw(Struct, frozen=True):
+    """The demand multiplier of a UTC day, in basis points, and what it was drawn from."""
+
+    day: dt.date
+    demand_basis_points: int
+    sales: int
+    days: int
+    bids: int
+    is_shut: bool
+    """Whether an exclusive window kept partners from buying."""
+
+
+class DaySale(Struct, frozen=True):
+    """What a partner paid at a day's posted price, as it would have been at neutral demand, in cents."""
+
+    day: dt.date
+    partner: str
+    neutral_minor: int
+
+
+class ObservedValue(Struct, frozen=True):
+    """What a partner bid, and the least it could have, as demand multipliers at which the posted price would have been that."""
+
+    value_basis_points: int
+    reserve_basis_points: int
+
+
+class SignedPrice(Struct, frozen=True):
+    """A quote of a posted price: its document, and its amount in cents before VAT."""
+
+    id: uuid.UUID
+    amount_minor: int
+    document: bytes
+
+
+async def draw_of_day(offer: uuid.UUID, now: dt.datetime) -> int:
+    """Return the offer's demand multiplier of the UTC day of `now`, drawing and recording it when nobody has."""
+    day = now.astimezone(dt.UTC).date()
+    of_day = DemandDraw.select(DemandDraw.demand_basis_points).where(DemandDraw.offer == offer, DemandDraw.day == day)
+    drawn = await fetch_scalar(int, of_day)
+    if drawn is not None:
+        return drawn
+    async with transaction():
+        await lock(f"demand {offer}")
+        past = await fetch_rows(PastDraw, SQL["list_past_draws"], offer, day)
+        multiplier, evidence = await _posted_on(offer, past, day)
+        draw = DemandDraw(
+            id=uuid.uuid4(),
+            offer=offer,
+            day=day,
+            demand_basis_points=multiplier,
+            drawn_at=now,
+            sales=evidence.sales,
+            days=evidence.days,
+            bids=evidence.bids,
+        )
+        await DemandDraw.insert(draw).on_conflict(action="DO NOTHING", target=(DemandDraw.offer, DemandDraw.day))
+        drawn = await fetch_scalar(int, of_day)
+    assert drawn is not None, "it was drawn above"
+    return drawn
+
+
+async def _posted_on(offer: uuid.UUID, past: Sequence[PastDraw], day: dt.date) -> tuple[int, rules.Evidence]:
+    """Return the multiplier that is posted on a day, and what it was drawn from."""
+    multipliers = [(one.day, one.demand_basis_points) for one in past]
+    if not past:
+        return rules.NEUTRAL, rules.Evidence()
+    if not rules.may_move(multipliers, day):
+        return past[-1].demand_basis_points, rules.Evidence(past[-1].sales, past[-1].days, past[-1].bids)
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+    since = midnight - rules.DEMAND_REMEMBERS
+    on_sale = [(one.day, one.demand_basis_points) for one in past if not one.is_shut and one.day >= since.date()]
+    sales = await fetch_rows(DaySale, SQL["list_posted_sales"], offer, since, midnight)
+    bids = await fetch_rows(ObservedValue, SQL["list_observed_values"], offer, since)
+    # A licence of old, coarse or scarce data weighs as little as it costs: nobody buys a say in demand cheaply.
+    dearest = max((one.neutral_minor for one in sales), default=1) or 1
+    target = rules.draw_of(
+        on_sale,
+        [(one.day, one.partner, one.neutral_minor / dearest) for one in sales],
+        day,
+        np.random.default_rng(),
+        [RevealedBid(one.value_basis_points, one.reserve_basis_points) for one in bids],
+    )
+    return rules.next_multiplier(multipliers, target, day), rules.Evidence(len(sales), len(on_sale), len(bids))
+
+
+async def record_posted_sales(sold_at: Mapping[uuid.UUID, dt.datetime]) -> None:
+    """Write down which quotes were paid and when, inside the transaction that settles them; demand learns from them.
+
+    What an auction awarded is no sale at a posted price.
+    """
+    is_posted = Quote.id.is_in(list(sold_at)) & Quote.auction.is_null()
+    quotes = await fetch_rows(SignedPrice, select(SignedPrice, Quote).where(is_posted))
+    if quotes:
+        sales = [
+            PostedSale(
+                quote=one.id,
+                sold_at=sold_at[one.id],
+                neutral_minor=rules.neutral_minor(one.document, one.amount_minor),
+            )
+            for one in quotes
+        ]
+        await PostedSale.insert(*sales).on_conflict(action="DO NOTHING", target=PostedSale.quote)
+
+
+async def retract_sales(quotes: Sequence[uuid.UUID], now: dt.datetime) -> None:
+    """Let demand forget sales whose whole price went back, inside the transaction that returns it."""
+    if quotes:
+        returned: Values = {PostedSale.returned_at: now}
+        await PostedSale.update(returned).where(PostedSale.quote.is_in(list(quotes)), PostedSale.returned_at.is_null())
