@@ -38,6 +38,7 @@ NOT_YET: dict[str, dict[str, int]] = {
     "unused_statements": {},
     "vague_docstrings": {},
     "words_not_used": {
-        "tests/benchmarks": 1,
+        "marketplace/earnings": 1,
+        "tests/benchmarks": 2,
     },
 }

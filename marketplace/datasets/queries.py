@@ -30,6 +30,7 @@ from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy import key_set
+from marketplace.settings import settings
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -425,7 +426,7 @@ def _look_up(key: str, reference: int) -> Contribution | None:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    footer, firsts, lasts, starts = _groups(key)
+    footer, firsts, lasts, starts = _groups(settings().objects, key)
     group = int(np.searchsorted(lasts, reference))
     if group == len(lasts) or reference < firsts[group]:
         return None
@@ -439,8 +440,12 @@ def _look_up(key: str, reference: int) -> Contribution | None:
 
 
 @functools.lru_cache(maxsize=32)
-def _groups(key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return a sealed manifest's footer, and its row groups' first and last reference and first position."""
+def _groups(store: str, key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return a sealed manifest's footer, and its row groups' first and last reference and first position.
+
+    store: the address of the object store, so that another store's manifest is another one.
+    """
+    del store
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.contributions.actions import number_sold_releases
 from marketplace.database import copy_columns, copy_in, execute, fetch_rows, fetch_scalar, transaction
 from marketplace.datasets.queries import manifest
 from marketplace.earnings import rules
@@ -214,6 +215,7 @@ async def _hold_some() -> int:
         licences = await fetch_rows(SettledLicence, SQL["lock_settled_licences"], LICENCES_A_RUN)
         if not licences:
             return 0
+        await number_sold_releases()
         divided = await _divide_all(licences)
         moved = sum(one.settlement.owed_minor for one in divided)
         run = await _begin_run("hold", now, moved, 0)

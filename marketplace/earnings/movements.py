@@ -1,78 +1,176 @@
 """What shares by public denominators move for one subscriber: computed from splits and their own weights, never stored.
 
-A split holds a share from when it was made until it ended; what it was released as is an accrual.
+A split holds a share from when it was made until it ended; what it was released as is an accrual. The splits of a
+year are everybody's, so a process keeps the years that were last asked for, until a run moves shares again.
 """
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003 (msgspec reads a row's annotations)
-import uuid  # noqa: TC003 (the same)
-from typing import TYPE_CHECKING, Final, NamedTuple
+import datetime as dt
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from marketplace.database import fetch_rows
+import numpy as np
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.contributions.queries import Contributions, find_contributions
+from marketplace.database import DB, fetch_row, fetch_rows
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures
+from marketplace.instants import microseconds
 from marketplace.statements import load_statements
-from marketplace.web.formats import paris_day
+from marketplace.web.formats import PARIS, paris_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Sequence
 
-    from marketplace.datasets.queries import Contribution
+    from numpy.typing import NDArray
 
 SQL: Final = load_statements(__package__)
+YEARS_KEPT: Final = 8
+STILL: Final = 2**62
+"""In microseconds since 1970: after every instant at which a split ended."""
+LARGEST: Final = 2**62
+"""Products below it are computed in 64 bits."""
 
 
-class PublicSplit(SplitFigures, frozen=True):
-    """A split by a public denominator, current or former, of a release; `kind` of the run that ended it, if one did."""
+class SplitRow(SplitFigures, frozen=True):
+    """A split, current or former; `number` is that of its release, `kind` of the run that ended it, if one did."""
 
-    release: uuid.UUID
+    number: int
+    hold_until: dt.datetime
     split_at: dt.datetime
     ended_at: dt.datetime | None
     kind: str | None
 
 
-class Held(NamedTuple):
-    """A share in micro-euros, held in [since, until) or, with None, still."""
+class MovedRow(Struct, frozen=True):
+    """What changes whenever splits do: the latest run, and how many splits are held."""
 
-    share_micro: int
-    since: dt.datetime
-    until: dt.datetime | None
-    is_cancelled: bool
+    run: int
+    held: int
 
 
-async def list_held(subscriber: int, mine: Mapping[uuid.UUID, Contribution]) -> list[Held]:
-    """Return every share by a public denominator that was held for a subscriber; `mine`, what they are in."""
-    rows = await fetch_rows(PublicSplit, SQL["list_public_splits"], list(mine))
-    promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
-    found = []
-    for row in rows:
-        of_pool = row.share_of(mine[row.release].weight, mine[row.release].position)
-        promised = max((promises.get(term, 0) for term in row.terms), default=0)
-        share = max(of_pool, promised)
-        if share:
-            found.append(Held(share, row.split_at, row.ended_at, row.kind == "cancel"))
-    return found
+def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
+    """Return when a year begins in Paris, and when the next one does."""
+    return dt.datetime(year, 1, 1, tzinfo=PARIS), dt.datetime(year + 1, 1, 1, tzinfo=PARIS)
 
 
-def held_before(held: Iterable[Held], until: dt.datetime | None) -> int:
-    """Return what was held just before an instant, or is now, in micro-euros."""
-    return sum(
-        one.share_micro
-        for one in held
-        if (one.until is None or (until is not None and one.until >= until)) and (until is None or one.since < until)
+class Splits:
+    """The splits that were held at some time of a year, as columns: the same for everybody."""
+
+    def __init__(self, year: int, rows: Sequence[SplitRow]) -> None:
+        """Lay the rows out."""
+
+        def column(values: Sequence[int]) -> NDArray[np.int64]:
+            return np.array(values, np.int64)
+
+        self.year, self.rows = year, rows
+        self.numbers = column([row.number for row in rows])
+        self.pools = column([row.pool_micro if row.is_public else 0 for row in rows])
+        self.denominators = column([max(row.denominator, 1) for row in rows])
+        self.is_cancelled = np.array([row.kind == "cancel" for row in rows], np.bool_)
+        self.since = column([microseconds(row.split_at) for row in rows])
+        self.until = column([STILL if row.ended_at is None else microseconds(row.ended_at) for row in rows])
+        self.earned_in = [paris_day(row.split_at).replace(day=1) for row in rows]
+        self.ended_in = [None if row.ended_at is None else paris_day(row.ended_at).replace(day=1) for row in rows]
+        self.terms = {term for row in rows for term in row.terms}
+
+    def shares(self, weights: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what of each pool divided by a public denominator these weights get, 0 of all others, in micro-euros."""
+        if len(self.rows) and int(self.pools.max()) * int(weights.max()) >= LARGEST:
+            exact = self.pools.astype(object) * weights.astype(object) // self.denominators.astype(object)
+            return np.array(exact.tolist(), np.int64)
+        return self.pools * weights // self.denominators
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What the splits of a year moved for one subscriber."""
+
+    splits: Splits
+    weights: NDArray[np.int64]
+    """Their weight in the release of each split, 0 where they are not in it."""
+    shares: NDArray[np.int64]
+    """What each split by a public denominator gives them, in micro-euros."""
+
+    def held_before(self, until: dt.datetime | None) -> int:
+        """Return what was held just before an instant of the year, or at the end of what is known of it, in micro-euros."""
+        if until is None:
+            return int(self.shares[self.splits.until == STILL].sum())
+        instant = microseconds(until)
+        return int(self.shares[(self.splits.since < instant) & (self.splits.until >= instant)].sum())
+
+    def holds(self) -> list[dt.datetime]:
+        """Return when each hold ends that is not over, by either rule."""
+        places = np.flatnonzero((self.splits.until == STILL) & (self.weights > 0))
+        return [self.splits.rows[place].hold_until for place in places.tolist()]
+
+    def by_month(self) -> dict[dt.date, tuple[int, int]]:
+        """Return what was earned and what was cancelled in each month of the year, by its first day, in micro-euros."""
+        months: dict[dt.date, tuple[int, int]] = {}
+        for place in np.flatnonzero(self.shares).tolist():
+            share, ended = int(self.shares[place]), self.splits.ended_in[place]
+            month = self.splits.earned_in[place]
+            if month.year == self.splits.year:
+                earned, cancelled = months.get(month, (0, 0))
+                months[month] = earned + share, cancelled
+            if self.splits.is_cancelled[place] and ended and ended.year == self.splits.year:
+                earned, cancelled = months.get(ended, (0, 0))
+                months[ended] = earned, cancelled + share
+        return months
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """What one subscriber's page is made of: the sold releases they are in, and what each year's splits moved for them."""
+
+    subscriber: int
+    contributions: Contributions
+    moved: MovedRow
+    """What says whether the splits that this process knows are those of now."""
+    years: dict[int, Moved] = field(default_factory=dict)
+
+    async def in_year(self, year: int) -> Moved:
+        """Return what the splits that were held at some time of a year moved."""
+        if year not in self.years:
+            splits = await _splits_of(year, self.moved)
+            weights = self.contributions.weights_in(splits.numbers)
+            shares = splits.shares(weights)
+            promises = await promises_to(self.subscriber, splits.terms)
+            for place in np.flatnonzero(weights).tolist() if promises else ():
+                row = splits.rows[place]
+                if row.is_public:
+                    shares[place] = max(shares[place], *(promises.get(term, 0) for term in row.terms), 0)
+            self.years[year] = Moved(splits, weights, shares)
+        return self.years[year]
+
+    async def at(self, instant: dt.datetime | None) -> Moved:
+        """Return the same of the year of an instant, or of now."""
+        return await self.in_year(paris_day(instant or clock.now()).year)
+
+
+async def find_mine(subscriber: int) -> Mine:
+    """Return what a subscriber's page is made of."""
+    moved = await fetch_row(
+        MovedRow,
+        """SELECT coalesce((SELECT max(id) FROM share_run), 0) AS run,
+                  (SELECT count(*) FROM licence_split WHERE state = 'held') AS held""",
     )
+    assert moved, "a count is one row"
+    return Mine(subscriber, await find_contributions(subscriber), moved)
 
 
-def by_month(held: Iterable[Held]) -> dict[dt.date, tuple[int, int]]:
-    """Return what was earned and what was cancelled in each month, by its first day in Paris, in micro-euros."""
-    months: dict[dt.date, tuple[int, int]] = {}
-    for one in held:
-        month = paris_day(one.since).replace(day=1)
-        earned, cancelled = months.get(month, (0, 0))
-        months[month] = earned + one.share_micro, cancelled
-        if one.is_cancelled and one.until is not None:
-            month = paris_day(one.until).replace(day=1)
-            earned, cancelled = months.get(month, (0, 0))
-            months[month] = earned, cancelled + one.share_micro
-    return months
+_kept: OrderedDict[tuple[object, int, MovedRow], Splits] = OrderedDict()
+
+
+async def _splits_of(year: int, moved: MovedRow) -> Splits:
+    key = DB.config.get("dsn"), year, moved
+    if key not in _kept:
+        _kept[key] = Splits(year, await fetch_rows(SplitRow, SQL["list_splits"], *year_bounds(year)))
+        while len(_kept) > YEARS_KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import uuid
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+import uuid  # noqa: TC003 (msgspec reads a row's annotations)
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from marketplace import clock
+from marketplace.contributions.queries import find_contributions
 from marketplace.database import fetch_row, fetch_rows
-from marketplace.datasets.queries import find_contribution, get_published_figures
-from marketplace.earnings import movements
+from marketplace.datasets.queries import Contribution, find_contribution, get_published_figures
+from marketplace.earnings.movements import find_mine
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures, expected_after
 from marketplace.errors import NotFound
 from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
+from marketplace.web.formats import paris_day
 from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketplace.datasets.queries import Contribution
+    from marketplace.contributions.queries import Contributions
+    from marketplace.earnings.movements import Mine
 
-CONTRIBUTIONS_KEPT: Final = 200_000
-LOOKUPS_AT_ONCE: Final = 8
+Period: TypeAlias = tuple[dt.datetime | None, dt.datetime | None]
+FEW_RELEASES: Final = 256
+"""Up to so many, the sales of the releases that somebody is in are read; of more, the latest sales of all, until a page is full."""
 MONTHS_SHOWN: Final = 12
 SQL: Final = load_statements(__package__)
 
@@ -38,13 +41,6 @@ class BalanceRow(Struct, frozen=True):
 
     held_micro: int
     payable_micro: int
-
-
-class HoldsRow(Struct, frozen=True):
-    """When the first and the last hold ends; None with nothing held."""
-
-    first: dt.datetime | None
-    last: dt.datetime | None
 
 
 class Balance(Struct, frozen=True):
@@ -80,6 +76,8 @@ class ShareRow(SplitFigures, frozen=True):
 
     id: uuid.UUID
     release: uuid.UUID
+    number: int
+    """What the index of contributions calls the release."""
     sold_at: dt.datetime
     hold_until: dt.datetime
     net_minor: int
@@ -126,12 +124,6 @@ class AccountCode(Struct, frozen=True):
     account: str
 
 
-class ReleaseRow(Struct, frozen=True):
-    """A release by its id."""
-
-    id: uuid.UUID
-
-
 class FirstWithoutRow(Struct, frozen=True):
     """A dataset of a withdrawn purpose: its first release since and its latest one, where there are any."""
 
@@ -153,36 +145,37 @@ class FirstWithout(FirstWithoutRow, frozen=True):
     expected_at: dt.datetime | None
 
 
-async def get_balance(subscriber: int, among: Mapping[uuid.UUID, Contribution] | None = None) -> Balance:
-    """Return a subscriber's balance; `among`, the releases they are in, is looked up unless given."""
-    among = await contributions(subscriber) if among is None else among
-    now = await get_balance_before(subscriber, None, among)
-    due = await fetch_row(HoldsRow, SQL["get_holds"], list(among))
-    assert due
+async def get_balance(subscriber: int, mine: Mine | None = None) -> Balance:
+    """Return a subscriber's balance; `mine` is looked up unless given, as in all that follows."""
+    mine = mine or await find_mine(subscriber)
+    now = await get_balance_before(subscriber, None, mine)
+    holds = (await mine.at(None)).holds()
     held = now.held_micro
-    return Balance(now.payable_micro, held, due.last if held else None, due.first if held else None)
+    return (
+        Balance(now.payable_micro, held, max(holds, default=None), min(holds, default=None))
+        if held
+        else (Balance(now.payable_micro, 0, None, None))
+    )
 
 
-async def get_balance_before(
-    subscriber: int, until: dt.datetime | None, among: Mapping[uuid.UUID, Contribution] | None = None
-) -> BalanceRow:
+async def get_balance_before(subscriber: int, until: dt.datetime | None, mine: Mine | None = None) -> BalanceRow:
     """Return what a subscriber had before an instant, or has now."""
     row = await fetch_row(BalanceRow, SQL["get_balance"], subscriber, until)
     assert row, "a sum is one row"
-    among = await contributions(subscriber) if among is None else among
-    computed = movements.held_before(await movements.list_held(subscriber, among), until)
-    return BalanceRow(row.held_micro + computed, row.payable_micro)
+    mine = mine or await find_mine(subscriber)
+    return BalanceRow(row.held_micro + (await mine.at(until)).held_before(until), row.payable_micro)
 
 
-async def list_months(
-    subscriber: int, year: int | None = None, among: Mapping[uuid.UUID, Contribution] | None = None
-) -> list[MonthRow]:
-    """Return the months with movements, of a year or of any, the latest twelve first."""
-    among = await contributions(subscriber) if among is None else among
+async def list_months(subscriber: int, year: int | None = None, mine: Mine | None = None) -> list[MonthRow]:
+    """Return the months with movements, of a year or of any, the latest twelve first.
+
+    Of any year, they are those of this year and the last, and of years in which something was released or paid out.
+    """
+    mine = mine or await find_mine(subscriber)
     stored = await fetch_rows(MonthRow, SQL["list_months"], subscriber, year, MONTHS_SHOWN)
     months = {row.month: row for row in stored}
-    for month, (earned, cancelled) in movements.by_month(await movements.list_held(subscriber, among)).items():
-        if year in {None, month.year}:
+    for one in [year] if year else _recent_years() | {month.year for month in months}:
+        for month, (earned, cancelled) in (await mine.in_year(one)).by_month().items():
             row = months.get(month, MonthRow(month, 0, 0, 0, 0))
             months[month] = MonthRow(
                 month, row.earned_micro + earned, row.released_micro, row.cancelled_micro + cancelled, row.paid_micro
@@ -190,12 +183,24 @@ async def list_months(
     return [months[month] for month in sorted(months, reverse=True)[:MONTHS_SHOWN]]
 
 
-async def list_years(subscriber: int, among: Mapping[uuid.UUID, Contribution] | None = None) -> list[int]:
-    """Return the years, in Paris, in which something moved for a subscriber, the latest first."""
-    among = await contributions(subscriber) if among is None else among
+async def list_years(subscriber: int, mine: Mine | None = None) -> list[int]:
+    """Return the years, in Paris, in which something moved for a subscriber, the latest first.
+
+    Those in which something was earned and all of it cancelled, and nothing else moved in it nor in the next, are left
+    out once they are over for a year.
+    """
+    mine = mine or await find_mine(subscriber)
     years = {row.year for row in await fetch_rows(YearRow, SQL["list_years"], subscriber)}
-    years |= {month.year for month in movements.by_month(await movements.list_held(subscriber, among))}
+    for year in (_recent_years() | {year - 1 for year in years}) - years:
+        if (await mine.in_year(year)).by_month():
+            years.add(year)
     return sorted(years, reverse=True)
+
+
+def _recent_years() -> set[int]:
+    """Return this year and the last, in Paris."""
+    this = paris_day(clock.now()).year
+    return {this, this - 1}
 
 
 async def list_unequal_accounts() -> list[str]:
@@ -206,24 +211,41 @@ async def list_unequal_accounts() -> list[str]:
 
 
 async def list_shares(
-    subscriber: int, page: int = 1, among: Mapping[uuid.UUID, Contribution] | None = None
+    subscriber: int, page: int = 1, mine: Mine | None = None, sold: Period = (None, None)
 ) -> Paged[Share]:
-    """Return one page of what each licence earned a subscriber, the latest sale first."""
-    mine = await contributions(subscriber) if among is None else among
-    rows = await fetch_rows(ShareRow, SQL["list_shares"], list(mine), PAGE_SIZE + 1, offset(page))
+    """Return one page of what each licence earned a subscriber, the latest sale first.
+
+    sold: when the licences were sold, half-open, either end open with None.
+    """
+    among = mine.contributions if mine else await find_contributions(subscriber)
+    few = len(among.numbers) <= FEW_RELEASES
+    sql = SQL["list_shares_of_few"] if few else SQL["list_shares"]
+    releases = among.numbers.tolist() if few else among.bits
+    rows = await fetch_rows(ShareRow, sql, releases, *sold, PAGE_SIZE + 1, offset(page))
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
-    return paged([_with_share(row, mine[row.release], promises) for row in rows], page)
+    found = [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
+    return paged(found, page)
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:
     """Return one licence's split and what it earned this subscriber, who must be in the release it sold."""
     row = await fetch_row(ShareRow, SQL["get_share"], licence)
-    mine = await _contribution(row.release, subscriber) if row else None
-    if row is None or mine is None:
+    among = await find_contributions(subscriber) if row else None
+    if row is None or among is None or not among.weight_in(row.number):
         raise NotFound("There is no such share among yours.")
+    mine = await _place(row, subscriber, among)
     share = _with_share(row, mine, await promises_to(subscriber, row.terms))
     published, difference = await _published(row) if row.is_public else (0, 0)
     return ShareDetails(*(*astuple(share), mine.weight, published, difference))
+
+
+async def _place(row: ShareRow, subscriber: int, among: Contributions) -> Contribution:
+    """Return a subscriber's place in the release of a split; by the rule of before, their position decides a millionth."""
+    if row.is_public:
+        return Contribution(0, among.weight_in(row.number))
+    found = await find_contribution(row.release, subscriber)
+    assert found, "the index has whom the manifest has"
+    return found
 
 
 async def _published(row: ShareRow) -> tuple[int, int]:
@@ -239,35 +261,6 @@ def _with_share(row: ShareRow, mine: Contribution, promises: Mapping[uuid.UUID, 
     promised = max((promises.get(term, 0) for term in row.terms), default=0)
     added = row.added_to(of_pool, promised, mine.position)
     return Share(*(*astuple(row), of_pool + added, of_pool, added, promised))
-
-
-async def contributions(subscriber: int) -> dict[uuid.UUID, Contribution]:
-    """Return every release that was sold and has this subscriber in it, with their contribution.
-
-    One row group of one small file is read per sold release the first time, and none after that: manifests never
-    change, so what was found is kept in memory.
-    """
-    gate = asyncio.Semaphore(LOOKUPS_AT_ONCE)
-
-    async def look(release: uuid.UUID) -> Contribution | None:
-        async with gate:
-            return await _contribution(release, subscriber)
-
-    releases = [row.id for row in await fetch_rows(ReleaseRow, SQL["list_sold_releases"])]
-    found = await asyncio.gather(*[look(release) for release in releases])
-    return {release: mine for release, mine in zip(releases, found, strict=True) if mine is not None}
-
-
-_kept: OrderedDict[tuple[uuid.UUID, int], Contribution | None] = OrderedDict()
-
-
-async def _contribution(release: uuid.UUID, subscriber: int) -> Contribution | None:
-    key = release, subscriber
-    if key not in _kept:
-        _kept[key] = await find_contribution(release, subscriber)
-        while len(_kept) > CONTRIBUTIONS_KEPT:
-            _kept.popitem(last=False)
-    return _kept[key]
 
 
 async def list_first_without(subscriber: int, now: dt.datetime) -> dict[str, list[FirstWithout]]:

@@ -177,25 +177,20 @@ FROM accrual
 WHERE accrual.subscriber = $1
   AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
 
--- name: get_holds
--- When the first and the last hold of the releases $1 ends.
-SELECT min(hold_until) AS first, max(hold_until) AS last
-FROM licence_split
-JOIN licence ON licence.id = licence_split.licence
-WHERE licence_split.state = 'held' AND licence.release = ANY ($1);
-
--- name: list_public_splits
--- Every split by a public denominator of the releases $1, current or former, and how and when it ended.
+-- name: list_splits
+-- The splits, current or former, that were held at some time in [$1, $2), and how and when each ended.
 SELECT
     {split_figures},
-    licence.release,
+    sold_release.number,
+    licence.hold_until,
     licence_split.split_at,
     ended.at AS ended_at,
     ended.kind
-FROM licence
-JOIN licence_split ON licence_split.licence = licence.id AND licence_split.rule = 2
+FROM licence_split
+JOIN licence ON licence.id = licence_split.licence
+JOIN sold_release ON sold_release.release = licence.release
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
-WHERE licence.release = ANY ($1)
+WHERE licence_split.split_at < $2 AND (ended.at IS NULL OR ended.at >= $1)
 UNION ALL
 SELECT
     former_split.pool_minor,
@@ -209,14 +204,16 @@ SELECT
     former_split.denominator,
     former_split.shares_micro,
     former_split.rounding_micro,
-    licence.release,
+    sold_release.number,
+    licence.hold_until,
     former_split.split_at,
     ended.at,
     ended.kind
-FROM licence
-JOIN former_split ON former_split.licence = licence.id AND former_split.rule = 2
+FROM former_split
+JOIN licence ON licence.id = former_split.licence
+JOIN sold_release ON sold_release.release = licence.release
 JOIN share_run AS ended ON ended.id = former_split.ended_by
-WHERE licence.release = ANY ($1);
+WHERE former_split.split_at < $2 AND ended.at >= $1;
 
 -- name: list_months
 -- A row a month, in Paris, with movements of the subscriber $1, in the year $2 or in any where it is null; the latest
@@ -249,6 +246,7 @@ SELECT
     {split_figures},
     licence.id,
     licence.release,
+    sold_release.number,
     licence.sold_at,
     licence.hold_until,
     licence.net_minor,
@@ -268,32 +266,34 @@ SELECT
     ended.at AS ended_at
 FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
+JOIN sold_release ON sold_release.release = licence.release
 JOIN release ON release.id = licence.release
 JOIN dataset ON dataset.code = release.dataset
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
 
--- name: list_shares
--- One page of the splits of the releases $1, the latest sale first; $2 rows, $3 rows to skip.
-{shares}
-WHERE licence.release = ANY ($1)
+-- fragment: page_of_sales
+-- Of licences sold in [$2, $3), either end open where it is null: $4 rows, the latest sale first, $5 rows to skip.
+AND ($2::timestamptz IS NULL OR licence.sold_at >= $2) AND ($3::timestamptz IS NULL OR licence.sold_at < $3)
 ORDER BY licence.sold_at DESC, licence.id
-LIMIT $2
-OFFSET $3;
+LIMIT $4
+OFFSET $5
+
+-- name: list_shares
+-- One page of the splits whose release has its bit set in $1, by its number: it walks the sales until it has its rows.
+{shares}
+WHERE CASE WHEN sold_release.number < 8 * length($1::bytea) THEN get_bit($1, sold_release.number) = 1 ELSE false END
+{page_of_sales};
+
+-- name: list_shares_of_few
+-- The same, of the releases with the numbers $1, which are few: it reads their sales alone.
+{shares}
+WHERE sold_release.number = ANY ($1)
+{page_of_sales};
 
 -- name: get_share
 -- The split of the licence $1.
 {shares}
 WHERE licence.id = $1;
-
--- name: list_sold_releases
--- The releases of which a licence was split.
-SELECT id
-FROM release
-WHERE EXISTS (
-    SELECT FROM licence
-    JOIN licence_split ON licence_split.licence = licence.id
-    WHERE licence.release = release.id
-);
 
 -- name: list_first_without
 -- Each dataset of the purposes that the subscriber $1 has withdrawn, with its first release since, if there is one,

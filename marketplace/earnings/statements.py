@@ -12,23 +12,20 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.database import fetch_row
+from marketplace.earnings.movements import find_mine, year_bounds
 from marketplace.earnings.queries import (
     SQL,
     BalanceRow,
     MonthRow,
     Share,
-    contributions,
     get_balance_before,
     list_months,
     list_shares,
 )
 from marketplace.errors import NotFound
-from marketplace.web.formats import PARIS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from marketplace.datasets.queries import Contribution
+    from marketplace.earnings.movements import Mine
 
 PAGES_OF_SHARES: Final = 20
 """A statement names as many shares as these pages hold; its months hold them all."""
@@ -90,17 +87,12 @@ class LicenceStatement(Struct, frozen=True):
     division: Division | None
 
 
-def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
-    """Return when a year begins in Paris, and when the next one does."""
-    return dt.datetime(year, 1, 1, tzinfo=PARIS), dt.datetime(year + 1, 1, 1, tzinfo=PARIS)
-
-
 async def get_year(subscriber: int, year: int) -> YearStatement:
     """Return a subscriber's year, in micro-euros and cents; refuses a year in which nothing moved."""
     if not dt.MINYEAR < year < dt.MAXYEAR:
         raise NotFound("Nothing moved in {year}.", year=year)
     start, end = year_bounds(year)
-    mine = await contributions(subscriber)
+    mine = await find_mine(subscriber)
     months = await list_months(subscriber, year, mine)
     if not months:
         raise NotFound("Nothing moved in {year}.", year=year)
@@ -110,15 +102,13 @@ async def get_year(subscriber: int, year: int) -> YearStatement:
     return YearStatement(year, subscriber, months, opening, closing, shares, more)
 
 
-async def _shares_of(
-    subscriber: int, mine: Mapping[uuid.UUID, Contribution], start: dt.datetime, end: dt.datetime
-) -> tuple[list[Share], bool]:
+async def _shares_of(subscriber: int, mine: Mine, start: dt.datetime, end: dt.datetime) -> tuple[list[Share], bool]:
     """Return the shares of licences sold in between, the latest first, and whether there are more than are named."""
     found = list[Share]()
     for page in range(1, PAGES_OF_SHARES + 1):
-        paged = await list_shares(subscriber, page, mine)
-        found += [share for share in paged.rows if start <= share.sold_at < end]
-        if not paged.more or (paged.rows and paged.rows[-1].sold_at < start):
+        paged = await list_shares(subscriber, page, mine, (start, end))
+        found += paged.rows
+        if not paged.more:
             return found, False
     return found, True
 

@@ -13,9 +13,10 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.earnings.movements import find_mine
 from marketplace.earnings.pages import line_of
 from marketplace.earnings.promises import list_promises
-from marketplace.earnings.queries import contributions, get_balance, list_months, list_shares, list_years
+from marketplace.earnings.queries import get_balance, list_months, list_shares, list_years
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
@@ -58,8 +59,8 @@ class ThresholdForm(Struct):
 async def earnings(request: Asked, page_number: Page = 1) -> Template:
     """Show a subscriber their balance, month by month, and every share."""
     line = line_of(request)
-    mine = await contributions(line)
-    months = await list_months(line, among=mine)
+    mine = await find_mine(line)
+    months = await list_months(line, mine=mine)
     balance = await get_balance(line, mine)
     return page(
         "payouts/earnings.html",
@@ -91,7 +92,7 @@ async def my_payouts(request: Asked, page_number: Page = 1) -> Template:
 
 
 async def _my_payouts(line: int, page_number: int = 1, **again: Any) -> Template:  # noqa: ANN401 (what a template shows, of any type)
-    balance = await get_balance(line, {})
+    balance = await get_balance(line)
     context: dict[str, Any] = {
         "error": "",
         "euros": "",

@@ -10,8 +10,9 @@ from litestar.params import FromPath  # noqa: TC002 (Litestar reads a handler's 
 from litestar.response import Template  # noqa: TC002 (Litestar reads a handler's annotations)
 
 from marketplace import clock
+from marketplace.earnings.movements import year_bounds
 from marketplace.earnings.pages import line_of
-from marketplace.earnings.statements import get_year, year_bounds
+from marketplace.earnings.statements import get_year
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, subscriber
 from marketplace.payouts import statement_pdf

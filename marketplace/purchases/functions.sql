@@ -11,6 +11,7 @@ ALTER TABLE invoice_file ALTER COLUMN pdf SET STORAGE EXTERNAL;
 CREATE INDEX IF NOT EXISTS order_by_partner ON purchase_order (partner, ordered_at DESC);
 CREATE INDEX IF NOT EXISTS order_awaiting ON purchase_order (ordered_at) WHERE state = 'awaiting_payment';
 CREATE INDEX IF NOT EXISTS licence_by_release ON licence (release);
+CREATE INDEX IF NOT EXISTS licence_by_sale ON licence (sold_at DESC, id);
 CREATE INDEX IF NOT EXISTS licence_contested ON licence (purchase_order) WHERE contested_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS entitlement_by_partner ON entitlement (partner, release);
 CREATE INDEX IF NOT EXISTS entitlement_suspended ON entitlement (licence) WHERE suspended_at IS NOT NULL;

@@ -61,7 +61,7 @@ COPIES = (
        FROM purchase_order AS row, copied""",
     """INSERT INTO licence SELECT (jsonb_populate_record(row, jsonb_build_object(
            'id', copied.licence, 'purchase_order', copied.purchase_order, 'release', copied.release,
-           'sold_at', sold_at, 'hold_until', sold_at + $1::interval))).*
+           'sold_at', copied.sold_at, 'hold_until', copied.sold_at + $1::interval))).*
        FROM licence AS row, copied""",
     """INSERT INTO share_run (kind, at, amount_minor) SELECT 'release', $1, 1""",
     """INSERT INTO licence_split SELECT (jsonb_populate_record(row, jsonb_build_object('licence', copied.licence) ||
@@ -105,6 +105,8 @@ def main(*, peers: bool = False) -> None:
                 shops.append(Shop(releases, server.url(f"sold_{releases}"), Path(folder) / f"objects-{releases}"))
                 asyncio.run(_sell(shops[-1]))
             _report("folder", *_visit_all(shops))
+            if os.environ.get("EARNINGS_ON") == "folder":
+                return
             with _s3(Path(folder)) as s3:
                 for shop in shops:
                     asyncio.run(_upload(shop, s3))

@@ -154,13 +154,12 @@ async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
 
 async def licences_with(who: int) -> list[Any]:
     """Return the splits whose licence's release has `who` in it."""
-    from marketplace.earnings.queries import contributions  # noqa: PLC0415
+    from marketplace.contributions.queries import find_contributions  # noqa: PLC0415
 
-    releases = list(await contributions(who))
     return await fetch(
         """SELECT licence_split.licence FROM licence_split JOIN licence ON licence.id = licence_split.licence
-           WHERE licence.release = ANY ($1)""",
-        releases,
+           JOIN sold_release ON sold_release.release = licence.release WHERE sold_release.number = ANY ($1)""",
+        (await find_contributions(who)).numbers.tolist(),
     )
 
 

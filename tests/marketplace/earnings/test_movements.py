@@ -1,0 +1,101 @@
+"""A page of earnings reads little, however much was ever sold, and says what the splits and manifests say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from marketplace import clock
+from marketplace.contributions.actions import index_contributions
+from marketplace.contributions.queries import find_contributions
+from marketplace.database import fetch_rows
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.movements import SplitRow, Splits, find_mine
+from marketplace.earnings.queries import SQL, ShareRow, get_balance, get_balance_before, list_months, list_years
+from marketplace.settings import settings
+from marketplace.web.formats import PARIS
+from tests.marketplace.earnings import sales
+from tests.marketplace.payouts.test_payout_pages import visiting
+from tests.support.reads import fetch_value
+from tests.support.s3 import bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DAY = dt.timedelta(days=1)
+OLD_YEAR, NEW_YEAR = dt.datetime(2025, 12, 20, 12, tzinfo=PARIS), dt.datetime(2026, 1, 5, 12, tzinfo=PARIS)
+
+
+async def test_a_page_reads_three_objects_at_most() -> None:
+    with bucket() as s3:
+        os.environ |= s3.environment
+        settings.cache_clear()
+        await sales.open_shop(range(1, 6))
+        for number in range(12):
+            await sales.make_sale(await sales.make_release({1: 3, 2: number + 1, 5: 1}), 5000 + number)
+            await index_contributions()
+        await hold_shares()
+        assert await fetch_value("SELECT count(*) FROM contribution_segment WHERE state = 'live'") == 3
+        for line in (1, 2, 3, 5):
+            async with visiting(line) as browser:
+                s3.asked.clear()
+                answer = await browser.get("/en/earnings")
+                assert answer.status_code == 200
+                assert ("/earnings/shares/" in answer.text) == (line != 3)
+                assert s3.asked.total() == s3.asked["GET"] <= 3
+
+
+@pytest.mark.parametrize("sold", [(None, None), (clock.now() - 40 * DAY, clock.now() - 15 * DAY)])
+async def test_walking_the_sales_finds_the_same_shares_as_reading_those_of_the_releases(
+    sold: Sequence[dt.datetime | None],
+) -> None:
+    await sales.open_shop(range(1, 4))
+    for number in range(7):
+        release = await sales.make_release({1: 1} if number % 3 else {2: 1, 1: 2})
+        for again in range(2):
+            await sales.make_sale(release, 1000, sold_at=clock.now() - (7 * number + again) * DAY, hold_days=90)
+    await hold_shares()
+    for line in (1, 2, 3):
+        mine = await find_contributions(line)
+        for limit, skipped in ((100, 0), (3, 0), (3, 3), (3, 12)):
+            few = await fetch_rows(ShareRow, SQL["list_shares_of_few"], mine.numbers.tolist(), *sold, limit, skipped)
+            many = await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, *sold, limit, skipped)
+            assert few == many
+        assert len(await fetch_rows(ShareRow, SQL["list_shares"], mine.bits, None, None, 100, 0)) == 14 * (
+            line == 1
+        ) + 6 * (line == 2)
+
+
+async def test_a_hold_over_new_year_is_counted_once_in_each_months_column() -> None:
+    with clock.shifted(OLD_YEAR - clock.now()):
+        await sales.open_shop(range(1, 3))
+        first, _ = [await sales.make_sale(await sales.make_release({1: 1}), net, fee=0) for net in (1000, 3000)]
+        await hold_shares()
+        held = (await get_balance(1)).held_micro
+        assert held
+    with clock.shifted(NEW_YEAR - clock.now()):
+        await sales.refund(first)
+        await cancel_shares()
+        left = (await get_balance(1)).held_micro
+        assert 0 < left < held, "the process has read the year before, and reads it again after the run"
+        months = {month.month: (month.earned_micro, month.cancelled_micro) for month in await list_months(1)}
+        assert months == {dt.date(2025, 12, 1): (held, 0), dt.date(2026, 1, 1): (0, held - left)}
+        assert await list_years(1) == [2026, 2025]
+        new_year = dt.datetime(2026, 1, 1, tzinfo=PARIS)
+        assert (await get_balance_before(1, new_year)).held_micro == held
+        assert (await get_balance_before(1, OLD_YEAR - DAY)).held_micro == 0
+        assert [month.month for month in await list_months(1, 2025)] == [dt.date(2025, 12, 1)]
+        assert (await find_mine(2)).contributions.numbers.tolist() == []
+        assert await list_years(2) == []
+
+
+def test_a_share_beyond_64_bits_is_exact() -> None:
+    now = clock.now()
+    row = SplitRow(10**14, 0, 0, 0, 0, [], 0, 0, 0, 0, 0, 2, 7, 0, 0, 1, now, now, None, None)
+    splits = Splits(now.year, [row, row])
+    for weight in (1, 3, 50):
+        assert splits.shares(np.array([weight, 0])).tolist() == [10**18 * weight // 7, 0]
