@@ -40,7 +40,8 @@ CREATE TABLE "observed_bid" (
     CONSTRAINT "one_a_bidder" UNIQUE ("auction", "partner"),
     CONSTRAINT "values_are_not_negative" CHECK (least(value_basis_points, reserve_basis_points) >= 0)
 );
-
+"""
+SALES_OF_BEFORE = """
 INSERT INTO "posted_sale" ("quote", "sold_at", "neutral_minor", "returned_at")
 SELECT
     quote.id,
@@ -58,6 +59,7 @@ WHERE quote.auction IS NULL AND sold.paid_at IS NOT NULL;
 
 async def _create() -> None:
     await execute(SQL)
+    await execute(SALES_OF_BEFORE)
 
 
 async def forwards() -> MigrationManager:

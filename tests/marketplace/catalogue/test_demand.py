@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import secrets
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from marketplace import clock
+from marketplace.auction_kinds.registry import KINDS
+from marketplace.auctions.actions import place_sealed_bid
+from marketplace.auctions.announcing import Plan, announce
+from marketplace.auctions.award import close_auctions
+from marketplace.auctions.reserves import reckon_reserve
 from marketplace.catalogue import actions, rules
+from marketplace.catalogue.queries import list_priced_releases
+from marketplace.database import execute
+from marketplace.identity.actors import Actor
 from marketplace.purchases.refunds import request_order_refund
+from migrations.history.m0009_learner import SALES_OF_BEFORE
+from tests.marketplace.auctions.builders import move_end, save_card
 from tests.marketplace.identity.site import Browser, text_of
-from tests.marketplace.purchases.shop import jobs, make_buyer, make_quote, make_sale, open_shop
+from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, make_quote, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import asyncpg
 
 DAY = dt.timedelta(days=1)
@@ -34,6 +47,10 @@ async def test_what_was_paid_teaches_and_what_went_back_does_not(stripe: Any) ->
         order = await make_sale(browser, partner, release)
         paid = await fetch_value("SELECT neutral_minor FROM posted_sale WHERE quote = $1", order["quote"])
         assert paid == order["net_minor"], "demand was neutral on the first day"
+        recorded = await fetch("SELECT * FROM posted_sale")
+        await execute("DELETE FROM posted_sale")
+        await execute(SALES_OF_BEFORE)
+        assert await fetch("SELECT * FROM posted_sale") == recorded, "the migration finds what was sold before it"
         with clock.shifted(8 * DAY):
             await actions.refresh_demand()
             assert tuple(await last_draw())[1:] == (1, 1, 0)
@@ -71,3 +88,63 @@ def test_draws_of_the_rule_before_are_held_a_week_too() -> None:
     past = [(day - 2 * DAY, 8_500), (day - DAY, 14_500)]
     assert rules.next_multiplier(past, 10_000, day) == 14_500
     assert rules.next_multiplier(past, 10_000, day + 6 * DAY) == 14_078
+
+
+async def auction_of(release: uuid.UUID, bids: Mapping[uuid.UUID, int], *, reserve_minor: int = 0) -> uuid.UUID:
+    """Hold a sealed auction of one licence, with these bids, to its award."""
+    now = clock.now()
+    plan = Plan(
+        kind="limited",
+        offer=await fetch_value("SELECT id FROM offer"),
+        releases=[release],
+        opens_at=now - dt.timedelta(seconds=1),
+        closes_at=now + DAY,
+        reserve_minor=reserve_minor,
+    )
+    auction = await announce(plan, by="Steward")
+    for partner, amount in bids.items():
+        actor = Actor(name="Bidder", partner=partner, vetted=True)
+        nonce = secrets.token_hex(32)
+        answer = await place_sealed_bid(actor, auction, bid=uuid.uuid4(), nonce=nonce, packages=[([0], amount)])
+        assert answer.accepted, answer
+    await move_end(auction)
+    await close_auctions()
+    return auction
+
+
+async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> None:
+    """Nothing is known before the award; then each bidder's bid, as a multiplier; the next reserve is the learnt price."""
+    release = await open_shop()
+    bidders = [await make_buyer(f"bidder{number}") for number in range(3)]
+    for bidder in bidders:
+        await save_card(bidder)
+    [row] = await list_priced_releases([release])
+    neutral = (await actions.price_now(row, now=clock.now())).amount_minor
+    bids = {bidder: neutral * (number + 1) // 2 for number, bidder in enumerate(bidders)}
+    auction = await auction_of(release, bids)
+    found = await fetch("SELECT partner, auction, value_basis_points, reserve_basis_points FROM observed_bid")
+    assert {one["partner"]: round(one["value_basis_points"] / 100) for one in found} == {
+        bidder: 50 * (number + 1) for number, bidder in enumerate(bidders)
+    }
+    assert {one["auction"] for one in found} == {auction}
+    assert all(one["reserve_basis_points"] < one["value_basis_points"] for one in found)
+    with clock.shifted(8 * DAY):
+        await actions.refresh_demand()
+        assert (await last_draw())["bids"] == 3
+        price = (await actions.price_now(row, now=clock.now())).amount_minor
+        now = clock.now()
+        offer = await fetch_value("SELECT id FROM offer")
+        reckoned = await reckon_reserve(offer, [release], opens_at=None, ends_at=None, now=now)
+        assert reckoned.reserve_minor == price > FLOOR
+        assert json.loads(reckoned.document)["demand"] == {"sales": 0, "days": 1, "bids": 3}
+        assert [step["name"] for step in reckoned.waterfall] == ["floor", "learnt_price"]
+        async with Browser() as browser:
+            page = text_of(await browser.get("/en/datasets/lyon"))
+            assert "Demand, by bids" in page
+            assert "3 bids revealed by auctions" in page
+            assert "Demande, d’après les offres" in text_of(await browser.get("/fr/datasets/lyon"))
+
+
+async def test_bids_for_a_window_or_a_bundle_teach_no_posted_price() -> None:
+    """What keeps others from buying, and several releases together, are worth something else than one licence."""
+    assert [code for code, kind in KINDS.items() if kind.sells_ordinary_licences] == ["ascending", "limited"]
