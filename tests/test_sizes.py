@@ -108,10 +108,10 @@ def raised_by(function: ast.FunctionDef) -> set[str]:
 
 @rule
 def vague_docstrings() -> list[Finding]:
-    """Return the public functions of `pricing` and `privacy` whose docstring names no refusal, or no array, of theirs."""
+    """Return the public functions of `pricing`, `privacy` and `release_gate` whose docstring names no refusal, or no array, of theirs."""
     found = []
     for path in product_files():
-        if not path.startswith(("pricing/", "marketplace/privacy/")):
+        if not path.startswith(("pricing/", "marketplace/privacy/", "marketplace/release_gate/")):
             continue
         for node in public_definitions(path):
             text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None

@@ -228,7 +228,7 @@ class Aggregation:
         """Draw the noise, withhold, make counts agree, weigh who is in what is left, and write it all as files."""
         import pyarrow as pa  # noqa: PLC0415
 
-        drawn = drawing.draw(self.specification, self._counts(), self.key, report)
+        drawn = drawing.draw(self.specification, self.counts(), self.key, report)
         report("weighing contributions", 0.86)
         manifest = self._manifest(drawn.counted)
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
@@ -259,8 +259,8 @@ class Aggregation:
             "sites": hashlib.sha256(self.shared.read(sites)).hexdigest() if sites else None,
         }
 
-    def _counts(self) -> drawing.Counts:
-        """Return the true cells by position in the key set, and who of the area consents, by home and band."""
+    def counts(self) -> drawing.Counts:
+        """Return the true cells by position in the key set, and who of the area consents, by home and band; private."""
         s = self.specification
         at_home = self.home >= 0
         place = self.home.astype(np.int64) * len(s.age_bands) + self.band

@@ -383,11 +383,11 @@ def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
 
 
 def load(database: duckdb.DuckDBPyConnection, table: str, **columns: pa.Array[Any] | pa.ChunkedArray[Any]) -> None:
-    """Make a table of Arrow columns."""
+    """Make a table of Arrow columns, in place of one of that name: a database may be asked more than once."""
     import pyarrow as pa  # noqa: PLC0415
 
     database.register("arriving", pa.table(columns))
-    rows(database, f"CREATE TABLE {table} AS SELECT * FROM arriving")
+    rows(database, f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM arriving")
     database.unregister("arriving")
 
 

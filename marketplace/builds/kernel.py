@@ -101,7 +101,7 @@ class Kernel:
         if self.product.segment is not None:
             key += self.product.segment(CountedLines(line, seen.code, q.places, q.home, q.segment))
         several = np.flatnonzero(seen.events > 1)
-        more = np.minimum(seen.events[several], q.max_events).astype(np.int64) - 1
+        more = np.minimum(seen.events[several].astype(np.int64), q.max_events) - 1
         with self.lock:
             np.add.at(self.people, key, np.uint32(1))
             np.add.at(self.more, key[several], more)

@@ -195,7 +195,8 @@ def on_duckdb(
             own = (of_consent >= 0) & (of_consent % q.store.buckets == bucket)
             database.register("consent", pa.table({name: q.consent[n][own] for n, name in enumerate(CONSENT)}))
             database.register("event", pa.concat_tables(parts_of_days))
-            input_files.rows(database, f"CREATE TABLE contribution AS {query(q.product, 'contribution', definition)}")
+            asked = query(q.product, "contribution", definition)
+            input_files.rows(database, f"CREATE OR REPLACE TABLE contribution AS {asked}")
             sums.add_cells(database.execute(query(q.product, "cell", definition)).fetchnumpy())
             sums.add_contributions(database.execute("FROM contribution").fetchnumpy())
             if q.max_zones:

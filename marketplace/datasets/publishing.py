@@ -26,8 +26,10 @@ from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.log.actions import state_fact
-from marketplace.privacy import editions, finishing, gate, noise
+from marketplace.privacy import editions, finishing, noise
 from marketplace.progress import WAITING, no_progress
+from marketplace.release_gate import canary_counts
+from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -54,8 +56,9 @@ async def _assess(specification: Specification, row: ReleaseRow, report: ReportP
     weights = _table(await object_store.get(object_store.private_key(release, "manifest.parquet")))["weight"].to_numpy()
     candidate = gate.Candidate(specification, cells, int(weights.max(initial=0)), await queries.get_charges(release))
     prior = await _list_prior(specification, release)
-    year_budget_micro, canary_keys = settings().subscriber_year_epsilon_micro, (os.urandom(32), os.urandom(32))
-    found = await asyncio.to_thread(gate.findings, candidate, prior, year_budget_micro, canary_keys)
+    year_budget_micro, keys = settings().subscriber_year_epsilon_micro, (os.urandom(32), os.urandom(32))
+    counted = await asyncio.to_thread(canary_counts.count, specification)
+    found = await asyncio.to_thread(gate.findings, candidate, prior, year_budget_micro, counted, keys)
     now = max(clock.now(), row.started_at)
     document = dossier.document(
         specification,

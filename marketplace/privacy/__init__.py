@@ -1,1 +1,1 @@
-"""What a release reveals, as pure mathematics: specification, noise, budget, editions, the release gate and its attacks."""
+"""What a release reveals, as pure mathematics: specification, noise, budget, editions."""

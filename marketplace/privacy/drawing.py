@@ -79,13 +79,26 @@ class Drawn:
     """Kind, name, population, consenting."""
 
 
-def draw(specification: Specification, counts: Counts, key: bytes, report: Report | None = None) -> Drawn:
+def draw(
+    specification: Specification,
+    counts: Counts,
+    key: bytes,
+    report: Report | None = None,
+    *,
+    source: Callable[[Specification, bytes], Source] | None = None,
+) -> Drawn:
     """Draw a release's noise once and return what may be published of it.
 
     key: the build's own, random; the draws of the table sampler are a function of it, the specification and every count.
+    source: what draws, where an audit has it draw as another release's does.
     """
+    return _drawn(
+        specification, counts, (source or Source)(specification, noise_key(key, specification, counts)), report
+    )
+
+
+def _drawn(specification: Specification, counts: Counts, source: Source, report: Report | None) -> Drawn:
     s = specification
-    source = Source(s, noise_key(key, s, counts))
     report = report or (lambda _step, _share: None)
     if counts.totals is not None or s.is_dense:
         people = source.everywhere("people", counts.keys, counts.people, s.key_count, report)

@@ -81,7 +81,7 @@ def built(s: Specification, files: dict[str, str], folder: Path) -> tuple[drawin
         build.check(**files)
         build.ask(consents, hash_keys(b"any", s.digest), s.period_to + dt.timedelta(days=1), quiet)
         noisy = pq.read_table(build.release(quiet).files["noisy.parquet"])
-        return build._counts(), dict(zip(noisy["key"].to_pylist(), noisy["people"].to_pylist(), strict=True))
+        return build.counts(), dict(zip(noisy["key"].to_pylist(), noisy["people"].to_pylist(), strict=True))
 
 
 @pytest.mark.usefixtures("database_url")

@@ -15,6 +15,7 @@ FLOORS = (
     {"ledger", "consent"},
     {"payments"},
     {"builds"},
+    {"release_gate"},
     {"retractions"},
     {"datasets"},
     {"catalogue"},

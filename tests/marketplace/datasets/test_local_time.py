@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARIS = "Europe/Paris"
-RICH = {"epsilon_micro": 40_000_000, "budget_micro": 400_000_000}
+RICH = {"epsilon_micro": 10_000_000, "budget_micro": 100_000_000}
 JULY = tuple(midnight(dt.date(2026, 7, day), PARIS) for day in (13, 16))
 PEOPLE = range(1, 301)
 

@@ -31,7 +31,7 @@ def _toy(registries: pytest.MonkeyPatch) -> None:
 async def test_a_toy_product_is_defined_built_shown_and_sold(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="can only be counted by day"):
         await declare(product="evenings")
-    await declare(product="evenings", grain="day", epsilon_micro=40_000_000, budget_micro=400_000_000)
+    await declare(product="evenings", grain="day", epsilon_micro=10_000_000, budget_micro=100_000_000)
     await make_subscribers(range(1, 301))
     out = [*crowd(300, hour=10), *crowd(200, hour=20, zone=ZONES[1])]
     await ingest_events(**write(tmp_path, out, range(1, 301)))

@@ -21,7 +21,7 @@ from tests.support.reads import fetch_value
 if TYPE_CHECKING:
     from pathlib import Path
 
-RICH = {"epsilon_micro": 40_000_000, "budget_micro": 400_000_000}
+RICH = {"epsilon_micro": 10_000_000, "budget_micro": 100_000_000}
 
 
 @pytest.fixture

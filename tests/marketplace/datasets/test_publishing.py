@@ -82,7 +82,7 @@ async def test_a_blocked_release_is_never_published_and_says_why(tmp_path: Path)
     release = await actions.build("lyon", **files, **PERIOD)
     row = await queries.get_release(release)
     assert row.state == "blocked"
-    assert "average profile" in row.refusal
+    assert "can be followed" in row.refusal
     written = await the_dossier(release)
     assert not written["passed"]
     assert written["reasons"] == dossier.read(written["document"])["reasons"]

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from marketplace.builds import reference_sql
-from marketplace.privacy import audit, drawing, noise
+from marketplace.privacy import drawing, noise
 from tests.marketplace.builds import engines
 from tests.marketplace.privacy.specs import gaussian, specification
+from tests.marketplace.release_gate import empirical_bounds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ def attack(s: Specification, part: str, fault: str, trials: int) -> Trial:
     scores = []
     for number, counts in enumerate((canary, np.zeros_like(canary))):
         drawn = [releases(s, part, counts, trials, seed=10 * number + copy, fault=fault) for copy in range(copies)]
-        scores.append(sum(audit.likelihood(s.law(part), one, canary) for one in drawn))
+        scores.append(sum(empirical_bounds.likelihood(s.law(part), one, canary) for one in drawn))
     return Trial(*scores)
 
 
@@ -102,14 +103,14 @@ def stated(s: Specification, part: str) -> float:
 
 def found(s: Specification, fault: str, trials: int) -> dict[str, float]:
     """Return the lower bounds on the loss, as multiples of the stated one."""
-    bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
+    bound = empirical_bounds.epsilon_lower_bound if s.mechanism == "laplace" else empirical_bounds.mu_lower_bound
     bounds = {}
     for part in ("people", "events"):
         trial = attack(s, part, fault, trials)
         bounds[part] = bound(trial.there, trial.absent) / stated(s, part)
     there = attack_by_what_is_there(s, fault, trials)
     epsilon = s.epsilon_of("people") / noise.MICRO if s.mechanism == "laplace" else s.epsilon_micro / noise.MICRO
-    bounds["presence"] = audit.epsilon_lower_bound(there.there, there.absent, delta=s.delta) / epsilon
+    bounds["presence"] = empirical_bounds.epsilon_lower_bound(there.there, there.absent, delta=s.delta) / epsilon
     return bounds
 
 
@@ -142,13 +143,13 @@ def test_the_audit_at_size_is_tight_and_still_under(mechanism: str) -> None:
 def test_a_bound_is_rarely_wrong_and_finds_nothing_where_nothing_is() -> None:
     rng = np.random.default_rng(1)
     same = rng.normal(size=(2, 50_000))
-    assert audit.epsilon_lower_bound(*same) == 0
-    assert audit.mu_lower_bound(*same) == 0
-    shifted = audit.mu_lower_bound(same[0] + 0.5, same[1])
+    assert empirical_bounds.epsilon_lower_bound(*same) == 0
+    assert empirical_bounds.mu_lower_bound(*same) == 0
+    shifted = empirical_bounds.mu_lower_bound(same[0] + 0.5, same[1])
     assert 0.4 < shifted < 0.5
     # Either of the two samples may be the likelier one.
-    assert audit.epsilon_lower_bound(np.zeros(9_000), (rng.random(9_000) < 0.5).astype(float)) > 4
-    low, high = audit.interval(0, 100, 1e-6)
+    assert empirical_bounds.epsilon_lower_bound(np.zeros(9_000), (rng.random(9_000) < 0.5).astype(float)) > 4
+    low, high = empirical_bounds.interval(0, 100, 1e-6)
     assert low == 0
     assert 0.1 < high < 0.2
 

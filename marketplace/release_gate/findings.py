@@ -10,37 +10,39 @@ Source: Article 29 Working Party, Opinion 05/2014 on anonymisation techniques (W
 from __future__ import annotations
 
 import functools
-import math
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from marketplace.privacy import attacks, audit, budget, noise, sampler
+from marketplace.privacy import budget, noise
 from marketplace.privacy.drawing import Source
 from marketplace.privacy.key_set import parent_zones
-from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
+from marketplace.release_gate import attacks, audit, canaries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from marketplace.privacy.specification import Specification
+    from marketplace.release_gate.canaries import Counted
+
+    Draws = Callable[[Specification, bytes], Source]
 
 CRITERIA: Final = ("singling out", "linkability", "inference")
-CITY_SEED, CITY_SIDE, CITY_PEOPLE, CITY_DAYS = 20_241, 40, 100, 2
-CITIES: Final = 8
-OF_PROFILE: Final = 0.5
-"""Paths recovered from a release must be shown to be less than this much as good as the average profile's. A release that
-keeps a few hours almost without noise reveals those and no others: it stays below the profile, not far below."""
-FALSE_ALARM: Final = 5e-7
-"""Of each of the two statistics that reveal canaries."""
+OF_EXACT: Final = 0.9
+"""Somebody sought in the figures of a release must be found less than nine tenths as often as in exact ones: beyond that a
+promise, though kept, protects nobody."""
+AIM: Final = 0.95
+"""How probably the attack on paths finds twice the stated loss; audit.LEAST_POWER is promised."""
+HOURS: Final = {"opendp": 6_000, "table": 60_000}
+"""Hours that people are sought in at most, by what draws the noise: OpenDP takes a second for a hundred thousand draws."""
 MOST_STEPS: Final = 1 << 20
 """Steps of a period that a code holds: 119 years of hours."""
-OPENDP_DRAWS, TABLE_DRAWS, MOST_TRIALS = 24_000, 2_000_000, 50_000
 REASONS: Final = {
     "threshold": "A published cell has fewer people than the threshold.",
     "bounds": "Somebody counts in more cells than the bound allows.",
@@ -48,8 +50,8 @@ REASONS: Final = {
     "differences": "Noise is shared with another release of the same cells, so their difference would be exact.",
     "charges": "A release that overlaps with this one was not charged to its subscribers' year.",
     "joint loss": "All releases together would cost a subscriber more than a year allows.",
-    "trajectories": "It is not shown that paths recovered from it are far worse than the average profile's.",
-    "membership": "The audit's canaries reveal more than the stated loss.",
+    "trajectories": "People can be followed in its figures more often than the stated loss allows.",
+    "membership": "Simulated people who are counted and drawn as everyone is reveal more than the stated loss.",
 }
 """A sentence for each test that can fail."""
 
@@ -91,11 +93,18 @@ class Finding:
 
 
 def findings(
-    candidate: Candidate, prior: Sequence[PriorRelease], year_budget_micro: int, canary_keys: tuple[bytes, bytes]
+    candidate: Candidate,
+    prior: Sequence[PriorRelease],
+    year_budget_micro: int,
+    counted: Counted,
+    keys: tuple[bytes, bytes],
+    *,
+    source: Draws = Source,
 ) -> list[Finding]:
     """Return every test's finding for a candidate, assuming that one partner holds all of `prior`.
 
-    canary_keys: two independent random keys of 32 bytes, of the audit's draws with its canary and without it.
+    counted: canaries, as the counting engine counts them under the candidate's promise; keys: two independent random keys
+    of 32 bytes, of the two simulations; source: what draws the noise in both, as it drew the release's.
     """
     s = candidate.specification
     return [
@@ -105,9 +114,28 @@ def findings(
         _differences(candidate, prior),
         _charges(candidate, prior),
         _joint_loss(candidate, prior, year_budget_micro),
-        _trajectories(s.law("people"), s.max_cells, s.unit),
-        _membership(s, canary_keys),
+        _simulated("trajectories", s, source, lambda: _trajectories(s, keys[0], source)),
+        _simulated("membership", s, source, lambda: _membership(s, counted, keys[1], source), *counted.outcome),
     ]
+
+
+_SIMULATED: dict[tuple[object, ...], Finding] = {}
+
+
+def _simulated(
+    test: str, specification: Specification, source: Draws, find: Callable[[], Finding], *counted: object
+) -> Finding:
+    """Return what a simulation finds, done once a process.
+
+    It depends on the promise, on what counts and on what draws, and not on the release.
+    """
+    s = specification
+    promise = (s.product, s.grain, s.unit, s.max_cells, s.max_events, s.max_zones, s.parent_resolution)
+    loss = (s.mechanism, s.epsilon_micro, s.delta_exponent, s.threshold)
+    of = (test, source, source(s, b"").engine, *promise, *loss, *counted)
+    if of not in _SIMULATED:
+        _SIMULATED[of] = find()
+    return _SIMULATED[of]
 
 
 def reasons(found: Sequence[Finding]) -> list[str]:
@@ -298,95 +326,61 @@ def _joint_loss(candidate: Candidate, prior: Sequence[PriorRelease], year_budget
     return Finding("linkability", "joint loss", loss <= year_budget_micro, figures)
 
 
-@functools.lru_cache(maxsize=64)
-def _trajectories(law: noise.Law, max_cells: int, unit: str) -> Finding:
-    """Run the trajectory attack on simulated cities through this very noise, its bound and its threshold.
+def _trajectories(specification: Specification, key: bytes, source: Draws) -> Finding:
+    """Seek people hour by hour in a simulated city, in figures with this very noise; `source` draws it.
 
-    Passed when the cities' mean of what a release gives, less OF_PROFILE of what the profile gives, is below zero by
-    Student's bound, wrong with a probability of at most attacks.FALSE_ALARM.
+    Passed when they are found no more often than the stated loss allows, and less than OF_EXACT as often as in exact figures.
     """
-    from scipy.stats import t as student  # type: ignore[attr-defined]  # noqa: PLC0415
-
-    right = np.array(
-        [_recovered(np.random.default_rng([CITY_SEED, city]), law, max_cells, unit) for city in range(CITIES)]
+    s = specification
+    draws = source(s, hashlib.sha256(key + b"paths").digest())
+    law = audit.least_noise(s, "people", (0, 0))
+    together, test, power = _enough_hours(s, law, HOURS[draws.engine])
+    span = attacks.DAY_HOURS * (1 if s.unit == "day" else attacks.DAYS)
+    found = attacks.follow(
+        lambda counts: draws.noisy("people", counts),
+        np.random.default_rng(list(key)),
+        threshold=s.threshold,
+        hours_counted=(s.max_cells, span),
+        together=together,
+        hours=test.trials,
     )
-    exact, released, known = right.T
-    over = released - OF_PROFILE * known
-    highest = over.mean() + student.isf(attacks.FALSE_ALARM, CITIES - 1) * over.std(ddof=1) / math.sqrt(CITIES)
+    for_one = audit.guessed(law, attacks.PLACES, 1)
     figures = {
-        "simulated_people": CITIES * CITY_PEOPLE,
-        "right_from_exact_counts_micro": round(exact.mean() * noise.MICRO),
-        "right_from_average_profile_micro": round(known.mean() * noise.MICRO),
-        "right_from_release_micro": round(released.mean() * noise.MICRO),
+        "simulated_people": found.people,
+        "median_cell": found.median_cell,
+        "moving_together": together,
+        "hours_sought": found.hours,
+        "right_by_chance_micro": noise.MICRO // attacks.PLACES,
+        "right_from_exact_counts_micro": noise.MICRO * found.right_from_exact // found.hours,
+        "right_from_release_micro": noise.MICRO * found.right_from_release // found.hours,
+        "right_at_most_micro": noise.MICRO * test.most // found.hours,
+        "paths_power_micro": int(power * noise.MICRO),
     }
-    return Finding("linkability", "trajectories", bool(highest < 0), figures)
+    passed = not test.is_too_often(found.right_from_release) and for_one <= OF_EXACT
+    return Finding("linkability", "trajectories", passed, figures)
 
 
-def _recovered(rng: np.random.Generator, law: noise.Law, max_cells: int, unit: str) -> tuple[float, float, float]:
-    """Return the share of one city's hours recovered from exact counts, from the release, and from the profile."""
-    city = attacks.city(rng, side=CITY_SIDE, people=CITY_PEOPLE, days=CITY_DAYS)
-    hours, zones = city.counts.shape
-    span = attacks.DAY_HOURS if unit == "day" else hours
-    kept = np.zeros((CITY_PEOPLE, hours), bool)
-    for start in range(0, hours, span):
-        chosen = np.argsort(rng.random((CITY_PEOPLE, span)), axis=1)[:, :max_cells]
-        np.put_along_axis(kept[:, start : start + span], chosen, values=True, axis=1)
-    bounded = np.stack([np.bincount(city.tracks[kept[:, hour], hour], minlength=zones) for hour in range(hours)])
-    drawn = sampler.table(law.kind, law.scale).draw(rng.bytes(32), "trajectories", bounded.size)
-    noisy = bounded + drawn.reshape(bounded.shape)
-    released = np.where(noisy >= law.threshold(bounded.size, EXPECTED_FALSE_CELLS), noisy, 0)
-    exact, from_release, known = (
-        attacks.accuracy(attacks.recover(counts, city.places, CITY_PEOPLE, rng), city.tracks)
-        for counts in (city.counts, released, attacks.profile_counts(city.counts, CITY_PEOPLE))
-    )
-    return exact, from_release, known
+@functools.lru_cache(maxsize=64)
+def _enough_hours(specification: Specification, law: noise.Law, most: int) -> tuple[int, audit.CountTest, float]:
+    """Return how many people are to move together, and in how many hours, so that the attack would show twice the loss.
 
-
-def _membership(
-    specification: Specification, canary_keys: tuple[bytes, bytes], source: type[Source] = Source
-) -> Finding:
-    """Audit people and events of this very noise with canaries; `source` draws it."""
-    s = specification
-    figures: dict[str, int] = {}
-    passed = True
-    for part in ("people", "events"):
-        if s.mechanism == "laplace":
-            stated = s.epsilon_of(part) / noise.MICRO
-        else:
-            stated = math.sqrt(2 * (s.rho_nano * s.percent_of(part) // 100) / noise.NANO)
-        bound = _lower_bound(s, part, source, canary_keys)
-        passed = passed and bound <= stated
-        figures |= {
-            f"{part}_bound_micro": round(bound * noise.MICRO),
-            f"{part}_stated_micro": round(stated * noise.MICRO),
-        }
-    return Finding("inference", "membership", passed, figures)
-
-
-_AUDITED: dict[tuple[object, ...], float] = {}
-
-
-def _lower_bound(
-    specification: Specification, part: str, source: type[Source], canary_keys: tuple[bytes, bytes]
-) -> float:
-    """Return the lower bound that canaries give on a part's loss: epsilon for Laplace noise, mu for Gaussian.
-
-    It depends on the noise and the bounds alone, so that each is audited once a process.
+    As few people and hours as that takes, `most` hours at most. Also returned: how probably it would.
     """
-    s = specification
-    law = s.law(part)
-    canary = np.full(s.reach, s.max_events if part == "events" else 1, np.int64)
-    first, second = (source(s, key) for key in canary_keys)
-    audited = (source, law, s.reach, int(canary[0]), first.engine)
-    if audited not in _AUDITED:
-        draws = OPENDP_DRAWS if first.engine == "opendp" else TABLE_DRAWS
-        trials = min(MOST_TRIALS, max(2, draws // s.reach))
-        absent = first.noisy(part, np.zeros(trials * s.reach, np.int64))
-        there = second.noisy(part, np.tile(canary, trials))
-        there, absent = there.reshape(trials, -1), absent.reshape(trials, -1)
-        bound = audit.epsilon_lower_bound if s.mechanism == "laplace" else audit.mu_lower_bound
-        _AUDITED[audited] = max(
-            bound(audit.likelihood(law, there, canary), audit.likelihood(law, absent, canary), false_alarm=FALSE_ALARM),
-            bound(audit.hits(there, canary), audit.hits(absent, canary), false_alarm=FALSE_ALARM),
-        )
-    return _AUDITED[audited]
+    twice = audit.at_twice_the_loss(specification, law)
+    together = 1
+    while True:
+        allowed, more = (audit.guessed(one, attacks.PLACES, together) for one in (law, twice))
+        for hours in (most // 6, most // 4, most // 3, most // 2, 2 * most // 3, most):
+            test = audit.CountTest(allowed, hours)
+            power = test.power(more)
+            if power >= AIM:
+                return together, test, power
+        if allowed > OF_EXACT:  # so little is promised that it fails anyway
+            return together, audit.CountTest(allowed, most // 6), power
+        together += -(-together // 2)
+
+
+def _membership(specification: Specification, counted: Counted, key: bytes, source: Draws) -> Finding:
+    """Audit counting, drawing and withholding together with canaries; `source` draws the noise."""
+    found = canaries.run(specification, counted, key, source)
+    return Finding("inference", "membership", found.passed, found.figures)

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from marketplace.privacy import attacks, noise, sampler
+from marketplace.privacy import noise, sampler
 from marketplace.privacy.thresholds import EXPECTED_FALSE_CELLS
+from marketplace.release_gate import attacks
 from marketplace.settings import settings
 from tests.marketplace.privacy.specs import gaussian, specification
+from tests.marketplace.release_gate import path_recovery
 
 SEEDS = range(3)
 
@@ -34,16 +36,16 @@ def test_paths_are_recovered_from_exact_counts_and_not_from_a_release(seed: int)
     """Everyone is seen every hour. The yardstick knows the average zone profile and nothing else."""
     rng = np.random.default_rng(seed)
     city = attacks.city(rng, side=40, people=100, days=2)
-    exact = attacks.accuracy(attacks.recover(city.counts, city.places, 100, rng), city.tracks)
-    profile = attacks.profile_counts(city.counts, 100)
-    known = attacks.accuracy(attacks.recover(profile, city.places, 100, rng), city.tracks)
+    exact = path_recovery.accuracy(path_recovery.recover(city.counts, city.places, 100, rng), city.tracks)
+    profile = path_recovery.profile_counts(city.counts, 100)
+    known = path_recovery.accuracy(path_recovery.recover(profile, city.places, 100, rng), city.tracks)
     assert exact > known + 0.25
     for s, max_cells in (
         (specification(max_cells=6), 6),
         (gaussian(max_cells=8, unit="day", epsilon_micro=1_000_000), 8),
     ):
         released = release_of(city, s.law("people"), max_cells, rng)
-        released_right = attacks.accuracy(attacks.recover(released, city.places, 100, rng), city.tracks)
+        released_right = path_recovery.accuracy(path_recovery.recover(released, city.places, 100, rng), city.tracks)
         assert released_right <= known
 
 
@@ -51,18 +53,18 @@ def test_a_release_that_publishes_most_cells_still_gives_no_paths_back() -> None
     """A crowd in few zones, with noise that leaves two cells in five: there is something to attack."""
     rng = np.random.default_rng(4)
     city = attacks.city(rng, side=4, people=500, days=2)
-    known = attacks.accuracy(
-        attacks.recover(attacks.profile_counts(city.counts, 500), city.places, 500, rng), city.tracks
+    known = path_recovery.accuracy(
+        path_recovery.recover(path_recovery.profile_counts(city.counts, 500), city.places, 500, rng), city.tracks
     )
     released = release_of(city, noise.Law("gaussian", 3.0), 8, rng)
     assert (released > 0).mean() > 0.3
-    assert attacks.accuracy(attacks.recover(released, city.places, 500, rng), city.tracks) <= known
+    assert path_recovery.accuracy(path_recovery.recover(released, city.places, 500, rng), city.tracks) <= known
 
 
 def test_the_profile_is_the_average_in_whole_people() -> None:
     counts = np.array([[3, 0, 1], [1, 1, 2]])
-    assert attacks.profile_counts(counts, 4).tolist() == [[2, 1, 1], [2, 1, 1]]
-    assert attacks.accuracy(np.array([[0, 1], [2, 2]]), np.array([[2, 2], [0, 0]])) == 0.75
+    assert path_recovery.profile_counts(counts, 4).tolist() == [[2, 1, 1], [2, 1, 1]]
+    assert path_recovery.accuracy(np.array([[0, 1], [2, 2]]), np.array([[2, 2], [0, 0]])) == 0.75
 
 
 @pytest.mark.parametrize("law", [noise.Law("laplace", 3.75), noise.Law("gaussian", 12.0)])
@@ -137,7 +139,7 @@ def gowalla(path: object) -> tuple[float, float, float]:
     rng = np.random.default_rng(9)
     released = release_of(city, gaussian(max_cells=8, unit="day", epsilon_micro=1_000_000).law("people"), 8, rng)
     exact, known, released_right = (
-        attacks.accuracy(attacks.recover(counts_, city.places, len(chosen), rng), city.tracks)
-        for counts_ in (city.counts, attacks.profile_counts(city.counts, len(chosen)), released)
+        path_recovery.accuracy(path_recovery.recover(counts_, city.places, len(chosen), rng), city.tracks)
+        for counts_ in (city.counts, path_recovery.profile_counts(city.counts, len(chosen)), released)
     )
     return exact, known, released_right

@@ -14,13 +14,16 @@ import pytest
 
 from marketplace.builds.aggregation import Aggregation
 from marketplace.datasets import dossier, zone_rules
-from marketplace.privacy import budget, drawing, gate, noise
+from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.key_set import parent_zones
+from marketplace.release_gate import canary_counts
+from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification, zones
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from marketplace.privacy.specification import Specification
@@ -49,8 +52,22 @@ def prior(one: gate.Candidate, **other: Any) -> gate.PriorRelease:
     return gate.PriorRelease(**stated | other)
 
 
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Let counting look for the operator's sites where there are none."""
+    monkeypatch.setenv("PARTAGE_STATE", str(tmp_path))
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def findings(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEAR) -> list[gate.Finding]:
+    return gate.findings(one, others, year, canary_counts.count(one.specification), CANARY_KEYS)
+
+
 def failed(one: gate.Candidate, others: list[gate.PriorRelease], year: int = YEAR) -> list[str]:
-    found = gate.findings(one, others, year, CANARY_KEYS)
+    found = findings(one, others, year)
     assert gate.reasons(found) == [gate.REASONS[finding.test] for finding in found if not finding.passed]
     assert {finding.criterion for finding in found} == set(gate.CRITERIA)
     return [finding.test for finding in found if not finding.passed]
@@ -78,10 +95,7 @@ def test_somebody_in_more_cells_than_the_bound_fails_and_the_finding_does_not_sa
     assert failed(candidate(s, largest_weight=s.max_cells), []) == []
     one = candidate(s, largest_weight=s.max_cells + 1)
     assert failed(one, []) == ["bounds"]
-    assert (
-        s.max_cells + 1
-        not in next(f for f in gate.findings(one, [], YEAR, CANARY_KEYS) if f.test == "bounds").figures.values()
-    )
+    assert s.max_cells + 1 not in next(f for f in findings(one, []) if f.test == "bounds").figures.values()
     daily = specification(20, unit="day", hours=72)
     assert failed(candidate(daily, largest_weight=3 * daily.max_cells), []) == []
 
@@ -177,7 +191,7 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
     coarse = dataclasses.replace(small, dataset="other", zones=area, resolution=7)
     other = prior(candidate(coarse, b"another draw", people=np.full(coarse.key_count, 5_000)))
     assert failed(one, [other]) == []
-    found = next(f for f in gate.findings(one, [other], YEAR, CANARY_KEYS) if f.test == "totals less parts")
+    found = next(f for f in findings(one, [other]) if f.test == "totals less parts")
     assert found.figures["totals_with_parts"] == small.times * len(small.segments)
 
 
@@ -193,10 +207,7 @@ def test_a_zone_that_is_called_as_a_segment_is_not_confused_with_it() -> None:
     assert gate._rolled(candidate(s, cells=cells_of(sums + parts))) == (1, 0), "the parts are of the other band"
     large = dataclasses.replace(s, zones=("p",), resolution=1)
     assert gate._parts(large, cells_of(sums), s, cells_of(parts))[0].tolist() == [3]
-    found = {
-        one.test: one.figures
-        for one in gate.findings(candidate(s), [prior(candidate(specification(20)))], YEAR, CANARY_KEYS)
-    }
+    found = {one.test: one.figures for one in findings(candidate(s), [prior(candidate(specification(20)))])}
     assert found["totals less parts"]["over_other_zones"] == 1, "what no test compares is stated"
 
 
@@ -211,44 +222,10 @@ def test_a_day_is_said_to_reach_beyond_its_bound(tmp_path: Path) -> None:
     assert s.law("people") == noise.Law("laplace", noise.scale(s.max_cells + 2, s.epsilon_of("people")))
 
 
-class Halved(drawing.Source):
-    """Draws whose every second count has no noise."""
-
-    def noisy(self, what: str, counts: np.ndarray, report: Any = None) -> np.ndarray:
-        drawn = super().noisy(what, counts, report)
-        drawn[::2] = counts[::2]
-        return drawn
-
-
-@pytest.mark.parametrize("s", [specification(20), gaussian(20)], ids=["laplace", "gaussian"])
-def test_canaries_convict_noise_on_half_the_cells(s: Specification) -> None:
-    assert gate._membership(s, CANARY_KEYS).passed
-    convicted = gate._membership(s, CANARY_KEYS, Halved)
-    assert not convicted.passed
-    assert convicted.figures["people_bound_micro"] > convicted.figures["people_stated_micro"]
-
-
-@pytest.mark.parametrize(("unit", "cells"), [("day", 24), ("release", 40), ("release", 20), ("day", 6)])
-def test_counts_almost_without_noise_give_paths_back_however_few_hours_they_keep(unit: str, cells: int) -> None:
-    s = specification(20, max_cells=cells, unit=unit, epsilon_micro=2_000_000_000)
-    assert "trajectories" in failed(candidate(s), [])
-
-
-@pytest.mark.parametrize("mechanism", [{}, {"mechanism": "gaussian", "delta_exponent": 6}])
-@pytest.mark.parametrize(("unit", "cells", "epsilon"), [("release", 6, 2), ("day", 24, 5), ("release", 48, 10)])
-def test_noise_of_any_honest_size_gives_no_paths_back(
-    mechanism: dict[str, Any], unit: str, cells: int, epsilon: int
-) -> None:
-    s = specification(20, max_cells=cells, unit=unit, epsilon_micro=epsilon * 1_000_000, **mechanism)
-    found = gate._trajectories(s.law("people"), s.max_cells, s.unit)
-    assert found.passed
-    assert found.figures["right_from_release_micro"] < found.figures["right_from_average_profile_micro"] / 3
-
-
 def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> None:
     s = specification(20)
     one = candidate(s, largest_weight=s.max_cells + 1)
-    found = gate.findings(one, [], YEAR, CANARY_KEYS)
+    found = findings(one, [])
     document = dossier.document(
         s, found, dt.datetime(2026, 3, 9, tzinfo=dt.UTC), release="a release", cells_sha256="00", sampler="opendp"
     )

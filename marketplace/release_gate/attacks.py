@@ -1,8 +1,8 @@
 """Attacks from the literature, run on releases before anyone else can: trajectories, differences, totals less parts.
 
-**Trajectories.** Counts of people by zone and hour, exact and unbounded, give whole paths back: from hour to hour, people
-move little and regularly, so matching one hour's people to the next one's at the least total distance recovers most of
-them. The yardstick is an attacker who knows the average zone profile and nothing else.
+**Trajectories.** Exact counts of people by zone and hour give a path back, hour by hour, to somebody who knows where everybody
+else was: the zone that holds one more than it should is where the missing person is. `follow` tries that on a simulated
+city, with the noise that a release bears.
 
 **Differences.** Two releases of one cell whose noise is shared differ by exactly what changed between them.
 
@@ -10,17 +10,23 @@ them. The yardstick is an attacker who knows the average zone profile and nothin
 total bears its own noise, the difference bears all of it: more than one withheld part's own, so nothing more need be
 withheld to hide it (complementary suppression is for exact tables), and `exposed` finds where that is not so.
 
-Source: Xu, Tu, Li, Zhang, Fu and Jin, "Trajectory recovery from ash", WWW 2017, section 3.
+Source: Xu, Tu, Li, Zhang, Fu and Jin, "Trajectory recovery from ash", WWW 2017; Pyrgelis, Troncoso and De Cristofaro,
+"Knock knock, who's there? Membership inference on aggregate location data", NDSS 2018 (the attacker who knows the others).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from marketplace.release_gate import audit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from marketplace.privacy.noise import Law
@@ -28,10 +34,10 @@ if TYPE_CHECKING:
 DAY_HOURS: Final = 24
 REACH, NEAR, GOES_OUT = 5, 2, 0.3
 """Zones between home, work and evenings; zones moved within an hour; the share of evenings spent out."""
-HABIT: Final = 0.5
-"""What the place of the same hour a day before weighs against the place of the hour before."""
-PERSISTS: Final = 0.5
-"""How much of the last hour's movement is expected to go on."""
+SIDE, PEOPLE, DAYS, PLACES = 6, 1_200, 2, 8
+"""Of the city whose people are followed: zones on each side, simulated paths, days; zones that one is sought in."""
+PASSES: Final = 2
+"""The median figure of that city is so many times the threshold."""
 FALSE_ALARM: Final = 1e-6
 
 
@@ -73,57 +79,69 @@ def city(rng: np.random.Generator, *, side: int, people: int, days: int) -> City
     return City(np.stack(np.divmod(np.arange(side * side), side), axis=1).astype(float), tracks)
 
 
-def recover(
-    counts: NDArray[np.int64], places: NDArray[np.float64], people: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return `people` recovered paths, people × hours, from counts, hours × zones of whole people.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How often people who move together were found in a simulated city whose figures are published, an hour each time."""
 
-    places: zones × 2, where each zone is, in zones.
+    hours: int
+    right_from_exact: int
+    right_from_release: int
+    median_cell: int
+    people: int
+    """Simulated people in the city."""
 
-    An hour whose counts add up to more than there are people loses some at random; in one with fewer, those who fit
-    none of them stay where they were. The first hour is filled from the average profile of all hours.
+
+def follow(
+    draw_noise: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    rng: np.random.Generator,
+    *,
+    threshold: int,
+    hours_counted: tuple[int, int],
+    together: int,
+    hours: int,
+) -> Followed:
+    """Seek people in a city's published figures, so many `hours` in all, knowing where everybody else was.
+
+    draw_noise: returns n counts with noise, as the release's own are drawn; hours_counted: at most so many of every so
+    many hours does a person count in; together: how many move as one.
+
+    Each simulated path stands for as many people as it takes for the median figure to reach PASSES times the threshold;
+    people are sought where and when figures are that large, among PLACES such zones, at most in the hours they count in.
+    The guess is the zone that has most more than everybody else explains; ties are broken by lot.
     """
-    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]  # noqa: PLC0415 (only attacks need it)
-
-    zones = counts.shape[1]
-    profile = counts.sum(axis=0) + 1e-9
-    tracks = np.empty((people, len(counts)), np.int64)
-    for hour, row in enumerate(counts):
-        present = rng.permutation(np.repeat(np.arange(zones), np.maximum(row, 0)))[:people]
-        if hour == 0:
-            tracks[:, 0] = np.concatenate(
-                [present, rng.choice(zones, people - len(present), p=profile / profile.sum())]
-            )
-            continue
-        tracks[:, hour] = tracks[:, hour - 1]
-        before = places[tracks[:, hour - 1]]
-        expected = before + PERSISTS * (before - places[tracks[:, max(hour - 2, 0)]])
-        cost = _distance(expected, places[present])
-        if hour >= DAY_HOURS:
-            cost = cost + HABIT * _distance(places[tracks[:, hour - DAY_HOURS]], places[present])
-        who, what = linear_sum_assignment(cost)
-        tracks[who, hour] = present[what]
-    return tracks
-
-
-def accuracy(recovered: NDArray[np.int64], true: NDArray[np.int64]) -> float:
-    """Return the share of hours that recovered paths have right, each true one matched to its best; both people × hours."""
-    from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]  # noqa: PLC0415
-
-    right = np.stack([(recovered == path).mean(axis=1) for path in true])
-    who, which = linear_sum_assignment(-right)
-    return float(right[who, which].mean())
-
-
-def profile_counts(counts: NDArray[np.int64], people: int) -> NDArray[np.int64]:
-    """Return what the attacker who knows the average zone profile alone would put in every hour: whole people.
-
-    counts: hours × zones of whole people, and so is what is returned.
-    """
-    share = counts.sum(axis=0) * people / max(1, counts.sum())
-    whole = np.floor(share).astype(np.int64)
-    whole[np.argsort(whole - share)[: people - int(whole.sum())]] += 1
-    return np.tile(whole, (len(counts), 1))
+    town = city(rng, side=SIDE, people=PEOPLE, days=DAYS)
+    cells, span = hours_counted
+    counted = np.zeros(town.tracks.shape, np.bool_)
+    for start in range(0, len(town.tracks.T), span):
+        part = counted[:, start : start + span]
+        np.put_along_axis(part, np.argsort(rng.random(part.shape), axis=1)[:, :cells], values=True, axis=1)
+    zones = len(town.places)
+    paths = np.stack(
+        [np.bincount(track[is_in], minlength=zones) for track, is_in in zip(town.tracks.T, counted.T, strict=True)]
+    )
+    each = math.ceil(PASSES * threshold / np.median(paths[paths > 0]))
+    others = paths * each
+    passes = others >= PASSES * threshold
+    passes &= (passes.sum(axis=1) >= PLACES)[:, None]
+    who, hour = np.nonzero(counted & passes[np.arange(len(passes)), town.tracks])
+    chosen = rng.integers(0, len(who), hours)
+    at, zone = hour[chosen], town.tracks[who[chosen], hour[chosen]]
+    order = np.where(passes[at], rng.random((hours, zones)), -1.0)
+    order[np.arange(hours), zone] = 2.0
+    sought = np.argsort(-order, axis=1)[:, :PLACES]  # where they are comes first; nothing below looks at that
+    known = others[at[:, None], sought]
+    true = known.copy()
+    true[:, 0] += together
+    seen = draw_noise(true.ravel()).reshape(true.shape)
+    lots = rng.random(true.shape) / 2
+    published = np.where(seen >= threshold, seen - known, -(1 << 40))
+    return Followed(
+        hours=hours,
+        right_from_exact=int((np.argmax(true - known + lots, axis=1) == 0).sum()),
+        right_from_release=int((np.argmax(published + lots, axis=1) == 0).sum()),
+        median_cell=int(np.median(others[others > 0])),
+        people=each * PEOPLE,
+    )
 
 
 def shares_noise(first: NDArray[np.int64], second: NDArray[np.int64], laws: tuple[Law, Law]) -> bool:
@@ -141,13 +159,7 @@ def shares_noise(first: NDArray[np.int64], second: NDArray[np.int64], laws: tupl
 def _likeliest_difference(one: Law, other: Law) -> float:
     """Return the largest probability that the difference of two independent noises has at any value: at zero."""
     reach = int(60 * max(one.scale, other.scale)) + 2
-    return float(_masses(one, reach) @ _masses(other, reach))
-
-
-def _masses(law: Law, reach: int) -> NDArray[np.float64]:
-    at = np.abs(np.arange(-reach, reach + 1))
-    weights = np.exp(-at / law.scale) if law.kind == "laplace" else np.exp(-(at**2) / (2 * law.scale**2))
-    return np.asarray(weights / weights.sum(), float)
+    return float(audit.masses(one, reach) @ audit.masses(other, reach))
 
 
 def exposed(
@@ -165,7 +177,3 @@ def exposed(
     """
     variance = total_variance + (parts - 1) * part_variance
     return np.flatnonzero((withheld == 1) & total_is_published & ((variance < part_variance) | (variance == 0)))
-
-
-def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.norm(one[:, None] - other[None], axis=2), float)
