@@ -114,6 +114,8 @@ async def list_offer(
     """
     if not 0 < floor_minor <= cap_minor or full_worth_minor <= 0:
         raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
+    if not 1 <= worth_days <= rules.MOST_WORTH_DAYS:
+        raise Invalid("The full worth is stated for between 1 and {days} days.", days=rules.MOST_WORTH_DAYS)
     if not await Dataset.exists().where(Dataset.code == dataset):
         raise NotFound("There is no dataset {dataset}.", dataset=dataset)
     now = clock.now()

@@ -57,6 +57,8 @@ ASSOCIATION_SQUARED_MICRO: Final = 2_500
 RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish": 8_000, "resell": 10_000, "": 10_000})
 """What a licence's right of use is worth of the widest one, in basis points, narrow to wide: use inside the company;
 publishing, also in products; passing the figures on. Empty: of terms stated before rights and terms were priced."""
+MOST_WORTH_DAYS: Final = 366
+"""A full worth is stated for a year at most."""
 HOUR: Final = dt.timedelta(hours=1)
 HOUR_SECONDS: Final = 3600
 DAY_HOURS: Final = 24

@@ -30,6 +30,7 @@ PARTS: Final = {
         "life-of-an-event",
         "life-of-a-euro",
         "life-of-a-bid",
+        "price",
         "add-a-job",
         "add-a-product",
         "add-an-auction-kind",

@@ -1,6 +1,7 @@
 """Editions: the published menus, optimal by brute force, and an audit that misses nothing and invents nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, combinations_with_replacement, product
 from typing import Any
@@ -17,8 +18,12 @@ from pricing.editions import (
     listable,
     nested_menu,
 )
+from pricing.quote import price as quoted
+from pricing.quote import quality
 from pricing.refusals import Duplicate, Empty, Mismatched, Negative, NotWhole, OutOfRange, PricingRefusal, TooHard
+from pricing.valuation import freshness
 from tests.pricing.oracles import subadditive_menu
+from tests.pricing.test_quote import CITY
 
 
 @st.composite
@@ -115,6 +120,41 @@ def test_price_families_break_where_published(vectors: Callable[[str], dict[str,
     found = find_arbitrage(priced_by(power["1/v**2"], [10, 20]))
     assert found is not None
     assert (found.target, found.basket) == ("10", ("20", "20"))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(1, 10**6), st.integers(0, 10**9)),
+        min_size=1,
+        max_size=9,
+    ),
+    st.integers(1, 10**7),
+    st.integers(0, 10**5),
+)
+def test_what_the_rule_prices_cannot_be_undercut(
+    releases: list[tuple[int, int, int, int]], worth: int, floor: int
+) -> None:
+    """Any releases of any days and qualities, each with a coarser edition: the bounds prove it at every tolerance."""
+    offers = []
+    for at, (start, days, people, noise) in enumerate(releases):
+        for level, multiple in enumerate((1, 4)):
+            inputs = replace(
+                CITY,
+                full_worth_minor=worth,
+                period_hours=24 * days,
+                people=min(people, CITY.population),
+                noise_variance_micro=noise * multiple,
+                published_cells=CITY.published_cells - 100 * level,
+                age_seconds=86_400 * (20 - start - days),
+                floor_minor=floor,
+                cap_minor=floor + worth // 4,
+            )
+            parts = frozenset(str(day) for day in range(start, start + days))
+            lost = min(int((1 / quality(inputs) - 1) * 10**12), 10**18 - 1)
+            offers.append(Offer(f"{at} {level}", quoted(inputs).amount_minor, parts, lost, str(at)))
+    sizes = {str(day): int(10**6 * freshness(86_400 * (19 - day), 86_400 * CITY.half_life_days)) for day in range(18)}
+    assert find_arbitrage(offers, sizes, tolerances=(Fraction(0), Fraction(1, 100), Fraction(1, 10))) is None
 
 
 def offer(name: str, price: int, parts: str, variance: int = 1, family: str = "one") -> Offer:
