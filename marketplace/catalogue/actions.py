@@ -21,11 +21,11 @@ from marketplace.catalogue.queries import (
     find_listed_release,
     find_quote_subject,
     get_counted_by,
-    glance,
     is_reserved,
     list_levels,
     list_priced_offers,
     list_priced_releases,
+    picture,
 )
 from marketplace.catalogue.tables import (
     ExclusiveWindow,
@@ -413,18 +413,19 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     row = await find_listed_release(release)
     if row is None or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
-    counted, seen = await get_counted_by(row.dataset), await glance(row)
+    counted, seen = await get_counted_by(row.dataset), await picture(row)
     geography = await get_geography(counted.zone_table)
     inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
     fewest = min(rules.FEWEST_PREVIEWED, len(seen.zones))
     if len(inside) < fewest:
         raise Invalid("Ask about at least {fewest} zones of the area at once.", fewest=fewest)
     left = await _ask_once(partner, release, inside, preview_id, now)
+    figures = seen.glance.whole.figures
     if PRODUCTS[counted.product].is_between_zones:
-        published = sum(seen.published.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
+        published = sum(figures.get(f"{origin}{TO}{end}", 0) for origin in inside for end in inside)
         possible = len(inside) ** 2 * (row.key_count // len(seen.zones) ** 2)
     else:
-        published = sum(seen.published.get(zone, 0) for zone in inside)
+        published = sum(figures.get(zone, 0) for zone in inside)
         possible = len(inside) * (row.key_count // len(seen.zones))
     return rules.Preview(len(inside), outside, rules.rounded_percent(published, possible), left)
 

@@ -84,7 +84,7 @@ async def sample(code: FromPath[str], release: Chosen = None) -> Response[str]:
     shown = await queries.get_listed_release(code, release or listing.latest)
     if await list_revocations([shown.id]):
         raise Conflict("This release was called back and is no longer for sale.")
-    rows = (await queries.glance(shown)).sample
+    rows = (await queries.picture(shown)).glance.sample
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()

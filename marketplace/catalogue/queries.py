@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.catalogue import rules
+from marketplace.catalogue.glance import centres, draw
 from marketplace.catalogue.rules import Evidence, PricedOffer, PricedRelease
 from marketplace.catalogue.tables import DemandDraw, ExclusiveWindow, Quote
 from marketplace.catalogue.vat import Vat, vat
@@ -23,6 +24,8 @@ from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import NotFound, Refusal
 from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
+from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.settings import settings
 from marketplace.statements import load_statements
 from marketplace.web import maps
 from marketplace.web.formats import paris_day
@@ -30,10 +33,10 @@ from marketplace.web.formats import paris_day
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from marketplace.catalogue.glance import Glance
     from marketplace.privacy.geography import Geography
     from marketplace.web.maps import Outlines
 
-SAMPLE_ROWS = 10
 SQL: Final = load_statements(__package__)
 
 
@@ -190,21 +193,14 @@ class VatCountry(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """A release drawn in numbers, from its published cells alone."""
+class Picture:
+    """A release at a glance, from its published cells alone."""
 
     zones: tuple[str, ...]
     """Of the key set, ascending, published or withheld."""
-    busiest: dict[str, float | None]
-    """Average people over the times published, by zone, of the zones a map has room for; None: everything is withheld."""
     outlines: Outlines
-    """Of the busiest."""
-    series: list[tuple[dt.datetime, int]]
-    """People in published cells, by time."""
-    sample: list[dict[str, Any]]
-    """The first rows, as sold."""
-    published: dict[str, int]
-    """How many figures of each zone are published; a zone with none is absent."""
+    """Of the zones that are drawn."""
+    glance: Glance
 
 
 async def list_listings(search: str, page: int) -> Paged[ListingRow]:
@@ -299,24 +295,25 @@ async def find_quote_subject(quote: uuid.UUID) -> QuoteSubject | None:
     return await fetch_row(QuoteSubject, select(QuoteSubject, Quote).where(Quote.id == quote))
 
 
-async def glance(release: PricedRelease) -> Glance:
-    """Return a sealed release in numbers, computed once a process: a release never changes."""
-    known = _glances().get(release.id)
+async def picture(release: PricedRelease) -> Picture:
+    """Return a sealed release at a glance, computed once a process: a release never changes."""
+    known = _pictures().get(release.id)
     if known is None:
-        geography = await get_geography((await get_counted_by(release.dataset)).zone_table)
-        known = await asyncio.to_thread(_draw, await cells(release.id), await key_zones(release.dataset), geography)
-        _glances()[release.id] = known
-        if len(_glances()) > 200:  # noqa: PLR2004 (half a megabyte each at most, and the names of its zones)
-            _glances().pop(next(iter(_glances())))
+        counted = await get_counted_by(release.dataset)
+        geography, zones = await get_geography(counted.zone_table), await key_zones(release.dataset)
+        known = await asyncio.to_thread(_draw, await cells(release.id), zones, geography, counted.product)
+        _pictures()[release.id] = known
+        if len(_pictures()) > 200:  # noqa: PLR2004 (half a megabyte each at most, and the names of its zones)
+            _pictures().pop(next(iter(_pictures())))
     return known
 
 
-async def glances(releases: Sequence[PricedRelease]) -> dict[uuid.UUID, Glance]:
-    """Return some releases in numbers by their id; where the store gives none, a page is shown without its picture."""
+async def pictures(releases: Sequence[PricedRelease]) -> dict[uuid.UUID, Picture]:
+    """Return some releases at a glance by their id; where the store gives none, a page is shown without its picture."""
 
-    async def attempt(release: PricedRelease) -> Glance | None:
+    async def attempt(release: PricedRelease) -> Picture | None:
         try:
-            return await glance(release)
+            return await picture(release)
         except (Refusal, *object_store.TROUBLES):
             return None
 
@@ -325,23 +322,15 @@ async def glances(releases: Sequence[PricedRelease]) -> dict[uuid.UUID, Glance]:
 
 
 @functools.cache
-def _glances() -> dict[uuid.UUID, Glance]:
+def _pictures() -> dict[uuid.UUID, Picture]:
     return {}
 
 
-def _draw(table: Any, zones: tuple[str, ...], geography: Geography) -> Glance:  # noqa: ANN401 (pyarrow's table)
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    by_zone = table.group_by(["zone", "starts_at"]).aggregate([("people", "sum")])
-    average = by_zone.group_by(["zone"]).aggregate([("people_sum", "mean")])
-    means = dict(zip(average["zone"].to_pylist(), average["people_sum_mean"].to_pylist(), strict=True))
-    by_time = table.group_by(["starts_at"]).aggregate([("people", "sum")]).sort_by("starts_at")
-    series = list(zip(by_time["starts_at"].to_pylist(), by_time["people_sum"].to_pylist(), strict=True))
-    rows = table.take(pc.sort_indices(table, [("starts_at", "ascending"), ("zone", "ascending")])[:SAMPLE_ROWS])
-    figures = {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(table["zone"])}
-    busiest = maps.busiest({zone: means.get(zone) for zone in zones})
-    outlines = maps.outline({zone: geography.shape(zone) for zone in busiest})
-    return Glance(zones, busiest, outlines, series, rows.to_pylist(), figures)
+def _draw(table: Any, zones: tuple[str, ...], geography: Geography, product: str) -> Picture:  # noqa: ANN401 (pyarrow's)
+    names = sorted(set(table["zone"].to_pylist())) if PRODUCTS[product].is_between_zones else zones
+    shapes = {} if PRODUCTS[product].is_between_zones else {zone: geography.shape(zone) for zone in zones}
+    drawn = draw(table, names, centres(shapes), settings().secret.encode(), maps.MOST_DRAWN)
+    return Picture(zones, maps.outline({zone: shapes[zone] for zone in drawn.classes if zone in shapes}), drawn)
 
 
 async def get_quote(quote: uuid.UUID, partner: uuid.UUID) -> QuotePage:

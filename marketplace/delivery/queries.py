@@ -6,7 +6,7 @@ import datetime as dt  # noqa: TC003 (msgspec reads a row's annotations)
 import uuid  # noqa: TC003 (msgspec reads a row's annotations)
 from typing import Final
 
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.delivery.rules import Validity
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -50,3 +50,8 @@ async def get_entitlement(partner: uuid.UUID, entitlement: uuid.UUID) -> Entitle
     if row is None:
         raise NotFound("There is no such download.")
     return row
+
+
+async def holds_release(partner: uuid.UUID, release: uuid.UUID, now: dt.datetime) -> bool:
+    """Return whether a partner may fetch the release itself now, not only a coarser edition of it."""
+    return bool(await fetch_scalar(bool, SQL["holds_release"], partner, release, now))

@@ -64,3 +64,21 @@ WHERE NOT $6::boolean
    OR NOT EXISTS (
        SELECT FROM download WHERE entitlement = $2 AND format = $3 AND at > $7::timestamptz
    );
+
+-- name: holds_release
+-- Whether the partner $1 may fetch the release $2 itself, not a coarser edition of it, at the instant $3.
+SELECT EXISTS (
+    SELECT
+    FROM entitlement
+    JOIN licence ON licence.id = entitlement.licence
+    JOIN purchase_order ON purchase_order.id = licence.purchase_order
+    JOIN quote ON quote.id = purchase_order.quote
+    WHERE entitlement.release = $2
+      AND purchase_order.partner = $1
+      AND quote.level = 0
+      AND entitlement.starts_at <= $3
+      AND $3 < entitlement.ends_at
+      AND entitlement.revoked_at IS NULL
+      AND entitlement.suspended_at IS NULL
+      AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = entitlement.release)
+);

@@ -15,6 +15,7 @@ from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
 from marketplace.datasets.zone_queries import get_geography
+from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
@@ -28,6 +29,9 @@ from marketplace.web.pages import page
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from marketplace.catalogue.queries import Picture
     from marketplace.catalogue.rules import PricedRelease
     from pricing.quote import PricedQuote
 
@@ -55,7 +59,7 @@ async def catalogue(request: Asked, search: Search = "", number: Page = 1) -> Te
         listings=listings,
         search=typed,
         prices=prices,
-        glances=await catalogue_queries.glances(latest),
+        pictures=await catalogue_queries.pictures(latest),
         is_stranger=request.user is None and not typed and number == 1,
         rates=_rates(0),
     )
@@ -67,14 +71,16 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     listing = await catalogue_queries.get_listing(code)
     shown = await catalogue_queries.get_listed_release(code, release or listing.latest)
     priced = await _price(shown)
-    geography, glance = await get_geography(listing.zone_table), await catalogue_queries.glance(shown)
+    geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = request.user.partner if request.user else None
     return page(
         "storefront/dataset.html",
         listing=listing,
         product=PRODUCTS[listing.product],
         release=shown,
-        glance=glance,
+        picture=picture,
+        glance=picture.glance,
+        whole=_of_a_map(picture) if await _is_bought(buyer, shown.id) else None,
         priced=priced,
         evidence=await catalogue_queries.get_evidence(listing.offer, clock.now()),
         geography=geography,
@@ -88,6 +94,17 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         coverage=await list_coverage(shown.id),
         zone=ZoneInfo(listing.time_zone),
     )
+
+
+async def _is_bought(buyer: uuid.UUID | None, release: uuid.UUID) -> bool:
+    """Return whether this partner may fetch the release today, and so see it whole."""
+    return buyer is not None and await holds_release(buyer, release, clock.now())
+
+
+def _of_a_map(picture: Picture) -> tuple[dict[str, float | None], list[tuple[dt.datetime, int]]]:
+    """Return the zones' averages that a map shows, None where a zone is withheld, and people by time."""
+    whole = picture.glance.whole
+    return {zone: whole.averages.get(zone) for zone in picture.glance.classes}, whole.series
 
 
 async def _price(release: PricedRelease) -> PricedQuote | None:

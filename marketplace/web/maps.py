@@ -107,7 +107,7 @@ def zone_map(
     many there are, where `cells` are only the busiest. Nothing in the picture shows a withheld zone's value.
     """
     table = _busiest_as_table(cells, names, title, unit)
-    outlines = outlines or outline(_hexagons(cells))
+    outlines = outlines or outline(hexagons(cells))
     drawn = {cell: value for cell, value in cells.items() if cell in outlines.paths}
     if not drawn:
         return table if any(value is not None for value in cells.values()) else nothing()
@@ -136,6 +136,68 @@ def zone_map(
         note=_note_of_busiest(len(cells), zones),
         table=table,
     )
+
+
+def class_map(
+    classes: Mapping[str, int],
+    labels: Sequence[str],
+    *,
+    title: str,
+    outlines: Outlines,
+    names: Mapping[str, str] | None = None,
+    zones: int = 0,
+) -> Markup:
+    """Draw zones by their class alone, from 0 up; no number is in the picture, nor in the table of some of the highest.
+
+    labels: the classes' names. zones: how many there are, where `classes` has only those that a map has room for.
+    """
+    called = names or {}
+    rows = sorted(called.get(zone, zone) for zone, one in classes.items() if one == len(labels) - 1)[:10]
+    kind = (gettext("Zone"), gettext("Some of these zones as a table"))
+    table = folded(title, (kind[0], title), [(name, labels[-1]) for name in rows], kind[1])
+    drawn = {zone: one for zone, one in classes.items() if zone in outlines.paths}
+    if not drawn:
+        return table if rows else nothing()
+    key = hashlib.sha256(f"{title}{min(drawn)}{len(drawn)}".encode()).hexdigest()[:8]
+    spoken = gettext("{zones} zones in {classes} classes.").format(
+        zones=formats.number(len(drawn)), classes=len(labels)
+    )
+    return Markup(
+        '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img" '
+        'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
+        '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>{legend}{note}{table}'
+    ).format(
+        width=MAP_WIDTH,
+        height=outlines.height,
+        key=key,
+        title=title,
+        spoken=spoken,
+        picture=_classes_drawn(drawn, labels, outlines, called),
+        legend=_legend(labels, len(labels), ""),
+        note=_note_of_busiest(len(classes), zones),
+        table=table,
+    )
+
+
+def _classes_drawn(
+    drawn: Mapping[str, int], labels: Sequence[str], outlines: Outlines, names: Mapping[str, str]
+) -> Markup:
+    """Draw each class of zones in its shade, with a zone's name where it has one and there are few enough to point at."""
+    spread, picture = _spread(len(labels)), Markup()
+    for number, label in enumerate(labels):
+        zones = [zone for zone, one in drawn.items() if one == number]
+        if not names or len(drawn) > MOST_TITLED_HEXES:
+            path = "".join(outlines.paths[zone] for zone in zones)
+            picture += Markup('<path class="q{}" d="{}"><title>{}</title></path>').format(spread[number], path, label)
+            continue
+        titled = Markup().join(
+            Markup("<path d='{}'><title>{}</title></path>").format(
+                outlines.paths[zone], f"{names.get(zone, zone)}: {label}"
+            )
+            for zone in zones
+        )
+        picture += Markup('<g class="q{}">{}</g>').format(spread[number], titled)
+    return picture
 
 
 def _busiest_as_table(
@@ -213,28 +275,24 @@ def _legend(names: Sequence[str], classes: int, withheld: str) -> Markup:
     return Markup('<ul class="legend" aria-hidden="true">{}</ul>').format(Markup().join(items))
 
 
-def sketch(cells: Mapping[str, float | None], outlines: Outlines | None = None) -> Markup:
-    """Draw the map alone, without words, beside text that says what it shows; nothing where no zone has an outline."""
-    outlines = outlines or outline(_hexagons(cells))
-    paths, size = outlines.paths, outlines.height
-    shown = {cell: value for cell, value in cells.items() if value is not None and cell in paths}
-    if not shown:
+def sketch(classes: Mapping[str, int], count: int, outlines: Outlines) -> Markup:
+    """Draw the map of `count` classes alone, without words, beside text that says what it shows; nothing without outlines."""
+    if not any(zone in outlines.paths for zone in classes):
         return Markup()
-    bounds = class_breaks(shown.values())
-    spread = _spread(len(bounds))
-    groups: dict[int, list[str]] = {}
-    for cell, value in shown.items():
-        groups.setdefault(spread[max(bisect_right(bounds, value) - 1, 0)], []).append(paths[cell])
+    spread = _spread(count)
     drawn = Markup("").join(
-        Markup('<path class="q{}" d="{}"/>').format(shade, "".join(outlines))
-        for shade, outlines in sorted(groups.items())
+        Markup('<path class="q{}" d="{}"/>').format(
+            spread[number],
+            "".join(outlines.paths[z] for z, one in classes.items() if one == number and z in outlines.paths),
+        )
+        for number in range(count)
     )
     return Markup('<svg class="map sketch" viewBox="0 0 {} {}" aria-hidden="true" focusable="false">{}</svg>').format(
-        MAP_WIDTH, size, drawn
+        MAP_WIDTH, outlines.height, drawn
     )
 
 
-def _hexagons(cells: Iterable[str]) -> dict[str, Polygons]:
+def hexagons(cells: Iterable[str]) -> dict[str, Polygons]:
     """Return the outlines of H3 cells."""
     import h3  # noqa: PLC0415 (a compiled module that only maps need)
 

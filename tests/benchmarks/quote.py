@@ -80,7 +80,7 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     print(f"quote canonical {whole / sign:.1f} × a bare Ed25519 signature, canonical bytes included")
     clean = menu(200)
     dear = [replace(offer, price_minor=offer.price_minor + 200 * (offer.name == "66 0")) for offer in clean]
-    assert len(clean) == 200  # noqa: PLR2004
+    assert len(clean) == 200
     assert find_arbitrage(clean) is None
     found = find_arbitrage(dear)
     assert found is not None

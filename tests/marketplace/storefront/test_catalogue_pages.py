@@ -85,8 +85,8 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
     await make_buyer()
     async with Browser() as browser:
         for language, expected in (
-            ("en", ("20 people", "14.3", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
-            ("fr", ("20 personnes", "14,3", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
+            ("en", ("20 people", "14.3", "busier", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
+            ("fr", ("20 personnes", "14,3", "plus fréquenté", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
         ):
             page = await browser.get(f"/{language}/datasets/lyon")
             strict(page.text)
@@ -95,7 +95,7 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
             for words in expected:
                 assert words.casefold() in text, words
             assert page.text.count('<svg class="map"') == 1
-            assert page.text.count('class="withheld"') >= 1
+            assert 'class="withheld"' not in page.text, "a withheld zone looks like a quiet one"
             assert str(older) in page.text
             assert "http://" not in page.text.replace("http://www.w3.org", "").replace("http://testserver", "")
         before = await browser.get(f"/en/datasets/lyon?release={older}")
@@ -143,7 +143,6 @@ async def test_a_stranger_is_welcomed_and_a_missing_store_costs_only_the_picture
         strict(text)
         assert "/en/datasets/lyon" in text
     assert [text.count("map sketch") for text in (bare, drawn, sought, known)] == [0, 1, 0, 0]
-    assert [text.count("chart spark") for text in (bare, drawn, sought, known)] == [0, 1, 1, 1]
     assert ['/en/activate">Be paid' in text for text in (bare, drawn, sought, known)] == [True, True, False, False]
 
 

@@ -44,7 +44,7 @@ def test_a_thousand_hexagons_stay_below_a_hundred_kibibytes() -> None:
 
 def test_neighbours_share_their_corners() -> None:
     cells = dict.fromkeys(h3.grid_disk(PARIS, 6), 10.0)
-    rings, _ = maps._project(maps._hexagons(cells))
+    rings, _ = maps._project(maps.hexagons(cells))
     corners = {corner for (ring,) in rings.values() for corner in ring}
     assert len(corners) < 2.6 * len(cells)  # a honeycomb has two corners a cell, and its rim
 
@@ -60,7 +60,7 @@ def test_a_withheld_cell_is_hatched_and_shows_nothing() -> None:
 
 def test_a_map_across_the_antimeridian_is_one_piece() -> None:
     fiji = h3.latlng_to_cell(-17.0, 180.0, 5)
-    rings, height = maps._project(maps._hexagons(h3.grid_disk(fiji, 3)))
+    rings, height = maps._project(maps.hexagons(h3.grid_disk(fiji, 3)))
     xs = [x for (ring,) in rings.values() for x, _ in ring]
     ys = [y for (ring,) in rings.values() for _, y in ring]
     assert min(xs) >= 0
@@ -192,12 +192,20 @@ def test_a_spark_stays_in_its_frame_and_says_nothing(values: list[int]) -> None:
             assert {y for _, y in places} == {52}
 
 
-def test_a_sketch_draws_what_is_published_and_no_more() -> None:
+def test_a_map_of_classes_holds_no_number_and_no_order_within_a_class() -> None:
     ring = h3.grid_ring(PARIS, 1)
-    svg = picture(maps.sketch({PARIS: None, **dict.fromkeys(ring, 20.0)}))
-    assert sum(path.attrib["d"].count("M") for path in svg.findall("path")) == 6
-    assert "title" not in ET.tostring(svg, encoding="unicode")
-    assert maps.sketch({PARIS: None}) == ""
+    classes = {PARIS: 2, **dict.fromkeys(ring[:3], 1), **dict.fromkeys(ring[3:], 0)}
+    outlines = maps.outline(maps.hexagons(classes))
+    markup = maps.class_map(classes, ["quieter", "in between", "busier"], title="People", outlines=outlines)
+    svg = picture(markup)
+    assert sum(path.attrib["d"].count("M") for path in svg.iter("path")) == 7
+    assert not re.search(r"\d", "".join(text for text in svg.itertext() if "zones" not in text))
+    named = maps.class_map(classes, ["a", "b", "c"], title="People", outlines=outlines, names={PARIS: "Bastille"})
+    assert "Bastille: c" in named
+    assert "nothing to draw" in maps.class_map({}, ["a", "b", "c"], title="People", outlines=outlines)
+    sketch = picture(maps.sketch(classes, 3, outlines))
+    assert sum(path.attrib["d"].count("M") for path in sketch.iter("path")) == 7
+    assert maps.sketch({}, 3, outlines) == ""
 
 
 def test_nothing_to_draw_is_said() -> None:

@@ -1,0 +1,276 @@
+"""What strangers see of a release: a map in three classes, a curve without a scale, a few rows. Too little to rebuild it.
+
+A picture made of what is sold is nearly as good: a zone's average times a time's total is nearly each figure. So the map
+shows only whether a zone is quiet, middling or busy (a withheld zone is quiet, like any other), each zone's place moved
+up or down by a lasting amount of its own and of its neighbourhood; the curve runs from its lowest to its highest time
+in a few steps. How far places are moved and how many steps there are is found here: as little as makes the best
+reconstruction that we know explain at most MOST_EXPLAINED of the variance of the zone × time totals. The amounts are a
+function of the operator's secret and the zone, so looking at a hundred releases averages nothing away. Pure: published
+cells in, and what is drawn out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from marketplace.privacy.geography import Polygons
+
+    Floats = NDArray[np.float64]
+
+QUIET, MIDDLING, BUSY = 0, 1, 2
+CLASSES: Final = 3
+MOST_EXPLAINED: Final = 0.36
+"""Share of the variance of zone × time totals that the picture may explain; what is promised is 0.6."""
+BLURS: Final = ((0.6, 10), (0.6, 5), (0.8, 5), (0.8, 3), (1.0, 3), (1.0, 2), (1.0, 1), (1.2, 1))
+"""Ever less: how far places are moved, in standard deviations of all places, and how many steps the curve has."""
+SAMPLE_ROWS: Final = 10
+SAMPLED_ZONES: Final = 2
+ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20)
+"""About how many zones share an amount by which their places are moved, and are averaged by who rebuilds the map."""
+HUNDRED: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A release in numbers: for who bought it, and to answer a vetted partner's question about its own zones."""
+
+    averages: dict[str, float]
+    """People on average over the times published, by zone; a zone that is withheld altogether is absent."""
+    series: list[tuple[dt.datetime, int]]
+    """People in published cells, by time."""
+    figures: dict[str, int]
+    """How many figures of each zone are published; a zone with none is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A release drawn for anybody."""
+
+    classes: dict[str, int]
+    """QUIET, MIDDLING or BUSY, by zone: those of the key set that a map has room for, the busier first."""
+    curve: list[tuple[dt.datetime, int]]
+    """0 at the quietest time to 100 at the busiest, in a few steps; empty where even that would reveal too much."""
+    sample: list[dict[str, Any]]
+    """The first rows of a few zones, as sold; the same for everybody."""
+    explained: float
+    """The most of the variance of zone × time totals that a reconstruction from this explains, as far as we know."""
+    whole: Whole
+    """What is not for strangers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The zone × time totals of a release: n published ones, by position of their zone and their time."""
+
+    zone: NDArray[np.int64]
+    time: NDArray[np.int64]
+    people: Floats
+
+
+def draw(
+    table: Any,  # noqa: ANN401 (pyarrow's table)
+    zones: Sequence[str],
+    centres: Mapping[str, tuple[float, float]],
+    secret: bytes,
+    most: int,
+) -> Glance:
+    """Return what anybody may see of a release.
+
+    table: its cells as sold. zones: its key set's, published or withheld; or all that is counted by, such as pairs of
+    zones. centres: longitude and latitude of those that have an outline, without any of which there is no map. secret: the operator's, which decides by how
+    much each zone's place is moved, for good. most: zones that a map has room for.
+    """
+    totals, instants = _totals(table, zones)
+    where = np.array([centres.get(zone, (np.nan, np.nan)) for zone in zones], float).reshape(len(zones), 2)
+    blocks = [_neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
+    moves = _moves(zones, blocks, secret) if centres else np.zeros(len(zones))
+    whole = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)
+    places = _places(whole)
+    by_time = np.bincount(totals.time, totals.people, minlength=len(instants)).astype(float)
+    sampled = _sampled(whole, zones, secret)
+    for distance, steps in BLURS:
+        moved = places + distance * moves
+        classes = _thirds(moved) if centres else np.full(len(zones), MIDDLING)
+        levels = _levels(by_time, steps)
+        explained = explained_by(totals, classes, levels, blocks, sampled)
+        if explained <= MOST_EXPLAINED:
+            break
+    # In the order of their names: the order of their places would be a finer map.
+    drawn = sorted(np.argsort(-moved, kind="stable")[:most].tolist()) if centres else []
+    return Glance(
+        {zones[at]: int(classes[at]) for at in drawn},
+        [] if steps == 1 else list(zip(instants, levels.tolist(), strict=True)),
+        _rows(table, [zones[at] for at in sampled]),
+        explained,
+        _whole(table, by_time, totals, instants, zones),
+    )
+
+
+def centres(shapes: Mapping[str, Polygons]) -> dict[str, tuple[float, float]]:
+    """Return about where each outlined zone lies: the mean of its first ring's corners, longitude and latitude."""
+    rings = {zone: np.array(polygons[0][0], float) for zone, polygons in shapes.items() if polygons}
+    return {zone: (float(ring[:, 0].mean()), float(ring[:, 1].mean())) for zone, ring in rings.items()}
+
+
+def explained_by(
+    totals: Totals,
+    classes: NDArray[np.int64],
+    levels: NDArray[np.int64],
+    blocks: Sequence[NDArray[np.int64]],
+    known: Sequence[int] = (),
+) -> float:
+    """Return which share of the totals' variance the best reconstruction that we know explains, in [0, 1].
+
+    It knows each zone's class, the average class of its neighbourhoods, the curve, and (more than anybody does) the best
+    weights for them: a zone's level is fitted on its class and its neighbourhoods', then each time's totals on that.
+    known: zones whose figures are free.
+    """
+    mass = ((totals.people - totals.people.mean()) ** 2).sum()
+    if not mass:
+        return 0.0
+    figures = np.bincount(totals.zone, minlength=len(classes))
+    mean = np.bincount(totals.zone, totals.people, minlength=len(classes)) / np.maximum(figures, 1)
+    around = [_averaged(classes.astype(float), block) for block in blocks]
+    columns = [*(classes == one for one in range(CLASSES)), *around, *(one * classes for one in around)]
+    features = np.stack(columns, axis=1).astype(float)
+    weight = np.sqrt(figures)[:, None]
+    fitted = features @ np.linalg.lstsq(features * weight, mean * weight[:, 0], rcond=None)[0]
+    left = 0.0
+    is_hidden = ~np.isin(totals.zone, list(known))
+    level_of = levels[totals.time]
+    for level in np.unique(levels):
+        chosen = is_hidden & (level_of == level)
+        left += _residual(fitted[totals.zone[chosen]], totals.people[chosen])
+    return float(min(1.0, max(0.0, 1 - left / mass)))
+
+
+def _residual(x: Floats, y: Floats) -> float:
+    """Return the squares that are left of y once a line in x is fitted."""
+    if not len(y):
+        return 0.0
+    x, y = x - x.mean(), y - y.mean()
+    spread = float(x @ x)
+    return float(y @ y) - (float(x @ y) ** 2 / spread if spread else 0.0)
+
+
+def _totals(table: Any, zones: Sequence[str]) -> tuple[Totals, list[dt.datetime]]:  # noqa: ANN401 (pyarrow's table)
+    """Return the totals of the key set's zones, and the instants they begin at; sums over a larger zone are left out."""
+    sums = table.group_by(["zone", "starts_at"]).aggregate([("people", "sum")])
+    instants = sorted(set(sums["starts_at"].to_pylist()))
+    zone_at, time_at = {zone: at for at, zone in enumerate(zones)}, {when: at for at, when in enumerate(instants)}
+    zone = np.array([zone_at.get(name, -1) for name in sums["zone"].to_pylist()], np.int64)
+    time = np.array([time_at[when] for when in sums["starts_at"].to_pylist()], np.int64)
+    people = sums["people_sum"].to_numpy().astype(float)
+    return Totals(zone[zone >= 0], time[zone >= 0], people[zone >= 0]), instants
+
+
+def _neighbourhoods(where: Floats, size: int) -> NDArray[np.int64]:
+    """Return a number for each zone that it shares with about `size` zones near it; one without a place shares it with none."""
+    placeless = np.isnan(where).any(axis=1)
+    number = np.arange(len(where), dtype=np.int64)
+    if placeless.all():
+        return number
+    placed = where[~placeless]
+    low, span = placed.min(axis=0), np.maximum(np.ptp(placed, axis=0), 1e-9)
+    squares = max(1, len(placed) // size)
+    across = max(1, round(np.sqrt(squares * span[0] / span[1])))
+    down = max(1, round(squares / across))
+    square = np.minimum((placed - low) / span * [across, down], [across - 1, down - 1]).astype(np.int64)
+    number[~placeless] = len(where) + square[:, 0] * down + square[:, 1]
+    return np.asarray(np.unique(number, return_inverse=True)[1], np.int64)
+
+
+def _averaged(values: Floats, block: NDArray[np.int64]) -> Floats:
+    return np.asarray((np.bincount(block, values) / np.bincount(block))[block], float)
+
+
+def _moves(zones: Sequence[str], blocks: Sequence[NDArray[np.int64]], secret: bytes) -> Floats:
+    """Return by how much each zone's place is moved, about standard normal: a part its own, a part each of its neighbourhoods'."""
+    own = np.array([_normal(secret, f"zone {zone}") for zone in zones])
+    parts = [own]
+    for block in blocks:
+        first = np.unique(block, return_index=True)[1]
+        shared = np.array([_normal(secret, f"around {zones[at]} of {len(first)}") for at in first])
+        parts.append(shared[block])
+    weights = np.ones(len(parts))
+    return np.asarray(np.sqrt(weights / weights.sum()) @ np.stack(parts))
+
+
+def _normal(secret: bytes, name: str) -> float:
+    digest = hmac.new(secret, b"glance " + name.encode(), hashlib.sha256).digest()
+    return NormalDist().inv_cdf((int.from_bytes(digest[:6], "big") + 0.5) / 2**48)
+
+
+def _places(values: Floats) -> Floats:
+    """Return each value's place among all as a standard normal; equal values have one place."""
+    ascending = np.sort(values)
+    low = np.searchsorted(ascending, values, side="left")
+    high = np.searchsorted(ascending, values, side="right")
+    normal = NormalDist()
+    of_rank = np.array([normal.inv_cdf((half + 0.5) / (2 * len(values))) for half in range(2 * len(values))])
+    return np.asarray(of_rank[np.minimum(low + high, 2 * len(values) - 1)])
+
+
+def _thirds(places: Floats) -> NDArray[np.int64]:
+    """Return QUIET, MIDDLING or BUSY, a third of the zones each."""
+    rank = np.empty(len(places), np.int64)
+    rank[np.argsort(places, kind="stable")] = np.arange(len(places))
+    return np.asarray(rank * CLASSES // len(places), np.int64)
+
+
+def _levels(by_time: Floats, steps: int) -> NDArray[np.int64]:
+    """Return each time's total from 0 (the lowest) to 100 (the highest), in so many steps."""
+    spread = float(np.ptp(by_time)) if len(by_time) else 0.0
+    if steps == 1 or not spread:
+        return np.zeros(len(by_time), np.int64)
+    step = np.rint((by_time - by_time.min()) / spread * (steps - 1))
+    return np.asarray(np.rint(step * HUNDRED / (steps - 1)), np.int64)
+
+
+def _sampled(whole: Floats, zones: Sequence[str], secret: bytes) -> list[int]:
+    """Return the zones whose first rows are free: of the less busy half of those with any, as the secret has it."""
+    some = np.flatnonzero(whole)
+    if not len(some):
+        return []
+    lower = some[whole[some] <= np.median(whole[some])].tolist()
+    return sorted(sorted(lower, key=lambda at: _normal(secret, f"sample {zones[at]}"))[:SAMPLED_ZONES])
+
+
+def _rows(table: Any, zones: Sequence[str]) -> list[dict[str, Any]]:  # noqa: ANN401 (pyarrow's table)
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    of_these = table.filter(pc.is_in(table["zone"], pa.array(zones, pa.string())))
+    order = pc.sort_indices(of_these, [("starts_at", "ascending"), ("zone", "ascending"), ("segment", "ascending")])
+    rows: list[dict[str, Any]] = of_these.take(order[:SAMPLE_ROWS]).to_pylist()
+    return rows
+
+
+def _whole(
+    table: Any,  # noqa: ANN401 (pyarrow's table)
+    by_time: Floats,
+    totals: Totals,
+    instants: Sequence[dt.datetime],
+    zones: Sequence[str],
+) -> Whole:
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    times = np.bincount(totals.zone, minlength=len(zones))
+    sums = np.bincount(totals.zone, totals.people, minlength=len(zones))
+    return Whole(
+        {zones[at]: float(sums[at] / times[at]) for at in np.flatnonzero(times).tolist()},
+        list(zip(instants, by_time.astype(np.int64).tolist(), strict=True)),
+        {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(table["zone"])},
+    )
