@@ -244,7 +244,7 @@ async def _place(row: ShareRow, subscriber: int, among: Contributions) -> Contri
     if row.is_public:
         return Contribution(0, among.weight_in(row.number))
     found = await find_contribution(row.release, subscriber)
-    assert found, "the index has whom the manifest has"
+    assert found, "who is in the index is in the manifest"
     return found
 
 
