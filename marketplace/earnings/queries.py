@@ -21,7 +21,6 @@ from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
-from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -251,8 +250,7 @@ async def _place(row: ShareRow, subscriber: int, among: Contributions) -> Contri
 async def _published(row: ShareRow) -> tuple[int, int]:
     """Return the people a split's release publishes, and how far all shares may be from the pool, in millionths of it."""
     figures = await get_published_figures(row.release)
-    difference = expected_difference_micro(figures.people, cells=figures.noises, variance_micro=figures.variance_micro)
-    return figures.people, difference
+    return figures.people, figures.difference_micro
 
 
 def _with_share(row: ShareRow, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> Share:
