@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from marketplace import clock, database
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.privacy import drawing
 from marketplace.settings import settings
 from pricing.revenue_share import split_pool
@@ -66,7 +66,7 @@ async def sell_thrice(*, victim: bool) -> dict[str, uuid.UUID]:
     await cancel_shares()
     await hold_shares()
     with clock.shifted(dt.timedelta(days=20)):
-        await release_shares()
+        await sales.close_month()
     return sold | {"release": release}
 
 
