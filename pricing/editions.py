@@ -256,7 +256,7 @@ class _Table:
         usable &= counts > 0
         per_size[~usable] = np.inf
         enough = np.where(dear < _EXACT_BELOW, dear - _ROUNDING, np.inf)
-        for at in np.flatnonzero(self.shared.diagonal() * per_size.min(axis=1) < enough):
+        for at in np.flatnonzero(self.shared.diagonal() * per_size.min(axis=1) < enough).tolist():
             found, parts = np.flatnonzero(usable[at]), np.flatnonzero(self.contains[at])
             inside = self.contains[np.ix_(found, parts)] * counts[at, found, None]
             least = np.where(inside > 0, per_size[at, found, None], np.inf).min(axis=0, initial=np.inf)
@@ -269,7 +269,7 @@ class _Table:
             price, variance = floor(offer.price_minor * (1 - tolerance)), ceil(offer.variance_micro / (1 - tolerance))
             yield (
                 replace(offer, price_minor=price, variance_micro=variance),
-                [self.offers[index] for index in found],
+                [self.offers[index] for index in found.tolist()],
             )
 
 

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pricing.editions import Offer, find_arbitrage
 from pricing.quote import PriceInputs, canonical, price, quality
+from pricing.valuation import freshness
 from tests.benchmarks._peers import seconds
 
 ROUNDS = 1_000
@@ -80,10 +81,10 @@ def main(peers: bool) -> None:  # noqa: FBT001 - the runner's contract.
     print(f"quote canonical {whole / sign:.1f} × a bare Ed25519 signature, canonical bytes included")
     clean = menu(200)
     dear = [replace(offer, price_minor=offer.price_minor + 200 * (offer.name == "66 0")) for offer in clean]
-    assert len(clean) == 200
-    assert find_arbitrage(clean) is None
-    found = find_arbitrage(dear)
-    assert found is not None
+    half_life = INPUTS.half_life_days * 86_400
+    sizes = {f"day {day}": int(10**6 * freshness(86_400 * (DAYS - day), half_life)) for day in range(DAYS)}
+    assert find_arbitrage(clean, sizes) is None
+    assert find_arbitrage(dear, sizes) is not None
     for name, offers in (("audit", clean), ("witness", dear)):
-        taken = min(seconds(lambda offers=offers: find_arbitrage(offers)) for _ in range(5))
-        print(f"quote {name} {1000 * taken:.1f} ms for {len(offers)} offers")
+        least = seconds(lambda offers=offers: find_arbitrage(offers, sizes), 15)
+        print(f"quote {name} {1000 * least:.1f} ms for {len(offers)} offers")
