@@ -10,6 +10,7 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 QUARTER_US: Final = 900_000_000
 HOUR_US: Final = 4 * QUARTER_US
 DAY_US: Final = 24 * HOUR_US
+WEEK_US: Final = 7 * DAY_US
 
 
 def microseconds(instant: dt.datetime) -> int:

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import numpy as np
 
 from marketplace.errors import Invalid
-from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, instant_of
+from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, WEEK_US, instant_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 UTC: Final = "UTC"
 QUARTER: Final = dt.timedelta(minutes=15)
 QUARTERS_A_DAY: Final = DAY_US // QUARTER_US
+MONDAY_US: Final = 4 * DAY_US
+"""The first Monday since 1970 began so many microseconds after it did."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,9 +123,10 @@ def local_day(instant: dt.datetime, name: str) -> dt.date:
 
 
 def is_start(name: str, instant_us: int, step_us: int) -> bool:
-    """Return whether an hour or a day (step_us) of the local clock begins at an instant, in microseconds since 1970."""
+    """Return whether an hour, day or week (step_us) of the local clock begins at an instant, in microseconds since 1970."""
     before, now = _offset_us(name, instant_us - 1), _offset_us(name, instant_us)
-    is_next = (instant_us + now) // step_us > (instant_us - 1 + before) // step_us
+    first = MONDAY_US if step_us == WEEK_US else 0
+    is_next = (instant_us + now - first) // step_us > (instant_us - 1 + before - first) // step_us
     return instant_us % QUARTER_US == 0 and (is_next or (step_us == HOUR_US and before != now))
 
 
@@ -136,12 +139,13 @@ def local_days(start: dt.datetime, end: dt.datetime, name: str) -> tuple[dt.date
 def local_clock(name: str, period_from_us: int, period_to_us: int, step_us: int, unit_us: int) -> LocalClock:
     """Return the clock of a half-open period, which begins and ends with a step and with a unit, in the time zone `name`.
 
-    step_us: an hour or a day, by its usual length; unit_us: a day, or the whole period. Refuses a zone that was not
-    whole quarters of an hour from UTC then.
+    step_us: an hour, a day or a week, by its usual length; unit_us: a day, or the whole period. Refuses a zone that was
+    not whole quarters of an hour from UTC then.
     """
     length_us = period_to_us - period_from_us
-    assert step_us in {HOUR_US, DAY_US}, "steps are hours or days"
+    assert step_us in {HOUR_US, DAY_US, WEEK_US}, "steps are hours, days or weeks"
     assert unit_us in {DAY_US, length_us}, "a unit is a day, or the period"
+    assert step_us < WEEK_US or unit_us == length_us, "a week is in one unit"
     assert all(is_start(name, instant, step_us) for instant in (period_from_us, period_to_us)), "steps are whole"
     first, quarters = period_from_us // QUARTER_US, length_us // QUARTER_US
     offset = _offsets(name, first, quarters + 1)
@@ -150,7 +154,10 @@ def local_clock(name: str, period_from_us: int, period_to_us: int, step_us: int,
     # A clock put back over midnight does not begin the day before anew.
     day = np.maximum.accumulate(local // DAY_US)
     new_day = _changes(day)[:-1]
-    new_step = new_day if step_us == DAY_US else (_changes(local // HOUR_US) | _changes(offset))[:-1]
+    if step_us == HOUR_US:
+        new_step = (_changes(local // HOUR_US) | _changes(offset))[:-1]
+    else:
+        new_step = new_day if step_us == DAY_US else _changes((day - MONDAY_US // DAY_US) // (WEEK_US // DAY_US))[:-1]
     step, hour = np.cumsum(new_step) - 1, local[:-1] % DAY_US // HOUR_US
     begins = np.flatnonzero(new_step)
     unit = np.cumsum(new_day) - 1 if unit_us != length_us else np.zeros(quarters, np.int64)

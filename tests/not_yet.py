@@ -30,13 +30,14 @@ NOT_YET: dict[str, dict[str, int]] = {
     "undeclared_tables": {},
     "undocumented": {},
     "unformatted_lines": {},
-    "unreached_pricing": {},
+    "unreached_pricing": {
+        "pricing": 1,
+    },
     "untidy_statements": {},
     "untyped_reads": {},
     "unused_statements": {},
     "vague_docstrings": {},
     "words_not_used": {
         "marketplace/earnings": 1,
-        "tests/benchmarks": 1,
     },
 }

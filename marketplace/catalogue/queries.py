@@ -98,7 +98,6 @@ class ListedRelease(PricedRelease, frozen=True):
     note_fr: str
     note_en: str
     schema_version: int
-    published_people: int
 
 
 class PublishedRelease(Struct, frozen=True):

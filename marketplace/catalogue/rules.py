@@ -21,6 +21,7 @@ from msgspec.structs import asdict, replace
 
 from marketplace import signing
 from marketplace.errors import Conflict, Invalid
+from marketplace.privacy.specification import STEPS
 from pricing import quote as pricing
 from pricing.demand import Draw, Reaction, approach, draw, learn_bids, learn_days, nearest, new_demand
 from pricing.refusals import PricingRefusal
@@ -61,7 +62,6 @@ MOST_WORTH_DAYS: Final = 366
 """A full worth is stated for a year at most."""
 HOUR: Final = dt.timedelta(hours=1)
 HOUR_SECONDS: Final = 3600
-DAY_HOURS: Final = 24
 DAY: Final = dt.timedelta(days=1)
 ROUNDED_TO_PERCENT: Final = 5
 PREVIEWS_A_DAY: Final = 20
@@ -205,9 +205,8 @@ def price_inputs(
 
 
 def _times(period: dt.timedelta, grain: str) -> int:
-    """Return how many times a period has: its hours, or its days, of which two a year have 23 or 25 hours."""
-    hours = period // HOUR
-    return max(hours if grain == "hour" else round(hours / DAY_HOURS), 1)
+    """Return how many times a period has: its hours, days or weeks, of which two a year are an hour shorter or longer."""
+    return max(round(period / STEPS[grain]), 1)
 
 
 def coarser(release: PricedRelease, noise_variance_micro: int, row_count: int) -> PricedRelease:
@@ -275,15 +274,14 @@ def neutral_minor(document: bytes, amount_minor: int) -> int:
     return amount_minor * NEUTRAL // max(int(json.loads(document)["price"]["inputs"]["demand_basis_points"]), 1)
 
 
-def worth_before_demand(priced: pricing.PricedQuote) -> int:
-    """Return what a price is before demand multiplies it, in cents: all steps of its waterfall before that one."""
-    names = [step.name for step in priced.waterfall]
-    return sum(step.amount_minor for step in priced.waterfall[: names.index("demand")])
-
-
-def value_of_bid(amount_minor: int, worth_minor: int) -> int:
+def value_of_bid(amount_minor: int, priced: pricing.PricedQuote) -> int:
     """Return the demand multiplier, in basis points, at which a price would have been a bid, floor and cap left aside."""
-    return NEUTRAL * amount_minor // worth_minor
+    worth = 0
+    for step in priced.waterfall:
+        if step.name == "demand":
+            break
+        worth += step.amount_minor
+    return NEUTRAL * amount_minor // max(worth, 1)
 
 
 def draw_of(

@@ -125,7 +125,8 @@ async def set_cadence(dataset: str, cadence: str) -> None:
     """Let a dataset's next release be asked for when a day, week or month is over; an empty cadence: by stewards alone."""
     if cadence not in rules.CADENCES:
         raise Invalid("The cadence must be day, week, month, or none.")
-    await queries.get_dataset(dataset)
+    if (await queries.get_dataset(dataset)).grain == "week" and cadence not in {"", "week"}:
+        raise Invalid("A dataset that is counted by week is built by week.")
     await Dataset.update({Dataset.cadence: cadence}).where(Dataset.code == dataset)
 
 

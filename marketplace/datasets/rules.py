@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct, field
 
 from marketplace.errors import Invalid
-from marketplace.instants import DAY_US, EPOCH, HOUR_US, microseconds
+from marketplace.instants import DAY_US, EPOCH, HOUR_US, WEEK_US, microseconds
 from marketplace.local_time import UTC, is_start, local_day, midnight, time_zones
 from marketplace.privacy.geography import H3
 from marketplace.privacy.key_set import key_zones
@@ -87,7 +87,7 @@ def check_terms(terms: DatasetTerms, geography: Geography) -> None:
     if not 0 <= terms.h3_resolution <= FINEST:
         raise Invalid("H3 has resolutions from 0 to 15, and zones of your own as many levels.")
     if terms.grain not in STEPS:
-        raise Invalid("The grain must be hour or day.")
+        raise Invalid("The grain must be hour, day or week.")
     if terms.time_zone not in time_zones():
         raise Invalid("The time zone has a name such as Europe/Paris or America/New_York, or is UTC.")
     bands = terms.age_bands
@@ -121,6 +121,8 @@ def _check_promise(terms: DatasetTerms) -> None:
         )
     if terms.unit not in UNITS or terms.mechanism not in MECHANISMS:
         raise Invalid("The unit must be release or day, and the mechanism laplace or gaussian.")
+    if terms.grain == "week" and terms.unit == "day":
+        raise Invalid("What is counted by week is promised for the whole release, not for a day.")
     least, most = (SMALLEST_DELTA, LARGEST_DELTA) if terms.mechanism == "gaussian" else (0, 0)
     if not least <= terms.delta_exponent <= most:
         raise Invalid("Delta is ten to the minus 5 to 15 for Gaussian noise, and nothing for Laplace.")
@@ -198,7 +200,7 @@ def _whole_steps(
     if end - start > LONGEST_PERIOD:
         raise Invalid("The period must be of ten years at most.")
     for grain in (terms.grain, terms.unit):
-        step_us = {"hour": HOUR_US, "day": DAY_US}.get(grain)
+        step_us = {"hour": HOUR_US, "day": DAY_US, "week": WEEK_US}.get(grain)
         if step_us and not all(is_start(terms.time_zone, microseconds(at), step_us) for at in (start, end)):
             raise Invalid(
                 "The period must start and end on a whole {grain}, in {time_zone}.",

@@ -62,7 +62,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     h3_resolution = Integer()
     """H3's resolution; of the operator's own zones their level: 1 for those without a parent, 2 for those in one."""
     grain = Text()
-    """hour or day."""
+    """hour, day or week."""
     max_cells = Integer()
     """L: the most cells one subscriber counts in, per unit."""
     max_events = Integer()
@@ -92,7 +92,7 @@ class Dataset(Table, db=DB, tablename="dataset"):
     """day, week or month: when the next release is built by itself; empty: when a steward asks."""
     created_at = Timestamptz()
     code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
-    known_grain = Check("grain IN ('hour', 'day')")
+    known_grain = Check("grain IN ('hour', 'day', 'week')")
     h3_has_sixteen_resolutions = Check("h3_resolution BETWEEN 0 AND 15")
     bounds_are_positive = Check("max_cells > 0 AND max_events > 0 AND half_life_days > 0")
     epsilon_is_positive = Check("epsilon_micro > 0")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from marketplace.privacy.counted import BucketEvents, CountedLines, Seen
     from marketplace.words import Words
 
-GRAINS: Final = ("hour", "day")
+GRAINS: Final = ("hour", "day", "week")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

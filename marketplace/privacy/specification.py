@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 METHOD = "bounded-noise-2"
 """Name and version of the method, part of every specification: a release made another way is another release."""
-STEPS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1)}
+STEPS = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(weeks=1)}
+"""Weeks begin on Monday."""
 EPSILON_PERCENT = {"people": 76, "events": 18, "consenting": 2, "bands": 2, "areas": 2}
 """How a release's loss is divided. People decide what is published and what it is worth, so they get most."""
 TOTALS_PERCENT = 8

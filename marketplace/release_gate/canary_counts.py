@@ -35,9 +35,9 @@ HOUR: Final = dt.timedelta(hours=1)
 LEAST_ZONES, LEAST_KEYS, MOST_KEYS = 7, 2_000, 40_000
 MOST_EVENTS: Final = 200_000
 """Of one line; where bounds are larger than that allows, canaries reach them in cells or in events alone."""
-MOST_STEPS: Final = {"hour": 48, "day": 14}
+MOST_STEPS: Final = {"hour": 48, "day": 14, "week": 2}
 MOST_UNITS: Final = 3
-"""Hours or days of the small world; where the unit is the day, so many whole ones."""
+"""Hours, days or weeks of the small world; where the unit is the day, so many whole ones."""
 
 
 def count(specification: Specification, counting: type[Aggregation] = Aggregation) -> Counted:

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from marketplace.errors import Invalid
-from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, instant_of, microseconds
+from marketplace.instants import DAY_US, HOUR_US, QUARTER_US, WEEK_US, instant_of, microseconds
 from marketplace.local_time import LocalClock, is_start, local_clock, midnight, time_zones
 from marketplace.privacy import budget
 from tests.marketplace.privacy.specs import MONDAY, specification
@@ -113,6 +113,16 @@ def test_steps_begin_on_whole_hours_and_days_of_the_local_clock_alone() -> None:
     assert not starts("2026-07-01T00:00:01+02:00", HOUR_US)
     assert not starts("2026-07-01T01:00+00:00", HOUR_US, "Asia/Kolkata")
     assert starts("2026-07-01T01:30+00:00", HOUR_US, "Asia/Kolkata")
+    assert starts("2026-03-30T00:00+02:00", WEEK_US)
+    assert not starts("2026-03-31T00:00+02:00", WEEK_US)
+    assert not starts("2026-03-30T00:00+00:00", WEEK_US)
+
+
+def test_weeks_run_from_monday_to_monday_of_the_local_clock() -> None:
+    clock = clock_of("Europe/Paris", dt.date(2026, 3, 23), 14, WEEK_US)
+    hours = np.diff(clock.bounds_us) // HOUR_US
+    assert hours.tolist() == [167, 168], "clocks go forward on the Sunday"
+    assert (clock.units, clock.longest_unit) == (1, 2)
 
 
 @pytest.mark.parametrize("name", ["", "Paris", "CET", "posixrules", "localtime", "Europe/Nowhere", "../etc/passwd"])

@@ -12,8 +12,7 @@ import httpx
 
 from marketplace import clock
 from marketplace.catalogue.actions import refresh_demand
-from marketplace.earnings.actions import cancel_shares, hold_shares
-from marketplace.earnings.month_close import close_months
+from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
 from marketplace.embedded.demo import (
     SEED_WEBHOOK_SECRET,
     _read_time,
@@ -104,7 +103,7 @@ class Market:
             follow_disputes,
             hold_shares,
             cancel_shares,
-            close_months,
+            release_shares,
             refresh_demand,
             reconcile,
         ):

@@ -63,6 +63,7 @@ PRODUCT: Final = Product(
         starts_at={
             "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
             "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
+            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
         },
         segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
         people=Words(
@@ -76,5 +77,6 @@ PRODUCT: Final = Product(
     series_title={
         "hour": Words(fr="Personnes arrivées, par heure", en="People who arrived, by hour"),
         "day": Words(fr="Personnes arrivées, par jour", en="People who arrived, by day"),
+        "week": Words(fr="Personnes arrivées, par semaine", en="People who arrived, by week"),
     },
 )

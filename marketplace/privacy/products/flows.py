@@ -57,6 +57,7 @@ PRODUCT: Final = Product(
         starts_at={
             "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
             "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
+            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
         },
         segment=Words(
             fr="Toujours all : les flux ne sont pas détaillés par âge", en="Always all: flows are not split by age"
@@ -70,5 +71,6 @@ PRODUCT: Final = Product(
     series_title={
         "hour": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
         "day": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
+        "week": Words(fr="Personnes passées d’une zone à une autre", en="People who went from one zone to another"),
     },
 )

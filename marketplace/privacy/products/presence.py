@@ -50,6 +50,7 @@ PRODUCT: Final = Product(
         starts_at={
             "hour": Words(fr="Début de l’heure, {clock}", en="Start of the hour, {clock}"),
             "day": Words(fr="Début du jour, {clock}", en="Start of the day, {clock}"),
+            "week": Words(fr="Début de la semaine (lundi), {clock}", en="Start of the week (Monday), {clock}"),
         },
         segment=Words(fr="Tranche d’âge : {bands}", en="Age band: {bands}"),
         people=Words(
@@ -61,5 +62,6 @@ PRODUCT: Final = Product(
     series_title={
         "hour": Words(fr="Personnes vues, par heure", en="People seen, by hour"),
         "day": Words(fr="Personnes vues, par jour", en="People seen, by day"),
+        "week": Words(fr="Personnes vues, par semaine", en="People seen, by week"),
     },
 )

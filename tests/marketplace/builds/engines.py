@@ -113,15 +113,17 @@ def day_of(q: CountingQuery, at_us: int) -> int:
 
 
 def time_of(q: CountingQuery, at_us: int) -> int:
-    """Return which step an instant is in: a local day, or an hour from the period's start on."""
-    return day_of(q, at_us) if q.step_us == DAY_US else (at_us - q.period_from_us) // HOUR_US
+    """Return which step an instant is in: a local day or week, or an hour from the period's start on."""
+    if q.step_us == HOUR_US:
+        return (at_us - q.period_from_us) // HOUR_US
+    return day_of(q, at_us) // (q.step_us // DAY_US)
 
 
 def begins(q: CountingQuery, time: int) -> int:
     """Return when a step begins."""
     if q.step_us == HOUR_US:
         return q.period_from_us + time * HOUR_US
-    day = local(q, q.period_from_us).date() + dt.timedelta(days=time)
+    day = local(q, q.period_from_us).date() + dt.timedelta(days=time * (q.step_us // DAY_US))
     return microseconds(dt.datetime.combine(day, dt.time(), ZoneInfo(q.time_zone)))
 
 

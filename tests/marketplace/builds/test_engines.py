@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from marketplace.builds.counting_query import CountingQuery
     from marketplace.privacy.specification import Specification
 
+WEEKLY = {"step_us": 7 * DAY_US, "unit_us": 7 * DAY_US, "period_from_us": engines.microseconds(at(-120))}
+"""The week from the Monday before."""
 ASKED = (
     ("presence", {}),
     ("presence", {"step_us": DAY_US}),
@@ -33,6 +35,8 @@ ASKED = (
     ("flows", {}),
     ("flows", {"step_us": DAY_US, "max_cells": 1}),
     ("arrivals", {}),
+    ("presence", WEEKLY),
+    ("arrivals", WEEKLY | {"max_cells": 1}),
     ("stays", {}),
 )
 

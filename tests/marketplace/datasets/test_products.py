@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marketplace.consent import actions as consent
-from marketplace.datasets import actions, queries
+from marketplace.datasets import actions, build_requests, queries
 from marketplace.datasets.ingestion import ingest_events, ingest_new
 from marketplace.errors import Conflict, Invalid
 from marketplace.settings import settings
@@ -45,6 +45,25 @@ async def test_flows_are_counted_between_zones(tmp_path: Path) -> None:
     assert row.key_count == len(ZONES) ** 2 * 48
     manifest = await queries.manifest(release)
     assert set(range(1, 201)) <= set(manifest.references.tolist())
+
+
+@pytest.mark.usefixtures("_room")
+async def test_a_week_counts_everyone_once(tmp_path: Path) -> None:
+    await declare(grain="week", **RICH)
+    await make_subscribers(range(1, 301))
+    daily = [event for hour in (-110, -60, 10, 40) for event in crowd(300, hour=hour)]
+    await ingest_events(**write(tmp_path, daily, range(1, 301)))
+    with pytest.raises(Invalid, match="on a whole week"):
+        await actions.build("lyon", period_from=at(-96), period_to=at(72))
+    release = await actions.build("lyon", period_from=at(-120), period_to=at(48))
+    assert (await queries.get_release(release)).refusal is None
+    cells = [cell for cell in (await queries.cells(release)).to_pylist() if cell["people"] > 50]
+    assert [(cell["zone"], cell["starts_at"]) for cell in cells] == [(ZONES[0], at(-120))] * 2
+    assert abs(sum(cell["people"] for cell in cells) - 300) < 20
+    with pytest.raises(Invalid, match="is built by week"):
+        await build_requests.set_cadence("lyon", "day")
+    with pytest.raises(Invalid, match="for the whole release"):
+        await declare(code="days", grain="week", unit="day")
 
 
 @pytest.mark.usefixtures("_room")

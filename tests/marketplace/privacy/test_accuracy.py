@@ -16,6 +16,7 @@ from scipy import stats
 
 from marketplace.privacy import drawing, finishing
 from marketplace.privacy.thresholds import Published
+from tests.benchmarks import accuracy
 from tests.marketplace.privacy.specs import SECRET, specification
 
 if TYPE_CHECKING:
@@ -134,3 +135,11 @@ def test_totals_restore_what_bounding_removed_in_whole_people_that_add_up() -> N
     assert 0 < off < 1
     # Totals below what was counted are noise: nothing is removed.
     assert (finishing.undo_truncation(s, published, noisy, sums - 5)[0].people == noisy).all()
+
+
+@pytest.mark.parametrize("product", ["presence", "arrivals"])
+def test_a_week_by_region_is_as_exact_as_public_figures_let_one_expect(product: str) -> None:
+    """A tenth of the benchmark's smallest city, whose error is ten times as large; the bound fails once in a million."""
+    most = accuracy.best_max_cells(40, 20_000, product)
+    error, known = accuracy.measured(accuracy.city(7, 20_000, 40), product, most)
+    assert error <= known <= 0.03
