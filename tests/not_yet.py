@@ -39,5 +39,6 @@ NOT_YET: dict[str, dict[str, int]] = {
     "vague_docstrings": {},
     "words_not_used": {
         "marketplace/earnings": 1,
+        "tests/marketplace/catalogue": 1,
     },
 }

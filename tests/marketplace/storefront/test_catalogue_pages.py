@@ -86,7 +86,19 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
     async with Browser() as browser:
         for language, expected in (
             ("en", ("20 people", "14.3", "busier", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
-            ("fr", ("20 personnes", "14,3", "plus fréquenté", "60", "où va l’argent", "ε = 2", "Dans 7 jours", "Dans 30 jours")),
+            (
+                "fr",
+                (
+                    "20 personnes",
+                    "14,3",
+                    "plus fréquenté",
+                    "60",
+                    "où va l’argent",
+                    "ε = 2",
+                    "Dans 7 jours",
+                    "Dans 30 jours",
+                ),
+            ),
         ):
             page = await browser.get(f"/{language}/datasets/lyon")
             strict(page.text)
