@@ -133,6 +133,20 @@ FAULTS = (
         ("tests/pricing/test_revenue_share.py",),
     ),
     Fault(
+        "a pool is divided by the exact total",
+        "marketplace/earnings/settlement.py",
+        "self.figures.people,",
+        "self.weighed.total,",
+        ("tests/attacks/test_share_pages.py::test_one_contributor_more_or_less_changes_nothing_that_others_see",),
+    ),
+    Fault(
+        "what rounds a licence's shares to cents is lost",
+        "marketplace/earnings/rules.py",
+        "return self.owed_minor * MICRO_PER_MINOR - self.shares_micro",
+        "return 0",
+        (f"{EARNINGS}/test_shares.py::test_shares_are_held_then_released_to_the_millionth",),
+    ),
+    Fault(
         "the hold is ignored",
         "marketplace/earnings/queries.sql",
         "licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2",

@@ -51,6 +51,10 @@ async def test_a_crowd_is_published_and_a_loner_is_not(tmp_path: Path) -> None:
     manifest = await queries.manifest(release)
     assert manifest.references[:400].tolist() == list(range(1, 401))
     assert int(manifest.weights.sum()) == row.total_weight
+    assert row.published_people == sum(cell["people"] for cell in cells)
+    figures = await queries.get_published_figures(release)
+    assert (figures.people, figures.noises) == (row.published_people, len(cells))
+    assert abs(figures.people - row.total_weight) < 10 * (figures.noises * row.noise_variance_micro / 1e6) ** 0.5
     assert await fetch_value("SELECT spent_micro FROM dataset") == 2_000_000
     notices = await queries.list_notices(release)
     assert [notice.version for notice in notices] == [1]

@@ -121,6 +121,8 @@ def test_totals_restore_what_bounding_removed_in_whole_people_that_add_up() -> N
     assert len(drawn.published.keys) == s.key_count
     ratio = drawn.published.people.sum() / true.sum()
     assert abs(ratio - 1) < 0.01
+    # Shares are divided by the people before truncation is undone: those that the manifest's weights count.
+    assert abs(drawn.figures["published_people"] / bounded.sum() - 1) < 0.01
     without = drawing.draw(s, drawing.Counts(counted.keys, flat, flat, homes, homes), SECRET)
     assert abs(without.published.people.sum() / true.sum() - 0.6) < 0.01
     assert drawn.published.people.dtype == np.int64
