@@ -122,6 +122,18 @@ def check(_: argparse.Namespace) -> int:
     return _with_pool(story)
 
 
+def close_month(_: argparse.Namespace) -> int:
+    """Close the shares of every month that is over, as the job does: what was held becomes the subscribers', once."""
+
+    async def story() -> int:
+        from marketplace.earnings.month_close import close_months
+
+        print(f"The shares of {await close_months()} licences became the subscribers'.")
+        return 0
+
+    return _with_pool(story)
+
+
 def build(arguments: argparse.Namespace) -> int:
     """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
     _refuse_the_demos()
@@ -215,9 +227,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line; README's table of commands is checked against it."""
     whole = argparse.ArgumentParser(prog="marketplace", description="Partage: anonymous aggregates, sold fairly.")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, serve, jobs, migrate, check, ingest, retract, build):
+    for command in (demo, serve, jobs, migrate, check, close_month, ingest, retract, build):
         description = (command.__doc__ or "").strip()
-        sub = commands.add_parser(command.__name__, help=description, description=description)
+        sub = commands.add_parser(command.__name__.replace("_", "-"), help=description, description=description)
         sub.set_defaults(run=command)
         if command is build:
             sub.add_argument("dataset", help="code of the dataset")

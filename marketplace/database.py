@@ -204,6 +204,11 @@ async def execute(sql: str, *values: object) -> int:
     return int(count) if count.isdigit() else 0
 
 
+async def execute_long(sql: str, *values: object) -> None:
+    """Run `sql`, which may outlast the command timeout."""
+    await _joined().execute(sql, *values, timeout=LONGEST_COPY_SECONDS)
+
+
 async def copy_in(
     table: str, columns: Sequence[str], records: Iterable[Sequence[object]] | AsyncIterator[Sequence[object]]
 ) -> None:

@@ -105,6 +105,14 @@ async def delete(key: str) -> None:
         await obstore.delete_async(store(), key)
 
 
+def read_range(key: str, start: int, end: int) -> memoryview:
+    """Return the bytes of an object from `start` up to, not including, `end`; blocks while it reads them."""
+    try:
+        return memoryview(obstore.get_range(store(), key, start=start, end=end))
+    except FileNotFoundError:
+        raise NotFound("That object is not in the store.") from None
+
+
 async def size(key: str) -> int:
     """Return how many bytes an object has."""
     try:

@@ -38,8 +38,15 @@ def table_sql(table: type[Table]) -> str:
     """Return one table's CREATE TABLE: its columns in their order, then its named constraints."""
     stated = _stated_defaults(table)
     lines = [_column_sql(column, has_default=column._meta.name in stated) for column in table._meta.columns]
+    parts = getattr(table, "partitioned_by", "")
+    if parts:  # Piccolo wants a column marked as the key; each part has its own.
+        lines = [line.replace(" PRIMARY KEY", "") for line in lines]
     lines += [f'CONSTRAINT "{constraint._meta.name}" {constraint.ddl}' for constraint in table._meta.constraints]
-    return f'CREATE TABLE "{table._meta.tablename}" (\n    ' + ",\n    ".join(lines) + "\n);\n"
+    return (
+        f'CREATE TABLE "{table._meta.tablename}" (\n    '
+        + ",\n    ".join(lines)
+        + f"\n){f' PARTITION BY {parts}' if parts else ''};\n"
+    )
 
 
 def _column_sql(column: Column, *, has_default: bool) -> str:

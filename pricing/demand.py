@@ -18,7 +18,7 @@ What can move a price, and what it costs:
 - bidding: a bid binds, a bidder counts once, at the highest of its bids, and a low one says nothing of what is cheaper
   than the reserve.
 
-Public API beside what the marketplace uses: `price_grid`, `collusion_needed`.
+Public API beside what the marketplace uses: `price_grid`, `learn`, `collusion_needed`.
 
 Source: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25, 1933; D. Russo et
 al., A tutorial on Thompson sampling, Foundations and Trends in Machine Learning 11(1), 2018, section 3; O. Chapelle and

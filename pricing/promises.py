@@ -7,7 +7,7 @@ integers (`TopUp`) then say what anybody is added, in O(1) from their share, pro
 
 Where shares are by a public denominator nobody gets anything of that rounding: each is added their own `shortfall`.
 
-Public API beside what the marketplace uses: `top_up`, which licences of the exact rule were topped up by.
+Public API beside what the marketplace uses: `top_up` and `topped_up`, which licences of the exact rule were topped up by.
 """
 
 from dataclasses import dataclass

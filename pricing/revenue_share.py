@@ -10,7 +10,7 @@ people whose remainder equals it.
 Licences are divided by public denominators today (`pricing.public_shares`); those that were divided by this rule are
 paid by it for good.
 
-Public API beside what the marketplace uses: `split_pool`, `shapley_once_per_cell`.
+Public API beside what the marketplace uses: `split_pool`, `shares`, `shapley_once_per_cell`.
 
 Source: Balinski and Young, Fair Representation, ch. 3 (the method); L. S. Shapley, A Value for n-_Person Games, 1953
 (why dividing a cell's worth evenly among the people counted in it is fair: see `shapley_once_per_cell`).

@@ -377,8 +377,8 @@ async def record_observed_bids(
 ) -> None:
     """Write down what partners bid for an ordinary licence of a release, once its auction's transcript revealed it.
 
-    bids: partner → its highest bid in cents. Demand learns from them, as from prices that each would have paid; a
-    release that is not for sale has no price to compare them with, and they teach nothing.
+    bids: partner → its highest bid in cents. Demand learns from them, as from prices that each would have paid. They
+    teach nothing where demand moves no price: of a release that is not for sale, or that is worth less than the floor.
     """
     if not bids:
         return
@@ -386,6 +386,9 @@ async def record_observed_bids(
     [row] = await list_priced_releases([release])
     with contextlib.suppress(Conflict):
         priced = await price_now(row, now=now)
+        worth = rules.worth_before_demand(priced)
+        if worth < priced.inputs.floor_minor:
+            return
         await ObservedBid.insert(
             *(
                 ObservedBid(
@@ -393,8 +396,8 @@ async def record_observed_bids(
                     offer=offer,
                     auction=auction,
                     partner=partner,
-                    value_basis_points=rules.value_of_bid(amount_minor, priced),
-                    reserve_basis_points=rules.value_of_bid(reserve_minor, priced),
+                    value_basis_points=rules.value_of_bid(amount_minor, worth),
+                    reserve_basis_points=rules.value_of_bid(reserve_minor, worth),
                     observed_at=now,
                 )
                 for partner, amount_minor in bids.items()

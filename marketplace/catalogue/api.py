@@ -16,10 +16,12 @@ from msgspec.structs import asdict
 from marketplace import clock
 from marketplace.catalogue import actions, queries
 from marketplace.catalogue.pages import signed
-from marketplace.datasets.queries import get_release, key_zones
+from marketplace.datasets.queries import get_dataset as get_dataset_terms
+from marketplace.datasets.queries import get_release, get_specification, key_zones
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.guards import expect, vetted_partner
+from marketplace.privacy.deployment_card import Deployment, card
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 from marketplace.signing import public_key
@@ -108,6 +110,28 @@ async def get_zones(code: FromPath[str]) -> Response[bytes]:
     return Response(document, media_type="application/geo+json", headers={"Cache-Control": "public, max-age=3600"})
 
 
+@get("/api/v1/datasets/{code:str}/privacy-card.json", opt=expect("anyone", stranger=200))
+async def get_privacy_card(code: FromPath[str]) -> dict[str, Any]:
+    """Return a dataset's privacy promise as registries of deployments ask for it, with the figures of its latest release."""
+    listing = await queries.get_listing(code)
+    terms, row = await get_dataset_terms(code), await get_release(listing.latest)
+    specification = await get_specification(terms, row.period_from, row.period_to, revision=row.revision)
+    deployment = Deployment(
+        title=terms.title_en,
+        description=terms.description_en,
+        area=terms.area,
+        curator=settings().seller_name,
+        release=str(row.id),
+        specification_digest=row.specification,
+        published_at=row.sealed_at or row.started_at,
+        engine=row.sampler,
+        dataset_budget_micro=terms.budget_micro,
+        year_budget_micro=settings().subscriber_year_epsilon_micro,
+        edition_multiples=terms.edition_multiples,
+    )
+    return await asyncio.to_thread(card, specification, deployment)
+
+
 def _document(geography: Geography, zones: tuple[str, ...]) -> bytes:
     """Return zones as text; a large table's take a second to write: in a thread."""
     return json.dumps(geography.geojson(zones), ensure_ascii=False).encode()
@@ -168,4 +192,4 @@ def _only(row: Struct, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-ROUTES = [list_datasets, get_dataset, get_zones, request_quote, get_quote, preview, keys]
+ROUTES = [list_datasets, get_dataset, get_zones, get_privacy_card, request_quote, get_quote, preview, keys]

@@ -98,6 +98,7 @@ class ListedRelease(PricedRelease, frozen=True):
     note_fr: str
     note_en: str
     schema_version: int
+    published_people: int
 
 
 class PublishedRelease(Struct, frozen=True):

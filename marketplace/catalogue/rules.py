@@ -274,14 +274,15 @@ def neutral_minor(document: bytes, amount_minor: int) -> int:
     return amount_minor * NEUTRAL // max(int(json.loads(document)["price"]["inputs"]["demand_basis_points"]), 1)
 
 
-def value_of_bid(amount_minor: int, priced: pricing.PricedQuote) -> int:
+def worth_before_demand(priced: pricing.PricedQuote) -> int:
+    """Return what a price is before demand multiplies it, in cents: all steps of its waterfall before that one."""
+    names = [step.name for step in priced.waterfall]
+    return sum(step.amount_minor for step in priced.waterfall[: names.index("demand")])
+
+
+def value_of_bid(amount_minor: int, worth_minor: int) -> int:
     """Return the demand multiplier, in basis points, at which a price would have been a bid, floor and cap left aside."""
-    worth = 0
-    for step in priced.waterfall:
-        if step.name == "demand":
-            break
-        worth += step.amount_minor
-    return NEUTRAL * amount_minor // max(worth, 1)
+    return NEUTRAL * amount_minor // worth_minor
 
 
 def draw_of(

@@ -130,15 +130,17 @@ async def _gained(segment: BegunRow, after: int, folder: Path) -> list[Iterator[
 
 async def _store(segment: BegunRow, number: int, part: Part) -> None:
     await object_store.put(part_key(segment.id, number), part.content)
-    await ContributionPart(
-        segment=segment.id,
-        number=number,
-        first_reference=part.first_reference,
-        last_reference=part.last_reference,
-        pairs=part.pairs,
-        firsts=part.firsts,
-        ends=part.ends,
-    ).save()
+    await execute(
+        """INSERT INTO contribution_part (segment, number, first_reference, last_reference, pairs, firsts, ends)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        segment.id,
+        number,
+        part.first_reference,
+        part.last_reference,
+        part.pairs,
+        part.firsts,
+        part.ends,
+    )
 
 
 async def _finish(segment: BegunRow) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
 
+from marketplace.privacy.deployment_card import ENGINES
 from marketplace.privacy.specification import METHOD
 from marketplace.release_gate import audit
 from marketplace.release_gate import findings as gate
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = 2
 """Since 2 the two simulations state what they would find; what was signed before stays as it is."""
-SAMPLERS: Final = {
-    "opendp": "OpenDP's exact samplers",
-    "table": "the table sampler: inversion of 128 bits, within 2^-99 of the exact law a draw",
-}
-
 SENTENCES: Final = {
     "threshold": "threshold",
     "least_published": "smallest published count",
@@ -91,7 +87,7 @@ def document(
     sampler: str,
     inputs: str = "",
 ) -> bytes:
-    """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of SAMPLERS.
+    """Return the canonical bytes of what the gate found of a release at an instant; sampler: one of ENGINES.
 
     inputs: JSON, the files and days that the release was counted from; they stay what they were when a file is corrected.
     """
@@ -117,7 +113,7 @@ def document(
                 "delta_exponent": s.delta_exponent,
                 "rho_nano": s.unit_rho_nano,
                 "divided_percent": {part: s.percent_of(part) for part in s.parts},
-                "drawn_by": SAMPLERS[sampler],
+                "drawn_by": ENGINES[sampler],
             },
             "criteria": {
                 criterion: {

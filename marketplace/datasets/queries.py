@@ -32,6 +32,7 @@ from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy import key_set
 from marketplace.settings import settings
 from marketplace.statements import load_statements
+from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,6 +208,11 @@ class PublishedFigures:
     """How many cells' noises are in that sum, at most."""
     variance_micro: int
     """Of each, in millionths."""
+
+    @property
+    def difference_micro(self) -> int:
+        """Return about how far all shares of a sale are from its pool, in millionths of the pool."""
+        return expected_difference_micro(self.people, cells=self.noises, variance_micro=self.variance_micro)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ PARTS: Final = {
         "glossary",
         "life-of-an-event",
         "life-of-a-euro",
+        "month-close",
         "life-of-a-bid",
         "price",
         "add-a-job",

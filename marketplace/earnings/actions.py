@@ -1,25 +1,22 @@
-"""Revenue shares as jobs: hold them once a sale is settled, release them after the hold, cancel them after a refund.
+"""Revenue shares as jobs: held once a sale is settled, cancelled after a refund; a month's close releases them.
 
-Each pass is one transaction, splits, accruals and journal entries together, so that a process killed between two lines
-has done nothing. A licence is split once and ended once: its row is locked, and its keys are unique.
+Each pass is one transaction, splits and journal entries together, so that a process killed between two lines has done
+nothing. A licence is split once and ended once: its row is locked, and its keys are unique. No row a person is written
+here but for what is paid out.
 """
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-import numpy as np
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.contributions.actions import number_sold_releases
-from marketplace.database import copy_columns, copy_in, execute, fetch_rows, fetch_scalar, transaction
-from marketplace.datasets.queries import manifest
+from marketplace.database import copy_in, execute, fetch_rows, fetch_scalar, transaction
 from marketplace.earnings import rules
-from marketplace.earnings.promises import PromisesOfRelease
 from marketplace.earnings.queries import SQL
 from marketplace.earnings.rules import (
     MICRO_PER_MINOR,
@@ -28,7 +25,6 @@ from marketplace.earnings.rules import (
     Division,
     Settlement,
     SplitFigures,
-    add_up,
     divide,
 )
 from marketplace.earnings.settlement import ReleaseSettled
@@ -39,22 +35,14 @@ from marketplace.ledger.chart import (
     OPERATOR_PAYABLE,
     OPERATOR_SHARE,
     SUBSCRIBERS_HELD,
-    SUBSCRIBERS_PAYABLE,
     SUBSCRIBERS_SHARES,
 )
 from marketplace.locks import try_lock
-from pricing.promises import topped_up
-from pricing.public_shares import public_shares
-from pricing.revenue_share import shares
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from marketplace.datasets.queries import Manifest
-    from marketplace.earnings.rules import Amounts
 
 LICENCES_A_RUN: Final = 500
 SPLIT_COLUMNS: Final = (
@@ -159,21 +147,13 @@ async def hold_shares() -> int:
     return held
 
 
-async def release_shares() -> int:
-    """Make the held shares theirs whose licence's hold is over, unless a refund or dispute is open; return how many."""
-    released = 0
-    while done := await _end_some("released"):
-        released += done
-    return released
-
-
 async def cancel_shares() -> int:
     """Cancel the held shares of what was refunded or lost; return how many. What was released stays the subscribers'.
 
     Where only a part was paid back, `hold_shares` splits the rest anew; of what was released, the loss is entered.
     """
     cancelled = 0
-    while done := await _end_some("cancelled"):
+    while done := await _cancel_some():
         cancelled += done
     while await _bear_losses():
         pass
@@ -194,7 +174,7 @@ async def move_payable(
     `amount_minor`; `people` rows that are `amount_minor` in all. One statement moves them, in the caller's transaction;
     the database refuses a balance below zero.
     """
-    run, micro = await _begin_run(kind, at, amount_minor, people), MICRO_PER_MINOR
+    run, micro = await begin_run(kind, at, amount_minor, people), MICRO_PER_MINOR
     moved = await execute(
         f"""INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
             SELECT ${len(values) + 1}::bigint, subscriber, 0, amount_minor * ${len(values) + 2}::bigint
@@ -218,9 +198,9 @@ async def _hold_some() -> int:
         await number_sold_releases()
         divided = await _divide_all(licences)
         moved = sum(one.settlement.owed_minor for one in divided)
-        run = await _begin_run("hold", now, moved, 0)
+        run = await begin_run("hold", now, moved, 0)
         await copy_in("licence_split", SPLIT_COLUMNS, [_row_of(one, run, now) for one in divided])
-        await _record([_entry_of("shares_held", one.licence, now, _held_postings(one)) for one in divided])
+        await record_moving([entry_of("shares_held", one.licence, now, _held_postings(one)) for one in divided])
     return len(licences)
 
 
@@ -288,46 +268,20 @@ def _either_way(debit: str, credit: str, amount_minor: int) -> tuple[str, str, i
     return (debit, credit, amount_minor) if amount_minor >= 0 else (credit, debit, -amount_minor)
 
 
-async def _end_some(state: Literal["released", "cancelled"]) -> int:
-    """End some held splits: every share is computed again from split and manifest."""
+async def _cancel_some() -> int:
     now = clock.now()
     async with transaction():
-        if state == "released":
-            splits = await fetch_rows(HeldSplit, SQL["lock_splits_to_release"], LICENCES_A_RUN, now)
-        else:
-            splits = await fetch_rows(HeldSplit, SQL["lock_splits_to_cancel"], LICENCES_A_RUN)
+        splits = await fetch_rows(HeldSplit, SQL["lock_splits_to_cancel"], LICENCES_A_RUN)
         if not splits:
             return 0
         ended = [split.id for split in splits]
-        for rule, ruled in groupby(sorted(splits, key=lambda split: split.rule), key=lambda split: split.rule):
-            await _end(rule, list(ruled), state, now)
-        postings_of = _released_postings if state == "released" else _cancelled_postings
-        await _record([_entry_of(f"shares_{state}", split, now, postings_of(split)) for split in splits])
-        if state == "cancelled":
-            await execute(SQL["retire_splits"], ended)
+        run = await begin_run("cancel", now, sum(split.owed_minor for split in splits), 0)
+        await execute(
+            "UPDATE licence_split SET state = 'cancelled', ended_by = $2 WHERE licence = ANY ($1)", ended, run
+        )
+        await record_moving([entry_of("shares_cancelled", split, now, _cancelled_postings(split)) for split in splits])
+        await execute(SQL["retire_splits"], ended)
     return len(splits)
-
-
-async def _end(
-    rule: int, splits: Sequence[HeldSplit], state: Literal["released", "cancelled"], now: dt.datetime
-) -> None:
-    """End splits of one rule as one run. By public denominators nothing was accrued when they were held."""
-    held = 0 if rule == PUBLIC_DENOMINATOR else -1
-    payable = 1 if state == "released" else 0
-    earned = await _earned(sorted(splits, key=lambda split: split.release)) if held or payable else rules.NOBODY
-    owed = sum(split.owed_minor for split in splits)
-    rounding = sum(split.rounding_micro for split in splits)
-    is_whole = int(earned[1].sum()) == owed * MICRO_PER_MINOR - rounding
-    assert is_whole or earned is rules.NOBODY, "shares sum to what is owed, or nothing is written"
-    kind = "release" if state == "released" else "cancel"
-    run = await _begin_run(kind, now, owed, len(earned[0]))
-    ended = [split.id for split in splits]
-    await execute("UPDATE licence_split SET state = $2, ended_by = $3 WHERE licence = ANY ($1)", ended, state, run)
-    await _accrue(run, earned, held=held, payable=payable)
-
-
-def _released_postings(split: HeldSplit) -> list[tuple[str, str, int]]:
-    return [(SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE, split.owed_minor)]
 
 
 def _cancelled_postings(split: HeldSplit) -> list[tuple[str, str, int]]:
@@ -375,58 +329,22 @@ def _loss_of(split: SplitWithLoss, now: dt.datetime) -> Entry:
     return Entry("shares_lost", name, now, TEXTS["shares_lost"], postings, split.currency)
 
 
-async def _earned(held: Sequence[HeldSplit]) -> Amounts:
-    """Return what all earn of splits made before, ordered by release: from the splits, their manifests and promises."""
-    parts: list[Amounts] = []
-    for release, splits in groupby(held, key=lambda split: split.release):
-        contributors, known = await manifest(release), PromisesOfRelease()
-        made = [(split, await known.among(split.terms, contributors)) for split in splits]
-        parts.append(await asyncio.to_thread(_earned_in, contributors, made))
-    return await asyncio.to_thread(add_up, parts)
-
-
-def _earned_in(
-    contributors: Manifest, splits: Sequence[tuple[HeldSplit, NDArray[np.int64] | None]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    earned: NDArray[np.int64] = np.zeros(len(contributors.weights), dtype=np.int64)
-    for split, promises in splits:
-        if split.is_public:
-            mine = public_shares(split.pool_micro, split.denominator, contributors.weights)
-            earned += mine if promises is None else np.maximum(mine, promises)
-            continue
-        mine = shares(split.split, contributors.weights)
-        earned += mine
-        if promises is not None and split.top_up.people:
-            earned += topped_up(split.top_up, mine, promises)
-    return contributors.references, earned
-
-
-async def _begin_run(kind: str, now: dt.datetime, amount_minor: int, people: int) -> int:
+async def begin_run(kind: str, now: dt.datetime, amount_minor: int, people: int) -> int:
+    """Note a pass that moves subscribers' money, with how many people have a row of it; return its number."""
     new = ShareRun(kind=kind, at=now, amount_minor=amount_minor, people=people)
     run = await fetch_scalar(int, ShareRun.insert(new).returning(ShareRun.id))
     assert run is not None
     return run
 
 
-async def _accrue(run: int, earned: Amounts, *, held: int, payable: int) -> None:
-    references, amounts = earned
-    columns = {
-        "run": np.full(len(references), run, dtype=np.int64),
-        "subscriber": references,
-        "held_micro": amounts * held,
-        "payable_micro": amounts * payable,
-    }
-    await copy_columns("accrual", columns)
-
-
-def _entry_of(
+def entry_of(
     kind: str, split: SettledLicence | HeldSplit, now: dt.datetime, postings: list[tuple[str, str, int]]
 ) -> Entry:
     """Return the entry of a licence's shares, which the books name by licence and generation."""
     return Entry(kind, rules.name_of(split.id, split.generation), now, TEXTS[kind], postings, split.currency)
 
 
-async def _record(entries: Sequence[Entry]) -> None:
+async def record_moving(entries: Sequence[Entry]) -> None:
     """Record the entries that move anything."""
     moving = [entry for entry in entries if any(amount for _, _, amount in entry.postings)]
     assert len(await record_all(moving)) == len(moving), "a licence's shares move once"

@@ -19,7 +19,37 @@ SHARES: Final = (
     ),
     Invariant(
         "a run's accruals add up to its amount",
-        SQL["runs_unlike_their_accruals"],
+        """SELECT share_run.id AS run, kind, amount_minor, sum(payable_micro) AS payable_micro
+           FROM share_run LEFT JOIN accrual ON accrual.run = share_run.id
+           WHERE NOT EXISTS (SELECT FROM share_close WHERE share_close.run = share_run.id)
+           GROUP BY share_run.id HAVING coalesce(sum(payable_micro), 0) <>
+               CASE kind WHEN 'release' THEN 1 WHEN 'payout_back' THEN 1 WHEN 'payout' THEN -1 ELSE 0 END
+                   * amount_minor * 10000::numeric""",
+    ),
+    Invariant(
+        "a close has a row for each person that it says, and they add up to what it says",
+        """SELECT month, people, count(subscriber) AS rows, shares_micro, sum(payable_micro) AS rows_micro
+           FROM share_close LEFT JOIN closed_share ON closed_share.close = share_close.id
+           WHERE run IS NOT NULL GROUP BY share_close.id
+           HAVING (count(subscriber), coalesce(sum(payable_micro), 0)) <> (people, shares_micro)""",
+    ),
+    Invariant(
+        "what a close released is its shares, and its rounding is returned to the operator or carried",
+        """SELECT this.month, released.amount_minor, this.shares_micro, this.returned_minor, this.carry_micro
+           FROM share_close AS this JOIN share_run AS released ON released.id = this.run
+           LEFT JOIN share_close AS before ON before.month = this.month - interval '1 month'
+           LEFT JOIN journal_entry AS entry ON entry.kind = 'rounding_returned' AND source_id = to_char(this.month, 'YYYY-MM')
+           LEFT JOIN posting ON posting.entry = entry.id AND (debit, credit) = ($1::text, $2::text)
+           WHERE released.amount_minor * 10000 + coalesce(before.carry_micro, 0)
+                     <> this.shares_micro + this.returned_minor * 10000 + this.carry_micro
+              OR coalesce(posting.amount_minor, 0) <> this.returned_minor""",
+        (chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE),
+    ),
+    Invariant(
+        "what a close was given ends with it",
+        """SELECT licence_split.licence, licence_split.state, share_close.month
+           FROM licence_split JOIN share_close ON share_close.id = licence_split.close
+           WHERE licence_split.ended_by IS DISTINCT FROM share_close.run""",
     ),
     Invariant(
         "a run's amount is that of the splits it held or ended",
@@ -80,7 +110,10 @@ SHARES: Final = (
     ),
     Invariant(
         "no subscriber is owed less than nothing",
-        """SELECT subscriber, sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
-           FROM accrual GROUP BY subscriber HAVING sum(held_micro) < 0 OR sum(payable_micro) < 0""",
+        """SELECT paid.subscriber, left_micro
+           FROM (SELECT DISTINCT subscriber FROM accrual WHERE payable_micro < 0) AS paid
+           CROSS JOIN LATERAL (SELECT sum(payable_micro) AS left_micro FROM payable_movements() AS moved
+                               WHERE moved.subscriber = paid.subscriber) AS balance
+           WHERE left_micro < 0""",
     ),
 )

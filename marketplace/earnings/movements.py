@@ -1,12 +1,13 @@
-"""What shares by public denominators move for one subscriber: computed from splits and their own weights, never stored.
+"""What is held for one subscriber: computed from splits and their own weights, never stored.
 
-A split holds a share from when it was made until it ended; what it was released as is an accrual. The splits of a
+A split holds a share from when it was made until it ended; what was released is a row of a month's close. The splits of a
 year are everybody's, so a process keeps the years that were last asked for, until a run moves shares again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid  # noqa: TC003 (msgspec reads a row's annotations)
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -17,9 +18,11 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.contributions.queries import Contributions, find_contributions
 from marketplace.database import DB, fetch_row, fetch_rows
+from marketplace.datasets.queries import find_contribution
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures
 from marketplace.instants import microseconds
+from marketplace.ledger.periods import bounds, month_of
 from marketplace.statements import load_statements
 from marketplace.web.formats import PARIS, paris_day
 
@@ -40,6 +43,7 @@ class SplitRow(SplitFigures, frozen=True):
     """A split, current or former; `number` is that of its release, `kind` of the run that ended it, if one did."""
 
     number: int
+    release: uuid.UUID
     hold_until: dt.datetime
     split_at: dt.datetime
     ended_at: dt.datetime | None
@@ -58,6 +62,20 @@ def year_bounds(year: int) -> tuple[dt.datetime, dt.datetime]:
     return dt.datetime(year, 1, 1, tzinfo=PARIS), dt.datetime(year + 1, 1, 1, tzinfo=PARIS)
 
 
+def closes_after(hold_until: dt.datetime) -> dt.datetime:
+    """Return the end, in Paris, of the month in which a hold ends: its close then makes the share the subscriber's."""
+    return bounds(month_of(hold_until))[1]
+
+
+async def exact_share(row: SplitRow, subscriber: int) -> int:
+    """Return what a split by the exact rule gives a subscriber who is in its release, in micro-euros."""
+    mine = await find_contribution(row.release, subscriber)
+    assert mine, "the index has whom the manifest has"
+    of_pool = row.share_of(mine.weight, mine.position)
+    promised = max((await promises_to(subscriber, row.terms)).values(), default=0)
+    return of_pool + row.added_to(of_pool, promised, mine.position)
+
+
 class Splits:
     """The splits that were held at some time of a year, as columns: the same for everybody."""
 
@@ -71,6 +89,7 @@ class Splits:
         self.numbers = column([row.number for row in rows])
         self.pools = column([row.pool_micro if row.is_public else 0 for row in rows])
         self.denominators = column([max(row.denominator, 1) for row in rows])
+        self.is_public = np.array([row.is_public for row in rows], np.bool_)
         self.is_cancelled = np.array([row.kind == "cancel" for row in rows], np.bool_)
         self.since = column([microseconds(row.split_at) for row in rows])
         self.until = column([STILL if row.ended_at is None else microseconds(row.ended_at) for row in rows])
@@ -90,23 +109,29 @@ class Splits:
 class Moved:
     """What the splits of a year moved for one subscriber."""
 
+    subscriber: int
     splits: Splits
     weights: NDArray[np.int64]
     """Their weight in the release of each split, 0 where they are not in it."""
     shares: NDArray[np.int64]
     """What each split by a public denominator gives them, in micro-euros."""
 
-    def held_before(self, until: dt.datetime | None) -> int:
+    async def held_before(self, until: dt.datetime | None) -> int:
         """Return what was held just before an instant of the year, or at the end of what is known of it, in micro-euros."""
         if until is None:
-            return int(self.shares[self.splits.until == STILL].sum())
-        instant = microseconds(until)
-        return int(self.shares[(self.splits.since < instant) & (self.splits.until >= instant)].sum())
+            was_held = self.splits.until == STILL
+        else:
+            instant = microseconds(until)
+            was_held = (self.splits.since < instant) & (self.splits.until >= instant)
+        held = int(self.shares[was_held].sum())
+        for place in np.flatnonzero(was_held & ~self.splits.is_public & (self.weights > 0)).tolist():
+            held += await exact_share(self.splits.rows[place], self.subscriber)
+        return held
 
-    def holds(self) -> list[dt.datetime]:
-        """Return when each hold ends that is not over, by either rule."""
+    def closes(self) -> list[dt.datetime]:
+        """Return when each share that is held becomes theirs, if nothing is refunded."""
         places = np.flatnonzero((self.splits.until == STILL) & (self.weights > 0))
-        return [self.splits.rows[place].hold_until for place in places.tolist()]
+        return [closes_after(self.splits.rows[place].hold_until) for place in places.tolist()]
 
     def by_month(self) -> dict[dt.date, tuple[int, int]]:
         """Return what was earned and what was cancelled in each month of the year, by its first day, in micro-euros."""
@@ -144,7 +169,7 @@ class Mine:
                 row = splits.rows[place]
                 if row.is_public:
                     shares[place] = max(shares[place], *(promises.get(term, 0) for term in row.terms), 0)
-            self.years[year] = Moved(splits, weights, shares)
+            self.years[year] = Moved(self.subscriber, splits, weights, shares)
         return self.years[year]
 
     async def at(self, instant: dt.datetime | None) -> Moved:

@@ -11,9 +11,9 @@ from msgspec.structs import astuple
 
 from marketplace import clock
 from marketplace.contributions.queries import find_contributions
-from marketplace.database import fetch_row, fetch_rows
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.datasets.queries import Contribution, find_contribution, get_published_figures
-from marketplace.earnings.movements import find_mine
+from marketplace.earnings.movements import closes_after, find_mine
 from marketplace.earnings.promises import promises_to
 from marketplace.earnings.rules import SplitFigures, expected_after
 from marketplace.errors import NotFound
@@ -21,7 +21,6 @@ from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
-from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +48,9 @@ class Balance(Struct, frozen=True):
     payable_micro: int
     held_micro: int
     held_until: dt.datetime | None
-    """When the last of what is held is due, if nothing is refunded; None with nothing held."""
+    """When the last of what is held becomes theirs, if nothing is refunded; None with nothing held."""
     next_until: dt.datetime | None
-    """When the first of it is due."""
+    """When the first of it does."""
 
 
 class MonthRow(Struct, frozen=True):
@@ -95,6 +94,11 @@ class ShareRow(SplitFigures, frozen=True):
     state: str
     split_at: dt.datetime
     ended_at: dt.datetime | None
+
+    @property
+    def closes_at(self) -> dt.datetime:
+        """Return when it becomes theirs, while it is held and if nothing is refunded: with its month's close."""
+        return closes_after(self.hold_until)
 
 
 class Share(ShareRow, frozen=True):
@@ -148,22 +152,24 @@ class FirstWithout(FirstWithoutRow, frozen=True):
 async def get_balance(subscriber: int, mine: Mine | None = None) -> Balance:
     """Return a subscriber's balance; `mine` is looked up unless given, as in all that follows."""
     mine = mine or await find_mine(subscriber)
-    now = await get_balance_before(subscriber, None, mine)
-    holds = (await mine.at(None)).holds()
-    held = now.held_micro
-    return (
-        Balance(now.payable_micro, held, max(holds, default=None), min(holds, default=None))
-        if held
-        else (Balance(now.payable_micro, 0, None, None))
-    )
+    payable, moved = await get_payable(subscriber), await mine.at(None)
+    if not (held := await moved.held_before(None)):
+        return Balance(payable, 0, None, None)
+    closes = moved.closes()
+    return Balance(payable, held, max(closes), min(closes))
 
 
-async def get_balance_before(subscriber: int, until: dt.datetime | None, mine: Mine | None = None) -> BalanceRow:
-    """Return what a subscriber had before an instant, or has now."""
-    row = await fetch_row(BalanceRow, SQL["get_balance"], subscriber, until)
-    assert row, "a sum is one row"
-    mine = mine or await find_mine(subscriber)
-    return BalanceRow(row.held_micro + (await mine.at(until)).held_before(until), row.payable_micro)
+async def get_payable(subscriber: int, before: dt.datetime | None = None) -> int:
+    """Return what is a subscriber's and not paid out, now or just before an instant, in micro-euros."""
+    return await fetch_scalar(int, SQL["get_payable"], subscriber, before) or 0
+
+
+async def get_balance_before(subscriber: int, until: dt.datetime, mine: Mine) -> BalanceRow:
+    """Return what a subscriber had just before an instant; while rows said what was held, they say it still."""
+    held = await fetch_scalar(int, SQL["get_stored_held"], subscriber, until)
+    if held is None:
+        held = await (await mine.at(until)).held_before(until)
+    return BalanceRow(held, await get_payable(subscriber, until))
 
 
 async def list_months(subscriber: int, year: int | None = None, mine: Mine | None = None) -> list[MonthRow]:
@@ -244,15 +250,14 @@ async def _place(row: ShareRow, subscriber: int, among: Contributions) -> Contri
     if row.is_public:
         return Contribution(0, among.weight_in(row.number))
     found = await find_contribution(row.release, subscriber)
-    assert found, "the index has whom the manifest has"
+    assert found, "who is in the index is in the manifest"
     return found
 
 
 async def _published(row: ShareRow) -> tuple[int, int]:
     """Return the people a split's release publishes, and how far all shares may be from the pool, in millionths of it."""
     figures = await get_published_figures(row.release)
-    difference = expected_difference_micro(figures.people, cells=figures.noises, variance_micro=figures.variance_micro)
-    return figures.people, difference
+    return figures.people, figures.difference_micro
 
 
 def _with_share(row: ShareRow, mine: Contribution, promises: Mapping[uuid.UUID, int]) -> Share:

@@ -70,41 +70,58 @@ FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
 WHERE licence_split.state = 'held'
 
--- name: lock_splits_to_release
--- Locks the held splits that may become the subscribers', at most $1: at $2 the hold is over, no refund is under way,
--- and no dispute reserves the money.
+-- name: begin_close
+-- Gives the close $1 the held splits that become the subscribers': their hold ended before $2, no refund is under way,
+-- and no dispute reserves the money. Others wait for a later close.
+WITH due AS (
+    SELECT licence_split.licence
+    FROM licence_split
+    JOIN licence ON licence.id = licence_split.licence
+    WHERE licence_split.state = 'held' AND licence_split.close IS NULL
+      AND licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until < $2
+      AND licence.returned_minor = licence_split.returned_minor
+      AND EXISTS (
+          SELECT FROM payment
+          JOIN purchase_order ON purchase_order.id = payment.subject
+          WHERE subject = licence.purchase_order AND payment.state = 'paid'
+            AND payment.refunded_minor <= purchase_order.returned_minor
+            AND purchase_order.charged_back_minor + coalesce((
+                SELECT sum(amount_minor)
+                FROM balance_transaction
+                WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')
+            ), 0) >= 0
+      )
+      AND NOT EXISTS (
+          SELECT FROM stripe_command
+          WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending'
+      )
+      AND NOT EXISTS (
+          SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND dispute.state = 'open'
+      )
+      AND NOT EXISTS (
+          SELECT FROM payment
+          JOIN balance_transaction ON balance_transaction.charge_id = payment.charge_id
+          WHERE subject = licence.purchase_order AND category = 'charge_failure'
+      )
+    ORDER BY licence.release, licence.id
+    FOR NO KEY UPDATE OF licence_split, licence
+)
+UPDATE licence_split
+SET close = $1
+FROM due
+WHERE licence_split.licence = due.licence;
+
+-- name: list_splits_of_close
+-- The splits that the close $1 is to release, by release.
 {held_splits}
-  AND licence.cancelled_at IS NULL AND licence.contested_at IS NULL AND licence.hold_until <= $2
-  AND licence.returned_minor = licence_split.returned_minor
-  AND EXISTS (
-      SELECT FROM payment
-      JOIN purchase_order ON purchase_order.id = payment.subject
-      WHERE subject = licence.purchase_order AND payment.state = 'paid'
-        AND payment.refunded_minor <= purchase_order.returned_minor
-        AND purchase_order.charged_back_minor + coalesce((
-            SELECT sum(amount_minor)
-            FROM balance_transaction
-            WHERE payment_subject = purchase_order.id AND category IN ('dispute', 'dispute_reversal')
-        ), 0) >= 0
-  )
-  AND NOT EXISTS (
-      SELECT FROM stripe_command
-      WHERE subject = licence.purchase_order AND verb = 'refund' AND state = 'pending'
-  )
-  AND NOT EXISTS (SELECT FROM dispute WHERE payment_subject = licence.purchase_order AND dispute.state = 'open')
-  AND NOT EXISTS (
-      SELECT FROM payment
-      JOIN balance_transaction ON balance_transaction.charge_id = payment.charge_id
-      WHERE subject = licence.purchase_order AND category = 'charge_failure'
-  )
-ORDER BY licence.release, licence.id
-LIMIT $1
-FOR NO KEY UPDATE OF licence_split, licence SKIP LOCKED;
+  AND licence_split.close = $1
+ORDER BY licence.release, licence.id;
 
 -- name: lock_splits_to_cancel
 -- Locks the held splits of licences whose money was paid back, at most $1: all of it, or a part, and then the rest is
--- split anew.
+-- split anew. What a close is releasing is the subscribers' already, and a loss.
 {held_splits}
+  AND licence_split.close IS NULL
   AND (licence.cancelled_at IS NOT NULL OR licence.returned_minor <> licence_split.returned_minor)
 ORDER BY licence.release, licence.id
 LIMIT $1
@@ -121,11 +138,13 @@ WITH gone AS (
 )
 INSERT INTO former_split (
     licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, rule, denominator,
-    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
+    shares_micro, rounding_micro, terms, returned_minor, total_weight, cutoff_remainder, cutoff_position, topped_up,
+    top_up_each_micro, top_up_position, held_by, ended_by, split_at
 )
 SELECT
     licence, generation, pool_minor, operator_minor, top_up_operator_minor, top_up_platform_minor, rule, denominator,
-    shares_micro, rounding_micro, terms, returned_minor, held_by, ended_by, split_at
+    shares_micro, rounding_micro, terms, returned_minor, total_weight, cutoff_remainder, cutoff_position, topped_up,
+    top_up_each_micro, top_up_position, held_by, ended_by, split_at
 FROM gone;
 
 -- name: lock_splits_with_losses
@@ -167,77 +186,89 @@ JOIN dataset ON dataset.code = contributor_term.dataset
 ORDER BY ends_at DESC, contributor_term.id
 LIMIT 50;
 
--- name: get_balance
--- What the subscriber $1 has: held and payable, in micro-euros, of what moved before $2, or of everything where it is
+-- name: get_payable
+-- What is the subscriber $1's and not paid out, in micro-euros, of what moved before $2, or of everything where it is
 -- null.
-SELECT
-    coalesce(sum(held_micro), 0)::bigint AS held_micro,
-    coalesce(sum(payable_micro), 0)::bigint AS payable_micro
-FROM accrual
-WHERE accrual.subscriber = $1
-  AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
+SELECT coalesce(sum(payable_micro), 0)::bigint AS payable_micro
+FROM payable_movements() AS moved
+WHERE moved.subscriber = $1 AND ($2::timestamptz IS NULL OR run IN (SELECT id FROM share_run WHERE at < $2));
 
--- name: list_splits
--- The splits, current or former, that were held at some time in [$1, $2), and how and when each ended.
-SELECT
-    {split_figures},
+-- name: get_stored_held
+-- What was held for the subscriber $1 before $2 as rows said it; null once anything was held, cancelled or released
+-- without rows.
+SELECT (CASE
+    WHEN NOT EXISTS (
+        SELECT FROM share_run
+        WHERE kind IN ('hold', 'cancel') AND people = 0 AND amount_minor > 0 AND at < $2
+        UNION ALL
+        SELECT FROM share_close
+        WHERE begun_at < $2
+    ) THEN coalesce(sum(held_micro), 0)
+END)::bigint AS held_micro
+FROM accrual
+JOIN share_run ON share_run.id = accrual.run
+WHERE accrual.subscriber = $1 AND share_run.at < $2;
+
+-- fragment: split_in_time
+-- A split with its release, and how and when it ended.
+{split_figures},
     sold_release.number,
+    licence.release,
     licence.hold_until,
     licence_split.split_at,
     ended.at AS ended_at,
     ended.kind
+
+-- name: list_splits
+-- The splits, current or former, that were held at some time in [$1, $2), and how and when each ended; those that ended
+-- before their figures were kept are left out.
+SELECT {split_in_time}
 FROM licence_split
 JOIN licence ON licence.id = licence_split.licence
 JOIN sold_release ON sold_release.release = licence.release
 LEFT JOIN share_run AS ended ON ended.id = licence_split.ended_by
 WHERE licence_split.split_at < $2 AND (ended.at IS NULL OR ended.at >= $1)
 UNION ALL
-SELECT
-    former_split.pool_minor,
-    former_split.operator_minor,
-    0, 0, 0,
-    former_split.terms,
-    former_split.top_up_operator_minor,
-    former_split.top_up_platform_minor,
-    0, 0, 0,
-    former_split.rule,
-    former_split.denominator,
-    former_split.shares_micro,
-    former_split.rounding_micro,
-    sold_release.number,
-    licence.hold_until,
-    former_split.split_at,
-    ended.at,
-    ended.kind
-FROM former_split
-JOIN licence ON licence.id = former_split.licence
+SELECT {split_in_time}
+FROM former_split AS licence_split
+JOIN licence ON licence.id = licence_split.licence
 JOIN sold_release ON sold_release.release = licence.release
-JOIN share_run AS ended ON ended.id = former_split.ended_by
-WHERE former_split.split_at < $2 AND ended.at >= $1;
+JOIN share_run AS ended ON ended.id = licence_split.ended_by
+WHERE licence_split.split_at < $2 AND ended.at >= $1 AND licence_split.total_weight > 0;
+
+-- fragment: moved_for_one
+-- What moved for the subscriber $1, by run: shares held and cancelled where rows say it, and what is payable.
+(
+    SELECT run, held_micro, 0::bigint AS payable_micro
+    FROM accrual
+    WHERE accrual.subscriber = $1 AND held_micro <> 0
+    UNION ALL
+    SELECT run, 0, payable_micro
+    FROM payable_movements() AS payable
+    WHERE payable.subscriber = $1
+)
 
 -- name: list_months
--- A row a month, in Paris, with movements of the subscriber $1, in the year $2 or in any where it is null; the latest
--- first, at most $3.
+-- A row a month, in Paris, with movements of the subscriber $1 that rows say, in the year $2 or in any where it is
+-- null; the latest first, at most $3.
 SELECT
     date_trunc('month', share_run.at AT TIME ZONE 'Europe/Paris')::date AS month,
     coalesce(sum(held_micro) FILTER (WHERE kind = 'hold'), 0)::bigint AS earned_micro,
     coalesce(sum(payable_micro) FILTER (WHERE kind = 'release'), 0)::bigint AS released_micro,
     coalesce(-sum(held_micro) FILTER (WHERE kind = 'cancel'), 0)::bigint AS cancelled_micro,
     coalesce(-sum(payable_micro) FILTER (WHERE kind IN ('payout', 'payout_back')), 0)::bigint AS paid_micro
-FROM accrual
-JOIN share_run ON share_run.id = accrual.run
-WHERE accrual.subscriber = $1
-  AND ($2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2)
+FROM {moved_for_one} AS moved
+JOIN share_run ON share_run.id = moved.run
+WHERE $2::int IS NULL OR extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris') = $2
 GROUP BY 1
 ORDER BY 1 DESC
 LIMIT $3;
 
 -- name: list_years
--- The years, in Paris, in which something moved for the subscriber $1, the latest first.
+-- The years, in Paris, in which rows say that something moved for the subscriber $1, the latest first.
 SELECT DISTINCT extract(year FROM share_run.at AT TIME ZONE 'Europe/Paris')::int AS year
-FROM accrual
-JOIN share_run ON share_run.id = accrual.run
-WHERE accrual.subscriber = $1
+FROM {moved_for_one} AS moved
+JOIN share_run ON share_run.id = moved.run
 ORDER BY 1 DESC;
 
 -- fragment: shares
@@ -400,21 +431,18 @@ licence::text || CASE generation WHEN 0 THEN '' ELSE '/' || generation END
 
 -- name: owed_unlike_the_books
 -- The control accounts, $1 held and $2 payable, that do not say in cents what subscribers are owed in millionths: what
--- was accrued for each person, what held splits owe by public denominators, and what rounds those up to cents.
+-- held splits owe; what ended closes and earlier releases made theirs less what was paid out, and the last carry.
 SELECT side.account, side.micro, books.minor
 FROM (
-    SELECT $1::text AS account, coalesce(sum(held_micro), 0) + (
-        SELECT coalesce(sum(shares_micro + rounding_micro), 0)
-        FROM licence_split
-        WHERE rule = 2 AND state = 'held'
-    ) AS micro
-    FROM accrual
+    SELECT $1::text AS account, coalesce(sum({owed_minor}), 0) * 10000 AS micro
+    FROM licence_split
+    WHERE state = 'held'
     UNION ALL
-    SELECT $2::text, coalesce(sum(payable_micro), 0) + (
-        SELECT coalesce(sum(rounding_micro), 0)
-        FROM licence_split
-        WHERE rule = 2 AND state = 'released'
-    )
+    SELECT
+        $2::text,
+        coalesce(sum(payable_micro), 0)
+            + (SELECT coalesce(sum(shares_micro), 0) FROM share_close WHERE run IS NOT NULL)
+            + coalesce((SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1), 0)
     FROM accrual
 ) AS side
 CROSS JOIN LATERAL (
@@ -423,35 +451,6 @@ CROSS JOIN LATERAL (
     WHERE side.account IN (debit, credit)
 ) AS books
 WHERE side.micro <> books.minor * 10000;
-
--- name: runs_unlike_their_accruals
--- The runs whose accruals do not add up to what they moved: of what is divided by public denominators nothing is
--- accrued before it is released.
-WITH moved AS (
-    SELECT run, sum(held_micro) AS held_micro, sum(payable_micro) AS payable_micro
-    FROM accrual
-    GROUP BY run
-), owed AS (
-    SELECT
-        run,
-        coalesce(sum(owed_minor) FILTER (WHERE rule = 1), 0) * 10000 AS exact_micro,
-        coalesce(sum(shares_micro) FILTER (WHERE rule = 2), 0) AS public_micro
-    FROM {every_split} AS split
-    CROSS JOIN LATERAL (VALUES (held_by), (ended_by)) AS mover (run)
-    GROUP BY run
-)
-SELECT share_run.id AS run, kind, amount_minor, held_micro, payable_micro
-FROM share_run
-LEFT JOIN moved ON moved.run = share_run.id
-LEFT JOIN owed ON owed.run = share_run.id
-WHERE coalesce(held_micro, 0)
-      <> CASE kind WHEN 'hold' THEN 1 WHEN 'release' THEN -1 WHEN 'cancel' THEN -1 ELSE 0 END * coalesce(exact_micro, 0)
-   OR coalesce(payable_micro, 0) <> CASE kind
-      WHEN 'release' THEN coalesce(exact_micro + public_micro, 0)
-      WHEN 'payout_back' THEN amount_minor * 10000::numeric
-      WHEN 'payout' THEN -amount_minor * 10000::numeric
-      ELSE 0
-   END;
 
 -- name: runs_unlike_their_splits
 -- The runs of shares whose amount is not that of the splits they held or ended.

@@ -1,4 +1,4 @@
-"""How a sale's money is divided and shares are added up: whole numbers in, whole numbers out, nothing lost between."""
+"""How a sale's money is divided and what a share is: whole numbers in, whole numbers out, nothing lost between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 from msgspec import Struct
 
 from pricing.money import largest_remainder
@@ -16,8 +15,8 @@ from pricing.revenue_share import Split, share_of
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Amounts = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 MICRO_PER_MINOR = 10_000
 WHOLE_BASIS_POINTS = 10_000
-NOBODY: Amounts = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 EXACT_POOL = 1
 """The rule of licences divided before: all shares together are the pool, to the last millionth."""
 PUBLIC_DENOMINATOR = 2
@@ -207,22 +205,6 @@ def who_tops_up(top_up_minor: int, operator_minor: int) -> tuple[int, int]:
     """
     from_operator = min(top_up_minor, operator_minor)
     return from_operator, top_up_minor - from_operator
-
-
-def add_up(parts: Iterable[Amounts]) -> Amounts:
-    """Add what several releases bring each person; who comes to zero is left out.
-
-    parts: per release, sorted distinct references and amounts of the same length.
-    """
-    references, amounts = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    for others, more in parts:
-        earning = more != 0
-        references = np.concatenate([references, others[earning]])
-        order = np.argsort(references, kind="stable")  # merges the two sorted runs rather than sorting anew
-        references, amounts = references[order], np.concatenate([amounts, more[earning]])[order]
-        first = np.flatnonzero(np.diff(references, prepend=-1))
-        references, amounts = references[first], np.add.reduceat(amounts, first) if len(first) else amounts
-    return references, amounts
 
 
 def expected_after(period_from: dt.datetime, period_to: dt.datetime, now: dt.datetime) -> dt.datetime | None:

@@ -8,7 +8,7 @@ what is theirs.
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Array, BigInt, BigSerial, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, Array, BigInt, BigSerial, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -26,11 +26,40 @@ class ShareRun(Table, db=DB, tablename="share_run"):
     """hold, release or cancel; payout, and payout_back for what a bank refused or returned."""
     at = Timestamptz()
     amount_minor = BigInt()
-    """The pools or payouts it moved, in cents: what its accruals add up to, and the journal's amount."""
+    """The shares or payouts it moved, in whole cents, and the journal's amount."""
     people = BigInt(default=0)
-    """How many accruals it has."""
+    """How many rows of people it has: accruals, or of a close what it made theirs; 0 where shares are computed."""
     known_kind = Check("kind IN ('hold', 'release', 'cancel', 'payout', 'payout_back')")
     amount_is_not_negative = Check("amount_minor >= 0 AND people >= 0")
+
+
+class ShareClose(Table, db=DB, tablename="share_close"):
+    """One month's close: the pass that makes held shares the subscribers', once for all licences whose hold has ended.
+
+    The pass goes through the lines by reference, a chunk a transaction; what it has written counts once `run` is there.
+    """
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    month = Date(unique=True)
+    """Its first day in Paris."""
+    begun_at = Timestamptz()
+    next_reference = BigInt(null=True, default=0)
+    """Where the next chunk begins: the lowest reference that the pass has not reached; null once it has passed all."""
+    people = BigInt(default=0)
+    """How many people have earned something so far, …"""
+    shares_micro = BigInt(default=0)
+    """… and how much, in millionths of a euro."""
+    returned_minor = BigInt(default=0)
+    """The whole cents of collected rounding that go back to the operator, …"""
+    carry_micro = BigInt(default=0)
+    """… and the millionths that are left for the next close."""
+    run = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
+    """The run that entered it in the books; null while it is under way."""
+    ends_after_the_last_line = Check("run IS NULL OR next_reference IS NULL")
+    carries_less_than_a_cent = Check(
+        "carry_micro BETWEEN 0 AND 9999 AND least(people, shares_micro, returned_minor) >= 0"
+    )
 
 
 class LicenceSplit(Table, db=DB, tablename="licence_split"):
@@ -78,7 +107,9 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     loss_minor = BigInt(default=0)
     """What of the rest went back after the release, before VAT, and is entered as the operator's loss."""
     state = Text(default="held")
-    """held → released | cancelled."""
+    """held → released (by a month's close) | cancelled."""
+    close = ForeignKey(ShareClose, null=True, default=None, on_delete=OnDelete.restrict)
+    """The close that releases it, from the moment it begins: what is paid back from then on is a loss."""
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
     ended_by = ForeignKey(ShareRun, null=True, default=None, on_delete=OnDelete.restrict)
     split_at = Timestamptz()
@@ -106,6 +137,7 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
     shares_and_rounding_are_whole_cents = Check(
         "shares_micro >= 0 AND rounding_micro BETWEEN 0 AND 9999 AND (shares_micro + rounding_micro) % 10000 = 0"
     )
+    what_is_being_closed_is_not_cancelled = Check("close IS NULL OR state <> 'cancelled'")
 
 
 class FormerSplit(Table, db=DB, tablename="former_split"):
@@ -125,14 +157,41 @@ class FormerSplit(Table, db=DB, tablename="former_split"):
     rounding_micro = BigInt(default=0)
     terms = Array(base_column=UUID(), default=list)
     returned_minor = BigInt()
+    total_weight = BigInt(default=0)
+    """What its shares were computed from, as `licence_split` says; 0 where it ended before that was stored."""
+    cutoff_remainder = BigInt(default=0)
+    cutoff_position = BigInt(default=0)
+    topped_up = BigInt(default=0)
+    top_up_each_micro = BigInt(default=0)
+    top_up_position = BigInt(default=0)
     held_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
     ended_by = ForeignKey(ShareRun, null=False, on_delete=OnDelete.restrict)
     split_at = Timestamptz()
     one_a_generation = Unique([licence, generation])
 
 
+class ClosedShare(Table, db=DB, tablename="closed_share"):
+    """What one month's close made a subscriber's, in micro-euros, for all its licences together; append-only.
+
+    Each close is a part of its own: it is written without a key, in the order of subscribers, and given the key
+    (subscriber) before it is attached, which takes a quarter of the time that tens of millions of insertions into a key
+    would. subscriber is a key into `subscriber`, checked by the close a chunk at a time.
+    """
+
+    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    partitioned_by = "LIST (close)"
+    close = BigInt()
+    """The `share_close` whose part it is in."""
+    subscriber = BigInt(primary_key=True)
+    payable_micro = BigInt()
+    is_something = Check("payable_micro > 0")
+
+
 class Accrual(Table, db=DB, tablename="accrual"):
-    """What one run moved for one subscriber, in micro-euros; append-only.
+    """What one payout, or its return, moved for one subscriber, in micro-euros; append-only.
+
+    Until months were closed, holding, releasing and cancelling shares moved them here too: what was released then is
+    theirs and counts, and what was held is computed, so those rows of `held_micro` count no more.
 
     run and subscriber are keys into `share_run` and `subscriber`, held by a trigger that checks a whole COPY at once:
     foreign keys, checked row by row, would make a run of ten million people three times slower.

@@ -1,8 +1,9 @@
 """The demo's history: twelve months of business, each made by the slices' ordinary actions at that month's instants.
 
-The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th and sold on the 5th, its
-shares are released and paid out on the 25th, the bank's statement comes on the last day, and the month is closed on the
-2nd of the next. A month that is closed is not made again, so that a start that was interrupted continues.
+The clock is shifted to each step in turn, and between steps shows when the history begins: a release is built on the 4th
+and sold on the 5th, what is the subscribers' is paid out on the 25th, the bank's statement comes on the last day, and on
+the 2nd of the next month both its shares and its books are closed: what a month earned is paid out in the next. A month
+that is closed is not made again, so that a start that was interrupted continues.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from marketplace import clock
 from marketplace.bookkeeping.closing import close_month
 from marketplace.database import fetch_scalar
-from marketplace.earnings import actions as earnings
+from marketplace.earnings.month_close import close_months
 from marketplace.embedded.seed_catalogue import BY_MONTH, build_release, get_latest_release, release_of
 from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
 from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_finance_actor
@@ -77,8 +78,7 @@ async def _make_month(month: dt.date, number: int) -> None:
             await sell(Sale(sale, buyer, release))
     with clock.started_at(_at(month, PAID_OUT) + MORNING):
         await process_payments()
-        await earnings.release_shares()
-        if number == 0:
+        if number == 1:
             await add_payees(line)
         await make_payouts()
     last_day = next_month(month) - dt.timedelta(days=1)
@@ -86,6 +86,7 @@ async def _make_month(month: dt.date, number: int) -> None:
         payee = await find_payee(line) if number == MONTHS - 1 else None
         await close_bank_day(last_day, rejects={iban_of(payee): ACCOUNT_CLOSED} if payee else {})
     with clock.started_at(_at(next_month(month), CLOSED) + MORNING):
+        await close_months()
         await finance.reconcile()
         await close_month(month, await get_finance_actor(FINANCE))
 

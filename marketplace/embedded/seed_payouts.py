@@ -100,8 +100,8 @@ async def _find_lines(subscriber: int, number: int) -> list[int]:
     """Return lines without bank details, other than the subscriber's, with the most money to be paid."""
     rows = await fetch_rows(
         LineRow,
-        """SELECT subscriber FROM accrual
-           WHERE subscriber <> $1 AND NOT EXISTS (SELECT FROM bank_details WHERE bank_details.subscriber = accrual.subscriber)
+        """SELECT subscriber FROM payable_movements() AS moved
+           WHERE subscriber <> $1 AND NOT EXISTS (SELECT FROM bank_details WHERE bank_details.subscriber = moved.subscriber)
            GROUP BY subscriber
            HAVING sum(payable_micro) >= 10000 * $2::bigint ORDER BY sum(payable_micro) DESC, subscriber LIMIT $3""",
         subscriber,

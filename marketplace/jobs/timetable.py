@@ -14,7 +14,8 @@ from marketplace.catalogue.actions import refresh_demand
 from marketplace.contributions.actions import index_contributions
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, delete_expired
 from marketplace.identity.names import reseal_names
@@ -66,7 +67,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "index-contributions": (MINUTE, index_contributions),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),
-        "release-shares": (shares, release_shares),
+        "close-month": (min(shares, HOUR), close_months),
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),

@@ -107,6 +107,14 @@ KINDS: Final = (
         invariant="a split is entered in the books for what it says, and ended there as it ended",
     ),
     EntryKind(
+        "rounding_returned",
+        "Arrondis des parts rendus à l’opérateur",
+        "Rounding of shares returned",
+        "share_close",
+        frozenset({(chart.SUBSCRIBERS_PAYABLE, chart.OPERATOR_PAYABLE)}),
+        invariant="what a close released is its shares, and its rounding is returned to the operator or carried",
+    ),
+    EntryKind(
         "shares_cancelled",
         "Parts annulées",
         "Shares cancelled",

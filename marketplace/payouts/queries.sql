@@ -2,7 +2,7 @@
 -- Everyone due by bank transfer: $1 the common threshold in cents, $2 the present instant.
 SELECT details.subscriber, details.id AS details, NULL AS stripe_account, sum(payable_micro) AS payable_micro
 FROM bank_details AS details
-JOIN accrual ON accrual.subscriber = details.subscriber
+JOIN payable_movements() AS moved ON moved.subscriber = details.subscriber
 LEFT JOIN payout_choice ON payout_choice.subscriber = details.subscriber
 WHERE details.ended_at IS NULL AND details.refused_at IS NULL AND details.usable_from <= $2
   AND stripe_account IS NULL
@@ -14,7 +14,7 @@ HAVING sum(payable_micro) >= greatest($1, payout_choice.threshold_minor) * 10000
 -- Everyone due through Stripe: $1 the common threshold in cents, $2 the present instant.
 SELECT choice.subscriber, NULL::uuid AS details, choice.stripe_account, sum(payable_micro) AS payable_micro
 FROM payout_choice AS choice
-JOIN accrual ON accrual.subscriber = choice.subscriber
+JOIN payable_movements() AS moved ON moved.subscriber = choice.subscriber
 WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
 GROUP BY choice.subscriber
@@ -75,10 +75,10 @@ FROM ({due_at_stripe}) AS owed;
 SELECT count(*) AS people, coalesce(sum(div(payable_micro, 10000)), 0)::bigint AS amount_minor
 FROM (
     SELECT sum(payable_micro) AS payable_micro
-    FROM accrual
+    FROM payable_movements() AS moved
     WHERE NOT EXISTS (
         SELECT FROM bank_details
-        WHERE bank_details.subscriber = accrual.subscriber AND ended_at IS NULL AND refused_at IS NULL
+        WHERE bank_details.subscriber = moved.subscriber AND ended_at IS NULL AND refused_at IS NULL
     )
     GROUP BY subscriber
     HAVING sum(payable_micro) >= $1 * 10000

@@ -61,7 +61,10 @@ def draw_year(statement: YearStatement, payouts: Sequence[SentPayout], day: dt.d
         if statement.more_shares:
             document.sentence(_("Older shares of this year are counted in its months, and not named here."))
     document.sentence(
-        _("A share is held while the sale can still be refunded or disputed. After that it is yours for good.")
+        _(
+            "A share is held while the sale can still be refunded or disputed. It becomes yours when the month in which "
+            "that ends is closed, and then for good."
+        )
     )
     return document.finish()
 

@@ -13,7 +13,7 @@ from litestar.response import Template  # noqa: TC002 (Litestar reads a handler'
 from marketplace import clock
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
-from marketplace.datasets.queries import list_coverage, list_notices, list_revocations
+from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
@@ -92,6 +92,7 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         editions=await catalogue_actions.editions_now(shown, now=clock.now()) if priced else [],
         revocation=(await list_revocations([shown.id])).get(shown.id),
         coverage=await list_coverage(shown.id),
+        divided_by=await get_published_figures(shown.id) if shown.published_people else None,
         zone=ZoneInfo(listing.time_zone),
     )
 

@@ -21,9 +21,10 @@ import numpy as np
 import pytest
 
 from marketplace import clock, database
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.privacy import drawing
 from marketplace.settings import settings
+from pricing.revenue_share import split_pool
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import visiting, words
 from tests.marketplace.earnings.test_returns import given_back
@@ -32,6 +33,7 @@ from tests.marketplace.privacy.specs import counts, specification
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from marketplace.embedded.postgres import EmbeddedPostgres
@@ -64,7 +66,7 @@ async def sell_thrice(*, victim: bool) -> dict[str, uuid.UUID]:
     await cancel_shares()
     await hold_shares()
     with clock.shifted(dt.timedelta(days=20)):
-        await release_shares()
+        await sales.close_month()
     return sold | {"release": release}
 
 
@@ -96,8 +98,10 @@ async def everything_seen(sold: dict[str, uuid.UUID]) -> dict[str, bytes]:
     return seen
 
 
-def live_in(postgres: EmbeddedPostgres, state: Path, name: str, *, victim: bool) -> dict[str, bytes]:
-    """Make a world in a database of its own, and return what is seen of it."""
+def live_in(
+    postgres: EmbeddedPostgres, state: Path, name: str, seen: Callable[[], Awaitable[dict[str, bytes]]]
+) -> dict[str, bytes]:
+    """Return what is seen in a database of its own, at the start."""
     postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
     before = dict(os.environ)
     os.environ |= {"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(state / name), "VIES_URL": ""}
@@ -107,7 +111,7 @@ def live_in(postgres: EmbeddedPostgres, state: Path, name: str, *, victim: bool)
         await database.open_pool(postgres.url(name))
         try:
             with clock.started_at(START):
-                return await everything_seen(await sell_thrice(victim=victim))
+                return await seen()
         finally:
             await database.close_pool()
 
@@ -127,7 +131,11 @@ def test_one_contributor_more_or_less_changes_nothing_that_others_see(
     for name, victim in (("with_one", True), ("without_one", False)):
         chance = random.Random(11)  # noqa: S311 (ids of a test)
         monkeypatch.setattr(uuid, "uuid4", lambda chance=chance: uuid.UUID(int=chance.getrandbits(128), version=4))
-        both.append(live_in(postgres, tmp_path, name, victim=victim))
+
+        async def seen(*, victim: bool = victim) -> dict[str, bytes]:
+            return await everything_seen(await sell_thrice(victim=victim))
+
+        both.append(live_in(postgres, tmp_path, name, seen))
     with_one, without_one = both
     assert list(with_one) == list(without_one)
     assert sum(page.startswith(b"200 ") for page in with_one.values()) > 40
@@ -138,6 +146,44 @@ def test_one_contributor_more_or_less_changes_nothing_that_others_see(
         page.decode() for path, page in with_one.items() if f"subscriber {PROMISED} /en/earnings/shares" in path
     ]
     assert all("€3.000000" in page for page in promised)
+
+
+async def seen_of_an_old_licence() -> dict[str, bytes]:
+    """Divide a sale by the exact rule of before, and return what its people and its partner see of it."""
+    await sales.open_shop()
+    weights = np.array([3, 3, 1])
+    licence = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318, sold_at=START)
+    await hold_shares()
+    split = split_pool(48_420_000, weights)
+    await database.execute(
+        """UPDATE licence_split SET rule = 1, denominator = 0, shares_micro = 0, rounding_micro = 0,
+                  cutoff_remainder = $1, cutoff_position = $2""",
+        split.cutoff_remainder,
+        split.cutoff_position,
+    )
+    order, found = await sales.order_of(licence), {}
+    async with visiting(4) as subscriber:
+        for path in ("earnings", f"earnings/shares/{licence}", "earnings/statements/2026"):
+            for language in ("en", "fr"):
+                answer = await subscriber.get(f"/{language}/{path}")
+                assert answer.status_code in {200, 404}
+                found[f"{language} {path.partition('/')[2][:6]}"] = words(answer).encode()
+    async with buying(await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")) as partner:
+        found["statement"] = words(await partner.get(f"/en/orders/{order}/statement")).encode()
+    return found
+
+
+def test_an_old_licence_shows_neither_pool_nor_weight_beside_its_share(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    seen = {path: page.decode() for path, page in live_in(postgres, tmp_path, "before", seen_of_an_old_licence).items()}
+    assert "You €6.917143 from a sale to a vetted partner" in seen["en shares"], "as it was promised, to the millionth"
+    assert "6,917143 €" in seen["fr shares"]
+    own = {path: page for path, page in seen.items() if path != "statement"}
+    for figure in ("100.01", "100,01", "96.83", "96,83", "48.42", "48,42", "1 cell", "1 of the cells", "50%"):
+        assert not any(figure in page for page in own.values()), figure
+    assert "6.917143" not in seen["statement"]
+    assert "People counted" in seen["statement"]
 
 
 def euros(text: str, at: str) -> int:

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FEW, MANY = 10, 10_000
-PEOPLE = 2_000
+PEOPLE = 600
 """Lines in each shop; each is in six of ten releases."""
-VISITS = 300
+VISITS = 250
 """People who see their page for the first time, in each shop and round."""
 ROUNDS = 2
 APART: Final = dt.timedelta(hours=18)

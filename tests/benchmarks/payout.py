@@ -41,7 +41,8 @@ async def payees(people: int) -> None:
 
     from marketplace import clock  # noqa: PLC0415
     from marketplace.database import copy_columns, copy_in, execute  # noqa: PLC0415
-    from marketplace.earnings.actions import hold_shares, release_shares  # noqa: PLC0415
+    from marketplace.earnings.actions import hold_shares  # noqa: PLC0415
+    from marketplace.earnings.month_close import close_months  # noqa: PLC0415
     from marketplace.identity import vault  # noqa: PLC0415
     from tests.marketplace.earnings import sales  # noqa: PLC0415
     from tests.marketplace.payouts.payees import iban_of  # noqa: PLC0415
@@ -52,8 +53,8 @@ async def payees(people: int) -> None:
     await execute("UPDATE subscriber SET claimed_at = $1", now)
     weights = np.random.default_rng(1).integers(1, 13, people)
     release = await sales.make_release(dict(zip(everyone.tolist(), weights.tolist(), strict=True)), rows_a_group=65_536)
-    await sales.make_sale(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=15))
-    assert (await hold_shares(), await release_shares()) == (1, 1)
+    await sales.make_sale(release, people * 10_000 + 1, fee=0, sold_at=now - dt.timedelta(days=60))
+    assert (await hold_shares(), await close_months()) == (1, 1)
     rows = []
     for line in everyone.tolist():
         details, number = uuid.uuid4(), iban_of(line)
@@ -61,7 +62,7 @@ async def payees(people: int) -> None:
         rows.append((details, line, sealed, key, vault.fingerprint(number), number[-4:], "BE", now, now))
     columns = ("id", "subscriber", "sealed", "key_id", "fingerprint", "last_four", "country", "added_at", "usable_from")
     await copy_in("bank_details", columns, rows)
-    await execute("VACUUM ANALYZE accrual, bank_details, subscriber")
+    await execute("VACUUM ANALYZE accrual, closed_share, bank_details, subscriber")
 
 
 async def bare_copy(table: str) -> float:

@@ -218,9 +218,9 @@ async def test_the_whole_story(tmp_path: Path) -> None:
         assert gone
         await partner.see(f"/entitlements/{gone['id']}/download?format=csv", status=410)
 
-        # The hold passes: what was held is theirs.
-        with clock.shifted(dt.timedelta(days=settings().hold_days + 1)):
+        # The hold passes, and its month: what was held is theirs.
+        with clock.shifted(dt.timedelta(days=settings().hold_days + 32)):
             await market.work()
         assert await fetch_value(SHARES_HELD) is None
-        assert await fetch_value("SELECT sum(payable_micro) FROM accrual") == shares_held
+        assert await fetch_value("SELECT sum(payable_micro) FROM payable_movements()") == shares_held
         assert "0 offenders" in await command("check")

@@ -136,11 +136,21 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE invoice SET net_minor = net_minor + 1, total_minor = total_minor + 1 WHERE kind = 'credit_note'"
     ),
     "what subscribers are owed, in millionths, is what the books say, in cents": (
-        "UPDATE accrual SET held_micro = held_micro + 1 WHERE id = (SELECT min(id) FROM accrual)"
+        "UPDATE accrual SET payable_micro = payable_micro + 1 WHERE id = (SELECT max(id) FROM accrual)",
+        "UPDATE licence_split SET pool_minor = pool_minor + 1, platform_minor = platform_minor - 1 WHERE state = 'held'",
     ),
     "a run's accruals add up to its amount": (
         "UPDATE accrual SET payable_micro = payable_micro + 1 WHERE id = (SELECT max(id) FROM accrual)"
     ),
+    "a close has a row for each person that it says, and they add up to what it says": (
+        "UPDATE closed_share SET payable_micro = payable_micro + 1 WHERE subscriber = 1",
+        "DELETE FROM closed_share WHERE subscriber = 1",
+    ),
+    "what a close released is its shares, and its rounding is returned to the operator or carried": (
+        "UPDATE share_close SET carry_micro = carry_micro + 1",
+        "UPDATE share_close SET returned_minor = returned_minor + 1",
+    ),
+    "what a close was given ends with it": "UPDATE licence_split SET close = (SELECT id FROM share_close) WHERE state = 'held'",
     "a run's amount is that of the splits it held or ended": "UPDATE share_run SET amount_minor = amount_minor + 1",
     "a split is entered in the books for what it says, and ended there as it ended": (
         "UPDATE licence_split SET state = 'cancelled' WHERE state = 'released'"
@@ -160,7 +170,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE licence_split SET terms = (SELECT array_agg(id) FROM contributor_term)"
     ),
     "no subscriber is owed less than nothing": (
-        "UPDATE accrual SET held_micro = -held_micro WHERE subscriber = 2 AND held_micro > 0"
+        "UPDATE accrual SET payable_micro = payable_micro - 10000000000 WHERE payable_micro < 0"
     ),
     "a reversal moves exactly what it reverses, the other way": (
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE entry = (SELECT min(id) FROM journal_entry WHERE kind = 'reversal')"

@@ -12,7 +12,8 @@ import httpx
 
 from marketplace import clock
 from marketplace.catalogue.actions import refresh_demand
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.embedded.demo import (
     SEED_WEBHOOK_SECRET,
     _read_time,
@@ -103,7 +104,7 @@ class Market:
             follow_disputes,
             hold_shares,
             cancel_shares,
-            release_shares,
+            close_months,
             refresh_demand,
             reconcile,
         ):

@@ -13,7 +13,7 @@ from marketplace import clock
 from marketplace.auctions import award as ending
 from marketplace.auctions import eligibility
 from marketplace.database import execute
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.embedded.bank import Bank
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import list_exceptions
@@ -26,6 +26,7 @@ from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
+from tests.marketplace.earnings.sales import close_month
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payments import scenes
 from tests.marketplace.payments.test_off_session import save
@@ -139,7 +140,7 @@ async def test_all_the_money_in_one_set_of_books(stripe: Any, tmp_path: Path) ->
     with payees.paying():
         await cancel_shares()
         await hold_shares()
-        await release_shares()
+        await close_month()
         assert await balance(chart.SUBSCRIBERS_HELD) == 0
         await pay_subscribers(stripe)
         assert await unmatched() == []

@@ -20,7 +20,7 @@ from marketplace.database import execute
 from marketplace.identity.actors import Actor
 from marketplace.purchases.refunds import request_order_refund
 from migrations.history.m0009_learner import SALES_OF_BEFORE
-from tests.marketplace.auctions.builders import move_end, save_card
+from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction, save_card
 from tests.marketplace.identity.site import Browser, text_of
 from tests.marketplace.purchases.shop import FLOOR, jobs, make_buyer, make_quote, make_sale, open_shop
 from tests.support.reads import fetch, fetch_value
@@ -102,6 +102,12 @@ async def auction_of(release: uuid.UUID, bids: Mapping[uuid.UUID, int], *, reser
         reserve_minor=reserve_minor,
     )
     auction = await announce(plan, by="Steward")
+    await bid_and_award(auction, bids)
+    return auction
+
+
+async def bid_and_award(auction: uuid.UUID, bids: Mapping[uuid.UUID, int]) -> None:
+    """Place these sealed bids, let the end pass, and have the award made."""
     for partner, amount in bids.items():
         actor = Actor(name="Bidder", partner=partner, vetted=True)
         nonce = secrets.token_hex(32)
@@ -109,7 +115,6 @@ async def auction_of(release: uuid.UUID, bids: Mapping[uuid.UUID, int], *, reser
         assert answer.accepted, answer
     await move_end(auction)
     await close_auctions()
-    return auction
 
 
 async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> None:
@@ -145,6 +150,14 @@ async def test_revealed_bids_teach_the_posted_price_and_that_the_reserve() -> No
             assert "Demande, d’après les offres" in text_of(await browser.get("/fr/datasets/lyon"))
 
 
-async def test_bids_for_a_window_or_a_bundle_teach_no_posted_price() -> None:
+async def test_bids_for_what_is_worth_less_than_its_floor_teach_nothing() -> None:
+    """Demand does not move such a price: a bid is no multiple of what the data, a quarter of a century old, are worth."""
+    auction, bidder = await open_auction("limited"), await make_bidder()
+    await bid_and_award(auction, {bidder.partner: 5_000})
+    assert await fetch_value("SELECT count(*) FROM auction_transcript") == 1
+    assert await fetch_value("SELECT count(*) FROM observed_bid") == 0
+
+
+def test_bids_for_a_window_or_a_bundle_teach_no_posted_price() -> None:
     """What keeps others from buying, and several releases together, are worth something else than one licence."""
     assert [code for code, kind in KINDS.items() if kind.sells_ordinary_licences] == ["ascending", "limited"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset  # noqa: F401 (once here, or for a second in every child)
 
 from marketplace import clock
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from tests.marketplace.earnings.sales import check_whole
 from tests.support.dying import Scene
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 DAYS_15 = dt.timedelta(days=15)
+END_OF_MARCH = dt.datetime(2026, 3, 31, 22, tzinfo=dt.UTC)
 SHARES = ("marketplace/earnings/actions.py", "marketplace/ledger/actions.py")
+CLOSE = ("marketplace/earnings/month_close.py", "marketplace/ledger/actions.py")
 
 
 def again(work: Callable[[], Awaitable[object]], check: Callable[[], Awaitable[None]], files: tuple[str, ...]) -> Scene:
@@ -32,4 +35,12 @@ def again(work: Callable[[], Awaitable[object]], check: Callable[[], Awaitable[N
     return Scene(None, act, lambda _: check(), files, later=dt.timedelta(0))
 
 
-SCENES = {work.__name__: again(work, check_whole, SHARES) for work in (hold_shares, release_shares, cancel_shares)}
+async def close_in_chunks(_: str) -> None:
+    """Close March, two lines a chunk."""
+    with clock.started_at(END_OF_MARCH):
+        await close_months(lines_a_chunk=2)
+
+
+SCENES = {work.__name__: again(work, check_whole, SHARES) for work in (hold_shares, cancel_shares)} | {
+    "close_in_chunks": Scene(None, close_in_chunks, lambda _: check_whole(), CLOSE, later=dt.timedelta(0))
+}

@@ -16,6 +16,7 @@ from marketplace.consent import actions as consent
 from marketplace.database import copy_in, execute, transaction
 from marketplace.datasets.queries import manifest
 from marketplace.datasets.tables import ContributorTerm, Dataset, Release
+from marketplace.earnings.month_close import close_months
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.identity.tables import Partner
 from marketplace.ledger.actions import record
@@ -28,11 +29,13 @@ from marketplace.ledger.chart import (
     SUBSCRIBERS_HELD,
     SUBSCRIBERS_PAYABLE,
 )
+from marketplace.ledger.periods import bounds, month_of, next_month
 from marketplace.ledger.queries import balance
 from marketplace.payments.tables import BalanceTransaction, Payment
 from marketplace.purchases.invoices import issue_invoices
+from marketplace.purchases.refunds import record_refunds
 from marketplace.purchases.tables import Entitlement, Licence, Order
-from tests.support.reads import fetch, fetch_one
+from tests.support.reads import fetch, fetch_one, fetch_value
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -261,6 +264,16 @@ async def refund(licence: uuid.UUID) -> None:
     await mirror(licence, "refund", -row["net_minor"])
 
 
+async def refund_part(licence: uuid.UUID, amount: int) -> None:
+    """Let Stripe say that this much of a licence was refunded, and the books follow."""
+    order = await order_of(licence)
+    await execute(
+        "UPDATE payment SET refunded_minor = $2, received_minor = amount_minor WHERE subject = $1", order, amount
+    )
+    assert await record_refunds() == 1
+    await mirror(licence, "refund", -amount)
+
+
 async def promise(minimums: Mapping[int, int], starts_at: dt.datetime, ends_at: dt.datetime) -> uuid.UUID:
     """Promise each of these people, in micro-euros, a minimum of every licence priced in between."""
     term, at_most = uuid.uuid4(), -(-sum(minimums.values()) // MICRO_PER_MINOR)
@@ -273,27 +286,45 @@ async def promise(minimums: Mapping[int, int], starts_at: dt.datetime, ends_at: 
     return term
 
 
+async def close_month() -> int:
+    """Be at the end of the month in which what is held is due, or of the next that can be closed, and close it.
+
+    Returns how many licences that released; the clock is what it was then.
+    """
+    held = await fetch_value(
+        "SELECT max(hold_until) FROM licence_split JOIN licence ON licence.id = licence WHERE licence_split.state = 'held'"
+    )
+    last = await fetch_value("SELECT max(month) FROM share_close")
+    ends = [clock.now()]
+    if held is not None:
+        ends.append(bounds(month_of(held))[1])
+    if last is not None:
+        ends.append(bounds(next_month(last))[1])
+    with clock.started_at(max(ends)):
+        return await close_months()
+
+
 async def balances() -> dict[int, tuple[int, int]]:
     """Return reference → (held, payable) in micro-euros; refuse books that do not follow."""
-    rows = await fetch(
-        """SELECT subscriber, sum(held_micro)::bigint AS held, sum(payable_micro)::bigint AS payable
-           FROM accrual GROUP BY 1"""
-    )
-    answer = {row["subscriber"]: (row["held"], row["payable"]) for row in rows}
-    rounded = {"held": 0, "released": 0, "cancelled": 0}
+    answer: dict[int, tuple[int, int]] = {}
+    for row in await fetch("SELECT subscriber, sum(payable_micro)::bigint AS mine FROM payable_movements() GROUP BY 1"):
+        answer[row["subscriber"]] = 0, row["mine"]
+    rounding = 0
     for split in await fetch(
         "SELECT licence_split.*, release FROM licence_split JOIN licence ON licence.id = licence WHERE rule = 2"
     ):
-        rounded[split["state"]] += split["rounding_micro"]
         earned = await earned_of(split)
         assert sum(earned.values()) == split["shares_micro"]
-        for who, micro in earned.items() if split["state"] == "held" else ():
-            held, payable = answer.get(who, (0, 0))
-            answer[who] = held + micro, payable
+        if split["state"] == "held":
+            rounding += split["rounding_micro"]
+            for who, micro in earned.items():
+                held, payable = answer.get(who, (0, 0))
+                answer[who] = held + micro, payable
     assert all(held >= 0 and payable >= 0 for held, payable in answer.values())
-    held = sum(held for held, _ in answer.values()) + rounded["held"]
+    held = sum(held for held, _ in answer.values()) + rounding
     assert held == -await balance(SUBSCRIBERS_HELD) * MICRO_PER_MINOR
-    payable = sum(mine for _, mine in answer.values()) + rounded["released"]
+    carry = await fetch_value("SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1")
+    payable = sum(mine for _, mine in answer.values()) + (carry or 0)
     assert payable == -await balance(SUBSCRIBERS_PAYABLE) * MICRO_PER_MINOR
     return answer
 

@@ -17,7 +17,7 @@ from marketplace import clock
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.identity.guards import begin_session
 from marketplace.signing import verify
 from tests.marketplace.earnings import sales
@@ -96,13 +96,14 @@ async def test_earnings_show_held_then_mine() -> None:
         assert "Held €6.917142" in words(answer)
         assert "Yours now €0.000000" in words(answer)
         assert "Acme" not in answer.text
-        with clock.shifted(dt.timedelta(days=15)):
-            await release_shares()
+        await sales.close_month()
         assert "Yours now €6.917142" in words(await ada.get("/en/earnings"))
         french = words(await ada.get("/fr/earnings"))
         assert "À vous dès maintenant 6,917142 €" in french
-        year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'hold'")
-        assert "Together €6.917142" in words(await ada.get(f"/en/earnings/statements/{year}"))
+        year = await fetch_value(
+            "SELECT extract(year FROM at AT TIME ZONE 'Europe/Paris')::int FROM share_run WHERE kind = 'release' AND people > 0"
+        )
+        assert "Together €0.000000 €6.917142" in words(await ada.get(f"/en/earnings/statements/{year}"))
         assert (await ada.get("/en/earnings/statements/1999")).status_code == 404
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from marketplace import clock
 from marketplace.database import execute, fetch_columns
 from marketplace.earnings import rules
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.promises import list_promises
 from marketplace.earnings.queries import get_share, list_shares
 from tests.marketplace.earnings import sales
@@ -85,7 +85,7 @@ async def test_the_operators_part_keeps_a_promise_and_nobody_elses_share_moves()
     }
     assert {who: micro[0] for who, micro in (await sales.balances()).items()} == without, "the first sale's stay"
     with clock.shifted(DAYS_15):
-        await release_shares()
+        await sales.close_month()
         assert await sales.balances() == {who: (0, micro) for who, micro in without.items()}
 
 
@@ -113,7 +113,7 @@ async def test_a_refund_of_a_part_leaves_the_promise_whole_and_of_all_nothing() 
     assert await cancel_shares() == 1
     assert await hold_shares() == 0
     with clock.shifted(DAYS_15):
-        await release_shares()
+        await sales.close_month()
         assert not any(any(micro) for micro in (await sales.balances()).values()), "nothing was sold in the end"
 
 
@@ -131,7 +131,7 @@ async def test_a_promise_holds_for_prices_signed_while_it_is_in_force() -> None:
     assert (await get_share(at_its_end, 1)).promised_micro == 0
     assert (await split_of(inside))["top_up_operator_minor"] == 3_500
     with clock.shifted(DAYS_15):
-        await release_shares()
+        await sales.close_month()
         assert await sales.balances() == {1: (0, 85_000_000), 2: (0, 50_000_000)}
 
 
@@ -158,7 +158,7 @@ async def test_where_the_operators_part_is_spent_the_platform_keeps_the_word() -
     with clock.shifted(DAYS_15):
         await sales.refund(small)
         await cancel_shares()
-        await release_shares()
+        await sales.close_month()
         assert {who: micro[1] for who, micro in (await sales.balances()).items()} == dict(
             zip((1, 2), both, strict=True)
         )
@@ -185,7 +185,7 @@ async def test_promises_to_thousands_are_exact_over_several_licences() -> None:
         assert len(mine) == (3 if who % 2 else 2)
     del licences
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 3
+        assert await sales.close_month() == 3
         assert await sales.balances() == {who: (0, micro) for who, micro in held.items()}
 
 

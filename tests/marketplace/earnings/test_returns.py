@@ -10,7 +10,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.rules import divide
 from marketplace.ledger.chart import LOSSES, OPERATOR_PAYABLE, SUBSCRIBERS_SHARES
 from marketplace.ledger.queries import balance
@@ -78,7 +78,7 @@ async def test_held_shares_follow_a_refund_of_a_part(backs: list[int]) -> None:
             assert await fetch_value("SELECT count(*) FROM former_split") == number
         assert held[5] == before[5], "another sale's people do not notice"
     with clock.shifted(DAYS_15):
-        assert await release_shares() == (1 if backs[-1] == 10_000 else 2)
+        assert await sales.close_month() == (1 if backs[-1] == 10_000 else 2)
     assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", other) == "released"
     await sales.balances()
     assert await balance(LOSSES) == 0
@@ -94,14 +94,14 @@ async def test_shares_wait_while_money_may_go_back() -> None:
     await dispute(disputed, "open", 10_000)
     await execute("UPDATE payment SET refunded_minor = 1 WHERE subject = $1", await sales.order_of(silent))
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 0, "asked for, disputed, and given back though not yet in the books"
+        assert await sales.close_month() == 0, "asked for, disputed, and given back though not yet in the books"
         await execute("UPDATE stripe_command SET state = 'failed'")
         await record_refunds()
         await dispute(disputed, "won", 10_000)
         await sales.mirror(silent, "refund", -1)
         assert await cancel_shares() == 1
         await hold_shares()
-        assert await release_shares() == 3
+        assert await sales.close_month() == 3
 
 
 @pytest.mark.parametrize("way", ["refund", "dispute"])
@@ -111,7 +111,7 @@ async def test_what_is_refunded_after_the_release_is_the_operators_loss(way: str
     licence = await sales.make_sale(await sales.make_release({1: 1, 2: 2, 3: 4}), 10_000, fee=300)
     await hold_shares()
     with clock.shifted(DAYS_15):
-        await release_shares()
+        await sales.close_month()
         payable, operator = await sales.balances(), await balance(OPERATOR_PAYABLE)
         lost = 0
         for amount in (first, then):
@@ -144,7 +144,7 @@ async def test_a_dispute_won_gives_the_shares_back_their_way() -> None:
     await dispute(licence, "won", 10_000)
     assert await fetch_value("SELECT suspended_at IS NULL AND revoked_at IS NULL FROM entitlement")
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 1
+        assert await sales.close_month() == 1
 
 
 async def test_a_dispute_lost_before_the_release_cancels_the_shares() -> None:
@@ -155,7 +155,7 @@ async def test_a_dispute_lost_before_the_release_cancels_the_shares() -> None:
     await dispute(licence, "lost", 10_000)
     await sales.mirror(licence, "dispute", -10_000)
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 0
+        assert await sales.close_month() == 0
         assert await cancel_shares() == 1
     assert await sales.balances() == {}
     assert await balance(LOSSES) == 0

@@ -18,8 +18,10 @@ from hypothesis import strategies as some
 from marketplace import clock, object_store
 from marketplace.database import copy_columns, execute, transaction
 from marketplace.earnings import rules
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.earnings.queries import get_balance, get_share
+from marketplace.errors import Conflict
 from marketplace.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD, SUBSCRIBERS_SHARES
 from marketplace.ledger.queries import balance
 from tests.marketplace.earnings import sales
@@ -46,18 +48,6 @@ def test_a_sale_is_divided_to_the_cent(net: int, fee: int, rates: tuple[int, int
     assert min(parts) >= 0
     for part, rate in zip(parts, rates, strict=False):
         assert abs(part * 10_000 - division.distributable_minor * rate) < 10_000
-
-
-@given(some.lists(some.dictionaries(some.integers(0, 40), some.integers(0, 9)), max_size=5))
-def test_what_several_releases_bring_adds_up_by_person(earned: list[dict[int, int]]) -> None:
-    parts = [
-        (np.array(sorted(part), dtype=np.int64), np.array([part[who] for who in sorted(part)], dtype=np.int64))
-        for part in earned
-    ]
-    references, amounts = rules.add_up(parts)
-    sums = {who: sum(part.get(who, 0) for part in earned) for part in earned for who in part}
-    assert list(references) == sorted(who for who, amount in sums.items() if amount)
-    assert list(amounts) == [sums[int(who)] for who in references]
 
 
 @given(
@@ -96,10 +86,9 @@ async def test_shares_are_held_then_released_to_the_millionth() -> None:
     assert (split["denominator"], split["shares_micro"], split["rounding_micro"]) == (7, 48_419_998, 2)
     assert await fetch_value("SELECT count(*) FROM accrual") == 0, "no row a person while it is held"
     assert -await balance(OPERATOR_PAYABLE) == split["operator_minor"]
-    assert await release_shares() == 0
-    with clock.shifted(DAYS_15):
-        assert await release_shares() == 1
-        assert await release_shares() == 0
+    assert await close_months() == 0
+    assert await sales.close_month() == 1
+    assert await sales.close_month() == 0
     assert await sales.balances() == {1: (0, 20_751_428), 2: (0, 20_751_428), 4: (0, 6_917_142)}
     share = await get_share(licence, 4)
     assert (share.share_micro, share.state, share.weight) == (6_917_142, "released", 1)
@@ -134,7 +123,7 @@ async def test_a_release_built_before_it_stated_its_people_is_divided_by_those_o
     assert (await sales.balances())[4] == (4_842_000, 0)
 
 
-async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
+async def test_one_close_has_one_row_a_person_over_all_licences() -> None:
     await sales.open_shop()
     here, there = await sales.make_release({1: 1, 2: 2}), await sales.make_release({2: 5, 3: 1})
     for release, net in ((here, 4000), (here, 999), (there, 77_777), (there, 2)):
@@ -146,9 +135,8 @@ async def test_one_run_has_one_accrual_a_person_over_all_licences() -> None:
     for who in held:
         mine = [await get_share(row["licence"], who) for row in await licences_with(who)]
         assert sum(share.share_micro for share in mine) == held[who][0]
-    with clock.shifted(DAYS_15):
-        assert await release_shares() == 4
-    rows = await fetch("SELECT subscriber, count(*) AS rows FROM accrual GROUP BY 1 ORDER BY 1")
+    assert await sales.close_month() == 4
+    rows = await fetch("SELECT subscriber, count(*) AS rows FROM closed_share GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
 
 
@@ -194,8 +182,7 @@ async def test_any_sales_add_up_and_are_refunded(
             await sales.refund(licence)
     refunds = sum(refunded for _, refunded in licences)
     assert await cancel_shares() == refunds
-    with clock.shifted(DAYS_15):
-        assert await release_shares() == len(licences) - refunds
+    assert await sales.close_month() == len(licences) - refunds
     after = await sales.balances()
     assert all(of_one[0] == 0 for of_one in after.values())
     paid = sum(mine for _, mine in after.values()) - sum(mine for _, mine in before.values())
@@ -211,7 +198,7 @@ async def test_a_refund_before_the_hold_ends_cancels_everything() -> None:
     await hold_shares()
     await sales.refund(licence)
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 0
+        assert await sales.close_month() == 0
         assert await cancel_shares() == 1
         assert await cancel_shares() == 0
     assert await sales.balances() == {}
@@ -223,7 +210,7 @@ async def test_a_refund_after_the_release_leaves_the_subscribers_theirs() -> Non
     licence = await sales.make_sale(await sales.make_release({1: 1}), 200, fee=0)
     await hold_shares()
     with clock.shifted(DAYS_15):
-        await release_shares()
+        await sales.close_month()
         await sales.refund(licence)
         assert await cancel_shares() == 0
     assert await sales.balances() == {1: (0, 1_000_000)}
@@ -247,10 +234,10 @@ async def test_a_share_waits_while_a_refund_is_asked_for_or_a_dispute_is_open() 
     await sales.ask_refund(asked)
     await sales.mirror(disputed, "dispute", -10_000, 1500)
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 0
+        assert await sales.close_month() == 0
         await sales.mirror(disputed, "dispute_reversal", 10_000)
         await execute("UPDATE stripe_command SET state = 'failed'")
-        assert await release_shares() == 2
+        assert await sales.close_month() == 2
 
 
 async def test_nothing_is_split_before_stripes_fee_is_known() -> None:
@@ -269,7 +256,7 @@ async def test_a_sale_that_the_fee_uses_up_pays_nobody() -> None:
     assert await fetch_value("SELECT pool_minor FROM licence_split") == 0
     assert await sales.balances() == {}
     with clock.shifted(DAYS_15):
-        assert await release_shares() == 1
+        assert await sales.close_month() == 1
 
 
 async def test_racing_workers_split_and_release_once() -> None:
@@ -280,17 +267,17 @@ async def test_racing_workers_split_and_release_once() -> None:
     assert sum(held) == 12
     owed = await fetch_value("SELECT sum(shares_micro)::bigint FROM licence_split")
     assert sum(mine[0] for mine in (await sales.balances()).values()) == owed
-    with clock.shifted(DAYS_15):
+    with clock.shifted(dt.timedelta(days=50)):
         ends = await asyncio.gather(
-            release_shares(),
+            close_months(),
             cancel_shares(),
             *[sales.refund(licence) for licence in licences[:6]],
-            release_shares(),
+            close_months(),
             cancel_shares(),
         )
         assert ends is not None
-        await release_shares()
         await cancel_shares()
+    await sales.close_month()
     states = {row["licence"]: row["state"] for row in await fetch("SELECT licence, state FROM licence_split")}
     assert all(states[licence] == "released" for licence in licences[6:])
     assert {states[licence] for licence in licences[:6]} <= {"released", "cancelled"}
@@ -309,14 +296,15 @@ async def test_an_accrual_of_a_line_or_run_that_is_not_there_is_refused() -> Non
                 await copy_columns("accrual", {name: np.array(values) for name, values in columns.items()})
 
 
-async def test_a_manifest_of_someone_unknown_stops_the_run_and_leaves_nothing() -> None:
+async def test_a_manifest_of_someone_unknown_stops_the_close_and_pays_nobody() -> None:
     await sales.open_shop()
     await sales.make_sale(await sales.make_release({1: 1, 4711: 1}))
     await hold_shares()
-    with clock.shifted(DAYS_15), pytest.raises(asyncpg.ForeignKeyViolationError):
-        await release_shares()
-    counts = [await fetch_value(f"SELECT count(*) FROM {table}") for table in ("share_run", "licence_split", "accrual")]
-    assert counts == [1, 1, 0]
+    with pytest.raises(Conflict, match="a line that there is not"):
+        await sales.close_month()
+    assert await fetch_value("SELECT count(*) FROM closed_share") == 0
+    await execute("INSERT INTO subscriber (reference) VALUES (4711)")
+    assert await sales.close_month() == 1
 
 
 async def killed_through(database_url: str, verb: str, every: int) -> None:
@@ -333,9 +321,9 @@ async def killed_through(database_url: str, verb: str, every: int) -> None:
     deaths = await killed_everywhere("tests.marketplace.earnings.killed", verb, database_url, every=every)
     assert deaths >= 15 // every, "the function must have been killed on its way"
 
-    state = {"hold_shares": "held", "release_shares": "released", "cancel_shares": "cancelled"}[verb]
+    state = {"hold_shares": "held", "cancel_shares": "cancelled"}[verb]
     with clock.shifted(DAYS_15):
-        await {"hold_shares": hold_shares, "release_shares": release_shares, "cancel_shares": cancel_shares}[verb]()
+        await {"hold_shares": hold_shares, "cancel_shares": cancel_shares}[verb]()
     await sales.check_whole()
     assert tuple(await fetch_one("SELECT count(*), count(DISTINCT state), min(state) FROM licence_split") or ()) == (
         2,
@@ -349,7 +337,7 @@ async def test_a_hold_killed_on_its_way_did_nothing(database_url: str) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("verb", ["hold_shares", "release_shares", "cancel_shares"])
+@pytest.mark.parametrize("verb", ["hold_shares", "cancel_shares"])
 async def test_killed_at_any_await_each_did_nothing_or_all(database_url: str, verb: str) -> None:
     await killed_through(database_url, verb, 1)
 

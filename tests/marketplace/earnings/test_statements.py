@@ -13,7 +13,7 @@ from pypdf import PdfReader
 
 from marketplace import clock
 from marketplace.database import execute
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.queries import BalanceRow
 from marketplace.earnings.statements import get_year
 from marketplace.identity.guards import begin_session
@@ -37,24 +37,19 @@ def text_of(answer: httpx.Response) -> str:
     return re.sub(r"[\s\u202f\u00a0]+", " ", text)
 
 
-async def this_year() -> int:
-    return int(
-        await fetch_value(
-            "SELECT extract(year FROM at AT TIME ZONE 'Europe/Paris')::int FROM share_run ORDER BY id LIMIT 1"
-        )
-    )
+MARCH = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
 
 
 async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> None:
     await sales.open_shop()
-    kept = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
-    refunded = await sales.make_sale(await sales.make_release({1: 1, 4: 2}), 9_000, fee=0)
-    await hold_shares()
-    await sales.refund(refunded)
-    await cancel_shares()
-    with clock.shifted(DAYS_15):
-        await release_shares()
-    year = await this_year()
+    with clock.started_at(MARCH):
+        kept = await sales.make_sale(await sales.make_release({1: 3, 2: 3, 4: 1}), 10_001, fee=318)
+        refunded = await sales.make_sale(await sales.make_release({1: 1, 4: 2}), 9_000, fee=0)
+        await hold_shares()
+        await sales.refund(refunded)
+        await cancel_shares()
+        await sales.close_month()
+    year = 2026
     mine = await get_year(4, year)
     total = {
         part: sum(getattr(month, f"{part}_micro") for month in mine.months)
@@ -87,21 +82,26 @@ async def test_a_subscribers_year_adds_up_from_its_first_day_to_its_last() -> No
         assert (await nobody.get(f"/en/earnings/statements/{year}")).status_code == 404
 
 
-async def test_what_is_there_at_new_year_is_carried_over_and_a_payout_is_named() -> None:
+async def test_what_is_there_at_new_year_is_carried_over_and_what_is_held_then() -> None:
     await sales.open_shop()
-    await sales.make_sale(await sales.make_release({1: 1}), 10_000, fee=0)
-    await hold_shares()
-    with clock.shifted(DAYS_15):
-        await release_shares()
-    year = await this_year()
-    assert (await get_year(1, year)).closing == BalanceRow(held_micro=0, payable_micro=50_000_000)
-    with clock.shifted(dt.timedelta(days=366)):
-        await sales.make_sale(await sales.make_release({1: 1}), 1_000, fee=0)
+    with clock.started_at(MARCH):
+        await sales.make_sale(await sales.make_release({1: 1}), 10_000, fee=0)
         await hold_shares()
-        later = await get_year(1, year + 1)
-    assert later.opening == BalanceRow(held_micro=0, payable_micro=50_000_000)
-    assert later.closing == BalanceRow(held_micro=5_000_000, payable_micro=50_000_000)
-    assert [share.share_micro for share in later.shares] == [5_000_000]
+        await sales.close_month()
+    assert (await get_year(1, 2026)).closing == BalanceRow(held_micro=0, payable_micro=50_000_000)
+    with clock.started_at(dt.datetime(2026, 12, 28, tzinfo=dt.UTC)):
+        licence = await sales.make_sale(await sales.make_release({1: 1}), 1_000, fee=0)
+        await hold_shares()
+    with clock.started_at(dt.datetime(2027, 1, 3, tzinfo=dt.UTC)):
+        await sales.refund_part(licence, 400)
+        await cancel_shares()
+        await hold_shares()
+        await sales.close_month()
+    assert (await get_year(1, 2026)).closing == BalanceRow(held_micro=5_000_000, payable_micro=50_000_000)
+    later = await get_year(1, 2027)
+    assert later.opening == BalanceRow(held_micro=5_000_000, payable_micro=50_000_000)
+    assert later.closing == BalanceRow(held_micro=0, payable_micro=53_000_000)
+    assert [share.share_micro for share in (await get_year(1, 2026)).shares] == [3_000_000, 50_000_000]
 
 
 @asynccontextmanager
@@ -152,8 +152,8 @@ async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> 
             assert exact not in pdf
             assert exact not in answer.text
         await execute("UPDATE session SET expires_at = expires_at + $1", DAYS_15)
+        await sales.close_month()
         with clock.shifted(DAYS_15):
-            await release_shares()
             assert "Theirs since" in words(await partner.get(f"/en/orders/{order}/statement"))
         assert (await partner.get(f"/en/orders/{uuid.uuid4()}/statement")).status_code == 404
     async with buying(await rival()) as other:

@@ -192,7 +192,7 @@ async def hold_shares(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 
     """Split a licence among the three, weights 1, 2 and 3, as held."""
     now, distributable = clock.now(), NET - fee
     run = await fetch_value(
-        "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('hold', $1, $2, 3) RETURNING id", now, pool
+        "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('hold', $1, $2, 0) RETURNING id", now, pool
     )
     await execute(
         """INSERT INTO licence_split (licence, fee_minor, distributable_minor, pool_minor, operator_minor,
@@ -208,7 +208,6 @@ async def hold_shares(licence: uuid.UUID, *, pool: int = 4_897, operator: int = 
         run,
         now,
     )
-    await accrue(run, pool, held_sign=1, payable_sign=0)
     shares = [
         (chart.SUBSCRIBERS_SHARES, chart.SUBSCRIBERS_HELD, pool),
         (chart.OPERATOR_SHARE, chart.OPERATOR_PAYABLE, operator),
@@ -222,23 +221,31 @@ async def release(licence: uuid.UUID, *, pool: int = 4_897) -> None:
     run = await fetch_value(
         "INSERT INTO share_run (kind, at, amount_minor, people) VALUES ('release', $1, $2, 3) RETURNING id", now, pool
     )
-    await execute("UPDATE licence_split SET state = 'released', ended_by = $2 WHERE licence = $1", licence, run)
-    await accrue(run, pool, held_sign=-1, payable_sign=1)
+    close = await fetch_value(
+        """INSERT INTO share_close (month, begun_at, next_reference, people, shares_micro, run)
+           SELECT coalesce(max(month), '2026-01-01') + interval '1 month', $1, NULL, 3, $2, $3 FROM share_close
+           RETURNING id""",
+        now,
+        pool * 10_000,
+        run,
+    )
+    await execute(
+        "UPDATE licence_split SET state = 'released', ended_by = $2, close = $3 WHERE licence = $1", licence, run, close
+    )
+    await execute("SELECT begin_closing($1)", close)
+    await execute(
+        """INSERT INTO closing_share (close, subscriber, payable_micro)
+           SELECT $1, subscriber, micro FROM unnest($2::bigint[], $3::bigint[]) AS part (subscriber, micro)""",
+        close,
+        [1, 2, 3],
+        parts_of(pool),
+    )
+    await execute("SELECT add_closing_key(), attach_closing($1)", close)
     moved = [(chart.SUBSCRIBERS_HELD, chart.SUBSCRIBERS_PAYABLE, pool)]
     await record("shares_released", licence, at=now, text="Released", postings=moved)
 
 
-async def accrue(run: int, pool: int, *, held_sign: int, payable_sign: int) -> None:
-    """Move each one's part of a pool, in millionths; the last one receives what is left."""
+def parts_of(pool: int) -> list[int]:
+    """Return each one's part of a pool, in millionths; the last one receives what is left."""
     whole = pool * 10_000
-    parts = [whole // 6, whole // 3, whole - whole // 6 - whole // 3]
-    await execute(
-        """INSERT INTO accrual (run, subscriber, held_micro, payable_micro)
-           SELECT $1, subscriber, micro * $4::bigint, micro * $5::bigint
-           FROM unnest($2::bigint[], $3::bigint[]) AS part (subscriber, micro)""",
-        run,
-        [1, 2, 3],
-        parts,
-        held_sign,
-        payable_sign,
-    )
+    return [whole // 6, whole // 3, whole - whole // 6 - whole // 3]

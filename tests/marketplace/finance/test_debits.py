@@ -11,7 +11,7 @@ import pytest
 
 from marketplace import clock
 from marketplace.database import execute
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import list_exceptions
 from marketplace.finance.write_offs import decide_write_off, propose_write_off
@@ -19,6 +19,7 @@ from marketplace.ledger.chart import DISPUTES, LICENCES_SOLD, LOSSES, PARTNERS, 
 from marketplace.ledger.queries import balance
 from marketplace.payments.events import handle_events
 from marketplace.purchases.refunds import request_order_refund
+from tests.marketplace.earnings.sales import close_month
 from tests.marketplace.identity.site import Browser, make_staff, text_of
 from tests.marketplace.payments.scenes import settled
 from tests.marketplace.purchases.shop import jobs, order_of, pay
@@ -84,11 +85,11 @@ async def test_shares_of_a_payment_that_failed_late(stripe: Any, is_released: bo
     assert await fetch_value("SELECT state FROM licence_split") == "held"
     with clock.shifted(dt.timedelta(days=15)):
         if is_released:
-            assert await release_shares() == 1
+            assert await close_month() == 1
         charge = await fetch_value("SELECT charge_id FROM payment WHERE subject = $1", order)
         await asyncio.to_thread(stripe.test, "fail_charge", charge=charge)
         await reconcile()
-        assert await release_shares() == 0, "nothing is handed out of money that is gone"
+        assert await close_month() == 0, "nothing is handed out of money that is gone"
         await jobs()
         await cancel_shares()
         await hold_shares()

@@ -7,11 +7,12 @@ import datetime as dt
 from typing import Any
 
 from marketplace import clock
-from marketplace.earnings.actions import cancel_shares, release_shares
+from marketplace.earnings.actions import cancel_shares
 from marketplace.finance.actions import reconcile
 from marketplace.finance.exception_queries import count_exceptions
 from marketplace.ledger.chart import LOSSES, SUBSCRIBERS_PAYABLE
 from marketplace.ledger.queries import balance
+from tests.marketplace.earnings.sales import close_month
 from tests.marketplace.finance.test_pages import form, signed_in
 from tests.marketplace.identity.site import text_of
 from tests.marketplace.payments.scenes import jobs, settled
@@ -22,7 +23,7 @@ async def test_a_refund_after_the_hold_is_the_operators_loss(stripe: Any) -> Non
     order = await settled("late")
     page, path = f"/en/finance/orders/{order}", f"/en/finance/orders/{order}/refund"
     with clock.shifted(dt.timedelta(days=15)):
-        assert await release_shares() == 1
+        assert await close_month() == 1
         theirs = await balance(SUBSCRIBERS_PAYABLE)
         async with await signed_in("finance") as clerk:
             shown = await clerk.get(page)

@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 from marketplace import clock, invariants, object_store
 from marketplace.catalogue import actions as catalogue
 from marketplace.database import copy_in, execute, transaction
-from marketplace.earnings.actions import cancel_shares, hold_shares, release_shares
+from marketplace.earnings.actions import cancel_shares, hold_shares
+from marketplace.earnings.month_close import close_months
 from marketplace.earnings.queries import list_unequal_accounts
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
@@ -135,7 +136,7 @@ JOBS = (
     mirror_balance,
     hold_shares,
     cancel_shares,
-    release_shares,
+    close_months,
 )
 
 

@@ -263,8 +263,8 @@ async def test_a_loss_that_is_heard_of_but_not_recorded_releases_nothing(stripe:
     await scenes.sweep_events()
     await scenes.handle_events()
     assert await fetch_value("SELECT state FROM dispute") == "lost"
-    with clock.shifted(payees.DAYS_15):
-        assert await scenes.release_shares() == 0
+    with clock.shifted(A_CLOSE_AGO):
+        assert await scenes.close_months() == 0
         await scenes.jobs()
         assert await fetch_value("SELECT state FROM licence_split") == "cancelled"
         assert await balance(chart.SUBSCRIBERS_PAYABLE) == 0
@@ -287,6 +287,8 @@ async def test_what_a_dispute_took_is_not_given_back_too(stripe: Any) -> None:
 
 
 # ------------------------------------------------------------------ two workers, two clocks, a server that restarts
+A_CLOSE_AGO = dt.timedelta(days=50)
+"""Longer than a hold and the rest of the month that it ends in."""
 BOUGHT = [f"bought {number}" for number in range(6)]
 
 
@@ -302,13 +304,13 @@ NOTHING_IS_UNDONE = """
 
 async def leave_a_backlog() -> None:
     """Leave work of every kind to be done: paid orders, refunds, a lost dispute, a payout run on its bank's statement."""
-    with clock.shifted(-payees.DAYS_15):
+    with clock.shifted(-A_CLOSE_AGO):
         await scenes.shop()
         await payees.give_details(1, 2, 3)
         await buy("old 1", "old 2")
         await pay("old 1", "old 2")
         await rounds(1)
-    await steer("clock", days=15)
+    await steer("clock", days=A_CLOSE_AGO.days)
     await rounds(1)
     nora, paul = await make_staff("Nora"), await make_staff("Paul")
     payout_run = await payees.sent(nora=nora, paul=paul)

@@ -256,9 +256,9 @@ class Money(RuleBasedStateMachine):
     async def _check_people(self) -> None:
         """People have the pools of what is still sold, in proportion to what is left, whether held, theirs or paid out."""
         accrued = await fetch_value(
-            """SELECT coalesce(sum(held_micro + payable_micro), 0)::bigint + (
-                   SELECT coalesce(sum(shares_micro), 0)::bigint FROM licence_split WHERE rule = 2 AND state = 'held'
-               ) FROM accrual"""
+            """SELECT coalesce(sum(payable_micro), 0)::bigint + (
+                   SELECT coalesce(sum(shares_micro), 0)::bigint FROM licence_split WHERE state = 'held'
+               ) FROM payable_movements()"""
         )
         out = await fetch_value(
             "SELECT coalesce(sum(payout.amount_minor), 0)::bigint FROM payout JOIN payout_run ON payout_run.id = run WHERE payout.state <> 'failed' AND payout_run.state IN ('sent', 'settled')"
@@ -277,7 +277,7 @@ class Money(RuleBasedStateMachine):
             exact = (row["net_minor"] - row["fee_minor"]) * row["subscribers_basis_points"]
             assert abs(row["pool_minor"] * 10_000 - exact) < 10_000, "the pool is the rate of the sale after its fee"
         below = await fetch_value(
-            "SELECT count(*) FROM (SELECT subscriber FROM accrual GROUP BY 1 HAVING sum(payable_micro) < 0 OR sum(held_micro) < 0) AS below"
+            "SELECT count(*) FROM (SELECT subscriber FROM payable_movements() GROUP BY 1 HAVING sum(payable_micro) < 0) AS below"
         )
         assert below == 0, "somebody is below zero"
 

@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import execute
-from marketplace.earnings.actions import hold_shares, release_shares
+from marketplace.earnings.actions import hold_shares
 from marketplace.embedded.bank import Bank
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
@@ -56,11 +56,11 @@ def paying(**others: str) -> Iterator[None]:
 
 
 async def earn(weights: Mapping[int, int], net: int = 20_000) -> None:
-    """Sell a release of these people, hold its shares and release them; the shop is open and the clock is shifted."""
+    """Sell a release of these people, hold its shares and close their month; the shop is open and the clock is shifted."""
     release = await sales.make_release(weights)
     await sales.make_sale(release, net, fee=0, sold_at=clock.now() - DAYS_15)
     await hold_shares()
-    assert await release_shares() == 1
+    assert await sales.close_month() == 1
 
 
 async def claim(*lines: int) -> None:
@@ -110,7 +110,9 @@ async def reference_of(line: int, *, state: str = "open") -> str:
 async def balance_of(line: int) -> int:
     """Return what is a line's, in micro-euros."""
     return int(
-        await fetch_value("SELECT coalesce(sum(payable_micro), 0)::bigint FROM accrual WHERE subscriber = $1", line)
+        await fetch_value(
+            "SELECT coalesce(sum(payable_micro), 0)::bigint FROM payable_movements() WHERE subscriber = $1", line
+        )
     )
 
 

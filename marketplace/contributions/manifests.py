@@ -1,0 +1,122 @@
+"""A sealed release's manifest, read by ranges of references: for a pass over everybody that holds no manifest whole.
+
+Its rows are sorted by reference, in row groups whose bounds the file's footer states, so a range is a few groups that
+lie one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid  # noqa: TC003 (the struct's field)
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from marketplace import object_store
+from marketplace.database import fetch_scalar
+from marketplace.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+
+
+class Contributions(NamedTuple):
+    """Some contributors of a release, in the manifest's order: references ascending and distinct, weights positive."""
+
+    references: NDArray[np.int64]
+    weights: NDArray[np.int64]
+    position: int
+    """The first one's position in the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenManifest:
+    """A manifest whose footer was read. Exact personal data: it never leaves the marketplace's own jobs."""
+
+    release: uuid.UUID
+    footer: pq.FileMetaData
+    length: int
+    """Of the file, in bytes."""
+    firsts: NDArray[np.int64]
+    lasts: NDArray[np.int64]
+    """Each row group's first and last reference, …"""
+    starts: NDArray[np.int64]
+    """… its first row's position, …"""
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    """… and where its bytes lie."""
+    largest_weight: int
+
+    def read(self, first: int, last: int) -> Contributions:
+        """Return the contributors whose reference lies in [first, last]; blocks while it reads the groups they are in."""
+        begin = int(np.searchsorted(self.lasts, first))
+        end = int(np.searchsorted(self.firsts, last, side="right"))
+        if begin >= end:
+            nobody = np.zeros(0, np.int64)
+            return Contributions(nobody, nobody, 0)
+        references, weights = self._read_groups(begin, end)
+        here = slice(*np.searchsorted(references, [first, last + 1]))
+        return Contributions(references[here], weights[here], int(self.starts[begin]) + here.start)
+
+    def _read_groups(self, begin: int, end: int) -> list[NDArray[np.int64]]:
+        """Read some row groups, which lie one after the other, by one request, and return their columns."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        start, stop = int(self.begins[begin]), int(self.ends[end - 1])
+        whole = np.empty(
+            self.length, np.uint8
+        )  # as the file, but only these bytes are there: the rest is never touched
+        whole[start:stop] = np.frombuffer(object_store.read_range(_key(self.release), start, stop), np.uint8)
+        groups = list(range(begin, end))
+        with pq.ParquetFile(pa.BufferReader(pa.py_buffer(whole.data)), metadata=self.footer) as file:
+            # A column at a time and in this thread: assembling a table of many small groups costs more than reading it.
+            return [
+                file.read_row_groups(groups, columns=[name], use_threads=False)[name].to_numpy()
+                for name in ("reference", "weight")
+            ]
+
+
+async def open_manifest(release: uuid.UUID) -> OpenManifest:
+    """Read the footer of a sealed release's manifest; refuses NotFound, and Conflict for a release that is not sealed."""
+    state = await fetch_scalar(str, "SELECT state FROM release WHERE id = $1", release)
+    if state is None:
+        raise NotFound("There is no such release.")
+    if state != "sealed":
+        raise Conflict("That release is not sealed.")
+    return await asyncio.to_thread(_open, release)
+
+
+def _open(release: uuid.UUID) -> OpenManifest:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    source = object_store.ObjectFile(_key(release))
+    with pq.ParquetFile(pa.PythonFile(source, mode="r")) as file:
+        footer = file.metadata
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    references: list[Any] = [group.column(0).statistics for group in groups]
+    weights: list[Any] = [group.column(1).statistics for group in groups]
+    rows = np.array([group.num_rows for group in groups], np.int64)
+    columns = [[group.column(0), group.column(1)] for group in groups]
+    begins = [min(column.dictionary_page_offset or column.data_page_offset for column in both) for both in columns]
+    return OpenManifest(
+        release,
+        footer,
+        source.length,
+        np.array([of.min for of in references], np.int64),
+        np.array([of.max for of in references], np.int64),
+        np.cumsum(rows) - rows,
+        np.array(begins, np.int64),
+        np.array(
+            [begins[n] + sum(column.total_compressed_size for column in both) for n, both in enumerate(columns)],
+            np.int64,
+        ),
+        max((int(of.max) for of in weights), default=0),
+    )
+
+
+def _key(release: uuid.UUID) -> str:
+    return object_store.private_key(release, "manifest.parquet")

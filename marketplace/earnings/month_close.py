@@ -1,0 +1,287 @@
+"""A month's close: shares whose hold is over become the subscribers', once, as one row a person with money.
+
+One transaction begins it: it says which licences it releases, and from then on what is paid back of them is a loss. A
+pass over their manifests follows, line by line in the order of references, a chunk a transaction, so that a process
+killed between two lines goes on where it was. One transaction ends it, with state and books together; until then what was
+written counts for nobody. The keys of its tables make each step happen once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.contributions.manifests import OpenManifest, open_manifest
+from marketplace.database import (
+    copy_columns,
+    execute,
+    execute_long,
+    fetch_columns,
+    fetch_row,
+    fetch_rows,
+    fetch_scalar,
+    transaction,
+)
+from marketplace.earnings.actions import HeldSplit, begin_run, entry_of, record_moving
+from marketplace.earnings.queries import SQL
+from marketplace.earnings.rules import MICRO_PER_MINOR, SplitFigures
+from marketplace.earnings.shares_by_weight import SharesOfRelease, places_in
+from marketplace.errors import Conflict
+from marketplace.ledger.actions import Entry
+from marketplace.ledger.chart import OPERATOR_PAYABLE, SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE
+from marketplace.ledger.periods import bounds, month_of, next_month
+from marketplace.locks import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from marketplace.earnings.rules import Amounts
+
+LOCK: Final = "close month"
+LINES_A_CHUNK: Final = 262_144
+FIRST_HOLD: Final = """
+    SELECT min(hold_until) FROM licence_split JOIN licence ON licence.id = licence_split.licence
+    WHERE licence_split.state = 'held'"""
+PROMISES_IN_RANGE: Final = """
+    SELECT subscriber, minimum_micro FROM contributor_promise
+    WHERE term = $1 AND subscriber BETWEEN $2 AND $3 ORDER BY subscriber"""
+COUNT_LINES: Final = "SELECT count(*) FROM subscriber WHERE reference BETWEEN $1 AND $2"
+NEXT_LINES: Final = "SELECT reference FROM subscriber WHERE reference >= $1 ORDER BY reference LIMIT $2"
+LAST_CARRY: Final = "SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1"
+LAST_REFERENCE: Final = 2**63 - 2
+TEXT: Final = "Rounding of subscribers' shares to whole cents, back to the operator"
+
+
+class CloseRow(Struct, frozen=True):
+    """A close under way, and where its next chunk begins: None once it has passed all lines."""
+
+    id: int
+    month: dt.date
+    next_reference: int | None
+
+
+class PassedClose(Struct, frozen=True):
+    """A close that has passed all lines: how many people have earned something, and how much in micro-euros."""
+
+    month: dt.date
+    people: int
+    shares_micro: int
+
+
+class ReleaseToClose(NamedTuple):
+    """A release with its splits to close."""
+
+    manifest: OpenManifest
+    shares: SharesOfRelease
+    terms: set[uuid.UUID]
+
+
+class Chunk(NamedTuple):
+    """What the lines of a range of references have earned, in micro-euros, all above zero; and where the next begins."""
+
+    first: int
+    next: int | None
+    references: NDArray[np.int64]
+    amounts: NDArray[np.int64]
+
+
+async def close_months(*, lines_a_chunk: int = LINES_A_CHUNK) -> int:
+    """Close every month that is over, the earliest first; return how many licences' shares became the subscribers'.
+
+    Of several workers one does it and the others find nothing to do. What a killed one began is finished first.
+    """
+    closed = 0
+    async with exclusive(LOCK, wait=False) as is_ours:
+        while is_ours and (close := await _begin_next()) is not None:
+            await _pass(close, lines_a_chunk)
+            await execute_long("SELECT add_closing_key()")
+            closed += await _finish(close.id)
+    return closed
+
+
+async def _begin_next() -> CloseRow | None:
+    """Return the close that is under way, or begin that of the next month that is over; None when there is none."""
+    async with transaction():
+        under_way = await fetch_row(CloseRow, "SELECT id, month, next_reference FROM share_close WHERE run IS NULL")
+        if under_way is not None:
+            return under_way
+        now = clock.now()
+        month = await _month_to_close(now)
+        if month is None:
+            return None
+        begun = await fetch_row(
+            CloseRow,
+            "INSERT INTO share_close (month, begun_at) VALUES ($1, $2) RETURNING id, month, next_reference",
+            month,
+            now,
+        )
+        assert begun
+        await execute(SQL["begin_close"], begun.id, bounds(month)[1])
+        await execute("SELECT begin_closing($1)", begun.id)
+    return begun
+
+
+async def _month_to_close(now: dt.datetime) -> dt.date | None:
+    """Return the month after the last closed one, or that of the first hold to end; None while it is not over."""
+    last = await fetch_scalar(dt.date, "SELECT max(month) FROM share_close")
+    if last is not None:
+        month = next_month(last)
+    else:
+        first = await fetch_scalar(dt.datetime, FIRST_HOLD)
+        if first is None:
+            return None
+        month = month_of(first)
+    return month if bounds(month)[1] <= now else None
+
+
+async def _pass(close: CloseRow, lines_a_chunk: int) -> None:
+    """Write what each line earns, chunk by chunk from where the close has come to; the next is computed meanwhile."""
+    if close.next_reference is None:
+        return
+    splits = await fetch_rows(HeldSplit, SQL["list_splits_of_close"], close.id)
+    releases = [await _open(release, list(group)) for release, group in groupby(splits, lambda split: split.release)]
+    chunk: Chunk | None = await _compute(releases, close.next_reference, lines_a_chunk)
+    while chunk is not None:
+        ahead = asyncio.create_task(_compute(releases, chunk.next, lines_a_chunk))
+        try:
+            await _write(close.id, chunk)
+            chunk = await ahead
+        finally:
+            ahead.cancel()
+
+
+async def _open(release: uuid.UUID, splits: Sequence[HeldSplit]) -> ReleaseToClose:
+    manifest = await open_manifest(release)
+    terms = {term for split in splits for term in split.terms}
+    return ReleaseToClose(manifest, SharesOfRelease(splits, manifest.largest_weight), terms)
+
+
+async def _compute(releases: Sequence[ReleaseToClose], first: int | None, lines_a_chunk: int) -> Chunk | None:
+    """Return what the next lines from this reference on have earned; None after the last."""
+    if first is None:
+        return None
+    lines, following = await _lines_from(first, lines_a_chunk)
+    last = LAST_REFERENCE if following is None else following - 1
+    promises: dict[object, Amounts] = {}
+    for term in set[uuid.UUID]().union(*(release.terms for release in releases)):
+        columns = await fetch_columns(PROMISES_IN_RANGE, term, first, last)
+        if columns:
+            promises[term] = columns[0], columns[1]
+    amounts = await asyncio.to_thread(_earned, releases, lines, first, last, promises)
+    has_some = amounts > 0
+    return Chunk(first, following, lines[has_some], amounts[has_some])
+
+
+async def _lines_from(first: int, most: int) -> tuple[NDArray[np.int64], int | None]:
+    """Return the next lines from a reference on, ascending, and where those after them begin: None after the last."""
+    if await fetch_scalar(int, COUNT_LINES, first, first + most - 1) == most:
+        return np.arange(first, first + most, dtype=np.int64), first + most  # no number is missing
+    columns = await fetch_columns(NEXT_LINES, first, most)
+    if not columns:
+        return np.zeros(0, np.int64), None
+    (lines,) = columns
+    return lines, int(lines[-1]) + 1 if len(lines) == most else None
+
+
+def _earned(
+    releases: Sequence[ReleaseToClose],
+    lines: NDArray[np.int64],
+    first: int,
+    last: int,
+    promises: dict[object, Amounts],
+) -> NDArray[np.int64]:
+    """Return what these lines earn of all releases; refuses a manifest that names a line that there is not."""
+    amounts = np.zeros(len(lines), np.int64)
+    for release in releases:
+        some = release.manifest.read(first, last)
+        if len(some.references):
+            places = places_in(lines, some.references)
+            if places is None:
+                raise Conflict(
+                    "The manifest of the release {release} names a line that there is not.",
+                    release=release.manifest.release,
+                )
+            amounts[places] += release.shares.earned(some, promises)
+    return amounts
+
+
+async def _write(close: int, chunk: Chunk) -> None:
+    """Write a chunk and where the next begins, as one; refuse where another worker has come further."""
+    async with transaction():
+        reached = await fetch_row(
+            CloseRow,
+            "SELECT id, month, next_reference FROM share_close WHERE id = $1 AND run IS NULL FOR NO KEY UPDATE",
+            close,
+        )
+        if reached is None or reached.next_reference != chunk.first:
+            raise Conflict("Another worker is closing this month.")
+        people = len(chunk.references)
+        columns = {
+            "close": np.full(people, close, np.int64),
+            "subscriber": chunk.references,
+            "payable_micro": chunk.amounts,
+        }
+        await copy_columns("closing_share", columns)
+        await execute(
+            """UPDATE share_close
+               SET next_reference = $2, people = people + $3, shares_micro = shares_micro + $4 WHERE id = $1""",
+            close,
+            chunk.next,
+            people,
+            int(chunk.amounts.sum()),
+        )
+
+
+async def _finish(close: int) -> int:
+    """Release the close's licences and enter it in the books, once; return how many they are."""
+    async with transaction():
+        passed = await fetch_row(
+            PassedClose,
+            """SELECT month, people, shares_micro FROM share_close
+               WHERE id = $1 AND run IS NULL AND next_reference IS NULL FOR NO KEY UPDATE""",
+            close,
+        )
+        if passed is None:
+            return 0
+        now = clock.now()
+        splits = await fetch_rows(HeldSplit, SQL["list_splits_of_close"], close)
+        owed = sum(split.owed_minor for split in splits)
+        rounding = sum(_rounding(split) for split in splits)
+        assert passed.shares_micro == owed * MICRO_PER_MINOR - rounding, (
+            "shares sum to what was settled, or nothing ends"
+        )
+        carried = await fetch_scalar(int, LAST_CARRY) or 0
+        returned, carry = divmod(carried + rounding, MICRO_PER_MINOR)
+        run = await begin_run("release", now, owed, passed.people)
+        await execute("SELECT attach_closing($1)", close)
+        await execute("UPDATE licence_split SET state = 'released', ended_by = $2 WHERE close = $1", close, run)
+        await execute(
+            "UPDATE share_close SET run = $2, returned_minor = $3, carry_micro = $4 WHERE id = $1",
+            close,
+            run,
+            returned,
+            carry,
+        )
+        released = [
+            entry_of("shares_released", split, now, [(SUBSCRIBERS_HELD, SUBSCRIBERS_PAYABLE, split.owed_minor)])
+            for split in splits
+        ]
+        rounding_returned = [(SUBSCRIBERS_PAYABLE, OPERATOR_PAYABLE, returned)]
+        await record_moving(
+            [*released, Entry("rounding_returned", f"{passed.month:%Y-%m}", now, TEXT, rounding_returned)]
+        )
+    return len(splits)
+
+
+def _rounding(split: SplitFigures) -> int:
+    """Return what a split's whole cents hold beyond its shares, in micro-euros: none by the exact rule."""
+    return split.rounding_micro if split.is_public else 0

@@ -1,0 +1,125 @@
+"""What splits earn ranges of people is what each person's own share says, to the millionth, however the ranges are cut."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from marketplace.contributions.manifests import Contributions
+from marketplace.earnings.rules import EXACT_POOL, MICRO_PER_MINOR, PUBLIC_DENOMINATOR, SplitFigures
+from marketplace.earnings.shares_by_weight import SharesOfRelease, places_in
+from pricing.promises import NOTHING, top_up
+from pricing.revenue_share import shares, split_pool
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marketplace.earnings.rules import Amounts
+
+TERMS = [uuid.UUID(int=number) for number in range(3)]
+
+
+def exact(pool: int, weights: NDArray[np.int64], terms: list[uuid.UUID], promised: NDArray[np.int64]) -> SplitFigures:
+    """Return a split by the exact rule, topped up as it was when licences were divided so."""
+    split = split_pool(pool * MICRO_PER_MINOR, weights)
+    added = top_up(shares(split, weights), promised, MICRO_PER_MINOR) if promised.any() else NOTHING
+    return SplitFigures(
+        pool_minor=pool,
+        operator_minor=0,
+        total_weight=split.total_weight,
+        cutoff_remainder=split.cutoff_remainder,
+        cutoff_position=split.cutoff_position,
+        terms=terms,
+        top_up_operator_minor=0,
+        top_up_platform_minor=added.amount // MICRO_PER_MINOR,
+        topped_up=added.people,
+        top_up_each_micro=added.each,
+        top_up_position=added.cutoff_position,
+        rule=EXACT_POOL,
+        denominator=0,
+        shares_micro=0,
+        rounding_micro=0,
+    )
+
+
+def public(pool: int, denominator: int, terms: list[uuid.UUID]) -> SplitFigures:
+    """Return a split by a public denominator; what it owes in all does not matter here."""
+    return SplitFigures(pool, 0, 1, 0, 0, terms, 0, 0, 0, 0, 0, PUBLIC_DENOMINATOR, denominator, 0, 0)
+
+
+@some.composite
+def any_release(draw: some.DrawFn) -> tuple[list[int], list[int], list[tuple[int, int | None, list[uuid.UUID]]]]:
+    """Draw references, their weights, and splits: pool, denominator or None for the exact rule, terms."""
+    references = sorted(draw(some.sets(some.integers(0, 200), min_size=1, max_size=60)))
+    largest = draw(some.sampled_from([12, 10_000, 2**21]))
+    weights = [draw(some.integers(1, largest)) for _ in references]
+    split = some.tuples(
+        some.integers(0, 10**9),
+        some.one_of(some.none(), some.integers(1, 10**9)),
+        some.lists(some.sampled_from(TERMS), unique=True, max_size=2),
+    )
+    return references, weights, draw(some.lists(split, min_size=1, max_size=4))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    any_release(),
+    some.dictionaries(some.sampled_from(TERMS), some.dictionaries(some.integers(0, 200), some.integers(1, 10**8))),
+    some.lists(some.integers(0, 200), max_size=4),
+)
+def test_ranges_pay_what_each_share_says(
+    made: tuple[list[int], list[int], list[tuple[int, int | None, list[uuid.UUID]]]],
+    promised: dict[uuid.UUID, dict[int, int]],
+    cuts: list[int],
+) -> None:
+    references, weights = np.array(made[0], np.int64), np.array(made[1], np.int64)
+
+    def to(who: int, terms: list[uuid.UUID]) -> int:
+        return max((promised.get(term, {}).get(who, 0) for term in terms), default=0)
+
+    splits = [
+        public(pool, denominator, terms)
+        if denominator
+        else exact(pool, weights, terms, np.array([to(who, terms) for who in made[0]], np.int64))
+        for pool, denominator, terms in made[2]
+    ]
+    expected = []
+    for position, (who, weight) in enumerate(zip(made[0], made[1], strict=True)):
+        of_pool = [split.share_of(weight, position) for split in splits]
+        expected.append(
+            sum(
+                own + split.added_to(own, to(who, split.terms), position)
+                for own, split in zip(of_pool, splits, strict=True)
+            )
+        )
+    ready = SharesOfRelease(splits, int(weights.max()))
+    earned: list[int] = []
+    bounds = [0, *sorted(set(cuts) - {0}), 201]
+    for first, end in itertools.pairwise(bounds):
+        here = slice(*np.searchsorted(references, [first, end]))
+        kept: dict[object, Amounts] = {
+            term: (
+                np.array([who for who in of_term if first <= who < end], np.int64),
+                np.array([micro for who, micro in of_term.items() if first <= who < end], np.int64),
+            )
+            for term, of_term in promised.items()
+        }
+        earned += ready.earned(Contributions(references[here], weights[here], here.start), kept).tolist()
+    assert earned == expected
+
+
+def test_a_reference_finds_its_line_with_gaps_or_without() -> None:
+    for lines in (np.arange(10, 20), np.array([10, 12, 13, 19])):
+        for references in ([10], [13, 19], [10, 12, 13, 19]):
+            places = places_in(lines, np.array(references))
+            assert places is not None
+            assert lines[places].tolist() == references
+        for strangers in ([9], [20], [9, 12], [13, 20]):
+            assert places_in(lines, np.array(strangers)) is None
+    assert places_in(np.array([10, 12, 13, 19]), np.array([10, 11])) is None
+    assert places_in(np.zeros(0, np.int64), np.array([1])) is None
