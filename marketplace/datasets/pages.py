@@ -16,7 +16,7 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace.consent.queries import list_purposes
-from marketplace.datasets import actions, build_requests, dossier, publishing, queries, rules, zone_pages
+from marketplace.datasets import actions, build_requests, publishing, queries, rules, zone_pages
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
@@ -26,6 +26,7 @@ from marketplace.identity.guards import expect, staff
 from marketplace.local_time import midnight
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.release_gate import dossier
 from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import gettext

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import KEY_BYTES
 from marketplace.database import Values, transaction
-from marketplace.datasets import dossier, queries
+from marketplace.datasets import queries
 from marketplace.datasets.tables import Dossier, Edition, Release, Revocation
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.log.actions import state_fact
 from marketplace.privacy import editions, finishing, noise
 from marketplace.progress import WAITING, no_progress
-from marketplace.release_gate import canary_counts
+from marketplace.release_gate import canary_counts, dossier
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 

@@ -17,10 +17,11 @@ import pytest
 
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
-from marketplace.datasets import actions, dossier, queries
+from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity.actions import claim_line, erase_person, issue_activation_codes
+from marketplace.release_gate import dossier
 from marketplace.retractions.actions import retract, retract_erased
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import START, ZONES, at, crowd, declare, kept, make_subscribers, write

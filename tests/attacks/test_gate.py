@@ -17,9 +17,9 @@ import pytest
 from scipy import stats
 
 from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import actions, dossier, queries
+from marketplace.datasets import actions, queries
 from marketplace.privacy import drawing, noise, sampler
-from marketplace.release_gate import attacks, audit, canaries, canary_counts
+from marketplace.release_gate import attacks, audit, canaries, canary_counts, dossier
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 from tests.marketplace.datasets.builders import crowd, declare, make_subscribers, write

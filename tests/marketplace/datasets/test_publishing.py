@@ -15,11 +15,12 @@ import pytest
 from marketplace import clock, object_store
 from marketplace.consent import actions as consent
 from marketplace.database import execute
-from marketplace.datasets import actions, dossier, publishing, queries
+from marketplace.datasets import actions, publishing, queries
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.log.queries import list_facts
 from marketplace.privacy import specification
+from marketplace.release_gate import dossier
 from marketplace.settings import settings
 from tests.marketplace.datasets import builders
 from tests.marketplace.datasets.builders import START, at, crowd, declare, make_subscribers, write

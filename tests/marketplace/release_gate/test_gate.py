@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import dossier, zone_rules
+from marketplace.datasets import zone_rules
 from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.key_set import parent_zones
-from marketplace.release_gate import canary_counts
+from marketplace.release_gate import canary_counts, dossier
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
 from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification, zones
