@@ -70,7 +70,7 @@ def closes_after(hold_until: dt.datetime) -> dt.datetime:
 async def exact_share(row: SplitRow, subscriber: int) -> int:
     """Return what a split by the exact rule gives a subscriber who is in its release, in micro-euros."""
     mine = await find_contribution(row.release, subscriber)
-    assert mine, "the index has whom the manifest has"
+    assert mine, "who is in the index is in the manifest"
     of_pool = row.share_of(mine.weight, mine.position)
     promised = max((await promises_to(subscriber, row.terms)).values(), default=0)
     return of_pool + row.added_to(of_pool, promised, mine.position)
