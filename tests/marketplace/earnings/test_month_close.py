@@ -118,6 +118,18 @@ async def test_a_claim_delays_its_licence_and_no_other() -> None:
     await sales.balances()
 
 
+async def test_a_hold_that_ends_after_the_month_waits_for_the_next() -> None:
+    await some_sales(10_000)
+    with clock.started_at(MARCH + dt.timedelta(days=10)):
+        later = await sales.make_sale(await sales.make_release(PEOPLE), 20_000)
+        await hold_shares()
+    with clock.started_at(APRIL):
+        assert await close_months() == 1
+        assert await fetch_value("SELECT state FROM licence_split WHERE licence = $1", later) == "held"
+    with clock.started_at(MAY):
+        assert await close_months() == 1
+
+
 async def test_months_without_anything_are_closed_too() -> None:
     await some_sales(10_000)
     with clock.started_at(MAY + dt.timedelta(days=70)):
