@@ -36,5 +36,6 @@ NOT_YET: dict[str, dict[str, int]] = {
     "vague_docstrings": {},
     "words_not_used": {
         "tests/marketplace/catalogue": 1,
+        "tests/marketplace/release_gate": 1,
     },
 }

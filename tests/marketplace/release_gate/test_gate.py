@@ -14,6 +14,7 @@ import pytest
 
 from marketplace.builds.aggregation import Aggregation
 from marketplace.datasets import zone_rules
+from marketplace.local_time import midnight
 from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.key_set import parent_zones
@@ -240,3 +241,19 @@ def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> Non
     signature = dossier.signed(document, settings().signing_key)
     assert dossier.is_ours(document, signature, settings().signing_key)
     assert not dossier.is_ours(document.replace(b"false", b"true "), signature, settings().signing_key)
+
+
+def test_a_local_day_is_compared_with_its_own_hours_and_with_no_day_of_utc() -> None:
+    """The day that summer time ends on has 25 hours: all published but one, the total gives that one away."""
+    start, end = (midnight(dt.date(2026, 10, day), "Europe/Paris") for day in (25, 26))
+    hours = specification(3, period_from=start, period_to=end, time_zone="Europe/Paris")
+    days = dataclasses.replace(hours, dataset="days", grain="day")
+    zone, segment = hours.zones[0], hours.segments[0]
+    total = cells_of([(zone, start, segment)])
+    shown = cells_of([(zone, start + dt.timedelta(hours=hour), segment) for hour in range(24)])
+    withheld, size = gate._parts(days, total, hours, shown)
+    assert (withheld.tolist(), size.tolist()) == ([1], [25])
+    utc = (dt.datetime(2026, 10, 25, tzinfo=dt.UTC), dt.datetime(2026, 10, 26, tzinfo=dt.UTC))
+    other = dataclasses.replace(days, time_zone="UTC", period_from=utc[0], period_to=utc[1])
+    assert not len(gate._parts(other, cells_of([(zone, utc[0], segment)]), hours, shown)[0]), "an hour of it is missing"
+    assert not len(gate._parts(other, cells_of([(zone, utc[0], segment)]), days, total)[0]), "they overlap, no more"
