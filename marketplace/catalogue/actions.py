@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -36,7 +36,7 @@ from marketplace.catalogue.tables import (
     QuoteAcceptance,
     ZonePreview,
 )
-from marketplace.database import execute, fetch_row, select, transaction
+from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.datasets.tables import Dataset
 from marketplace.datasets.zone_input import read_zones
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from marketplace.catalogue.queries import ListedRelease, SignedQuote
+
+
+WEEK_DAYS: Final = 7
 
 
 class PricedEdition(Struct, frozen=True):
@@ -104,16 +107,19 @@ async def list_offer(
     full_worth_minor: int,
     floor_minor: int,
     cap_minor: int,
-    worth_days: int = 7,
+    worth_days: int | None = None,
     currency: str = EUR,
 ) -> None:
     """Put a dataset up for sale, every sealed release of it; listed again, it is sold on the terms given now.
 
-    full_worth_minor: of worth_days days, in [1, 366]; a release of more days is worth as much more. Refuses an offer
-    with which something on sale could be had for less by buying other things, held quotes included; says how.
+    full_worth_minor: of worth_days days, in [1, 366]; a release of more days is worth as much more. None: as many as
+    the latest release has, or a week where there is none. Refuses an offer with which something on sale could be had
+    for less by buying other things, held quotes included; says how.
     """
     if not 0 < floor_minor <= cap_minor or full_worth_minor <= 0:
         raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
+    if worth_days is None:
+        worth_days = await fetch_scalar(int, SQL["find_days_of_latest"], dataset, rules.MOST_WORTH_DAYS) or WEEK_DAYS
     if not 1 <= worth_days <= rules.MOST_WORTH_DAYS:
         raise Invalid("The full worth is stated for between 1 and {days} days.", days=rules.MOST_WORTH_DAYS)
     if not await Dataset.exists().where(Dataset.code == dataset):

@@ -154,6 +154,15 @@ LEFT JOIN demand_draw ON demand_draw.offer = offer.id AND demand_draw.day = ($2:
 WHERE offer.dataset = ANY($1)
   AND offer.withdrawn_at IS NULL;
 
+-- name: find_days_of_latest
+-- How many days, in [1, $2], the latest sealed release of the dataset $1 covers, to the nearest.
+SELECT least(greatest(round(extract(epoch FROM period_to - period_from) / 86400), 1), $2)::integer
+FROM release
+WHERE dataset = $1
+  AND state = 'sealed'
+ORDER BY period_to DESC, sealed_at DESC
+LIMIT 1;
+
 -- name: list_comparable_datasets
 -- The datasets for sale that count what the dataset $1 counts, by the same zones, times and bands: their cells compare.
 SELECT other.code
