@@ -57,6 +57,8 @@ PROMISES_IN_RANGE: Final = """
 COUNT_LINES: Final = "SELECT count(*) FROM subscriber WHERE reference BETWEEN $1 AND $2"
 NEXT_LINES: Final = "SELECT reference FROM subscriber WHERE reference >= $1 ORDER BY reference LIMIT $2"
 LAST_CARRY: Final = "SELECT carry_micro FROM share_close WHERE run IS NOT NULL ORDER BY month DESC LIMIT 1"
+THREADS: Final = 2
+"""How many threads share a chunk's manifests."""
 LAST_REFERENCE: Final = 2**63 - 2
 TEXT: Final = "Rounding of subscribers' shares to whole cents, back to the operator"
 
@@ -176,7 +178,9 @@ async def _compute(releases: Sequence[ReleaseToClose], first: int | None, lines_
         columns = await fetch_columns(PROMISES_IN_RANGE, term, first, last)
         if columns:
             promises[term] = columns[0], columns[1]
-    amounts = await asyncio.to_thread(_earned, releases, lines, first, last, promises)
+    parts = [releases[number::THREADS] for number in range(THREADS)]
+    earned = await asyncio.gather(*(asyncio.to_thread(_earned, part, lines, first, last, promises) for part in parts))
+    amounts = np.sum(earned, axis=0)
     has_some = amounts > 0
     return Chunk(first, following, lines[has_some], amounts[has_some])
 
