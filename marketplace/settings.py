@@ -89,8 +89,8 @@ class Settings:
     )
     subscriber_year_epsilon_micro: int = _setting(
         "SUBSCRIBER_YEAR_EPSILON_MICRO",
-        "100000000",
-        "privacy loss that all datasets together may cost one subscriber in a calendar year, in millionths of epsilon",
+        "20000000",
+        "privacy loss that all datasets together may cost one subscriber in any 365 days, in millionths of epsilon",
     )
     seller_name: str = _setting("SELLER_NAME", "Partage (demo) SAS", "who sells, as invoices name it")
     seller_street: str = _setting("SELLER_STREET", "1 rue de la Démonstration", "the seller's street, on invoices")

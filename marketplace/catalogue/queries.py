@@ -76,6 +76,7 @@ class Listing(Struct, frozen=True):
     time_zone: str
     product: str
     age_bands: list[str]
+    unit: str
     max_cells: int
     max_events: int
     parent_resolution: int

@@ -71,6 +71,7 @@ SELECT
     dataset.time_zone,
     dataset.product,
     dataset.age_bands,
+    dataset.unit,
     dataset.max_cells,
     dataset.max_events,
     dataset.parent_resolution,

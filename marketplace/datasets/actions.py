@@ -34,10 +34,11 @@ from piccolo.columns.combination import WhereRaw
 from marketplace import clock, object_store
 from marketplace.builds.aggregation import Aggregation, Outcome
 from marketplace.consent.queries import intervals_around
-from marketplace.consent.tables import Purpose
-from marketplace.database import Values, fetch_row, fetch_scalar, select, transaction
+from marketplace.consent.tables import Notice, Purpose
+from marketplace.database import Values, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import publishing, queries, rules
 from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
+from marketplace.datasets.year_budget import check_rolling_year
 from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
@@ -138,6 +139,12 @@ async def _check_revision(specification: Specification, note_fr: str, note_en: s
         raise Invalid("A revision says what changed, in both languages.")
 
 
+class NoticeId(Struct, frozen=True):
+    """A notice by its id."""
+
+    id: uuid.UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Spend:
     """What a build commits before it looks: its specification, or the row of one that was interrupted."""
@@ -179,7 +186,13 @@ async def _count_and_save(
         report("drawing noise", 0.55)
         outcome = await asyncio.to_thread(aggregation.release, report)
         report("keeping the noisy cells", 0.9)
-        await _save(release, outcome, {row.notice for row in consent}, report)
+        await _save(release, outcome, await _notices_in_force(specification.purpose, started_at), report)
+
+
+async def _notices_in_force(purpose: str, at: dt.datetime) -> set[uuid.UUID]:
+    """Return the notices of a purpose published by then: a constant of the registry, not of who consented."""
+    query = Notice.select(Notice.id).where(Notice.purpose == purpose, Notice.published_at <= at)
+    return {row.id for row in await fetch_rows(NoticeId, query)}
 
 
 async def _starting_at(purpose: str) -> dt.datetime:
@@ -216,6 +229,7 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
             raise Conflict(
                 "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=s.dataset
             )
+        await check_rolling_year(s)
         made = uuid.uuid4()
         await Release.insert(
             Release(

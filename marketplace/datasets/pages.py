@@ -15,9 +15,11 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.consent.queries import list_purposes
 from marketplace.datasets import actions, build_requests, publishing, queries, rules, zone_pages
 from marketplace.datasets.rules import DatasetTerms
+from marketplace.datasets.year_budget import foresee
 from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
@@ -116,6 +118,7 @@ async def list_datasets(number: Page = 1) -> Template:
         "datasets/datasets.html",
         datasets=await queries.list_datasets(number),
         years=await queries.list_subscriber_years(),
+        forecast=await foresee(clock.now()),
     )
 
 

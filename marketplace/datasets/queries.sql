@@ -22,7 +22,7 @@ ORDER BY dataset.code
 LIMIT $1 OFFSET $2;
 
 -- name: list_notices
--- The notices under which the consents of release $1 were given, by version.
+-- The notices of its purpose that were in force when the release $1 was begun, by version.
 SELECT notice.id, notice.purpose, notice.version, notice.text_fr, notice.text_en
 FROM release_notice
 JOIN notice ON notice.id = release_notice.notice
@@ -72,3 +72,36 @@ SELECT gen_random_uuid(), code, $2, $3, true, $4, $5, $5, $6
       SELECT FROM build_request AS asked
       WHERE asked.dataset = code AND asked.period_from = $2 AND asked.period_to = $3
   );
+
+-- name: list_losses
+-- What the releases cost one of their units whose periods have an instant in [$1, $2), refused and blocked ones too.
+SELECT
+    release.period_from,
+    release.period_to,
+    dataset.time_zone,
+    dataset.unit,
+    dataset.mechanism,
+    release.rho_nano,
+    release.epsilon_micro
+FROM release
+JOIN dataset ON dataset.code = release.dataset
+WHERE release.period_to > $1
+  AND release.period_from < $2
+  AND release.rho_nano > 0;
+
+-- name: list_latest_losses
+-- The latest release of each dataset that is built by itself, with its cadence.
+SELECT DISTINCT ON (release.dataset)
+    release.period_from,
+    release.period_to,
+    dataset.time_zone,
+    dataset.unit,
+    dataset.mechanism,
+    release.rho_nano,
+    release.epsilon_micro,
+    dataset.cadence
+FROM release
+JOIN dataset ON dataset.code = release.dataset
+WHERE dataset.cadence <> ''
+  AND release.rho_nano > 0
+ORDER BY release.dataset, release.period_to DESC;

@@ -187,7 +187,7 @@ class Release(Table, db=DB, tablename="release"):
 
 
 class ReleaseNotice(Table, db=DB, tablename="release_notice"):
-    """The notice versions under which a release's consents were given."""
+    """The notice versions in force when a release was begun; of earlier releases, those its consents were given under."""
 
     personal_data = NOBODYS
     id = UUID(primary_key=True)

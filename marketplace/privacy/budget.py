@@ -15,14 +15,24 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from marketplace.local_time import UTC, local_day
 from marketplace.privacy.noise import MICRO, NANO
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
 YEAR_DELTA_EXPONENT: Final = 9
 """A subscriber's year is stated at delta = 10^-9."""
+YEAR_DAYS: Final = 365
+"""Of a rolling year: any so many days in a row."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -80,3 +90,42 @@ def year_epsilon_micro(rho: int, gaussian_rho: int, pure_micro: int) -> int:
     composed, plus pure_micro, the others' epsilons added up.
     """
     return min(epsilon_micro(rho, YEAR_DELTA_EXPONENT), epsilon_micro(gaussian_rho, YEAR_DELTA_EXPONENT) + pure_micro)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a release costs one subscriber: one unit's loss, and the local days its period holds, both ends included."""
+
+    first: dt.date
+    last: dt.date
+    is_by_day: bool
+    """Whether each day is a unit of its own; otherwise the release is one, whole in every year that it touches."""
+    rho_nano: int
+    epsilon_micro: int
+    is_pure: bool
+
+
+def rolling_year_micro(losses: Sequence[Loss], first: dt.date, last: dt.date) -> int:
+    """Return the most that any YEAR_DAYS in a row with a day in [first, last] cost, in millionths at the year's delta.
+
+    losses: of every release that may have a day in such a year. Years overlap: what is before a New Year counts after it.
+    """
+    start = first.toordinal() - YEAR_DAYS + 1
+    windows = last.toordinal() - start + 1
+    sums = np.zeros((3, windows), np.int64)  # rho, rho of Gaussian noise, pure epsilon: by the year's first day
+    for loss in losses:
+        counted = np.array([loss.rho_nano, loss.rho_nano * (not loss.is_pure), loss.epsilon_micro * loss.is_pure])
+        sums += counted[:, None] * _units(loss, start, windows)
+    highest = {tuple(column) for column in sums.T.tolist()}
+    return max(
+        year_epsilon_micro(*one)
+        for one in highest
+        if not any(other != one and all(a <= b for a, b in zip(one, other, strict=True)) for other in highest)
+    )
+
+
+def _units(loss: Loss, start: int, windows: int) -> NDArray[np.int64]:
+    """Return how many units of a release lie in the year that begins on each of so many days from `start`."""
+    begins = start + np.arange(windows, dtype=np.int64)
+    days = np.minimum(begins + YEAR_DAYS - 1, loss.last.toordinal()) - np.maximum(begins, loss.first.toordinal()) + 1
+    return np.asarray(np.maximum(days, 0) if loss.is_by_day else days > 0, np.int64)

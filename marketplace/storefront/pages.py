@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
+from marketplace.local_time import local_day
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
@@ -29,9 +31,7 @@ from marketplace.web.pages import page
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
-    import datetime as dt
-
-    from marketplace.catalogue.queries import Picture
+    from marketplace.catalogue.queries import ListedRelease, Picture
     from marketplace.catalogue.rules import PricedRelease
     from pricing.quote import PricedQuote
 
@@ -93,8 +93,16 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
         revocation=(await list_revocations([shown.id])).get(shown.id),
         coverage=await list_coverage(shown.id),
         divided_by=await get_published_figures(shown.id) if shown.published_people else None,
+        year_micro=settings().subscriber_year_epsilon_micro,
+        whole_micro=shown.epsilon_micro * _days(shown, listing.time_zone),
         zone=ZoneInfo(listing.time_zone),
     )
+
+
+def _days(release: ListedRelease, time_zone: str) -> int:
+    """Return how many local days a release's period has a part of."""
+    last = local_day(release.period_to - dt.timedelta(microseconds=1), time_zone)
+    return (last - local_day(release.period_from, time_zone)).days + 1
 
 
 async def _is_bought(buyer: uuid.UUID | None, release: uuid.UUID) -> bool:
