@@ -122,6 +122,10 @@ TERMS_EN: Final = (
 )
 
 
+MONTHLY_EPSILON_MICRO = 1_000_000
+"""Half of the others' loss a release: twelve of them and theirs stay within what a subscriber's year may cost."""
+
+
 def draw_consenting(city: City, *, seed: int, purpose: int) -> NDArray[np.int64]:
     """Return the lines, ascending, that consent to a purpose of `PURPOSES`, by its place there."""
     asked = city.references[:PANEL] if purpose == MONTHLY_PANEL else city.references
@@ -194,7 +198,7 @@ async def define_datasets(city: City) -> None:
         max_cells=2,
         budget_micro=96_000_000,
         half_life_days=180,
-        **shared,
+        **shared | {"epsilon_micro": MONTHLY_EPSILON_MICRO},
     )
     for terms in (by_day, by_hour, by_month):
         await datasets.define(terms)

@@ -85,11 +85,23 @@ async def test_a_dataset_says_all_and_sums_in_both_languages() -> None:
     await make_buyer()
     async with Browser() as browser:
         for language, expected in (
-            ("en", ("20 people", "14.3", "busier", "60", "where the money goes", "ε = 2", "In 7 days", "In 30 days")),
+            (
+                "en",
+                (
+                    "at least 20 in each figure",
+                    "14.3",
+                    "busier",
+                    "60",
+                    "where the money goes",
+                    "ε = 2",
+                    "In 7 days",
+                    "In 30 days",
+                ),
+            ),
             (
                 "fr",
                 (
-                    "20 personnes",
+                    "au moins 20 dans chaque chiffre",
                     "14,3",
                     "plus fréquenté",
                     "60",
