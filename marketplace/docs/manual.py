@@ -32,6 +32,7 @@ PARTS: Final = {
         "month-close",
         "life-of-a-bid",
         "price",
+        "storage",
         "add-a-job",
         "add-a-product",
         "add-an-auction-kind",

@@ -76,6 +76,12 @@ async def exact_share(row: SplitRow, subscriber: int) -> int:
     return of_pool + row.added_to(of_pool, promised, mine.position)
 
 
+def _month_in(year: int, instant: dt.datetime | None) -> int:
+    """Return the number of an instant's month where it is in the year, in Paris, else 0."""
+    day = paris_day(instant) if instant else None
+    return day.month if day and day.year == year else 0
+
+
 class Splits:
     """The splits that were held at some time of a year, as columns: the same for everybody."""
 
@@ -93,8 +99,8 @@ class Splits:
         self.is_cancelled = np.array([row.kind == "cancel" for row in rows], np.bool_)
         self.since = column([microseconds(row.split_at) for row in rows])
         self.until = column([STILL if row.ended_at is None else microseconds(row.ended_at) for row in rows])
-        self.earned_in = [paris_day(row.split_at).replace(day=1) for row in rows]
-        self.ended_in = [None if row.ended_at is None else paris_day(row.ended_at).replace(day=1) for row in rows]
+        self.earned_in = column([_month_in(year, row.split_at) for row in rows])
+        self.ended_in = column([_month_in(year, row.ended_at) for row in rows])
         self.terms = {term for row in rows for term in row.terms}
 
     def shares(self, weights: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -135,17 +141,15 @@ class Moved:
 
     def by_month(self) -> dict[dt.date, tuple[int, int]]:
         """Return what was earned and what was cancelled in each month of the year, by its first day, in micro-euros."""
-        months: dict[dt.date, tuple[int, int]] = {}
-        for place in np.flatnonzero(self.shares).tolist():
-            share, ended = int(self.shares[place]), self.splits.ended_in[place]
-            month = self.splits.earned_in[place]
-            if month.year == self.splits.year:
-                earned, cancelled = months.get(month, (0, 0))
-                months[month] = earned + share, cancelled
-            if self.splits.is_cancelled[place] and ended and ended.year == self.splits.year:
-                earned, cancelled = months.get(ended, (0, 0))
-                months[ended] = earned, cancelled + share
-        return months
+        cancelled = np.where(self.splits.is_cancelled, self.shares, 0)
+        sums = {
+            dt.date(self.splits.year, month, 1): (
+                int(self.shares[self.splits.earned_in == month].sum()),
+                int(cancelled[self.splits.ended_in == month].sum()),
+            )
+            for month in range(1, 13)
+        }
+        return {month: moved for month, moved in sums.items() if any(moved)}
 
 
 @dataclass(frozen=True, slots=True)

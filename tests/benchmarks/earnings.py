@@ -36,23 +36,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FEW, MANY = 10, 10_000
-PEOPLE = 600
+PEOPLE = 800
 """Lines in each shop; each is in six of ten releases."""
-VISITS = 250
+VISITS = 200
 """People who see their page for the first time, in each shop and round."""
 ROUNDS = 2
-APART: Final = dt.timedelta(hours=18)
-"""From one sale to the next: forty a month, of which those of a fortnight are held."""
+SALES = 5
+"""Licences sold of each release, so that pages are full in both shops."""
+ALL: Final = dt.timedelta(days=5 * 365)
+"""From the first sale to the last, evenly spread: pages have as many months however much was sold."""
 HELD_FOR: Final = dt.timedelta(days=14)
 
 COPIES = (
+    """CREATE TEMPORARY TABLE released ON COMMIT PRESERVE ROWS AS
+       SELECT n, CASE n WHEN 0 THEN (SELECT id FROM release) ELSE gen_random_uuid() END AS release
+       FROM generate_series(0, $1::int - 1) AS n""",
     """CREATE TEMPORARY TABLE copied ON COMMIT PRESERVE ROWS AS
-       SELECT n, gen_random_uuid() AS release, gen_random_uuid() AS quote, gen_random_uuid() AS purchase_order,
-              gen_random_uuid() AS licence, $1::timestamptz - n * $2::interval AS sold_at
-       FROM generate_series(1, $3::int) AS n""",
+       SELECT sale, release, gen_random_uuid() AS quote, gen_random_uuid() AS purchase_order,
+              gen_random_uuid() AS licence, $1::timestamptz - sale * $2::interval AS sold_at
+       FROM generate_series(1, $3::int - 1) AS sale JOIN released ON n = sale / $4::int""",
     """INSERT INTO release SELECT (jsonb_populate_record(row, jsonb_build_object(
-           'id', copied.release, 'specification', copied.release))).*
-       FROM release AS row, copied""",
+           'id', released.release, 'specification', released.release))).*
+       FROM release AS row, released WHERE n > 0""",
     """INSERT INTO quote SELECT (jsonb_populate_record(row, jsonb_build_object(
            'id', copied.quote, 'release', copied.release))).*
        FROM quote AS row, copied""",
@@ -63,13 +68,13 @@ COPIES = (
            'id', copied.licence, 'purchase_order', copied.purchase_order, 'release', copied.release,
            'sold_at', copied.sold_at, 'hold_until', copied.sold_at + $1::interval))).*
        FROM licence AS row, copied""",
-    """INSERT INTO share_run (kind, at, amount_minor) SELECT 'release', $1, 1""",
+    """INSERT INTO share_run (kind, at, amount_minor) VALUES ('release', $1, 1)""",
     """INSERT INTO licence_split SELECT (jsonb_populate_record(row, jsonb_build_object('licence', copied.licence) ||
            CASE WHEN copied.sold_at + $1::interval > $2 THEN '{}'
            ELSE jsonb_build_object('state', 'released', 'ended_by', (SELECT max(id) FROM share_run)) END)).*
        FROM licence_split AS row, copied""",
 )
-"""Statements that copy the one sale there is, each copy of a release of its own, sold one after the other before it."""
+"""Statements that copy the one sale there is: so many sales of each release, one after the other and all before it."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +156,12 @@ async def _sell(shop: Shop) -> None:
     now = clock.now()
     await sales.make_sale(release, 10_000, sold_at=now)
     assert await hold_shares() == 1
-    values = ((now, APART, shop.releases - 1), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
+    sold = shop.releases * SALES
+    values = ((shop.releases,), (now, ALL / sold, sold, SALES), (), (), (), (HELD_FOR,), (now,), (HELD_FOR, now))
     async with database.transaction():
         for statement, given in zip(COPIES, values, strict=True):
             await database.execute(statement, *given)
-        releases = [row["release"] for row in await fetch("SELECT release FROM copied ORDER BY n")]
+        releases = [row["release"] for row in await fetch("SELECT release FROM released WHERE n > 0 ORDER BY n")]
     for number, copied in enumerate(releases, 1):
         file = io.BytesIO()
         pq.write_table(pa.table(dict(zip(("reference", "weight"), manifest(number), strict=True))), file)
@@ -170,8 +176,37 @@ async def _sell(shop: Shop) -> None:
         who, weights = manifest(number)
         columns = {"subscriber": who, "release": np.full(len(who), number), "weight": weights}
         await database.copy_columns("contribution_row", columns)
+    await _close_months()
     await database.execute("VACUUM ANALYZE")
     await database.close_pool()
+
+
+async def _close_months() -> None:
+    """Leave a row a line of each month that is over and in which something was sold, as its close leaves them."""
+    from marketplace import database  # noqa: PLC0415
+    from tests.support.reads import fetch, fetch_value  # noqa: PLC0415
+
+    over = """SELECT DISTINCT date_trunc('month', sold_at AT TIME ZONE 'Europe/Paris')::date AS month FROM licence
+              WHERE sold_at < date_trunc('month', now()) ORDER BY month"""
+    lines = np.arange(1, PEOPLE + 1)
+    for row in await fetch(over):
+        async with database.transaction():
+            run = await fetch_value(
+                """INSERT INTO share_run (kind, at, amount_minor)
+                   VALUES ('release', $1::date + interval '1 month', 1) RETURNING id""",
+                row["month"],
+            )
+            close = await fetch_value(
+                """INSERT INTO share_close (month, begun_at, next_reference, run)
+                   VALUES ($1, $1::date + interval '1 month', NULL, $2) RETURNING id""",
+                row["month"],
+                run,
+            )
+            await database.execute("SELECT begin_closing($1)", close)
+            columns = {"close": np.full(PEOPLE, close), "subscriber": lines, "payable_micro": 1_000 + lines}
+            await database.copy_columns("closing_share", columns)
+            await database.execute("SELECT add_closing_key()")
+            await database.execute("SELECT attach_closing($1)", close)
 
 
 def _visit_all(shops: list[Shop], s3: S3 | None = None) -> tuple[list[Views], list[Views]]:
@@ -180,7 +215,8 @@ def _visit_all(shops: list[Shop], s3: S3 | None = None) -> tuple[list[Views], li
     for round_ in range(ROUNDS):
         for views, shop in zip(found, shops, strict=True):
             _settle_in(shop, s3)
-            views.append(asyncio.run(_visit(shop, range(1 + round_ * VISITS, 1 + (round_ + 1) * VISITS), s3)))
+            first = 1 + VISITS * (round_ + (ROUNDS if s3 else 0))
+            views.append(asyncio.run(_visit(shop, range(first, first + VISITS), s3)))
     return found[0], found[1]
 
 

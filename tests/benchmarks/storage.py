@@ -77,7 +77,7 @@ def index_of(paths: dict[int, Path]) -> Iterator[Any]:
 
 async def _measure(url: str, people: int, releases: int, folder: Path) -> None:
     from marketplace import clock, database  # noqa: PLC0415
-    from marketplace.contributions.tables import ContributionPart, ContributionSegment  # noqa: PLC0415
+    from marketplace.contributions.tables import ContributionSegment  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
 
     await database.open_pool(url)
@@ -93,15 +93,11 @@ async def _measure(url: str, people: int, releases: int, folder: Path) -> None:
     start, index = time.perf_counter(), 0
     for number, part in enumerate(index_of(paths)):
         index += len(part.content)
-        await ContributionPart(
-            segment=segment,
-            number=number,
-            first_reference=part.first_reference,
-            last_reference=part.last_reference,
-            pairs=part.pairs,
-            firsts=part.firsts,
-            ends=part.ends,
-        ).save()
+        await database.execute(
+            """INSERT INTO contribution_part (segment, number, first_reference, last_reference, pairs, firsts, ends)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+            *(segment, number, part.first_reference, part.last_reference, part.pairs, part.firsts, part.ends),
+        )
     spent = time.perf_counter() - start
     directory = int(await fetch_value("SELECT pg_total_relation_size('contribution_part')"))
     rows = await _rows_of_a_month(people)
@@ -121,20 +117,19 @@ async def _measure(url: str, people: int, releases: int, folder: Path) -> None:
 
 
 async def _rows_of_a_month(people: int) -> int:
-    """Return the bytes that a row a person takes for one month, with the keys and checks of the table."""
-    from marketplace import clock, database  # noqa: PLC0415
-    from marketplace.earnings.tables import ShareRun  # noqa: PLC0415
+    """Return the bytes that a row a person takes for one month, with the key and checks of the table, as a close writes it."""
+    from marketplace import database  # noqa: PLC0415
 
     everyone = np.arange(1, people + 1, dtype=np.int64)
-    await database.copy_columns("subscriber", {"reference": everyone})
-    await ShareRun(kind="release", at=clock.now(), amount_minor=0).save()
-    run = int(await fetch_value("SELECT max(id) FROM share_run"))
-    before = int(await fetch_value("SELECT pg_total_relation_size('accrual')"))
-    columns = {"run": np.full(people, run), "subscriber": everyone}
-    columns |= {"held_micro": np.zeros(people, np.int64), "payable_micro": everyone}
+    close = await fetch_value(
+        "INSERT INTO share_close (month, begun_at) VALUES ('2026-01-01', '2026-02-01') RETURNING id"
+    )
     async with database.transaction():
-        await database.copy_columns("accrual", columns)
-    return int(await fetch_value("SELECT pg_total_relation_size('accrual')")) - before
+        await database.execute("SELECT begin_closing($1)", close)
+        columns = {"close": np.full(people, close), "subscriber": everyone, "payable_micro": everyone}
+        await database.copy_columns("closing_share", columns)
+        await database.execute("SELECT add_closing_key()")
+    return int(await fetch_value("SELECT pg_total_relation_size('closing_share')"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import uuid
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +87,8 @@ async def test_a_hold_over_new_year_is_counted_once_in_each_months_column() -> N
         assert months == {dt.date(2025, 12, 1): (held, 0), dt.date(2026, 1, 1): (0, held - left)}
         assert await list_years(1) == [2026, 2025]
         new_year = dt.datetime(2026, 1, 1, tzinfo=PARIS)
-        assert (await get_balance_before(1, new_year)).held_micro == held
-        assert (await get_balance_before(1, OLD_YEAR - DAY)).held_micro == 0
+        assert (await get_balance_before(1, new_year, await find_mine(1))).held_micro == held
+        assert (await get_balance_before(1, OLD_YEAR - DAY, await find_mine(1))).held_micro == 0
         assert [month.month for month in await list_months(1, 2025)] == [dt.date(2025, 12, 1)]
         assert (await find_mine(2)).contributions.numbers.tolist() == []
         assert await list_years(2) == []
@@ -95,7 +96,7 @@ async def test_a_hold_over_new_year_is_counted_once_in_each_months_column() -> N
 
 def test_a_share_beyond_64_bits_is_exact() -> None:
     now = clock.now()
-    row = SplitRow(10**14, 0, 0, 0, 0, [], 0, 0, 0, 0, 0, 2, 7, 0, 0, 1, now, now, None, None)
+    row = SplitRow(10**14, 0, 0, 0, 0, [], 0, 0, 0, 0, 0, 2, 7, 0, 0, 1, uuid.uuid4(), now, now, None, None)
     splits = Splits(now.year, [row, row])
     for weight in (1, 3, 50):
         assert splits.shares(np.array([weight, 0])).tolist() == [10**18 * weight // 7, 0]
