@@ -153,7 +153,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "what a close was given ends with it": "UPDATE licence_split SET close = (SELECT id FROM share_close) WHERE state = 'held'",
     "a run's amount is that of the splits it held or ended": "UPDATE share_run SET amount_minor = amount_minor + 1",
     "a split is entered in the books for what it says, and ended there as it ended": (
-        "UPDATE licence_split SET state = 'cancelled' WHERE state = 'released'"
+        "UPDATE licence_split SET state = 'cancelled', close = NULL WHERE state = 'released'"
     ),
     "an entry of shares has its split": "DELETE FROM licence_split WHERE state = 'held'",
     "what subscribers keep though the money went back is the operator's loss, in proportion": (
@@ -163,6 +163,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
     "what a term promises in all covers its promises, each to a line that there is": (
         "UPDATE contributor_promise SET subscriber = 4711"
     ),
+    "a dataset's time zone is one that there is": "UPDATE dataset SET time_zone = 'Europe/Lyon'",
     "a pool is divided by no fewer people than its release publishes": (
         "UPDATE release SET published_people = 9; UPDATE licence_split SET rule = 2, denominator = 8"
     ),
