@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite, log, sqrt
 from typing import Final
 
@@ -62,6 +63,12 @@ def _freshness(age_seconds: int, half_life_seconds: int) -> int:
     return int(_ARITHMETIC.to_integral_value(_ARITHMETIC.scaleb(fresh, _DIGITS)))
 
 
+@lru_cache(maxsize=1024)
+def _forgotten(span_seconds: int, half_life_seconds: int) -> int:
+    """Return 1 - F of a period or a term, in the same units: few are in use, and each by many prices."""
+    return _UNITS - _freshness(span_seconds, half_life_seconds)
+
+
 def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) -> Fraction:
     """Return the mean of `freshness` over data of a span of time whose youngest moment is `age` old, in [0, 1].
 
@@ -73,7 +80,7 @@ def mean_freshness(age_seconds: int, span_seconds: int, half_life_seconds: int) 
         msg = f"a span must be at least one second, but is {span_seconds}"
         raise OutOfRange(msg)
     youngest = freshness(age_seconds, half_life_seconds)
-    forgotten = _UNITS - _freshness(span_seconds, half_life_seconds)
+    forgotten = _forgotten(span_seconds, half_life_seconds)
     share = Fraction(forgotten * _ONE_OVER_LN_2 * half_life_seconds, _UNITS * _UNITS * span_seconds)
     return youngest * min(share, Fraction(1))
 
@@ -82,9 +89,12 @@ def term_share(term_seconds: int, half_life_seconds: int) -> Fraction:
     """Return 1 - F(term), the share of the worth of data that falls within the term of a licence, in [0, 1].
 
     A term bought in two pieces, the second when the first has ended and the data are as much older, costs what it costs
-    at once. term_seconds: whole, >= 0. Refuses as `freshness`.
+    at once. term_seconds: whole, >= 0. half_life_seconds: whole, >= 1. Refuses NotWhole, OutOfRange.
     """
-    return 1 - freshness(term_seconds, half_life_seconds)
+    if whole(term_seconds, "a term") < 0 or whole(half_life_seconds, "a half-life") < 1:
+        msg = f"a term must not be negative and a half-life be positive, but they are {term_seconds} and {half_life_seconds}"
+        raise OutOfRange(msg)
+    return Fraction(_forgotten(term_seconds, half_life_seconds), _UNITS)
 
 
 def coverage(people: int, population: int) -> Fraction:
