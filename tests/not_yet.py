@@ -15,10 +15,7 @@ NOT_YET: dict[str, dict[str, int]] = {
     "impure_rules": {},
     "impurities": {},
     "languages_below_pages": {},
-    "large_slices": {
-        "marketplace/builds": 1,
-        "marketplace/datasets": 1,
-    },
+    "large_slices": {},
     "libraries_elsewhere": {},
     "long_files": {},
     "long_functions": {},
@@ -34,9 +31,8 @@ NOT_YET: dict[str, dict[str, int]] = {
     "untidy_statements": {},
     "untyped_reads": {},
     "unused_statements": {},
-    "vague_docstrings": {},
-    "words_not_used": {
-        "tests/marketplace/catalogue": 1,
-        "tests/marketplace/release_gate": 1,
+    "vague_docstrings": {
+        "marketplace/privacy": 2,
     },
+    "words_not_used": {},
 }

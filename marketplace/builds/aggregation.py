@@ -28,9 +28,9 @@ from marketplace.builds.counting_query import Aggregate, CountingQuery
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest
 from marketplace.builds.kernel import Kernel
-from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import microseconds
+from marketplace.line_index import LineIndex
 from marketplace.privacy import drawing, noise
 from marketplace.privacy.cell_choice import hash_keys
 from marketplace.privacy.geography import H3

@@ -32,9 +32,9 @@ from marketplace.builds.event_store import (
     state_tag,
     write_state,
 )
-from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import DAY_US, HOUR_US
+from marketplace.line_index import LineIndex
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

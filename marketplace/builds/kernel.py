@@ -14,8 +14,8 @@ import numpy as np
 
 from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery, merged
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Bucket, Moments
-from marketplace.builds.line_index import LineIndex
 from marketplace.instants import DAY_US, HOUR_US, QUARTER_US
+from marketplace.line_index import LineIndex
 from marketplace.privacy.cell_choice import HASH_PRIME
 from marketplace.privacy.counted import CountedLines, Seen, differs_from_before
 from marketplace.privacy.product_registry import PRODUCTS

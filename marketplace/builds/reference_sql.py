@@ -19,9 +19,9 @@ import numpy as np
 from marketplace.builds import input_files
 from marketplace.builds.counting_query import Aggregate, Contributions, CountingQuery
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS
-from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict
 from marketplace.instants import DAY_US, HOUR_US
+from marketplace.line_index import LineIndex
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.settings import settings
 

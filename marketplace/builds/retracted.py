@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marketplace.builds.line_index import LineIndex
 from marketplace.instants import DAY_US
+from marketplace.line_index import LineIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

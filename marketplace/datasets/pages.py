@@ -20,7 +20,6 @@ from marketplace.consent.queries import list_purposes
 from marketplace.datasets import actions, build_requests, publishing, queries, rules, zone_pages
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.year_budget import foresee
-from marketplace.datasets.zone_input import names, read_area
 from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
@@ -28,6 +27,7 @@ from marketplace.identity.guards import expect, staff
 from marketplace.local_time import midnight
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.zone_input import names, read_area
 from marketplace.release_gate import dossier
 from marketplace.settings import settings
 from marketplace.signing import public_key

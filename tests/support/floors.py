@@ -6,7 +6,7 @@ from tests.support.source import product_files, slice_of
 
 FLOORS = (
     {"pricing"},
-    {"errors", "instants", "personal_data"},
+    {"errors", "instants", "line_index", "personal_data"},
     {"clock", "local_time", "settings", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy", "sealing", "signing"},

@@ -21,9 +21,9 @@ from obstore.store import LocalStore
 from marketplace.builds.event_store import MOST_PLACES, PLACE_BITS, Rows, Store
 from marketplace.builds.event_store_writer import Writer
 from marketplace.builds.ingest import ingest
-from marketplace.builds.line_index import LineIndex
 from marketplace.errors import Conflict, Invalid
 from marketplace.instants import HOUR_US
+from marketplace.line_index import LineIndex
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from tests.marketplace.identity.site import Browser, text_of
 from tests.pricing.test_first_rule import CITY as FIRST
 from tests.support.reads import fetch_value
 
-SAID = {
+SENTENCES = {
     "en": (
         "The figures cover 7 days: longer costs more, in proportion.",
         "of the 98 possible figures are published; you do not pay for those withheld.",
@@ -101,6 +101,6 @@ async def test_every_step_is_explained_and_a_quote_of_the_first_rule_still_verif
     async with Browser() as browser:
         await browser.sign_in("claire@atelier.example")
         assert "possible figures" not in text_of(await browser.get(f"/en/quotes/{old}"))
-        for language, sentences in SAID.items():
+        for language, sentences in SENTENCES.items():
             seen = text_of(await browser.get(f"/{language}/datasets/lyon"))
             assert [sentence for sentence in sentences if sentence not in seen] == []

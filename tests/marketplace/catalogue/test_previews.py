@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from marketplace import clock
 from marketplace.catalogue import actions, rules
 from marketplace.datasets.publishing import revoke
-from marketplace.datasets.zone_input import read_zones
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.key_actions import create_key
+from marketplace.privacy.zone_input import read_zones
 from tests.marketplace.catalogue.shop import last_midnight, make_buyer, make_release, open_shop, rows_of
 from tests.marketplace.datasets.builders import BANDS, RESOLUTION, ZONES
 from tests.marketplace.identity.site import Browser, make_partner, text_of

@@ -16,6 +16,8 @@ from tests.support.reads import fetch_value
 
 PARTNER, OFFER, RELEASE = uuid.UUID(int=1), uuid.UUID(int=2), uuid.UUID(int=3)
 NET, VAT = 10_000, 2_000
+DOCUMENT = b'{"price":{"inputs":{"demand_basis_points":10000}}}'
+"""What settling a sale reads of its quote; nobody signed it."""
 
 
 async def open_shop() -> None:
@@ -69,12 +71,13 @@ async def make_order() -> uuid.UUID:
     order_id, quote, now = uuid.uuid4(), uuid.uuid4(), clock.now()
     await execute(
         """INSERT INTO quote (id, partner, offer, release, terms, amount_minor, document, signature, quoted_at, expires_at)
-           VALUES ($1, $2, $3, $4, 'standard-1', $5, 'x', 'x', $6, $7)""",
+           VALUES ($1, $2, $3, $4, 'standard-1', $5, $6, 'x', $7, $8)""",
         quote,
         PARTNER,
         OFFER,
         RELEASE,
         NET,
+        DOCUMENT,
         now,
         now + dt.timedelta(minutes=15),
     )

@@ -244,7 +244,7 @@ def test_the_dossier_says_what_was_found_and_a_changed_byte_is_not_ours() -> Non
 
 
 def test_a_local_day_is_compared_with_its_own_hours_and_with_no_day_of_utc() -> None:
-    """The day that summer time ends on has 25 hours: all published but one, the total gives that one away."""
+    """The day that summer time ends on has 25 hours: all published but one, the total reveals the last."""
     start, end = (midnight(dt.date(2026, 10, day), "Europe/Paris") for day in (25, 26))
     hours = specification(3, period_from=start, period_to=end, time_zone="Europe/Paris")
     days = dataclasses.replace(hours, dataset="days", grain="day")
