@@ -265,8 +265,8 @@ class Aggregation:
             "inputs": json.dumps(self._inputs(), sort_keys=True),
         }
         refusal = None
-        if not len(manifest):
-            refusal = "Nobody is in the cells that could be published, so there is nothing to sell."
+        if not drawn.figures["row_count"]:  # not who is in them: only that no figure is published may be shown
+            refusal = "No figure reaches the least that is published, so there is nothing to sell."
         return Outcome(files, figures, refusal, drawn.coverage)
 
     def _inputs(self) -> dict[str, Any]:

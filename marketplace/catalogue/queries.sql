@@ -184,7 +184,6 @@ SELECT
     release.id,
     release.dataset,
     release.state,
-    release.contributors,
     release.period_from,
     release.period_to,
     release.latest_event_at,

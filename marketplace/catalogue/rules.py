@@ -88,12 +88,11 @@ class Preview(Struct, frozen=True):
 
 
 class PricedRelease(Struct, frozen=True):
-    """What the price of a release depends on: published figures, and whether there is anybody in it."""
+    """What the price of a release depends on: published figures."""
 
     id: uuid.UUID
     dataset: str
     state: str
-    contributors: int
     period_from: dt.datetime
     period_to: dt.datetime
     latest_event_at: dt.datetime | None
@@ -161,9 +160,9 @@ def price_inputs(
     The period ends with the last day that has a figure, and its age is counted in whole hours, so that partners who ask
     together see the same price. Where contributors were promised something, the floor is such that the operator's part,
     which pays for it, covers it after the payment's fee. The day's multiplier is drawn before. Refuses a release that is
-    not sealed or in which there is nobody, and a promise above the cap.
+    not sealed or has no figures, and a promise above the cap.
     """
-    if release.state != "sealed" or not release.contributors or release.latest_event_at is None:
+    if release.state != "sealed" or not release.row_count or release.latest_event_at is None:
         raise Conflict("This release is not for sale.")
     assert offer.demand_basis_points is not None, "the day's multiplier is drawn before"
     floor = offer.floor_minor

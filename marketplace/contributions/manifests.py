@@ -96,7 +96,8 @@ def _open(release: uuid.UUID) -> OpenManifest:
     source = object_store.ObjectFile(_key(release))
     with pq.ParquetFile(pa.PythonFile(source, mode="r")) as file:
         footer = file.metadata
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    # A manifest of nobody has one group without rows, of which nothing is known.
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups if footer.num_rows else 0)]
     references: list[Any] = [group.column(0).statistics for group in groups]
     weights: list[Any] = [group.column(1).statistics for group in groups]
     rows = np.array([group.num_rows for group in groups], np.int64)

@@ -45,9 +45,9 @@ RELEASES: Final = (
            GROUP BY code HAVING spent_micro <> coalesce(sum(release.epsilon_micro), 0)""",
     ),
     Invariant(
-        "a sealed release has people, cells and the hashes of both",
+        "a sealed release has cells and the hashes of these and of its manifest, and nobody without a weight",
         """SELECT id AS release FROM release WHERE state = 'sealed'
-           AND (contributors = 0 OR total_weight = 0 OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')""",
+           AND ((contributors = 0) <> (total_weight = 0) OR row_count = 0 OR cells_sha256 = '' OR manifest_sha256 = '')""",
     ),
     Invariant(
         "a year of subscribers has lost what its releases are charged with",

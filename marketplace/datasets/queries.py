@@ -457,7 +457,8 @@ def _groups(store: str, key: str) -> tuple[pq.FileMetaData, NDArray[np.int64], N
 
     with pq.ParquetFile(pa.PythonFile(object_store.ObjectFile(key), mode="r")) as file:
         footer = file.metadata
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    # A manifest of nobody has one group without rows, of which nothing is known.
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups if footer.num_rows else 0)]
     statistics: list[Any] = [group.column(0).statistics for group in groups]
     counts = np.array([group.num_rows for group in groups], np.int64)
     return (

@@ -46,7 +46,7 @@ SELECT
 FROM licence
 JOIN purchase_order ON purchase_order.id = licence.purchase_order AND purchase_order.state = 'paid'
 JOIN quote ON quote.id = purchase_order.quote
-JOIN release ON release.id = licence.release AND release.total_weight > 0
+JOIN release ON release.id = licence.release AND release.row_count > 0
 JOIN LATERAL (
     SELECT sum(fee_minor)::bigint AS fee_minor
     FROM balance_transaction

@@ -7,7 +7,7 @@ for the books alone.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from marketplace.earnings import rules
 from marketplace.earnings.promises import PromisesOfRelease, has_promises
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from pricing.promises import shortfall
-from pricing.public_shares import public_shares, sum_of_shares, weigh
+from pricing.public_shares import Weighed, public_shares, sum_of_shares, weigh
 
 if TYPE_CHECKING:
     import uuid
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from marketplace.datasets.queries import Manifest, PublishedFigures
     from marketplace.earnings.rules import Division, Settlement
-    from pricing.public_shares import Weighed
+
+
+NOBODY: Final = Weighed(np.empty(0, np.int64), np.empty(0, np.int64))
+"""Whom a release weighs whose figures are noise alone; that there is nobody is not published."""
 
 
 class ReleaseSettled:
@@ -42,7 +45,7 @@ class ReleaseSettled:
     async def read(cls, release: uuid.UUID) -> Self:
         """Read a sealed release's figures and weights."""
         figures, weights = await get_published_figures(release), await manifest_weights(release)
-        return cls(release, figures, await asyncio.to_thread(weigh, weights))
+        return cls(release, figures, await asyncio.to_thread(weigh, weights) if len(weights) else NOBODY)
 
     async def settle(self, division: Division, terms: Sequence[uuid.UUID]) -> Settlement:
         """Return what a sale of it owes, divided so, under the terms whose promises it keeps."""

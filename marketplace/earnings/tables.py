@@ -129,7 +129,9 @@ class LicenceSplit(Table, db=DB, tablename="licence_split"):
         "AND (topped_up = 0 OR cardinality(terms) > 0) "
         "AND least(topped_up, top_up_each_micro, top_up_position) >= 0"
     )
-    someone_contributed = Check("people > 0 AND total_weight > 0")
+    weighs_who_contributed = Check(
+        "(people = 0) = (total_weight = 0) AND total_weight >= 0 AND (total_weight > 0 OR rule = 2)"
+    )
     known_rule = Check("rule IN (1, 2)")
     a_public_denominator_makes_rule_two = Check(
         "(rule = 2) = (denominator > 0) AND (rule = 2 OR shares_micro + rounding_micro = 0)"

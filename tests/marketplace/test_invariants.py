@@ -210,7 +210,7 @@ OFFENCES: dict[str, str | tuple[str, ...]] = {
         "UPDATE posting SET amount_minor = amount_minor + 1 WHERE debit = '467400'"
     ),
     "a dataset has spent what its releases did": "UPDATE dataset SET spent_micro = spent_micro + 1",
-    "a sealed release has people, cells and the hashes of both": "UPDATE release SET contributors = 0",
+    "a sealed release has cells and the hashes of these and of its manifest, and nobody without a weight": "UPDATE release SET contributors = 0",
     "a year of subscribers has lost what its releases are charged with": (
         "INSERT INTO privacy_year (year, rho_nano, budget_micro) VALUES (1999, 5, 1)"
     ),

@@ -37,7 +37,6 @@ RELEASE = rules.PricedRelease(
     id=THING,
     dataset="lyon",
     state="sealed",
-    contributors=5,
     period_from=NOW - dt.timedelta(days=10),
     period_to=NOW - dt.timedelta(days=3),
     latest_event_at=NOW - dt.timedelta(days=3),
@@ -155,7 +154,7 @@ def test_a_price_signed_by_us_that_its_inputs_do_not_give_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "lacking", [{"state": "noised"}, {"state": "refused"}, {"contributors": 0}, {"latest_event_at": None}]
+    "lacking", [{"state": "noised"}, {"state": "refused"}, {"row_count": 0}, {"latest_event_at": None}]
 )
 def test_nothing_is_sold_without_people_or_a_seal(lacking: dict[str, Any]) -> None:
     with pytest.raises(Conflict, match="not for sale"):
