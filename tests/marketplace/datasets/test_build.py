@@ -8,15 +8,17 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import h3
 import httpx
 import numpy as np
 import pytest
+from msgspec import structs
 
 from marketplace import clock, object_store
 from marketplace.app import create_app
 from marketplace.consent import actions as consent
 from marketplace.database import execute
-from marketplace.datasets import actions, queries
+from marketplace.datasets import actions, queries, rules
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.guards import begin_session
 from tests.marketplace.datasets import builders
@@ -190,7 +192,7 @@ async def test_private_objects_are_refused_to_delivery() -> None:
         (END, START, "period is empty"),
         (START, START, "period is empty"),
         (at(0.5), END, "whole hour"),
-        (START, dt.datetime(9000, 1, 1, tzinfo=dt.UTC), "400000000"),
+        (START, dt.datetime(9000, 1, 1, tzinfo=dt.UTC), "ten years at most"),
         (START, clock.now().replace(minute=0, second=0, microsecond=0) + dt.timedelta(days=9), "not over"),
     ],
 )
@@ -203,10 +205,18 @@ async def test_periods_that_make_no_release_are_refused(start: dt.datetime, end:
     assert await fetch("SELECT 1 FROM release") == []
 
 
+async def test_more_cells_than_can_be_counted_are_refused() -> None:
+    await declare()
+    terms = await queries.get_dataset("lyon")
+    wide = structs.replace(terms, zones=sorted(h3.grid_disk(ZONES[0], 40)))
+    with pytest.raises(Invalid, match="400000000"):
+        rules.specify(wide, START - dt.timedelta(days=3_650), START)
+
+
 @pytest.mark.parametrize(
     "other",
     [
-        {"grain": "week"},
+        {"grain": "fortnight"},
         {"zones": ()},
         {"zones": ("nothing",)},
         {"age_bands": ("a", "a")},
