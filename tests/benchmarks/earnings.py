@@ -302,7 +302,7 @@ class S3:
 
     def gets(self) -> int:
         """Return how many objects were read so far."""
-        return self.asked.read_text().count('"GET /sold-')
+        return self.asked.read_text().count("GET /sold-")
 
 
 @contextlib.contextmanager
