@@ -27,6 +27,7 @@ PARTS: Final = {
     "developer": (
         "architecture",
         "glossary",
+        "decisions",
         "life-of-an-event",
         "life-of-a-euro",
         "month-close",
