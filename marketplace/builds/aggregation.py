@@ -253,7 +253,9 @@ class Aggregation:
         noisy = pa.table({"key": drawn.published.keys, "people": drawn.published.people})
         files = {
             "noisy.parquet": self._parquet("noisy.parquet", noisy),
-            "cells.parquet": self._parquet("cells.parquet", self._cells(drawn), about=self._about()),
+            "cells.parquet": self._parquet(
+                "cells.parquet", self._cells(drawn), about=self._about() | self._about_series(drawn.figures)
+            ),
             "manifest.parquet": write_manifest(manifest, self.folder / "manifest.parquet"),
             object_store.EDITIONS_KEY: self._editions_key(),
         }
@@ -330,6 +332,16 @@ class Aggregation:
             "partage.threshold": str(s.threshold),
             "partage.specification": s.digest,
         } | self._about_zones()
+
+    @staticmethod
+    def _about_series(figures: dict[str, Any]) -> dict[str, str]:
+        """Return what the file says that other releases of its dataset are compared by."""
+        expansion = figures["expansion_micro"]
+        return {
+            "partage.method_version": str(figures["method_version"]),
+            "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
+            "partage.population": str(figures["population"]),
+        }
 
     def _about_zones(self) -> dict[str, str]:
         """Return what the file says of its zones: which they are and, of the operator's own, where their outlines are."""

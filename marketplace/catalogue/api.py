@@ -28,6 +28,7 @@ from marketplace.signing import public_key
 
 if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
+    from marketplace.privacy.series import Break
 
 MOST_HEXAGONS = 20_000
 """Outlines of H3's cells that are given: four megabytes of them."""
@@ -81,9 +82,12 @@ async def get_dataset(code: FromPath[str], number: Page = 1) -> dict[str, Any]:
     """Return a dataset with its releases, latest first."""
     listing = await queries.get_listing(code)
     releases = await queries.list_listed_releases(code, number)
+    found = {row.id: breaks for row, breaks in await queries.list_series(code)}
     return _only(listing, DESCRIBED) | {
         "releases": [
-            asdict(row) | {"editions": [asdict(level) for level in await queries.list_levels(row.id)]}
+            asdict(row)
+            | {"editions": [asdict(level) for level in await queries.list_levels(row.id)]}
+            | {"breaks": [_written(one) for one in found.get(row.id, [])]}
             for row in releases.rows
         ],
         "page": number,
@@ -186,6 +190,11 @@ async def _quote(quote: uuid.UUID, partner: uuid.UUID) -> dict[str, Any]:
     row = await queries.get_quote(quote, partner)
     by_auction = {"transcript": f"/api/v1/auctions/{row.auction}/transcript"} if row.auction else {}
     return _only(row, QUOTED) | by_auction | signed(row)
+
+
+def _written(one: Break) -> dict[str, str]:
+    """Return where a release breaks with the one before, in both languages."""
+    return {"kind": one.kind, "sentence_fr": one.sentence.fr, "sentence_en": one.sentence.en}
 
 
 def _only(row: Struct, names: tuple[str, ...]) -> dict[str, Any]:

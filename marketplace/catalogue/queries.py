@@ -25,6 +25,7 @@ from marketplace.errors import NotFound, Refusal
 from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.series import Stated, breaks
 from marketplace.settings import settings
 from marketplace.statements import load_statements
 from marketplace.web import maps
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
     from marketplace.catalogue.glance import Glance
     from marketplace.privacy.geography import Geography
+    from marketplace.privacy.series import Break
     from marketplace.web.maps import Outlines
 
 SQL: Final = load_statements(__package__)
+MOST_OF_A_SERIES: Final = 1000
 
 
 class ListingRow(Struct, frozen=True):
@@ -99,6 +102,8 @@ class ListedRelease(PricedRelease, frozen=True):
     note_fr: str
     note_en: str
     schema_version: int
+    method_version: int
+    expansion_micro: int | None
     published_people: int
 
 
@@ -122,12 +127,26 @@ class PublishedRelease(Struct, frozen=True):
     note_fr: str
     note_en: str
     schema_version: int
+    method_version: int
+    expansion_micro: int | None
     delta_exponent: int
     mean_error_micro: int
     error_people: int
     error_events: int
     r_indicator_micro: int | None
     revoked_at: dt.datetime | None
+
+
+class SeriesRow(Struct, frozen=True):
+    """What a sealed release states that a series is compared by; the period is half-open."""
+
+    id: uuid.UUID
+    period_from: dt.datetime
+    method_version: int
+    population: int
+    consenting: int
+    revision: int
+    notices: list[int]
 
 
 class Level(Struct, frozen=True):
@@ -255,6 +274,14 @@ async def list_listed_releases(code: str, page: int) -> Paged[PublishedRelease]:
     """Return one page of a dataset's sealed releases, latest period first, those called back too."""
     rows = await fetch_rows(PublishedRelease, SQL["list_listed_releases"], code, PAGE_SIZE + 1, offset(page))
     return paged(rows, page)
+
+
+async def list_series(code: str) -> list[tuple[SeriesRow, list[Break]]]:
+    """Return a dataset's sealed releases but those called back, earliest first, with where each breaks with the one before."""
+    rows = await fetch_rows(SeriesRow, SQL["list_series"], code, MOST_OF_A_SERIES)
+    rows.reverse()
+    stated = [Stated(row.method_version, row.population, row.revision, tuple(row.notices)) for row in rows]
+    return [(row, breaks(before, own)) for row, before, own in zip(rows, [None, *stated], stated, strict=False)]
 
 
 async def list_levels(release: uuid.UUID) -> list[Level]:

@@ -107,6 +107,10 @@ SELECT
     release.note_fr,
     release.note_en,
     release.schema_version,
+    release.method_version,
+    coalesce(
+        release.expansion_micro, round(release.population * 1000000.0 / nullif(release.consenting, 0))::bigint
+    ) AS expansion_micro,
     release.delta_exponent,
     release.mean_error_micro,
     release.error_people,
@@ -120,6 +124,28 @@ WHERE release.dataset = $1
 ORDER BY release.period_to DESC, release.sealed_at DESC
 LIMIT $2
 OFFSET $3;
+
+-- name: list_series
+-- What the latest $2 sealed releases of the dataset $1 are compared by, latest period first; not those called back.
+SELECT
+    release.id,
+    release.period_from,
+    release.method_version,
+    release.population,
+    release.consenting,
+    release.revision,
+    (
+        SELECT coalesce(array_agg(DISTINCT notice.version ORDER BY notice.version), '{}')
+        FROM release_notice
+        JOIN notice ON notice.id = release_notice.notice
+        WHERE release_notice.release = release.id
+    ) AS notices
+FROM release
+WHERE release.dataset = $1
+  AND release.state = 'sealed'
+  AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+ORDER BY release.period_to DESC, release.revision DESC, release.sealed_at DESC
+LIMIT $2;
 
 -- name: list_priced_offers
 -- The open offers of the datasets $1 at the instant $2, with the day's draw, if any, and what contributors were

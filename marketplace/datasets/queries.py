@@ -85,6 +85,8 @@ class ReleaseRow(Struct, frozen=True):
     note_fr: str
     note_en: str
     schema_version: int
+    method_version: int
+    expansion_micro: int | None
     started_at: dt.datetime
     sealed_at: dt.datetime | None
     sealed_by: str

@@ -129,6 +129,10 @@ class Release(Table, db=DB, tablename="release"):
     """What changed since the revision before."""
     schema_version = Integer(default=1)
     """Of the published file's columns."""
+    method_version = Integer(default=1)
+    """Of counting, noise and finishing: a step between two of them can come from the method alone."""
+    expansion_micro = BigInt(null=True, default=None)
+    """What a count is multiplied by to speak for all lines of the area, in millionths; null where nobody consents."""
     started_at = Timestamptz()
     sealed_at = Timestamptz(null=True, default=None)
     sealed_by = Text(default="")

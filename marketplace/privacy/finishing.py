@@ -19,6 +19,8 @@ import numpy as np
 from marketplace.instants import instant_of
 from marketplace.privacy import noise
 from marketplace.privacy.key_set import coverage_areas, parent_zones
+from marketplace.privacy.series import expansion_micro
+from marketplace.privacy.specification import METHOD_VERSION
 from marketplace.privacy.thresholds import Published, agree, disclosed_consenting, median_cell
 from pricing.valuation import r_indicator
 
@@ -154,9 +156,11 @@ def coverage(
         for kind, labels, peopled, drawn in parts
         for name, people, seen in zip(labels, peopled, drawn, strict=True)
     ]
+    disclosed = disclosed_consenting(whole, everyone)
     figures = {
-        "consenting": disclosed_consenting(whole, everyone),
+        "consenting": disclosed,
         "population": everyone,
+        "expansion_micro": expansion_micro(everyone, disclosed),
         "r_indicator_micro": r_indicator_micro(there.sum(axis=0), bands, s.law("bands").variance),
     }
     return figures, rows
@@ -200,6 +204,7 @@ def figures(
         "median_cell_population": whole,
         "latest_event_at": latest,
         "schema_version": SCHEMA_VERSION,
+        "method_version": METHOD_VERSION,
     }
 
 

@@ -22,20 +22,25 @@ from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, partner
 from marketplace.local_time import local_day
 from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.series import expansion_micro
 from marketplace.purchases import actions as purchases_actions
 from marketplace.purchases import invoices
 from marketplace.purchases.queries import get_order, list_orders
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.settings import settings
-from marketplace.web.pages import page
+from marketplace.web.pages import in_words, page
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:
-    from marketplace.catalogue.queries import ListedRelease, Picture
+    from collections.abc import Sequence
+
+    from marketplace.catalogue.queries import ListedRelease, Picture, SeriesRow
     from marketplace.catalogue.rules import PricedRelease
+    from marketplace.privacy.series import Break
     from pricing.quote import PricedQuote
 
 DAY_SECONDS = 86_400
+MOST_POINTS = 120
 AGES_SHOWN = (7, 30)
 REFRESH_SECONDS = "2"
 
@@ -73,8 +78,14 @@ async def dataset(request: Asked, code: FromPath[str], release: Chosen = None, n
     priced = await _price(shown)
     geography, picture = await get_geography(listing.zone_table), await catalogue_queries.picture(shown)
     buyer = request.user.partner if request.user else None
+    series = await catalogue_queries.list_series(code)
+    index = _index(series)
     return page(
         "storefront/dataset.html",
+        breaks={row.id: found for row, found in series},
+        index=index,
+        broken=_labels(series, index),
+        expansion_micro=shown.expansion_micro or expansion_micro(shown.population, shown.consenting),
         listing=listing,
         product=PRODUCTS[listing.product],
         release=shown,
@@ -103,6 +114,25 @@ def _days(release: ListedRelease, time_zone: str) -> int:
     """Return how many local days a release's period has a part of."""
     last = local_day(release.period_to - dt.timedelta(microseconds=1), time_zone)
     return (last - local_day(release.period_from, time_zone)).days + 1
+
+
+def _index(series: Sequence[tuple[SeriesRow, list[Break]]]) -> list[tuple[dt.datetime, float]]:
+    """Return the share of lines that consent by period, as an index of which the first is 100; its latest revision counts."""
+    shares = {row.period_from: row.consenting / row.population for row, _ in series if row.population}
+    shares = dict(sorted(shares.items())[-MOST_POINTS:])
+    first = next(iter(shares.values()), 0.0)
+    return [(start, round(100 * share / first, 1)) for start, share in shares.items()] if first else []
+
+
+def _labels(
+    series: Sequence[tuple[SeriesRow, list[Break]]], index: Sequence[tuple[dt.datetime, float]]
+) -> dict[dt.datetime, str]:
+    """Return the breaks at the points of an index in a few words, in the page's language."""
+    labels: dict[dt.datetime, list[str]] = {start: [] for start, _ in index}
+    for row, found in series:
+        if row.period_from in labels:
+            labels[row.period_from] += [in_words(one.label) for one in found]
+    return {start: ", ".join(dict.fromkeys(words)) for start, words in labels.items() if words}
 
 
 async def _is_bought(buyer: uuid.UUID | None, release: uuid.UUID) -> bool:

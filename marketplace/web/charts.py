@@ -11,6 +11,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -19,7 +20,7 @@ from marketplace.web import formats
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Instant = dt.date | dt.datetime
     Write = Callable[[float], str]
@@ -32,6 +33,7 @@ MOST_ROWS = 120
 MOST_LABELS = 7
 SHORTEST_SPARK, MOST_SPARK = 3, 60
 BAR_WIDTH, BAR_GAP = 1000, 6
+NO_BREAKS: Mapping[Instant, str] = MappingProxyType({})
 SHORT_SPAN = dt.timedelta(days=3)
 LONG_SPAN = dt.timedelta(days=100)
 
@@ -93,10 +95,12 @@ def line_chart(
     write: Write = formats.number,
     stepped: bool = False,
     zone: dt.tzinfo = dt.UTC,
+    breaks: Mapping[Instant, str] = NO_BREAKS,
 ) -> Markup:
     """Draw values over time; with `average`, the points recede and the average leads. Instants ascend.
 
-    stepped: a value holds until the next, as a price does; zone: the clock that instants are written by.
+    stepped: a value holds until the next, as a price does; zone: the clock that instants are written by; breaks: where
+    the series is not comparable with what was before, in a few words: a vertical line each, and words in the table.
     """
     if not points:
         return nothing()
@@ -113,12 +117,8 @@ def line_chart(
     places = [place(point) for point in points]
     drawn = _stepped(places) if stepped else places
     body = [_grid(top, write)]
-    for instant, label in _ticks(points[0][0], points[-1][0], zone):
-        body.append(
-            Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                "odd" if len(body) % 2 == 0 else "even", f"{across(instant):.0f}", HEIGHT - 9, label
-            )
-        )
+    ticks = _ticks(points[0][0], points[-1][0], zone)
+    body += [_tick(number, across(instant), label) for number, (instant, label) in enumerate(ticks)]
     if average:
         body.append(Markup('<polyline class="line second" points="{}"/>').format(" ".join(places)))
         body.append(Markup('<polyline class="line" points="{}"/>').format(" ".join(map(place, average))))
@@ -132,7 +132,9 @@ def line_chart(
             _hit(float(at.split(",")[0]) - step / 2, step, f"{_instant(instant, zone)} · {write(value)} {unit}".strip())
             for at, (instant, value) in zip(places, points, strict=True)
         ]
-    rows = [(_instant(instant, zone), write(value)) for instant, value in _thinned(points)]
+    body += [_break(across(instant), label) for instant, label in breaks.items()]
+    names = {instant: f" · {label}" for instant, label in breaks.items()}
+    rows = [(_instant(at, zone) + names.get(at, ""), write(value)) for at, value in _thinned(points)]
     spoken = description or _range(points, write, zone)
     keys = (
         Markup('<ul class="keys"><li class="second">{}</li><li>{}</li></ul>').format(title, average_name)
@@ -142,6 +144,22 @@ def line_chart(
     return Markup("{}{}{}").format(
         keys, _chart(title, spoken, body), folded(title, (gettext("When"), unit or title), rows)
     )
+
+
+def _tick(number: int, x: float, label: str) -> Markup:
+    """Return a label of the axis of time; every second one is left out on a phone."""
+    return Markup('<text class="{}" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+        "odd" if number % 2 else "even", f"{x:.0f}", HEIGHT - 9, label
+    )
+
+
+def _break(x: float, label: str) -> Markup:
+    """Return a vertical line with its label, which stays inside the picture."""
+    side = "start" if x < WIDTH / 4 else "end" if x > WIDTH * 3 / 4 else "middle"
+    return Markup(
+        '<path class="break" d="M{x} {top}V{floor}"><title>{label}</title></path>'
+        '<text class="break" x="{x}" y="{above}" text-anchor="{side}">{label}</text>'
+    ).format(x=f"{x:.1f}", top=TOP, floor=HEIGHT - BOTTOM, above=TOP - 8, label=label, side=side)
 
 
 def _stepped(places: Sequence[str]) -> list[str]:

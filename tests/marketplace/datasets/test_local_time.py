@@ -65,6 +65,10 @@ async def test_a_stay_of_a_july_night_is_sold_under_its_local_date(tmp_path: Pat
     assert abs(large[0]["people"] - len(PEOPLE)) < 20
     about = (await kept(release, "cells")).schema.metadata
     assert about[b"partage.time_zone"] == PARIS.encode()
+    row = await queries.get_release(release)
+    assert row.expansion_micro == round(row.population * 1_000_000 / row.consenting)
+    assert about[b"partage.expansion"].decode() == f"{row.expansion_micro / 1_000_000:.6f}"
+    assert about[b"partage.method_version"].decode() == str(row.method_version) == "2"
     assert await actions.build("lyon", period_from=JULY[0], period_to=JULY[1]) == release
     with pytest.raises(Invalid, match="whole day, in Europe/Paris"):
         await actions.build("lyon", period_from=JULY[0] + dt.timedelta(hours=2), period_to=JULY[1])

@@ -171,6 +171,23 @@ def test_a_stepped_line_holds_each_value_until_the_next_and_shows_the_zones_cloc
     assert "22:31" not in markup
 
 
+def test_a_break_is_a_vertical_line_with_its_label_and_is_in_the_table() -> None:
+    days = [dt.date(2026, 7, day) for day in (1, 8, 15, 22)]
+    points = [(day, float(number)) for number, day in enumerate(days)]
+    markup = charts.line_chart(points, title="x", breaks={days[1]: "method <2>", days[3]: "lines +7%"})
+    svg = picture(markup)
+    lines = [path for path in svg.findall("path") if path.attrib["class"] == "break"]
+    assert [path.findtext("title") for path in lines] == ["method <2>", "lines +7%"]
+    drawn = next(line for line in svg.findall("polyline") if line.attrib["class"] == "line")
+    across = [pair.split(",")[0] for pair in drawn.attrib["points"].split()]
+    assert [path.attrib["d"].split()[0] for path in lines] == [f"M{across[1]}", f"M{across[3]}"]
+    labels = [text for text in svg.findall("text") if text.attrib.get("class") == "break"]
+    assert [text.text for text in labels] == ["method <2>", "lines +7%"]
+    assert labels[1].attrib["text-anchor"] == "end", "the last label stays inside"
+    assert "· method &lt;2&gt;" in markup.split("<table>")[1]
+    assert 'class="break"' not in charts.line_chart(points, title="x")
+
+
 def test_columns_are_as_high_as_their_values() -> None:
     svg = picture(charts.bar_chart([("a", 1), ("b", 2), ("c", 0)], title="x"))
     heights = [float(rect.attrib["height"]) for rect in svg.findall("rect")]

@@ -1,0 +1,108 @@
+"""What makes a series of releases comparable: the expansion factor, and where a release breaks with the one before.
+
+All of it is computed from published figures, so it costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from marketplace.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MICRO: Final = 1_000_000
+SHIFT_MICRO: Final = 50_000
+"""The lines of an area change from day to day; more than this share of them between two releases is a break."""
+LABELS: Final = {
+    "method": Words("méthode {now}", "method {now}"),
+    "more lines": Words("lignes +{share} %", "lines +{share}%"),
+    "fewer lines": Words("lignes −{share} %", "lines −{share}%"),
+    "notice": Words("notice {versions}", "notice {versions}"),
+    "revision": Words("révision {number}", "revision {number}"),
+}
+SENTENCES: Final = {
+    "method": Words(
+        "Comptée par la version {now} de la méthode, la publication précédente par la version {before} : un écart entre "
+        "les deux peut venir de la méthode seule.",
+        "Counted by version {now} of the method, the release before by version {before}: a step between the two can come "
+        "from the method alone.",
+    ),
+    "more lines": Words(
+        "La zone a {share} % de lignes de plus que dans la publication précédente.",
+        "The area has {share}% more lines than in the release before.",
+    ),
+    "fewer lines": Words(
+        "La zone a {share} % de lignes de moins que dans la publication précédente.",
+        "The area has {share}% fewer lines than in the release before.",
+    ),
+    "notice": Words(
+        "Les consentements ont été demandés sous d’autres versions de la notice que pour la publication précédente, la "
+        "plus récente étant la version {versions} : ceux qui consentent ont pu changer.",
+        "Consent was asked under other versions of the notice than for the release before, the latest being version "
+        "{versions}: who consents may have changed.",
+    ),
+    "revision": Words(
+        "Cette période a été comptée à nouveau (révision {number}) ; la note de la publication dit pourquoi.",
+        "This period was counted again (revision {number}); the release’s note says why.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a release states that the next one is compared by."""
+
+    method_version: int
+    population: int
+    """Lines of the area."""
+    revision: int
+    notices: tuple[int, ...]
+    """Versions of the notice up to then, ascending; empty where the release names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One way in which a release is not comparable with the one before."""
+
+    kind: str
+    """A key of SENTENCES."""
+    label: Words
+    """A few words beside a line in a chart."""
+    sentence: Words
+
+
+def expansion_micro(population: int, consenting: int) -> int | None:
+    """Return what a count is multiplied by to speak for all lines of the area, in millionths; None where nobody consents.
+
+    consenting: as published, with noise.
+    """
+    return round(population * MICRO / consenting) if consenting > 0 else None
+
+
+def breaks(before: Stated | None, after: Stated) -> list[Break]:
+    """Return how a release breaks with the one before of its dataset; the first of a series breaks with nothing."""
+    if before is None:
+        return []
+    found = []
+    for kind, details in _differences(before, after):
+        label, sentence = (
+            Words(of[kind].filled("fr", details), of[kind].filled("en", details)) for of in (LABELS, SENTENCES)
+        )
+        found.append(Break(kind, label, sentence))
+    return found
+
+
+def _differences(before: Stated, after: Stated) -> Iterator[tuple[str, dict[str, str]]]:
+    if before.method_version != after.method_version:
+        yield "method", {"now": str(after.method_version), "before": str(before.method_version)}
+    shift = after.population - before.population
+    if before.population and abs(shift) * MICRO > SHIFT_MICRO * before.population:
+        share = round(100 * abs(shift) / before.population)
+        yield "more lines" if shift > 0 else "fewer lines", {"share": str(share)}
+    if before.notices and after.notices and before.notices != after.notices:
+        yield "notice", {"versions": str(after.notices[-1])}
+    if after.revision > 1:
+        yield "revision", {"number": str(after.revision)}
