@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 NOBODY: Final = Weighed(np.empty(0, np.int64), np.empty(0, np.int64))
-"""Whom a release weighs whose figures are noise alone; that there is nobody is not published."""
+"""The people in a release whose figures are noise alone; that there is nobody is not published."""
 
 
 class ReleaseSettled:

@@ -27,8 +27,8 @@ def read_zones(text: str, known: Collection[str], level: int, geography: Geograp
     """Return which of a release's `known` zones `text` names, ascending, each once, and how many names fell outside them.
 
     text: zones separated by spaces, commas or lines, coarser ones standing for all they hold; or GeoJSON polygons,
-    which hold the zones whose middles they hold. level: that of `known`. Refuses what is neither, and what names no
-    zone.
+    which hold the zones whose middles they hold. level: that of `known`. Raises Invalid for what is neither, and
+    for what names no zone.
     """
     asked = read_area(text, level, geography)
     inside = sorted(asked & set(known))
@@ -38,7 +38,7 @@ def read_zones(text: str, known: Collection[str], level: int, geography: Geograp
 
 
 def read_area(text: str, level: int, geography: Geography = H3) -> set[str]:
-    """Return the zones that `text` names or draws, as `read_zones` takes them; refuses what names none."""
+    """Return the zones that `text` names or draws, as `read_zones` takes them; raises Invalid for what names none."""
     if len(text) > LONGEST_TEXT:
         raise Invalid("That is too long; ask about fewer zones, or simplify the drawing.")
     drawn = text.lstrip().startswith("{")
