@@ -333,14 +333,14 @@ class Aggregation:
             "partage.specification": s.digest,
         } | self._about_zones()
 
-    @staticmethod
-    def _about_series(figures: dict[str, Any]) -> dict[str, str]:
+    def _about_series(self, figures: dict[str, Any]) -> dict[str, str]:
         """Return what the file says that other releases of its dataset are compared by."""
         expansion = figures["expansion_micro"]
         return {
             "partage.method_version": str(figures["method_version"]),
             "partage.expansion": f"{expansion / noise.MICRO:.6f}" if expansion else "unknown: nobody consents",
             "partage.population": str(figures["population"]),
+            "partage.revision": str(self.specification.revision),
         }
 
     def _about_zones(self) -> dict[str, str]:

@@ -69,6 +69,7 @@ async def test_a_stay_of_a_july_night_is_sold_under_its_local_date(tmp_path: Pat
     assert row.expansion_micro == round(row.population * 1_000_000 / row.consenting)
     assert about[b"partage.expansion"].decode() == f"{row.expansion_micro / 1_000_000:.6f}"
     assert about[b"partage.method_version"].decode() == str(row.method_version) == "2"
+    assert about[b"partage.revision"] == b"1"
     assert await actions.build("lyon", period_from=JULY[0], period_to=JULY[1]) == release
     with pytest.raises(Invalid, match="whole day, in Europe/Paris"):
         await actions.build("lyon", period_from=JULY[0] + dt.timedelta(hours=2), period_to=JULY[1])
