@@ -58,6 +58,7 @@ from marketplace.settings import settings
 from marketplace.storefront import pages as storefront_pages
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url
+from marketplace.zones import pages as zones_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -332,6 +333,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     identity_pages.ROUTES,
     identity_inbox_pages.ROUTES,
     identity_api.ROUTES,
+    zones_pages.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,

@@ -20,6 +20,7 @@ SLICES = (
     "consent",
     "payments",
     "retractions",
+    "zones",
     "datasets",
     "catalogue",
     "purchases",

@@ -39,7 +39,6 @@ from marketplace.catalogue.tables import (
 from marketplace.database import execute, fetch_row, fetch_scalar, select, transaction
 from marketplace.datasets.queries import list_revocations
 from marketplace.datasets.tables import Dataset
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import lock
 from marketplace.privacy.product_registry import PRODUCTS
@@ -47,6 +46,7 @@ from marketplace.privacy.specification import TO
 from marketplace.privacy.zone_input import read_zones
 from marketplace.settings import settings
 from marketplace.signing import public_key, sign
+from marketplace.zones.queries import get_geography
 from pricing.money import EUR
 from pricing.quote import PricedQuote, price
 

@@ -18,13 +18,13 @@ from marketplace.catalogue import actions, queries
 from marketplace.catalogue.pages import signed
 from marketplace.datasets.queries import get_dataset as get_dataset_terms
 from marketplace.datasets.queries import get_release, get_specification, key_zones
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict
 from marketplace.identity.guards import expect, vetted_partner
 from marketplace.privacy.deployment_card import Deployment, card
 from marketplace.privacy.geography import H3
 from marketplace.settings import settings
 from marketplace.signing import public_key
+from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography

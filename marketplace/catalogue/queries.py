@@ -20,7 +20,6 @@ from marketplace.catalogue.vat import Vat, vat
 from marketplace.database import fetch_row, fetch_rows, select
 from marketplace.datasets.queries import cells, key_zones
 from marketplace.datasets.tables import Dataset, Edition, Release
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import NotFound, Refusal
 from marketplace.identity.tables import Partner
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
@@ -30,6 +29,7 @@ from marketplace.settings import settings
 from marketplace.statements import load_statements
 from marketplace.web import maps
 from marketplace.web.formats import paris_day
+from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -39,7 +39,6 @@ from marketplace.database import Values, fetch_row, fetch_rows, fetch_scalar, se
 from marketplace.datasets import publishing, queries, rules
 from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, PrivacyYear, Release, ReleaseNotice
 from marketplace.datasets.year_budget import check_rolling_year
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
 from marketplace.privacy import budget
@@ -47,6 +46,7 @@ from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import apply_retractions
 from marketplace.retractions.queries import list_retracted_lines, without_erased
 from marketplace.settings import settings
+from marketplace.zones.queries import get_geography
 
 if TYPE_CHECKING:
     from marketplace.datasets.rules import DatasetTerms

@@ -17,10 +17,9 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.consent.queries import list_purposes
-from marketplace.datasets import actions, build_requests, publishing, queries, rules, zone_pages
+from marketplace.datasets import actions, build_requests, publishing, queries, rules
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.year_budget import foresee
-from marketplace.datasets.zone_queries import get_geography, list_zone_tables, outlines
 from marketplace.errors import Invalid, NotFound, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
@@ -33,6 +32,7 @@ from marketplace.settings import settings
 from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, in_words, localised, page, see
+from marketplace.zones.queries import get_geography, list_zone_tables, outlines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -368,5 +368,4 @@ ROUTES = [
     download_dossier,
     publish,
     revoke,
-    *zone_pages.ROUTES,
 ]

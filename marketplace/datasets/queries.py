@@ -26,12 +26,12 @@ from marketplace.datasets.tables import (
     Release,
     Revocation,
 )
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.errors import Conflict, NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.privacy import key_set
 from marketplace.settings import settings
 from marketplace.statements import load_statements
+from marketplace.zones.queries import get_geography
 from pricing.public_shares import expected_difference_micro
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from marketplace.privacy.specification import (
     UNITS,
     Specification,
 )
+from marketplace.zones.rules import check_code
 
 if TYPE_CHECKING:
     from marketplace.privacy.geography import Geography
@@ -70,12 +70,6 @@ class DatasetTerms(Struct, frozen=True):
     product: str = "presence"
     zone_table: str | None = None
     time_zone: str = UTC
-
-
-def check_code(code: str) -> None:
-    """Refuse what cannot be the code of a dataset or a zone table: it is part of an address."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", code):
-        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
 
 
 def check_terms(terms: DatasetTerms, geography: Geography) -> None:

@@ -21,23 +21,7 @@ from piccolo.table import Table
 from marketplace.consent.tables import Notice, Purpose
 from marketplace.database import DB
 from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
-
-
-class ZoneTable(Table, db=DB, tablename="zone_table"):
-    """The operator's own zones: codes, names, parents and outlines. Append-only: another table has another code."""
-
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
-    code = Text(primary_key=True)
-    document = Text()
-    """GeoJSON features, parents before their children."""
-    sha256 = Text()
-    """Of the document, in UTF-8: what specifications name it by."""
-    zone_count = Integer()
-    defined_by = Text()
-    defined_at = Timestamptz()
-    code_is_a_slug = Check("code ~ '^[a-z0-9][a-z0-9-]{1,62}$'")
-    document_is_the_one_named = Check("sha256 = encode(sha256(convert_to(document, 'UTF8')), 'hex')")
-    has_zones = Check("zone_count > 0")
+from marketplace.zones.tables import ZoneTable
 
 
 class Dataset(Table, db=DB, tablename="dataset"):

@@ -113,7 +113,7 @@ class OwnZones:
 
     @classmethod
     def of(cls, code: str, digest: str, document: str) -> OwnZones:
-        """Return the zones of a table's document, as the datasets' `zone_rules` wrote it: parents come before their children."""
+        """Return the zones of a table's document, as the zones' rules wrote it: parents come before their children."""
         names, parents, polygons = {}, {}, {}
         levels: dict[str, int] = {}
         children: dict[str, list[str]] = {}

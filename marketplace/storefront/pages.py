@@ -15,7 +15,6 @@ from marketplace import clock
 from marketplace.catalogue import actions as catalogue_actions
 from marketplace.catalogue import queries as catalogue_queries
 from marketplace.datasets.queries import get_published_figures, list_coverage, list_notices, list_revocations
-from marketplace.datasets.zone_queries import get_geography
 from marketplace.delivery.queries import holds_release
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
@@ -29,6 +28,7 @@ from marketplace.purchases.queries import get_order, list_orders
 from marketplace.purchases.rules import TRANSFER_FROM_MINOR
 from marketplace.settings import settings
 from marketplace.web.pages import in_words, page
+from marketplace.zones.queries import get_geography
 from pricing.quote import price_at_age
 
 if TYPE_CHECKING:

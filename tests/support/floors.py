@@ -17,6 +17,7 @@ FLOORS = (
     {"builds"},
     {"release_gate"},
     {"retractions"},
+    {"zones"},
     {"datasets"},
     {"catalogue"},
     {"purchases"},

@@ -25,9 +25,6 @@ from marketplace.database import copy_in, execute
 from marketplace.datasets import actions, queries
 from marketplace.datasets.ingestion import ingest_events
 from marketplace.datasets.rules import specify
-from marketplace.datasets.zone_actions import define_zones
-from marketplace.datasets.zone_queries import get_geography
-from marketplace.datasets.zone_rules import read_zone_table
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import actions as identity
 from marketplace.privacy import drawing, finishing, geography
@@ -35,6 +32,9 @@ from marketplace.privacy.geography import H3, NOWHERE, OwnZones
 from marketplace.privacy.key_set import coverage_areas, key_zones, parent_zones
 from marketplace.privacy.zone_input import read_zones
 from marketplace.web import maps
+from marketplace.zones.actions import define_zones
+from marketplace.zones.queries import get_geography
+from marketplace.zones.rules import read_zone_table
 from tests.marketplace.catalogue.shop import TERMS, make_buyer
 from tests.marketplace.datasets.builders import BANDS, ELSEWHERE, PURPOSE, ZONES, at, declare, make_subscribers
 from tests.marketplace.datasets.test_build import PERIOD

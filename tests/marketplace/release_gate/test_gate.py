@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from marketplace.builds.aggregation import Aggregation
-from marketplace.datasets import zone_rules
 from marketplace.local_time import midnight
 from marketplace.privacy import budget, drawing, noise
 from marketplace.privacy.geography import OwnZones
@@ -21,6 +20,7 @@ from marketplace.privacy.key_set import parent_zones
 from marketplace.release_gate import canary_counts, dossier
 from marketplace.release_gate import findings as gate
 from marketplace.settings import settings
+from marketplace.zones.rules import read_zone_table
 from tests.marketplace.privacy.specs import SECRET, counts, gaussian, specification, zones
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_zones_are_subtracted_from_those_that_hold_them_in_whichever_release_the
 
 def test_a_zone_that_is_called_as_a_segment_is_not_confused_with_it() -> None:
     rows = "p,P,\n18-24,A,p\n25-39,B,p\nc,C,p\n"
-    table = OwnZones.of("own", "digest", zone_rules.read_zone_table("code,name,parent\n" + rows)[0])
+    table = OwnZones.of("own", "digest", read_zone_table("code,name,parent\n" + rows)[0])
     bands = ("18-24", "25-39")
     s = specification(
         1, hours=1, zones=(*bands, "c"), age_bands=bands, resolution=2, parent_resolution=1, geography=table

@@ -31,6 +31,12 @@ Zone = tuple[str, str, str, Any]
 """Code, name, parent's code or nothing, GeoJSON geometry or None."""
 
 
+def check_code(code: str) -> None:
+    """Refuse what cannot be the code of a dataset or a zone table: it is part of an address."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", code):
+        raise Invalid("A code has between 2 and 63 small letters, digits and hyphens, and begins with no hyphen.")
+
+
 def read_zone_table(text: str) -> tuple[str, int]:
     """Return a table of zones as its one document, and how many they are.
 

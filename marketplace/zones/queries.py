@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
-from marketplace.datasets.tables import ZoneTable
 from marketplace.errors import NotFound
 from marketplace.privacy.geography import H3, Geography, OwnZones
 from marketplace.web import maps
+from marketplace.zones.tables import ZoneTable
 
 if TYPE_CHECKING:
     from marketplace.web.maps import Outlines

@@ -11,15 +11,15 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath  # noqa: TC002 (Litestar reads annotations)
 from litestar.response import Redirect, Template  # noqa: TC002
 
-from marketplace.datasets.zone_actions import define_zones
-from marketplace.datasets.zone_queries import get_geography, get_zone_table, list_zone_tables, outlines
-from marketplace.datasets.zone_rules import LARGEST_TABLE_BYTES
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.web import maps
 from marketplace.web.pages import again, page, see
+from marketplace.zones.actions import define_zones
+from marketplace.zones.queries import get_geography, get_zone_table, list_zone_tables, outlines
+from marketplace.zones.rules import LARGEST_TABLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ reader, steward = staff("steward", "auditor"), staff("steward")
 @get("/steward/zones", guards=[reader], opt=expect("steward", "auditor"))
 async def list_tables() -> Template:
     """Show the operator's zone tables, and let a steward write another one down."""
-    return page("datasets/zones.html", tables=await list_zone_tables(), code="", error="")
+    return page("zones/zones.html", tables=await list_zone_tables(), code="", error="")
 
 
 @post("/steward/zones", guards=[steward], opt=expect("steward"), request_max_body_size=LARGEST_TABLE_BYTES)
@@ -56,7 +56,7 @@ async def define_table(request: Asked) -> Redirect | Template:
             await file.close()
         code = await define_zones(str(form.get("code", "")).strip(), text, by=request.user.name)
     except Refusal as refusal:
-        return again("datasets/zones.html", refusal, tables=await list_zone_tables(), code=form.get("code", ""))
+        return again("zones/zones.html", refusal, tables=await list_zone_tables(), code=form.get("code", ""))
     return see(f"/steward/zones/{code}")
 
 
@@ -66,7 +66,7 @@ async def show_table(code: FromPath[str]) -> Template:
     table, geography = await get_zone_table(code), await get_geography(code)
     assert isinstance(geography, OwnZones)
     levels = await asyncio.to_thread(_levels, geography)
-    return page("datasets/zone_table.html", table=table, geography=geography, levels=levels)
+    return page("zones/zone_table.html", table=table, geography=geography, levels=levels)
 
 
 def _levels(geography: OwnZones) -> list[tuple[int, int, dict[str, float | None], Outlines]]:

@@ -6,11 +6,10 @@ import asyncio
 import hashlib
 
 from marketplace import clock
-from marketplace.datasets import rules
-from marketplace.datasets.tables import ZoneTable
-from marketplace.datasets.zone_queries import get_zone_table
-from marketplace.datasets.zone_rules import read_zone_table
 from marketplace.errors import Conflict
+from marketplace.zones.queries import get_zone_table
+from marketplace.zones.rules import check_code, read_zone_table
+from marketplace.zones.tables import ZoneTable
 
 
 async def define_zones(code: str, text: str, *, by: str) -> str:
@@ -19,7 +18,7 @@ async def define_zones(code: str, text: str, *, by: str) -> str:
     text: GeoJSON features, each with `code`, `name` and perhaps `parent` among its properties and a polygon or no
     geometry; or CSV with those columns. Refuses what is malformed, and a table of that code that says otherwise.
     """
-    rules.check_code(code)
+    check_code(code)
     document, zones = await asyncio.to_thread(read_zone_table, text)
     digest = hashlib.sha256(document.encode()).hexdigest()
     table = ZoneTable(

@@ -1,0 +1,1 @@
+"""The operator's own zones: tables of them, and the steward's pages."""
