@@ -92,8 +92,10 @@ async def make_payouts() -> None:
 
 
 async def find_payee(subscriber: int) -> int | None:
-    """Return the lowest line with bank details, other than the subscriber's; None when nobody has earned enough."""
-    return await fetch_scalar(int, "SELECT min(subscriber) FROM bank_details WHERE subscriber <> $1", subscriber)
+    """Return the lowest line that is being paid, other than the subscriber's; None when nobody else is."""
+    return await fetch_scalar(
+        int, "SELECT min(subscriber) FROM payout WHERE state = 'open' AND subscriber <> $1", subscriber
+    )
 
 
 async def _find_lines(subscriber: int, number: int) -> list[int]:
