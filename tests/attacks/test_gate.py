@@ -27,7 +27,7 @@ from tests.marketplace.datasets.test_build import PERIOD
 from tests.marketplace.privacy.specs import gaussian, specification
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from marketplace.builds.counting_query import CountingQuery
@@ -136,6 +136,16 @@ def trajectories(s: Specification, source: type[drawing.Source] = drawing.Source
     return gate._trajectories(s, KEY, source)
 
 
+def conviction(audit: Callable[[], gate.Finding]) -> gate.Finding:
+    """Return the first of seven audits that convicts, or the last: each does nine times in ten, so all fail once in 10^7."""
+    found = audit()
+    for _ in range(6):
+        if not found.passed:
+            break
+        found = audit()
+    return found
+
+
 QUICK = ("presence", "gaussian", "flows by day")
 """Tried in every run; the others in the deep one."""
 ALL = [name if name in QUICK else pytest.param(name, marks=pytest.mark.deep) for name in SPECIFICATIONS]
@@ -162,7 +172,7 @@ def test_an_honest_release_passes_and_its_dossier_says_what_would_not(name: str)
 @pytest.mark.parametrize("name", ALL)
 def test_no_noise_and_half_of_it_are_convicted_by_both_simulations(name: str, source: type[drawing.Source]) -> None:
     s = SPECIFICATIONS[name]
-    people, paths = membership(s, source), trajectories(s, source)
+    people, paths = conviction(lambda: membership(s, source)), conviction(lambda: trajectories(s, source))
     assert not people.passed
     assert people.figures["people_shown_micro"] > 1.5 * noise.MICRO
     assert not paths.passed
@@ -174,7 +184,7 @@ def test_no_noise_and_half_of_it_are_convicted_by_both_simulations(name: str, so
 @pytest.mark.parametrize("source", [NoiseOnMost, OneNoiseForAll, TrueThreshold])
 @pytest.mark.parametrize("name", ["presence", "gaussian"])
 def test_noise_that_is_large_and_yet_not_private_is_convicted(name: str, source: type[drawing.Source]) -> None:
-    assert not membership(SPECIFICATIONS[name], source).passed
+    assert not conviction(lambda: membership(SPECIFICATIONS[name], source)).passed
 
 
 @pytest.mark.parametrize("counting", [TwiceTheCells, NoClip, NoConsent])

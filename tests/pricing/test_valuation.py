@@ -194,7 +194,7 @@ def test_worth_is_concave_and_subadditive_in_effective_sample_size(a: int, b: in
     assert 2 * valued(Fraction(a + b, 2)) >= valued(a) + valued(b)
 
 
-@pytest.mark.parametrize("half_life_steps", [3, 10, pytest.param(30, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("half_life_steps", [3, *(pytest.param(steps, marks=pytest.mark.deep) for steps in (10, 30))])
 def test_a_half_life_is_found_again(half_life_steps: int) -> None:
     """Ten seeded mean-reverting series each: the median within a fifth, with and without observation noise."""
     pull = 0.5 ** (0.5 / half_life_steps)

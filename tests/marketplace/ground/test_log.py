@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from marketplace.__main__ import main
+from marketplace.__main__ import log_plainly, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start as every command does, and forget it afterwards."""
+    """Start as every command does, from structlog's own defaults, and log plainly afterwards as all tests do."""
+    structlog.reset_defaults()
     monkeypatch.setattr(sys, "argv", ["marketplace", "--help"])
     with pytest.raises(SystemExit):
         main()
     yield
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def _fail(password: str) -> None:
