@@ -43,7 +43,9 @@ def main() -> None:
     if arguments[:1] == ["deep"]:
         sys.exit(pytest.main(["-m", "deep", *arguments[1:]]))
     # Three on two cores: a third of a worker's time is spent waiting for the database, the browser and the disk.
-    whole = ["tests", "-q", "-n", "3", "--dist", "worksteal", "--cov", "--cov-report=term"]
+    # Measured where every change is checked (.ci/run), not while somebody waits.
+    coverage = ["--cov", "--cov-report=term"] if os.environ.get("COVERAGE") else []
+    whole = ["tests", "-q", "-n", "3", "--dist", "worksteal", *coverage]
     sys.exit(pytest.main(["-m", "not deep", *(arguments or whole)]))
 
 
