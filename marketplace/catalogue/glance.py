@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from itertools import product
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,14 +32,23 @@ if TYPE_CHECKING:
 
 QUIET, MIDDLING, BUSY = 0, 1, 2
 CLASSES: Final = 3
-MOST_EXPLAINED: Final = 0.36
+MOST_EXPLAINED: Final = 0.47
 """Share of the variance of zone × time totals that the picture may explain; what is promised is 0.6."""
-BLURS: Final = ((0.6, 10), (0.6, 5), (0.8, 5), (0.8, 3), (1.0, 3), (1.0, 2), (1.0, 1), (1.2, 1))
+HIDDEN_FROM: Final = 0.55
+"""Where even the roughest map would explain more than this, none is drawn: a city with one place where all are."""
+BLURS: Final = (
+    *((0.6, 10), (0.6, 5), (0.8, 5), (0.6, 3), (0.8, 3), (1.0, 3)),
+    *((0.6, 2), (0.8, 2), (1.0, 2), (0.6, 1), (0.8, 1), (1.0, 1), (1.2, 1)),
+)
 """Ever less: how far places are moved, in standard deviations of all places, and how many steps the curve has."""
 SAMPLE_ROWS: Final = 10
 SAMPLED_ZONES: Final = 2
-ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20)
+ZONES_OF_A_NEIGHBOURHOOD: Final = (5, 20, 80)
 """About how many zones share an amount by which their places are moved, and are averaged by who rebuilds the map."""
+REACHES: Final = (1, 2, 4)
+"""Over how many columns and rows who rebuilds the map averages classes."""
+WIDE_FROM: Final = 2
+"""Of a zone's own part and its neighbourhoods', the first of the wide ones."""
 HUNDRED: Final = 100
 
 
@@ -59,7 +69,7 @@ class Glance:
     """A release drawn for anybody."""
 
     classes: dict[str, int]
-    """QUIET, MIDDLING or BUSY, by zone: those of the key set that a map has room for, the busier first."""
+    """QUIET, MIDDLING or BUSY, by zone: those of the key set that a map has room for; none where no map is drawn."""
     curve: list[tuple[dt.datetime, int]]
     """0 at the quietest time to 100 at the busiest, in a few steps; empty where even that would reveal too much."""
     sample: list[dict[str, Any]]
@@ -95,20 +105,22 @@ def draw(
     totals, instants = _totals(table, zones)
     where = np.array([centres.get(zone, (np.nan, np.nan)) for zone in zones], float).reshape(len(zones), 2)
     blocks = [_neighbourhoods(where, size) for size in ZONES_OF_A_NEIGHBOURHOOD]
-    moves = _moves(zones, blocks, secret) if centres else np.zeros(len(zones))
+    squares = [_squares(where)] if centres else []
+    moves = _moves(zones, blocks, secret) if centres else [np.zeros(len(zones))]
     whole = np.bincount(totals.zone, totals.people, minlength=len(zones)).astype(float)
     places = _places(whole)
     by_time = np.bincount(totals.time, totals.people, minlength=len(instants)).astype(float)
     sampled = _sampled(whole, zones, secret)
-    for distance, steps in BLURS:
-        moved = places + distance * moves
+    for (distance, steps), move in product(BLURS, moves):
+        moved = places + distance * move
         classes = _thirds(moved) if centres else np.full(len(zones), MIDDLING)
         levels = _levels(by_time, steps)
-        explained = explained_by(totals, classes, levels, blocks, sampled)
+        explained = explained_by(totals, classes, levels, blocks, squares, known=sampled)
         if explained <= MOST_EXPLAINED:
             break
+    is_drawn = bool(centres) and explained <= HIDDEN_FROM
     # In the order of their names: the order of their places would be a finer map.
-    drawn = sorted(np.argsort(-moved, kind="stable")[:most].tolist()) if centres else []
+    drawn = sorted(np.argsort(-moved, kind="stable")[:most].tolist()) if is_drawn else []
     return Glance(
         {zones[at]: int(classes[at]) for at in drawn},
         [] if steps == 1 else list(zip(instants, levels.tolist(), strict=True)),
@@ -129,13 +141,15 @@ def explained_by(
     classes: NDArray[np.int64],
     levels: NDArray[np.int64],
     blocks: Sequence[NDArray[np.int64]],
+    squares: Sequence[NDArray[np.int64]] = (),
+    *,
     known: Sequence[int] = (),
 ) -> float:
     """Return which share of the totals' variance the best reconstruction that we know explains, in [0, 1].
 
     It knows each zone's class, the average class of its neighbourhoods, the curve, and (more than anybody does) the best
     weights for them: a zone's level is fitted on its class and its neighbourhoods', then each time's totals on that.
-    known: zones whose figures are free.
+    squares: where the zones lie on a lattice, (n, 2), so that classes are averaged around each. known: zones whose figures are free.
     """
     mass = ((totals.people - totals.people.mean()) ** 2).sum()
     if not mass:
@@ -143,7 +157,9 @@ def explained_by(
     figures = np.bincount(totals.zone, minlength=len(classes))
     mean = np.bincount(totals.zone, totals.people, minlength=len(classes)) / np.maximum(figures, 1)
     around = [_averaged(classes.astype(float), block) for block in blocks]
-    columns = [*(classes == one for one in range(CLASSES)), *around, *(one * classes for one in around)]
+    around += [_blurred(classes.astype(float), square, reach) for square in squares for reach in REACHES]
+    bent = [*(one**2 for one in around), *(one * classes for one in around)]
+    columns = [*(classes == one for one in range(CLASSES)), *around, *bent]
     features = np.stack(columns, axis=1).astype(float)
     weight = np.sqrt(figures)[:, None]
     fitted = features @ np.linalg.lstsq(features * weight, mean * weight[:, 0], rcond=None)[0]
@@ -196,16 +212,49 @@ def _averaged(values: Floats, block: NDArray[np.int64]) -> Floats:
     return np.asarray((np.bincount(block, values) / np.bincount(block))[block], float)
 
 
-def _moves(zones: Sequence[str], blocks: Sequence[NDArray[np.int64]], secret: bytes) -> Floats:
-    """Return by how much each zone's place is moved, about standard normal: a part its own, a part each of its neighbourhoods'."""
+def _squares(where: Floats) -> NDArray[np.int64]:
+    """Return each zone's column and row, (n, 2), on a lattice of about as many squares as zones; those without a place: 0."""
+    placed = np.nan_to_num(where - np.nanmin(where, axis=0))
+    span = np.maximum(placed.max(axis=0), 1e-9)
+    across = max(1, round(np.sqrt(len(where) * span[0] / span[1])))
+    down = max(1, round(len(where) / across))
+    return np.asarray(np.minimum(placed / span * [across, down], [across - 1, down - 1]), np.int64)
+
+
+def _blurred(values: Floats, square: NDArray[np.int64], reach: int) -> Floats:
+    """Return the mean of values over the squares within `reach` columns and rows of each zone's."""
+    size = square.max(axis=0) + 1
+    sums, counts = np.zeros((2, *(size + 2 * reach + 1)))
+    np.add.at(sums, (square[:, 0] + reach + 1, square[:, 1] + reach + 1), values)
+    np.add.at(counts, (square[:, 0] + reach + 1, square[:, 1] + reach + 1), 1.0)
+
+    def around(field: Floats) -> Floats:
+        whole = field.cumsum(axis=0).cumsum(axis=1)
+        low, high = square, np.minimum(square + 2 * reach + 1, np.array(whole.shape) - 1)
+        return np.asarray(
+            whole[high[:, 0], high[:, 1]]
+            - whole[low[:, 0], high[:, 1]]
+            - whole[high[:, 0], low[:, 1]]
+            + whole[low[:, 0], low[:, 1]]
+        )
+
+    return around(sums) / np.maximum(around(counts), 1.0)
+
+
+def _moves(zones: Sequence[str], blocks: Sequence[NDArray[np.int64]], secret: bytes) -> list[Floats]:
+    """Return by how much each zone's place is moved, about standard normal, in two ways.
+
+    A part its own and a part each of its neighbourhoods'; and those of the wide ones alone, for a city so smooth that
+    who averages around a zone would undo the others.
+    """
     own = np.array([_normal(secret, f"zone {zone}") for zone in zones])
     parts = [own]
     for block in blocks:
         first = np.unique(block, return_index=True)[1]
         shared = np.array([_normal(secret, f"around {zones[at]} of {len(first)}") for at in first])
         parts.append(shared[block])
-    weights = np.ones(len(parts))
-    return np.asarray(np.sqrt(weights / weights.sum()) @ np.stack(parts))
+    wide = parts[WIDE_FROM:]
+    return [np.asarray(np.sum(some, axis=0) / np.sqrt(len(some))) for some in (parts, wide)]
 
 
 def _normal(secret: bytes, name: str) -> float:

@@ -1,7 +1,8 @@
 """A stranger rebuilds what is sold from all that is free: the map, the curve and the sample. It must not be worth it.
 
 The cities are drawn here, apart from any the pictures were made with, and in other ways: smooth and rough, even and
-steep, with districts that live by day and others by night. The stranger is given more than one has: the best weights.
+steep, with districts that live by day and others by night. The stranger is given more than one has: four fifths of the
+city's exact figures, to learn from them how the free ones are best read.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class City:
 
 def rebuilt(city: City, seen: glance.Glance) -> float:
     """Return the R² of the best of several reconstructions of the zone × time totals."""
-    classes = np.array([seen.classes[name] for name in city.names], float)
+    classes = np.array([seen.classes.get(name, 1) for name in city.names], float)
     curve = np.array([level for _, level in seen.curve] or [0] * len(city.starts), float)
     apart = np.linalg.norm(city.places[:, None] - city.places[None, :], axis=-1)
     around = []
@@ -92,8 +93,12 @@ def rebuilt(city: City, seen: glance.Glance) -> float:
 
 
 def fitted(columns: Floats, city: City) -> float:
-    """Return R² of the best linear combination of these columns."""
-    guess = columns @ np.linalg.lstsq(columns, city.sold, rcond=None)[0]
+    """Return R² of a linear combination of these columns, its weights learnt from the exact figures of other zones."""
+    guess = np.empty(len(city.sold))
+    for fold in range(5):
+        hidden = city.zone % 5 == fold
+        weights = np.linalg.lstsq(columns[~hidden], city.sold[~hidden], rcond=None)[0]
+        guess[hidden] = columns[hidden] @ weights
     return float(1 - ((city.sold - guess) ** 2).sum() / ((city.sold - city.sold.mean()) ** 2).sum())
 
 
@@ -122,11 +127,19 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 def test_a_stranger_rebuilds_too_little_and_still_sees_where_a_city_is_busy(seed: int) -> None:
     city = City(seed)
     seen = city.drawn()
-    classes = np.array([seen.classes[name] for name in city.names], float)
     assert rebuilt(city, seen) <= 0.6
-    assert (
-        rank_correlation(classes, np.where(city.people >= THRESHOLD, city.people, 0).sum(axis=1).astype(float)) >= 0.5
-    )
+    assert not seen.classes or usefulness(city, seen) >= 0.5
+
+
+@pytest.mark.deep
+def test_nearly_every_city_has_a_map() -> None:
+    assert sum(bool(City(seed).drawn().classes) for seed in range(41_000, 41_040)) >= 38
+
+
+def usefulness(city: City, seen: glance.Glance) -> float:
+    """Return the map's rank correlation with the zones' totals, a withheld zone's being none."""
+    classes = np.array([seen.classes[name] for name in city.names], float)
+    return rank_correlation(classes, np.where(city.people >= THRESHOLD, city.people, 0).sum(axis=1).astype(float))
 
 
 def test_an_exact_map_and_curve_would_rebuild_it() -> None:
