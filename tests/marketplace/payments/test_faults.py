@@ -311,7 +311,7 @@ async def leave_a_backlog() -> None:
         await pay("old 1", "old 2")
         await rounds(1)
     await steer("clock", days=A_CLOSE_AGO.days)
-    await rounds(1)
+    await rounds(2)
     nora, paul = await make_staff("Nora"), await make_staff("Paul")
     payout_run = await payees.sent(nora=nora, paul=paul)
     bank = Bank(payees.OUR_IBAN, rejects={payees.iban_of(2): "AC04"})
@@ -361,7 +361,7 @@ async def check_the_backlog(bought: int) -> None:
 async def test_two_workers_on_one_backlog(stripe: Any, ahead: tuple[dt.timedelta, ...]) -> None:
     del stripe
 
-    with payees.paying():
+    with payees.paying(after=A_CLOSE_AGO):
         await leave_a_backlog()
         with working(*ahead):
             await buy("meanwhile")
@@ -399,7 +399,7 @@ def test_the_database_restarts_while_workers_work(stripe: Any) -> None:
             await database.close_pool()
 
     try:
-        with payees.paying():
+        with payees.paying(after=A_CLOSE_AGO):
             asyncio.run(story())
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -41,13 +41,13 @@ def iban_of(line: int) -> str:
 
 
 @contextlib.contextmanager
-def paying(**others: str) -> Iterator[None]:
-    """Set what a paying operator sets, and be fifteen days on, when the holds have passed."""
+def paying(*, after: dt.timedelta = DAYS_15, **others: str) -> Iterator[None]:
+    """Set what a paying operator sets, and be fifteen days on, or so much, when the holds have passed."""
     before = dict(os.environ)
     os.environ |= {"PAYOUT_IBAN": OUR_IBAN, "PAYOUT_THRESHOLD_MINOR": "100"} | others
     settings.cache_clear()
     try:
-        with clock.shifted(DAYS_15):
+        with clock.shifted(after):
             yield
     finally:
         os.environ.clear()
