@@ -121,21 +121,9 @@ def zone_map(
     spoken = description or gettext("{shown} cells shown, {hidden} withheld.").format(
         shown=formats.number(len(shown)), hidden=formats.number(len(hidden))
     )
-    return Markup(
-        '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img" '
-        'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
-        '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>{legend}{note}{table}'
-    ).format(
-        width=MAP_WIDTH,
-        height=outlines.height,
-        key=key,
-        title=title,
-        spoken=spoken,
-        picture=picture,
-        legend=_legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else ""),
-        note=_note_of_busiest(len(cells), zones),
-        table=table,
-    )
+    legend = _legend(list(labels) or _ranges(bounds), len(bounds), withheld if hidden else "")
+    below = legend + _note_of_busiest(len(cells), zones) + table
+    return _framed(picture, key, title, spoken, outlines.height) + below
 
 
 def class_map(
@@ -162,21 +150,18 @@ def class_map(
     spoken = gettext("{zones} zones in {classes} classes.").format(
         zones=formats.number(len(drawn)), classes=len(labels)
     )
+    picture = _classes_drawn(drawn, labels, outlines, called)
+    below = _legend(labels, len(labels), "") + _note_of_busiest(len(classes), zones) + table
+    return _framed(picture, key, title, spoken, outlines.height) + below
+
+
+def _framed(picture: Markup, key: str, title: str, spoken: str, height: int) -> Markup:
+    """Return a map's picture with its title and what it says to who does not see it."""
     return Markup(
         '<svg class="map" fill-rule="evenodd" viewBox="0 0 {width} {height}" role="img" '
         'aria-labelledby="map-{key}-t map-{key}-d"><title id="map-{key}-t">{title}</title>'
-        '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>{legend}{note}{table}'
-    ).format(
-        width=MAP_WIDTH,
-        height=outlines.height,
-        key=key,
-        title=title,
-        spoken=spoken,
-        picture=_classes_drawn(drawn, labels, outlines, called),
-        legend=_legend(labels, len(labels), ""),
-        note=_note_of_busiest(len(classes), zones),
-        table=table,
-    )
+        '<desc id="map-{key}-d">{spoken}</desc>{picture}</svg>'
+    ).format(width=MAP_WIDTH, height=height, key=key, title=title, spoken=spoken, picture=picture)
 
 
 def _classes_drawn(
