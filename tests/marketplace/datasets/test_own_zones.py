@@ -337,7 +337,6 @@ async def on_sale(release: uuid.UUID) -> None:
             html5lib.HTMLParser(strict=True).parse(shown.text)
             assert meaning in text_of(shown)
             assert "Commune 0.1 &lt;&amp;&gt;" in shown.text
-            assert '<svg class="map"' in shown.text
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(maps, "_project", None)
             assert (await visitor.get("/en/datasets/lyon")).status_code == 200, "its outlines were projected once"
