@@ -34,6 +34,7 @@ FLOORS = (
     {"app"},
     {"migrations"},
     {"embedded"},
+    {"commands"},
     {"__main__"},
 )
 """Some are still to be built. `functions` is the `functions.sql` that all slices share. `metrics` reads jobs and is served by `app`; `migrations` calls slices' actions."""

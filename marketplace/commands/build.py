@@ -1,0 +1,62 @@
+"""`build`: A private release, built."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, instant, refuse_the_demos, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("dataset", help="code of the dataset")
+    parser.add_argument("--events", help="these events instead of the event store's: file, folder or bucket")
+    parser.add_argument("--subscribers", help="this table instead of the one ingested last")
+    parser.add_argument(
+        "--from",
+        required=True,
+        dest="period_from",
+        type=instant,
+        help="start of the period, included, in local time",
+    )
+    parser.add_argument("--to", required=True, dest="period_to", type=instant, help="end of the period, excluded")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build one private release of a dataset, from the event store or from files: Parquet or CSV, in a folder or bucket."""
+    refuse_the_demos()
+
+    async def story() -> int:
+        from marketplace.datasets.actions import build as build_release
+        from marketplace.datasets.queries import get_dataset, get_release
+        from marketplace.local_time import instant_at
+        from marketplace.progress import Progress
+
+        time_zone = (await get_dataset(arguments.dataset)).time_zone
+        with Progress() as progress:
+            release = await build_release(
+                arguments.dataset,
+                events=arguments.events,
+                subscribers=arguments.subscribers,
+                period_from=instant_at(arguments.period_from, time_zone),
+                period_to=instant_at(arguments.period_to, time_zone),
+                progress=progress,
+            )
+        row = await get_release(release)
+        print(
+            f"{row.state} {release}: {row.row_count} cells published of {row.key_count}, "
+            f"{row.suppressed_micro / 10_000:.1f} % withheld, ε {row.epsilon_micro / 1_000_000:g} spent"
+        )
+        if row.refusal:
+            print(row.refusal, file=sys.stderr)
+            return 1
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("build", run, arguments)

@@ -1,0 +1,81 @@
+"""What a command is, and what commands share: the database they run on and the arguments that several take."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+
+def no_arguments(_: argparse.ArgumentParser) -> None:
+    """Take none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: the first sentence of what `run` says of itself is its help."""
+
+    name: str
+    run: Callable[[argparse.Namespace], int]
+    """Do it; returns the exit code."""
+    arguments: Callable[[argparse.ArgumentParser], None] = no_arguments
+    """Add its arguments to its parser."""
+
+    @property
+    def description(self) -> str:
+        """Return what the command does, as `--help` and the manual say it."""
+        return (self.run.__doc__ or "").strip()
+
+
+@contextlib.contextmanager
+def database_server() -> Iterator[None]:
+    """Provide DATABASE_URL: the environment's, or the embedded server's."""
+    from marketplace.settings import settings
+
+    if settings().database_url:
+        yield
+        return
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(settings().state) as server:
+        os.environ["DATABASE_URL"] = server.url()
+        settings.cache_clear()
+        yield
+
+
+def with_pool(story: Callable[[], Awaitable[int]]) -> int:
+    """Run a coroutine that has the database's pool of connections; returns what it returns."""
+    from marketplace import database
+    from marketplace.settings import settings
+
+    async def whole() -> int:
+        await database.open_pool(settings().database_url)
+        try:
+            return await story()
+        finally:
+            await database.close_pool()
+
+    with database_server():
+        return asyncio.run(whole())
+
+
+def refuse_the_demos() -> None:
+    """Refuse the demo's settings: what follows handles real people's events."""
+    from marketplace.settings import refuse_demo_settings, settings
+
+    refuse_demo_settings(settings())
+
+
+def instant(text: str) -> dt.datetime:
+    """Read an ISO 8601 date or instant; one without an offset is of the dataset's time zone."""
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date or instant such as 2026-03-01T08:00:00Z.") from None

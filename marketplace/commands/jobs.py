@@ -1,0 +1,30 @@
+"""`jobs`: The scheduled jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(_: argparse.Namespace) -> int:
+    """Run the scheduled jobs; any number of workers may."""
+    from marketplace import clock
+    from marketplace.jobs.scheduler import work_until_stopped
+    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
+
+    clock.forbid_shifts()
+    refuse_demo_settings(settings())
+    refuse_bid_key(settings(), serving=False)
+
+    async def story() -> int:
+        await work_until_stopped()
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("jobs", run)

@@ -1,0 +1,12 @@
+"""The registry of commands: adding one is a file here and its line below."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marketplace.commands import build, check, close_month, demo, ingest, jobs, migrate, retract, serve
+
+COMMANDS: Final = tuple(
+    module.COMMAND for module in (demo, serve, jobs, migrate, check, close_month, ingest, retract, build)
+)
+"""In the order that `--help` and the manual show them."""

@@ -1,0 +1,31 @@
+"""`serve`: The site in production."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, database_server
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(_: argparse.Namespace) -> int:
+    """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in, demo keys and the key that opens bids."""
+    import uvicorn
+
+    from marketplace import clock
+    from marketplace.app import create_app
+    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
+
+    clock.forbid_shifts()
+    refuse_demo_settings(settings())
+    refuse_bid_key(settings(), serving=True)
+    with database_server():
+        uvicorn.run(
+            create_app(), host=settings().host, port=settings().port, access_log=False, timeout_graceful_shutdown=5
+        )
+    return 0
+
+
+COMMAND = Command("serve", run)
