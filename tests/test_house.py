@@ -411,6 +411,7 @@ def test_ruff_has_no_finding() -> None:
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.deep
 def test_the_type_checker_has_no_finding() -> None:
     result = subprocess.run([sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+import pytest
 from facturx import get_xml_from_pdf
 
 from marketplace import clock
@@ -74,6 +75,7 @@ async def downloads_the_books(finance: Guest) -> None:
     assert (await finance.download("hledger")).startswith(b"decimal-mark .")
 
 
+@pytest.mark.deep
 async def test_documents_are_clicked(chromium: str) -> None:
     async with running() as market:
         await sell_two_licences(market)

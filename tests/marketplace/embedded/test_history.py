@@ -59,6 +59,7 @@ async def in_the_past(tmp_path: Path) -> AsyncIterator[None]:
             yield
 
 
+@pytest.mark.deep
 async def test_twelve_months_are_lived_through_once(tmp_path: Path) -> None:
     days = seed_history.panel_days(NOW)
     async with in_the_past(tmp_path):

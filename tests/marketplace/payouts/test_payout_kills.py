@@ -77,6 +77,7 @@ async def killed_through(database_url: str, tmp_path: Path, every: int) -> dict[
     return deaths
 
 
+@pytest.mark.deep
 async def test_a_payout_killed_on_its_way_is_done_once(database_url: str, tmp_path: Path) -> None:
     deaths = await killed_through(database_url, tmp_path, 61)
     assert set(deaths) == {"draft", "send", "answer", "match"}
