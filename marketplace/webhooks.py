@@ -11,9 +11,10 @@ from litestar.status_codes import HTTP_200_OK
 from marketplace.errors import Invalid
 from marketplace.identity.guards import expect
 from marketplace.payments.events import receive_event
+from marketplace.payments.rules import WEBHOOK_PATH
 
 
-@post("/webhooks/stripe", opt=expect("Stripe"), status_code=HTTP_200_OK, include_in_schema=False)
+@post(WEBHOOK_PATH, opt=expect("Stripe"), status_code=HTTP_200_OK, include_in_schema=False)
 async def stripe_webhook(request: Request[Any, Any, Any]) -> dict[str, bool]:
     """Receive one event; anything that Stripe did not sign is malformed (400)."""
     try:

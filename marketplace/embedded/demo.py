@@ -31,6 +31,7 @@ from marketplace.embedded.seed_people import PEOPLE
 from marketplace.embedded.stripe_counterpart.app import create_counterpart
 from marketplace.errors import Conflict
 from marketplace.jobs.scheduler import ticking
+from marketplace.payments.rules import HANDLED_EVENTS, WEBHOOK_PATH
 from marketplace.progress import Progress
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
@@ -154,8 +155,9 @@ async def site_running(listener: socket.socket) -> AsyncIterator[None]:
         known = (await stripe.get("/v1/webhook_endpoints", params={"limit": 100})).raise_for_status().json()["data"]
         for endpoint in known:
             (await stripe.delete(f"/v1/webhook_endpoints/{endpoint['id']}")).raise_for_status()
-        address = f"http://{settings().host}:{settings().port}/webhooks/stripe"
-        made = await stripe.post("/v1/webhook_endpoints", data={"url": address, "enabled_events[0]": "*"})
+        address = f"http://{settings().host}:{settings().port}{WEBHOOK_PATH}"
+        types = {f"enabled_events[{at}]": event_type for at, event_type in enumerate(HANDLED_EVENTS)}
+        made = await stripe.post("/v1/webhook_endpoints", data={"url": address} | types)
         os.environ["STRIPE_WEBHOOK_SECRET"] = made.raise_for_status().json()["secret"]
     settings.cache_clear()
     async with _serving(create_app(manages_pool=False), listener):

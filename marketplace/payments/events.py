@@ -18,7 +18,15 @@ from marketplace import clock
 from marketplace.database import execute, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Invalid
 from marketplace.payments.queries import SQL
-from marketplace.payments.rules import EVENTS_COME_WITHIN, DisputeStatus, PaymentStatus, SavedMethodStatus
+from marketplace.payments.rules import (
+    EVENTS_COME_WITHIN,
+    HANDLED_EVENTS,
+    THIN,
+    WEBHOOK_PATH,
+    DisputeStatus,
+    PaymentStatus,
+    SavedMethodStatus,
+)
 from marketplace.payments.statuses import next_reading, record_dispute, record_payment, record_saved_method
 from marketplace.payments.stripe_port import DecidedError, SilentError, StripePort, verify
 from marketplace.payments.tables import Payment, SavedMethod, StripeCursor, StripeEvent
@@ -35,6 +43,16 @@ LOST = Counter("stripe_webhooks_lost_total", "Events that only the sweep brought
 READS_AT_ONCE: Final = 5
 BATCH_SIZE: Final = 200
 OVERLAP: Final = dt.timedelta(hours=1)
+BEGINNING: Final = dt.datetime.fromtimestamp(0, dt.UTC)
+KINDS: Final = {
+    "charge": "charge",
+    "charge.dispute": "dispute",
+    "checkout.session": "session",
+    "payment_intent": "intent",
+    "payment_method": "method",
+    "refund": "refund",
+}
+"""What the first words of an event's type name → what is read for it."""
 Arrived: TypeAlias = tuple[str, str, str, dt.datetime]
 """An event's id, type, body and instant in Stripe's time."""
 
@@ -59,38 +77,59 @@ async def receive_event(body: bytes, signature: str | None) -> None:
     """Store a webhook as it came, once; refuse what Stripe did not sign just now."""
     now = clock.now()
     verify(body, signature, now)
+    await _store_events([_read_arrived(body, now)], "webhook", now)
+
+
+def _read_arrived(body: bytes, now: dt.datetime) -> Arrived:
+    """Return the event of a webhook's body; a thin notification is the event whose snapshot it names, under that id."""
     try:
         event = json.loads(body)
         event_id, event_type, created = event["id"], event["type"], event.get("created", int(now.timestamp()))
-        created_at = dt.datetime.fromtimestamp(created, dt.UTC)
+        is_thin = isinstance(created, str)
+        created_at = dt.datetime.fromisoformat(created) if is_thin else dt.datetime.fromtimestamp(created, dt.UTC)
+        event_id = event.get("snapshot_event") or event_id
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError):
         raise Invalid("That is not one of Stripe's events.") from None
-    if not (isinstance(event_id, str) and isinstance(event_type, str)):
+    if not (isinstance(event_id, str) and isinstance(event_type, str) and created_at.tzinfo):
         raise Invalid("That is not one of Stripe's events.")
-    await _store_events([(event_id, event_type, body.decode(), created_at)], "webhook", now)
+    return event_id, event_type.removeprefix(THIN) if is_thin else event_type, body.decode(), created_at
 
 
 async def sweep_events() -> int:
-    """Fetch the events whose webhooks were lost, and return how many were new."""
+    """Fetch the handled events whose webhooks were lost, and return how many were new."""
     new, newest = 0, None
     since = await read_until("events", OVERLAP)
     async with StripePort() as port:
-        async for page in port.list_events(since):
+        async for page in port.list_events(since, HANDLED_EVENTS):
             new += await _store_events(page, "sweep", clock.now())
             newest = max(newest or page[0][3], page[0][3])
-    await mark_read("events", newest)
-    await note_lost_events()
+        await mark_read("events", newest)
+        await note_lost_events(await _listening_since(port))
     return new
 
 
-async def note_lost_events() -> int:
-    """Name the events that no webhook brought in time, once each; none where no webhooks are set up."""
+async def _listening_since(port: StripePort) -> dt.datetime | None:
+    """Return when our webhook endpoint was made, in Stripe's time: no webhook brings earlier events. None: not known."""
+    try:
+        return await port.find_endpoint_start(f"{settings().url}{WEBHOOK_PATH}")
+    except (SilentError, DecidedError) as refusal:  # A restricted key may not read endpoints.
+        log.warning("stripe endpoints not read", why=str(refusal))
+        return None
+
+
+async def note_lost_events(listening_since: dt.datetime | None = None) -> int:
+    """Name the handled events that no webhook brought in time, once each; none where no webhooks are set up.
+
+    listening_since: when the webhook endpoint was made; what happened before then is not lost.
+    """
     if not settings().stripe_webhook_secret:
         return 0
     is_late = (
+        StripeEvent.type.is_in(list(HANDLED_EVENTS)),
         StripeEvent.webhook_at.is_null(),
         StripeEvent.lost_at.is_null(),
         StripeEvent.created_at < clock.now() - EVENTS_COME_WITHIN,
+        StripeEvent.created_at >= (listening_since or BEGINNING),
     )
     note = StripeEvent.update({StripeEvent.lost_at: clock.now()}).where(*is_late)
     lost = await fetch_rows(LostEvent, note.returning(StripeEvent.id, StripeEvent.type))
@@ -153,38 +192,35 @@ async def handle_events() -> int:
 
 
 def subject_of(event_type: str, event: dict[str, Any]) -> tuple[str, str] | None:
-    """Return what to read for an event, as its kind and id; None when it moves nothing of ours."""
-    thing = (event.get("data") or {}).get("object") or {}
-    name = str(thing.get("id"))
-    if event_type.startswith("checkout.session."):
-        return ("setup" if thing.get("mode") == "setup" else "session"), name
-    if event_type.startswith("payment_intent."):
-        return "intent", name
-    if event_type.startswith("charge.dispute."):
-        return "dispute", name
-    if event_type.startswith(("charge.", "refund.")) and isinstance(thing.get("payment_intent"), str):
-        return "intent", thing["payment_intent"]
-    if event_type == "payment_method.detached":
-        return "method", name
-    return None
+    """Return what to read for an event, as its kind and id; None when it moves nothing of ours.
+
+    event: the body of a snapshot or of a thin notification, which has no more than its object's id.
+    """
+    if event_type not in HANDLED_EVENTS:
+        return None
+    thing = (event.get("data") or {}).get("object") or event.get("related_object") or {}
+    name, noun = str(thing.get("id")), event_type.rpartition(".")[0]
+    if noun in ("charge", "refund") and "payment_intent" in thing:
+        return ("intent", thing["payment_intent"]) if isinstance(thing["payment_intent"], str) else None
+    return KINDS[noun], name
 
 
 async def refresh_payment(subject: uuid.UUID) -> None:
     """Read an open payment again at Stripe: someone waits for it, and its webhook may be late or lost."""
     is_open = (Payment.subject == subject, Payment.state.is_in(["open", "processing"]))
-    await _refresh_page("session", await fetch_scalar(str, Payment.select(Payment.session_id).where(*is_open)))
+    await _refresh_page(await fetch_scalar(str, Payment.select(Payment.session_id).where(*is_open)))
 
 
 async def refresh_saved_method(saved: uuid.UUID) -> None:
     """Read the page of a payment method again at Stripe: someone waits for the method to be saved."""
     is_open = (SavedMethod.id == saved, SavedMethod.state == "open")
-    await _refresh_page("setup", await fetch_scalar(str, SavedMethod.select(SavedMethod.session_id).where(*is_open)))
+    await _refresh_page(await fetch_scalar(str, SavedMethod.select(SavedMethod.session_id).where(*is_open)))
 
 
-async def _refresh_page(kind: str, session: str | None) -> None:
+async def _refresh_page(session: str | None) -> None:
     if session is not None:
         async with StripePort() as port:
-            await _refresh(port, asyncio.Semaphore(1), (kind, session), [])
+            await _refresh(port, asyncio.Semaphore(1), ("session", session), [])
 
 
 async def _refresh(port: StripePort, gate: asyncio.Semaphore, thing: tuple[str, str], events: list[str]) -> bool:
@@ -213,13 +249,14 @@ async def _read(
 ) -> Sequence[PaymentStatus | SavedMethodStatus | DisputeStatus | str]:
     """Read an object: a page, the page or bare payment behind an intent, a dispute; a method only while it is attached."""
     if kind == "session":
-        return [await port.get_session(name)]
-    if kind == "setup":
-        return [await port.get_setup(name)]
+        return [await port.get_page(name)]
     if kind == "dispute":
         return [await port.get_dispute(name)]
     if kind == "method":
         return [name] if await port.is_attached(name) else []
+    if kind in ("charge", "refund"):
+        intent = await port.find_intent_behind(kind, name)
+        return await _read(port, "intent", intent) if intent else []
     sessions = await port.list_sessions_of(name)
     if sessions:
         return sessions

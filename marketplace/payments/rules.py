@@ -25,6 +25,34 @@ STATES: Final = ("requested", "open", "processing", "failed", "expired", "author
 METHODS: Final = ("card", "sepa_debit")
 EVENTS_COME_WITHIN: Final = dt.timedelta(minutes=10)
 """An event older than this that no webhook has brought is lost."""
+WEBHOOK_PATH: Final = "/webhooks/stripe"
+"""Where the site receives Stripe's webhooks."""
+HANDLED_EVENTS: Final = (
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.updated",
+    "charge.failed",
+    "charge.refunded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.partially_funded",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
+    "payment_method.detached",
+    "refund.failed",
+    "refund.updated",
+)
+"""The types of events that are read: the webhook endpoint gets these and no others, and so does the sweep, whose list
+Stripe bounds at twenty. Any other event is stored and moves nothing."""
+THIN: Final = "v1."
+"""What a thin notification puts before the type of the event that it notifies of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from marketplace.embedded.stripe_counterpart import (
     payouts,
     updates,
 )
+from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.operations import (
     LINE_PAGING,
     PAGING,
@@ -24,6 +25,7 @@ from marketplace.embedded.stripe_counterpart.state import DAY
 from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 _EVENT_RETENTION = 30 * DAY
+_MOST_TYPES = 20
 
 
 def _retrieve_payment_method(call: Call) -> Json:
@@ -36,6 +38,8 @@ def _list_events(call: Call) -> Json:
     if "type" in call.params:
         wanted.require("json_extract(body, '$.type') GLOB ?", call.params["type"])
     if types := call.params.get("types"):
+        if len(types) > _MOST_TYPES:
+            raise ApiError(400, f"You may pass at most {_MOST_TYPES} types.", param="types", executed=False)
         wanted.require(f"json_extract(body, '$.type') IN ({', '.join('?' * len(types))})", *types)
     if "delivery_success" in call.params:
         wanted.require("(json_extract(body, '$.pending_webhooks') = 0) = ?", call.params["delivery_success"])

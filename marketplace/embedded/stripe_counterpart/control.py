@@ -22,12 +22,12 @@ from marketplace.embedded.stripe_counterpart import (
     scheduled_actions,
 )
 from marketplace.embedded.stripe_counterpart.errors import ApiError, PaymentDeclinedError
-from marketplace.embedded.stripe_counterpart.events import queue_delivery
+from marketplace.embedded.stripe_counterpart.events import add_event, queue_delivery
 from marketplace.embedded.stripe_counterpart.http_messages import Request, Response, json_response
 from marketplace.embedded.stripe_counterpart.payment_intents import authenticate, fail_after_success
 from marketplace.embedded.stripe_counterpart.responses import to_public
 from marketplace.embedded.stripe_counterpart.state import Delivery, Origin, StripeState
-from marketplace.embedded.stripe_counterpart.stripe_types import Json
+from marketplace.embedded.stripe_counterpart.stripe_types import API_VERSION, Json
 from marketplace.embedded.stripe_counterpart.webhook_sender import NetworkConditions, WebhookSender
 
 PREFIX = "/_test/"
@@ -148,6 +148,14 @@ class Fee(_Parameters):
     currency: str = "eur"
 
 
+class NewEvent(_Parameters):
+    """An event of any object, played or not, as some API version shows it."""
+
+    type: str
+    object: Json
+    api_version: str = API_VERSION
+
+
 class Redelivery(_Parameters):
     """Which events to deliver again: one, or all. Every pending delivery becomes due."""
 
@@ -225,6 +233,11 @@ class Control:
         self.state.execute("UPDATE delivery SET due_at = ? WHERE outcome IS NULL", (time.time(),))
         [pending] = self.state.fetch_rows(int, "SELECT count(*) FROM delivery WHERE outcome IS NULL")
         return {"owed": pending}
+
+    def event(self, parameters: NewEvent) -> Json:
+        """Record an event of an object that need not be here."""
+        data: Json = {"object": parameters.object}
+        return to_public(add_event(self.state, parameters.type, data, api_version=parameters.api_version))
 
     def log(self, _parameters: Nothing) -> Json:
         """Return every delivery with its attempts, outcome and last result."""
@@ -320,6 +333,7 @@ _ACTIONS: dict[str, _Action] = {
     "close_dispute": _action(Control.close_dispute, DisputeOutcome),
     "deliver": _action(Control.deliver, Redelivery),
     "dispute": _action(Control.dispute, NewDispute),
+    "event": _action(Control.event, NewEvent),
     "fail_charge": _action(Control.fail_charge, ChargeId),
     "fail_payout": _action(Control.fail_payout, PayoutId),
     "fail_refund": _action(Control.fail_refund, RefundId),

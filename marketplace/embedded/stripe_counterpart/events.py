@@ -16,21 +16,28 @@ def emit(
 
     account: the connected account it belongs to, "" for our own. previous: earlier values, for `*.updated`.
     """
+    data: Json = {"object": to_public(subject)}
+    check_response(resource_named(subject["object"]), data["object"])
+    if previous is not None:
+        data["previous_attributes"] = previous
+    return add_event(state, event_type, data, account=account)
+
+
+def add_event(
+    state: StripeState, event_type: str, data: Json, *, account: str = "", api_version: str = API_VERSION
+) -> Json:
+    """Record an event with this data and queue its deliveries; of an API version of before, its object is not checked."""
     endpoints = [
         endpoint["id"]
         for endpoint in state.select("webhook_endpoint", "json_extract(body, '$.status') = 'enabled'")
         if {"*", event_type} & set(endpoint["enabled_events"])
     ]
-    data: Json = {"object": to_public(subject)}
-    check_response(resource_named(subject["object"]), data["object"])
-    if previous is not None:
-        data["previous_attributes"] = previous
     event = state.add(
         "event",
         account=account,
         type=event_type,
         data=data,
-        api_version=API_VERSION,
+        api_version=api_version,
         livemode=False,
         pending_webhooks=len(endpoints),
         request={"id": state.origin.request_id, "idempotency_key": state.origin.idempotency_key},
