@@ -74,6 +74,15 @@ class TooManyQuotes(Conflict):
     """A partner asked for as many prices within a day as it may."""
 
 
+class StatedTerms(Struct, frozen=True):
+    """What licence terms say."""
+
+    lines_fr: str
+    lines_en: str
+    months: int
+    usage_right: str
+
+
 class Preview(Struct, frozen=True):
     """A partner's earlier question, by the keyed hash of what it asked."""
 
@@ -89,14 +98,21 @@ class PreviewCount(Struct, frozen=True):
 
 
 async def define_terms(code: str, *, months: int, lines_fr: str, lines_en: str, right: str = "publish") -> str:
-    """State licence terms in five lines a language and return their code; terms once stated never change.
+    """State licence terms in five lines a language and return their code; the same ones again change nothing.
 
-    right: what they allow, as one of rules.RIGHTS. With it and the months a licence's price rises.
+    right: what they allow, as one of rules.RIGHTS. With it and the months a licence's price rises. Refuses to change
+    terms that are stated already: another version has another code.
     """
     if not right or right not in rules.RIGHTS:
         raise Invalid("There is no such right of use.")
+    rules.check_terms(code, months)
     terms = LicenceTerms(code=code, lines_fr=lines_fr, lines_en=lines_en, months=months, usage_right=right)
     await LicenceTerms.insert(terms).on_conflict(action="DO NOTHING", target=LicenceTerms.code)
+    stated = StatedTerms(lines_fr, lines_en, months, right)
+    if await fetch_row(StatedTerms, select(StatedTerms, LicenceTerms).where(LicenceTerms.code == code)) != stated:
+        raise Conflict(
+            "Terms once stated never change, and {code} are stated already: give the new ones another code.", code=code
+        )
     return code
 
 
@@ -116,32 +132,37 @@ async def list_offer(
     the latest release has, or a week where there is none. Refuses an offer with which something on sale could be had
     for less by buying other things, held quotes included; says how.
     """
-    if not 0 < floor_minor <= cap_minor or full_worth_minor <= 0:
-        raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
     if worth_days is None:
         worth_days = await fetch_scalar(int, SQL["find_days_of_latest"], dataset, rules.MOST_WORTH_DAYS) or WEEK_DAYS
-    if not 1 <= worth_days <= rules.MOST_WORTH_DAYS:
-        raise Invalid("The full worth is stated for between 1 and {days} days.", days=rules.MOST_WORTH_DAYS)
+    stated = rules.StatedOffer(terms, full_worth_minor, worth_days, floor_minor, cap_minor)
+    now = clock.now()
+    async with transaction():
+        await lock("offers")
+        await write_offer(dataset, stated, now, currency=currency)
+        await menu.audit(dataset, now)
+
+
+async def write_offer(dataset: str, stated: rules.StatedOffer, now: dt.datetime, *, currency: str = EUR) -> None:
+    """Write an offer down, not yet audited, inside the transaction that audits it."""
+    rules.check_offer(stated)
     if not await Dataset.exists().where(Dataset.code == dataset):
         raise NotFound("There is no dataset {dataset}.", dataset=dataset)
-    now = clock.now()
+    if not await LicenceTerms.exists().where(LicenceTerms.code == stated.terms):
+        raise NotFound("There are no licence terms {terms}.", terms=stated.terms)
     offer = Offer(
         id=uuid.uuid4(),
         dataset=dataset,
-        terms=terms,
-        full_worth_minor=full_worth_minor,
-        worth_days=worth_days,
-        floor_minor=floor_minor,
-        cap_minor=cap_minor,
+        terms=stated.terms,
+        full_worth_minor=stated.full_worth_minor,
+        worth_days=stated.worth_days,
+        floor_minor=stated.floor_minor,
+        cap_minor=stated.cap_minor,
         currency=currency,
         listed_at=now,
     )
     prices = [Offer.full_worth_minor, Offer.worth_days, Offer.floor_minor, Offer.cap_minor]
     changed = [Offer.terms, *prices, Offer.withdrawn_at]
-    async with transaction():
-        await lock("offers")
-        await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
-        await menu.audit(dataset, now)
+    await Offer.insert(offer).on_conflict(action="DO UPDATE", target=Offer.dataset, values=changed)
 
 
 async def withdraw_offer(dataset: str) -> None:

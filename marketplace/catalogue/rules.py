@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import unicodedata
 import uuid
 from types import MappingProxyType
@@ -60,6 +61,10 @@ RIGHTS: Final[Mapping[str, int]] = MappingProxyType({"internal": 6_000, "publish
 publishing, also in products; passing the figures on. Empty: of terms stated before rights and terms were priced."""
 MOST_WORTH_DAYS: Final = 366
 """A full worth is stated for a year at most."""
+LARGEST_CAP_MINOR: Final = 100_000_000_000
+LONGEST_LICENCE_MONTHS: Final = 120
+LINES_OF_TERMS: Final = 5
+TERMS_CODE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 HOUR: Final = dt.timedelta(hours=1)
 HOUR_SECONDS: Final = 3600
 DAY: Final = dt.timedelta(days=1)
@@ -150,6 +155,48 @@ class PricedOffer(Struct, frozen=True):
     def evidence(self) -> Evidence:
         """What the day's multiplier was drawn from."""
         return Evidence(self.demand_sales or 0, self.demand_days or 0, self.demand_bids or 0)
+
+
+class StatedOffer(Struct, frozen=True):
+    """What a steward states of an offer; amounts are in cents, the full worth is of `worth_days` days."""
+
+    terms: str
+    full_worth_minor: int
+    worth_days: int
+    floor_minor: int
+    cap_minor: int
+
+
+def check_offer(stated: StatedOffer) -> None:
+    """Refuse an offer whose price could not be computed."""
+    if not 0 < stated.floor_minor <= stated.cap_minor or stated.full_worth_minor <= 0:
+        raise Invalid("An offer needs a worth, and a floor above zero that is not above its cap.")
+    if stated.cap_minor > LARGEST_CAP_MINOR:
+        raise Invalid("A cap is a thousand million euros at most.")
+    if not 1 <= stated.worth_days <= MOST_WORTH_DAYS:
+        raise Invalid("The full worth is stated for between 1 and {days} days.", days=MOST_WORTH_DAYS)
+
+
+def check_terms(code: str, months: int) -> None:
+    """Refuse a code of licence terms that is no slug, and a licence that lasts no month or more than ten years."""
+    if not TERMS_CODE.fullmatch(code):
+        raise Invalid("The code of licence terms is written in small letters, digits and hyphens, such as standard-1.")
+    if not 1 <= months <= LONGEST_LICENCE_MONTHS:
+        raise Invalid("A licence lasts between 1 and {months} months.", months=LONGEST_LICENCE_MONTHS)
+
+
+def next_version(code: str) -> str:
+    """Return the code of the version after a code of licence terms: standard-1 → standard-2."""
+    name, _, version = code.rpartition("-")
+    return f"{name}-{int(version) + 1}" if name and version.isdecimal() else f"{code}-2"
+
+
+def five_lines(text: str) -> str:
+    """Return the five lines that someone wrote, one a line; refuse more, fewer and empty ones."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if len(lines) != LINES_OF_TERMS or not all(lines):
+        raise Invalid("Licence terms are five lines in each language, one a line.")
+    return "\n".join(lines)
 
 
 def price_inputs(

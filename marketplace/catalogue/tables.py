@@ -9,7 +9,7 @@ from piccolo.table import Table
 from marketplace.database import DB
 from marketplace.datasets.tables import Dataset, Release
 from marketplace.identity.tables import Partner
-from marketplace.personal_data import NOBODYS
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 from pricing.money import EUR
 
 
@@ -48,6 +48,32 @@ class Offer(Table, db=DB, tablename="offer"):
     prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
     worth_is_positive = Check("full_worth_minor > 0")
     worth_is_of_some_days = Check("worth_days BETWEEN 1 AND 366")
+
+
+class OfferChange(Table, db=DB, tablename="offer_change"):
+    """What an offer is to be from an instant on, planned by a steward; a job makes the change, or says why it cannot."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    dataset = ForeignKey(Dataset, null=False, on_delete=OnDelete.restrict, target_column="code")
+    terms = ForeignKey(LicenceTerms, null=False, on_delete=OnDelete.restrict, target_column="code")
+    full_worth_minor = BigInt()
+    worth_days = Integer()
+    floor_minor = BigInt()
+    cap_minor = BigInt()
+    starts_at = Timestamptz()
+    planned_by = Text()
+    planned_at = Timestamptz()
+    outcome = Text(default="")
+    """made, refused or cancelled; empty: it waits."""
+    ended_at = Timestamptz(null=True, default=None)
+    refusal = Text(null=True, default=None)
+    """JSON of the refusal's sentence and its fields."""
+    prices_are_ordered = Check("0 < floor_minor AND floor_minor <= cap_minor AND cap_minor <= 100000000000")
+    worth_is_positive = Check("full_worth_minor > 0 AND worth_days BETWEEN 1 AND 366")
+    known_outcome = Check("outcome IN ('', 'made', 'refused', 'cancelled')")
+    ends_with_an_outcome = Check("(outcome = '') = (ended_at IS NULL)")
+    refused_for_a_reason = Check("(outcome = 'refused') = (refusal IS NOT NULL)")
 
 
 class ExclusiveWindow(Table, db=DB, tablename="exclusive_window"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""A data category, or a use."""
+
+
 class Word(Struct, frozen=True):
     """What a receipt says: who gave or withdrew consent to which purpose."""
 
@@ -28,24 +33,64 @@ class Word(Struct, frozen=True):
     given: bool
 
 
+class Titles(Struct, frozen=True):
+    """What a purpose is called."""
+
+    title_fr: str
+    title_en: str
+
+
+class NoticeText(Struct, frozen=True):
+    """What a notice says of which purpose."""
+
+    purpose: str
+    text_fr: str
+    text_en: str
+
+
 async def define_purpose(category: str, use: str, *, title_fr: str, title_en: str) -> str:
-    """Add a data category for a purpose and return its code; the same one again changes nothing."""
-    if not category or not use or "." in category + use:
-        raise Invalid("A purpose is a data category and a use, neither empty nor with a dot.")
+    """Add a data category for a purpose and return its code; the same one again changes nothing.
+
+    Refuses one that exists under other titles.
+    """
+    if not WORD.fullmatch(category) or not WORD.fullmatch(use):
+        raise Invalid("A data category and a use are written in small letters, digits and hyphens.")
+    if not title_fr.strip() or not title_en.strip():
+        raise Invalid("A purpose needs its title in French and in English.")
     code = f"{category}.{use}"
-    new = Purpose(code=code, category=category, use=use, title_fr=title_fr, title_en=title_en)
+    titles = Titles(title_fr.strip(), title_en.strip())
+    new = Purpose(code=code, category=category, use=use, title_fr=titles.title_fr, title_en=titles.title_en)
     await Purpose.insert(new).on_conflict(action="DO NOTHING", target=Purpose.code)
+    if await fetch_row(Titles, select(Titles, Purpose).where(Purpose.code == code)) != titles:
+        raise Conflict("The purpose {purpose} exists already, under another title.", purpose=code)
     return code
 
 
-async def publish_notice(purpose: str, *, text_fr: str, text_en: str, at: dt.datetime | None = None) -> uuid.UUID:
-    """Publish the next version of a purpose's notice and return it; earlier versions stay as they were."""
+async def publish_notice(
+    purpose: str,
+    *,
+    text_fr: str,
+    text_en: str,
+    at: dt.datetime | None = None,
+    asks_anew: bool = False,
+    notice: uuid.UUID | None = None,
+) -> uuid.UUID:
+    """Publish the next version of a purpose's notice and return it; earlier versions stay as they were.
+
+    asks_anew: consent given under earlier versions ends now, and people are asked anew; else it goes on. With `notice`
+    given (a form's id), the same one again publishes nothing and returns it.
+    """
     if not text_fr.strip() or not text_en.strip():
         raise Invalid("A notice needs its text in French and in English.")
-    notice = uuid.uuid4()
+    notice = notice or uuid.uuid4()
     async with transaction():
         await _get_purpose(purpose)
         await lock(f"notice {purpose}")
+        known = await fetch_row(NoticeText, select(NoticeText, Notice).where(Notice.id == notice))
+        if known is not None:
+            if known != NoticeText(purpose, text_fr, text_en):
+                raise Conflict("That notice was published already, with another text; reload the page and try again.")
+            return notice
         latest = (
             Notice.select(Notice.version).where(Notice.purpose == purpose).order_by(Notice.version, ascending=False)
         )
@@ -57,6 +102,7 @@ async def publish_notice(purpose: str, *, text_fr: str, text_en: str, at: dt.dat
                 text_fr=text_fr,
                 text_en=text_en,
                 published_at=_past(at),
+                asks_anew=asks_anew,
             )
         )
     return notice

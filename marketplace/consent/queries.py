@@ -57,6 +57,19 @@ class ChoiceRow(Struct, frozen=True):
     given: bool
     at: dt.datetime | None
     receipt: uuid.UUID | None
+    is_asked_anew: bool
+    """Whether they consented, and a later notice ended that."""
+
+
+class NoticeVersion(Struct, frozen=True):
+    """One version of a purpose's notice."""
+
+    id: uuid.UUID
+    version: int
+    text_fr: str
+    text_en: str
+    published_at: dt.datetime
+    asks_anew: bool
 
 
 class ReceiptRow(Struct, frozen=True):
@@ -79,6 +92,19 @@ async def intervals_around(purpose: str, instant: dt.datetime) -> list[ConsentIn
 async def list_purposes() -> list[PurposeRow]:
     """Return every purpose with its latest notice, by code."""
     return await fetch_rows(PurposeRow, SQL["list_purposes"])
+
+
+async def get_purpose(code: str) -> PurposeRow:
+    """Return a purpose with its latest notice; refuses NotFound."""
+    found = next((row for row in await list_purposes() if row.code == code), None)
+    if found is None:
+        raise NotFound("There is no purpose {purpose}.", purpose=code)
+    return found
+
+
+async def list_notices(purpose: str) -> list[NoticeVersion]:
+    """Return every version of a purpose's notice, the latest first."""
+    return await fetch_rows(NoticeVersion, SQL["list_notices"], purpose)
 
 
 async def list_choices(subscriber: int) -> list[ChoiceRow]:

@@ -1,16 +1,19 @@
 -- fragment: intervals
 -- The merged half-open intervals [valid_from, valid_to) during which each subscriber consents to purpose $1. A consent
--- given again while one is current adds nothing; a withdrawal ends all before it. Of two records of one instant the
--- later written one (the greater id) has the last word. A withdrawal splits: a consent given again at the very instant
--- of the withdrawal starts a new interval, so that earlier events never return. An interval that nothing ended is open
+-- given again while one is current adds nothing; a withdrawal ends all before it, and so does a notice that asks anew:
+-- `anew` are the instants of those, ascending, and `era` counts them. Of two records of one instant the later written
+-- one (the greater id) has the last word. A withdrawal splits: a consent given again at the very instant of the
+-- withdrawal starts a new interval, so that earlier events never return. An interval that nothing ended is open
 -- ('infinity'). `notice` is the one under which the interval began.
-SELECT subscriber, at AS valid_from, next_at AS valid_to, notice
+SELECT subscriber, at AS valid_from, least(next_at, anew[era + 1]) AS valid_to, notice
 FROM (
     SELECT
         subscriber,
         at,
         given,
         notice,
+        anew,
+        era,
         lead(at, 1, 'infinity') OVER (PARTITION BY subscriber ORDER BY at, id) AS next_at
     FROM (
         SELECT
@@ -19,9 +22,28 @@ FROM (
             id,
             given,
             notice,
-            lag(given, 1, false) OVER (PARTITION BY subscriber ORDER BY at, id) AS gave
-        FROM consent_record
-        WHERE purpose = $1
+            anew,
+            era,
+            lag(given, 1, false) OVER of_subscriber AND era = lag(era) OVER of_subscriber AS gave
+        FROM (
+            SELECT subscriber, at, id, given, notice, anew, width_bucket(at, anew) AS era
+            FROM (
+                SELECT
+                    subscriber,
+                    at,
+                    id,
+                    given,
+                    notice,
+                    (
+                        SELECT coalesce(array_agg(published_at ORDER BY published_at), '{}')
+                        FROM notice
+                        WHERE purpose = $1 AND asks_anew
+                    ) AS anew
+                FROM consent_record
+                WHERE purpose = $1
+            ) AS stated
+        ) AS word
+        WINDOW of_subscriber AS (PARTITION BY subscriber ORDER BY at, id)
     ) AS record
     WHERE given <> gave
 ) AS change
@@ -61,7 +83,8 @@ LEFT JOIN LATERAL (
 ORDER BY purpose.code;
 
 -- name: list_choices
--- Every purpose that has a notice, with the latest one, and the last word of the subscriber $1 on it.
+-- Every purpose that has a notice, with the latest one, and the last word of the subscriber $1 on it. A consent that a
+-- later notice ended is none: that purpose is asked anew.
 SELECT
     purpose.code,
     purpose.category,
@@ -71,9 +94,10 @@ SELECT
     latest.version,
     latest.text_fr,
     latest.text_en,
-    coalesce(word.given, false) AS given,
+    coalesce(word.given AND NOT word.is_outdated, false) AS given,
     word.at,
-    word.receipt
+    word.receipt,
+    coalesce(word.given AND word.is_outdated, false) AS is_asked_anew
 FROM purpose
 JOIN LATERAL (
     SELECT version, text_fr, text_en
@@ -83,7 +107,15 @@ JOIN LATERAL (
     LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (
-    SELECT given, at, receipt
+    SELECT
+        given,
+        at,
+        receipt,
+        EXISTS (
+            SELECT
+            FROM notice
+            WHERE notice.purpose = purpose.code AND asks_anew AND published_at > consent_record.at
+        ) AS is_outdated
     FROM consent_record
     WHERE consent_record.purpose = purpose.code AND consent_record.subscriber = $1
     ORDER BY at DESC, id DESC
@@ -135,3 +167,10 @@ FROM notice
 WHERE purpose = $1
 ORDER BY published_at <= $2 DESC, CASE WHEN published_at <= $2 THEN version ELSE -version END DESC
 LIMIT 1;
+
+-- name: list_notices
+-- Every version of the notice of the purpose $1, the latest first.
+SELECT id, version, text_fr, text_en, published_at, asks_anew
+FROM notice
+WHERE purpose = $1
+ORDER BY version DESC;

@@ -35,6 +35,8 @@ class Notice(Table, db=DB, tablename="notice"):
     text_fr = Text()
     text_en = Text()
     published_at = Timestamptz()
+    asks_anew = Boolean(default=False)
+    """True: what people agreed to has changed, so consent given under an earlier version ends when this one is published."""
     one_text_a_version = Unique([purpose, version])
     version_is_positive = Check("version > 0")
 

@@ -30,10 +30,12 @@ WHERE release_notice.release = $1
 ORDER BY notice.version;
 
 -- name: last_recorded_at
--- The last instant that a build or seal of any release, or a consent record of purpose $1, was recorded at; null: none.
+-- The last instant that a build or seal of any release, or a consent record of purpose $1, was recorded at, or
+-- that the purpose was asked anew at; null: none.
 SELECT greatest(
     (SELECT max(greatest(started_at, sealed_at)) FROM release),
-    (SELECT max(at) FROM consent_record WHERE purpose = $1)
+    (SELECT max(at) FROM consent_record WHERE purpose = $1),
+    (SELECT max(published_at) FROM notice WHERE purpose = $1 AND asks_anew)
 );
 
 -- fragment: with_budget

@@ -11,6 +11,7 @@ from marketplace.auctions.award import close_auctions, settle_sales
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
+from marketplace.catalogue.offers import make_changes
 from marketplace.contributions.actions import index_contributions
 from marketplace.datasets.build_requests import refresh_datasets, run_requests
 from marketplace.datasets.ingestion import ingest_new
@@ -76,6 +77,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),
+        "change-offers": (MINUTE, make_changes),
         "ingest-events": (HOUR, ingest_new),
         "retract-erased": (DAY, retract_erased),
         "refresh-datasets": (10 * MINUTE, refresh_datasets),

@@ -45,7 +45,13 @@ SELECT
     own.reason,
     coalesce(
         (
-            SELECT given
+            SELECT
+                given
+                AND NOT EXISTS (
+                    SELECT
+                    FROM notice
+                    WHERE notice.purpose = dataset.purpose AND asks_anew AND published_at > consent_record.at
+                )
             FROM consent_record
             WHERE consent_record.purpose = dataset.purpose
               AND consent_record.subscriber = $1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from importlib.resources import files
 
 import asyncpg
@@ -155,3 +156,40 @@ async def test_what_cannot_be_consented_to_is_refused() -> None:
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         await actions.give_many(PURPOSE, [1, 99], hour(1))
     assert await fetch_value("SELECT count(*) FROM consent_record") == 0
+
+
+async def test_a_notice_that_asks_anew_ends_consent_given_before_it() -> None:
+    await explain()
+    await actions.give(1, PURPOSE, at=hour(1))
+    await actions.give(2, PURPOSE, at=hour(1))
+    await actions.withdraw(2, PURPOSE, at=hour(2))
+    await actions.publish_notice(PURPOSE, text_fr="Plus clair.", text_en="Clearer.", at=hour(3))
+    assert [row.subscriber for row in await queries.intervals_around(PURPOSE, hour(4))] == [1], "a wording ends nothing"
+    await actions.publish_notice(PURPOSE, text_fr="Autre chose.", text_en="Something else.", at=hour(5), asks_anew=True)
+    assert await queries.intervals_around(PURPOSE, hour(5)) == []
+    (before,) = await queries.intervals_around(PURPOSE, hour(4))
+    assert before.valid_to_us == int(hour(5).timestamp()) * 1_000_000
+    (choice,) = await queries.list_choices(1)
+    assert (choice.given, choice.is_asked_anew, choice.version) == (False, True, 3)
+    (other,) = await queries.list_choices(2)
+    assert (other.given, other.is_asked_anew) == (False, False), "who withdrew is not asked"
+
+    await actions.give(1, PURPOSE, at=hour(6))
+    (row,) = await queries.intervals_around(PURPOSE, hour(7))
+    assert (row.valid_from_us, row.valid_to_us) == (int(hour(6).timestamp()) * 1_000_000, None), (
+        "earlier events never return"
+    )
+    (choice,) = await queries.list_choices(1)
+    assert (choice.given, choice.is_asked_anew) == (True, False)
+
+
+async def test_the_same_notice_twice_is_one_version() -> None:
+    await explain()
+    form = uuid.uuid4()
+    for _ in range(2):
+        assert await actions.publish_notice(PURPOSE, text_fr="Neuf.", text_en="New.", notice=form) == form
+    assert [row.version for row in await queries.list_notices(PURPOSE)] == [2, 1]
+    with pytest.raises(Conflict, match="another text"):
+        await actions.publish_notice(PURPOSE, text_fr="Neuf.", text_en="Newer.", notice=form)
+    with pytest.raises(Conflict, match="another title"):
+        await actions.define_purpose("presence", "statistics", title_fr="Autre", title_en="Other")

@@ -1,0 +1,228 @@
+"""An offer before and after today: what it would cost if it were made now, and changes planned for a later day."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from marketplace import clock
+from marketplace.catalogue import actions, menu, rules
+from marketplace.catalogue.demand import draw_of_day
+from marketplace.catalogue.queries import list_levels, list_priced_offers
+from marketplace.catalogue.rules import PricedRelease
+from marketplace.catalogue.tables import Offer, OfferChange
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.datasets.tables import Release, Revocation
+from marketplace.errors import Conflict, Expired, Invalid, NotFound, Refusal
+from marketplace.locks import lock
+from marketplace.settings import settings
+from pricing.quote import PricedQuote, price
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+
+CAN_BE_PRICED: Final = ("sealed", "assessed")
+"""Releases that are published, or can be."""
+
+
+class Foreseen(Struct, frozen=True):
+    """What an offer would be if it were made now."""
+
+    release: PricedRelease | None
+    """The latest release that is published, or that passed the gate; None: nothing to price yet."""
+    prices: list[tuple[int, PricedQuote]]
+    """Each accuracy level of it with its price, the finest first; empty where it has no price."""
+    refusals: list[Refusal]
+    """Why the offer could not be made, or would have no price."""
+
+
+class PlannedChange(Struct, frozen=True):
+    """A change of an offer that was planned; the amounts are in cents, `refusal` is JSON of a sentence and its fields."""
+
+    id: uuid.UUID
+    dataset: str
+    terms: str
+    full_worth_minor: int
+    worth_days: int
+    floor_minor: int
+    cap_minor: int
+    starts_at: dt.datetime
+    planned_by: str
+    planned_at: dt.datetime
+    outcome: str
+    ended_at: dt.datetime | None
+    refusal: str | None
+
+    @property
+    def stated(self) -> rules.StatedOffer:
+        """Return what the offer is to be."""
+        return rules.StatedOffer(self.terms, self.full_worth_minor, self.worth_days, self.floor_minor, self.cap_minor)
+
+
+class _UndoneError(Exception):
+    """What was tried is not to stay."""
+
+
+async def foresee(dataset: str, stated: rules.StatedOffer) -> Foreseen:
+    """Return the price that an offer would have today, and why it could not be made; nothing is saved.
+
+    It is tried and rolled back, so that what is shown is what making it would do.
+    """
+    rules.check_offer(stated)
+    now = clock.now()
+    is_open = (Offer.dataset == dataset) & Offer.withdrawn_at.is_null()
+    if offer := await fetch_scalar(uuid.UUID, Offer.select(Offer.id).where(is_open)):
+        await draw_of_day(offer, now)  # Its demand of today is drawn once, and stays.
+    release = await _latest(dataset)
+    prices: list[tuple[int, PricedQuote]] = []
+    refusals: list[Refusal] = []
+    with contextlib.suppress(_UndoneError):
+        async with transaction():
+            await lock("offers")
+            await actions.write_offer(dataset, stated, now)
+            try:
+                prices = await _prices(release, now) if release else []
+            except Conflict as refused:
+                refusals.append(refused)
+            try:
+                await menu.audit(dataset, now)
+            except Conflict as refused:
+                refusals.append(refused)
+            raise _UndoneError
+    return Foreseen(release, prices, refusals)
+
+
+async def _latest(dataset: str) -> PricedRelease | None:
+    """Return the release of the latest period that is published and was not called back, or can be published."""
+    rows = await fetch_rows(
+        PricedRelease,
+        select(PricedRelease, Release)
+        .where(Release.dataset == dataset, Release.state.is_in(list(CAN_BE_PRICED)))
+        .order_by(Release.period_to, Release.started_at, ascending=False),
+    )
+    revoked = set(await Revocation.select(Revocation.release).output(as_list=True)) if rows else set()
+    return next((row for row in rows if row.id not in revoked), None)
+
+
+async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, PricedQuote]]:
+    """Return the price of each accuracy level of a release, as if it were published."""
+    [offer] = await list_priced_offers([release.dataset], now)
+    if offer.demand_basis_points is None:
+        offer = replace(offer, demand_basis_points=rules.NEUTRAL)
+    published = replace(release, state="sealed")
+    levels = [(0, published)] + [
+        (one.level, rules.coarser(published, one.noise_variance_micro, one.row_count))
+        for one in await list_levels(release.id)
+    ]
+    operator = settings().operator_basis_points
+    return [
+        (level, price(rules.price_inputs(row, offer, operator_basis_points=operator, now=now))) for level, row in levels
+    ]
+
+
+async def plan_change(
+    dataset: str, stated: rules.StatedOffer, starts_at: dt.datetime, *, change: uuid.UUID, by: str
+) -> None:
+    """Plan what an offer is to be from a later instant on; the same `change` (a form's id) again plans nothing more.
+
+    Refuses a second plan while one waits, and a dataset that is not on sale.
+    """
+    rules.check_offer(stated)
+    now = clock.now()
+    async with transaction():
+        await lock("offers")
+        if await OfferChange.exists().where(OfferChange.id == change):
+            return
+        if starts_at <= now:
+            raise Invalid("A planned change begins later than now.", field="starts_at")
+        if not await Offer.exists().where(Offer.dataset == dataset, Offer.withdrawn_at.is_null()):
+            raise Conflict("{dataset} is not on sale: put it on sale first.", dataset=dataset)
+        if await OfferChange.exists().where(OfferChange.dataset == dataset, OfferChange.outcome == ""):
+            raise Conflict("A change of this offer is planned already: cancel it first.")
+        await OfferChange.insert(
+            OfferChange(
+                id=change,
+                dataset=dataset,
+                terms=stated.terms,
+                full_worth_minor=stated.full_worth_minor,
+                worth_days=stated.worth_days,
+                floor_minor=stated.floor_minor,
+                cap_minor=stated.cap_minor,
+                starts_at=starts_at,
+                planned_by=by,
+                planned_at=now,
+            )
+        )
+
+
+async def cancel_change(change: uuid.UUID) -> str:
+    """Cancel a planned change and return its dataset; cancelled already, nothing changes. Refuses one that was made."""
+    this = OfferChange.id == change
+    async with transaction():
+        await lock("offers")
+        row = await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(this))
+        if row is None:
+            raise NotFound("There is no such planned change.")
+        if row.outcome not in {"", "cancelled"}:
+            raise Expired("That change was made already, or refused.")
+        if not row.outcome:
+            await _end(change, "cancelled")
+    return row.dataset
+
+
+async def make_changes() -> int:
+    """Make the planned changes that are due, each in a transaction of its own, and return how many; a job.
+
+    One that the menu's audit refuses is not made, and says why. One whose offer was withdrawn meanwhile is cancelled.
+    """
+    made = 0
+    is_due = (OfferChange.outcome == "") & (OfferChange.starts_at <= clock.now())
+    due = OfferChange.select(OfferChange.id).where(is_due).order_by(OfferChange.starts_at).output(as_list=True)
+    for change in await due:
+        async with transaction():
+            await lock("offers")
+            row = await fetch_row(
+                PlannedChange, select(PlannedChange, OfferChange).where(OfferChange.id == change, is_due)
+            )
+            if row is None:
+                continue
+            if not await Offer.exists().where(Offer.dataset == row.dataset, Offer.withdrawn_at.is_null()):
+                await _end(change, "cancelled")
+                continue
+            try:
+                await actions.list_offer(
+                    row.dataset,
+                    terms=row.terms,
+                    full_worth_minor=row.full_worth_minor,
+                    worth_days=row.worth_days,
+                    floor_minor=row.floor_minor,
+                    cap_minor=row.cap_minor,
+                )
+            except Refusal as refused:
+                await _end(change, "refused", refused)
+            else:
+                await _end(change, "made")
+                made += 1
+    return made
+
+
+async def _end(change: uuid.UUID, outcome: str, refused: Refusal | None = None) -> None:
+    stated = {"sentence": refused.sentence, "fields": refused.fields} if refused else None
+    ended: Values = {
+        OfferChange.outcome: outcome,
+        OfferChange.ended_at: clock.now(),
+        OfferChange.refusal: json.dumps(stated, default=str) if stated else None,
+    }
+    await OfferChange.update(ended).where(OfferChange.id == change)
+
+
+async def list_changes(dataset: str) -> list[PlannedChange]:
+    """Return the planned changes of a dataset's offer, the latest planned first, those that were made too."""
+    rows = select(PlannedChange, OfferChange).where(OfferChange.dataset == dataset)
+    return await fetch_rows(PlannedChange, rows.order_by(OfferChange.planned_at, ascending=False).limit(20))
