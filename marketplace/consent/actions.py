@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.consent.queries import SQL
+from marketplace.consent.queries import SQL, list_choices
 from marketplace.consent.tables import ConsentRecord, Notice, Purpose
 from marketplace.database import copy_in, fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -126,6 +126,18 @@ async def withdraw(
     Every consent before ends. As easy as consenting: nothing is asked, and one who never consented gets a receipt too.
     """
     return await _record(subscriber, purpose, given=False, at=at, receipt=receipt)
+
+
+async def withdraw_everything(subscriber: int, form: uuid.UUID) -> int:
+    """Withdraw `subscriber` from every purpose they consent to, all or none, and return from how many.
+
+    form: the same one again records nothing, for the receipts' ids follow from it.
+    """
+    async with transaction():
+        given = [choice.code for choice in await list_choices(subscriber) if choice.given]
+        for purpose in given:
+            await withdraw(subscriber, purpose, receipt=uuid.uuid5(form, purpose))
+    return len(given)
 
 
 async def give_many(purpose: str, subscribers: Sequence[int], at: dt.datetime) -> None:

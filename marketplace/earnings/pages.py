@@ -29,10 +29,17 @@ Asked = Request[Actor, Any, Any]
 
 
 class ConsentForm(Struct):
-    """One click on a purpose's switch."""
+    """One click on a purpose's switch, on the page of consent or on the first visit's."""
 
     purpose: str
     word: str
+    form_id: uuid.UUID
+    first_visit: bool = False
+
+
+class WithdrawalForm(Struct):
+    """One click that withdraws from everything."""
+
     form_id: uuid.UUID
 
 
@@ -70,7 +77,27 @@ async def change_consent(
     if data.word not in verbs:
         raise Invalid("Consent is given or withdrawn, nothing else.")
     await verbs[data.word](line_of(request), data.purpose, receipt=data.form_id)
+    return see("/welcome" if data.first_visit else "/consent")
+
+
+@post("/consent/withdraw-everything", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+async def withdraw_everything(
+    request: Asked, data: Annotated[WithdrawalForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+) -> Redirect:
+    """Withdraw from every purpose, once a form."""
+    await consent.withdraw_everything(line_of(request), data.form_id)
     return see("/consent")
+
+
+@get("/welcome", guards=[subscriber], opt=expect("subscriber"))
+async def welcome(request: Asked) -> Template:
+    """Show a first visit's three steps: what was agreed to, where money goes, what to expect."""
+    return page(
+        "earnings/welcome.html",
+        purposes=[choice for choice in await list_choices(line_of(request)) if choice.at],
+        hold_days=settings().hold_days,
+        threshold_minor=settings().payout_threshold_minor,
+    )
 
 
 @get("/consent/receipts/{receipt:str}", guards=[subscriber], opt=expect("subscriber", stranger=404))
@@ -97,4 +124,4 @@ async def receipt(request: Asked, receipt: FromPath[str]) -> Template | Response
     return page("earnings/receipt.html", receipt=await get_receipt(number, line_of(request)))
 
 
-ROUTES = [share, consents, change_consent, receipt]
+ROUTES = [share, consents, change_consent, withdraw_everything, welcome, receipt]

@@ -214,7 +214,7 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
         )
     except Refusal as refusal:
         return again("identity/activate.html", refusal, form=data)
-    return await _entered(request, person, "/earnings", data.email)
+    return await _entered(request, person, "/welcome", data.email)
 
 
 @get("/join/{code:str}", opt=expect("anyone", stranger=200))

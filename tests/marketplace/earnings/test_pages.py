@@ -150,6 +150,11 @@ async def test_shares_are_paged() -> None:
         assert len(pages[0].content) < 150_000
 
 
+def token(answer: httpx.Response) -> dict[str, str]:
+    """Return the field of a page's form token."""
+    return {"_csrf_token": re.findall(r'name="_csrf_token" value="([^"]+)"', answer.text)[0]}
+
+
 async def test_one_click_gives_and_one_withdraws_and_repeats_nothing() -> None:
     await sales.open_shop()
     async with visiting(1) as ada:
@@ -163,6 +168,36 @@ async def test_one_click_gives_and_one_withdraws_and_repeats_nothing() -> None:
         shown = words(await ada.get("/en/consent"))
         assert "You have withdrawn." in shown
         assert "first release without you: the next one." in shown
+
+
+async def test_one_click_withdraws_from_everything_and_repeats_nothing() -> None:
+    await sales.open_shop()
+    other = await consent.define_purpose("trips", "statistics", title_fr="Trajets", title_en="Trips")
+    await consent.publish_notice(other, text_fr="On compte.", text_en="We count.")
+    async with visiting(1) as ada:
+        assert "Withdraw everything" not in words(await ada.get("/en/consent")), "there is nothing to withdraw"
+        for purpose in (sales.PURPOSE, other):
+            await consent.give(1, purpose)
+        form = token(await ada.get("/en/consent")) | {"form_id": str(uuid.uuid4())}
+        answers = [await ada.post("/en/consent/withdraw-everything", data=form) for _ in range(3)]
+        assert [answer.headers["location"] for answer in answers] == ["/en/consent"] * 3
+        assert await fetch_value("SELECT count(*) FROM consent_record WHERE NOT given") == 2
+        assert words(await ada.get("/en/consent")).count("You have withdrawn.") == 2
+
+
+async def test_a_first_visit_confirms_or_withdraws_what_was_agreed_to_elsewhere() -> None:
+    await sales.open_shop()
+    async with visiting(1) as ada:
+        assert "Nothing so far." in words(await ada.get("/en/welcome"))
+        await consent.give(1, sales.PURPOSE)
+        shown = await ada.get("/en/welcome")
+        assert "You agreed on" in words(shown)
+        assert "de nombreuses ventes" in words(await ada.get("/fr/welcome"))
+        asked = token(shown) | {"purpose": sales.PURPOSE, "first_visit": "true"}
+        for word, sentence in (("give", "You agreed on"), ("withdraw", "You withdrew on")):
+            answer = await ada.post("/en/consent", data=asked | {"word": word, "form_id": str(uuid.uuid4())})
+            assert answer.headers["location"] == "/en/welcome"
+            assert sentence in words(await ada.get("/en/welcome"))
 
 
 async def test_a_form_that_says_something_else_changes_nothing() -> None:

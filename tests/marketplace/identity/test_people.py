@@ -205,9 +205,9 @@ async def test_a_code_claims_its_line_once() -> None:
         assert (await browser.submit("/en/activate", {**form, "code": codes[8]})).status_code == 401
         assert (await browser.submit("/en/activate", {**form, "code": codes[7].lower()})).headers[
             "location"
-        ] == "/en/earnings"
+        ] == "/en/welcome"
         again = await browser.submit("/en/activate", {**form, "code": codes[7]})
-        assert again.headers["location"] == "/en/earnings"
+        assert again.headers["location"] == "/en/welcome"
         stolen = await other.submit("/en/activate", {**form, "code": codes[7], "email": "eve@example.org"})
         assert stolen.status_code == 401
     assert dict(await actions.issue_activation_codes([7, 8])).keys() == {8}
