@@ -65,3 +65,12 @@ def unseal(sealed: bytes, row: uuid.UUID, private_key: str) -> dict[str, Any]:
         raise UnopenableError(f"PARTAGE_BID_KEY does not open the sealed row {row}.") from problem
     content: dict[str, Any] = json.loads(plain)
     return content
+
+
+def is_usable(key: str) -> bool:
+    """Return whether a public key, 64 hex digits, makes secrets that depend on the private one: a point of low order does not."""
+    try:
+        X25519PrivateKey.generate().exchange(_sealer(key))
+    except ValueError:
+        return False
+    return True

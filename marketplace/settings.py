@@ -6,8 +6,9 @@ import functools
 import os
 import re
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from stdnum.fr import siren
 
@@ -19,47 +20,92 @@ DEMO_BID_KEY = "00" * 31 + "02"
 DEMO_IDENTITY_KEYS = "demo:" + "00" * 31 + "03"
 DEMO_SECRET = "demo-secret-never-for-production"  # noqa: S105 (named as what `serve` refuses)
 DEMO_SIREN = "123456782"
-SHORTEST_SECRET = 32
 LARGEST_PORT = 65_535
 HUNDRED_PERCENT_BASIS_POINTS = 10_000
 
 
-def _setting(variable: str, default: str, description: str) -> Any:  # noqa: ANN401 (dataclasses.field is untyped by nature)
-    return field(metadata={"variable": variable, "default": default, "description": description})
+WEB, JOBS, MIGRATE = "web", "jobs", "migrate"
+ROLES: Final = (JOBS, WEB, MIGRATE)
+"""What a process of production does; each has an environment file of its own, with the keys that it needs alone."""
+
+
+class Make(Enum):
+    """How `init` makes a key."""
+
+    HEX = "32 random bytes, as hex digits"
+    TEXT = "32 random bytes, as letters and digits"
+    NAMED = "an id, a colon and 32 random bytes as hex digits"
+    PUBLIC = "the public half of the key that opens bids"
+
+
+def _setting(
+    variable: str,
+    default: str,
+    description: str,
+    *,
+    make: Make | None = None,
+    roles: tuple[str, ...] = (WEB, JOBS),
+    needed: bool = False,
+) -> Any:  # noqa: ANN401 (dataclasses.field is untyped by nature)
+    """Return a setting's field.
+
+    make: how `init` makes it, None where an operator writes it. roles: which processes it is for. needed: whether `init`
+    leaves a line to fill in, rather than the default.
+    """
+    stated = {"variable": variable, "default": default, "description": description}
+    return field(metadata=stated | {"make": make, "roles": roles, "needed": needed})
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator may choose; see README's table of settings."""
 
-    database_url: str = _setting("DATABASE_URL", "", "PostgreSQL 17 or newer; empty: the embedded one")
-    state: Path = _setting("PARTAGE_STATE", "./.data", "folder of the embedded database, objects and demo")
+    database_url: str = _setting(
+        "DATABASE_URL", "", "PostgreSQL 17 or newer; empty: the embedded one", roles=ROLES, needed=True
+    )
+    state: Path = _setting("PARTAGE_STATE", "./.data", "folder of the embedded database, objects and demo", roles=ROLES)
     objects_url: str = _setting("PARTAGE_OBJECTS", "", "object store (file:///…, s3://…); empty: a folder of the state")
-    shared: Path = _setting("PARTAGE_SHARED", "../shared", "real inputs for the demo and tests")
-    host: str = _setting("HOST", "127.0.0.1", "address the site listens on")
-    port: int = _setting("PORT", "8000", "port the site listens on; `demo` takes the next free one when busy")
-    public_url: str = _setting("PARTAGE_URL", "", "the site's public address; empty: http://HOST:PORT")
+    shared: Path = _setting("PARTAGE_SHARED", "../shared", "real inputs for the demo and tests", roles=())
+    host: str = _setting("HOST", "127.0.0.1", "address the site listens on", roles=(WEB,))
+    port: int = _setting(
+        "PORT", "8000", "port the site listens on; `demo` takes the next free one when busy", roles=(WEB,)
+    )
+    public_url: str = _setting("PARTAGE_URL", "", "the site's public address; empty: http://HOST:PORT", needed=True)
     secret: str = _setting(
-        "PARTAGE_SECRET", DEMO_SECRET, "key of form tokens and download links; 32 characters or more"
+        "PARTAGE_SECRET",
+        DEMO_SECRET,
+        "what form tokens, new API keys and invitations, known browsers, previews and public maps are signed or drawn with; 32 characters or more",
+        make=Make.TEXT,
     )
     signing_key: str = _setting(
-        "PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "Ed25519 private key of quotes and receipts, 64 hex digits"
+        "PARTAGE_SIGNING_KEY",
+        DEMO_SIGNING_KEY,
+        "Ed25519 private key of quotes and receipts, 64 hex digits",
+        make=Make.HEX,
     )
     bid_key: str = _setting(
         "PARTAGE_BID_KEY",
         DEMO_BID_KEY,
         "X25519 private key that opens sealed bids, 64 hex digits; `jobs` alone may hold it",
+        make=Make.HEX,
+        roles=(JOBS,),
     )
     bid_public_key: str = _setting(
-        "PARTAGE_BID_PUBLIC_KEY", "", "the key that seals bids; empty: the private key's own"
+        "PARTAGE_BID_PUBLIC_KEY", "", "the key that seals bids; empty: the private key's own", make=Make.PUBLIC
     )
-    stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key")
+    stripe_key: str = _setting("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "Stripe's secret key", needed=True)
     stripe_url: str = _setting(
-        "STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart"
+        "STRIPE_API_BASE", "", "Stripe's address; empty: the real one, in `demo` the local counterpart", roles=()
     )
-    stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", "secret that signs Stripe's webhooks")
+    stripe_webhook_secret: str = _setting(
+        "STRIPE_WEBHOOK_SECRET", "", "secret that signs Stripe's webhooks", needed=True
+    )
     metrics_token: str = _setting(
-        "METRICS_TOKEN", "", "bearer token that reads /metrics; empty: this machine alone may"
+        "METRICS_TOKEN",
+        "",
+        "bearer token that reads /metrics; empty: this machine alone may",
+        make=Make.TEXT,
+        roles=(WEB,),
     )
     vies_url: str = _setting(
         "VIES_URL",
@@ -78,45 +124,61 @@ class Settings:
         "PARTAGE_IDENTITY_KEYS",
         DEMO_IDENTITY_KEYS,
         "AES-256 keys of subscribers' names, emails and IBANs, `id:64 hex digits` with commas between; the first seals, all open",
+        make=Make.NAMED,
     )
     payout_threshold_minor: int = _setting("PAYOUT_THRESHOLD_MINOR", "500", "cents from which a subscriber is paid out")
     payouts_every_seconds: int = _setting("PAYOUTS_EVERY_SECONDS", "2592000", "seconds between drafts of a payout run")
     payout_name: str = _setting("PAYOUT_NAME", "Partage", "who pays subscribers, as banks show it")
-    payout_iban: str = _setting("PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent")
+    payout_iban: str = _setting(
+        "PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent", needed=True
+    )
     iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
     one_click: bool = _setting(
-        "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it"
+        "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()
     )
     subscriber_year_epsilon_micro: int = _setting(
         "SUBSCRIBER_YEAR_EPSILON_MICRO",
         "20000000",
         "privacy loss that all datasets together may cost one subscriber in any 365 days, in millionths of epsilon",
     )
-    seller_name: str = _setting("SELLER_NAME", "Partage (demo) SAS", "who sells, as invoices name it")
-    seller_street: str = _setting("SELLER_STREET", "1 rue de la Démonstration", "the seller's street, on invoices")
-    seller_postcode: str = _setting("SELLER_POSTCODE", "75001", "the seller's postcode")
-    seller_city: str = _setting("SELLER_CITY", "Paris", "the seller's city")
-    seller_siren: str = _setting("SELLER_SIREN", DEMO_SIREN, "the seller's SIREN; its VAT number follows from it")
+    seller_name: str = _setting("SELLER_NAME", "Partage (demo) SAS", "who sells, as invoices name it", needed=True)
+    seller_street: str = _setting(
+        "SELLER_STREET", "1 rue de la Démonstration", "the seller's street, on invoices", needed=True
+    )
+    seller_postcode: str = _setting("SELLER_POSTCODE", "75001", "the seller's postcode", needed=True)
+    seller_city: str = _setting("SELLER_CITY", "Paris", "the seller's city", needed=True)
+    seller_siren: str = _setting(
+        "SELLER_SIREN", DEMO_SIREN, "the seller's SIREN; its VAT number follows from it", needed=True
+    )
     seller_legal: str = _setting(
         "SELLER_LEGAL",
         "SAS au capital de 10 000 €, RCS Paris 123 456 782",
         "legal form, capital and register, as French law wants them on invoices",
+        needed=True,
     )
-    events: str = _setting("PARTAGE_EVENTS", "", "daily files of events to ingest: a file, folder or bucket")
-    subscribers: str = _setting("PARTAGE_SUBSCRIBERS", "", "the operator's table of subscribers: a file or folder")
+    events: str = _setting(
+        "PARTAGE_EVENTS", "", "daily files of events to ingest: a file, folder or bucket", roles=(JOBS,)
+    )
+    subscribers: str = _setting(
+        "PARTAGE_SUBSCRIBERS", "", "the operator's table of subscribers: a file or folder", roles=(JOBS,)
+    )
     sites: str = _setting(
-        "PARTAGE_SITES", "", "the operator's table of sites, and the zone each lies in: a file or folder"
+        "PARTAGE_SITES", "", "the operator's table of sites, and the zone each lies in: a file or folder", roles=(JOBS,)
     )
     engine: str = _setting(
-        "BUILD_ENGINE", "kernel", "what counts in a build: kernel, duckdb or spark; all answer the same"
+        "BUILD_ENGINE", "kernel", "what counts in a build: kernel, duckdb or spark; all answer the same", roles=(JOBS,)
     )
     memory_mb: int = _setting(
-        "BUILD_MEMORY_MB", "2048", "memory that DuckDB, or Spark's driver, may use in a build before it spills to disk"
+        "BUILD_MEMORY_MB",
+        "2048",
+        "memory that DuckDB, or Spark's driver, may use in a build before it spills to disk",
+        roles=(JOBS,),
     )
     spark_master: str = _setting(
         "SPARK_MASTER",
         "local[2]",
         "where Spark counts: local[2] here, spark://… or yarn on a cluster that sees PARTAGE_STATE",
+        roles=(JOBS,),
     )
 
     def __post_init__(self) -> None:
@@ -180,47 +242,6 @@ _PARSERS: dict[str, Any] = {
     "Path": lambda text: Path(text).absolute(),  # of the folder that the command was started in, wherever we go later
     "bool": lambda text: bool(int(text or 0)),
 }
-
-
-def refuse_demo_settings(chosen: Settings) -> None:
-    """Refuse to serve real people with what only the demo may use."""
-    if chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
-        raise Invalid(
-            "Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money."
-        )
-    if chosen.one_click:
-        raise Invalid("Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone.")
-    if chosen.signing_key == DEMO_SIGNING_KEY or chosen.secret == DEMO_SECRET or len(chosen.secret) < SHORTEST_SECRET:
-        raise Invalid(
-            "Set PARTAGE_SIGNING_KEY and PARTAGE_SECRET to keys of your own: the demo's are known to everyone."
-        )
-    if chosen.bid_key == DEMO_BID_KEY and not chosen.bid_public_key:
-        raise Invalid(
-            "Set PARTAGE_BID_PUBLIC_KEY, and PARTAGE_BID_KEY for `jobs` alone: the demo's are known to everyone."
-        )
-    if DEMO_IDENTITY_KEYS.partition(":")[2] in chosen.identity_keys:
-        raise Invalid("Set PARTAGE_IDENTITY_KEYS to keys of your own: the demo's is known to everyone.")
-    if chosen.seller_siren == DEMO_SIREN:
-        raise Invalid("Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever.")
-    if not chosen.stripe_webhook_secret:
-        raise Invalid("Set STRIPE_WEBHOOK_SECRET: without it forged webhooks cannot be told apart from Stripe's.")
-
-
-def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:
-    """Keep the key that opens sealed bids with `jobs` alone: the site must not hold it, and `jobs` needs the right one."""
-    if serving:
-        if chosen.bid_key != DEMO_BID_KEY:
-            raise Invalid(
-                "Unset PARTAGE_BID_KEY where the site is served: the key that opens sealed bids is for `jobs` alone."
-            )
-        return
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: PLC0415 (only `jobs` needs it)
-
-    opens = X25519PrivateKey.from_private_bytes(bytes.fromhex(chosen.bid_key)).public_key().public_bytes_raw().hex()
-    if chosen.bid_key == DEMO_BID_KEY or opens != chosen.bid_public_key:
-        raise Invalid(
-            "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: without it no sealed auction ends."
-        )
 
 
 @functools.cache

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from marketplace.__main__ import parser
-from marketplace.settings import Settings, read, refuse_demo_settings
+from marketplace.setting_checks import refuse_demo_settings
+from marketplace.settings import Settings, read
+from tests.support.production import OPERATORS_OWN
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -45,12 +47,15 @@ def test_the_environment_is_one_that_serve_accepts() -> None:
         for name, value in OURS["web"]["environment"].items()
     }
     given |= {
-        "PARTAGE_SECRET": "s" * 32,
-        "PARTAGE_SIGNING_KEY": "ab" * 32,
-        "PARTAGE_BID_PUBLIC_KEY": "cd" * 32,
-        "PARTAGE_IDENTITY_KEYS": "one:" + "ef" * 32,
-        "SELLER_SIREN": "732829320",
-        "STRIPE_WEBHOOK_SECRET": "whsec_x",
+        name: OPERATORS_OWN[name]
+        for name in (
+            "PARTAGE_SECRET",
+            "PARTAGE_SIGNING_KEY",
+            "PARTAGE_BID_PUBLIC_KEY",
+            "PARTAGE_IDENTITY_KEYS",
+            "SELLER_SIREN",
+            "STRIPE_WEBHOOK_SECRET",
+        )
     }
     refuse_demo_settings(read(given))
 

@@ -68,7 +68,8 @@ def with_pool(story: Callable[[], Awaitable[int]]) -> int:
 
 def refuse_the_demos() -> None:
     """Refuse the demo's settings: what follows handles real people's events."""
-    from marketplace.settings import refuse_demo_settings, settings
+    from marketplace.setting_checks import refuse_demo_settings
+    from marketplace.settings import settings
 
     refuse_demo_settings(settings())
 

@@ -14,7 +14,8 @@ def run(_: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
     from marketplace import clock
     from marketplace.jobs.scheduler import work_until_stopped
-    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
+    from marketplace.setting_checks import refuse_bid_key, refuse_demo_settings
+    from marketplace.settings import settings
 
     clock.forbid_shifts()
     refuse_demo_settings(settings())

@@ -16,7 +16,8 @@ def run(_: argparse.Namespace) -> int:
 
     from marketplace import clock
     from marketplace.app import create_app
-    from marketplace.settings import refuse_bid_key, refuse_demo_settings, settings
+    from marketplace.setting_checks import refuse_bid_key, refuse_demo_settings
+    from marketplace.settings import settings
 
     clock.forbid_shifts()
     refuse_demo_settings(settings())

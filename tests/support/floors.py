@@ -10,7 +10,7 @@ FLOORS = (
     {"clock", "local_time", "settings", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy", "sealing", "signing"},
-    {"messages", "log"},
+    {"messages", "log", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
     {"ledger", "consent"},
     {"payments"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,18 +11,19 @@ import pytest
 
 from marketplace.errors import Invalid
 from marketplace.sealing import public_key
+from marketplace.setting_checks import problems, refuse_bid_key, refuse_demo_settings
 from marketplace.settings import (
+    DEMO_BID_KEY,
     DEMO_IDENTITY_KEYS,
     DEMO_SECRET,
     DEMO_SIGNING_KEY,
     DEMO_SIREN,
     LOCAL_STRIPE_KEY,
     read,
-    refuse_bid_key,
-    refuse_demo_settings,
 )
-from tests.support.production import OPERATORS_OWN
+from tests.support.production import OPERATORS_OWN, key
 
+ALL_ZERO = "00" * 32
 PRODUCTION = OPERATORS_OWN | {"DATABASE_URL": "postgresql://partage@postgres/partage"}
 
 
@@ -37,7 +39,28 @@ def test_production_settings_are_accepted() -> None:
         ("PARTAGE_ONE_CLICK", "1", "one-click"),
         ("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "known to everyone"),
         ("PARTAGE_SECRET", DEMO_SECRET, "known to everyone"),
-        ("PARTAGE_SECRET", "short", "known to everyone"),
+        ("PARTAGE_SECRET", "short", "easy to guess"),
+        ("PARTAGE_SECRET", "s" * 32, "easy to guess"),
+        ("PARTAGE_SECRET", "abcdefghijklmnopqrstuvwxyz0123456789", "easy to guess"),
+        ("PARTAGE_SECRET", OPERATORS_OWN["PARTAGE_SIGNING_KEY"], "the same key"),
+        ("PARTAGE_SIGNING_KEY", ALL_ZERO, "known to everyone"),
+        ("PARTAGE_SIGNING_KEY", "ab" * 32, "easy to guess"),
+        ("PARTAGE_SIGNING_KEY", bytes(range(32)).hex(), "easy to guess"),
+        ("PARTAGE_BID_PUBLIC_KEY", public_key(DEMO_BID_KEY), "known to everyone"),
+        ("PARTAGE_BID_PUBLIC_KEY", public_key(DEMO_SIGNING_KEY), "known to everyone"),
+        ("PARTAGE_BID_PUBLIC_KEY", ALL_ZERO, "anyone opens"),
+        ("PARTAGE_BID_PUBLIC_KEY", OPERATORS_OWN["PARTAGE_SIGNING_KEY"], "the same key"),
+        ("PARTAGE_IDENTITY_KEYS", f"own:{ALL_ZERO}", "known to everyone"),
+        ("PARTAGE_IDENTITY_KEYS", f"own:{OPERATORS_OWN['PARTAGE_SIGNING_KEY']}", "the same key"),
+        ("PARTAGE_IDENTITY_KEYS", f"own:{key('identity')},own:{key('older')}", "an id of its own"),
+        ("PARTAGE_URL", "", "https"),
+        ("PARTAGE_URL", "http://partage.example", "https"),
+        ("PARTAGE_URL", "https://", "https"),
+        ("STRIPE_API_KEY", "", "is empty"),
+        ("STRIPE_API_KEY", " ", "is empty"),
+        ("STRIPE_WEBHOOK_SECRET", " ", "webhooks"),
+        ("METRICS_TOKEN", "a", "easy to guess"),
+        ("METRICS_TOKEN", OPERATORS_OWN["PARTAGE_SECRET"], "the same key"),
         ("PARTAGE_BID_PUBLIC_KEY", "", "known to everyone"),
         ("PARTAGE_IDENTITY_KEYS", DEMO_IDENTITY_KEYS, "known to everyone"),
         ("PARTAGE_IDENTITY_KEYS", "2026:" + "ef" * 32 + "," + DEMO_IDENTITY_KEYS, "known to everyone"),
@@ -48,23 +71,24 @@ def test_production_settings_are_accepted() -> None:
 def test_serve_refuses_what_only_the_demo_may_use(variable: str, value: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         refuse_demo_settings(read(PRODUCTION | {variable: value}))
+    assert all(re.search("[A-Z]+_[A-Z_]+", line) for line in problems(read(PRODUCTION | {variable: value})))
 
 
 def test_the_key_that_opens_bids_is_for_jobs_alone() -> None:
-    private = "ab" * 32
+    private = key("bids")
     public = public_key(private)
     site = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public}
     refuse_bid_key(read(site), serving=True)
     with pytest.raises(Invalid, match="for `jobs` alone"):
         refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=True)
     refuse_bid_key(read(site | {"PARTAGE_BID_KEY": private}), serving=False)
-    for wrong in ({}, {"PARTAGE_BID_KEY": "cd" * 32}, {"PARTAGE_BID_KEY": private, "PARTAGE_BID_PUBLIC_KEY": ""}):
+    for wrong in ({}, {"PARTAGE_BID_KEY": key("others")}, {"PARTAGE_BID_KEY": private, "PARTAGE_BID_PUBLIC_KEY": ""}):
         with pytest.raises(Invalid, match="no sealed auction ends"):
             refuse_bid_key(read(site | wrong), serving=False)
 
 
 def test_serve_does_not_start_with_the_key_that_opens_bids() -> None:
-    private = "ab" * 32
+    private = key("bids")
     given = PRODUCTION | {"PARTAGE_BID_PUBLIC_KEY": public_key(private), "PARTAGE_BID_KEY": private}
     output = subprocess.run(
         [sys.executable, "-m", "marketplace", "serve"],

@@ -22,7 +22,17 @@ REFUSALS = {"Invalid", "NotAllowed", "NotFound", "Conflict", "Expired"}
 SPOKEN_IN_PYTHON = {"_", "gettext"}
 TABLES_OF_SENTENCES = {"SENTENCES", "HEADINGS", "ADVICE", "SOMETHING", "FAILED"}
 """Names of module constants whose strings are translated where they are used."""
-UNSPOKEN = {"settings", "database", "_bootstrap", "__main__", "embedded", "compose"}
+UNSPOKEN = {
+    "settings",
+    "setting_checks",
+    "environment_files",
+    "commands",
+    "database",
+    "_bootstrap",
+    "__main__",
+    "embedded",
+    "compose",
+}
 """Slices whose refusals are read on a terminal, in English."""
 NOT_SENTENCES = re.compile(r"^[\W\d_]*$")
 

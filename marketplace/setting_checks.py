@@ -1,0 +1,188 @@
+"""Settings that production refuses: the demo's, keys that are weak, equal or known to everyone, an address without https.
+
+Every sentence names the setting that an operator changes; `init` prints them all, `serve` and `jobs` stop at the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from marketplace.errors import Invalid
+from marketplace.sealing import is_usable, public_key
+from marketplace.settings import (
+    DEMO_BID_KEY,
+    DEMO_IDENTITY_KEYS,
+    DEMO_SECRET,
+    DEMO_SIGNING_KEY,
+    DEMO_SIREN,
+    JOBS,
+    LOCAL_STRIPE_KEY,
+    MIGRATE,
+    WEB,
+    Make,
+    Settings,
+    read,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SHORTEST_SECRET: Final = 32
+FEWEST_BYTES: Final = 16
+"""Different bytes that a key of 32 has at least: a random one has fewer once in 10^16."""
+FEWEST_SIGNS: Final = 10
+"""Different signs that a secret text has at least."""
+FEWEST_STEPS: Final = 8
+"""Different steps from a byte to the next: a key that counts up or down has one."""
+_KNOWN_KEYS: Final = frozenset({DEMO_SIGNING_KEY, DEMO_BID_KEY, DEMO_IDENTITY_KEYS.partition(":")[2], "00" * 32})
+OUR_PREFIXES: Final = ("PARTAGE_", "STRIPE_", "SELLER_", "PAYOUT_", "BUILD_")
+
+
+def refuse_demo_settings(chosen: Settings) -> None:
+    """Refuse to serve real people with what only the demo may use, and with keys that others could guess."""
+    for sentence in problems(chosen):
+        raise Invalid(sentence)
+
+
+def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:
+    """Keep the key that opens sealed bids with `jobs` alone: the site must not hold it, and `jobs` needs the right one."""
+    for sentence in bid_key_problems(chosen, WEB if serving else JOBS):
+        raise Invalid(sentence)
+
+
+def problems(chosen: Settings) -> Iterator[str]:
+    """Yield a sentence for everything that production refuses in these settings, in the order that they are listed."""
+    if chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
+        yield "Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money."
+    elif not chosen.stripe_key.strip():
+        yield "Set STRIPE_API_KEY: it is empty, and nothing could be paid."
+    if chosen.one_click:
+        yield "Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone."
+    if not _is_public_address(chosen.public_url):
+        yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
+    yield from _key_problems(chosen)
+    if chosen.seller_siren == DEMO_SIREN:
+        yield "Set SELLER_NAME, SELLER_SIREN and the other SELLER_ settings: invoices bear them for ever."
+    for f in fields(Settings):
+        if f.metadata["variable"].startswith("SELLER_") and not getattr(chosen, f.name).strip():
+            yield f"Set {f.metadata['variable']} ({f.metadata['description']}): it is empty."
+    if not chosen.stripe_webhook_secret.strip():
+        yield "Set STRIPE_WEBHOOK_SECRET: without it forged webhooks cannot be told apart from Stripe's."
+
+
+def bid_key_problems(chosen: Settings, role: str) -> Iterator[str]:
+    """Yield a sentence where a process of this role holds a key that opens bids and should not, or the other way round."""
+    if role == WEB and chosen.bid_key != DEMO_BID_KEY:
+        yield "Unset PARTAGE_BID_KEY where the site is served: the key that opens sealed bids is for `jobs` alone."
+    if role == JOBS and (chosen.bid_key == DEMO_BID_KEY or public_key(chosen.bid_key) != chosen.bid_public_key):
+        yield (
+            "Set PARTAGE_BID_KEY for `jobs` to the private key of PARTAGE_BID_PUBLIC_KEY: "
+            "without it no sealed auction ends."
+        )
+
+
+def notes(environment: Mapping[str, str], role: str) -> Iterator[str]:
+    """Yield a sentence for what may be left out, and what then does not work."""
+    if not environment.get("DATABASE_URL"):
+        yield "DATABASE_URL is empty: the PostgreSQL that comes with Partage is used, on this machine alone."
+    if role != MIGRATE and not environment.get("PAYOUT_IBAN"):
+        yield "PAYOUT_IBAN is empty: no payout run can be sent to the bank."
+
+
+def check(environment: Mapping[str, str], role: str) -> list[str]:
+    """Return a sentence for everything that a process of this role refuses of its environment, what cannot be read first."""
+    known = {f.metadata["variable"] for f in fields(Settings)}
+    found, readable = [], {}
+    for variable, value in environment.items():
+        if variable not in known:
+            if variable.startswith(OUR_PREFIXES):
+                found.append(f"{variable} is not a setting: check its spelling.")
+            continue
+        try:
+            read({variable: value})
+            readable[variable] = value
+        except Invalid as refusal:
+            found.append(str(refusal))
+    try:
+        chosen = read(readable)
+    except Invalid as refusal:  # settings that contradict each other
+        return [*found, str(refusal)]
+    if role == MIGRATE:
+        return found
+    unread = known & environment.keys() - readable.keys()
+    refused = [*problems(chosen), *bid_key_problems(chosen, role)]
+    return found + [sentence for sentence in refused if not any(variable in sentence for variable in unread)]
+
+
+def _is_public_address(url: str) -> bool:
+    """Return whether this is the address of a site, reached with https and nothing else."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
+        return False
+
+
+def _key_problems(chosen: Settings) -> Iterator[str]:
+    """Yield a sentence for every key that is known to everyone, easy to guess, or the same as another."""
+    named = dict(_keys(chosen))
+    for variable, keys in named.items():
+        if any(key == DEMO_SECRET or key in _KNOWN_KEYS for key in keys):
+            yield f"Set {variable} to a key of your own, as `init` makes them: the demo's is known to everyone."
+        elif any(_is_weak(key) for key in keys):
+            yield f"Set {variable} to a key of your own, as `init` makes them: this one is too short or easy to guess."
+    yield from _public_key_problems(chosen.bid_public_key)
+    ids = [part.partition(":")[0] for part in chosen.identity_keys.split(",")]
+    if len(set(ids)) < len(ids):
+        yield "Give every key of PARTAGE_IDENTITY_KEYS an id of its own: one of two with the same id is never used."
+    seen: dict[str, str] = {}
+    given = named | {
+        "PARTAGE_BID_PUBLIC_KEY": [chosen.bid_public_key],
+        "STRIPE_API_KEY": [chosen.stripe_key],
+        "STRIPE_WEBHOOK_SECRET": [chosen.stripe_webhook_secret],
+    }
+    for variable, keys in given.items():
+        for key in filter(None, keys):
+            if key in seen:
+                yield f"{variable} and {seen[key]} contain the same key: each needs one of its own."
+            seen[key] = variable
+
+
+def _keys(chosen: Settings) -> Iterator[tuple[str, list[str]]]:
+    """Yield each setting that is a secret key, with its keys; one that is not set for this process is left out."""
+    for f in fields(Settings):
+        make, variable, value = f.metadata["make"], f.metadata["variable"], getattr(chosen, f.name)
+        if make is None or make is Make.PUBLIC or (not value and variable == "METRICS_TOKEN"):
+            continue
+        if variable == "PARTAGE_BID_KEY" and value == DEMO_BID_KEY:  # the site has none
+            continue
+        yield variable, [part.partition(":")[2] for part in value.split(",")] if make is Make.NAMED else [value]
+
+
+def _public_key_problems(key: str) -> Iterator[str]:
+    """Yield a sentence where everyone knows the private half of the key that seals bids, or can do without it."""
+    if not key or key in map(public_key, _KNOWN_KEYS):
+        yield (
+            "Set PARTAGE_BID_PUBLIC_KEY, and PARTAGE_BID_KEY for `jobs` alone, as `init` makes them: "
+            "the demo's are known to everyone."
+        )
+    elif not is_usable(key):
+        yield "Set PARTAGE_BID_PUBLIC_KEY to the public half of PARTAGE_BID_KEY: what this one seals, anyone opens."
+
+
+def _is_weak(key: str) -> bool:
+    """Return whether a key is short, repeats itself or counts."""
+    try:
+        content = bytes.fromhex(key)
+    except ValueError:
+        content = b""
+    if len(content) != 32:  # noqa: PLR2004 (a text)
+        return len(key) < SHORTEST_SECRET or len(set(key)) < FEWEST_SIGNS or _counts(key.encode())
+    return len(set(content)) < FEWEST_BYTES or _counts(content)
+
+
+def _counts(content: bytes) -> bool:
+    return len({(after - before) % 256 for before, after in pairwise(content)}) < FEWEST_STEPS
