@@ -48,6 +48,7 @@ from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.guards import Identify, expect
 from marketplace.identity.rules import own_path
+from marketplace.mail import pages as mail_pages
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
@@ -317,7 +318,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = ())
             secret=hashlib.sha256(settings().secret.encode()).hexdigest(),
             cookie_secure=settings().url.startswith("https"),
             cookie_httponly=True,
-            exclude=["^/api/", "^/webhooks/"],
+            exclude=["^/api/", "^/webhooks/", "^/stop-mail/"],
         ),
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
@@ -332,6 +333,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = ())
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     identity_pages.ROUTES,
     identity_inbox_pages.ROUTES,
+    mail_pages.ROUTES,
     identity_api.ROUTES,
     zones_pages.ROUTES,
     datasets_pages.ROUTES,

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from dataclasses import dataclass, field, fields
+from email.utils import parseaddr
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -180,6 +181,22 @@ class Settings:
         "where Spark counts: local[2] here, spark://… or yarn on a cluster that sees PARTAGE_STATE",
         roles=(JOBS,),
     )
+    smtp_url: str = _setting(
+        "SMTP_URL",
+        "",
+        "server of mail: smtp://user:password@host:587 or smtps://…; file:///folder writes letters there; empty: no mail",
+        roles=(JOBS,),
+    )
+    mail_from: str = _setting("MAIL_FROM", "Partage <partage@localhost>", "who letters are from, as people see it")
+    mail_bounces: str = _setting(
+        "MAIL_BOUNCES",
+        "",
+        "address that undeliverable letters come back to; empty: the one of MAIL_FROM",
+        roles=(JOBS,),
+    )
+    mail_timeout_seconds: int = _setting(
+        "MAIL_TIMEOUT_SECONDS", "120", "seconds to wait for an answer of the server of mail", roles=(JOBS,)
+    )
 
     def __post_init__(self) -> None:
         """Refuse rates beyond the whole, a malformed key and an impossible port."""
@@ -197,6 +214,10 @@ class Settings:
             raise Invalid("PAYOUT_THRESHOLD_MINOR and PAYOUTS_EVERY_SECONDS must be above 0, IBAN_HOLD_DAYS not below.")
         if not siren.is_valid(self.seller_siren):
             raise Invalid("SELLER_SIREN must be the nine digits of a SIREN, its check digit included.")
+        if not re.match(r"(smtps?://[^/\s]+/?|file:///\S+)?$", self.smtp_url):
+            raise Invalid("SMTP_URL must be smtp://host:port, smtps://host:port or file:///folder.")
+        if "@" not in parseaddr(self.mail_from)[1] or self.mail_timeout_seconds < 1:
+            raise Invalid("MAIL_FROM must be `Name <address>`, and MAIL_TIMEOUT_SECONDS above 0.")
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
 

@@ -16,6 +16,7 @@ SLICES = (
     "messages",
     "log",
     "identity",
+    "mail",
     "ledger",
     "consent",
     "payments",

@@ -77,6 +77,7 @@ def run_demo() -> int:
             "STRIPE_API_KEY": LOCAL_STRIPE_KEY,
             "STRIPE_WEBHOOK_SECRET": SEED_WEBHOOK_SECRET,
             "PARTAGE_ONE_CLICK": "1",
+            "SMTP_URL": settings().smtp_url or (state / "mail").resolve().as_uri(),
             "PAYOUT_IBAN": settings().payout_iban or OUR_IBAN,
             "PAYOUT_THRESHOLD_MINOR": os.environ.get("PAYOUT_THRESHOLD_MINOR", "1"),
             "SHARES_EVERY_SECONDS": os.environ.get("SHARES_EVERY_SECONDS", SHARES_EVERY_SECONDS),
@@ -179,6 +180,7 @@ async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:  #
 
 def _print_welcome() -> None:
     print(f"\nPartage is at {settings().url}  (Ctrl-C stops it; all data is in {settings().state})\n")
+    print(f"Letters it sends can be read at {settings().url}/demo/mail\n")
     print("Sign in with one click on the page, or as:")
     for person in PEOPLE:
         print(f"  {person.role:<14} {person.email:<34} {person.password}")

@@ -22,3 +22,5 @@ class Actor:
     subscriber: int | None = None
     role: str | None = None
     """steward, finance or auditor."""
+    unread: int = 0
+    """How many messages of the last 90 days they have not read, up to 100."""

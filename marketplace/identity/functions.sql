@@ -6,6 +6,7 @@ CREATE INDEX IF NOT EXISTS subscriber_erased ON subscriber (reference) WHERE era
 CREATE INDEX IF NOT EXISTS partner_by_decision
     ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);
 CREATE INDEX IF NOT EXISTS person_by_partner ON person (partner);
+CREATE INDEX IF NOT EXISTS person_by_role ON person (staff_role) WHERE staff_role IS NOT NULL;
 CREATE INDEX IF NOT EXISTS session_by_person ON session (person);
 CREATE INDEX IF NOT EXISTS session_by_expiry ON session (expires_at);
 CREATE INDEX IF NOT EXISTS attempt_by_subject ON sign_in_attempt (subject, at);

@@ -60,6 +60,11 @@ def unseal(person: SealedPerson) -> Identity:
     return _opened(person) or Identity(person.name, person.email)
 
 
+def is_readable(identity: Identity) -> bool:
+    """Return whether an identity was opened: its email is an address, and not what is stored in place of one."""
+    return not identity.email.endswith(SEALED)
+
+
 def _opened(person: SealedPerson) -> Identity | None:
     if person.sealed is None:
         return Identity(person.name, person.email)

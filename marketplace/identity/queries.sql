@@ -127,7 +127,8 @@ ORDER BY vat_checked_at NULLS FIRST
 LIMIT 50;
 
 -- name: find_actor_of_session
--- The person signed in under the token with the digest $1 at $2, and whether their partner is vetted.
+-- The person signed in under the token with the digest $1 at $2, whether their partner is vetted, and how many messages
+-- of the last 90 days they have not read, up to 100.
 SELECT
     person.id,
     person.name,
@@ -137,8 +138,55 @@ SELECT
     person.staff_role,
     sealed,
     key_id,
-    partner.vetted_at IS NOT NULL AS is_vetted
+    partner.vetted_at IS NOT NULL AS is_vetted,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM (
+                VALUES ('person', person.id::text),
+                    ('partner', person.partner::text),
+                    ('line', person.subscriber::text),
+                    ('role', person.staff_role)
+            ) AS theirs (audience, recipient)
+            JOIN message USING (audience, recipient)
+            WHERE message.created_at > $2::timestamptz - interval '90 days'
+              AND NOT EXISTS (
+                  SELECT FROM message_read WHERE message_read.message = message.id AND reader = person.id
+              )
+            LIMIT 100
+        ) AS listed
+    ) AS unread
 FROM session
 JOIN person ON person.id = session.person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE session.token_hash = $1 AND session.expires_at > $2;
+
+-- name: list_people_behind
+-- The people behind each recipient (audience $1[i], id $2[i]); `ordinal` is i, from 1. An id that is none has nobody.
+WITH given AS (
+    SELECT audience, recipient, ordinal
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS listed (audience, recipient, ordinal)
+)
+SELECT ordinal, person.id AS person
+FROM given
+JOIN person ON person.id = CASE
+    WHEN audience IN ('person', 'mailbox') AND pg_input_is_valid(recipient, 'uuid') THEN recipient::uuid
+END
+UNION ALL
+SELECT ordinal, person.id
+FROM given
+JOIN person ON person.partner = CASE
+    WHEN audience = 'partner' AND pg_input_is_valid(recipient, 'uuid') THEN recipient::uuid
+END
+UNION ALL
+SELECT ordinal, person.id
+FROM given
+JOIN person ON person.subscriber = CASE
+    WHEN audience = 'line' AND pg_input_is_valid(recipient, 'bigint') THEN recipient::bigint
+END
+UNION ALL
+SELECT ordinal, person.id
+FROM given
+JOIN person ON person.staff_role = CASE WHEN audience = 'role' THEN recipient END
+ORDER BY ordinal, person;

@@ -22,7 +22,7 @@ from marketplace.settings import settings
 
 
 class SignedIn(Struct, frozen=True):
-    """The person behind a session, as stored, and whether their partner is vetted."""
+    """The person behind a session, as stored, whether their partner is vetted, and how many messages they have not read."""
 
     id: uuid.UUID
     name: str
@@ -33,6 +33,7 @@ class SignedIn(Struct, frozen=True):
     sealed: bytes | None
     key_id: str | None
     is_vetted: bool
+    unread: int
 
 
 class KeyOwner(Struct, frozen=True):
@@ -82,6 +83,7 @@ async def actor_of_session(secret: str) -> Actor | None:
         vetted=row.is_vetted,
         subscriber=row.subscriber,
         role=row.staff_role,
+        unread=row.unread,
     )
 
 

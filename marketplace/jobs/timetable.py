@@ -20,6 +20,7 @@ from marketplace.earnings.month_close import close_months
 from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, delete_expired
 from marketplace.identity.names import reseal_names
+from marketplace.mail.actions import delete_old_mail, send_mail
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
@@ -52,6 +53,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
     """Return every job: its name, its interval in seconds, what it does."""
     shares = settings().shares_every_seconds
     return {
+        "send-mail": (2, send_mail),
         "stripe-commands": (2, run_commands),
         "stripe-events": (2, handle_events),
         "stripe-sweep": (5 * MINUTE, sweep_events),
@@ -84,5 +86,6 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "delete-expired": (DAY, delete_expired),
+        "delete-old-mail": (DAY, delete_old_mail),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

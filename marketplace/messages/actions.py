@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from marketplace import clock
-from marketplace.database import execute, is_in_transaction
+from marketplace.database import execute, fetch_rows, is_in_transaction
+from marketplace.messages.queries import SQL, UnmailedMessage
 from marketplace.messages.registry import KINDS
-from marketplace.messages.tables import Message
+from marketplace.messages.rules import WITHOUT_INBOX
+from marketplace.messages.tables import Message, MessageToMail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ async def send(kind: MessageKind, source_id: object, to: Sequence[Recipient], **
 
     source_id: the fact's id. details: exactly the fields of the kind's words.
     """
+    assert not kind.has_secret or all(one.audience in WITHOUT_INBOX for one in to), f"{kind.code} is for mail alone"
     assert is_in_transaction(), "a message is written in the transaction of its fact"
     assert kind.code in KINDS, f"{kind.code} is not registered"
     assert details.keys() == kind.fields(), f"a message of kind {kind.code} needs {sorted(kind.fields())}"
@@ -41,7 +44,15 @@ async def send(kind: MessageKind, source_id: object, to: Sequence[Recipient], **
     ]
     if messages:
         target = (Message.kind, Message.source_id, Message.audience, Message.recipient)
-        await Message.insert(*messages).on_conflict(action="DO NOTHING", target=target)
+        written = await Message.insert(*messages).on_conflict(action="DO NOTHING", target=target).returning(Message.id)
+        if written:
+            await MessageToMail.insert(*(MessageToMail(message=row["id"]) for row in written))
+
+
+async def claim_unmailed(limit: int) -> list[UnmailedMessage]:
+    """Return the oldest messages that have no letters yet, and claim them in the caller's transaction: none is returned again."""
+    assert is_in_transaction(), "letters are written in the transaction that claims their messages"
+    return await fetch_rows(UnmailedMessage, SQL["claim_unmailed"], limit)
 
 
 async def mark_read(messages: Sequence[uuid.UUID], reader: uuid.UUID) -> None:

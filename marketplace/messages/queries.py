@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from marketplace.database import fetch_rows
+from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
+from marketplace.messages.rules import TOKEN
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.statements import load_statements
 
@@ -43,6 +45,24 @@ class ReadableMessage(Struct, frozen=True):
     is_read: bool
 
 
+class UnmailedMessage(Struct, frozen=True):
+    """A message that nobody has addressed letters for yet."""
+
+    id: uuid.UUID
+    kind: str
+    audience: str
+    recipient: str
+    created_at: dt.datetime
+
+
+class MessageInWords(Struct, frozen=True):
+    """A message as a letter says it; `path` leads to its page, without the language."""
+
+    subject: str
+    body: str
+    path: str
+
+
 async def list_messages(
     recipients: Sequence[Recipient], reader: uuid.UUID, language: str, page: int
 ) -> Paged[ReadableMessage]:
@@ -50,6 +70,15 @@ async def list_messages(
     audiences, ids = [one.audience for one in recipients], [one.id for one in recipients]
     rows = await fetch_rows(MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page))
     return paged([_readable(row, language) for row in rows], page)
+
+
+def in_words(code: str, source_id: str, details: str, language: str) -> MessageInWords:
+    """Return a message's words for a letter, the token of its link included; `details` is JSON."""
+    kind = KINDS[code]
+    fields = msgspec.json.decode(details, type=dict[str, str]) | {TOKEN: link_token(code, source_id)}
+    return MessageInWords(
+        kind.subject.filled(language, fields), kind.body.filled(language, fields), kind.path.format_map(fields)
+    )
 
 
 def _readable(row: MessageRow, language: str) -> ReadableMessage:

@@ -8,3 +8,15 @@ LEFT JOIN message_read ON message_read.message = message.id AND message_read.rea
 ORDER BY created_at DESC, message.id
 LIMIT $4
 OFFSET $5;
+
+-- name: claim_unmailed
+-- The $1 oldest messages without letters, no more in the queue of those that have none.
+WITH claimed AS (
+    DELETE FROM message_to_mail
+    WHERE id IN (SELECT id FROM message_to_mail ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    RETURNING message
+)
+SELECT message.id, kind, audience, recipient, created_at
+FROM claimed
+JOIN message ON message.id = claimed.message
+ORDER BY created_at, message.id;

@@ -7,7 +7,7 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import FOR_GOOD, Erasure, Of, PersonalData
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class Message(Table, db=DB, tablename="message"):
@@ -22,13 +22,21 @@ class Message(Table, db=DB, tablename="message"):
     source_id = Text()
     """The id of the fact: the same fact is reported once to each recipient."""
     audience = Text()
-    """What `recipient` is the id of: partner, person, line or role."""
+    """What `recipient` is the id of: see `rules.Recipient`."""
     recipient = Text()
     details = JSONB()
     """What the kind's words need, and nothing more."""
     created_at = Timestamptz()
     reported_once = Unique([kind, source_id, audience, recipient])
-    known_audience = Check("audience IN ('partner', 'person', 'line', 'role')")
+    known_audience = Check("audience IN ('partner', 'person', 'line', 'role', 'mailbox', 'address')")
+
+
+class MessageToMail(Table, db=DB, tablename="message_to_mail"):
+    """A message that nobody has addressed letters for yet: written with it, deleted by who does."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict, unique=True)
 
 
 class MessageRead(Table, db=DB, tablename="message_read"):

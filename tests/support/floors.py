@@ -12,7 +12,7 @@ FLOORS = (
     {"locks", "privacy", "sealing", "signing"},
     {"messages", "log", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
-    {"ledger", "consent"},
+    {"mail", "ledger", "consent"},
     {"payments"},
     {"builds"},
     {"release_gate"},

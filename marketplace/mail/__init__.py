@@ -1,0 +1,1 @@
+"""Mail: messages written to people's addresses, once each, through the operator's server."""

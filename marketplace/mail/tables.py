@@ -1,0 +1,70 @@
+"""Columns and constraints of mail. A person is an opaque id here: the address is looked up when a letter is sent."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, BigSerial, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.messages.tables import Message
+from marketplace.personal_data import Erasure, Of, PersonalData
+
+EVERYBODY = (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF)
+UNTIL_ERASED = "until the person is erased, then the next day's clean-up"
+
+
+class Letter(Table, db=DB, tablename="letter"):
+    """One message by mail to one person: what is to be sent, and how it ended. The Message-ID is made of its id."""
+
+    personal_data = PersonalData(
+        EVERYBODY,
+        "90 days after it ended; the next day once the person is erased",
+        exported=True,
+        erasure=Erasure.EXPIRES,
+    )
+    id = UUID(primary_key=True)
+    message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)
+    person = UUID(null=True, default=None)
+    """Who it is for; null: the message's recipient is no person (an address, or a line that nobody claimed)."""
+    created_at = Timestamptz()
+    attempts = Integer(default=0)
+    """How often a server was asked to accept it."""
+    open_hand_overs = Integer(default=0)
+    """How often the whole letter was given to a server whose answer is not recorded: it may have been accepted then."""
+    next_at = Timestamptz(null=True, default=None)
+    """When it is tried next, or when a worker's claim on it ends; null once it ended."""
+    ended = Text(null=True, default=None)
+    """How it ended; null as long as it is tried. See `rules.Ending`."""
+    ended_at = Timestamptz(null=True, default=None)
+    answer = Text(default="")
+    """The code of the server's last refusal, such as `550 5.1.1`; no text, which may have the address in it."""
+    printed_at = Timestamptz(null=True, default=None)
+    """When it was written for the operator's printer, in place of mail."""
+    ends_once = Check("(ended IS NULL) = (ended_at IS NULL) AND (ended IS NULL) = (next_at IS NOT NULL)")
+    known_ending = Check("ended IN ('sent', 'refused', 'bounced', 'unknown', 'expired', 'stopped', 'unreachable')")
+    counts_are_not_negative = Check("attempts >= 0 AND open_hand_overs >= 0")
+
+
+class MailStop(Table, db=DB, tablename="mail_stop"):
+    """A person wants no mail of one kind; their inbox still has it."""
+
+    personal_data = PersonalData(EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES)
+    id = BigSerial(primary_key=True)
+    person = UUID()
+    kind = Text()
+    """A code of the registry of message kinds."""
+    stopped_at = Timestamptz()
+    stopped_once = Unique([person, kind])
+
+
+class DeadAddress(Table, db=DB, tablename="dead_address"):
+    """A server said that a person's address receives nothing; another address of theirs is tried again."""
+
+    personal_data = PersonalData(EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES)
+    person = UUID(primary_key=True)
+    fingerprint = Text()
+    """The address's keyed hash: it is dead as long as the person has this one."""
+    answer = Text()
+    """The server's code."""
+    found_at = Timestamptz()
