@@ -15,7 +15,7 @@ from marketplace.payments import rules
 from marketplace.payments.events import mark_read, read_until
 from marketplace.payments.queries import SQL
 from marketplace.payments.rules import Movement
-from marketplace.payments.stripe_port import StripePort
+from marketplace.payments.stripe_port import DecidedError, SilentError, StripePort
 from marketplace.payments.tables import BalanceTransaction
 from pricing.money import EUR
 
@@ -70,6 +70,15 @@ async def read_balance() -> int:
     """Return what Stripe has of ours now, available and pending, in cents."""
     async with StripePort() as port:
         return await port.balance_minor()
+
+
+async def read_available() -> int | None:
+    """Return what Stripe would let us transfer now, in cents; None while it does not answer."""
+    try:
+        async with StripePort() as port:
+            return await port.available_minor()
+    except (SilentError, DecidedError):
+        return None
 
 
 async def _mirror(page: list[Movement]) -> int:

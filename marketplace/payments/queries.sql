@@ -21,13 +21,6 @@ SELECT id, 'transfer', id, parameters::jsonb, amount_minor, 'pending', 0, 0, $4,
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS given (id, amount_minor, parameters)
 ON CONFLICT (id) DO NOTHING;
 
--- name: find_claim_since
--- When the line $1 was claimed, where that is after the command $2 was written.
-SELECT claimed_at
-FROM subscriber
-JOIN stripe_command ON stripe_command.id = $2 AND created_at < claimed_at
-WHERE reference = $1;
-
 -- fragment: stuck
 -- Whether a command waits for finance: it failed, or was written before $1 and is not done, and nobody gave it up.
 settled_at IS NULL AND (state = 'failed' OR state = 'pending' AND created_at < $1)

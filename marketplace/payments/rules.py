@@ -20,6 +20,8 @@ LARGEST_AMOUNT_MINOR: Final = 99_999_999
 KEYS_ARE_OLD_AFTER: Final = dt.timedelta(hours=23)
 """Stripe forgets an idempotency key after 24 hours: from here on look before calling."""
 LONGEST_WAIT_SECONDS: Final = 900
+BALANCE_IS_READ_AGAIN_AFTER: Final = dt.timedelta(minutes=15)
+"""How long a transfer waits that Stripe's available balance does not cover."""
 STATES: Final = ("requested", "open", "processing", "failed", "expired", "authorised", "released", "paid", "refunded")
 """A payment only ever moves to the right; only asking for another page moves one that failed or expired back."""
 METHODS: Final = ("card", "sepa_debit")
@@ -243,6 +245,7 @@ def charge_parameters(
         "customer": customer,
         "payment_method": method,
         "allowed_payment_method_types": [kind],
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         "confirm": True,
         "off_session": True,
         "capture_method": "manual" if is_manual else "automatic",

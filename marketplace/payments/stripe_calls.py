@@ -51,6 +51,15 @@ class FirstError(SilentError):
         self.command = command
 
 
+class ShortBalanceError(SilentError):
+    """Stripe's available balance does not cover a transfer yet: it waits, and finance sees why."""
+
+    def __init__(self, amount_minor: int, available_minor: int, *, was_refused: bool = False) -> None:
+        """Say both amounts, in cents; a refusal is saved under its key, so the next try needs a fresh one."""
+        amounts = f"{amount_minor / 100:.2f} EUR to transfer, {available_minor / 100:.2f} EUR available at Stripe"
+        super().__init__(f"It waits for money: {amounts}.", is_replayed=was_refused)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a call: the object it is about, and what to write, inside the transaction that ends the command."""
@@ -95,6 +104,8 @@ async def _carry_out(port: StripePort, command: Command) -> None:
         outcome = await _call(port, command)
     except SilentError as silence:
         wait = rules.wait(command.attempts, random.random())  # noqa: S311 (spreads retries; keeps no secret)
+        if isinstance(silence, ShortBalanceError):
+            wait = rules.BALANCE_IS_READ_AGAIN_AFTER
         await outbox.try_again(command, str(silence), wait, fresh_key=silence.is_replayed)
         return
     except DecidedError as refusal:
@@ -273,10 +284,18 @@ async def account(port: StripePort, command: Command) -> Outcome:
 
 
 async def transfer(port: StripePort, command: Command) -> Outcome:
-    """Pay a connected account."""
-    parameters = command.call()
+    """Pay a connected account once the available balance covers it; only another refusal fails."""
+    parameters, amount = command.call(), command.amount_minor
+    assert amount, "a transfer says how much"
     made = await port.find_transfer_of(command.id, parameters["transfer_group"]) if _must_look(command) else None
-    return Outcome(made or await port.transfer(parameters, _key(command)))
+    if made is None and amount > (available := await port.set_aside(amount)):
+        raise ShortBalanceError(amount, available)
+    try:
+        return Outcome(made or await port.transfer(parameters, _key(command)))
+    except DecidedError as refusal:
+        if refusal.code == "balance_insufficient":
+            raise ShortBalanceError(amount, await port.available_minor(), was_refused=True) from refusal
+        raise
 
 
 CALLS: Final[dict[str, Callable[[StripePort, Command], Awaitable[Outcome]]]] = {

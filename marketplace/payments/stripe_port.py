@@ -5,6 +5,7 @@ No call is retried here and none is made inside a transaction: a command's worke
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Self
@@ -83,6 +84,8 @@ class StripePort:
             max_network_retries=0,
             base_addresses={"api": settings().stripe_url} if settings().stripe_url else None,
         ).v1
+        self._available: int | None = None
+        self._one_reader = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Return the open port."""
@@ -280,6 +283,23 @@ class StripePort:
         """Return whether Stripe made this payout by itself and lists the transactions it paid out."""
         payout = await _answer(self._v1.payouts.retrieve_async(payout_id))
         return bool(payout.automatic) and payout.reconciliation_status == "completed"
+
+    async def set_aside(self, amount_minor: int) -> int:
+        """Set an amount aside for a transfer if it is available, and return what was available, both in cents.
+
+        Stripe is asked once for as long as the port is open.
+        """
+        async with self._one_reader:
+            if self._available is None:
+                self._available = await self.available_minor()
+            available = self._available
+            self._available -= amount_minor if amount_minor <= available else 0
+        return available
+
+    async def available_minor(self, currency: str = EUR) -> int:
+        """Return what Stripe would let us transfer or pay out now, in cents."""
+        balance = await _answer(self._v1.balance.retrieve_async())
+        return sum(part.amount for part in balance.available if part.currency == currency.lower())
 
     async def balance_minor(self, currency: str = EUR) -> int:
         """Return what Stripe holds for us, available and pending."""

@@ -21,7 +21,6 @@ from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.locks import lock
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
-from marketplace.payments.transfers import request_transfers
 from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
 from marketplace.payouts.bank_file import make_file
@@ -29,6 +28,7 @@ from marketplace.payouts.queries import SQL, find_unsent, get_run
 from marketplace.payouts.rules import NO_REASON, RECALLED, REFUSED_BY_STRIPE, PayoutInBatch, refused_payouts
 from marketplace.payouts.tables import Payout, PayoutAnswer, PayoutRun
 from marketplace.settings import settings
+from marketplace.stripe_accounts.transfers import request_transfers
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -18,11 +18,11 @@ from marketplace.database import execute, fetch_row, fetch_rows, select, transac
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import vault
 from marketplace.locks import lock
-from marketplace.payments.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 from marketplace.payouts import sepa
 from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails, PayoutChoice
 from marketplace.settings import settings
+from marketplace.stripe_accounts.transfers import can_be_paid, connected_account, has_connected_account, onboarding_page
 
 RETENTION: Final = dt.timedelta(days=396)
 """How long ended details stay openable: thirteen months, in which a payment may still be disputed."""

@@ -18,6 +18,7 @@ from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.audit_trail import note_action
 from marketplace.identity.guards import expect, staff
+from marketplace.payments.balance import read_available
 from marketplace.payouts import actions
 from marketplace.payouts.bank_file import open_file
 from marketplace.payouts.queries import count_due, find_unsent, get_run_page, list_run_payouts, list_runs
@@ -84,6 +85,7 @@ async def payout_run(
 ) -> Template:
     """Show one run by its sums, its payouts, what the bank said, and what this person may do with it now."""
     found = await get_run_page(run)
+    is_at_stripe = found.run.route == "stripe" and found.run.state in ("draft", "approved", "sent")
     return page(
         "payouts/payout_run.html",
         found=found,
@@ -93,6 +95,8 @@ async def payout_run(
         state=shown,
         may_act=request.user.role == "finance",
         me=request.user.person,
+        is_at_stripe=is_at_stripe,
+        available=await read_available() if is_at_stripe else None,
         in_words=in_words,
     )
 

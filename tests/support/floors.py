@@ -14,7 +14,7 @@ FLOORS = (
     {"identity", "auction_kinds"},
     {"mail", "ledger", "consent"},
     {"payments"},
-    {"builds"},
+    {"builds", "stripe_accounts"},
     {"release_gate"},
     {"retractions"},
     {"zones"},

@@ -208,7 +208,7 @@ ACCOUNT_OPERATIONS: tuple[Operation, ...] = (
         "/v1/transfers",
         "TransferCreateParams",
         "transfer",
-        "amount currency description destination metadata transfer_group",
+        "amount currency description destination metadata source_transaction transfer_group",
         lambda call: connect.create_transfer(call.state, call.params),
     ),
     list_operation("/v1/transfers", "TransferListParams", "transfer", "destination transfer_group"),

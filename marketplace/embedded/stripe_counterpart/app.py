@@ -93,7 +93,8 @@ class Counterpart:
         if fault.kind == "status":
             headers = {"stripe-should-retry": "true" if fault.retry else "false"}
             kind = "rate_limit_error" if fault.status == 429 else "api_error"  # noqa: PLR2004  the meaning of HTTP status codes
-            return json_response(fault.status, {"error": {"type": kind, "message": "A planned fault."}}, headers)
+            error = {"type": kind, "message": "A planned fault.", **({"code": fault.code} if fault.code else {})}
+            return json_response(fault.status, {"error": error}, headers)
         crash = Crash(executed=fault.executed) if fault.kind == "saved500" else None
         response = await self._execute(request, crash, fault.seconds if fault.kind == "delay" else 0)
         return None if fault.kind == "drop_after" else response

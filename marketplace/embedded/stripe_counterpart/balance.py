@@ -18,7 +18,7 @@ _TRANSFER_RATE_PER_MILLE, _TRANSFER_FEE_CAP = 5, 500
 
 @dataclass(frozen=True)
 class NewTransaction:
-    """A balance transaction to add. amount and fee in cents; days until the money is available."""
+    """A balance transaction to add. amount and fee in cents; days until the money is available, or from when it is."""
 
     type: str
     category: str
@@ -27,6 +27,7 @@ class NewTransaction:
     source: str | None
     fee: int = 0
     days: int = 0
+    available_on: int | None = None
     description: str | None = None
     fee_description: str = "Stripe processing fees"
 
@@ -72,10 +73,10 @@ def add_balance_transaction(state: StripeState, new: NewTransaction, account: st
         description=new.description,
         balance_type="payments",
         status="available",
-        available_on=state.now() + new.days * DAY,
+        available_on=state.now() + new.days * DAY if new.available_on is None else new.available_on,
         _payout=None,
     )
-    if new.days:
+    if transaction["available_on"] > state.now():
         transaction["status"] = "pending"
         state.schedule(transaction["available_on"], "make_available", transaction["id"])
     return transaction

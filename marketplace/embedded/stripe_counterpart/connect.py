@@ -1,5 +1,7 @@
 """Connected accounts and the transfers to them: the optional way to pay subscribers."""
 
+from dataclasses import replace
+
 import stripe
 
 from marketplace.embedded.stripe_counterpart.balance import NewTransaction, add_balance_transaction, available_amount
@@ -72,7 +74,8 @@ def create_transfer(state: StripeState, params: Json) -> Json:
     amount, currency = params.get("amount", 0), params["currency"].lower()
     if amount <= 0:
         raise ApiError(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
-    if amount > available_amount(state, currency):
+    source = _source_of(state, params, amount)
+    if source is None and amount > available_amount(state, currency):
         raise ApiError(
             400, "You have insufficient available funds in your Stripe account.", code="balance_insufficient"
         )
@@ -83,17 +86,40 @@ def create_transfer(state: StripeState, params: Json) -> Json:
         description=params.get("description"),
         destination=account["id"],
         metadata=params.get("metadata", {}),
+        source_transaction=source and source["id"],
         source_type="card",
-        transfer_group=params.get("transfer_group"),
+        transfer_group=params.get("transfer_group")
+        or (source and (source["transfer_group"] or f"group_{source['id']}")),
     )
     transfer["reversals"]["url"] = f"/v1/transfers/{transfer['id']}/reversals"
     outgoing = NewTransaction(
         "transfer", "transfer", -amount, currency, transfer["id"], description=params.get("description")
     )
+    if source is not None:
+        incoming = state.get("balance_transaction", source["balance_transaction"])
+        outgoing = replace(outgoing, available_on=incoming["available_on"])
     transfer["balance_transaction"] = add_balance_transaction(state, outgoing)["id"]
     transfer["destination_payment"] = _add_destination_payment(state, account["id"], transfer)["id"]
     emit(state, "transfer.created", transfer)
     return transfer
+
+
+def _source_of(state: StripeState, params: Json, amount: int) -> Json | None:
+    """Return the charge that a transfer is paid from, available or not; None when it is paid from the balance."""
+    if "source_transaction" not in params:
+        return None
+    charge = state.get("charge", params["source_transaction"], "source_transaction")
+    if charge["status"] != "succeeded" or not charge["captured"]:
+        raise ApiError(400, f"The charge {charge['id']} has not succeeded.", param="source_transaction")
+    if charge["currency"] != params["currency"].lower():
+        message = f"The currency of source_transaction's balance transaction ({charge['currency']}) differs."
+        raise ApiError(400, message, param="source_transaction")
+    earlier = state.select("transfer", "json_extract(body, '$.source_transaction') = ?", (charge["id"],))
+    left = charge["amount_captured"] - sum(each["amount"] - each["amount_reversed"] for each in earlier)
+    if amount > left:
+        message = f"Transfers using this transaction as a source must not exceed the source amount of {left}."
+        raise ApiError(400, message, param="amount")
+    return charge
 
 
 def _add_destination_payment(state: StripeState, account: str, transfer: Json) -> Json:

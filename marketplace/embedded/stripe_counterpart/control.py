@@ -55,7 +55,7 @@ class Fault(_Parameters):
     """A fault of the next `times` API calls whose path fully matches the pattern.
 
     drop_before: the request never arrives. drop_after: it is executed and its answer is lost. status: it is answered
-    with that error and not executed. saved500: Stripe crashes and saves the 500 under the key; `executed` says whether
+    with that error, and `code` if given, and not executed. saved500: Stripe crashes and saves the 500 under the key; `executed` says whether
     the effect is kept. delay: the key is reserved for some seconds before the call is executed. webhooks: what happens
     to deliveries until `nofault`.
     """
@@ -65,6 +65,7 @@ class Fault(_Parameters):
     method: str | None = None
     times: _Positive = 1
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500
+    code: str | None = None
     retry: bool = True
     executed: bool = False
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 1.0

@@ -145,12 +145,26 @@ def confirm_by_request(state: StripeState, intent: Json, params: Json) -> Json:
         intent["payment_method"] = chosen["id"]
     if params.get("setup_future_usage"):
         intent["setup_future_usage"] = params["setup_future_usage"]
+    _check_redirects(intent, params)
     confirmation = Confirmation(
         off_session=bool(params.get("off_session")),
         error_on_requires_action=bool(params.get("error_on_requires_action")),
         return_url=params.get("return_url"),
     )
     return confirm(state, intent, confirmation)
+
+
+def _check_redirects(intent: Json, params: Json) -> None:
+    """Refuse a confirmation whose payer could be redirected, and nobody says where back to."""
+    redirects = (intent["automatic_payment_methods"] or {}).get("allow_redirects")
+    if "return_url" not in params and redirects != "never":
+        message = (
+            "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these"
+            " payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't"
+            " want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and"
+            " `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
+        )
+        raise ApiError(400, message, param="return_url", payment_intent=to_public(intent))
 
 
 def confirm(state: StripeState, intent: Json, confirmation: Confirmation) -> Json:

@@ -17,7 +17,8 @@ class TestCard:
     """A card number with a known behaviour.
 
     decline_code: why every charge is declined, if it is. authenticates: its bank asks the holder first. disputed: the
-    holder later disputes the charge. instantly_available: the money is available at once.
+    holder later disputes the charge. instantly_available: the money is available at once. refund_fails: its bank returns
+    a refund a while after it succeeded.
     """
 
     number: str
@@ -26,6 +27,7 @@ class TestCard:
     disputed: bool = False
     instantly_available: bool = False
     attachable: bool = True
+    refund_fails: bool = False
 
 
 _ORDINARY = TestCard("4242424242424242")
@@ -38,6 +40,7 @@ CARDS_BY_TOKEN: dict[str, TestCard] = {
     "chargeCustomerFail": TestCard("4000000000000341", decline_code="generic_decline"),
     "authenticationRequired": TestCard("4000002760003184", authenticates=True),
     "createDispute": TestCard("4000000000000259", disputed=True),
+    "refundFail": TestCard("4000000000005126", refund_fails=True),
     "bypassPending": TestCard("4000000000000077", instantly_available=True),
 }
 CARDS_BY_TOKEN["visa_chargeDeclined"] = CARDS_BY_TOKEN["chargeDeclined"]

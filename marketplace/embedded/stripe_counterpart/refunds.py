@@ -3,7 +3,8 @@
 from marketplace.embedded.stripe_counterpart.balance import NewTransaction, add_balance_transaction
 from marketplace.embedded.stripe_counterpart.errors import ApiError, no_such_object
 from marketplace.embedded.stripe_counterpart.events import emit
-from marketplace.embedded.stripe_counterpart.state import StripeState
+from marketplace.embedded.stripe_counterpart.payment_methods import card_of
+from marketplace.embedded.stripe_counterpart.state import MINUTE, StripeState
 from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
 
@@ -67,6 +68,8 @@ def _refund(state: StripeState, charge: Json, amount: int, params: Json) -> Json
     refund["balance_transaction"] = add_balance_transaction(state, transaction)["id"]
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    if is_card and card_of(state.get("payment_method", charge["payment_method"])).refund_fails:
+        state.schedule(state.now() + MINUTE, "fail_refund", refund["id"])
     emit(state, "refund.created", refund)
     emit(state, "charge.refunded", charge)
     return refund
@@ -88,3 +91,9 @@ def fail_refund(state: StripeState, identifier: str) -> Json:
     charge["refunded"] = False
     emit(state, "refund.failed", refund)
     return refund
+
+
+def fail_refund_if_due(state: StripeState, identifier: str) -> None:
+    """Fail a refund of a card whose bank returns it, unless it failed before."""
+    if state.get("refund", identifier)["status"] != "failed":
+        fail_refund(state, identifier)

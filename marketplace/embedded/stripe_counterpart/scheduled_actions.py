@@ -5,6 +5,7 @@ from marketplace.embedded.stripe_counterpart.checkout import expire_if_due, reco
 from marketplace.embedded.stripe_counterpart.errors import ApiError
 from marketplace.embedded.stripe_counterpart.payment_intents import expire_authorization, settle
 from marketplace.embedded.stripe_counterpart.payouts import pay_out_available
+from marketplace.embedded.stripe_counterpart.refunds import fail_refund_if_due
 from marketplace.embedded.stripe_counterpart.state import DAY, StripeState
 
 _DAILY_PAYOUT = "daily_payout"
@@ -56,6 +57,7 @@ _ACTIONS = {
     "daily_payout": _pay_out_daily,
     "expire_authorization": expire_authorization,
     "expire_session": expire_if_due,
+    "fail_refund": fail_refund_if_due,
     "make_available": make_available,
     "settle_debit": settle_debit,
 }

@@ -21,9 +21,9 @@ from marketplace.finance.queries import last_run
 from marketplace.identity.actors import Actor
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
-from marketplace.payments.transfers import connected_account
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
+from marketplace.stripe_accounts.transfers import connected_account
 from tests.marketplace.auctions.test_money import announced, bid, end
 from tests.marketplace.bookkeeping.test_exports import PROGRAMS, checked, written
 from tests.marketplace.earnings.sales import close_month

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUCCESS_URL = "http://shop.test/thanks?session={CHECKOUT_SESSION_ID}"
 CANCEL_URL = "http://shop.test/cart"
+WITHOUT_REDIRECTS: Any = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
 
 
 @dataclass
@@ -116,7 +117,8 @@ class Running:
 
     def charge(self, amount: int = 12_000, method: str = "pm_card_visa", **more: Any) -> stripe.PaymentIntent:
         """Take an amount from a test card at once."""
-        asked: Any = {"amount": amount, "currency": "eur", "payment_method": method, "confirm": True, **more}
+        usual = {"amount": amount, "currency": "eur", "payment_method": method, "confirm": True, **WITHOUT_REDIRECTS}
+        asked: Any = {**usual, **more}
         return self.client.payment_intents.create(asked)
 
     def charge_debit(self, amount: int, iban: str) -> stripe.PaymentIntent:

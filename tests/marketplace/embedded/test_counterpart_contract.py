@@ -26,7 +26,13 @@ LINE = {
     "line_items[0][price_data][product_data][name]": "Licence",
 }
 SESSION = {"mode": "payment", "success_url": SUCCESS_URL, **LINE}
-CARD_PAYMENT = {"amount": "9000", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
+CARD_PAYMENT = {
+    "amount": "9000",
+    "currency": "eur",
+    "payment_method": "pm_card_visa",
+    "confirm": "true",
+    "return_url": "http://shop.test/",
+}
 
 
 class Tour:
@@ -108,7 +114,9 @@ def _walk_checkout(tour: Tour) -> None:
 def _walk_payments(tour: Tour) -> str:
     intent: str = tour.call("POST", "/v1/payment_intents", amount="5000", currency="eur")["id"]
     tour.call("POST", "/v1/payment_intents/{id}", intent, description="A licence")
-    tour.call("POST", "/v1/payment_intents/{id}/confirm", intent, payment_method="pm_card_visa")
+    tour.call(
+        "POST", "/v1/payment_intents/{id}/confirm", intent, payment_method="pm_card_visa", return_url="http://x.test/"
+    )
     tour.call("GET", "/v1/payment_intents/{id}", intent)
     deposit = tour.call("POST", "/v1/payment_intents", capture_method="manual", **CARD_PAYMENT)["id"]
     tour.call("POST", "/v1/payment_intents/{id}/capture", deposit, amount_to_capture="4000")

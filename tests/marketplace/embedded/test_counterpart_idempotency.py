@@ -11,7 +11,13 @@ import stripe
 if TYPE_CHECKING:
     from tests.marketplace.embedded.counterpart_harness import HttpResponse, Running
 
-PAYMENT = {"amount": "5000", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
+PAYMENT = {
+    "amount": "5000",
+    "currency": "eur",
+    "payment_method": "pm_card_visa",
+    "confirm": "true",
+    "return_url": "http://shop.test/",
+}
 PATH = "/v1/payment_intents"
 
 

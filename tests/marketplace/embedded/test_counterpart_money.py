@@ -92,6 +92,43 @@ def test_a_refund_that_fails_returns_to_the_balance(counterpart: Running) -> Non
     assert check_books(counterpart) == 10_000 - 175
 
 
+def test_a_refund_to_a_card_whose_bank_returns_it_fails_later(counterpart: Running) -> None:
+    intent = counterpart.charge(10_000, "pm_card_refundFail")
+    refund = counterpart.client.refunds.create({"payment_intent": intent.id})
+    assert refund.status == "succeeded"
+    counterpart.control("clock", seconds=61)
+    assert counterpart.client.refunds.retrieve(refund.id).status == "failed"
+    assert counterpart.client.charges.retrieve(str(intent.latest_charge)).amount_refunded == 0
+    assert check_books(counterpart) == 10_000 - 175
+
+
+def test_a_transfer_from_a_charge_does_not_wait_for_its_money(counterpart: Running) -> None:
+    account = counterpart.client.accounts.create(
+        {"type": "express", "capabilities": {"transfers": {"requested": True}}}
+    )
+    counterpart.control("onboard", account=account.id)
+    charge = str(counterpart.charge(10_000).latest_charge)
+    asked: Any = {"amount": 6_000, "currency": "eur", "destination": account.id}
+    with pytest.raises(stripe.InvalidRequestError, match="insufficient available funds"):
+        counterpart.client.transfers.create(asked)
+    made = counterpart.client.transfers.create({**asked, "source_transaction": charge})
+    assert (made.source_transaction, made.transfer_group) == (charge, f"group_{charge}")
+    with pytest.raises(stripe.InvalidRequestError, match="source amount of 4000"):
+        counterpart.client.transfers.create({**asked, "source_transaction": charge})
+    outgoing, incoming = counterpart.all_movements()
+    assert (outgoing.status, outgoing.available_on) == ("pending", incoming.available_on)
+    assert check_books(counterpart) == 10_000 - 175 - 6_000
+
+
+def test_a_confirmation_that_may_redirect_says_where_back_to(counterpart: Running) -> None:
+    asked: Any = {"amount": 500, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True}
+    for refused in (asked, {**asked, "off_session": True}, {**asked, "automatic_payment_methods": {"enabled": True}}):
+        with pytest.raises(stripe.InvalidRequestError, match="return_url"):
+            counterpart.client.payment_intents.create(refused)
+    assert counterpart.client.payment_intents.create({**asked, "return_url": "http://x.test/"}).status == "succeeded"
+    assert counterpart.charge(500, off_session=True).status == "succeeded"
+
+
 # ------------------------------------------------------------------ declines, authentication, deposits
 @pytest.mark.parametrize(
     ("method", "code", "decline_code"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import stripe
 
-from tests.marketplace.embedded.counterpart_harness import Receiver, Running, send
+from tests.marketplace.embedded.counterpart_harness import WITHOUT_REDIRECTS, Receiver, Running, send
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_everything_answered_before_a_kill_is_there_after_it(lasting: Running, r
     session = lasting.open_session(client_reference_id="order-1")
     key: Any = {"idempotency_key": "k1"}
     intent = lasting.client.payment_intents.create(
-        {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True}, key
+        {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True, **WITHOUT_REDIRECTS}, key
     )
     lasting.client.refunds.create({"payment_intent": intent.id, "amount": 100})
     lasting.control("clock", days=0.5)
@@ -33,7 +33,7 @@ def test_everything_answered_before_a_kill_is_there_after_it(lasting: Running, r
     assert (lasting.total_balance(), [each.id for each in lasting.client.events.list({"limit": 100}).data]) == before
     assert lasting.control("clock")["now"] - now < 60
     replayed = lasting.client.payment_intents.create(
-        {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True}, key
+        {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa", "confirm": True, **WITHOUT_REDIRECTS}, key
     )
     assert replayed.id == intent.id
     again = lasting.client.checkout.sessions.retrieve(session.id)

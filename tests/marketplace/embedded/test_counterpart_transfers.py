@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import stripe
 
-from tests.marketplace.embedded.counterpart_harness import send
+from tests.marketplace.embedded.counterpart_harness import WITHOUT_REDIRECTS, send
 
 if TYPE_CHECKING:
     from tests.marketplace.embedded.counterpart_harness import Running
@@ -30,6 +30,7 @@ def owe(running: Running, customer: str, amount: int) -> Any:
         "payment_method_data": {"type": "customer_balance"},
         "payment_method_options": OPTIONS,
         "confirm": True,
+        **WITHOUT_REDIRECTS,
     }
     intent: Any = running.client.payment_intents.create(asked)
     assert intent.status == "requires_action"
@@ -98,6 +99,7 @@ def test_cash_left_over_pays_the_next(counterpart: Running, partner: str) -> Non
         "allowed_payment_method_types": ["customer_balance"],
         "payment_method_data": {"type": "customer_balance"},
         "confirm": True,
+        **WITHOUT_REDIRECTS,
     }
     assert counterpart.client.payment_intents.create(asked).status == "succeeded"
     assert cash(counterpart, partner) == 2000

@@ -21,11 +21,12 @@ from marketplace.ledger.chart import STRIPE, SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.outbox import give_up_command, retry_command
+from marketplace.payments.queries import list_stuck_commands
 from marketplace.payments.stripe_calls import run_commands
-from marketplace.payments.transfers import connected_account
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details, queries
 from marketplace.settings import LOCAL_STRIPE_KEY
+from marketplace.stripe_accounts.transfers import connected_account
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
 from tests.marketplace.payouts import payees
@@ -49,6 +50,7 @@ async def paying(stripe: Any, funds: int = 20_000) -> AsyncIterator[None]:
             currency="eur",
             confirm="true",
             payment_method="pm_card_bypassPending",
+            return_url="http://x.example/",
         )
         for line in (1, 2):
             stripe.test("onboard", account=await connected_account(line))
@@ -99,9 +101,56 @@ async def test_a_run_through_stripe_transfers_to_each_once(stripe: Any, fault: d
         assert await balance(STRIPE) == sale + sum(part["amount"] for part in there["available"] + there["pending"])
 
 
-async def test_what_stripe_refuses_is_recredited_and_not_tried_again(stripe: Any) -> None:
-    async with paying(stripe, funds=5_000):
+async def fund(stripe: Any, cents: int) -> None:
+    """Put money into the balance at Stripe, available at once."""
+    card = {"payment_method": "pm_card_bypassPending", "return_url": "http://x.example/"}
+    await asyncio.to_thread(stripe.post, "payment_intents", amount=cents, currency="eur", confirm="true", **card)
+
+
+async def test_a_transfer_that_the_balance_does_not_cover_waits_and_says_so(stripe: Any) -> None:
+    """Automatic payouts empty the balance that transfers are made from: that is not the end of a person's payout."""
+    async with paying(stripe, funds=4_000):
+        run = await sent()
+        async with visiting(role="finance") as clerk:
+            shown = words(await clerk.get(f"/en/finance/payout-runs/{run}"))
+            assert "are available at Stripe" in shown
+        await run_commands()
+        assert await payouts.follow_transfers() == 1
+        assert await list_stuck_commands() == [], "ten minutes are no reason to worry"
+        with clock.shifted(dt.timedelta(minutes=11)):
+            (waiting,) = await list_stuck_commands()
+        assert (waiting.verb, waiting.state) == ("transfer", "pending")
+        assert waiting.error is not None
+        assert waiting.error.startswith("It waits for money: 33.33 EUR to transfer, ")
+        assert await fetch_value("SELECT count(*) FROM payout WHERE state = 'failed'") == 0
+        await fund(stripe, 5_000)
+        await run_commands()
+        assert await payouts.follow_transfers() == 0, "it is not tried before its time"
+        await at_once()
+        assert await payouts.follow_transfers() == 1
+        assert sorted(one["amount"] for one in stripe.list("transfers")) == [3333, 3333]
+        assert await fetch_value("SELECT state FROM payout_run WHERE id = $1", run) == "settled"
+        await mirror_balance()
+        assert await balance(SUBSCRIBERS_IN_TRANSIT) == 0
+
+
+async def test_a_balance_that_was_emptied_just_before_the_call_is_waited_for_under_a_fresh_key(stripe: Any) -> None:
+    async with paying(stripe):
         await sent()
+        fault = {"kind": "status", "status": 400, "code": "balance_insufficient"}
+        stripe.test("fault", path="/v1/transfers", method="POST", times=2, **fault)
+        await run_commands()
+        assert await payouts.follow_transfers() == 0
+        assert await fetch_value("SELECT sum(generation) FROM stripe_command WHERE verb = 'transfer'") == 2
+        await at_once()
+        assert await payouts.follow_transfers() == 2
+        assert sorted(one["amount"] for one in stripe.list("transfers")) == [3333, 3333]
+
+
+async def test_what_stripe_refuses_is_recredited_and_not_tried_again(stripe: Any) -> None:
+    async with paying(stripe):
+        await sent()
+        stripe.test("fault", kind="status", status=400, path="/v1/transfers", method="POST")
         await run_commands()
         assert await payouts.follow_transfers() == 2
         rows = await fetch("SELECT state, reason FROM payout ORDER BY state")

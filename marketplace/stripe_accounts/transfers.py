@@ -13,15 +13,16 @@ from marketplace import clock
 from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.payments.outbox import write_command, write_transfers
-from marketplace.payments.queries import SQL
 from marketplace.payments.stripe_calls import run_command
 from marketplace.payments.stripe_port import SilentError, StripePort
 from marketplace.payments.tables import StripeCommand
+from marketplace.statements import load_statements
 from pricing.money import EUR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SQL: Final = load_statements(__package__)
 NAMESPACE: Final = uuid.UUID("c2f0a9a4-6a5e-4e0e-9a55-0a8d3c1f5e21")
 SILENT: Final = "Stripe does not answer just now; try again in a minute."
 

@@ -1,0 +1,6 @@
+-- name: find_claim_since
+-- When the line $1 was claimed, where that is after the command $2 was written.
+SELECT claimed_at
+FROM subscriber
+JOIN stripe_command ON stripe_command.id = $2 AND created_at < claimed_at
+WHERE reference = $1;
