@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 import structlog
-from litestar import Litestar, Request, Response, route
+from litestar import Litestar, Request, Response
 from litestar.config.compression import CompressionConfig
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader, State
@@ -43,10 +43,12 @@ from marketplace.errors import Refusal
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
 from marketplace.finance import queue_pages as finance_queue_pages
+from marketplace.health import pages as health_pages
+from marketplace.health.checks import Latest
 from marketplace.identity import api as identity_api
 from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
-from marketplace.identity.guards import Identify, expect
+from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
 from marketplace.mail import pages as mail_pages
 from marketplace.payouts import pages as payouts_pages
@@ -55,8 +57,11 @@ from marketplace.payouts import statement_pages as payouts_statement_pages
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
+from marketplace.serving.limits import Limits
+from marketplace.serving.requests import Requests
 from marketplace.settings import settings
 from marketplace.storefront import pages as storefront_pages
+from marketplace.tracing import request_id
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
 from marketplace.web.pages import engine, filled, page, sign_in_url
 from marketplace.zones import pages as zones_pages
@@ -69,7 +74,7 @@ if TYPE_CHECKING:
 
     from marketplace.settings import Settings
 
-MACHINE_PATHS = ("/api/", "/webhooks/", "/static/", "/healthz", "/metrics", "/schema")
+MACHINE_PATHS = ("/api/", "/webhooks/", "/static/", "/healthz", "/readyz", "/metrics", "/schema")
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
 STRIPE_CHECKOUT = "https://checkout.stripe.com"
@@ -204,6 +209,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             "title": HTTPStatus(status).phrase,
             "status": status,
             "detail": sentence,
+            "request": request_id(),
             **more,
         }
         return Response(problem, status_code=status, media_type="application/problem+json", headers=headers)
@@ -214,6 +220,7 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status=status,
         sentence=sentence,
         heading=gettext(HEADINGS.get(status, SOMETHING)),
+        reference=request_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "",
         back=came_from if request.method == "POST" and came_from != "/" else "",
     )
     answer.headers.update(headers)
@@ -280,12 +287,6 @@ def _http_sentence(error: HTTPException) -> str:
     return gettext(SENTENCES.get(error.status_code, UNKNOWN))
 
 
-@route("/healthz", opt=expect("anyone"), http_method=["GET", "HEAD"], sync_to_thread=False, include_in_schema=False)
-def healthz() -> str:
-    """Say that the process answers."""
-    return "ok"
-
-
 @asynccontextmanager
 async def _lifespan(_: Litestar) -> AsyncIterator[None]:
     await database.open_pool(settings().database_url)
@@ -295,14 +296,14 @@ async def _lifespan(_: Litestar) -> AsyncIterator[None]:
         await database.close_pool()
 
 
-def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = ()) -> ASGIApp:
+def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (), access_log: bool = False) -> ASGIApp:
     """Return the site with every slice's pages and APIs.
 
     manages_pool: the database pool lives as long as the site. further_routes: route handlers, an operator's own.
+    access_log: whether a line a request goes to standard output.
     """
     app = Litestar(
         route_handlers=[
-            healthz,
             create_static_files_router(
                 "/static",
                 [Path(__file__).parent / "web" / "static"],
@@ -325,9 +326,9 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = ())
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),
         openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=LARGEST_BODY_BYTES,
-        state=State(),
+        state=State({"health": Latest()}),
     )
-    return SecurityHeaders(Languages(Identify(app)))
+    return Requests(SecurityHeaders(Languages(Limits(Identify(app)))), access_log=access_log)
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
@@ -360,6 +361,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_period_pages.ROUTES,
     bookkeeping_export_pages.ROUTES,
     docs_pages.ROUTES,
+    health_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,
 )

@@ -105,6 +105,11 @@ async def delete(key: str) -> None:
         await obstore.delete_async(store(), key)
 
 
+async def look() -> None:
+    """List what lies under a prefix that holds nothing; raise what the store answers where bucket, address or key are wrong."""
+    await obstore.list(store(), prefix=f"{PRIVATE}health/").collect_async()
+
+
 def read_range(key: str, start: int, end: int) -> memoryview:
     """Return the bytes of an object from `start` up to, not including, `end`; blocks while it reads them."""
     try:

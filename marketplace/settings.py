@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 import re
 from dataclasses import dataclass, field, fields
@@ -197,6 +198,48 @@ class Settings:
     mail_timeout_seconds: int = _setting(
         "MAIL_TIMEOUT_SECONDS", "120", "seconds to wait for an answer of the server of mail", roles=(JOBS,)
     )
+    least_free_mb: int = _setting(
+        "PARTAGE_LEAST_FREE_MB",
+        "512",
+        "free space of the disk of PARTAGE_STATE below which the site is not ready, in MB",
+    )
+
+    proxies: str = _setting(
+        "PARTAGE_PROXIES",
+        "127.0.0.1,::1",
+        "addresses or networks of the reverse proxies in front of the site, commas between: they say who asks",
+        roles=(WEB,),
+    )
+    address_limit: int = _setting(
+        "PARTAGE_ADDRESS_LIMIT",
+        "1200",
+        "requests a minute that one address may make of one process; 0: any number",
+        roles=(WEB,),
+    )
+    key_limit: int = _setting(
+        "PARTAGE_KEY_LIMIT",
+        "1200",
+        "requests a minute that one API key may make of one process; 0: any number",
+        roles=(WEB,),
+    )
+    streams_an_address: int = _setting(
+        "PARTAGE_STREAMS_AN_ADDRESS",
+        "100",
+        "live pages that one address may have open at once; 0: any number",
+        roles=(WEB,),
+    )
+    connections_an_address: int = _setting(
+        "PARTAGE_CONNECTIONS_AN_ADDRESS",
+        "300",
+        "connections that one address may have open at once; 0: any number",
+        roles=(WEB,),
+    )
+    access_log: bool = _setting(
+        "PARTAGE_ACCESS_LOG",
+        "1",
+        "1: `serve` writes a line of JSON a request to standard output; 0: none",
+        roles=(WEB,),
+    )
 
     def __post_init__(self) -> None:
         """Refuse rates beyond the whole, a malformed key and an impossible port."""
@@ -218,6 +261,13 @@ class Settings:
             raise Invalid("SMTP_URL must be smtp://host:port, smtps://host:port or file:///folder.")
         if "@" not in parseaddr(self.mail_from)[1] or self.mail_timeout_seconds < 1:
             raise Invalid("MAIL_FROM must be `Name <address>`, and MAIL_TIMEOUT_SECONDS above 0.")
+        limits = (self.address_limit, self.key_limit, self.streams_an_address, self.connections_an_address)
+        if min(limits) < 0:
+            raise Invalid("The limits of addresses and keys must not be below 0.")
+        try:
+            [ipaddress.ip_network(part.strip()) for part in self.proxies.split(",") if part.strip()]
+        except ValueError:
+            raise Invalid("PARTAGE_PROXIES must be addresses or networks with commas between.") from None
         if not 0 <= self.port <= LARGEST_PORT:
             raise Invalid("PORT must lie between 0 and 65535.")
 

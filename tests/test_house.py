@@ -40,7 +40,7 @@ ONLY_IN = {
     "opendp": r"marketplace/privacy/",
     "ortools": r"pricing/auctions/bundles\.py",
     "apscheduler": r"marketplace/jobs/",
-    "litestar": r"marketplace/(web/|embedded/|(app|webhooks|metrics)\.py|.*[/_](pages|api|guards)\.py)",
+    "litestar": r"marketplace/(web/|serving/|embedded/|(app|webhooks|metrics)\.py|.*[/_](pages|api|guards)\.py)",
 }
 """Each library's only files, as a pattern of paths."""
 PURE = {

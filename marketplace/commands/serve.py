@@ -16,6 +16,7 @@ def run(_: argparse.Namespace) -> int:
 
     from marketplace import clock
     from marketplace.app import create_app
+    from marketplace.serving.server import STOP_SECONDS, configured
     from marketplace.setting_checks import refuse_bid_key, refuse_demo_settings
     from marketplace.settings import settings
 
@@ -23,9 +24,9 @@ def run(_: argparse.Namespace) -> int:
     refuse_demo_settings(settings())
     refuse_bid_key(settings(), serving=True)
     with database_server():
-        uvicorn.run(
-            create_app(), host=settings().host, port=settings().port, access_log=False, timeout_graceful_shutdown=5
-        )
+        app = create_app(access_log=settings().access_log)
+        config = configured(app, host=settings().host, port=settings().port, timeout_graceful_shutdown=STOP_SECONDS)
+        uvicorn.Server(config).run()
     return 0
 
 

@@ -33,6 +33,7 @@ from marketplace.errors import Conflict
 from marketplace.jobs.scheduler import ticking
 from marketplace.payments.rules import HANDLED_EVENTS, WEBHOOK_PATH
 from marketplace.progress import Progress
+from marketplace.serving.server import configured
 from marketplace.settings import LOCAL_STRIPE_KEY, settings
 from migrations.runner import migrate
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST_STRIPE_PORT = 8700
+QUIETLY: dict[str, Any] = {"log_level": "warning", "timeout_graceful_shutdown": 2}
 SHARES_EVERY_SECONDS = "15"
 SEED_WEBHOOK_SECRET = "whsec_seed"  # noqa: S105 (until the site is open and has an endpoint with a secret of its own)
 
@@ -141,7 +143,7 @@ async def counterpart_running(
     read_time: what time it is for the counterpart, in Unix seconds.
     """
     counterpart = create_counterpart(path, control=control, daily_payouts=True, read_time=read_time)
-    async with _serving(counterpart, listener):
+    async with _serving(uvicorn.Config(counterpart, access_log=False, **QUIETLY), listener):
         yield
 
 
@@ -161,13 +163,13 @@ async def site_running(listener: socket.socket) -> AsyncIterator[None]:
         made = await stripe.post("/v1/webhook_endpoints", data={"url": address} | types)
         os.environ["STRIPE_WEBHOOK_SECRET"] = made.raise_for_status().json()["secret"]
     settings.cache_clear()
-    async with _serving(create_app(manages_pool=False), listener):
+    async with _serving(configured(create_app(manages_pool=False), **QUIETLY), listener):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Any, listener: socket.socket) -> AsyncIterator[None]:  # noqa: ANN401 (ASGI has several spellings)
-    server = Server(uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=2))
+async def _serving(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
+    server = Server(config)
     running, up = asyncio.create_task(server.serve(sockets=[listener])), asyncio.create_task(server.is_up.wait())
     await asyncio.wait({running, up}, return_when=asyncio.FIRST_COMPLETED)
     up.cancel()

@@ -18,10 +18,13 @@ SQL: Final = load_statements(__package__)
 
 
 class LastRun(Struct, frozen=True):
-    """A job's last finished run, if any, and whether its latest run failed."""
+    """A job's last finished run, if any, and whether its latest run failed or still runs."""
 
     job: str
     is_failing: bool
+    is_running: bool
+    started_at: dt.datetime
+    """Of its latest run."""
     finished_at: dt.datetime | None
     found: int | None
     """How many the job found or moved, where it counts."""

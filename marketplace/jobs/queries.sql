@@ -1,13 +1,15 @@
 -- name: list_last_runs
--- Of each job in $1 that ever ran: its last finished run, and whether its latest one failed.
+-- Of each job in $1 that ever ran: its last finished run, and whether its latest one failed or still runs.
 SELECT
     job,
-    error IS NOT NULL AS is_failing,
-    finished_at,
-    found
+    latest.error IS NOT NULL AS is_failing,
+    latest.error IS NULL AND latest.finished_at IS NULL AS is_running,
+    latest.started_at,
+    finished.finished_at,
+    finished.found
 FROM unnest($1::text[]) AS job
 CROSS JOIN LATERAL (
-    SELECT error
+    SELECT error, started_at, finished_at
     FROM job_run
     WHERE job_run.job = job.job
     ORDER BY slot DESC

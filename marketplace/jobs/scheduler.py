@@ -24,6 +24,7 @@ from marketplace.jobs.queries import find_last_slot, has_finished
 from marketplace.jobs.tables import JobRun
 from marketplace.jobs.timetable import DAY, MINUTE, jobs
 from marketplace.locks import LockSession, exclusive
+from marketplace.tracing import job_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,7 +45,8 @@ async def run_due(session: LockSession, job: str, every: int, work: Callable[[],
     if await has_finished(job, slot):
         return False
     async with exclusive(f"job {job}", wait=False, session=session) as is_ours:
-        return is_ours and await _run_slot(job, slot, every, work)
+        with job_run(job):
+            return is_ours and await _run_slot(job, slot, every, work)
 
 
 async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], Awaitable[object]]) -> bool:
@@ -66,7 +68,7 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
     except Exception as error:
         failed: Values = {JobRun.error: f"{type(error).__name__}: {error}"}
         await JobRun.update(failed).where(this)
-        log.exception("job failed; tried again at its next tick", job=job, slot=slot)
+        log.exception("job failed; tried again at its next tick", slot=slot)
         return False
     found = done if isinstance(done, int) else None
     finished: Values = {JobRun.finished_at: clock.now(), JobRun.error: None, JobRun.found: found}

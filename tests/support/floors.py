@@ -7,7 +7,7 @@ from tests.support.source import product_files, slice_of
 FLOORS = (
     {"pricing"},
     {"errors", "instants", "line_index", "personal_data"},
-    {"clock", "local_time", "settings", "paging", "progress", "statements", "words"},
+    {"clock", "local_time", "settings", "tracing", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy", "sealing", "signing"},
     {"messages", "log", "setting_checks", "environment_files"},
@@ -30,14 +30,15 @@ FLOORS = (
     {"bookkeeping"},
     {"transparency", "invariants", "docs"},
     {"webhooks", "jobs"},
+    {"migrations"},
+    {"health", "serving"},
     {"metrics"},
     {"app"},
-    {"migrations"},
     {"embedded"},
     {"commands"},
     {"__main__"},
 )
-"""Some are still to be built. `functions` is the `functions.sql` that all slices share. `metrics` reads jobs and is served by `app`; `migrations` calls slices' actions."""
+"""Some are still to be built. `functions` is the `functions.sql` that all slices share. `migrations` calls slices' actions; `health` asks which of them wait."""
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 OFF_THE_FLOORS = {"__init__", "_bootstrap"}
 """What imports nothing of ours and is imported by none: the bootstrap runs before there are packages."""

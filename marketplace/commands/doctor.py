@@ -1,0 +1,64 @@
+"""`doctor`: What is wrong with this installation, and what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, database_server
+
+if TYPE_CHECKING:
+    import argparse
+
+    from marketplace.health.checks import Check
+
+
+def run(_: argparse.Namespace) -> int:
+    """Look at settings, database, schema, clock, jobs, object store and disk; prints a line a check, with what mends it."""
+    checks = [_check_settings()]
+    with database_server():
+        checks += asyncio.run(_examine())
+    for check in checks:
+        print(
+            f"{'WRONG' if check.problem else 'well '}  {check.name}" + (f": {check.problem}" if check.problem else "")
+        )
+        if check.problem:
+            print(f"       mend: {check.mend}")
+    return int(any(check.problem for check in checks))
+
+
+def _check_settings() -> Check:
+    """Try what `serve` would refuse."""
+    from marketplace.errors import Refusal
+    from marketplace.health.checks import Check
+    from marketplace.setting_checks import refuse_demo_settings
+    from marketplace.settings import settings
+
+    try:
+        refuse_demo_settings(settings())
+    except Refusal as refusal:
+        return Check("settings", f"`serve` refuses them. {refusal}", "marketplace init")
+    return Check("settings")
+
+
+async def _examine() -> list[Check]:
+    """Ask every check, with or without a database."""
+    from marketplace import database
+    from marketplace.errors import Refusal
+    from marketplace.health import checks
+    from marketplace.settings import settings
+
+    try:
+        async with asyncio.timeout(checks.LONGEST_SECONDS):
+            await database.open_pool(settings().database_url, size=1)
+    except checks.TROUBLES as error:
+        return [checks.without_database(error), await checks.check_objects(), checks.check_disk()]
+    except Refusal as refusal:
+        return [checks.Check("database", str(refusal), "use PostgreSQL 17 or newer")]
+    try:
+        return await checks.examine()
+    finally:
+        await database.close_pool()
+
+
+COMMAND = Command("doctor", run)

@@ -1,0 +1,181 @@
+"""What must be well for the site to serve: one check each, with the sentence that says what is wrong and what mends it.
+
+`/readyz`, the status page, the metrics and `marketplace doctor` all ask here, so that they never differ. A check reads
+and changes nothing, and gives up after two seconds: a database that hangs must not hang who asks about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+from msgspec import Struct
+
+from marketplace import clock, object_store
+from marketplace.database import fetch_scalar
+from marketplace.errors import Refusal
+from marketplace.jobs.queries import list_last_runs
+from marketplace.jobs.rules import is_late
+from marketplace.jobs.timetable import jobs
+from marketplace.settings import settings
+from migrations.pending import list_pending
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+LONGEST_SECONDS: Final = 2.0
+LARGEST_DIFFERENCE_SECONDS: Final = 5.0
+"""Between the database's clock, which decides auctions, and this machine's, which dates what is written."""
+FRESH_SECONDS: Final = 2.0
+"""How long an answer is given again: however often the site is asked, it looks every two seconds at most."""
+TROUBLES: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)  # type: ignore[attr-defined]
+NAMED_JOBS: Final = 3
+BYTES_A_MB: Final = 1_000_000
+
+
+class Check(Struct, frozen=True):
+    """One thing that must be well. `problem` is a sentence, empty where it is well; `mend` the command that mends it."""
+
+    name: str
+    problem: str = ""
+    mend: str = ""
+
+
+class Latest:
+    """The latest answer of all checks, asked again once it is two seconds old, by one caller at a time."""
+
+    def __init__(self) -> None:
+        """Begin with no answer."""
+        self.asking, self.asked_at, self.checks = asyncio.Lock(), float("-inf"), list[Check]()
+
+    async def read(self) -> list[Check]:
+        """Return every check, at most two seconds old."""
+        async with self.asking:
+            if time.monotonic() - self.asked_at > FRESH_SECONDS:
+                self.checks = await examine()
+                self.asked_at = time.monotonic()
+            return self.checks
+
+
+async def examine() -> list[Check]:
+    """Return every check; the pool must be open, but the database need not answer.
+
+    Without a database, what is read from it is not checked: its own check says why.
+    """
+    found = [await check_database()]
+    if not found[0].problem:
+        found += [
+            await _within_time("migrations", _check_migrations),
+            await _within_time("clock", _check_clock),
+            await _within_time("jobs", _check_jobs),
+        ]
+    return [*found, await check_objects(), check_disk()]
+
+
+async def _within_time(name: str, check: Callable[[], Awaitable[Check]]) -> Check:
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await check()
+    except TROUBLES as error:
+        return Check(name, f"It could not be looked up: {_first_line(error)}.", "marketplace doctor")
+
+
+def _first_line(error: BaseException) -> str:
+    """Return an error's first line without its last full stop; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
+
+
+async def check_database() -> Check:
+    """Ask the database for anything."""
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await fetch_scalar(int, "SELECT 1")
+    except TROUBLES as error:
+        return without_database(error)
+    return Check("database")
+
+
+def without_database(error: BaseException) -> Check:
+    """Return the check of a database that cannot be reached; a site's visitors do not read why, for it names addresses."""
+    kind = "does not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+    return Check("database", f"The database {kind}.", "start PostgreSQL, and compare DATABASE_URL")
+
+
+async def _check_migrations() -> Check:
+    pending = await list_pending()
+    if not pending:
+        return Check("migrations")
+    verb = "migration waits" if len(pending) == 1 else "migrations wait"
+    return Check("migrations", f"{len(pending)} {verb}: {', '.join(pending)}.", "marketplace migrate")
+
+
+async def _check_clock() -> Check:
+    before = clock.now()
+    theirs = await fetch_scalar(type(before), "SELECT clock_timestamp()")
+    assert theirs, "PostgreSQL has a clock"
+    ahead = _seconds_ahead(before, theirs, clock.now())
+    if abs(ahead) <= LARGEST_DIFFERENCE_SECONDS:
+        return Check("clock")
+    way = "ahead of" if ahead > 0 else "behind"
+    return Check(
+        "clock", f"This machine's clock is {abs(ahead):.0f} seconds {way} the database's.", "timedatectl set-ntp true"
+    )
+
+
+def _seconds_ahead(before: dt.datetime, theirs: dt.datetime, after: dt.datetime) -> float:
+    """Return how far this machine is ahead of an instant that was read between two of its own; 0 in between."""
+    return max((before - theirs).total_seconds(), 0.0) or min((after - theirs).total_seconds(), 0.0)
+
+
+async def _check_jobs() -> Check:
+    now, intervals = clock.now(), {job: every for job, (every, _) in jobs().items()}
+    runs = await list_last_runs(list(intervals))
+    if not runs:
+        return Check("jobs", "No job has ever run.", "marketplace jobs")
+    late = [
+        run.job
+        for run in runs
+        if is_late(
+            now,
+            intervals[run.job],
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            is_running=run.is_running,
+        )
+    ]
+    if not late:
+        return Check("jobs")
+    more = f" and {len(late) - NAMED_JOBS} more" if len(late) > NAMED_JOBS else ""
+    verb = "is" if len(late) == 1 else "are"
+    return Check("jobs", f"{', '.join(late[:NAMED_JOBS])}{more} {verb} late.", "marketplace jobs")
+
+
+async def check_objects() -> Check:
+    """List the object store: a wrong bucket, endpoint or key fails here."""
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await object_store.look()
+    except (Refusal, TimeoutError, *object_store.TROUBLES):
+        return Check(
+            "object store", "The object store does not answer as it should.", "compare PARTAGE_OBJECTS and AWS_…"
+        )
+    return Check("object store")
+
+
+def check_disk() -> Check:
+    """Look at the free space of the disk that PARTAGE_STATE is on, or will be."""
+    folder: Path = settings().state
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free // BYTES_A_MB
+    least = settings().least_free_mb
+    if free >= least:
+        return Check("disk")
+    return Check(
+        "disk", f"{free} MB are free for PARTAGE_STATE, and {least} MB are the least.", "delete, or add a disk"
+    )

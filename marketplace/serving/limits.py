@@ -1,0 +1,154 @@
+"""Limits on what one caller may ask of a site's process: requests a minute by address and by API key, and open streams.
+
+A refusal is answered before anything is looked up, so that one caller's flood costs the others nothing. Counts are kept
+in memory, by process: a limit protects the process that it is counted in, and a shared counter would cost every request
+a round trip to keep what the N-fold limit of N processes keeps as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import ipaddress
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from litestar.enums import ScopeType
+
+from marketplace.serving.rules import WINDOW_SECONDS, Allowance, Limiter, address_of
+from marketplace.settings import settings
+from marketplace.tracing import request_id
+from marketplace.web.i18n import gettext
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+UNLIMITED: Final = ("/static/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+"""Files, and programs that show who they are or ask for what costs nothing; Stripe's events come in bursts."""
+TOO_MANY: Final = "Too many requests; wait {seconds} seconds and try again."
+TOO_MANY_STREAMS: Final = "Too many live pages are open from this address; close one and try again."
+STREAM_WAIT_SECONDS: Final = 30
+
+
+class Proxies:
+    """The reverse proxies whose word for a caller's address is taken; their own addresses are nobody's in particular."""
+
+    def __init__(self, text: str) -> None:
+        """Read addresses and networks with commas between."""
+        self.networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+    def include(self, host: str) -> bool:
+        """Return whether an address is a proxy's; what is no address is asked by a program inside this process."""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return True
+        return any(address in network for network in self.networks)
+
+
+@functools.cache
+def proxies(text: str) -> Proxies:
+    """Return the proxies of a setting."""
+    return Proxies(text)
+
+
+class Limits:
+    """Around the application: refuse what goes beyond a limit with 429, and say to programs what they have left."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application with the limits of the settings; 0 is no limit."""
+        chosen = settings()
+        self.app, self.proxies = app, proxies(chosen.proxies)
+        self.by_address = Limiter(chosen.address_limit) if chosen.address_limit else None
+        self.by_key = Limiter(chosen.key_limit) if chosen.key_limit else None
+        self.most_streams, self.streams = chosen.streams_an_address, Counter[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the request, refuse it or pass it on; note the route that answered for the access log."""
+        path = scope["path"]
+        if scope["type"] != ScopeType.HTTP or path.startswith(UNLIMITED):
+            await self._pass_on(scope, receive, send)
+            return
+        client = scope["client"]
+        address = address_of(client[0]) if client and not self.proxies.include(client[0]) else ""
+        now, policy, limiter, answer = time.monotonic(), "", None, None
+        if address and self.by_address:
+            policy, limiter = "address", self.by_address
+            answer = limiter.ask(address, now)
+        if self.by_key and not (answer and answer.wait_seconds) and (key := _key(scope)):
+            policy, limiter = "key", self.by_key
+            answer = limiter.ask(key, now)
+        headers = _headers(policy, limiter.quota, answer) if limiter and answer else []
+        if answer and answer.wait_seconds:
+            sentence = gettext(TOO_MANY).format(seconds=answer.wait_seconds)
+            await _refuse(send, path, sentence, answer.wait_seconds, headers)
+        elif address and self.most_streams and path.endswith("/stream"):
+            await self._stream(address, scope, receive, send)
+        else:
+            await self._pass_on(scope, receive, _saying(send, headers) if path.startswith("/api/") else send)
+
+    async def _stream(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.streams[address] >= self.most_streams:
+            await _refuse(send, scope["path"], gettext(TOO_MANY_STREAMS), STREAM_WAIT_SECONDS, [])
+            return
+        self.streams[address] += 1
+        try:
+            await self._pass_on(scope, receive, send)
+        finally:
+            self.streams[address] -= 1
+            if not self.streams[address]:
+                del self.streams[address]
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            state = scope.get("state")
+            if state is not None:
+                state["route"] = scope.get("path_template") or ""
+
+
+def _key(scope: Scope) -> bytes:
+    """Return a digest of the API key that the request shows, or nothing: the key itself is not remembered."""
+    if not scope["path"].startswith("/api/"):
+        return b""
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return hashlib.blake2b(value[7:].strip(), digest_size=12).digest()
+    return b""
+
+
+def _headers(policy: str, quota: int, answer: Allowance) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"ratelimit-policy", f'"{policy}";q={quota};w={WINDOW_SECONDS}'.encode()),
+        (b"ratelimit", f'"{policy}";r={answer.remaining};t={answer.reset_seconds}'.encode()),
+    ]
+
+
+def _saying(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return send_with_headers if headers else send
+
+
+async def _refuse(send: Send, path: str, sentence: str, seconds: int, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answer 429: a problem for programs, a plain sentence for people, which costs nothing to draw."""
+    if path.startswith("/api/"):
+        problem = {"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": sentence}
+        body = json.dumps(problem | {"request": request_id()}, ensure_ascii=False).encode()
+        kind = b"application/problem+json"
+    else:
+        body, kind = sentence.encode(), b"text/plain; charset=utf-8"
+    start = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", str(seconds).encode()),
+        *headers,
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": start})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

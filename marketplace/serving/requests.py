@@ -1,0 +1,63 @@
+"""Around everything: an id for each request, and one line of the access log, in which nobody can be recognised.
+
+A line has the route as it is written in the code, never the path that was asked: paths hold ids and the secrets of
+invitations, query strings what people search for. It has no address, no name and no header.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from litestar.enums import ScopeType
+
+from marketplace import clock
+from marketplace.tracing import request
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+_encode = msgspec.json.Encoder().encode
+NO_ROUTE = "none"
+"""What is logged where no route answered: a redirection to a language, a refusal before any route, an unknown path."""
+
+
+class Requests:
+    """Outermost: the request's id in log, header and problem, and its line in the access log."""
+
+    def __init__(self, app: ASGIApp, *, access_log: bool) -> None:
+        """Wrap the application; `access_log` writes a line of JSON a request to standard output."""
+        self.app, self.access_log = app, access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer under an id of its own."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        status, began = 0, time.perf_counter()
+        state = scope.setdefault("state", {})
+        with request() as made:
+
+            async def send_with_id(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    message["headers"] = [*message["headers"], (b"x-request-id", made.encode())]
+                await send(message)
+
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                if self.access_log:
+                    line = {
+                        "at": clock.now(),
+                        "request": made,
+                        "method": scope["method"],
+                        "route": state.get("route") or NO_ROUTE,
+                        "status": status,
+                        "milliseconds": round((time.perf_counter() - began) * 1000, 1),
+                    }
+                    sys.stdout.write(_encode(line).decode() + "\n")
+                    sys.stdout.flush()

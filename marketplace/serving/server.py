@@ -1,0 +1,142 @@
+"""The server in front of the application: uvicorn, made strict about what a client may leave half-said.
+
+A request's head must come within ten seconds and its body within a minute. One address may have so many connections
+open. A request that states its length twice, as a number and as chunks, is refused: a proxy before us might believe
+the one and we the other, and what one takes for a body would be the other's next request.
+Source: RFC 9112, 6.1 and 11.2 (request smuggling).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from marketplace.serving.limits import proxies
+from marketplace.serving.rules import address_of
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from litestar.types import ASGIApp
+
+HEAD_SECONDS, BODY_SECONDS = 10.0, 60.0
+LARGEST_HEAD_BYTES: Final = 32_768
+"""Of a request line and its header fields; longer ones are malformed (400)."""
+IDLE_SECONDS: Final = 5
+STOP_SECONDS: Final = 5
+TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n"
+
+
+class StrictConnection(h11.Connection):
+    """HTTP/1.1 as h11 reads it, but for a request with both a length and chunks, which is malformed."""
+
+    def next_event(self) -> Any:  # noqa: ANN401 (one of h11's events)
+        """Return the next event; RemoteProtocolError where the client contradicts itself."""
+        event = super().next_event()
+        if type(event) is h11.Request:
+            named = {name for name, _ in event.headers}
+            if b"content-length" in named and b"transfer-encoding" in named:
+                raise h11.RemoteProtocolError("both a length and chunks")
+        return event
+
+
+class StrictProtocol(H11Protocol):
+    """uvicorn's protocol with deadlines for half-sent requests and a cap on connections by address.
+
+    A request that comes whole in one piece, as nearly all do, starts no timer.
+    """
+
+    open_connections: ClassVar[Counter[str]] = Counter()
+    """By address, in this process."""
+
+    def __init__(self, *, head_seconds: float, body_seconds: float, **named: Any) -> None:  # noqa: ANN401 (uvicorn's own)
+        """Read strictly, and wait so long for the rest of a request."""
+        super().__init__(**named)
+        self.seconds = {"head": head_seconds, "body": body_seconds}
+        self.conn = StrictConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or LARGEST_HEAD_BYTES)
+        self.waiting: asyncio.TimerHandle | None = None
+        self.waits_for = ""
+        self.address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection, and wait for its first request."""
+        super().connection_made(transport)
+        host = self.client[0] if self.client else ""
+        most = settings().connections_an_address
+        if host and most and not proxies(settings().proxies).include(host):
+            self.address = address_of(host)
+            self.open_connections[self.address] += 1
+            if self.open_connections[self.address] > most:
+                transport.write(TOO_MANY)
+                transport.close()
+                return
+        self._wait_for("head")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._wait_for("")
+        if self.address:
+            self.open_connections[self.address] -= 1
+            if not self.open_connections[self.address]:
+                del self.open_connections[self.address]
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """Read what came, and wait for what is still missing of the request."""
+        super().handle_events()
+        state = self.conn.their_state
+        if state is h11.SEND_BODY:
+            self._wait_for("body")
+        elif state is h11.IDLE and self.conn.trailing_data[0]:
+            self._wait_for("head")
+        elif self.waiting is not None:
+            self._wait_for("")
+
+    def _wait_for(self, what: str) -> None:
+        """Begin to wait for a head or a body, unless we do already, or for nothing."""
+        if what == self.waits_for:
+            return
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+        self.waits_for = what
+        if what:
+            self.waiting = self.loop.call_later(self.seconds[what], self._give_up)
+
+    def _give_up(self) -> None:
+        """Answer 408 where nothing was answered yet, and close."""
+        self.waiting = None
+        if self.transport.is_closing():
+            return
+        is_unused = self.waits_for == "head" and not self.conn.trailing_data[0]  # browsers connect ahead of need
+        if not is_unused and (self.cycle is None or self.cycle.response_complete or not self.cycle.response_started):
+            self.transport.write(TOO_LATE)
+        self.transport.close()
+
+
+def configured(
+    app: ASGIApp,
+    *,
+    head_seconds: float = HEAD_SECONDS,
+    body_seconds: float = BODY_SECONDS,
+    **more: Any,  # noqa: ANN401 (uvicorn's settings)
+) -> uvicorn.Config:
+    """Return how the site is served: strictly, and believing the proxies of the settings about who asks."""
+    return uvicorn.Config(
+        app,
+        http=partial(StrictProtocol, head_seconds=head_seconds, body_seconds=body_seconds),  # type: ignore[arg-type]
+        ws="none",
+        access_log=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings().proxies,
+        timeout_keep_alive=IDLE_SECONDS,
+        h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
+        **more,
+    )

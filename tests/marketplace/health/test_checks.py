@@ -1,0 +1,177 @@
+"""Readiness: each thing that must be well turns the site's answer into a 503 that names it, and `doctor` says what mends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.jobs.rules import is_late
+from marketplace.jobs.timetable import jobs
+from marketplace.settings import settings
+from migrations.pending import list_pending
+from tests.marketplace.identity.site import Browser, text_of
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).resolve().parents[3]
+NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+
+async def all_jobs_ran() -> None:
+    for job in jobs():
+        await execute(
+            "INSERT INTO job_run (job, slot, missed, started_at, finished_at) VALUES ($1, $2, 0, $2, $2)",
+            job,
+            clock.now(),
+        )
+
+
+async def wrong() -> dict[str, str]:
+    """Ask the site whether it is ready; return what is wrong, by the name of the check."""
+    async with Browser() as visitor:
+        answer = await visitor.get("/readyz")
+        assert (await visitor.get("/healthz")).status_code == 200
+    found: dict[str, Any] = answer.json()
+    if answer.status_code == 200:
+        assert found == {"status": "ready"}
+        return {}
+    assert answer.status_code == found["status"] == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "10"
+    return {check["name"]: check["problem"] for check in found["checks"]}
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[pytest.MonkeyPatch]:  # noqa: ARG001 (its settings come first)
+    """Return what changes settings for the test."""
+    yield monkeypatch
+    settings.cache_clear()
+
+
+async def test_a_site_is_ready_once_jobs_ran() -> None:
+    assert await wrong() == {"jobs": "No job has ever run."}
+    await all_jobs_ran()
+    assert await wrong() == {}
+
+
+async def test_a_late_job_is_named() -> None:
+    await all_jobs_ran()
+    await execute("UPDATE job_run SET finished_at = finished_at - interval '1 hour' WHERE job = 'settle-orders'")
+    assert await wrong() == {"jobs": "settle-orders is late."}
+    await execute("UPDATE job_run SET finished_at = finished_at - interval '90 days'")
+    assert (await wrong())["jobs"].endswith(" more are late.")
+
+
+async def test_a_pending_migration_is_named(postgres: EmbeddedPostgres, database_url: str) -> None:
+    await all_jobs_ran()
+    assert await list_pending() == []
+    name = database_url.partition("/test_")[2].partition("?")[0]
+    postgres.run_sql("DELETE FROM migration WHERE name LIKE '%T00:00:13'", f"test_{name}")
+    assert await wrong() == {"migrations": "1 migration waits: m0013_week_grain."}
+
+
+async def test_a_clock_that_differs_is_named() -> None:
+    with clock.shifted(dt.timedelta(seconds=60)):
+        await all_jobs_ran()
+        assert await wrong() == {"clock": "This machine's clock is 60 seconds ahead of the database's."}
+    with clock.shifted(dt.timedelta(seconds=-60)):
+        assert (await wrong())["clock"].endswith(" behind the database's.")
+
+
+async def test_a_full_disk_and_a_store_that_does_not_answer_are_named(chosen: pytest.MonkeyPatch) -> None:
+    await all_jobs_ran()
+    chosen.setenv("PARTAGE_LEAST_FREE_MB", str(10**12))
+    chosen.setenv("PARTAGE_OBJECTS", "s3://nobodys")
+    chosen.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    chosen.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    chosen.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    settings.cache_clear()
+    found = await wrong()
+    assert set(found) == {"disk", "object store"}
+    assert found["disk"].endswith(f"MB are free for PARTAGE_STATE, and {10**12} MB are the least.")
+
+
+async def test_a_database_that_is_gone_is_named_and_the_process_stays_alive(
+    postgres: EmbeddedPostgres, database_url: str
+) -> None:
+    name = f"test_{database_url.partition('/test_')[2].partition('?')[0]}"
+    postgres.run_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    postgres.run_sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        assert await wrong() == {"database": "The database cannot be reached."}
+    finally:
+        postgres.run_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def test_people_see_what_works() -> None:
+    async with Browser() as visitor:
+        assert "disturbed" in text_of(await visitor.get("/en/status"))
+    await all_jobs_ran()
+    async with Browser() as visitor:
+        shown = text_of(await visitor.get("/en/status"))
+        assert "Everything works." in shown
+        assert "disturbed" not in shown
+        assert "Tout fonctionne." in text_of(await visitor.get("/fr/status"))
+
+
+@pytest.mark.parametrize(
+    ("finished", "started", "is_running", "late"),
+    [
+        (dt.timedelta(minutes=69), dt.timedelta(minutes=69), False, False),
+        (dt.timedelta(minutes=71), dt.timedelta(minutes=71), False, True),
+        (dt.timedelta(minutes=71), dt.timedelta(minutes=1), False, True),
+        (dt.timedelta(hours=5), dt.timedelta(hours=4), True, False),
+        (dt.timedelta(hours=8), dt.timedelta(hours=7), True, True),
+        (None, dt.timedelta(minutes=9), False, False),
+        (None, dt.timedelta(minutes=11), False, True),
+    ],
+)
+def test_an_hourly_job_is_late_ten_minutes_after_its_slot_unless_it_runs(
+    finished: dt.timedelta | None, started: dt.timedelta, *, is_running: bool, late: bool
+) -> None:
+    at = NOW - finished if finished else None
+    assert is_late(NOW, 3600, started_at=NOW - started, finished_at=at, is_running=is_running) == late
+
+
+def test_doctor_prints_a_line_a_check_and_what_mends_it(database_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "marketplace", "doctor"],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("WRONG  settings: `serve` refuses them. Set STRIPE_API_KEY")
+    assert "well   database" in lines
+    assert "well   migrations" in lines
+    assert lines[lines.index("WRONG  jobs: No job has ever run.") + 1] == "       mend: marketplace jobs"
+
+
+def test_doctor_says_that_there_is_no_database(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": f"postgresql://nobody@/none?host={tmp_path}", "PARTAGE_STATE": str(tmp_path / "state")}
+    done = subprocess.run(
+        [sys.executable, "-m", "marketplace", "doctor"],
+        cwd=ROOT,
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "WRONG  database: The database cannot be reached." in done.stdout
+    assert "Traceback" not in done.stderr
