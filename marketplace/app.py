@@ -43,6 +43,7 @@ from marketplace.errors import Refusal
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
 from marketplace.finance import queue_pages as finance_queue_pages
+from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
 from marketplace.identity import api as identity_api
@@ -60,6 +61,10 @@ from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.settings import settings
+from marketplace.stewardship import offer_pages as stewardship_offer_pages
+from marketplace.stewardship import purpose_pages as stewardship_purpose_pages
+from marketplace.stewardship import release_pages as stewardship_release_pages
+from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
 from marketplace.tracing import request_id
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
@@ -340,6 +345,10 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
+    stewardship_purpose_pages.ROUTES,
+    stewardship_terms_pages.ROUTES,
+    stewardship_offer_pages.ROUTES,
+    stewardship_release_pages.ROUTES,
     purchases_pages.ROUTES,
     purchases_api.ROUTES,
     auctions_pages.ROUTES,
@@ -360,6 +369,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,
     bookkeeping_export_pages.ROUTES,
+    first_steps_pages.ROUTES,
     docs_pages.ROUTES,
     health_pages.ROUTES,
     webhooks.ROUTES,

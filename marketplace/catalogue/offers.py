@@ -112,7 +112,9 @@ async def _latest(dataset: str) -> PricedRelease | None:
 
 async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, PricedQuote]]:
     """Return the price of each accuracy level of a release, as if it were published."""
-    [offer] = await list_priced_offers([release.dataset], now)
+    offer = next(iter(await list_priced_offers([release.dataset], now)), None)
+    if offer is None:
+        raise Conflict("This release is not for sale.")
     if offer.demand_basis_points is None:
         offer = replace(offer, demand_basis_points=rules.NEUTRAL)
     published = replace(release, state="sealed")
@@ -124,6 +126,18 @@ async def _prices(release: PricedRelease, now: dt.datetime) -> list[tuple[int, P
     return [
         (level, price(rules.price_inputs(row, offer, operator_basis_points=operator, now=now))) for level, row in levels
     ]
+
+
+async def price_if_published(release: uuid.UUID) -> PricedQuote:
+    """Return the price that a release would have today under its dataset's open offer, were it published.
+
+    Refuses one that would have no price, and a dataset without an open offer.
+    """
+    row = await fetch_row(PricedRelease, select(PricedRelease, Release).where(Release.id == release))
+    if row is None:
+        raise NotFound("There is no such release in the catalogue.")
+    [(_, finest), *_] = await _prices(row, clock.now())
+    return finest
 
 
 async def plan_change(
@@ -174,6 +188,12 @@ async def cancel_change(change: uuid.UUID) -> str:
         if not row.outcome:
             await _end(change, "cancelled")
     return row.dataset
+
+
+async def cancel_changes_of(dataset: str) -> None:
+    """Cancel what is planned for a dataset's offer, with the offer's withdrawal."""
+    ended: Values = {OfferChange.outcome: "cancelled", OfferChange.ended_at: clock.now()}
+    await OfferChange.update(ended).where(OfferChange.dataset == dataset, OfferChange.outcome == "")
 
 
 async def make_changes() -> int:

@@ -1,15 +1,14 @@
-"""The steward's pages: define a dataset, see its budget, build with progress, read the dossier, publish, revoke."""
+"""The steward's pages of datasets: define one, see its budget, have releases built, with progress."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import uuid
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
@@ -17,27 +16,23 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.consent.queries import list_purposes
-from marketplace.datasets import actions, build_requests, publishing, queries, rules
+from marketplace.datasets import actions, build_requests, queries, rules
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.year_budget import foresee
-from marketplace.errors import Invalid, NotFound, Refusal
+from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.local_time import midnight
 from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
 from marketplace.privacy.zone_input import names, read_area
-from marketplace.release_gate import dossier
-from marketplace.settings import settings
-from marketplace.signing import public_key
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, in_words, localised, page, see
-from marketplace.zones.queries import get_geography, list_zone_tables, outlines
+from marketplace.zones.queries import get_geography, list_zone_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from marketplace.datasets.queries import CoverageRow
     from marketplace.privacy.geography import Geography
 
 MICRO = 1_000_000
@@ -95,20 +90,6 @@ class CadenceForm(Struct):
 
     form_id: uuid.UUID
     cadence: str
-
-
-class RevocationForm(Struct):
-    """Why a release is called back, for its holders to read."""
-
-    form_id: uuid.UUID
-    reason_fr: str
-    reason_en: str
-
-
-class EmptyForm(Struct):
-    """A button."""
-
-    form_id: uuid.UUID
 
 
 @get("/steward/datasets", guards=[reader], opt=expect("steward", "auditor"))
@@ -208,53 +189,6 @@ async def set_cadence(
     return see(f"/steward/datasets/{code}")
 
 
-@get("/steward/releases/{release:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
-async def show_release(release: FromPath[uuid.UUID]) -> Template:
-    """Show a release: its figures, its dossier, and what can still be done with it."""
-    return page("datasets/release.html", error="", form={}, **await _release(release))
-
-
-@get("/steward/releases/{release:uuid}/dossier.json", guards=[reader], opt=expect("steward", "auditor", stranger=200))
-async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
-    """Give the signed dossier with the key it is checked with."""
-    row = await queries.get_dossier(release)
-    signed = {
-        "document": row.document.decode(),
-        "signature": row.signature.hex(),
-        "public_key": public_key(settings().signing_key).hex(),
-        "algorithm": "Ed25519 over the UTF-8 bytes of document",
-    }
-    headers = {"Content-Disposition": f'attachment; filename="dossier-{release}.json"'}
-    return Response(json.dumps(signed, indent=1).encode(), media_type="application/json", headers=headers)
-
-
-@post("/steward/releases/{release:uuid}/publish", guards=[steward], opt=expect("steward", stranger=200))
-async def publish(
-    release: FromPath[uuid.UUID],
-    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    request: Asked,
-) -> Redirect:
-    """Publish what the gate let pass."""
-    del data
-    await publishing.publish(release, by=request.user.name)
-    return see(f"/steward/releases/{release}")
-
-
-@post("/steward/releases/{release:uuid}/revoke", guards=[steward], opt=expect("steward", stranger=200))
-async def revoke(
-    release: FromPath[uuid.UUID],
-    data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    request: Asked,
-) -> Redirect | Template:
-    """Call a published release back, for a reason its holders read."""
-    try:
-        await publishing.revoke(release, reason_fr=data.reason_fr, reason_en=data.reason_en, by=request.user.name)
-    except Invalid as refusal:
-        form = {"reason_fr": data.reason_fr, "reason_en": data.reason_en}
-        return again("datasets/release.html", refusal, form=form, **await _release(release))
-    return see(f"/steward/releases/{release}")
-
-
 async def _choices() -> dict[str, Any]:
     choices = [(row.code, localised(row, "title")) for row in await list_purposes()]
     tables = [(row.code, row.code) for row in await list_zone_tables()]
@@ -278,38 +212,6 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
         "is_building": any(row.ended_at is None for row in asked),
         "cadences": rules.CADENCES,
     }
-
-
-async def _release(release: uuid.UUID) -> dict[str, Any]:
-    row = await queries.get_release(release)
-    dataset = await queries.get_dataset(row.dataset)
-    coverage = await queries.list_coverage(release)
-    try:
-        found = await queries.get_dossier(release)
-    except NotFound:
-        found = None
-    return {
-        "release": row,
-        "dataset": dataset,
-        "words": dossier.SENTENCES,
-        "dossier": dossier.read(found.document) if found else None,
-        "is_ours": found is not None and dossier.is_ours(found.document, found.signature, settings().signing_key),
-        "coverage": coverage,
-        **await _percent_by_zone(dataset.zone_table, coverage),
-        "editions": await queries.list_editions(release),
-        "notices": await queries.list_notices(release),
-        "revocation": await queries.find_revocation(release),
-    }
-
-
-async def _percent_by_zone(zone_table: str | None, coverage: Sequence[CoverageRow]) -> dict[str, Any]:
-    """Return the share who consent, in percent, by area, with the areas' names and outlines; nothing where none is drawn."""
-    areas = [row for row in coverage if row.kind == "area"]
-    shares = {row.name: 100 * row.consenting / row.population if row.population else None for row in areas}
-    geography = await get_geography(zone_table)
-    drawn = await asyncio.to_thread(outlines, geography, tuple(shares))
-    called = geography.names if isinstance(geography, OwnZones) else None
-    return {"areas": shares if drawn.paths else {}, "names": called, "outlines": drawn}
 
 
 def _area(text: str, level: int, geography: Geography) -> list[str]:
@@ -364,8 +266,4 @@ ROUTES = [
     show_dataset,
     request_build,
     set_cadence,
-    show_release,
-    download_dossier,
-    publish,
-    revoke,
 ]

@@ -109,7 +109,7 @@ async def home_of(who: Actor | uuid.UUID) -> str:
         line, role = who.subscriber, who.role
     if line is not None:
         return "/earnings"
-    return {"steward": "/partners", "finance": "/finance", "auditor": "/finance"}.get(role or "", "/catalogue")
+    return "/start" if role else "/catalogue"
 
 
 def form_secret(session: str, form: uuid.UUID, partner: uuid.UUID) -> str:

@@ -75,7 +75,8 @@ def navigation() -> list[tuple[str, str]]:
     if actor.subscriber is not None:
         links += [("/earnings", _("Earnings")), ("/calls", _("Calls")), ("/consent", _("Consent"))]
     if actor.role == "steward":
-        links += [("/steward/datasets", _("Datasets")), ("/partners", _("Partners"))]
+        links += [("/start", _("To do")), ("/steward/datasets", _("Datasets"))]
+        links += [("/steward/offers", _("Offers")), ("/partners", _("Partners"))]
     if actor.role in ("finance", "auditor"):
         links += [("/finance", _("Finance"))]
     return links

@@ -195,6 +195,7 @@ async def earns_and_decides(line: Guest, reference: int) -> None:
 async def follows_the_money(finance: Guest) -> None:
     """See everything matched, and drill from Stripe's movement and from accounts down to journal entries."""
     await finance.sign_in("finance@people.example")
+    await finance.click("Finance")
     await finance.read("To the cent.")
     await finance.click("Exceptions")
     await finance.read("Everything is matched.")

@@ -49,7 +49,8 @@ async def defines_and_builds(sam: Guest) -> None:
     await sam.read("Passed the gate")
     await sam.click_in_table()
     await sam.read("singling out")
-    await sam.press("Publish this release")
+    await sam.click("Publish this release")
+    await sam.press("Publish it")
     await sam.read("Sealed")
 
 
@@ -86,5 +87,6 @@ async def test_a_release_from_definition_to_revocation_is_clicked(chromium: str,
             )
             await claire.sign_in("claire@people.example")
             await asks_for_its_zones(claire)
+            await sam.click("Call it back")
             await sam.press("Revoke this release", Reason_in_French="Une erreur.", Reason_in_English="A fault.")
             await sam.read("Called back on")

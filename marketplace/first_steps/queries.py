@@ -1,0 +1,71 @@
+"""How far the marketplace is on its way to the first sale, and what waits for a steward."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace import clock, object_store
+from marketplace.builds.event_store import Store
+from marketplace.database import fetch_row, fetch_rows
+from marketplace.errors import Refusal
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+REMEMBERED: Final = dt.timedelta(days=7)
+"""How long a refusal is shown."""
+MOST_SHOWN: Final = 50
+
+
+class Progress(Struct, frozen=True):
+    """What there is already; `dataset` is the first one, `unexplained` a purpose without a notice."""
+
+    has_purpose: bool
+    has_notice: bool
+    has_dataset: bool
+    has_lines: bool
+    has_consent: bool
+    has_build: bool
+    has_release: bool
+    has_terms: bool
+    has_offer: bool
+    has_partner: bool
+    has_statement: bool
+    has_event: bool
+    stewards: int
+    clerks: int
+    dataset: str | None
+    unexplained: str | None
+
+
+class Waiting(Struct, frozen=True):
+    """Something that waits for a steward: partner, release, offer, build, change or budget, and what its page is found by."""
+
+    kind: str
+    subject: str
+    title_fr: str
+    title_en: str
+
+
+async def get_progress() -> Progress:
+    """Return how far the marketplace is."""
+    row = await fetch_row(Progress, SQL["get_progress"])
+    assert row
+    return row
+
+
+async def has_events() -> bool:
+    """Return whether any event was ever ingested; an object store that cannot be read has none to show."""
+    try:
+        return not await asyncio.to_thread(lambda: Store(object_store.store()).is_empty)
+    except (Refusal, *object_store.TROUBLES):
+        return False
+
+
+async def list_waiting() -> list[Waiting]:
+    """Return what waits for a steward, the most urgent kind first, the oldest of a kind first."""
+    now = clock.now()
+    return await fetch_rows(Waiting, SQL["list_waiting"], now, now - REMEMBERED, MOST_SHOWN)

@@ -1,0 +1,73 @@
+-- name: get_progress
+-- How far the marketplace is from an empty database to its first sale.
+SELECT
+    EXISTS (SELECT FROM purpose) AS has_purpose,
+    EXISTS (SELECT FROM notice) AS has_notice,
+    EXISTS (SELECT FROM dataset) AS has_dataset,
+    EXISTS (SELECT FROM subscriber) AS has_lines,
+    EXISTS (SELECT FROM consent_record WHERE given) AS has_consent,
+    EXISTS (SELECT FROM release WHERE state IN ('assessed', 'sealed')) AS has_build,
+    EXISTS (SELECT FROM release WHERE state = 'sealed') AS has_release,
+    EXISTS (SELECT FROM licence_terms) AS has_terms,
+    EXISTS (SELECT FROM offer WHERE withdrawn_at IS NULL) AS has_offer,
+    EXISTS (SELECT FROM partner WHERE vetted_at IS NOT NULL) AS has_partner,
+    EXISTS (SELECT FROM bank_statement) AS has_statement,
+    EXISTS (SELECT FROM stripe_event) AS has_event,
+    (SELECT count(*) FROM person WHERE staff_role = 'steward') AS stewards,
+    (SELECT count(*) FROM person WHERE staff_role = 'finance') AS clerks,
+    (SELECT min(dataset.code) FROM dataset) AS dataset,
+    (
+        SELECT min(purpose.code)
+        FROM purpose
+        WHERE NOT EXISTS (SELECT FROM notice WHERE notice.purpose = purpose.code)
+    ) AS unexplained;
+
+-- name: list_waiting
+-- What waits for a steward at the instant $1, refusals since $2 among it: its kind, what its page is found by, and what
+-- it is called; at most $3.
+SELECT kind, subject, title_fr, title_en
+FROM (
+    SELECT
+        1 AS rank,
+        'partner' AS kind,
+        id::text AS subject,
+        company AS title_fr,
+        company AS title_en,
+        signed_up_at AS at
+    FROM partner
+    WHERE vetted_at IS NULL AND refused_reason IS NULL
+    UNION ALL
+    SELECT 2, 'release', release.id::text, dataset.title_fr, dataset.title_en, release.started_at
+    FROM release
+    JOIN dataset ON dataset.code = release.dataset
+    WHERE release.state = 'assessed'
+    UNION ALL
+    SELECT 3, 'offer', dataset.code, dataset.title_fr, dataset.title_en, dataset.created_at
+    FROM dataset
+    WHERE EXISTS (
+            SELECT
+            FROM release
+            WHERE release.dataset = dataset.code
+              AND release.state = 'sealed'
+              AND NOT EXISTS (SELECT FROM revocation WHERE revocation.release = release.id)
+        )
+      AND NOT EXISTS (SELECT FROM offer WHERE offer.dataset = dataset.code)
+    UNION ALL
+    SELECT 4, 'build', dataset.code, dataset.title_fr, dataset.title_en, build_request.ended_at
+    FROM build_request
+    JOIN dataset ON dataset.code = build_request.dataset
+    WHERE build_request.refusal IS NOT NULL
+      AND build_request.ended_at >= $2
+      AND build_request.ended_at <= $1
+    UNION ALL
+    SELECT 5, 'change', dataset.code, dataset.title_fr, dataset.title_en, offer_change.ended_at
+    FROM offer_change
+    JOIN dataset ON dataset.code = offer_change.dataset
+    WHERE offer_change.outcome = 'refused' AND offer_change.ended_at >= $2
+    UNION ALL
+    SELECT 6, 'budget', dataset.code, dataset.title_fr, dataset.title_en, dataset.created_at
+    FROM dataset
+    WHERE spent_micro > 0 AND spent_micro + 2 * epsilon_micro > budget_micro
+) AS waiting
+ORDER BY rank, at
+LIMIT $3;

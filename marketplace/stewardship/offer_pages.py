@@ -1,0 +1,227 @@
+"""The steward's pages of offers: what is on sale and for how much; a price is shown before it is made."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import offers, rules
+from marketplace.catalogue.actions import prices_now
+from marketplace.catalogue.queries import list_priced_releases
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, staff
+from marketplace.local_time import local_day, midnight
+from marketplace.stewardship import actions, queries
+from marketplace.stewardship.terms_pages import whole
+from marketplace.web.formats import read_cents
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import again, filled, page, see
+from pricing.quote import price_at_age
+
+if TYPE_CHECKING:
+    from marketplace.catalogue.offers import Foreseen, PlannedChange
+    from marketplace.stewardship.queries import ShelfRow
+
+AGES_SHOWN = (7, 30)
+DAY_SECONDS = 86_400
+MICRO_A_CENT = 10_000
+WEEK_DAYS = "7"
+
+Asked = Request[Actor, Any, Any]
+Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
+reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+class OfferForm(Struct):
+    """An offer as a steward writes it, amounts in euros; `step` is look (show its price) or save.
+
+    starts_on: the first day of a planned change, of the dataset's time zone; empty: now.
+    """
+
+    form_id: uuid.UUID
+    terms: str
+    full_worth: str
+    worth_days: str
+    floor: str
+    cap: str
+    starts_on: str = ""
+    step: str = "look"
+
+
+class EmptyForm(Struct):
+    """A button."""
+
+    form_id: uuid.UUID
+
+
+@get("/steward/offers", guards=[reader], opt=expect("steward", "auditor"))
+async def list_offers(number: Page = 1) -> Template:
+    """Show every dataset: whether it is on sale, on which terms, at which price today."""
+    shelf = await queries.list_shelf(number)
+    latest = [row.release for row in shelf.rows if row.is_open and row.release]
+    prices = await prices_now(await list_priced_releases(latest), now=clock.now())
+    return page("stewardship/offers.html", shelf=shelf, prices=prices)
+
+
+@get("/steward/offers/{code:str}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
+async def show_offer(code: FromPath[str]) -> Template:
+    """Show a dataset's offer with its price of today, and let a steward try another one."""
+    row = await queries.get_shelf(code)
+    return page("stewardship/offer.html", error="", form=_typed(row), looked=None, **await _shown(row))
+
+
+@post("/steward/offers/{code:str}", guards=[steward], opt=expect("steward", stranger=200))
+async def make_offer(
+    code: FromPath[str], data: Annotated[OfferForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
+    """Show the price that an offer would have today, or make it, now or from the day it states."""
+    row = await queries.get_shelf(code)
+    form = {name: getattr(data, name) for name in data.__struct_fields__}
+    try:
+        stated, starts_at = _stated(data), _starts_at(data, row)
+        if data.step == "save" and starts_at is None:
+            await actions.make_offer(request.user, code, stated)
+            return see(f"/steward/offers/{code}")
+        if data.step == "save" and starts_at is not None:
+            await actions.plan_offer(request.user, code, stated, starts_at, change=data.form_id)
+            return see(f"/steward/offers/{code}")
+        foreseen = await offers.foresee(code, stated)
+    except Refusal as refusal:
+        return again("stewardship/offer.html", refusal, form=form, looked=None, **await _shown(row))
+    looked = {
+        "foreseen": foreseen,
+        "refusals": [filled(refusal) for refusal in foreseen.refusals],
+        "later": _later(foreseen),
+        "cell_day_micro": _cell_day_micro(stated, foreseen),
+        "starts_at": starts_at,
+        "evidence": rules.NOTHING_LEARNT,
+    }
+    return page("stewardship/offer.html", error="", form=form, looked=looked, **await _shown(row))
+
+
+@get("/steward/offers/{code:str}/withdraw", guards=[steward], opt=expect("steward", stranger=200))
+async def ask_to_withdraw(code: FromPath[str]) -> Template:
+    """Say what withdrawing an offer does, before it is withdrawn."""
+    return page("stewardship/withdraw.html", row=await queries.get_shelf(code))
+
+
+@post("/steward/offers/{code:str}/withdraw", guards=[steward], opt=expect("steward", stranger=200))
+async def withdraw(
+    code: FromPath[str], data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect:
+    """Withdraw an offer; withdrawn already, nothing changes."""
+    del data
+    await actions.withdraw(request.user, code)
+    return see(f"/steward/offers/{code}")
+
+
+@post("/steward/offer-changes/{change:uuid}/cancel", guards=[steward], opt=expect("steward", stranger=200))
+async def cancel_change(
+    change: FromPath[uuid.UUID],
+    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect:
+    """Cancel a planned change of an offer."""
+    del data
+    return see(f"/steward/offers/{await actions.cancel_planned(request.user, change)}")
+
+
+def _stated(data: OfferForm) -> rules.StatedOffer:
+    """Return what a form states; refuse what cannot be read, and name its field."""
+    if not data.terms:
+        raise Invalid("Choose the licence terms first.", field="terms")
+    return rules.StatedOffer(
+        data.terms,
+        read_cents(data.full_worth, field="full_worth"),
+        whole(data.worth_days, "worth_days"),
+        read_cents(data.floor, field="floor"),
+        read_cents(data.cap, field="cap"),
+    )
+
+
+def _starts_at(data: OfferForm, row: ShelfRow) -> dt.datetime | None:
+    """Return the midnight, of the dataset's time zone, that a planned change begins at; None for a change made now."""
+    if not data.starts_on.strip():
+        return None
+    try:
+        day = dt.date.fromisoformat(data.starts_on.strip())
+    except ValueError:
+        raise Invalid("A day is written as 2026-03-28.", field="starts_on") from None
+    starts_at = midnight(day, row.time_zone)
+    if starts_at <= clock.now():
+        raise Invalid("A planned change begins later than now.", field="starts_on")
+    if not row.is_open:
+        raise Invalid("Put it on sale first; then changes can be planned.", field="starts_on")
+    return starts_at
+
+
+def _typed(row: ShelfRow) -> dict[str, object]:
+    """Return the form as the offer is, or as a new one may begin: a release's days, or a week."""
+    stated = row.stated
+    if stated is None:
+        days = row.period_to - row.period_from if row.period_to and row.period_from else None
+        return {"worth_days": str(max(round(days / rules.DAY), 1)) if days else WEEK_DAYS}
+    return {
+        "terms": stated.terms,
+        "full_worth": _euros(stated.full_worth_minor),
+        "worth_days": str(stated.worth_days),
+        "floor": _euros(stated.floor_minor),
+        "cap": _euros(stated.cap_minor),
+    }
+
+
+def _euros(amount_minor: int) -> str:
+    """Return cents as people type euros."""
+    return f"{amount_minor // 100}.{amount_minor % 100:02}"
+
+
+async def _shown(row: ShelfRow) -> dict[str, Any]:
+    releases = await list_priced_releases([row.release] if row.release else [])
+    prices = await prices_now(releases, now=clock.now()) if row.is_open else {}
+    changes = await offers.list_changes(row.code)
+    return {
+        "row": row,
+        "priced": prices.get(row.release) if row.release else None,
+        "term_choices": [(one.code, one.code) for one in await queries.list_terms()],
+        "changes": changes,
+        "why": {change.id: _why(change) for change in changes},
+        "tomorrow": local_day(clock.now(), row.time_zone) + dt.timedelta(days=1),
+    }
+
+
+def _why(change: PlannedChange) -> str:
+    """Return why a planned change was refused, in the reader's language."""
+    if change.refusal is None:
+        return ""
+    stated = json.loads(change.refusal)
+    return gettext(stated["sentence"]).format(**stated["fields"])
+
+
+def _later(foreseen: Foreseen) -> list[tuple[int, int]]:
+    """Return the finest level's price in some days, all else equal: (days, cents)."""
+    if not foreseen.prices:
+        return []
+    inputs = foreseen.prices[0][1].inputs
+    return [(days, price_at_age(inputs, inputs.age_seconds + days * DAY_SECONDS).amount_minor) for days in AGES_SHOWN]
+
+
+def _cell_day_micro(stated: rules.StatedOffer, foreseen: Foreseen) -> int | None:
+    """Return what the full worth is for one figure of one day, in millionths; None where no release says how many there are."""
+    if not foreseen.prices:
+        return None
+    inputs = foreseen.prices[0][1].inputs
+    figures_a_day = inputs.declared_cells * 24 / inputs.period_hours
+    return round(stated.full_worth_minor * MICRO_A_CENT / stated.worth_days / max(figures_a_day, 1))
+
+
+ROUTES = [list_offers, show_offer, make_offer, ask_to_withdraw, withdraw, cancel_change]

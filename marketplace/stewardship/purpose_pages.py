@@ -1,0 +1,107 @@
+"""The steward's pages of purposes: what subscribers can say yes or no to, and the notice that explains it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.consent import queries
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import expect, staff
+from marketplace.stewardship import actions
+from marketplace.web.pages import again, page, see
+
+Asked = Request[Actor, Any, Any]
+reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+class PurposeForm(Struct):
+    """A purpose as a steward writes it."""
+
+    form_id: uuid.UUID
+    category: str
+    use: str
+    title_fr: str
+    title_en: str
+
+
+class NoticeForm(Struct):
+    """A notice as a steward writes it; `step` is look (show what publishing would do) or publish."""
+
+    form_id: uuid.UUID
+    text_fr: str
+    text_en: str
+    change: str = ""
+    """wording (consent goes on) or anew (people are asked anew); of a first notice neither matters."""
+    step: str = "look"
+
+
+@get("/steward/purposes", guards=[reader], opt=expect("steward", "auditor"))
+async def list_purposes() -> Template:
+    """Show every purpose, and let a steward define another one."""
+    return page("stewardship/purposes.html", purposes=await queries.list_purposes(), form={}, error="")
+
+
+@post("/steward/purposes", guards=[steward], opt=expect("steward"))
+async def define(
+    data: Annotated[PurposeForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
+    """Define a purpose; the same one again changes nothing."""
+    try:
+        code = await actions.define_purpose(
+            request.user, data.category.strip(), data.use.strip(), title_fr=data.title_fr, title_en=data.title_en
+        )
+    except Refusal as refusal:
+        form = {name: getattr(data, name) for name in data.__struct_fields__}
+        return again("stewardship/purposes.html", refusal, purposes=await queries.list_purposes(), form=form)
+    return see(f"/steward/purposes/{code}")
+
+
+@get("/steward/purposes/{code:str}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
+async def show_purpose(code: FromPath[str]) -> Template:
+    """Show every version of a purpose's notice, and let a steward write the next one."""
+    return page("stewardship/purpose.html", form={}, error="", looked=None, **await _shown(code))
+
+
+@post("/steward/purposes/{code:str}/notices", guards=[steward], opt=expect("steward", stranger=200))
+async def publish(
+    code: FromPath[str], data: Annotated[NoticeForm, Body(media_type=RequestEncodingType.URL_ENCODED)], request: Asked
+) -> Redirect | Template:
+    """Show what publishing a notice would do, or publish it."""
+    shown = await _shown(code)
+    form = {name: getattr(data, name) for name in data.__struct_fields__}
+    text_fr, text_en = (_lines(text) for text in (data.text_fr, data.text_en))
+    try:
+        if not text_fr or not text_en:
+            raise Invalid("A notice needs its text in French and in English.")
+        if shown["notices"] and data.change not in {"wording", "anew"}:
+            raise Invalid("Say whether what people agree to has changed.", field="change")
+        if data.step == "publish":
+            asks_anew = bool(shown["notices"]) and data.change == "anew"
+            await actions.publish_notice(
+                request.user, code, text_fr=text_fr, text_en=text_en, asks_anew=asks_anew, notice=data.form_id
+            )
+            return see(f"/steward/purposes/{code}")
+    except Refusal as refusal:
+        return again("stewardship/purpose.html", refusal, form=form, looked=None, **shown)
+    looked = {"text_fr": text_fr, "text_en": text_en, "change": data.change}
+    return page("stewardship/purpose.html", form=form, error="", looked=looked, **shown)
+
+
+def _lines(text: str) -> str:
+    """Return a text as it is kept: a browser sends its lines with carriage returns."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+async def _shown(code: str) -> dict[str, Any]:
+    return {"purpose": await queries.get_purpose(code), "notices": await queries.list_notices(code)}
+
+
+ROUTES = [list_purposes, define, show_purpose, publish]

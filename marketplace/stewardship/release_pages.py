@@ -1,0 +1,189 @@
+"""The steward's page of a release: its figures and dossier, whether it is on sale, publishing it and calling it back.
+
+Publishing and calling back cannot be undone: each asks once, on a page that says what it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.catalogue import offers
+from marketplace.catalogue.actions import price_now
+from marketplace.catalogue.queries import list_priced_releases
+from marketplace.datasets import publishing, queries
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity.actors import Actor
+from marketplace.identity.audit_trail import note_action
+from marketplace.identity.guards import expect, staff
+from marketplace.privacy.geography import OwnZones
+from marketplace.release_gate import dossier
+from marketplace.settings import settings
+from marketplace.signing import public_key
+from marketplace.stewardship.queries import get_shelf
+from marketplace.web.pages import again, filled, page, see
+from marketplace.zones.queries import get_geography, outlines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.datasets.queries import CoverageRow, ReleaseRow
+    from marketplace.stewardship.queries import ShelfRow
+
+Asked = Request[Actor, Any, Any]
+reader, steward = staff("steward", "auditor"), staff("steward")
+
+
+class RevocationForm(Struct):
+    """Why a release is called back, for its holders to read."""
+
+    form_id: uuid.UUID
+    reason_fr: str
+    reason_en: str
+
+
+class EmptyForm(Struct):
+    """A button."""
+
+    form_id: uuid.UUID
+
+
+@get("/steward/releases/{release:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
+async def show_release(release: FromPath[uuid.UUID]) -> Template:
+    """Show a release: its figures, its dossier, whether it is on sale, and what can still be done with it."""
+    return page("stewardship/release.html", **await _release(release))
+
+
+@get("/steward/releases/{release:uuid}/dossier.json", guards=[reader], opt=expect("steward", "auditor", stranger=200))
+async def download_dossier(release: FromPath[uuid.UUID]) -> Response[bytes]:
+    """Give the signed dossier with the key it is checked with."""
+    row = await queries.get_dossier(release)
+    signed = {
+        "document": row.document.decode(),
+        "signature": row.signature.hex(),
+        "public_key": public_key(settings().signing_key).hex(),
+        "algorithm": "Ed25519 over the UTF-8 bytes of document",
+    }
+    headers = {"Content-Disposition": f'attachment; filename="dossier-{release}.json"'}
+    return Response(json.dumps(signed, indent=1).encode(), media_type="application/json", headers=headers)
+
+
+@get("/steward/releases/{release:uuid}/publish", guards=[steward], opt=expect("steward", stranger=200))
+async def ask_to_publish(release: FromPath[uuid.UUID]) -> Template:
+    """Say what publishing a release does, and whether it would be on sale, before it is published."""
+    row = await queries.get_release(release)
+    return page("stewardship/publish.html", **await _named(row), **await _sale(row))
+
+
+@post("/steward/releases/{release:uuid}/publish", guards=[steward], opt=expect("steward", stranger=200))
+async def publish(
+    release: FromPath[uuid.UUID],
+    data: Annotated[EmptyForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect:
+    """Publish what the gate let pass."""
+    del data
+    was = (await queries.get_release(release)).state
+    await publishing.publish(release, by=request.user.name)
+    if was != "sealed":
+        await note_action(request.user, "release_published", release)
+    return see(f"/steward/releases/{release}")
+
+
+@get("/steward/releases/{release:uuid}/revoke", guards=[steward], opt=expect("steward", stranger=200))
+async def ask_to_revoke(release: FromPath[uuid.UUID]) -> Template:
+    """Say what calling a release back does, and ask for the reason."""
+    row = await queries.get_release(release)
+    revocation = await queries.find_revocation(release)
+    return page("stewardship/revoke.html", error="", form={}, revocation=revocation, **await _named(row))
+
+
+@post("/steward/releases/{release:uuid}/revoke", guards=[steward], opt=expect("steward", stranger=200))
+async def revoke(
+    release: FromPath[uuid.UUID],
+    data: Annotated[RevocationForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    request: Asked,
+) -> Redirect | Template:
+    """Call a published release back, for a reason its holders read."""
+    was = await queries.find_revocation(release)
+    try:
+        await publishing.revoke(release, reason_fr=data.reason_fr, reason_en=data.reason_en, by=request.user.name)
+    except Invalid as refusal:
+        form = {"reason_fr": data.reason_fr, "reason_en": data.reason_en}
+        row = await queries.get_release(release)
+        return again("stewardship/revoke.html", refusal, form=form, revocation=was, **await _named(row))
+    if was is None:
+        await note_action(request.user, "release_recalled", release, reason=data.reason_en)
+    return see(f"/steward/releases/{release}")
+
+
+async def _named(row: ReleaseRow) -> dict[str, Any]:
+    return {"release": row, "dataset": await queries.get_dataset(row.dataset)}
+
+
+async def _sale(row: ReleaseRow) -> dict[str, Any]:
+    """Return whether a release is on sale, or would be once it is published: its offer, its price, or why it has none."""
+    shelf = await get_shelf(row.dataset)
+    amount_minor, why = None, ""
+    if shelf.is_open:
+        try:
+            amount_minor = await _amount(row, shelf)
+        except Conflict as refused:
+            why = filled(refused)
+    return {"shelf": shelf, "amount_minor": amount_minor, "why_not": why}
+
+
+async def _amount(row: ReleaseRow, shelf: ShelfRow) -> int | None:
+    """Return today's price of a release under the open offer, in cents; of one to be published what it would be."""
+    if row.state == "sealed":
+        [priced] = await list_priced_releases([row.id])
+        return (await price_now(priced, now=clock.now())).amount_minor
+    if row.state == "assessed" and shelf.stated:
+        return (await offers.price_if_published(row.id)).amount_minor
+    return None
+
+
+async def _release(release: uuid.UUID) -> dict[str, Any]:
+    row = await queries.get_release(release)
+    dataset = await queries.get_dataset(row.dataset)
+    coverage = await queries.list_coverage(release)
+    try:
+        found = await queries.get_dossier(release)
+    except NotFound:
+        found = None
+    revocation = await queries.find_revocation(release)
+    return {
+        "release": row,
+        "dataset": dataset,
+        "words": dossier.SENTENCES,
+        "dossier": dossier.read(found.document) if found else None,
+        "is_ours": found is not None and dossier.is_ours(found.document, found.signature, settings().signing_key),
+        "coverage": coverage,
+        **await _percent_by_zone(dataset.zone_table, coverage),
+        "editions": await queries.list_editions(release),
+        "notices": await queries.list_notices(release),
+        "revocation": revocation,
+        **await _sale(row),
+    }
+
+
+async def _percent_by_zone(zone_table: str | None, coverage: Sequence[CoverageRow]) -> dict[str, Any]:
+    """Return the share who consent, in percent, by area, with the areas' names and outlines; nothing where none is drawn."""
+    areas = [row for row in coverage if row.kind == "area"]
+    shares = {row.name: 100 * row.consenting / row.population if row.population else None for row in areas}
+    geography = await get_geography(zone_table)
+    drawn = await asyncio.to_thread(outlines, geography, tuple(shares))
+    called = geography.names if isinstance(geography, OwnZones) else None
+    return {"areas": shares if drawn.paths else {}, "names": called, "outlines": drawn}
+
+
+ROUTES = [show_release, download_dossier, ask_to_publish, publish, ask_to_revoke, revoke]

@@ -1,0 +1,90 @@
+"""Where staff land: what is missing from an empty database on, and what waits for a steward."""
+
+from __future__ import annotations
+
+import uuid
+
+import html5lib
+
+from marketplace import clock
+from marketplace.catalogue.actions import withdraw_offer
+from marketplace.consent import actions as consent
+from marketplace.database import execute
+from marketplace.identity import actions as identity
+from tests.marketplace.catalogue.shop import make_release, open_shop
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+
+
+async def land(browser: Browser, language: str = "en") -> str:
+    page = await browser.get(f"/{language}/start")
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    return text_of(page)
+
+
+async def test_a_steward_is_led_from_an_empty_database_to_the_first_sale() -> None:
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    async with Browser() as sam:
+        assert (await sam.sign_in("sam@partage.example")).headers["location"] == "/en/start"
+        empty = await land(sam)
+        assert "0 of 11 done" in empty
+        assert "Nothing waits for you" in empty
+        assert "Premiers pas" in await land(sam, "fr")
+        await open_shop()
+        assert "5 of 11 done" in await land(sam)
+        await identity.add_subscribers([7])
+        await consent.give(7, "presence.statistics")
+        await make_release()
+        assert "9 of 11 done" in await land(sam)
+        partner = await make_partner()
+        assert "Vet Atelier, or refuse it" in await land(sam)
+        await identity.vet_partner(partner, "Sam")
+        assert "10 of 11 done" in await land(sam)
+
+
+async def test_a_steward_sees_what_waits() -> None:
+    await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+    await open_shop("lyon", "nowhere")
+    await make_release()
+    await make_release("nowhere")
+    await execute("DELETE FROM offer WHERE dataset = 'nowhere'")
+    waiting = await make_release(weeks_ago=1, state="assessed", sealed_at=None)
+    await execute("UPDATE dataset SET budget_micro = spent_micro + epsilon_micro WHERE code = 'lyon'")
+    await execute(
+        """INSERT INTO build_request (id, dataset, period_from, period_to, asked_by, asked_at, ended_at, refusal)
+           SELECT $1, 'lyon', $2::timestamptz - interval '1 day', $2, 'Sam', $2, $2, '{}'""",
+        uuid.uuid4(),
+        clock.now(),
+    )
+    async with Browser() as sam:
+        await sam.sign_in("sam@partage.example")
+        seen = await land(sam)
+        for sentence in (
+            "passed the gate and waits to be published",
+            "published, but not on sale",
+            "a build was refused",
+            "one release more at most",
+        ):
+            assert sentence in seen
+        await withdraw_offer("lyon")
+        assert (await land(sam)).count("published, but not on sale") == 1, "who withdrew an offer knows"
+    await execute("UPDATE release SET state = 'noised' WHERE id = $1", waiting)
+
+
+async def test_finance_and_the_auditor_are_led_until_nothing_is_missing() -> None:
+    for name, role in (("nora", "finance"), ("ada", "auditor")):
+        await identity.add_staff(f"{name}@partage.example", name, role, PASSWORD)
+    async with Browser() as nora, Browser() as ada, Browser() as claire:
+        await make_partner()
+        await claire.sign_in("claire@atelier.example")
+        assert (await claire.get("/en/start")).status_code == 403
+        await nora.sign_in("nora@partage.example")
+        await ada.sign_in("ada@partage.example")
+        seen = await land(nora)
+        assert "Connect Stripe" in seen
+        assert "Import a bank statement" in seen
+        assert "Un relevé bancaire" in await land(ada, "fr")
+        await identity.add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
+        await identity.add_staff("sam@partage.example", "Sam", "steward", PASSWORD)
+        await open_shop()
+        await make_release()
+        assert "3 of 4 done" in await land(ada)

@@ -1,0 +1,178 @@
+"""The steward's shop through its pages: purposes, notices, terms, offers, and a published release that is put on sale."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import html5lib
+
+from marketplace import clock
+from marketplace.consent import actions as consent
+from marketplace.database import execute
+from marketplace.identity import actions as identity
+from tests.marketplace.catalogue.shop import TERMS, make_release, open_shop
+from tests.marketplace.datasets.builders import PURPOSE
+from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.support.reads import fetch_one, fetch_value
+
+if TYPE_CHECKING:
+    import httpx
+
+OFFER = {"terms": TERMS, "full_worth": "4 800,00", "worth_days": "7", "floor": "150", "cap": "4000"}
+LINES = {"lines_fr": "Un\nDeux\nTrois\nQuatre\nCinq", "lines_en": "One\nTwo\nThree\nFour\nFive"}
+
+
+def strict(page: httpx.Response) -> str:
+    html5lib.HTMLParser(strict=True).parse(page.text)
+    return text_of(page)
+
+
+async def sign_in_staff(*browsers: tuple[Browser, str]) -> None:
+    for browser, role in browsers:
+        await identity.add_staff(f"{role}@partage.example", role.title(), role, PASSWORD)
+        await browser.sign_in(f"{role}@partage.example")
+
+
+async def test_a_steward_defines_a_purpose_and_asks_anew_with_a_changed_notice() -> None:
+    form: dict[str, Any] = {"category": "presence", "use": "statistics", "title_fr": "Présence", "title_en": "Presence"}
+    async with Browser() as sam, Browser() as ada:
+        await sign_in_staff((sam, "steward"), (ada, "auditor"))
+        assert "No purpose is defined yet" in strict(await sam.get("/en/steward/purposes"))
+        wrong = await sam.submit("/en/steward/purposes", form | {"category": "Présence"})
+        assert wrong.status_code == 422
+        assert "small letters" in strict(wrong)
+        assert 'value="statistics"' in wrong.text, "what was typed is not lost"
+        assert (await ada.submit("/en/steward/purposes", form)).status_code == 403
+        for _ in range(2):
+            made = await sam.submit("/en/steward/purposes", form)
+            assert made.headers["location"] == f"/en/steward/purposes/{PURPOSE}"
+        path = f"/en/steward/purposes/{PURPOSE}"
+        first = {"text_fr": "On compte.", "text_en": "We count."}
+        looked = await sam.submit(f"{path}/notices", first)
+        assert "can consent to this purpose" in strict(looked)
+        assert await fetch_value("SELECT count(*) FROM notice") == 0, "looking publishes nothing"
+        assert (await sam.submit(f"{path}/notices", first | {"step": "publish"})).status_code == 303
+
+        await identity.add_subscribers([7])
+        await consent.give(7, PURPOSE)
+        second = {"text_fr": "On compte\r\nautre chose.", "text_en": "We count\r\nsomething else."}
+        assert "has changed" in strict(await sam.submit(f"{path}/notices", second))
+        asked = second | {"change": "anew"}
+        assert "Every consent to this purpose ends" in strict(await sam.submit(f"{path}/notices", asked))
+        for _ in range(2):
+            answer = await sam.submit(f"{path}/notices", asked | {"step": "publish"}, form_id=FORM)
+            assert answer.status_code == 303
+        assert await fetch_value("SELECT array_agg(version ORDER BY version) FROM notice") == [1, 2]
+        assert "redemandé à tous" in strict(await ada.get(f"/fr/steward/purposes/{PURPOSE}"))
+        assert await fetch_value("SELECT text_en FROM notice WHERE version = 2") == "We count\nsomething else."
+        assert (await sam.get("/en/steward/purposes/nothing.known")).status_code == 404
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'notice_published'") == 3
+
+
+FORM = "00000000-0000-4000-8000-000000000001"
+
+
+async def test_a_new_version_of_terms_is_copied_from_one_there_is() -> None:
+    await open_shop()
+    async with Browser() as sam:
+        await sign_in_staff((sam, "steward"))
+        copied = await sam.get(f"/en/steward/terms?copy={TERMS}")
+        assert 'value="standard-2"' in copied.text
+        assert "1 offer" in strict(copied)
+        form = {"code": "standard-2", "months": "24", "right": "resell", **LINES}
+        few = await sam.submit("/en/steward/terms", form | {"lines_fr": "Un\nDeux"})
+        assert "five lines" in strict(few)
+        assert ">One\nTwo" in few.text
+        assert "whole number" in strict(await sam.submit("/en/steward/terms", form | {"months": "two"}))
+        for _ in range(2):
+            assert (await sam.submit("/en/steward/terms", form)).status_code == 303
+        assert "never change" in strict(await sam.submit("/en/steward/terms", form | {"months": "36"}))
+        assert "24 mois" in strict(await sam.get("/fr/steward/terms"))
+
+
+async def test_an_offer_shows_its_price_before_it_is_made_changed_and_withdrawn() -> None:
+    await open_shop("lyon", "other")
+    release = await make_release()
+    async with Browser() as sam, Browser() as ada:
+        await sign_in_staff((sam, "steward"), (ada, "auditor"))
+        path = "/en/steward/offers/lyon"
+        assert "On sale" in strict(await ada.get("/en/steward/offers"))
+        assert "Nothing published" in strict(await ada.get("/en/steward/offers"))
+        assert (await ada.submit(path, OFFER)).status_code == 403
+        assert "See the price" not in strict(await ada.get(path))
+        assert 'value="2400.00"' in (await sam.get(path)).text
+
+        looked = await sam.submit(path, OFFER)
+        assert "Full worth of one figure of one day" in strict(looked)
+        assert "Change the offer" in strict(looked)
+        assert await fetch_value("SELECT full_worth_minor FROM offer WHERE dataset = 'lyon'") == 240_000
+        wrong = await sam.submit(path, OFFER | {"floor": "5000"})
+        assert wrong.status_code == 422
+        assert 'value="5000"' in wrong.text
+        assert "amount in euros" in strict(await sam.submit(path, OFFER | {"cap": "much"}))
+
+        assert (await sam.submit(path, OFFER | {"step": "save"})).status_code == 303
+        assert await fetch_value("SELECT full_worth_minor FROM offer WHERE dataset = 'lyon'") == 480_000
+
+        day = (clock.now() + dt.timedelta(days=3)).date().isoformat()
+        later = OFFER | {"full_worth": "5000", "starts_on": day}
+        assert "Plan this change" in strict(await sam.submit(path, later))
+        assert "later than now" in strict(await sam.submit(path, later | {"starts_on": "2020-01-01"}))
+        for _ in range(2):
+            assert (await sam.submit(path, later | {"step": "save"}, form_id=FORM)).status_code == 303
+        planned = await fetch_one("SELECT starts_at, outcome FROM offer_change")
+        assert planned
+        assert (planned["starts_at"].date().isoformat(), planned["outcome"]) == (day, "")
+        assert "Cancel this change" in strict(await sam.get(path))
+        assert (await sam.submit(f"/en/steward/offer-changes/{FORM}/cancel", {})).status_code == 303
+
+        assert "leaves the catalogue" in strict(await sam.get(f"{path}/withdraw"))
+        for _ in range(2):
+            assert (await sam.submit(f"{path}/withdraw", {})).status_code == 303
+        assert (await sam.get("/en/datasets/lyon")).status_code == 404
+        page = strict(await sam.get(f"/en/steward/releases/{release}"))
+        assert "Not on sale" in page
+        assert "Put it on sale" in page
+        assert "pas en vente" in strict(await ada.get(f"/fr/steward/releases/{release}")).lower()
+        assert "retirée" in strict(await sam.get("/fr/steward/offers/lyon"))
+
+        assert (await sam.submit(path, OFFER | {"step": "save"})).status_code == 303
+        assert (await sam.get("/en/datasets/lyon")).status_code == 200
+        assert "for €" in strict(await sam.get(f"/en/steward/releases/{release}"))
+    assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'offer_withdrawn'") == 1
+
+
+async def test_an_offer_that_undercuts_another_is_refused_with_its_witness_and_cannot_be_saved() -> None:
+    await open_shop("lyon", "again")
+    await make_release("lyon")
+    await make_release("again", row_count=60)
+    dear = OFFER | {"full_worth": "48000", "floor": "3000"}
+    async with Browser() as sam:
+        await sign_in_staff((sam, "steward"))
+        looked = strict(await sam.submit("/en/steward/offers/again", dear))
+        assert "has as much for" in looked
+        assert "Change the offer" in looked, "the form is there, the button that makes it is not"
+        assert 'value="save"' not in (await sam.submit("/en/steward/offers/again", dear)).text
+        refused = await sam.submit("/fr/steward/offers/again", dear | {"step": "save"})
+        assert refused.status_code == 409
+        assert "en donne autant" in strict(refused)
+
+
+async def test_publishing_and_calling_back_ask_once_and_say_whether_it_is_on_sale() -> None:
+    await open_shop()
+    waiting = await make_release(state="assessed", sealed_at=None)
+    sealed = await make_release(weeks_ago=1)
+    async with Browser() as sam, Browser() as ada:
+        await sign_in_staff((sam, "steward"), (ada, "auditor"))
+        ask = strict(await sam.get(f"/en/steward/releases/{waiting}/publish"))
+        assert "sealed for ever" in ask
+        assert "It goes on sale at once under standard-1, for €" in ask
+        await sam.submit("/en/steward/offers/lyon/withdraw", {})
+        assert "not on sale yet" in strict(await sam.get(f"/en/steward/releases/{waiting}/publish"))
+        assert "en vente" in strict(await sam.get(f"/fr/steward/releases/{waiting}/publish"))
+        assert (await ada.get(f"/en/steward/releases/{waiting}/publish")).status_code == 403
+        assert "cannot be undone" in strict(await sam.get(f"/en/steward/releases/{sealed}/revoke"))
+        assert "nothing to call back" in strict(await sam.get(f"/en/steward/releases/{waiting}/revoke"))
+        assert "published already" in strict(await sam.get(f"/en/steward/releases/{sealed}/publish"))
+    await execute("UPDATE release SET state = 'noised' WHERE id = $1", waiting)
