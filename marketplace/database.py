@@ -199,14 +199,17 @@ def _statement(source: str | Query[Any, Any], values: tuple[object, ...]) -> tup
 
 async def execute(sql: str, *values: object) -> int:
     """Run `sql` and return how many rows it touched."""
-    status: str = await _joined().execute(sql, *values)
+    return _touched(await _joined().execute(sql, *values))
+
+
+async def execute_long(sql: str, *values: object) -> int:
+    """Run `sql`, which may outlast the command timeout, and return how many rows it touched."""
+    return _touched(await _joined().execute(sql, *values, timeout=LONGEST_COPY_SECONDS))
+
+
+def _touched(status: str) -> int:
     count = status.rpartition(" ")[2]
     return int(count) if count.isdigit() else 0
-
-
-async def execute_long(sql: str, *values: object) -> None:
-    """Run `sql`, which may outlast the command timeout."""
-    await _joined().execute(sql, *values, timeout=LONGEST_COPY_SECONDS)
 
 
 async def copy_in(

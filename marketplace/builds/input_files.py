@@ -186,7 +186,7 @@ def stream_events(database: duckdb.DuckDBPyConnection, file: Path) -> Iterator[p
     """Check every row of a file of events, then yield its columns, plain; refusals name the file and the row."""
     shape = _header(file) if file.suffix == ".csv" else _schema(database, file)
     columns = EVENT_AT_SITE if "site" in {name for name, _ in shape} else EVENT
-    _open(database, "event_as_read", [file], columns)
+    open_checked(database, "event_as_read", [file], columns)
     names = ", ".join(f'"{column.name}"' for column in columns if column.name != "at")
     read = database.sql(f"""SELECT make_timestamptz("at") AS "at", {names} FROM event_as_read""")
     yield from read.to_arrow_reader(1 << 20)
@@ -194,7 +194,7 @@ def stream_events(database: duckdb.DuckDBPyConnection, file: Path) -> Iterator[p
 
 def check_subscribers(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     """Make the view `subscriber_as_read`, in which every row is well formed and nobody is twice."""
-    _open(database, "subscriber_as_read", files, SUBSCRIBER)
+    open_checked(database, "subscriber_as_read", files, SUBSCRIBER)
     twice = rows(
         database,
         """SELECT file_number, row_number FROM subscriber_as_read
@@ -207,7 +207,7 @@ def check_subscribers(database: duckdb.DuckDBPyConnection, files: Sequence[Path]
 
 def check_sites(database: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     """Make the view `site_as_read`, in which every row is well formed and no site is twice."""
-    _open(database, "site_as_read", files, SITE_ZONE)
+    open_checked(database, "site_as_read", files, SITE_ZONE)
     twice = rows(
         database,
         """SELECT file_number, row_number FROM site_as_read
@@ -261,7 +261,9 @@ def open_subscribers(
             raise Invalid(sentence, file=files[file], row=row)
 
 
-def _open(database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Sequence[Column]) -> None:
+def open_checked(
+    database: duckdb.DuckDBPyConnection, name: str, files: Sequence[Path], columns: Sequence[Column]
+) -> None:
     """Make the view `name` over all `files` with `columns`, file_number and row_number, and check every row."""
     shapes = [(_shape(database, file, columns), number) for number, file in enumerate(files)]
     parts: list[str] = []

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from marketplace.commands.command import Command, refuse_the_demos, with_pool
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from marketplace.identity.lines import LineCounts
+
+MOST_NAMED: Final = 10
+LONGEST_NAME: Final = 60
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,35 +23,68 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="file, folder or bucket: subscriber_id, at, and latitude, longitude or site",
     )
-    parser.add_argument("--subscribers", default="", help="file: subscriber_id, age_band, home_zone")
+    parser.add_argument("--subscribers", default="", help="file of all lines: subscriber_id, age_band, home_zone")
     parser.add_argument("--sites", default="", help="file: site, zone (an H3 cell, or a zone's name)")
     parser.add_argument(
         "--replace", action="store_true", help="the files are all there is of the days that they have events of"
     )
+    parser.add_argument(
+        "--allow-gone",
+        type=int,
+        default=0,
+        metavar="N",
+        help="up to so many lines may be missing from the table of subscribers, and end",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Add or correct daily files of events, and the table of subscribers, in the event store; again changes nothing."""
+    """Add or correct daily files of events, and the table of all lines, which creates and ends them; again changes nothing."""
     refuse_the_demos()
 
     async def story() -> int:
-        from marketplace.datasets.ingestion import ingest_events
+        from marketplace.datasets.ingestion import ingest_files
         from marketplace.progress import Progress
+        from marketplace.settings import settings
 
         with Progress() as progress:
-            days = await ingest_events(
+            done = await ingest_files(
                 arguments.events,
                 arguments.subscribers,
                 arguments.sites,
                 replace=arguments.replace,
+                allow_gone=arguments.allow_gone,
                 progress=progress,
             )
-        for day, events in sorted(days.items()):
+        if done.lines:
+            print(described(done.lines))
+        print_unknown(done.unknown_homes)
+        if arguments.sites or settings().sites:
+            print("The table of sites is ingested.")
+        for day, events in sorted(done.days.items()):
             print(f"{day}: {events} events")
-        print(f"{len(days)} days ingested.")
+        if arguments.events or settings().events:
+            print(f"{len(done.days)} days ingested.")
         return 0
 
     return with_pool(story)
+
+
+def described(lines: LineCounts) -> str:
+    """Return in a sentence what a table of lines changed."""
+    counts = f"{lines.new:,} new, {lines.returned:,} back again, {lines.changed:,} changed, {lines.gone:,} gone"
+    return f"{lines.lines:,} lines in force: {counts}."
+
+
+def print_unknown(homes: Mapping[str, int]) -> None:
+    """Name the home zones that are no zones here, the commonest first, each with its lines."""
+    for home, lines in list(homes.items())[:MOST_NAMED]:
+        name = repr(home[:LONGEST_NAME])
+        print(
+            f"No zone is called {name}, the home of {lines:,} {'line' if lines == 1 else 'lines'}: define it, or correct it."
+        )
+    if len(homes) > MOST_NAMED:
+        rest = list(homes.values())[MOST_NAMED:]
+        print(f"So it is with {len(rest):,} more home zones, of {sum(rest):,} lines.")
 
 
 COMMAND = Command("ingest", run, arguments)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock
 from marketplace.consent.queries import SQL, list_choices
+from marketplace.consent.rules import CONTRACT, HERE
 from marketplace.consent.tables import ConsentRecord, Notice, Purpose
 from marketplace.database import copy_in, fetch_row, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
@@ -17,7 +20,6 @@ from marketplace.identity.tables import Subscriber
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
 
@@ -26,11 +28,39 @@ WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Word(Struct, frozen=True):
-    """What a receipt says: who gave or withdrew consent to which purpose."""
+    """What a receipt says: who gave or withdrew consent to which purpose, where, under which notice and when."""
 
     subscriber: int
     purpose: str
     given: bool
+    channel: str | None
+    notice: uuid.UUID
+    at: dt.datetime
+
+
+class Line(Struct, frozen=True):
+    """When a line ended, if it did."""
+
+    gone_at: dt.datetime | None
+
+
+class Version(Struct, frozen=True):
+    """A version of a notice, and whether a later one had asked anew by the instant in question."""
+
+    id: uuid.UUID
+    published_at: dt.datetime
+    is_outdated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Who says yes or no to what, where; `version` is of the notice shown, None for the one in force."""
+
+    subscriber: int
+    purpose: str
+    given: bool
+    channel: str
+    version: int | None
 
 
 class Titles(Struct, frozen=True):
@@ -109,23 +139,37 @@ async def publish_notice(
 
 
 async def give(
-    subscriber: int, purpose: str, *, at: dt.datetime | None = None, receipt: uuid.UUID | None = None
+    subscriber: int,
+    purpose: str,
+    *,
+    at: dt.datetime | None = None,
+    receipt: uuid.UUID | None = None,
+    channel: str = HERE,
+    version: int | None = None,
 ) -> uuid.UUID:
     """Record that `subscriber` consents to `purpose` from `at` (now) on, under the notice in force; return the receipt.
 
-    With `receipt` given (a form's id), the same one again records nothing and returns it.
+    With `receipt` given (a form's id), the same one again records nothing and returns it. channel: where it was said,
+    one of `rules.CHANNELS`. version: of the notice that was shown there, if it is not the one in force. Refuses for a
+    line that ended by then.
     """
-    return await _record(subscriber, purpose, given=True, at=at, receipt=receipt)
+    return await _record(_Choice(subscriber, purpose, given=True, channel=channel, version=version), at, receipt)
 
 
 async def withdraw(
-    subscriber: int, purpose: str, *, at: dt.datetime | None = None, receipt: uuid.UUID | None = None
+    subscriber: int,
+    purpose: str,
+    *,
+    at: dt.datetime | None = None,
+    receipt: uuid.UUID | None = None,
+    channel: str = HERE,
+    version: int | None = None,
 ) -> uuid.UUID:
     """Record that `subscriber` withdraws from `purpose` from `at` (now) on, and return the receipt.
 
     Every consent before ends. As easy as consenting: nothing is asked, and one who never consented gets a receipt too.
     """
-    return await _record(subscriber, purpose, given=False, at=at, receipt=receipt)
+    return await _record(_Choice(subscriber, purpose, given=False, channel=channel, version=version), at, receipt)
 
 
 async def withdraw_everything(subscriber: int, form: uuid.UUID) -> int:
@@ -147,31 +191,42 @@ async def give_many(purpose: str, subscribers: Sequence[int], at: dt.datetime) -
         notice = await _notice_in_force(purpose, _past(at))
         await copy_in(
             "consent_record",
-            ("subscriber", "purpose", "notice", "given", "at", "receipt"),
-            ((int(subscriber), purpose, notice, True, at, uuid.uuid4()) for subscriber in subscribers),
+            ("subscriber", "purpose", "notice", "given", "at", "receipt", "channel"),
+            ((int(subscriber), purpose, notice, True, at, uuid.uuid4(), CONTRACT) for subscriber in subscribers),
         )
 
 
-async def _record(
-    subscriber: int, purpose: str, *, given: bool, at: dt.datetime | None, receipt: uuid.UUID | None
-) -> uuid.UUID:
-    receipt, at = receipt or uuid.uuid4(), _past(at)
+async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.UUID | None) -> uuid.UUID:
+    receipt, at = receipt or uuid.uuid4(), _past(given_at)
     async with transaction():
-        await _get_purpose(purpose)
-        if not await Subscriber.exists().where(Subscriber.reference == subscriber):
+        await _get_purpose(choice.purpose)
+        line = await fetch_row(Line, select(Line, Subscriber).where(Subscriber.reference == choice.subscriber))
+        if line is None:
             raise NotFound("There is no such line.")
+        if choice.given and line.gone_at is not None and line.gone_at <= at:
+            raise Conflict("This line has ended, so nobody can consent for it any more.")
+        notice = await (_notice_shown(choice, at) if choice.version else _notice_in_force(choice.purpose, at))
         new = ConsentRecord(
-            subscriber=subscriber,
-            purpose=purpose,
-            notice=await _notice_in_force(purpose, at),
-            given=given,
+            subscriber=choice.subscriber,
+            purpose=choice.purpose,
+            notice=notice,
+            given=choice.given,
             at=at,
             receipt=receipt,
+            channel=choice.channel,
         )
         insert = ConsentRecord.insert(new).on_conflict(action="DO NOTHING", target=ConsentRecord.receipt)
         if await fetch_scalar(int, insert.returning(ConsentRecord.id)) is None:
             known = await fetch_row(Word, select(Word, ConsentRecord).where(ConsentRecord.receipt == receipt))
-            if known != Word(subscriber, purpose, given):
+            same = Word(
+                choice.subscriber,
+                choice.purpose,
+                choice.given,
+                choice.channel,
+                notice if choice.version or known is None else known.notice,
+                at if given_at or known is None else known.at,
+            )
+            if known != same:
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")
     return receipt
 
@@ -187,6 +242,28 @@ async def _notice_in_force(purpose: str, at: dt.datetime) -> uuid.UUID:
     if notice is None:
         raise Conflict("No notice explains {purpose} yet, so nobody can consent to it.", purpose=purpose)
     return notice
+
+
+async def _notice_shown(choice: _Choice, at: dt.datetime) -> uuid.UUID:
+    """Return the notice of the version that was shown; refuses one that was not published by then."""
+    notice = await fetch_row(Version, SQL["find_notice"], choice.purpose, choice.version, at)
+    if notice is None:
+        raise Invalid(
+            "The purpose {purpose} has no notice of version {version}.", purpose=choice.purpose, version=choice.version
+        )
+    if notice.published_at > at:
+        raise Invalid(
+            "Version {version} of the notice of {purpose} was published after that instant.",
+            purpose=choice.purpose,
+            version=choice.version,
+        )
+    if choice.given and notice.is_outdated:
+        raise Conflict(
+            "Version {version} of the notice of {purpose} had been replaced by one that asks anew.",
+            version=choice.version,
+            purpose=choice.purpose,
+        )
+    return notice.id
 
 
 def _past(at: dt.datetime | None) -> dt.datetime:

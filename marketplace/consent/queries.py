@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from marketplace.consent.rules import Receipt, document
+from marketplace.consent.rules import CHANNELS, Receipt, document
 from marketplace.database import fetch_row, fetch_rows
 from marketplace.errors import NotFound
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.settings import settings
 from marketplace.signing import sign
 from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from marketplace.words import Words
 
 SQL: Final = load_statements(__package__)
 
@@ -57,8 +60,14 @@ class ChoiceRow(Struct, frozen=True):
     given: bool
     at: dt.datetime | None
     receipt: uuid.UUID | None
+    channel: str | None
     is_asked_anew: bool
     """Whether they consented, and a later notice ended that."""
+
+    @property
+    def where(self) -> Words | None:
+        """Return where they last said so, in words; None where they never did, or nobody knows."""
+        return CHANNELS.get(self.channel or "")
 
 
 class NoticeVersion(Struct, frozen=True):
@@ -82,6 +91,12 @@ class ReceiptRow(Struct, frozen=True):
     title_fr: str
     title_en: str
     version: int
+    channel: str | None
+
+    @property
+    def where(self) -> Words | None:
+        """Return where it was said, in words; None where nobody knows."""
+        return CHANNELS.get(self.channel or "")
 
 
 async def intervals_around(purpose: str, instant: dt.datetime) -> list[ConsentInterval]:

@@ -50,7 +50,8 @@ FROM (
 WHERE given AND at < next_at
 
 -- name: intervals_around
--- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one.
+-- The intervals of consent to the purpose $1 that contain $2, in microseconds; null where nothing ended one. A line
+-- that ended by then consents to nothing.
 SELECT
     subscriber,
     notice,
@@ -58,6 +59,7 @@ SELECT
     CASE WHEN valid_to < 'infinity' THEN (extract(epoch FROM valid_to) * 1000000)::bigint END AS valid_to_us
 FROM ({intervals}) AS consent
 WHERE valid_from <= $2 AND $2 < valid_to
+  AND NOT EXISTS (SELECT FROM subscriber WHERE reference = consent.subscriber AND gone_at <= $2)
 ORDER BY subscriber;
 
 -- name: list_purposes
@@ -97,6 +99,7 @@ SELECT
     coalesce(word.given AND NOT word.is_outdated, false) AS given,
     word.at,
     word.receipt,
+    word.channel,
     coalesce(word.given AND word.is_outdated, false) AS is_asked_anew
 FROM purpose
 JOIN LATERAL (
@@ -111,6 +114,7 @@ LEFT JOIN LATERAL (
         given,
         at,
         receipt,
+        channel,
         EXISTS (
             SELECT
             FROM notice
@@ -132,7 +136,8 @@ SELECT
     consent_record.purpose,
     purpose.title_fr,
     purpose.title_en,
-    notice.version
+    notice.version,
+    consent_record.channel
 FROM consent_record
 JOIN purpose ON purpose.code = consent_record.purpose
 JOIN notice ON notice.id = consent_record.notice
@@ -153,7 +158,8 @@ SELECT
     purpose.title_en,
     notice.version,
     notice.text_fr,
-    notice.text_en
+    notice.text_en,
+    consent_record.channel
 FROM consent_record
 JOIN purpose ON purpose.code = consent_record.purpose
 JOIN notice ON notice.id = consent_record.notice
@@ -174,3 +180,16 @@ SELECT id, version, text_fr, text_en, published_at, asks_anew
 FROM notice
 WHERE purpose = $1
 ORDER BY version DESC;
+
+-- name: find_notice
+-- The notice of the purpose $1 with the version $2, when it was published, and whether a later one asked anew by $3.
+SELECT
+    id,
+    published_at,
+    EXISTS (
+        SELECT
+        FROM notice AS later
+        WHERE later.purpose = $1 AND later.version > $2 AND later.asks_anew AND later.published_at <= $3
+    ) AS is_outdated
+FROM notice
+WHERE purpose = $1 AND version = $2;

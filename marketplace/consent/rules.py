@@ -9,11 +9,29 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
+from typing import Final
 
 import rfc8785
 from msgspec import Struct
 
-RECEIPT_VERSION = 1
+from marketplace.words import Words
+
+RECEIPT_VERSION = 2
+"""Of a receipt that names its channel; one from before has none, is of version 1 and keeps its bytes."""
+HERE: Final = "partage"
+CONTRACT: Final = "contract"
+CHANNELS: Final = {
+    HERE: Words(fr="sur Partage", en="on Partage"),
+    "app": Words(fr="dans l’application de l’opérateur", en="in the operator’s app"),
+    "site": Words(fr="sur le site de l’opérateur", en="on the operator’s site"),
+    "shop": Words(fr="en boutique", en="in a shop"),
+    "call_centre": Words(fr="par téléphone, au centre d’appels", en="by telephone, with the call centre"),
+    "letter": Words(fr="par courrier", en="by letter"),
+    CONTRACT: Words(fr="avec le contrat", en="with the contract"),
+}
+"""Where a person can give or withdraw consent → the words after "given" or "withdrawn"."""
+BROUGHT: Final = tuple(channel for channel in CHANNELS if channel != HERE)
+"""The channels of consents that the operator brings."""
 
 
 class Receipt(Struct, frozen=True):
@@ -29,6 +47,13 @@ class Receipt(Struct, frozen=True):
     version: int
     text_fr: str
     text_en: str
+    channel: str | None
+    """None for what was recorded before channels were."""
+
+    @property
+    def where(self) -> Words | None:
+        """Return where it was said, in words."""
+        return CHANNELS.get(self.channel or "")
 
 
 def document(receipt: Receipt) -> bytes:
@@ -37,15 +62,17 @@ def document(receipt: Receipt) -> bytes:
     The notice is named by its version and the SHA-256 of both its texts, so that neither can be changed afterwards.
     """
     texts = (receipt.text_fr, receipt.text_en)
+    channel = {} if receipt.channel is None else {"channel": receipt.channel}
     return rfc8785.dumps(
         {
             "kind": "consent given" if receipt.given else "consent withdrawn",
-            "version": RECEIPT_VERSION,
+            "version": RECEIPT_VERSION if channel else 1,
             "receipt": str(receipt.receipt),
             "subscriber": str(receipt.subscriber),
             "purpose": receipt.purpose,
             "at": receipt.at.isoformat(timespec="microseconds"),
             "notice_version": receipt.version,
             "notice_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
+            **channel,
         }
     )

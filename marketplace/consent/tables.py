@@ -53,3 +53,6 @@ class ConsentRecord(Table, db=DB, tablename="consent_record"):
     """True: consents from `at` on; false: withdraws from `at` on."""
     at = Timestamptz()
     receipt = UUID(unique=True)
+    channel = Text(null=True, default=None)
+    """Where the person said so, one of `rules.CHANNELS`; null for what was recorded before channels were."""
+    known_channel = Check("channel IN ('partage', 'app', 'site', 'shop', 'call_centre', 'letter', 'contract')")

@@ -1,27 +1,72 @@
-"""Ingesting: what the operator's probes and registry delivered, into the event store, once; a corrected file in place of it."""
+"""Ingesting: what the operator's probes and registry delivered, once; a corrected file in place of it.
+
+Events and tables go into the event store. A table of subscribers is all of them: its lines are created where they are
+new, and those that it lacks are ended.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from marketplace import object_store
 from marketplace.builds import input_files
 from marketplace.builds.event_store import Store
 from marketplace.builds.ingest import ingest, look_at
+from marketplace.datasets.operator_tables import read_sites, read_subscribers
 from marketplace.errors import Conflict, Invalid
+from marketplace.identity.lines import LineCounts, apply_line_table
 from marketplace.locks import exclusive
+from marketplace.privacy.geography import H3
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import INGESTION, apply_locked
 from marketplace.retractions.queries import list_retracted_lines
 from marketplace.settings import settings
+from marketplace.zones.queries import get_geography, list_zone_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from marketplace.builds.retracted import Retracted
+    from marketplace.datasets.operator_tables import SubscriberTable
     from marketplace.progress import ReportProgress
+
+Table = TypeVar("Table")
+
+
+class Ingested(Struct, frozen=True):
+    """What an ingestion did: the events of each day written, and what the table of subscribers changed, if one came."""
+
+    days: dict[str, int]
+    lines: LineCounts | None
+    unknown_homes: dict[str, int]
+    """Home zones that are neither an H3 cell nor in a zone table, with their lines; the commonest first."""
+
+
+async def ingest_files(
+    events: str = "",
+    subscribers: str = "",
+    sites: str = "",
+    *,
+    replace: bool = False,
+    allow_gone: int = 0,
+    progress: ReportProgress | None = None,
+) -> Ingested:
+    """Bring the lines and the event store to what the operator's files say; return what that changed.
+
+    All are paths or bucket addresses; empty ones are the operator's settings. A file that was ingested before and looks
+    the same, or has the same bytes, changes nothing; one of the same name with other bytes replaces what it said before;
+    a new one adds. With `replace` the files are all there is of the days they have events of. What was retracted of a
+    line stays out. Refused, with all that was committed before it in place: a file that is damaged or has a malformed
+    row, a new file that repeats most of what another gave of a day, and a table that lacks more than one line in fifty
+    and more than `allow_gone`.
+    """
+    return await _ingest_files(
+        events, subscribers, sites, replace=replace, progress=progress, allow_gone=allow_gone, keeps_lines=True
+    )
 
 
 async def ingest_events(
@@ -32,14 +77,29 @@ async def ingest_events(
     replace: bool = False,
     progress: ReportProgress | None = None,
 ) -> dict[str, int]:
-    """Bring the event store to what the files at `events` say, with the latest tables; return the events of each day written.
+    """Do the same for the event store alone: no line is created or ended. Return the events of each day written."""
+    done = await _ingest_files(
+        events, subscribers, sites, replace=replace, progress=progress, allow_gone=0, keeps_lines=False
+    )
+    return done.days
 
-    All are paths or bucket addresses; empty ones are the operator's settings. A file that was ingested before and looks
-    the same, or has the same bytes, changes nothing; one of the same name with other bytes replaces what it said before;
-    a new one adds. With `replace` the files are all there is of the days they have events of. What was retracted of a
-    line stays out. Refused, with all that was committed before it in place: a file that is damaged or has a malformed
-    row, and a new file that repeats most of what another gave of a day.
-    """
+
+async def ingest_new() -> None:
+    """Ingest what is new where the settings say it comes; a job, which has nothing to do where they say nothing."""
+    if settings().events or settings().subscribers:
+        await ingest_files()
+
+
+async def _ingest_files(
+    events: str,
+    subscribers: str,
+    sites: str,
+    *,
+    replace: bool,
+    progress: ReportProgress | None,
+    allow_gone: int,
+    keeps_lines: bool,
+) -> Ingested:
     report = progress or no_progress
     events, subscribers = events or settings().events, subscribers or settings().subscribers
     sites = sites or settings().sites
@@ -48,31 +108,46 @@ async def ingest_events(
     async with exclusive(INGESTION, on_wait=lambda: report(WAITING, 0.0)):
         await apply_locked(report)
         retracted = await list_retracted_lines()
-        return await asyncio.to_thread(
-            _ingest, events, subscribers, sites, report, replace=replace, retracted=retracted
-        )
+        scratch = settings().state / "ingest"
+        try:
+            report("looking for files", 0.0)
+            people = await asyncio.to_thread(_read, read_subscribers, "subscribers", subscribers, scratch)
+            places = await asyncio.to_thread(_read, read_sites, "sites", sites, scratch)
+            lines = await _apply_lines(people, allow_gone, report) if people and keeps_lines else None
+            unknown = await _find_unknown_homes(people.homes) if people else {}
+            tables = ({"subscribers": people.parquet} if people else {}) | ({"sites": places} if places else {})
+            days = await asyncio.to_thread(
+                _ingest, events, tables, scratch, report, replace=replace, retracted=retracted
+            )
+        finally:
+            input_files.clear(scratch)
+    return Ingested(days, lines, unknown)
 
 
-async def ingest_new() -> None:
-    """Ingest what is new where the settings say it comes; a job, which has nothing to do where they say nothing."""
-    if settings().events or settings().subscribers:
-        await ingest_events()
+async def _apply_lines(people: SubscriberTable, allow_gone: int, report: ReportProgress) -> LineCounts:
+    report("comparing lines", 0.0)
+    return await apply_line_table(people.references, people.sha256, changed=people.changed, allow_gone=allow_gone)
+
+
+async def _find_unknown_homes(homes: Mapping[str, int]) -> dict[str, int]:
+    """Return the home zones that are neither an H3 cell nor in a zone table, with their lines; the commonest first."""
+    unknown = {home: lines for home, lines in homes.items() if H3.level(home) is None}
+    for table in await list_zone_tables() if unknown else []:
+        geography = await get_geography(table.code)
+        unknown = {home: lines for home, lines in unknown.items() if geography.level(home) is None}
+    return dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _ingest(
     events: str,
-    subscribers: str,
-    sites: str,
+    tables: dict[str, bytes],
+    scratch: Path,
     report: ReportProgress,
     *,
     replace: bool = False,
     retracted: Retracted | None = None,
 ) -> dict[str, int]:
-    scratch = settings().state / "ingest"
-    report("looking for files", 0.0)
     try:
-        named = {"subscribers": subscribers, "sites": sites}
-        tables = {name: _table(name, address, scratch) for name, address in named.items() if address}
         files = input_files.gather_named(events, scratch, "events") if events else {}
         # Copies of a bucket's objects are new each time: their bytes say whether they are known.
         known = {} if input_files.is_bucket(events) else {str(file): look_at(file) for file in files}
@@ -88,29 +163,20 @@ def _ingest(
             report=report,
         )
     except OSError as error:
-        if error.errno in input_files.DISK_FULL:
-            raise Conflict("The disk is full: make room, then run it again.") from None
-        raise
-    finally:
-        input_files.clear(scratch)
+        raise _as_refusal(error) from None
 
 
-def _table(name: str, address: str, scratch: Path) -> bytes:
-    """Return the table of subscribers or sites, checked row by row, as Parquet."""
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    files = input_files.gather(address, scratch, name)
-    database = input_files.scratch_database(scratch)
+def _read(read: Callable[[list[Path], Path], Table], name: str, address: str, scratch: Path) -> Table | None:
+    """Return what `read` makes of the files at `address`, None where there is no address."""
+    if not address:
+        return None
     try:
-        if name == "subscribers":
-            input_files.check_subscribers(database, files)
-            query = "SELECT subscriber_id, age_band, home_zone FROM subscriber_as_read"
-        else:
-            input_files.check_sites(database, files)
-            query = "SELECT site, zone FROM site_as_read"
-        table = database.sql(query).to_arrow_table()
-    finally:
-        database.close()
-    kept = io.BytesIO()
-    pq.write_table(table, kept, compression="zstd")
-    return kept.getvalue()
+        return read(input_files.gather(address, scratch, name), scratch)
+    except OSError as error:
+        raise _as_refusal(error) from None
+
+
+def _as_refusal(error: OSError) -> Exception:
+    if error.errno in input_files.DISK_FULL:
+        return Conflict("The disk is full: make room, then run it again.")
+    return error

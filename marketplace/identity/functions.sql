@@ -2,6 +2,11 @@
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON staff_action
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- What the operator's tables of lines changed: UPDATE, DELETE and TRUNCATE are refused.
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON line_table
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX IF NOT EXISTS subscriber_ended ON subscriber (reference) WHERE gone_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS subscriber_erased ON subscriber (reference) WHERE erased_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS partner_by_decision
     ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);

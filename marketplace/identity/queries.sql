@@ -190,3 +190,37 @@ SELECT ordinal, person.id
 FROM given
 JOIN person ON person.staff_role = CASE WHEN audience = 'role' THEN recipient END
 ORDER BY ordinal, person;
+
+-- name: stage_lines
+-- Makes the table `arriving` of the references of a whole table of lines.
+CREATE TEMPORARY TABLE arriving (reference BIGINT NOT NULL);
+
+-- name: find_missing_lines
+-- Makes the table `missing` of the lines in force that the arriving table lacks.
+CREATE TEMPORARY TABLE missing AS
+SELECT reference
+FROM subscriber
+WHERE gone_at IS NULL
+  AND NOT EXISTS (SELECT FROM arriving WHERE arriving.reference = subscriber.reference);
+
+-- name: end_missing_lines
+-- Ends the missing lines at $1.
+UPDATE subscriber
+SET gone_at = $1
+FROM missing
+WHERE missing.reference = subscriber.reference;
+
+-- name: return_ended_lines
+-- Puts the ended lines that are in the arriving table in force again.
+UPDATE subscriber
+SET gone_at = NULL
+FROM arriving
+WHERE arriving.reference = subscriber.reference AND gone_at IS NOT NULL;
+
+-- name: add_arriving_lines
+-- Adds the lines of the arriving table that are not there.
+INSERT INTO subscriber (reference)
+SELECT reference
+FROM arriving
+WHERE NOT EXISTS (SELECT FROM subscriber WHERE subscriber.reference = arriving.reference)
+ON CONFLICT DO NOTHING;

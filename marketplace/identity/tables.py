@@ -45,7 +45,28 @@ class Subscriber(Table, db=DB, tablename="subscriber"):
     claimed_at = Timestamptz(null=True, default=None)
     erased_at = Timestamptz(null=True, default=None)
     """When the last person of the line who did so erased themselves: no build counts an event before it."""
+    gone_at = Timestamptz(null=True, default=None)
+    """When the operator's whole table first lacked the line; null while it is in force. What it earned stays payable."""
     reference_is_positive = Check("reference >= 0")
+
+
+class LineTable(Table, db=DB, tablename="line_table"):
+    """A whole table of lines that the operator gave, and how many lines it changed."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    sha256 = Text()
+    """Of the rows as they were read, hex: the table that is the latest already changes nothing."""
+    at = Timestamptz()
+    lines = BigInt()
+    """In force from then on."""
+    new_lines = BigInt()
+    returned_lines = BigInt()
+    """Ended before, and in the table again."""
+    changed_lines = BigInt()
+    """Of another age band or home zone than in the table before."""
+    gone_lines = BigInt()
+    """In force before, and not in the table: ended."""
 
 
 class Person(Table, db=DB, tablename="person"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import uuid
 from importlib.resources import files
@@ -193,3 +194,53 @@ async def test_the_same_notice_twice_is_one_version() -> None:
         await actions.publish_notice(PURPOSE, text_fr="Neuf.", text_en="Newer.", notice=form)
     with pytest.raises(Conflict, match="another title"):
         await actions.define_purpose("presence", "statistics", title_fr="Autre", title_en="Other")
+
+
+async def test_a_receipt_names_its_channel_and_one_from_before_keeps_its_bytes() -> None:
+    await explain()
+    before = uuid.UUID(int=1)
+    notice = await fetch_value("SELECT id FROM notice")
+    await copy_in(
+        "consent_record",
+        ["subscriber", "purpose", "notice", "given", "at", "receipt"],
+        [(1, PURPOSE, notice, True, hour(1), before)],
+    )
+    document, _ = await queries.get_signed_receipt(before)
+    assert document == (
+        b'{"at":"2026-01-01T01:00:00.000000+00:00","kind":"consent given","notice_sha256":["'
+        + hashlib.sha256(b"On compte.").hexdigest().encode()
+        + b'","'
+        + hashlib.sha256(b"We count.").hexdigest().encode()
+        + b'"],"notice_version":1,"purpose":"presence.statistics","receipt":"00000000-0000-0000-0000-000000000001",'
+        b'"subscriber":"1","version":1}'
+    )
+    assert (await queries.get_receipt(before)).where is None
+    shop = await actions.withdraw(1, PURPOSE, at=hour(2), channel="shop")
+    signed = json.loads((await queries.get_signed_receipt(shop))[0])
+    assert (signed["version"], signed["channel"]) == (2, "shop")
+    assert [row.channel for row in (await queries.list_receipts(1)).rows] == ["shop", None]
+    (choice,) = await queries.list_choices(1)
+    assert choice.where
+    assert (choice.where.fr, choice.where.en) == ("en boutique", "in a shop")
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with transaction():
+            await actions.give(1, PURPOSE, channel="carrier pigeon")
+
+
+async def test_the_notice_that_was_shown_is_the_one_recorded() -> None:
+    await explain()
+    await actions.publish_notice(PURPOSE, text_fr="On compte mieux.", text_en="We count better.", at=hour(2))
+    old = await actions.give(1, PURPOSE, at=hour(3), channel="shop", version=1)
+    assert (await queries.get_receipt(old)).version == 1
+    assert await actions.give(1, PURPOSE, at=hour(3), channel="shop", version=1, receipt=old) == old
+    for other in ({"version": 2}, {"channel": "app"}, {"at": hour(4)}):
+        with pytest.raises(Conflict, match="says something else"):
+            await actions.give(1, PURPOSE, **({"at": hour(3), "channel": "shop", "version": 1} | other), receipt=old)  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="after that instant"):
+        await actions.give(1, PURPOSE, at=hour(1), version=2)
+    with pytest.raises(Invalid, match="no notice of version 3"):
+        await actions.give(1, PURPOSE, version=3)
+    await actions.publish_notice(PURPOSE, text_fr="Autre.", text_en="Other.", at=hour(5), asks_anew=True)
+    with pytest.raises(Conflict, match="asks anew"):
+        await actions.give(1, PURPOSE, at=hour(6), version=2)
+    await actions.withdraw(1, PURPOSE, at=hour(6), version=2)

@@ -1,0 +1,87 @@
+"""Mobile lines as the operator's whole tables say: created, ended and in force again, all at once, whatever the millions.
+
+A line that a table lacks is ended, not deleted: its person signs in, is paid what it earned, and can withdraw; no build
+counts it. One that a later table has again is in force as it was, since a reference is one contract's for ever. A file
+that was cut short must not end a million lines, so a table that lacks many is refused until the number is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import copy_columns, execute, execute_long, fetch_scalar, transaction
+from marketplace.errors import Conflict
+from marketplace.identity.queries import SQL
+from marketplace.identity.tables import LineTable
+from marketplace.locks import lock
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ONE_IN: Final = 50
+"""A table may lack one line in so many without a word."""
+
+
+class LineCounts(Struct, frozen=True):
+    """What a whole table changed: `lines` are in force from then on; `returned` ended before and came back."""
+
+    lines: int
+    new: int
+    returned: int
+    changed: int
+    gone: int
+
+
+async def apply_line_table(
+    references: NDArray[np.int64], sha256: str, *, changed: int = 0, allow_gone: int = 0
+) -> LineCounts:
+    """Make the lines in force be those of a whole table, and return what that changed; the same table again is nothing.
+
+    references: each line once, not negative. sha256: of the table's rows, hex. changed: how many lines say something
+    else than in the table before. Refused, with nothing changed: a table that lacks more than one line in fifty, and
+    more than `allow_gone`.
+    """
+    now = clock.now()
+    async with transaction():
+        await lock("lines")
+        latest = LineTable.select(LineTable.sha256).order_by(LineTable.id, ascending=False).limit(1)
+        if await fetch_scalar(str, latest) == sha256:
+            return LineCounts(len(references), 0, 0, 0, 0)
+        await execute(SQL["stage_lines"])
+        await copy_columns("arriving", {"reference": references})
+        await execute("ANALYZE arriving")
+        before = await fetch_scalar(int, "SELECT count(*) FROM subscriber WHERE gone_at IS NULL") or 0
+        gone = await execute_long(SQL["find_missing_lines"])
+        _refuse_a_short_table(before, gone, allow_gone)
+        await execute_long(SQL["end_missing_lines"], now)
+        returned = await execute_long(SQL["return_ended_lines"])
+        new = await execute_long(SQL["add_arriving_lines"])
+        await execute("DROP TABLE arriving, missing")
+        counts = LineCounts(len(references), new, returned, changed, gone)
+        await LineTable.insert(
+            LineTable(
+                sha256=sha256,
+                at=now,
+                lines=counts.lines,
+                new_lines=new,
+                returned_lines=returned,
+                changed_lines=changed,
+                gone_lines=gone,
+            )
+        )
+    return counts
+
+
+def _refuse_a_short_table(lines: int, gone: int, allow_gone: int) -> None:
+    if gone * ONE_IN > lines and gone > allow_gone:
+        raise Conflict(
+            "{gone} of {lines} lines are not in this table, more than one in {one_in}: is the file whole? "
+            "If those contracts have ended, run it again with --allow-gone {gone}.",
+            gone=gone,
+            lines=lines,
+            one_in=ONE_IN,
+        )
