@@ -37,6 +37,7 @@ from marketplace.datasets import pages as datasets_pages
 from marketplace.delivery import api as delivery_api
 from marketplace.delivery import pages as delivery_pages
 from marketplace.docs import pages as docs_pages
+from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.earnings import statement_pages as earnings_statement_pages
 from marketplace.errors import Refusal
@@ -345,6 +346,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
+    dry_runs_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,
     stewardship_terms_pages.ROUTES,
     stewardship_offer_pages.ROUTES,

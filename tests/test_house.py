@@ -61,6 +61,7 @@ PURE = {
         "marketplace.privacy",
         "marketplace.words",
     },
+    "marketplace/simulation": {"numpy", "marketplace.errors", "marketplace.privacy", "marketplace.simulation"},
 }
 """What a pure package may import beside the standard library: only what computes."""
 COMMAND_LINES = {"pricing/__main__.py"}

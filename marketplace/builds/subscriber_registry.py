@@ -1,10 +1,12 @@
 """What the operator's table of subscribers says of a line, for those who must check a claim about it; nothing of it is kept elsewhere.
 
-The table is in the event store and jobs alone read it. The site asks only whether there is one, and never looks anybody up.
+The table is in the event store and jobs alone read it line by line. The site asks whether there is one, and how many lines
+each home zone and age band has; it never looks anybody up.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,8 @@ import numpy as np
 from marketplace import object_store
 from marketplace.builds.event_store import Store
 from marketplace.errors import Conflict
+from marketplace.settings import settings
+from marketplace.simulation.lines import LineCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +49,35 @@ class Registry:
         places = np.minimum(np.searchsorted(self._references, references), len(self._references) - 1)
         known: NDArray[np.bool_] = self._references[places] == references
         return known & wanted[self._bands[places]]
+
+
+def count_lines() -> LineCounts:
+    """Return how many lines each home zone and age band has, by name; whose they are is not read.
+
+    Refuses where no table was ever ingested. The same table is counted once a process.
+    """
+    store = Store(object_store.store())
+    table = _table_of(store)
+    return _counted(settings().objects, str(table["name"]), int(table["crc"]))
+
+
+@functools.lru_cache(maxsize=4)
+def _counted(objects: str, name: str, checksum: int) -> LineCounts:
+    """Count the table of this name and checksum; objects: the address of its store."""
+    del objects
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    store = Store(object_store.store())
+    whole = pa.BufferReader(store.read({"name": name, "crc": checksum}))
+    table = pq.read_table(whole, columns=["home_zone", "age_band"])
+    counted = table.group_by(["home_zone", "age_band"]).aggregate([([], "count_all")])
+    counted = counted.sort_by([("home_zone", "ascending"), ("age_band", "ascending")])
+    return LineCounts(
+        tuple(map(str, counted["home_zone"].to_pylist())),
+        tuple(map(str, counted["age_band"].to_pylist())),
+        counted["count_all"].to_numpy().astype(np.int64),
+    )
 
 
 def refuse_without_table() -> None:

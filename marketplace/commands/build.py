@@ -24,6 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="start of the period, included, in local time",
     )
     parser.add_argument("--to", required=True, dest="period_to", type=instant, help="end of the period, excluded")
+    parser.add_argument(
+        "--even-if-empty", action="store_true", help="build although a dry run says that nothing would be published"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,18 +35,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def story() -> int:
         from marketplace.datasets.actions import build as build_release
+        from marketplace.datasets.dry_run import refuse_an_empty_build
         from marketplace.datasets.queries import get_dataset, get_release
         from marketplace.local_time import instant_at
         from marketplace.progress import Progress
 
         time_zone = (await get_dataset(arguments.dataset)).time_zone
+        period_from = instant_at(arguments.period_from, time_zone)
+        period_to = instant_at(arguments.period_to, time_zone)
+        if not (
+            arguments.even_if_empty or arguments.subscribers
+        ):  # of a table that is in a file a dry run knows nothing
+            await refuse_an_empty_build(arguments.dataset, period_from, period_to)
         with Progress() as progress:
             release = await build_release(
                 arguments.dataset,
                 events=arguments.events,
                 subscribers=arguments.subscribers,
-                period_from=instant_at(arguments.period_from, time_zone),
-                period_to=instant_at(arguments.period_to, time_zone),
+                period_from=period_from,
+                period_to=period_to,
                 progress=progress,
             )
         row = await get_release(release)

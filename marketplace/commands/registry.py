@@ -4,9 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.commands import build, check, close_month, demo, doctor, ingest, init, jobs, migrate, retract, serve
+from marketplace.commands import (
+    build,
+    check,
+    close_month,
+    demo,
+    doctor,
+    dry_run,
+    ingest,
+    init,
+    jobs,
+    migrate,
+    retract,
+    serve,
+)
 
 COMMANDS: Final = tuple(
-    module.COMMAND for module in (demo, init, serve, jobs, migrate, doctor, check, close_month, ingest, retract, build)
+    module.COMMAND
+    for module in (
+        demo,
+        init,
+        serve,
+        jobs,
+        migrate,
+        doctor,
+        check,
+        close_month,
+        ingest,
+        retract,
+        dry_run,
+        build,
+    )
 )
 """In the order that `--help` and the manual show them."""

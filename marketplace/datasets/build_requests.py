@@ -20,6 +20,7 @@ from marketplace.builds.event_store import Store
 from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.datasets import queries, rules
 from marketplace.datasets.actions import build
+from marketplace.datasets.dry_run import refuse_an_empty_build
 from marketplace.datasets.queries import SQL
 from marketplace.datasets.tables import BuildRequest, Dataset
 from marketplace.errors import Conflict, Invalid, Refusal
@@ -77,14 +78,18 @@ async def request_build(
     note_fr: str = "",
     note_en: str = "",
     publish: bool = False,
+    even_if_empty: bool = False,
 ) -> uuid.UUID:
     """Ask for a release over the half-open period and return the request; the same id, or the same open build, is one.
 
     A period that has a release already gets its next revision, with a note on what changed. `publish` lets it out as
-    soon as the gate lets it pass. Refuses what a build would refuse before it looks at anything: an empty, unaligned or
+    soon as the gate lets it pass. Unless `even_if_empty`, a build is refused of which a dry run says that nothing would
+    be published. Refuses what a build would refuse before it looks at anything: an empty, unaligned or
     future period, a revision without its notes, and a spent budget.
     """
     now = clock.now()
+    if not even_if_empty:
+        await refuse_an_empty_build(dataset, period_from, period_to)
     async with transaction():
         await lock(f"build requests {dataset}")
         terms = await queries.get_dataset(dataset)
@@ -185,6 +190,8 @@ async def _run(request: RequestRow) -> None:
     await BuildRequest.update(started).where(this)
     try:
         async with _saved_progress(request.id) as report:
+            if request.asked_by == BY_CADENCE:
+                await refuse_an_empty_build(request.dataset, request.period_from, request.period_to)
             release = await build(
                 request.dataset,
                 period_from=request.period_from,

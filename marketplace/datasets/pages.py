@@ -17,6 +17,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.consent.queries import list_purposes
 from marketplace.datasets import actions, build_requests, queries, rules
+from marketplace.datasets.dry_run import NothingToPublish
 from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.year_budget import foresee
 from marketplace.errors import Invalid, Refusal
@@ -83,6 +84,7 @@ class BuildForm(Struct):
     note_fr: str = ""
     note_en: str = ""
     publish: str = ""
+    even_if_empty: str = ""
 
 
 class CadenceForm(Struct):
@@ -173,9 +175,11 @@ async def request_build(
             note_fr=data.note_fr,
             note_en=data.note_en,
             publish=data.publish == "yes",
+            even_if_empty=data.even_if_empty == "yes",
         )
     except Refusal as refusal:
         form = {name: getattr(data, name) for name in data.__struct_fields__}
+        form["is_empty"] = isinstance(refusal, NothingToPublish)
         return again("datasets/dataset.html", refusal, form=form, **await _shown(code, 1))
     return see(f"/steward/datasets/{code}")
 

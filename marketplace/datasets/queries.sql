@@ -107,3 +107,32 @@ JOIN dataset ON dataset.code = release.dataset
 WHERE dataset.cadence <> ''
   AND release.rho_nano > 0
 ORDER BY release.dataset, release.period_to DESC;
+
+-- name: find_last_noised
+-- The last release of purpose $1 whose consent was noised and paid for, sealed or not: of dataset $2, if it has one.
+SELECT
+    release.id AS release,
+    release.dataset,
+    release.period_from,
+    release.period_to,
+    release.consenting,
+    release.population,
+    release.published_people
+FROM release
+JOIN dataset ON dataset.code = release.dataset
+WHERE dataset.purpose = $1
+  AND release.state <> 'spent'
+  AND release.population > 0
+ORDER BY (release.dataset = $2) DESC, release.started_at DESC
+LIMIT 1;
+
+-- name: find_last_published
+-- How many people the last release of dataset $1 published, noised; 0 where it published no cell at all.
+SELECT release.period_from, release.period_to, release.published_people
+FROM release
+WHERE release.dataset = $1
+  AND release.state <> 'spent'
+  AND release.key_count > 0
+  AND (release.published_people > 0 OR release.row_count = 0)
+ORDER BY release.started_at DESC
+LIMIT 1;

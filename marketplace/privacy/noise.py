@@ -63,6 +63,17 @@ class Law:
             return tail(self.scale, at_least)
         return float(_gaussian(self.scale)[at_least:].sum())
 
+    def tails(self, at_least: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return of each number the probability that the noise is that or more; at_least: n whole numbers of either sign."""
+        above = np.maximum(at_least, 1 - at_least)  # the noise is symmetric: P(>= k) = 1 - P(>= 1 - k)
+        if self.kind == "laplace":
+            q = math.exp(-1 / self.scale)
+            tails = np.exp(-above / self.scale) / (1 + q)
+        else:
+            right = np.append(np.cumsum(_gaussian(self.scale)[::-1])[::-1], 0.0)
+            tails = right[np.minimum(above, len(right) - 1)]
+        return np.asarray(np.where(at_least > 0, tails, 1 - tails), np.float64)
+
     def threshold(self, keys: int, expected_false: float) -> int:
         """Return the least whole number that noise alone reaches at most `expected_false` times in `keys` empty cells."""
         if self.kind == "laplace":

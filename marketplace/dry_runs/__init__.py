@@ -1,0 +1,1 @@
+"""What a release would be like before a budget is spent on it, with the price it would have today."""
