@@ -240,6 +240,12 @@ class Settings:
         "1: `serve` writes a line of JSON a request to standard output; 0: none",
         roles=(WEB,),
     )
+    serving_role: str = _setting(
+        "PARTAGE_SERVING_ROLE",
+        "",
+        "role of the database that `serve` and `jobs` connect as: `migrate` lets it write, but own nothing; empty: none",
+        roles=(MIGRATE,),
+    )
 
     def __post_init__(self) -> None:
         """Refuse rates beyond the whole, a malformed key and an impossible port."""
@@ -261,6 +267,11 @@ class Settings:
             raise Invalid("SMTP_URL must be smtp://host:port, smtps://host:port or file:///folder.")
         if "@" not in parseaddr(self.mail_from)[1] or self.mail_timeout_seconds < 1:
             raise Invalid("MAIL_FROM must be `Name <address>`, and MAIL_TIMEOUT_SECONDS above 0.")
+        if not 0 <= self.port <= LARGEST_PORT:
+            raise Invalid("PORT must lie between 0 and 65535.")
+        self._refuse_malformed_limits()
+
+    def _refuse_malformed_limits(self) -> None:
         limits = (self.address_limit, self.key_limit, self.streams_an_address, self.connections_an_address)
         if min(limits) < 0:
             raise Invalid("The limits of addresses and keys must not be below 0.")
@@ -268,8 +279,6 @@ class Settings:
             [ipaddress.ip_network(part.strip()) for part in self.proxies.split(",") if part.strip()]
         except ValueError:
             raise Invalid("PARTAGE_PROXIES must be addresses or networks with commas between.") from None
-        if not 0 <= self.port <= LARGEST_PORT:
-            raise Invalid("PORT must lie between 0 and 65535.")
 
     @property
     def seller_vat_number(self) -> str:

@@ -31,6 +31,15 @@ IN_MEMORY, ROOMY = Path("/dev/shm"), 4 << 30  # noqa: S108 (a folder of our own 
 """Copying the template's nine hundred files takes a disk up to a second, and memory a fiftieth of one."""
 
 
+SERVING = "partage_serving"
+"""The role that serves: what `migrate` grants it is all that it may."""
+
+
+def as_serving(url: str) -> str:
+    """Return the address of a database with the role that serves."""
+    return f"{url}&role={SERVING}"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """Start the run's own PostgreSQL, with a migrated template that every test's database is copied from."""
@@ -39,13 +48,18 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     folder.chmod(0o755)
     with EmbeddedPostgres(folder, durable=False) as server:
         server.run_sql("CREATE DATABASE template OWNER partage")
+        server.run_sql(f"CREATE ROLE {SERVING}; GRANT {SERVING} TO partage")
 
         async def prepare() -> None:
             from migrations.runner import migrate  # noqa: PLC0415
 
+            os.environ["PARTAGE_SERVING_ROLE"] = SERVING
+            settings.cache_clear()
             await database.open_pool(server.url("template"), size=1)
             await migrate()
             await database.close_pool()
+            del os.environ["PARTAGE_SERVING_ROLE"]
+            settings.cache_clear()
 
         asyncio.run(prepare())
         yield server
@@ -65,15 +79,20 @@ def database_url(
     postgres: EmbeddedPostgres,
     tmp_path: Path,
     registries: pytest.MonkeyPatch,  # noqa: ARG001 (undone after the sweep)
+    request: pytest.FixtureRequest,
 ) -> Iterator[str]:
-    """Give the test an empty marketplace of its own; afterwards every invariant must hold."""
+    """Give the test an empty marketplace of its own; afterwards every invariant must hold.
+
+    A test marked `serving` is connected as the role that serves, which owns nothing.
+    """
     name = f"test_{next(_numbers)}"
     postgres.run_sql(f"CREATE DATABASE {name} TEMPLATE template OWNER partage STRATEGY FILE_COPY")
     before = dict(os.environ)
-    os.environ |= {"DATABASE_URL": postgres.url(name), "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
+    url = as_serving(postgres.url(name)) if request.node.get_closest_marker("serving") else postgres.url(name)
+    os.environ |= {"DATABASE_URL": url, "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
     settings.cache_clear()
     try:
-        yield postgres.url(name)
+        yield url
         asyncio.run(_sweep(postgres.url(name)))
     finally:
         os.environ.clear()

@@ -20,13 +20,24 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- A close writes into a table of its own, `closing_share`, without a key; an earlier one's is never there any more.
-CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- The schema's owner makes it, for the serving role may not; all that may add to `closed_share` may add to it.
+CREATE OR REPLACE FUNCTION begin_closing(close bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    writer name;
 BEGIN
     EXECUTE format('CREATE TABLE closing_share (LIKE closed_share INCLUDING CONSTRAINTS, CONSTRAINT of_one_close CHECK (close = %s))', close);
+    FOR writer IN
+        SELECT pg_get_userbyid(acl.grantee) FROM pg_class, aclexplode(relacl) AS acl
+        WHERE pg_class.oid = 'closed_share'::regclass AND acl.privilege_type = 'INSERT' AND acl.grantee <> relowner
+    LOOP
+        EXECUTE format('GRANT SELECT, INSERT ON closing_share TO %I', writer);
+    END LOOP;
 END $$;
 
 -- Gives `closing_share` its key, once all is written; again, nothing happens.
-CREATE OR REPLACE FUNCTION add_closing_key() RETURNS void LANGUAGE plpgsql SET maintenance_work_mem = '512MB' AS $$
+CREATE OR REPLACE FUNCTION add_closing_key() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET maintenance_work_mem = '512MB' AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'closing_share'::regclass AND contype = 'p') THEN
         ALTER TABLE closing_share ADD PRIMARY KEY (subscriber);
@@ -34,7 +45,8 @@ BEGIN
 END $$;
 
 -- Makes `closing_share` the part of `closed_share` that a close ends with; what is there is never edited.
-CREATE OR REPLACE FUNCTION attach_closing(close bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION attach_closing(close bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format('ALTER TABLE closing_share RENAME TO closed_share_%s', close);
     EXECUTE format('ALTER INDEX closing_share_pkey RENAME TO closed_share_%s_pkey', close);

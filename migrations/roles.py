@@ -1,0 +1,60 @@
+"""Two roles: one owns the schema and migrates it, one serves and can neither change the schema nor what was posted.
+
+The serving role reads all tables and writes what its work is to write. Where a trigger refuses that a row is ever
+changed, the role cannot even try; and it can drop, disable or replace no trigger, for it owns nothing. It cannot
+TRUNCATE, and makes no table but a month's close, by functions of the owner that do that alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from marketplace.database import execute, fetch_scalar
+from marketplace.errors import Invalid
+
+LOCKED: Final = ("bank_line", "quote")
+"""Append-only tables whose rows are locked: PostgreSQL lets lock who may update a column, so their key may be written,
+which the trigger refuses all the same."""
+_GRANTS: Final = """
+DO $do$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT
+            format('%%I', relname) AS name,
+            relname AS plain,
+            EXISTS (
+                SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname = 'append_only' AND tgenabled = 'O'
+            ) AS is_append_only
+        FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM {role}', one.name);
+        EXECUTE format('GRANT SELECT ON %s TO {role}', one.name);
+        IF one.plain = 'migration' THEN
+            CONTINUE;
+        END IF;
+        EXECUTE format('GRANT INSERT ON %s TO {role}', one.name);
+        IF NOT one.is_append_only THEN
+            EXECUTE format('GRANT UPDATE, DELETE ON %s TO {role}', one.name);
+        ELSIF one.plain = ANY ('{{{locked}}}') THEN
+            EXECUTE format('GRANT UPDATE (id) ON %s TO {role}', one.name);
+        END IF;
+    END LOOP;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+END $do$;
+"""
+
+
+async def grant_to(role: str) -> None:
+    """Give the serving role what it needs of today's tables, and nothing else; inside the open transaction.
+
+    Refuses a role that does not exist, and one that could do more all the same: the owner, or a superuser.
+    """
+    quoted = await fetch_scalar(str, "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1", role)
+    if quoted is None:
+        raise Invalid("PARTAGE_SERVING_ROLE names no role of this database: {role}.", role=role)
+    if await fetch_scalar(bool, "SELECT rolsuper OR rolname = current_user FROM pg_roles WHERE rolname = $1", role):
+        raise Invalid("PARTAGE_SERVING_ROLE must be a role that neither owns the schema nor is a superuser.")
+    await execute(_GRANTS.replace("%%", "%").format(role=quoted, locked=",".join(LOCKED)))
