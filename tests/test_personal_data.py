@@ -58,7 +58,7 @@ async def test_erasing_a_person_deletes_what_tables_declare() -> None:
         return await fetch_scalar(int, f"SELECT count(*) FROM {table} WHERE {where}", person, email) or 0
 
     partner, email = await make_partner(), "nadia@atelier.example"
-    code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4(), session="s")
+    code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4())
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
     for table in declared:

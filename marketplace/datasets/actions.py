@@ -41,6 +41,9 @@ from marketplace.datasets.tables import Coverage, Dataset, PrivacySpend, Privacy
 from marketplace.datasets.year_budget import check_rolling_year
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.locks import exclusive
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import budget_near_end
+from marketplace.messages.rules import Recipient
 from marketplace.privacy import budget
 from marketplace.progress import WAITING, no_progress
 from marketplace.retractions.actions import apply_retractions
@@ -230,6 +233,7 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
                 "The privacy budget of {dataset} is spent: no release of it can be built any more.", dataset=s.dataset
             )
         await check_rolling_year(s)
+        await _warn_of_budget(s.dataset)
         made = uuid.uuid4()
         await Release.insert(
             Release(
@@ -250,6 +254,13 @@ async def _spend(spend: Spend, started_at: dt.datetime) -> uuid.UUID:
         for year, units in s.years.items():
             await _charge(made, s, year, units)
     return made
+
+
+async def _warn_of_budget(dataset: str) -> None:
+    """Write the stewards a message, once a dataset, when less than a tenth of its budget is left."""
+    near = (Dataset.code == dataset) & WhereRaw("spent_micro * 10 > budget_micro * 9")
+    if await Dataset.exists().where(near):
+        await send(budget_near_end.KIND, dataset, [Recipient("role", "steward")], dataset=dataset)
 
 
 class Losses(Struct, frozen=True):

@@ -21,6 +21,9 @@ from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import write_off_to_decide
+from marketplace.messages.rules import Recipient
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
 from marketplace.payouts import actions as payouts
 
@@ -100,6 +103,7 @@ async def propose_write_off(why: str, subject: str, actor: Actor, *, reason: str
             reason=reason,
             after={"amount_minor": row.amount_minor},
         )
+        await send(write_off_to_decide.KIND, form_id, [Recipient("role", "finance")])
 
 
 async def decide_write_off(write_off: uuid.UUID, actor: Actor, *, approve: bool) -> None:

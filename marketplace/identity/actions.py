@@ -16,13 +16,13 @@ from marketplace import clock
 from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
-from marketplace.identity.queries import SQL
+from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
-from marketplace.identity.sessions import form_secret
 from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
 from marketplace.locks import lock
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import partner_refused, partner_vetted
+from marketplace.messages.kinds import invitation, partner_refused, partner_vetted
+from marketplace.messages.links import link_token
 from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
 
@@ -251,13 +251,14 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
     return await _add_person(email, name, await passwords.hash_password(password), "fr", clock.now(), role=role)
 
 
-async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, session: str) -> str:
-    """Invite someone to a partner and return the code of their link, shown to the person who invites; valid for a week."""
+async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID) -> str:
+    """Invite someone to a partner and return the code of their link, valid for a week; it goes to them by mail too."""
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
     if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
         raise Conflict("That email address already signs in here; use another one.", field="email")
-    code = form_secret(session, invitation_id, partner)
-    invitation = Invitation(
+    source = f"{invitation_id} {partner}"
+    code = link_token(invitation.KIND.code, source)
+    new = Invitation(
         id=invitation_id,
         partner=partner,
         email=email,
@@ -267,26 +268,27 @@ async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitat
         expires_at=now + dt.timedelta(days=INVITATION_DAYS),
         accepted_at=None,
     )
-    await Invitation.insert(invitation).on_conflict(action="DO NOTHING")
+    async with transaction():
+        if await Invitation.insert(new).on_conflict(action="DO NOTHING").returning(Invitation.id):
+            to = Recipient("address", str(invitation_id))
+            await send(invitation.KIND, source, [to], company=await find_company(partner) or "")
     return code
 
 
 async def accept_invitation(code: str, password: str, language: str) -> uuid.UUID:
     """Join the partner that invited and return the new person; a code works once."""
     now = clock.now()
-    invitation = await fetch_row(Invited, select(Invited, Invitation).where(Invitation.code_hash == digest(code)))
-    if invitation is None:
+    invited = await fetch_row(Invited, select(Invited, Invitation).where(Invitation.code_hash == digest(code)))
+    if invited is None:
         raise NotFound("This invitation does not exist.")
-    rules.check_password(password, invitation.email)
+    rules.check_password(password, invited.email)
     hashed = await passwords.hash_password(password)
     async with transaction():
         is_open = (Invitation.accepted_at.is_null()) & (Invitation.expires_at > now)
         accepted: Values = {Invitation.accepted_at: now}
-        if await Invitation.update(accepted).where(Invitation.id == invitation.id, is_open).returning(Invitation.id):
-            return await _add_person(
-                invitation.email, invitation.name, hashed, language, now, partner=invitation.partner
-            )
-    known = await fetch_row(Secret, select(Secret, Person).where(Person.email == invitation.email))
+        if await Invitation.update(accepted).where(Invitation.id == invited.id, is_open).returning(Invitation.id):
+            return await _add_person(invited.email, invited.name, hashed, language, now, partner=invited.partner)
+    known = await fetch_row(Secret, select(Secret, Person).where(Person.email == invited.email))
     if known and await passwords.matches(known.password_hash, password):
         return known.id
     raise Expired("This invitation was used or is over; ask your colleague for another one.")

@@ -309,7 +309,6 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
             email=data.email,
             name=data.name,
             invitation_id=data.form_id,
-            session=request.cookies.get(COOKIE, ""),
         )
     except Refusal as refusal:
         return again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))

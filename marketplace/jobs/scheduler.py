@@ -19,11 +19,14 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from marketplace import clock
-from marketplace.database import execute
+from marketplace.database import execute, transaction
 from marketplace.jobs.queries import find_last_slot, has_finished
 from marketplace.jobs.tables import JobRun
 from marketplace.jobs.timetable import DAY, MINUTE, jobs
 from marketplace.locks import LockSession, exclusive
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import job_late
+from marketplace.messages.rules import Recipient
 from marketplace.tracing import job_run
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from marketplace.database import Values
 
 log = structlog.get_logger(__name__)
+LATE_SECONDS = 3600
+"""A job that is so late is worth a message, once a day."""
 
 
 def slot_of(now: dt.datetime, every: int) -> dt.datetime:
@@ -62,18 +67,28 @@ async def _run_slot(job: str, slot: dt.datetime, every: int, work: Callable[[], 
         missed,
         clock.now(),
     )
+    if missed * every >= LATE_SECONDS:
+        await _report_late(job, slot)
     this = (JobRun.job == job) & (JobRun.slot == slot)
     try:
         done = await work()
     except Exception as error:
         failed: Values = {JobRun.error: f"{type(error).__name__}: {error}"}
-        await JobRun.update(failed).where(this)
+        async with transaction():
+            await JobRun.update(failed).where(this)
+            await _report_late(job, slot)
         log.exception("job failed; tried again at its next tick", slot=slot)
         return False
     found = done if isinstance(done, int) else None
     finished: Values = {JobRun.finished_at: clock.now(), JobRun.error: None, JobRun.found: found}
     await JobRun.update(finished).where(this)
     return True
+
+
+async def _report_late(job: str, slot: dt.datetime) -> None:
+    """Write the stewards a message, once a day, that a job is late or fails."""
+    async with transaction():
+        await send(job_late.KIND, f"{job} {slot:%Y-%m-%d}", [Recipient("role", "steward")], job=job)
 
 
 async def delete_old_runs() -> None:

@@ -30,9 +30,11 @@ from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
+from marketplace.purchases.reminders import write_reminders
 from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.settings import settings
+from marketplace.storefront.reminders import write_to_bidders
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,6 +69,8 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "record-refunds": (10, record_refunds),
         "follow-disputes": (10, follow_disputes),
         "invoices": (10, render_pending_invoices),
+        "bidder-messages": (2, write_to_bidders),
+        "licence-messages": (MINUTE, write_reminders),
         "index-contributions": (MINUTE, index_contributions),
         "hold-shares": (shares, hold_shares),
         "cancel-shares": (shares, cancel_shares),

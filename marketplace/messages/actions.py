@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +11,10 @@ from marketplace.database import execute, fetch_rows, is_in_transaction
 from marketplace.messages.queries import SQL, UnmailedMessage
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import WITHOUT_INBOX
-from marketplace.messages.tables import Message, MessageToMail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import uuid
+    from collections.abc import Mapping, Sequence
 
     from marketplace.messages.rules import MessageKind, Recipient
 
@@ -25,28 +24,21 @@ async def send(kind: MessageKind, source_id: object, to: Sequence[Recipient], **
 
     source_id: the fact's id. details: exactly the fields of the kind's words.
     """
-    assert not kind.has_secret or all(one.audience in WITHOUT_INBOX for one in to), f"{kind.code} is for mail alone"
+    await send_each(kind, [(source_id, one, details) for one in to])
+
+
+async def send_each(kind: MessageKind, facts: Sequence[tuple[object, Recipient, Mapping[str, str]]]) -> None:
+    """Write a message for each fact: its id, who it is for, and the fields of the kind's words. As `send` otherwise."""
     assert is_in_transaction(), "a message is written in the transaction of its fact"
     assert kind.code in KINDS, f"{kind.code} is not registered"
-    assert details.keys() == kind.fields(), f"a message of kind {kind.code} needs {sorted(kind.fields())}"
-    now, filled = clock.now(), msgspec.json.encode(details).decode()
-    messages = [
-        Message(
-            id=uuid.uuid4(),
-            kind=kind.code,
-            source_id=str(source_id),
-            audience=one.audience,
-            recipient=one.id,
-            details=filled,
-            created_at=now,
-        )
-        for one in to
-    ]
-    if messages:
-        target = (Message.kind, Message.source_id, Message.audience, Message.recipient)
-        written = await Message.insert(*messages).on_conflict(action="DO NOTHING", target=target).returning(Message.id)
-        if written:
-            await MessageToMail.insert(*(MessageToMail(message=row["id"]) for row in written))
+    for _, to, details in facts:
+        assert details.keys() == kind.fields(), f"a message of kind {kind.code} needs {sorted(kind.fields())}"
+        assert not kind.has_secret or to.audience in WITHOUT_INBOX, f"{kind.code} is for mail alone"
+    if facts:
+        sources, audiences = [str(source) for source, _, _ in facts], [to.audience for _, to, _ in facts]
+        filled = [msgspec.json.encode(details).decode() for _, _, details in facts]
+        ids = [to.id for _, to, _ in facts]
+        await execute(SQL["write_messages"], kind.code, clock.now(), sources, audiences, ids, filled)
 
 
 async def claim_unmailed(limit: int) -> list[UnmailedMessage]:

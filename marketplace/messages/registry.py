@@ -4,7 +4,52 @@ from __future__ import annotations
 
 from typing import Final
 
-from marketplace.messages.kinds import partner_refused, partner_vetted
+from marketplace.messages.kinds import (
+    bank_details_changed,
+    budget_near_end,
+    deposit_captured,
+    deposit_released,
+    invitation,
+    invoice_issued,
+    job_late,
+    licence_ending,
+    new_release,
+    outbid,
+    partner_refused,
+    partner_vetted,
+    payment_due,
+    payout_refused,
+    payout_sent,
+    refunded,
+    release_recalled,
+    run_to_approve,
+    won,
+    write_off_to_decide,
+)
 
-KINDS: Final = {kind.code: kind for kind in (partner_refused.KIND, partner_vetted.KIND)}
+KINDS: Final = {
+    module.KIND.code: module.KIND
+    for module in (
+        bank_details_changed,
+        budget_near_end,
+        deposit_captured,
+        deposit_released,
+        invitation,
+        invoice_issued,
+        job_late,
+        licence_ending,
+        new_release,
+        outbid,
+        partner_refused,
+        partner_vetted,
+        payment_due,
+        payout_refused,
+        payout_sent,
+        refunded,
+        release_recalled,
+        run_to_approve,
+        won,
+        write_off_to_decide,
+    )
+}
 """Every kind by its code."""

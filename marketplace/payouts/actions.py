@@ -20,6 +20,10 @@ from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.locks import lock
+from marketplace.messages.actions import send as write_message
+from marketplace.messages.actions import send_each
+from marketplace.messages.kinds import payout_refused, payout_sent, run_to_approve
+from marketplace.messages.rules import Recipient
 from marketplace.payments.queries import list_reversed_transfers, list_transfer_states
 from marketplace.payouts import sepa
 from marketplace.payouts.bank_details import end_former
@@ -49,9 +53,18 @@ class TransferToRequest(Struct, frozen=True):
 
 
 class RunOfPayout(Struct, frozen=True):
-    """The run that a payout is in."""
+    """A payout with its run and line."""
 
+    id: uuid.UUID
     run: uuid.UUID
+    subscriber: int
+
+
+class LineOfPayout(Struct, frozen=True):
+    """Whose payout it is."""
+
+    id: uuid.UUID
+    subscriber: int
 
 
 class RecreditSums(Struct, frozen=True):
@@ -90,6 +103,7 @@ async def draft(actor: Actor | None = None, *, route: str = "sepa") -> uuid.UUID
         )
         if people:
             await note_action(actor, "draft_payout_run", run, after={"people": people, "route": route})
+            await write_message(run_to_approve.KIND, run, [Recipient("role", "finance")], run=str(run))
     return run if people else None
 
 
@@ -108,6 +122,7 @@ async def prepare(run: uuid.UUID, actor: Actor) -> None:
             raise Conflict("Somebody else has looked through this run.")
         await PayoutRun.update({PayoutRun.prepared_by: actor.person}).where(PayoutRun.id == run)
         await note_action(actor, "prepare_payout_run", run)
+        await write_message(run_to_approve.KIND, f"{run} prepared", [Recipient("role", "finance")], run=str(run))
 
 
 async def approve(run: uuid.UUID, actor: Actor, *, reason: str) -> None:
@@ -256,6 +271,7 @@ async def settle(payouts: Sequence[uuid.UUID], at: dt.datetime) -> int:
         await lock(LOCK)
         rows = await fetch_rows(RunOfPayout, SQL["settle_payouts"], list(payouts), at)
         await execute(SQL["end_runs"], list({row.run for row in rows}), at)
+        await send_each(payout_sent.KIND, [(row.id, Recipient("line", str(row.subscriber)), {}) for row in rows])
     return len(rows)
 
 
@@ -316,6 +332,8 @@ async def _recredit(refused: Mapping[uuid.UUID, str], now: dt.datetime) -> int:
     refusing = list(sepa.REFUSES_THE_ACCOUNT)
     people = await fetch_scalar(int, SQL["fail_payouts"], payouts, reasons, moved_by, now, refusing)
     assert people == len(payouts)
+    lines = await fetch_rows(LineOfPayout, select(LineOfPayout, Payout).where(Payout.id.is_in(payouts)))
+    await send_each(payout_refused.KIND, [(line.id, Recipient("line", str(line.subscriber)), {}) for line in lines])
     await record(
         "payout_back",
         moved_by,

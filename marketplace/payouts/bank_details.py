@@ -14,10 +14,13 @@ from typing import Final
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.database import Values, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid
 from marketplace.identity import vault
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import bank_details_changed
+from marketplace.messages.rules import Recipient
 from marketplace.payouts import sepa
 from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails, PayoutChoice
@@ -95,6 +98,7 @@ async def write_details(line: int, *, holder: str, iban: str, details: uuid.UUID
                 usable_from=usable_from,
             )
         )
+        await send(bank_details_changed.KIND, details, [Recipient("line", str(line))])
 
 
 async def end_former(line: int | None = None) -> int:
@@ -103,17 +107,19 @@ async def end_former(line: int | None = None) -> int:
     return await execute(SQL["end_former_details"], line, clock.now())
 
 
-async def _end_current(line: int, now: dt.datetime) -> None:
-    await BankDetails.update({BankDetails.ended_at: now}).where(
-        BankDetails.subscriber == line, BankDetails.ended_at.is_null()
-    )
+async def _end_current(line: int, now: dt.datetime) -> uuid.UUID | None:
+    """End a line's present bank details and return their id, or None where there are none."""
+    ended: Values = {BankDetails.ended_at: now}
+    mine = (BankDetails.subscriber == line) & BankDetails.ended_at.is_null()
+    return await fetch_scalar(uuid.UUID, BankDetails.update(ended).where(mine).returning(BankDetails.id))
 
 
 async def remove_details(line: int) -> None:
     """Remove a line's bank details: its earnings wait until there are new ones."""
     async with transaction():
         await lock(f"bank details {line}")
-        await _end_current(line, clock.now())
+        if ended := await _end_current(line, clock.now()):
+            await send(bank_details_changed.KIND, f"{ended} removed", [Recipient("line", str(line))])
 
 
 async def choose_threshold(line: int, threshold_minor: int) -> None:

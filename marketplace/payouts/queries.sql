@@ -103,12 +103,12 @@ SELECT count(*) AS people
 FROM failed;
 
 -- name: settle_payouts
--- Settles those of the payouts $1 that are open and were sent, at $2, and returns the run of each.
+-- Settles those of the payouts $1 that are open and were sent, at $2, and returns each with its run and line.
 UPDATE payout
 SET state = 'settled', ended_at = $2
 FROM payout_run
 WHERE payout.id = ANY ($1) AND payout.state = 'open' AND payout_run.id = payout.run AND payout_run.state = 'sent'
-RETURNING payout.run;
+RETURNING payout.id, payout.run, payout.subscriber;
 
 -- name: end_runs
 -- Ends those of the sent runs $1 of which no payout is open any more, at $2.

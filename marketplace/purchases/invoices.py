@@ -20,6 +20,9 @@ from marketplace import clock
 from marketplace.database import copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Invalid, NotFound
 from marketplace.ledger import chart
+from marketplace.messages.actions import send_each
+from marketplace.messages.kinds import invoice_issued, refunded
+from marketplace.messages.rules import Recipient
 from marketplace.purchases.numbers import draw_numbers, number, series_of
 from marketplace.purchases.queries import SQL
 from marketplace.purchases.tables import BillingDetails, Invoice, InvoiceFile, NumberSeries
@@ -40,6 +43,7 @@ class UnissuedEntry(Struct, frozen=True):
     at: dt.datetime
     purchase_order: uuid.UUID
     order_number: str
+    partner: uuid.UUID
     vat_basis_points: int
     vat_rule: str
     currency: str
@@ -144,7 +148,15 @@ async def _number(kind: str, entries: Sequence[UnissuedEntry]) -> int:
     series, _, position = first.rpartition("-")
     records = [_record(kind, series, place, at, entry) for place, entry in enumerate(mine, int(position))]
     await copy_in("invoice", INVOICE_COLUMNS, records)
+    written = refunded.KIND if kind == "credit_note" else invoice_issued.KIND
+    await send_each(written, [_fact(entry) for entry in mine])
     return len(records)
+
+
+def _fact(entry: UnissuedEntry) -> tuple[int, Recipient, dict[str, str]]:
+    """Return what a message of an entry's document says."""
+    details = {"order": entry.order_number, "id": str(entry.purchase_order)}
+    return entry.entry, Recipient("partner", str(entry.partner)), details
 
 
 INVOICE_COLUMNS: Final = (

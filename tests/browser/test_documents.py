@@ -34,7 +34,7 @@ async def sell_two_licences(market: Market) -> None:
     partner = await fetch_value("SELECT id FROM partner WHERE company = 'Acme'")
     await identity.add_staff("nora@people.example", "Nora", "finance", PASSWORD)
     code = await identity.invite_colleague(
-        partner, email="claire@people.example", name="Claire", invitation_id=uuid.uuid4(), session="x"
+        partner, email="claire@people.example", name="Claire", invitation_id=uuid.uuid4()
     )
     await identity.accept_invitation(code, PASSWORD, "en")
     await claim(market, 150, "lucie@people.example")

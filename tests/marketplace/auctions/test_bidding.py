@@ -25,7 +25,9 @@ from marketplace.identity.actors import Actor
 from marketplace.instants import microseconds
 from marketplace.settings import settings
 from marketplace.signing import public_key
+from marketplace.storefront.reminders import write_to_bidders
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
+from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until
 
@@ -47,6 +49,9 @@ async def test_bidders_outbid_one_another_by_proxy() -> None:
     row = await get_auction(auction)
     assert (row.leader, row.price_minor, row.bid_count) == (bob.partner, 10_250, 4)
     assert [entry.position for entry in await list_log(auction)] == [1, 2, 3, 4]
+    for _ in range(2):
+        await write_to_bidders()
+    assert await kinds_written() == ["outbid"], "Ann once; Bob, who never led, not at all"
 
 
 async def test_a_late_bid_moves_the_end() -> None:

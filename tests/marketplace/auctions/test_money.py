@@ -29,10 +29,12 @@ from marketplace.identity.actors import Actor
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.stripe_calls import run_commands
+from marketplace.storefront.reminders import write_to_bidders
 from pricing.auctions.forgone import History, Window, reckon
 from pricing.quote import PriceInputs
 from tests.marketplace.auctions.builders import make_bidder, move_end, open_auction
 from tests.marketplace.identity.site import PASSWORD, Browser, text_of
+from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.payments.test_off_session import REFUSING, refusing, save
 from tests.marketplace.purchases.shop import CAP, FLOOR, counts, jobs, make_buyer, make_sale, open_shop, pay
 from tests.support.reads import fetch, fetch_one, fetch_value
@@ -132,6 +134,8 @@ async def test_a_deposit_lets_one_bid_in_its_auction_alone_and_is_released(strip
     await ending.settle_sales()
     assert await fetch_value("SELECT ending FROM auction_deposit") == "released"
     await run_commands()
+    await write_to_bidders()
+    assert {"won", "deposit_released"} <= set(await kinds_written())
     await books_are_clean()
     assert await fetch_value("SELECT state FROM payment WHERE subject = $1", deposit) == "released"
     with pytest.raises(Conflict):
@@ -228,6 +232,9 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     await run_commands()
     order = await fetch_value("SELECT purchase_order FROM auction_sale")
     assert await fetch_value("SELECT ending FROM auction_deposit") is None, "held back until the winner paid"
+    await execute("UPDATE auction_sale SET due_at = now() + interval '1 hour'")
+    assert await write_to_bidders() == 2
+    assert await kinds_written() == ["payment_due", "won"]
     await execute("UPDATE auction_sale SET due_at = now() - interval '1 second'")
     assert await ending.settle_sales() == 0, "its page may still be paid"
     await execute("UPDATE purchase_order SET ordered_at = ordered_at - interval '1 hour'")
@@ -245,6 +252,10 @@ async def test_who_does_not_pay_forfeits_the_deposit_and_the_next_is_charged(str
     deposit_row = await fetch_one("SELECT * FROM auction_deposit")
     assert deposit_row
     assert deposit_row["ending"] == "forfeited"
+    await write_to_bidders()
+    kinds = await kinds_written()
+    assert kinds.count("won") == 2, "the next, too, is a winner"
+    assert "deposit_captured" in kinds
     await eligibility.end_deposits()
     await eligibility.end_deposits()
     assert -(await balance("758100")) in (deposit_row["amount_minor"], -deposit_row["amount_minor"])

@@ -22,6 +22,7 @@ from tests.marketplace.bank.statements import Entry
 from tests.marketplace.bank.test_matching import bank_says, open_, pay_out
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch_value
 
 
@@ -36,6 +37,7 @@ async def test_another_person_approves_and_the_books_follow() -> None:
     waiting = await find_waiting("line_unexplained", str(kept))
     assert waiting is not None
     assert (waiting.proposer, waiting.amount_minor) == ("Ada", -37)
+    assert await kinds_written() == ["write_off_to_decide"]
     with pytest.raises(NotAllowed, match="someone else"):
         await decide_write_off(form, ada, approve=True)
     assert await balance(chart.DIFFERENCES_LOST) == 0

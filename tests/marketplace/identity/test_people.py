@@ -422,9 +422,7 @@ async def test_a_colleague_joins_by_a_link_that_works_once() -> None:
         assert "Paul" in text_of(await claire.get("/en/company"))
         assert (await eve.get("/en/join/made-up")).status_code == 404
     with pytest.raises(Conflict):
-        await actions.invite_colleague(
-            partner, email="paul@atelier.example", name="P", invitation_id=uuid.uuid4(), session="s"
-        )
+        await actions.invite_colleague(partner, email="paul@atelier.example", name="P", invitation_id=uuid.uuid4())
 
 
 async def test_lists_are_paged() -> None:

@@ -19,6 +19,7 @@ from marketplace.database import execute, transaction
 from marketplace.jobs.scheduler import run_due, slot_of
 from marketplace.jobs.timetable import jobs
 from marketplace.locks import LockSession
+from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch, fetch_value
 from tests.support.waiting import until, until_blocked
 
@@ -104,6 +105,7 @@ async def test_a_failed_slot_is_reported_and_tried_again() -> None:
         await session.close()
     assert (first, second, third) == (False, True, False)
     assert "ConnectionError" in error
+    assert await kinds_written() == ["job_late"]
     assert len(calls) == 2
 
 

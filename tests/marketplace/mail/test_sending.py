@@ -50,7 +50,7 @@ async def test_a_message_is_mailed_once_to_each_person_in_their_language(office:
     partner = await vet()
     await execute("UPDATE person SET language = 'en' WHERE partner = $1", partner)
     code = await identity.invite_colleague(
-        partner, email="nadia@atelier.example", name="Nadia", invitation_id=uuid.uuid4(), session="s"
+        partner, email="nadia@atelier.example", name="Nadia", invitation_id=uuid.uuid4()
     )
     await identity.accept_invitation(code, "a rather long sentence", "fr")
     for _ in range(3):

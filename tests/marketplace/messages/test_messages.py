@@ -13,7 +13,7 @@ from marketplace.messages.actions import mark_read, send
 from marketplace.messages.kinds import partner_vetted
 from marketplace.messages.queries import list_messages
 from marketplace.messages.registry import KINDS
-from marketplace.messages.rules import MessageKind, Recipient, Words
+from marketplace.messages.rules import TOKEN, MessageKind, Recipient, Words
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
 READER = uuid.uuid4()
@@ -22,7 +22,7 @@ ADA, BOB = Recipient("person", "ada"), Recipient("person", "bob")
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_every_kind_has_the_same_fields_in_both_languages(kind: MessageKind) -> None:
-    details = dict.fromkeys(kind.fields(), "x")
+    details = dict.fromkeys(kind.fields() | {TOKEN}, "x")
     for language in ("fr", "en"):
         assert kind.subject.filled(language, details)
         assert kind.body.filled(language, details)

@@ -22,6 +22,7 @@ from marketplace.payouts import actions as payouts
 from marketplace.payouts import sepa
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch, fetch_value
 
@@ -127,6 +128,8 @@ async def test_the_bank_pays_a_run_and_rejects_one_payee() -> None:
         assert await in_the_books() == (1 + 3333, 6666)
         assert await payees.bank_day(bank) == 1
         assert await states() == {1: ("settled", None), 2: ("failed", "AC04"), 3: ("settled", None)}
+        kinds = await kinds_written()
+        assert (kinds.count("payout_sent"), kinds.count("payout_refused")) == (2, 1)
         assert await in_the_books() == (1 + 3333, 0)
         assert await balance(BANK) == 100_000_000 - 6666
         assert await fetch_value("SELECT refused_reason FROM bank_details WHERE subscriber = 2") == "AC04"

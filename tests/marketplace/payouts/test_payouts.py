@@ -20,6 +20,7 @@ from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from tests.marketplace.earnings import sales
 from tests.marketplace.identity.site import make_staff
+from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.payouts import payees
 from tests.support.reads import fetch, fetch_one, fetch_value
 
@@ -146,6 +147,7 @@ async def test_the_clocks_draft_needs_two_people() -> None:
         with pytest.raises(Conflict, match="Somebody else"):
             await payouts.prepare(drafted, paul)
         await payouts.approve(drafted, paul, reason="together")
+        assert (await kinds_written()).count("run_to_approve") == 2, "to be looked through, then to be approved"
 
 
 async def test_two_approve_send_and_draft_at_once() -> None:
@@ -257,6 +259,7 @@ async def test_a_changed_iban_holds_the_next_payout() -> None:
         await bank_details.remove_details(1)
         await bank_details.write_details(1, holder="Eve", iban=payees.iban_of(99), details=uuid.uuid4())
         assert await payouts.draft() is None, "removing first is no way around"
+        assert (await kinds_written()).count("bank_details_changed") == 4
         with clock.shifted(dt.timedelta(days=7, seconds=1)):
             assert await payouts.draft()
 

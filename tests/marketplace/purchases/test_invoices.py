@@ -25,6 +25,7 @@ from marketplace.purchases.refunds import request_order_refund
 from pricing.money import decimal
 from tests.marketplace.finance import sales
 from tests.marketplace.identity.site import Browser, text_of
+from tests.marketplace.messages.written import kinds_written
 from tests.marketplace.purchases.shop import jobs, make_buyer, make_sale, open_shop
 from tests.support.reads import fetch, fetch_one, fetch_value
 from tests.support.schematron import broken_rules
@@ -84,6 +85,10 @@ async def test_a_sale_has_its_invoice_and_a_refund_its_credit_note(stripe: Any) 
             invoice["number"],
         )
         assert note["total_minor"] == bought["total_minor"]
+        assert [kind for kind in await kinds_written() if kind in ("invoice_issued", "refunded")] == [
+            "invoice_issued",
+            "refunded",
+        ]
         shown = await browser.get(f"/fr/orders/{bought['id']}")
         assert "Avoir" in text_of(shown)
         answer = await browser.get(f"/en/invoices/{note['id']}")
