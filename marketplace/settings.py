@@ -135,6 +135,9 @@ class Settings:
         "PAYOUT_IBAN", "", "the account subscribers are paid from; empty: no run can be sent", needed=True
     )
     iban_hold_days: int = _setting("IBAN_HOLD_DAYS", "7", "days before a payout goes to an IBAN that replaced another")
+    backup_key: str = _setting(
+        "PARTAGE_BACKUP_KEY", "", "public key (age1…) that backups are encrypted to; several with commas between"
+    )
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()
     )

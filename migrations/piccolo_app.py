@@ -13,6 +13,7 @@ import marketplace
 APP_NAME = "partage"
 HISTORY = Path(__file__).parent / "history"
 SLICES = (
+    "backup",
     "messages",
     "log",
     "identity",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.commands import (
+    backup,
     build,
     check,
     close_month,
@@ -15,6 +16,8 @@ from marketplace.commands import (
     init,
     jobs,
     migrate,
+    objects,
+    restore,
     retract,
     serve,
 )
@@ -34,6 +37,9 @@ COMMANDS: Final = tuple(
         retract,
         dry_run,
         build,
+        backup,
+        restore,
+        objects,
     )
 )
 """In the order that `--help` and the manual show them."""

@@ -145,6 +145,13 @@ async def count_exceptions() -> int:
     return await fetch_scalar(int, sql, *_given(), counted) or 0
 
 
+async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
+    """Return what is unmatched and of this instant or later, the earliest first; a bank line is of its whole day."""
+    later = "at >= CASE why WHEN 'line_unexplained' THEN date_trunc('day', $5::timestamptz, 'Europe/Paris') ELSE $5 END"
+    sql = f"SELECT * FROM ({_sweep()}) AS found WHERE {later} ORDER BY at, why, subject"
+    return await fetch_rows(ExceptionRow, sql, *_given(), at)
+
+
 async def list_exceptions(page: int = 1, why: str = "") -> Queue:
     """Return what is unmatched and why, by age × amount, largest first; `why` narrows the page to one reason.
 

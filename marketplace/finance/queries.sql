@@ -238,3 +238,14 @@ WHERE NOT $1 OR approved IS NULL
 ORDER BY approved IS NOT NULL, proposed_at DESC, write_off.id
 LIMIT $2
 OFFSET $3;
+
+-- name: count_come_again
+-- How many of Stripe's events and balance transactions, and of the bank's lines, are of the instant $1 or later.
+SELECT
+    (SELECT count(*) FROM stripe_event WHERE created_at >= $1) AS events,
+    (SELECT count(*) FROM balance_transaction WHERE created_at >= $1) AS movements,
+    (
+        SELECT count(*)
+        FROM bank_line
+        WHERE booked_on >= ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date
+    ) AS bank_lines;

@@ -118,6 +118,13 @@ async def claim(limit: int, command_id: uuid.UUID | None = None) -> list[Command
     return await fetch_rows(Command, SQL["claim_commands"], now, now + LEASE, command_id, limit)
 
 
+async def look_before_calling() -> int:
+    """Have every pending command looked for at Stripe before it is sent, and return how many; its backup may be older."""
+    look: Values = {StripeCommand.generation: StripeCommand.generation + 1}
+    looked = StripeCommand.update(look).where(StripeCommand.state == "pending")
+    return len(await looked.returning(StripeCommand.id))
+
+
 async def state_of(command_id: uuid.UUID) -> str:
     """Return the state of a command: pending, done or failed."""
     return str(await fetch_scalar(str, StripeCommand.select(StripeCommand.state).where(StripeCommand.id == command_id)))

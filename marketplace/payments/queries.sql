@@ -14,10 +14,21 @@ RETURNING
     id, verb, subject, parameters, amount_minor, state, attempts, generation, created_at, first_tried_at, error;
 
 -- name: write_transfers
--- Writes a transfer's command for each payout $1[i], of $2[i] cents, called with $3[i]; $4 now.
+-- Writes a transfer's command for each payout $1[i], of $2[i] cents, called with $3[i]; $4 now. Where the database went
+-- on from a backup, a payout may have been transferred before: its transfer is looked for first, as after a first key.
 INSERT INTO stripe_command
     (id, verb, subject, parameters, amount_minor, state, attempts, generation, next_at, created_at)
-SELECT id, 'transfer', id, parameters::jsonb, amount_minor, 'pending', 0, 0, $4, $4
+SELECT
+    id,
+    'transfer',
+    id,
+    parameters::jsonb,
+    amount_minor,
+    'pending',
+    0,
+    CASE WHEN EXISTS (SELECT FROM restoration) THEN 1 ELSE 0 END,
+    $4,
+    $4
 FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS given (id, amount_minor, parameters)
 ON CONFLICT (id) DO NOTHING;
 

@@ -1,0 +1,266 @@
+"""The file of a backup: a tar of the database's dump, every object and a signed manifest, encrypted with age.
+
+`age --decrypt --identity KEY FILE | tar --extract` opens it too. Nothing is encrypted that was not read once, piece by
+piece, so a backup of any size passes through little memory. Age says nothing of who wrote a file: the manifest lists the
+digest of all the rest and is signed with the operator's key.
+Source: https://age-encryption.org/v1 (X25519, ChaCha20-Poly1305); POSIX.1-2001 (pax).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import msgspec
+import obstore
+import pyrage
+from msgspec import Struct
+
+from marketplace import signing
+from marketplace.errors import Conflict, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from obstore.store import ObjectStore
+
+DATABASE, OBJECTS, MANIFEST, SIGNATURE = "postgresql.dump", "objects/", "manifest.json", "manifest.sig"
+PIECE_BYTES: Final = 4 << 20
+VERSION: Final = 1
+
+
+class Content(Struct, frozen=True):
+    """One file of a backup: how long it is and what it says."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(Struct, frozen=True):
+    """What a backup holds: the instant of its database, ids of the keys that its rows need, and every file's digest."""
+
+    made_at: str
+    """The instant of the database's snapshot, ISO 8601."""
+    migration: str
+    """The newest migration that the database had."""
+    keys: dict[str, str]
+    """Name of a key → its id or public half; never a key."""
+    files: dict[str, Content]
+    version: int = VERSION
+
+
+# ------------------------------------------------------------------ written
+def write(
+    target: IO[bytes],
+    recipients: list[pyrage.x25519.Recipient],
+    *,
+    database: Path,
+    objects: ObjectStore,
+    describe: Callable[[dict[str, Content]], Manifest],
+    signing_key: str,
+    report: Callable[[int], None],
+) -> Manifest:
+    """Write a backup of a dump and of every object that the store lists now; return its manifest.
+
+    describe: makes the manifest of the files' digests. report: is given the bytes read so far. An object that is deleted
+    meanwhile is left out: the caller sees to it that none is that the database names.
+    """
+    files: dict[str, Content] = {}
+    made: list[Manifest] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield from _entry(DATABASE, database.stat().st_size, _pieces_of(database), files)
+        for name in list_objects(objects):
+            try:
+                found = obstore.get(objects, name)
+            except FileNotFoundError:
+                continue
+            stream = (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
+            yield from _entry(OBJECTS + name, int(found.meta["size"]), stream, files)
+        made.append(describe(dict(files)))
+        stated = msgspec.json.encode(made[0])
+        yield from _entry(MANIFEST, len(stated), [stated], files)
+        signature = signing.sign(stated, signing_key)
+        yield from _entry(SIGNATURE, len(signature), [signature], files)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+    pyrage.encrypt_io(_Source(_ahead(pieces()), report), target, recipients)
+    return made[0]
+
+
+def list_objects(objects: ObjectStore) -> list[str]:
+    """Return the names of all objects, in order."""
+    return sorted(str(found["path"]) for batch in obstore.list(objects) for found in batch)
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _pieces_in(file)
+
+
+def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield pieces, each read and hashed by another thread while the one before it is encrypted."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = reader.submit(next, pieces, None)
+            yield piece
+
+
+def _entry(name: str, size: int, pieces: Iterable[bytes], files: dict[str, Content]) -> Iterator[bytes]:
+    """Yield a tar's entry, and note its digest."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o600
+    yield info.tobuf(tarfile.PAX_FORMAT)
+    digest, written = hashlib.sha256(), 0
+    for piece in pieces:
+        digest.update(piece)
+        written += len(piece)
+        yield piece
+    if written != size:
+        raise Conflict("{name} changed while it was read: make the backup again.", name=name)
+    yield bytes(-size % tarfile.BLOCKSIZE)
+    files[name] = Content(size, digest.hexdigest())
+
+
+class _Source(io.RawIOBase):
+    """Pieces of bytes as a file to be read."""
+
+    def __init__(self, pieces: Iterator[bytes], report: Callable[[int], None]) -> None:
+        super().__init__()
+        self._pieces, self._report = pieces, report
+        self._piece, self._at, self._before = memoryview(b""), 0, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, fewer at the end of a piece; nothing at the end."""
+        while self._at == len(self._piece):
+            self._before += len(self._piece)
+            self._report(self._before)
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._piece, self._at = memoryview(piece), 0
+        end = len(self._piece) if size < 0 else min(len(self._piece), self._at + size)
+        found, self._at = bytes(self._piece[self._at : end]), end
+        return found
+
+
+def copy_object(source: ObjectStore, target: ObjectStore, name: str) -> int:
+    """Copy an object to another store unless it is there with the same content; return how many bytes it has."""
+    with tempfile.TemporaryDirectory() as folder:
+        stream = (bytes(piece) for piece in obstore.get(source, name).stream(min_chunk_size=PIECE_BYTES))
+        content = _save(stream, Path(folder) / "object")
+        if not _is_there(target, name, content):
+            obstore.put(target, name, Path(folder) / "object")
+            if not _is_there(target, name, content):
+                raise Conflict("{name} is not in the other store as it was put there.", name=name)
+    return content.bytes
+
+
+def _is_there(store: ObjectStore, name: str, content: Content) -> bool:
+    try:
+        return obstore.head(store, name)["size"] == content.bytes and _content_of(store, name) == content
+    except FileNotFoundError:
+        return False
+
+
+# ------------------------------------------------------------------ read
+def read(
+    source: Path,
+    identities: list[pyrage.x25519.Identity],
+    *,
+    database: Path,
+    objects: ObjectStore,
+    signing_key: str,
+) -> Manifest:
+    """Write a backup's dump to `database` and its objects to a store, and return its manifest.
+
+    Refuses a file that the identities do not open, that ends early, that is not signed with the operator's key, and one
+    whose files are not those that its manifest lists; objects are read back from the store before they count.
+    """
+    found: dict[str, Content] = {}
+    stated = signature = b""
+    with _decrypted(source, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            assert content is not None, "a backup has files alone"
+            if member.name == MANIFEST:
+                stated = content.read()
+            elif member.name == SIGNATURE:
+                signature = content.read()
+            elif member.name == DATABASE:
+                found[DATABASE] = _save(_pieces_in(content), database)
+            elif member.name.startswith(OBJECTS):
+                name = member.name.removeprefix(OBJECTS)
+                found[member.name] = _store(_pieces_in(content), objects, name, database.parent)
+    if not signing.verify(stated, signature, signing.public_key(signing_key)):
+        raise Invalid("The backup ends early, or was not made with this PARTAGE_SIGNING_KEY: nothing was restored.")
+    manifest = msgspec.json.decode(stated, type=Manifest)
+    if wrong := sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name)):
+        raise Conflict("The backup is damaged: {name} is not what its manifest says.", name=wrong[0])
+    return manifest
+
+
+def _save(pieces: Iterable[bytes], path: Path) -> Content:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            file.write(piece)
+    return Content(size, digest.hexdigest())
+
+
+def _store(pieces: Iterable[bytes], objects: ObjectStore, name: str, folder: Path) -> Content:
+    """Put an object and return what the store then holds under its name."""
+    _save(pieces, whole := folder / "object")
+    obstore.put(objects, name, whole)
+    return _content_of(objects, name)
+
+
+def _content_of(objects: ObjectStore, name: str) -> Content:
+    digest, size = hashlib.sha256(), 0
+    for piece in obstore.get(objects, name).stream(min_chunk_size=PIECE_BYTES):
+        digest.update(piece)
+        size += len(piece)
+    return Content(size, digest.hexdigest())
+
+
+def _pieces_in(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece
+
+
+class _decrypted:  # noqa: N801 (used as a function: a `with` block's file)
+    """The decrypted bytes of a file, read while another thread decrypts it."""
+
+    def __init__(self, source: Path, identities: list[pyrage.x25519.Identity]) -> None:
+        self._source, self._identities = source, identities
+        self._error: Exception | None = None
+
+    def __enter__(self) -> IO[bytes]:
+        out, into = os.pipe()
+        self._read = os.fdopen(out, "rb")
+        self._thread = threading.Thread(target=self._decrypt, args=(into,))
+        self._thread.start()
+        return self._read
+
+    def _decrypt(self, into: int) -> None:
+        try:
+            with self._source.open("rb") as file, os.fdopen(into, "wb") as pipe:
+                pyrage.decrypt_io(file, pipe, self._identities)
+        except (pyrage.DecryptError, OSError, ValueError) as error:
+            self._error = error
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._read.close()
+        self._thread.join()
+        if self._error is not None and (kind is None or isinstance(error, tarfile.TarError)):
+            raise Invalid("This key does not open the backup, or its file is damaged.") from self._error

@@ -1,0 +1,24 @@
+"""What is known of restores: commands to Stripe that may have been carried out before one are looked for first."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from msgspec import Struct
+
+from marketplace.backup.tables import Restoration
+from marketplace.database import fetch_row, select
+
+
+class RestorationRow(Struct, frozen=True):
+    """A restore: the instant of its backup, and when the database went on from it."""
+
+    backed_up_at: dt.datetime
+    restored_at: dt.datetime
+    backup_sha256: str
+
+
+async def find_last_restoration() -> RestorationRow | None:
+    """Return the latest restore, or None where the database was never restored."""
+    latest = select(RestorationRow, Restoration).order_by(Restoration.id, ascending=False).limit(1)
+    return await fetch_row(RestorationRow, latest)

@@ -1,0 +1,20 @@
+"""Columns of restorations: from which instant this database went on anew."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigSerial, Text, Timestamptz
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.personal_data import NOBODYS
+
+
+class Restoration(Table, db=DB, tablename="restoration"):
+    """One restore: what happened between the two instants is not in the database and comes again from outside."""
+
+    personal_data = NOBODYS
+    id = BigSerial(primary_key=True)
+    backed_up_at = Timestamptz()
+    restored_at = Timestamptz()
+    backup_sha256 = Text()
+    """Of the manifest, which lists the digests of all the rest."""

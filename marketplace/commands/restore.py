@@ -1,0 +1,63 @@
+"""`restore`: A backup, on an empty machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("source", nargs="?", help="the backup's file, or its address in a bucket")
+    parser.add_argument("--identity", type=Path, help="file of the private key that opens it")
+    parser.add_argument(
+        "--gap", action="store_true", help="only list what came again since the last restore and is in no order of ours"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Restore a backup into an empty database and object store, check both, and print what it lacks."""
+    from marketplace.errors import Invalid
+
+    if not arguments.gap and not (arguments.source and arguments.identity):
+        raise Invalid("Say which backup, and --identity: the file of the private key that opens it.")
+
+    async def story() -> int:
+        from marketplace.finance.gap import list_gap
+
+        if not arguments.gap and not await _restore(arguments.source, arguments.identity):
+            return 1
+        for line in await list_gap():
+            print(line)
+        return 0
+
+    return with_pool(story)
+
+
+async def _restore(source: str, identity: Path) -> bool:
+    from marketplace.backup.actions import missing_keys, note_restoration, restore
+    from marketplace.invariants import INVARIANTS, broken
+    from marketplace.payments.outbox import look_before_calling
+    from migrations.runner import migrate
+
+    manifest = await restore(source, identity)
+    await migrate()
+    await note_restoration(manifest)
+    waiting = await look_before_calling()
+    print(f"Restored the database of {manifest.made_at} and {len(manifest.files) - 1} objects; all digests match.")
+    for name in missing_keys(manifest):
+        print(f"{name} is not the one that the backup was made with: set it before anything is served.")
+    print(f"{waiting} commands to Stripe are looked for there before they are sent.")
+    offenders = await broken()
+    for line in offenders:
+        print(line)
+    print(f"{len(INVARIANTS)} invariants swept, {len(offenders)} offenders.")
+    return not offenders
+
+
+COMMAND = Command("restore", run, arguments)
