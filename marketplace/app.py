@@ -62,6 +62,7 @@ from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.settings import settings
+from marketplace.stewardship import definition_pages as stewardship_definition_pages
 from marketplace.stewardship import offer_pages as stewardship_offer_pages
 from marketplace.stewardship import purpose_pages as stewardship_purpose_pages
 from marketplace.stewardship import release_pages as stewardship_release_pages
@@ -347,6 +348,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     catalogue_pages.ROUTES,
     catalogue_api.ROUTES,
     dry_runs_pages.ROUTES,
+    stewardship_definition_pages.ROUTES,
     stewardship_purpose_pages.ROUTES,
     stewardship_terms_pages.ROUTES,
     stewardship_offer_pages.ROUTES,

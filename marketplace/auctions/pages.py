@@ -69,7 +69,7 @@ class BidForm(Struct):
 
 
 class PlanForm(Struct):
-    """What a steward announces; instants are UTC, amounts euros."""
+    """What a steward announces; instants are of the dataset's local clock, amounts euros."""
 
     form_id: uuid.UUID
     kind: str
@@ -268,17 +268,17 @@ async def _new_auction(typed: PlanForm | None, chosen: Sequence[uuid.UUID], foun
 @post("/steward/auctions/new", guards=[staff("steward")], opt=expect("steward"), status_code=303)
 async def announce_form(request: Visitor, data: Planned) -> Redirect:
     """Announce an auction of an offer's latest release, or of those chosen where the kind sells several, once a form."""
-    offer, releases = await _typed_sale(data, await request.form())
+    offer, releases, zone = await _typed_sale(data, await request.form())
     plan = Plan(
         kind=data.kind,
         offer=offer,
         releases=releases,
-        opens_at=formats.read_instant(data.opens_at),
-        closes_at=formats.read_instant(data.closes_at),
+        opens_at=formats.read_instant(data.opens_at, zone),
+        closes_at=formats.read_instant(data.closes_at, zone),
         reserve_minor=formats.read_cents(data.reserve) if data.reserve.strip() else 0,
         licences=data.licences,
-        exclusive_from=formats.read_instant(data.exclusive_from) if data.exclusive_from else None,
-        exclusive_to=formats.read_instant(data.exclusive_to) if data.exclusive_to else None,
+        exclusive_from=formats.read_instant(data.exclusive_from, zone) if data.exclusive_from else None,
+        exclusive_to=formats.read_instant(data.exclusive_to, zone) if data.exclusive_to else None,
     )
     try:
         await announce(plan, by=request.user.name, auction=data.form_id)
@@ -292,19 +292,20 @@ async def announce_form(request: Visitor, data: Planned) -> Redirect:
 async def reckon_form(request: Visitor, data: Planned) -> Template:
     """Show what pricing reckons the reserve of a plan is, and why, before anything is announced."""
     kind = get_kind(data.kind)
-    begins, ends = (formats.read_instant(text) if text else None for text in (data.exclusive_from, data.exclusive_to))
+    offer, releases, zone = await _typed_sale(data, await request.form())
+    typed = (data.exclusive_from, data.exclusive_to)
+    begins, ends = (formats.read_instant(text, zone) if text else None for text in typed)
     if kind.has_window and (begins is None or ends is None or begins >= ends):
         raise Invalid("The exclusive window begins once the auction is closed and ends later.")
-    offer, releases = await _typed_sale(data, await request.form())
     window = (begins, ends) if kind.has_window else (None, None)
     found = await reckon_reserve(offer, releases, opens_at=window[0], ends_at=window[1], now=clock.now())
     return await _new_auction(data, releases if kind.most_lots > 1 else [], found)
 
 
-async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID]]:  # noqa: ANN401 (Litestar's form)
-    """Return what a plan sells, and the offer it bears the name of: the offer's latest release, or several of those ticked.
+async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid.UUID], str]:  # noqa: ANN401 (Litestar's form)
+    """Return the offer that a plan bears the name of, what it sells, and the time zone that its instants are typed in.
 
-    Where a kind sells several and nothing is ticked, they are the offer's latest ones.
+    It sells the offer's latest release, or several of those ticked; the time zone is that of the offer's dataset. Where a kind sells several and nothing is ticked, they are the offer's latest ones.
     """
     most_lots = get_kind(data.kind).most_lots
     offers = {row.id: row for row in await list_offers()}
@@ -312,10 +313,10 @@ async def _typed_sale(data: PlanForm, fields: Any) -> tuple[uuid.UUID, list[uuid
         chosen = [(offer, one) for offer, row in offers.items() for one in row.releases if str(one) in ticked]
         if len(chosen) < len(ticked):
             raise Invalid("Only sealed releases of the offer that were not called back can be auctioned.")
-        return chosen[0][0], [one for _, one in chosen]
+        return chosen[0][0], [one for _, one in chosen], offers[chosen[0][0]].time_zone
     if data.offer not in offers:
         raise Invalid("Choose an offer with a sealed release.")
-    return data.offer, offers[data.offer].releases[:most_lots]
+    return data.offer, offers[data.offer].releases[:most_lots], offers[data.offer].time_zone
 
 
 @post(

@@ -1,11 +1,11 @@
-"""The steward's pages of datasets: define one, see its budget, have releases built, with progress."""
+"""The steward's pages of datasets: see the budget of each, have releases built, with progress."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import uuid
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
@@ -14,65 +14,28 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace import clock
-from marketplace.consent.queries import list_purposes
-from marketplace.datasets import actions, build_requests, queries, rules
+from marketplace import clock, object_store
+from marketplace.builds.event_store import Store
+from marketplace.datasets import build_requests, queries, rules
 from marketplace.datasets.dry_run import NothingToPublish
-from marketplace.datasets.rules import DatasetTerms
 from marketplace.datasets.year_budget import foresee
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
 from marketplace.local_time import midnight
-from marketplace.privacy.geography import OwnZones
 from marketplace.privacy.product_registry import PRODUCTS
-from marketplace.privacy.zone_input import names, read_area
 from marketplace.web.i18n import gettext
-from marketplace.web.pages import again, in_words, localised, page, see
-from marketplace.zones.queries import get_geography, list_zone_tables
+from marketplace.web.pages import again, page, see
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from marketplace.privacy.geography import Geography
-
-MICRO = 1_000_000
-LARGEST_EPSILON = 1_000
 
 Asked = Request[Actor, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
 reader, steward = staff("steward", "auditor"), staff("steward")
-
-
-class DatasetForm(Struct):
-    """A dataset as a steward writes it; epsilons in units, lists separated by commas."""
-
-    form_id: uuid.UUID
-    code: str
-    purpose: str
-    title_fr: str
-    title_en: str
-    description_fr: str
-    description_en: str
-    area: str
-    zones: str
-    age_bands: str
-    h3_resolution: int
-    grain: str
-    unit: str
-    mechanism: str
-    max_cells: int
-    max_events: int
-    epsilon: str
-    budget: str
-    half_life_days: int
-    zone_table: str = ""
-    time_zone: str = "UTC"
-    product: str = "presence"
-    delta_exponent: int = 0
-    parent_resolution: int = 0
-    max_zones: int = 0
-    editions: str = ""
+USUAL_DAYS = 7
+FIRST_DAY, LAST_DAY = dt.date(1970, 1, 1), dt.date(9999, 12, 31)
 
 
 class BuildForm(Struct):
@@ -102,54 +65,6 @@ async def list_datasets(number: Page = 1) -> Template:
         datasets=await queries.list_datasets(number),
         years=await queries.list_subscriber_years(),
         forecast=await foresee(clock.now()),
-    )
-
-
-@get("/steward/datasets/new", guards=[steward], opt=expect("steward"))
-async def define_form() -> Template:
-    """Ask a steward what is to be counted."""
-    return page("datasets/define.html", form={}, error="", **await _choices())
-
-
-@post("/steward/datasets", guards=[steward], opt=expect("steward"))
-async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
-    """Define a dataset; the same one again changes nothing."""
-    try:
-        code = await actions.define(_terms(data, await get_geography(data.zone_table)))
-    except Refusal as refusal:
-        form = {name: getattr(data, name) for name in data.__struct_fields__}
-        return again("datasets/define.html", refusal, form=form, **await _choices())
-    return see(f"/steward/datasets/{code}")
-
-
-def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
-    """Return the terms that a form states; refuse what cannot be read."""
-    return DatasetTerms(
-        code=data.code.strip(),
-        purpose=data.purpose,
-        title_fr=data.title_fr.strip(),
-        title_en=data.title_en.strip(),
-        description_fr=data.description_fr.strip(),
-        description_en=data.description_en.strip(),
-        area=data.area.strip(),
-        zones=_area(data.zones, data.h3_resolution, geography),
-        age_bands=_words(data.age_bands),
-        h3_resolution=data.h3_resolution,
-        grain=data.grain,
-        max_cells=data.max_cells,
-        max_events=data.max_events,
-        epsilon_micro=_micro(data.epsilon),
-        budget_micro=_micro(data.budget),
-        half_life_days=data.half_life_days,
-        unit=data.unit,
-        mechanism=data.mechanism,
-        delta_exponent=data.delta_exponent,
-        max_zones=data.max_zones,
-        parent_resolution=data.parent_resolution,
-        edition_multiples=[_whole(word) for word in _words(data.editions)],
-        product=data.product,
-        zone_table=data.zone_table or None,
-        time_zone=data.time_zone.strip(),
     )
 
 
@@ -193,18 +108,25 @@ async def set_cadence(
     return see(f"/steward/datasets/{code}")
 
 
-async def _choices() -> dict[str, Any]:
-    choices = [(row.code, localised(row, "title")) for row in await list_purposes()]
-    tables = [(row.code, row.code) for row in await list_zone_tables()]
-    return {
-        "purpose_choices": choices,
-        "table_choices": [("", gettext("H3 cells")), *tables],
-        "product_choices": [(product.code, in_words(product.title)) for product in PRODUCTS.values()],
-    }
+async def _ingested() -> list[dt.date]:
+    """Return the days of UTC that events were ingested of, ascending; none where the object store does not answer."""
+    try:
+        return await asyncio.to_thread(lambda: Store(object_store.store()).days(FIRST_DAY, LAST_DAY))
+    except (Refusal, *object_store.TROUBLES):
+        return []
+
+
+async def _usual_days(code: str) -> int:
+    """Return how many days a dataset's latest release covers, or a week."""
+    latest = await queries.find_latest_release(code)
+    return max(round((latest.period_to - latest.period_from) / dt.timedelta(days=1)), 1) if latest else USUAL_DAYS
 
 
 async def _shown(code: str, number: int) -> dict[str, Any]:
-    dataset = await queries.get_dataset(code)
+    dataset, ingested = await queries.get_dataset(code), await _ingested()
+    suggested = rules.suggest_days(
+        ingested, clock.now(), time_zone=dataset.time_zone, grain=dataset.grain, length=await _usual_days(code)
+    )
     asked = await build_requests.list_requests(code)
     return {
         "dataset": dataset,
@@ -215,16 +137,9 @@ async def _shown(code: str, number: int) -> dict[str, Any]:
         "why": {row.id: _sentence(row.refusal) for row in asked},
         "is_building": any(row.ended_at is None for row in asked),
         "cadences": rules.CADENCES,
+        "ingested": rules.spans_of(ingested),
+        "suggested": suggested or ("", ""),
     }
-
-
-def _area(text: str, level: int, geography: Geography) -> list[str]:
-    """Return the zones a steward names, as they are, or draws; of a table of their own, all of a level where they say none."""
-    if isinstance(geography, OwnZones) and not text.strip():
-        return geography.whole(level)
-    if text.lstrip().startswith("{"):
-        return sorted(read_area(text, level, geography))
-    return sorted(set(names(text)))
 
 
 def _sentence(refusal: str | None) -> str:
@@ -233,27 +148,6 @@ def _sentence(refusal: str | None) -> str:
         return ""
     stated: Mapping[str, Any] = json.loads(refusal)
     return gettext(stated["sentence"]).format(**stated["fields"])
-
-
-def _micro(text: str) -> int:
-    """Read an epsilon such as 0.5 as whole millionths."""
-    try:
-        micro = Decimal(text.strip().replace(",", ".")) * MICRO
-        if 0 < micro <= LARGEST_EPSILON * MICRO and micro == micro.to_integral_value():
-            return int(micro)
-    except InvalidOperation:
-        pass
-    raise Invalid("An epsilon is a number above zero, with six decimals at most.")
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 (far beyond any useful multiple)
-        raise Invalid("Editions are whole multiples of the noise’s variance, such as 4, 16.")
-    return int(text)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _day(text: str) -> dt.date:
@@ -265,8 +159,6 @@ def _day(text: str) -> dt.date:
 
 ROUTES = [
     list_datasets,
-    define_form,
-    define,
     show_dataset,
     request_build,
     set_cadence,

@@ -26,11 +26,17 @@ from marketplace.privacy.specification import (
 from marketplace.zones.rules import check_code
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from marketplace.privacy.geography import Geography
 
 CADENCES: Final = ("", "day", "week", "month")
 """How often a dataset's next release is built by itself; empty: when a steward asks."""
 LARGEST_BOUND: Final = 1_000_000
+SUNDAY: Final = 6
+WEEK_DAYS: Final = 7
+MOST_DAYS_EARLIER: Final = 60
+"""How much earlier than the last ingested day a period that is whole is looked for."""
 FINEST: Final = 15
 """H3's finest resolution, and the lowest level of zones."""
 SMALLEST_DELTA, LARGEST_DELTA = 5, 15
@@ -223,6 +229,39 @@ def days_of(period_from: dt.datetime, period_to: dt.datetime) -> list[dt.date]:
     """Return the days of UTC that a half-open period touches, ascending: those its events are stored by."""
     first, last = period_from.date(), (period_to - dt.timedelta(microseconds=1)).date()
     return [first + dt.timedelta(days=day) for day in range((last - first).days + 1)]
+
+
+def spans_of(days: Iterable[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """Return the spans, first and last day included, that days without a gap make; days: ascending."""
+    spans: list[tuple[dt.date, dt.date]] = []
+    for day in days:
+        if spans and day - spans[-1][1] == dt.timedelta(days=1):
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
+
+
+def suggest_days(
+    ingested: Collection[dt.date], now: dt.datetime, *, time_zone: str, grain: str, length: int
+) -> tuple[dt.date, dt.date] | None:
+    """Return the first and last local day of the latest period of `length` days that is over and ingested; None: none is.
+
+    ingested: days of UTC. A dataset that is counted by week gets whole weeks, from Monday.
+    """
+    known = set(ingested)
+    if not known:
+        return None
+    if grain == "week":
+        length = max(round(length / WEEK_DAYS), 1) * WEEK_DAYS
+    last = min(max(known), local_day(now, time_zone) - dt.timedelta(days=1))
+    for earlier in range(MOST_DAYS_EARLIER):
+        end = last - dt.timedelta(days=earlier)
+        start = end - dt.timedelta(days=length - 1)
+        bounds = midnight(start, time_zone), midnight(end + dt.timedelta(days=1), time_zone)
+        if (grain != "week" or end.weekday() == SUNDAY) and known.issuperset(days_of(*bounds)):
+            return start, end
+    return None
 
 
 def end_of(day: dt.date) -> dt.datetime:

@@ -11,6 +11,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.datasets.queries import get_dataset
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff, subscriber
 from marketplace.reverse_auctions import actions, queries
@@ -35,7 +36,7 @@ class AskForm(Struct):
 
 
 class AuctionForm(Struct):
-    """What a steward announces; instants are UTC. The strata are fields apart, numbered from 0."""
+    """What a steward announces; instants are of the dataset's local clock. The strata are fields apart, numbered from 0."""
 
     form_id: uuid.UUID
     dataset: str
@@ -100,7 +101,9 @@ async def announce_form(
 ) -> Redirect:
     """Open a call, once a form; groups left empty are skipped."""
     strata = typed_strata(await request.form())
-    timing = Timing(*map(read_instant, (data.opens_at, data.closes_at, data.promise_from, data.promise_to)))
+    zone = (await get_dataset(data.dataset)).time_zone
+    typed = (data.opens_at, data.closes_at, data.promise_from, data.promise_to)
+    timing = Timing(*(read_instant(text, zone) for text in typed))
     await actions.announce(data.dataset, strata, timing=timing, by=request.user.name, auction=data.form_id)
     return see("/steward/calls")
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 
 from marketplace.errors import Invalid
-from marketplace.local_time import local_days
+from marketplace.local_time import instant_at, local_days
 from marketplace.web.i18n import LOCALES, gettext, language
 from pricing.money import EUR
 
@@ -45,12 +45,12 @@ def read_cents(text: str, *, signed: bool = False, field: str = "amount") -> int
     return cents if read["sign"] in ("", "+") else -cents
 
 
-def read_instant(text: str) -> dt.datetime:
-    """Return an instant typed as UTC, 2026-11-24T18:00; refuses all else."""
+def read_instant(text: str, time_zone: str = "UTC") -> dt.datetime:
+    """Return an instant, in UTC, typed as a time zone's local clock shows it, 2026-11-24T18:00; refuses all else."""
     try:
-        return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+        return instant_at(dt.datetime.fromisoformat(text).replace(tzinfo=None), time_zone)
     except ValueError:
-        raise Invalid("Write an instant in UTC, such as 2026-11-24T18:00.") from None
+        raise Invalid("Write a day and an hour, such as 2026-11-24T18:00.") from None
 
 
 def money_micro(amount_micro: int, currency: str = EUR) -> str:

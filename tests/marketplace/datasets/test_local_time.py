@@ -16,6 +16,7 @@ from marketplace.datasets.ingestion import ingest_events
 from marketplace.errors import Invalid
 from marketplace.identity import actions as identity
 from marketplace.local_time import midnight
+from marketplace.web.formats import read_instant
 from tests.marketplace.datasets.builders import (
     PURPOSE,
     RESOLUTION,
@@ -208,3 +209,10 @@ async def test_a_partner_reads_whose_days_they_are(tmp_path: Path) -> None:
     assert uuid.UUID(str(release))
     document = json.loads((await queries.get_dossier(release)).document)
     assert document["period"] == [instant.isoformat() for instant in JULY]
+
+
+def test_an_instant_is_typed_by_the_local_clock() -> None:
+    assert read_instant("2026-07-01T12:00", "Europe/Paris") == dt.datetime(2026, 7, 1, 10, tzinfo=dt.UTC)
+    assert read_instant("2026-07-01T12:00") == dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
+    with pytest.raises(Invalid, match="a day and an hour"):
+        read_instant("noon", "Europe/Paris")

@@ -1,0 +1,168 @@
+"""The steward's page of a dataset's definition: written anew, or begun from a common kind or from a copy."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.consent.queries import list_purposes
+from marketplace.datasets import actions, queries
+from marketplace.datasets.rules import DatasetTerms
+from marketplace.errors import Invalid, Refusal
+from marketplace.identity.guards import expect, staff
+from marketplace.privacy.geography import OwnZones
+from marketplace.privacy.product_registry import PRODUCTS
+from marketplace.privacy.zone_input import names, read_area
+from marketplace.stewardship import starting_points
+from marketplace.stewardship.starting_points import STARTING_POINTS
+from marketplace.web.i18n import gettext
+from marketplace.web.pages import again, in_words, localised, page, see
+from marketplace.zones.queries import get_geography, list_zone_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from marketplace.privacy.geography import Geography
+
+MICRO = 1_000_000
+LARGEST_EPSILON = 1_000
+
+Copied = Annotated[str, QueryParameter(name="copy", max_length=63)]
+FromTemplate = Annotated[str, QueryParameter(name="template", max_length=63)]
+steward = staff("steward")
+
+
+class DatasetForm(Struct):
+    """A dataset as a steward writes it; epsilons in units, lists separated by commas."""
+
+    form_id: uuid.UUID
+    code: str
+    purpose: str
+    title_fr: str
+    title_en: str
+    description_fr: str
+    description_en: str
+    area: str
+    zones: str
+    age_bands: str
+    h3_resolution: int
+    grain: str
+    unit: str
+    mechanism: str
+    max_cells: int
+    max_events: int
+    epsilon: str
+    budget: str
+    half_life_days: int
+    zone_table: str = ""
+    time_zone: str = "UTC"
+    product: str = "presence"
+    delta_exponent: int = 0
+    parent_resolution: int = 0
+    max_zones: int = 0
+    editions: str = ""
+
+
+@get("/steward/datasets/new", guards=[steward], opt=expect("steward"))
+async def define_form(copied: Copied = "", template: FromTemplate = "") -> Template:
+    """Ask a steward what is to be counted; the form may begin from a common kind of dataset, or from one there is."""
+    form: Mapping[str, str] = {}
+    if copied:
+        form = starting_points.copied(await queries.get_dataset(copied))
+    elif template in STARTING_POINTS:
+        form = STARTING_POINTS[template].form
+    return page("stewardship/define.html", form=form, error="", **await _choices())
+
+
+@post("/steward/datasets", guards=[steward], opt=expect("steward"))
+async def define(data: Annotated[DatasetForm, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect | Template:
+    """Define a dataset; the same one again changes nothing."""
+    try:
+        code = await actions.define(_terms(data, await get_geography(data.zone_table)))
+    except Refusal as refusal:
+        form = {name: getattr(data, name) for name in data.__struct_fields__}
+        return again("stewardship/define.html", refusal, form=form, **await _choices())
+    return see(f"/steward/datasets/{code}")
+
+
+def _terms(data: DatasetForm, geography: Geography) -> DatasetTerms:
+    """Return the terms that a form states; refuse what cannot be read."""
+    return DatasetTerms(
+        code=data.code.strip(),
+        purpose=data.purpose,
+        title_fr=data.title_fr.strip(),
+        title_en=data.title_en.strip(),
+        description_fr=data.description_fr.strip(),
+        description_en=data.description_en.strip(),
+        area=data.area.strip(),
+        zones=_area(data.zones, data.h3_resolution, geography),
+        age_bands=_words(data.age_bands),
+        h3_resolution=data.h3_resolution,
+        grain=data.grain,
+        max_cells=data.max_cells,
+        max_events=data.max_events,
+        epsilon_micro=_micro(data.epsilon),
+        budget_micro=_micro(data.budget),
+        half_life_days=data.half_life_days,
+        unit=data.unit,
+        mechanism=data.mechanism,
+        delta_exponent=data.delta_exponent,
+        max_zones=data.max_zones,
+        parent_resolution=data.parent_resolution,
+        edition_multiples=[_whole(word) for word in _words(data.editions)],
+        product=data.product,
+        zone_table=data.zone_table or None,
+        time_zone=data.time_zone.strip(),
+    )
+
+
+async def _choices() -> dict[str, Any]:
+    choices = [(row.code, localised(row, "title")) for row in await list_purposes()]
+    tables = [(row.code, row.code) for row in await list_zone_tables()]
+    return {
+        "purpose_choices": choices,
+        "table_choices": [("", gettext("H3 cells")), *tables],
+        "points": [(code, in_words(point.words)) for code, point in STARTING_POINTS.items()],
+        "defined": [(row.code, localised(row, "title")) for row in (await queries.list_datasets()).rows],
+        "product_choices": [(product.code, in_words(product.title)) for product in PRODUCTS.values()],
+    }
+
+
+def _area(text: str, level: int, geography: Geography) -> list[str]:
+    """Return the zones a steward names, as they are, or draws; of a table of their own, all of a level where they say none."""
+    if isinstance(geography, OwnZones) and not text.strip():
+        return geography.whole(level)
+    if text.lstrip().startswith("{"):
+        return sorted(read_area(text, level, geography))
+    return sorted(set(names(text)))
+
+
+def _micro(text: str) -> int:
+    """Read an epsilon such as 0.5 as whole millionths."""
+    try:
+        micro = Decimal(text.strip().replace(",", ".")) * MICRO
+        if 0 < micro <= LARGEST_EPSILON * MICRO and micro == micro.to_integral_value():
+            return int(micro)
+    except InvalidOperation:
+        pass
+    raise Invalid("An epsilon is a number above zero, with six decimals at most.")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or len(text) > 6:  # noqa: PLR2004 (far beyond any useful multiple)
+        raise Invalid("Editions are whole multiples of the noise’s variance, such as 4, 16.")
+    return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+ROUTES = [define_form, define]
