@@ -443,6 +443,8 @@ async def preview_zones(partner: uuid.UUID, release: uuid.UUID, zones: str, *, p
     row = await find_listed_release(release)
     if row is None or await list_revocations([release]):
         raise NotFound("There is no such release in the catalogue.")
+    if not await ZonePreview.exists().where(ZonePreview.id == preview_id):
+        await _count_left(partner, release, preview_id, now)  # before anything is drawn
     counted, seen = await get_counted_by(row.dataset), await picture(row)
     geography = await get_geography(counted.zone_table)
     inside, outside = await asyncio.to_thread(read_zones, zones, seen.zones, counted.h3_resolution, geography)
@@ -471,26 +473,25 @@ async def _ask_once(
         known = await fetch_row(Preview, select(Preview, ZonePreview).where(ZonePreview.id == preview_id))
         if known is not None and (known.partner, known.question) != (partner, question):
             raise Conflict("That question was asked already, about other zones; reload the page and ask again.")
-        since = now - rules.DAY
-        counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, since, preview_id)
-        assert counts
-        left = min(rules.PREVIEWS_A_DAY - counts.today, rules.PREVIEWS_A_RELEASE - counts.ever) - 1
-        if known is None and counts.today >= rules.PREVIEWS_A_DAY:
-            raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
-        if known is None and counts.ever >= rules.PREVIEWS_A_RELEASE:
-            raise Conflict(
-                "You asked {most} times about this release: no more can be revealed before it is bought.",
-                most=rules.PREVIEWS_A_RELEASE,
-            )
+        left = await _count_left(partner, release, preview_id, now, is_new=known is None)
         if known is None:
-            await ZonePreview.insert(
-                ZonePreview(
-                    id=preview_id,
-                    partner=partner,
-                    release=release,
-                    zone_count=len(zones),
-                    asked_at=now,
-                    question=question,
-                )
-            )
+            asker = {ZonePreview.id: preview_id, ZonePreview.partner: partner, ZonePreview.release: release}
+            what = {ZonePreview.zone_count: len(zones), ZonePreview.asked_at: now, ZonePreview.question: question}
+            await ZonePreview.insert(ZonePreview(asker | what))
     return max(left, 0)
+
+
+async def _count_left(
+    partner: uuid.UUID, release: uuid.UUID, preview_id: uuid.UUID, now: dt.datetime, *, is_new: bool = True
+) -> int:
+    """Return how many questions are left after this one; refuse one too many where it is new."""
+    counts = await fetch_row(PreviewCount, SQL["count_previews"], partner, release, now - rules.DAY, preview_id)
+    assert counts
+    if is_new and counts.today >= rules.PREVIEWS_A_DAY:
+        raise Conflict("You asked {most} times within a day; ask again tomorrow.", most=rules.PREVIEWS_A_DAY)
+    if is_new and counts.ever >= rules.PREVIEWS_A_RELEASE:
+        raise Conflict(
+            "You asked {most} times about this release: no more can be revealed before it is bought.",
+            most=rules.PREVIEWS_A_RELEASE,
+        )
+    return min(rules.PREVIEWS_A_DAY - counts.today, rules.PREVIEWS_A_RELEASE - counts.ever) - 1

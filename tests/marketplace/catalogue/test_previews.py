@@ -133,6 +133,8 @@ async def test_a_partner_asks_a_few_times_a_day_however_it_asks() -> None:
     await actions.preview_zones(other, release, FEW, preview_id=uuid.uuid4())
     with clock.shifted(dt.timedelta(days=1, seconds=1)):
         await actions.preview_zones(partner, release, FEW, preview_id=uuid.uuid4())
+    with pytest.raises(Conflict, match="ask again tomorrow"):  # said before its zones are even read
+        await actions.preview_zones(partner, release, "no zone at all", preview_id=uuid.uuid4())
     # What was answered is answered again when nothing is left, and says nothing new.
     assert (await actions.preview_zones(partner, release, FEW, preview_id=once)).left_today == 0
 
