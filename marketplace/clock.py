@@ -8,7 +8,8 @@ sees what happens after a hold without waiting. The demo's Stripe counterpart re
 auction is always in the present; the monotonic clocks of timeouts; APScheduler's slots; file times; a token's own
 expiry at another company. No table has a default of `now()`: a row's instant comes from its action.
 
-The shift belongs to the process. `serve` and `jobs` forbid it before anything else, for as long as they run.
+The shift belongs to the process. `serve` and `jobs` forbid it before anything else, for as long as they run; a rehearsal
+may begin some days ahead, to see a month close without waiting for it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,17 @@ def forbid_shifts() -> None:
     global _can_shift  # noqa: PLW0603 (the one place that forbids it)
     assert not _offset, "the clock is shifted already"
     _can_shift = False
+
+
+def rehearse(ahead: dt.timedelta) -> None:
+    """Move this process's clock ahead for as long as it runs, and forbid every other shift; again changes nothing.
+
+    A rehearsal alone may: its payments go to a test Stripe, and every page says so.
+    """
+    global _offset, _can_shift
+    assert ahead >= dt.timedelta(0), "a rehearsal looks ahead"
+    assert _offset in {dt.timedelta(0), ahead}, "the clock is shifted already"
+    _offset, _can_shift = ahead, False
 
 
 @contextmanager

@@ -37,6 +37,9 @@ FEWEST_SIGNS: Final = 10
 """Different signs that a secret text has at least."""
 FEWEST_STEPS: Final = 8
 """Different steps from a byte to the next: a key that counts up or down has one."""
+TEST_KEYS: Final = ("sk_test_", "rk_test_")
+"""How Stripe's keys begin that move no real money."""
+MOST_DAYS_AHEAD: Final = 400
 _KNOWN_KEYS: Final = frozenset({DEMO_SIGNING_KEY, DEMO_BID_KEY, DEMO_IDENTITY_KEYS.partition(":")[2], "00" * 32})
 OUR_PREFIXES: Final = ("PARTAGE_", "STRIPE_", "SELLER_", "PAYOUT_", "BUILD_")
 
@@ -55,13 +58,15 @@ def refuse_bid_key(chosen: Settings, *, serving: bool) -> None:
 
 def problems(chosen: Settings) -> Iterator[str]:
     """Yield a sentence for everything that production refuses in these settings, in the order that they are listed."""
-    if chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
+    if chosen.rehearsal:
+        yield from _rehearsal_problems(chosen)
+    elif chosen.stripe_key == LOCAL_STRIPE_KEY or chosen.stripe_url:
         yield "Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money."
     elif not chosen.stripe_key.strip():
         yield "Set STRIPE_API_KEY: it is empty, and nothing could be paid."
     if chosen.one_click:
         yield "Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone."
-    if not _is_public_address(chosen.public_url):
+    if not (_is_public_address(chosen.public_url) or (chosen.rehearsal and _is_of_this_machine(chosen.url))):
         yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
     yield from _key_problems(chosen)
     if chosen.seller_siren == DEMO_SIREN:
@@ -71,6 +76,14 @@ def problems(chosen: Settings) -> Iterator[str]:
             yield f"Set {f.metadata['variable']} ({f.metadata['description']}): it is empty."
     if not chosen.stripe_webhook_secret.strip():
         yield "Set STRIPE_WEBHOOK_SECRET: without it forged webhooks cannot be told apart from Stripe's."
+
+
+def _rehearsal_problems(chosen: Settings) -> Iterator[str]:
+    """Yield a sentence for what would let a rehearsal move real money, or tamper with real time."""
+    if not chosen.stripe_key.startswith(TEST_KEYS):
+        yield "Set STRIPE_API_KEY to a test key, sk_test_…: a rehearsal with a live key would move real money."
+    if not 0 <= chosen.rehearsal_days <= MOST_DAYS_AHEAD:
+        yield f"Set PARTAGE_REHEARSAL_DAYS to a number from 0 to {MOST_DAYS_AHEAD}."
 
 
 def bid_key_problems(chosen: Settings, role: str) -> Iterator[str]:
@@ -115,6 +128,14 @@ def check(environment: Mapping[str, str], role: str) -> list[str]:
     unread = known & environment.keys() - readable.keys()
     refused = [*problems(chosen), *bid_key_problems(chosen, role)]
     return found + [sentence for sentence in refused if not any(variable in sentence for variable in unread)]
+
+
+def _is_of_this_machine(url: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    try:
+        return urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+    except ValueError:
+        return False
 
 
 def _is_public_address(url: str) -> bool:

@@ -141,6 +141,15 @@ class Settings:
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()
     )
+    rehearsal: bool = _setting(
+        "PARTAGE_REHEARSAL",
+        "0",
+        "1: a rehearsal with a test Stripe, said on every page, as `serve --rehearsal` is; never with a live key",
+        roles=(),
+    )
+    rehearsal_days: int = _setting(
+        "PARTAGE_REHEARSAL_DAYS", "0", "days that a rehearsal's clock is ahead, to see months close", roles=()
+    )
     subscriber_year_epsilon_micro: int = _setting(
         "SUBSCRIBER_YEAR_EPSILON_MICRO",
         "20000000",

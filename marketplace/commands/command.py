@@ -62,8 +62,38 @@ def with_pool(story: Callable[[], Awaitable[int]]) -> int:
         finally:
             await database.close_pool()
 
+    start_clock()
     with database_server():
         return asyncio.run(whole())
+
+
+def start_clock(*, is_production: bool = False) -> None:
+    """Let a rehearsal's clock be as many days ahead as its setting says; production's is never shifted."""
+    from marketplace import clock
+    from marketplace.settings import settings
+
+    if settings().rehearsal and settings().rehearsal_days:
+        clock.rehearse(dt.timedelta(days=settings().rehearsal_days))
+    elif is_production:
+        clock.forbid_shifts()
+
+
+def rehearsal_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--rehearsal`."""
+    parser.add_argument(
+        "--rehearsal", action="store_true", help="with a test Stripe, said on every page; refuses a live key"
+    )
+
+
+def begin(arguments: argparse.Namespace) -> None:
+    """Begin what serves real people, or a rehearsal: refuse the demo's settings, and fix the clock."""
+    from marketplace.settings import settings
+
+    if arguments.rehearsal:
+        os.environ["PARTAGE_REHEARSAL"] = "1"
+        settings.cache_clear()
+    refuse_the_demos()
+    start_clock(is_production=True)
 
 
 def refuse_the_demos() -> None:

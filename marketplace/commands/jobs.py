@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, with_pool
+from marketplace.commands.command import Command, begin, rehearsal_argument, with_pool
 
 if TYPE_CHECKING:
     import argparse
 
 
-def run(_: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run the scheduled jobs; any number of workers may."""
-    from marketplace import clock
     from marketplace.jobs.scheduler import work_until_stopped
-    from marketplace.setting_checks import refuse_bid_key, refuse_demo_settings
+    from marketplace.setting_checks import refuse_bid_key
     from marketplace.settings import settings
 
-    clock.forbid_shifts()
-    refuse_demo_settings(settings())
+    begin(arguments)
     refuse_bid_key(settings(), serving=False)
 
     async def story() -> int:
@@ -28,4 +26,4 @@ def run(_: argparse.Namespace) -> int:
     return with_pool(story)
 
 
-COMMAND = Command("jobs", run)
+COMMAND = Command("jobs", run, rehearsal_argument)

@@ -20,6 +20,7 @@ from marketplace.commands import (
     restore,
     retract,
     serve,
+    stripe_counterpart,
 )
 
 COMMANDS: Final = tuple(
@@ -40,6 +41,7 @@ COMMANDS: Final = tuple(
         backup,
         restore,
         objects,
+        stripe_counterpart,
     )
 )
 """In the order that `--help` and the manual show them."""

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketplace.commands.command import Command, database_server
+from marketplace.commands.command import Command, begin, database_server, rehearsal_argument
 
 if TYPE_CHECKING:
     import argparse
 
 
-def run(_: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Serve the site in production; refuses the local Stripe counterpart, one-click sign-in, demo keys and the key that opens bids."""
     import uvicorn
 
-    from marketplace import clock
     from marketplace.app import create_app
     from marketplace.serving.server import STOP_SECONDS, configured
-    from marketplace.setting_checks import refuse_bid_key, refuse_demo_settings
+    from marketplace.setting_checks import refuse_bid_key
     from marketplace.settings import settings
 
-    clock.forbid_shifts()
-    refuse_demo_settings(settings())
+    begin(arguments)
     refuse_bid_key(settings(), serving=True)
     with database_server():
         app = create_app(access_log=settings().access_log)
@@ -30,4 +28,4 @@ def run(_: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("serve", run)
+COMMAND = Command("serve", run, rehearsal_argument)

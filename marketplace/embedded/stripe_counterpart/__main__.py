@@ -2,6 +2,8 @@
 
 import argparse
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -10,18 +12,40 @@ from marketplace.embedded.stripe_counterpart.app import create_counterpart
 
 
 def main() -> None:
-    """Serve on 127.0.0.1 until interrupted, and print the address; port 0 chooses a free port."""
+    """Serve on 127.0.0.1 until interrupted, as the arguments say."""
     arguments = _read_arguments()
+    serve(
+        arguments.port,
+        arguments.state,
+        control=arguments.control,
+        seed=arguments.seed,
+        daily_payouts=arguments.daily_payouts,
+    )
+
+
+def serve(
+    port: int,
+    state: Path | None,
+    *,
+    control: bool = False,
+    seed: str | None = None,
+    daily_payouts: bool = False,
+    read_time: Callable[[], float] = time.time,
+) -> None:
+    """Serve on 127.0.0.1 until interrupted, and print the address; port 0 chooses a free port.
+
+    read_time: what time it is for the counterpart, in Unix seconds.
+    """
     # The protocol must be named: asyncio then sends small answers at once instead of 40 ms later.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", arguments.port))
+        listener.bind(("127.0.0.1", port))
     except OSError as failure:
-        raise SystemExit(f"Port {arguments.port} cannot be used: {failure.strerror}.") from None
+        raise SystemExit(f"Port {port} cannot be used: {failure.strerror}.") from None
     listener.listen(128)
     counterpart = create_counterpart(
-        arguments.state, control=arguments.control, seed=arguments.seed, daily_payouts=arguments.daily_payouts
+        state, control=control, seed=seed, daily_payouts=daily_payouts, read_time=read_time
     )
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(counterpart, log_level="critical", access_log=False, lifespan="on", ws="none")
