@@ -20,6 +20,7 @@ from marketplace.commands import (
     restore,
     retract,
     serve,
+    stripe,
     stripe_counterpart,
 )
 
@@ -38,6 +39,7 @@ COMMANDS: Final = tuple(
         retract,
         dry_run,
         build,
+        stripe,
         backup,
         restore,
         objects,

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 PARTS: Final = {
-    "operator": ("backup",),
+    "operator": (
+        "stripe",
+        "backup",
+    ),
     "developer": (
         "architecture",
         "glossary",

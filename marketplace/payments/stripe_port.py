@@ -84,6 +84,8 @@ class StripePort:
             max_network_retries=0,
             base_addresses={"api": settings().stripe_url} if settings().stripe_url else None,
         ).v1
+        self.api_version: str = stripe.api_version
+        """Which the installed package speaks, and webhook endpoints are pinned to."""
         self._available: int | None = None
         self._one_reader = asyncio.Lock()
 
@@ -101,12 +103,12 @@ class StripePort:
     async def create_customer(self, parameters: dict[str, Any], key: str) -> str:
         """Make a customer and return its id."""
         asked: Any = parameters
-        return str((await _answer(self._v1.customers.create_async(asked, {"idempotency_key": key}))).id)
+        return str((await answer(self._v1.customers.create_async(asked, {"idempotency_key": key}))).id)
 
     async def create_account(self, parameters: dict[str, Any], key: str) -> str:
         """Make a connected account and return its id."""
         asked: Any = parameters
-        return str((await _answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
+        return str((await answer(self._v1.accounts.create_async(asked, {"idempotency_key": key}))).id)
 
     async def open_onboarding(self, account_id: str, *, return_url: str) -> str:
         """Return the page, good for minutes, where a connected account's owner says who they are."""
@@ -116,17 +118,17 @@ class StripePort:
             "return_url": return_url,
             "refresh_url": return_url,
         }
-        return str((await _answer(self._v1.account_links.create_async(asked))).url)
+        return str((await answer(self._v1.account_links.create_async(asked))).url)
 
     async def can_receive_transfers(self, account_id: str) -> bool:
         """Return whether a connected account can be paid."""
-        account = await _answer(self._v1.accounts.retrieve_async(account_id))
+        account = await answer(self._v1.accounts.retrieve_async(account_id))
         return getattr(account.capabilities, "transfers", None) == "active"
 
     async def transfer(self, parameters: dict[str, Any], key: str) -> str:
         """Move money to a connected account and return the transfer's id."""
         asked: Any = parameters
-        return str((await _answer(self._v1.transfers.create_async(asked, {"idempotency_key": key}))).id)
+        return str((await answer(self._v1.transfers.create_async(asked, {"idempotency_key": key}))).id)
 
     async def find_transfer_of(self, command: uuid.UUID, group: str) -> str | None:
         """Return the id of the transfer that a command made in this group, though its answer never came."""
@@ -136,84 +138,82 @@ class StripePort:
     async def create_session(self, parameters: dict[str, Any], key: str) -> PaymentStatus:
         """Open a hosted page where something is paid."""
         asked: Any = {**parameters, "expand": [PAYMENT]}
-        return read_session(await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
+        return read_session(await answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
 
     async def create_setup(self, parameters: dict[str, Any], key: str) -> SavedMethodStatus:
         """Open a hosted page where a payment method is saved for later."""
         asked: Any = {**parameters, "expand": [METHOD]}
-        return read_saved_method(
-            await _answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key}))
-        )
+        return read_saved_method(await answer(self._v1.checkout.sessions.create_async(asked, {"idempotency_key": key})))
 
     async def expire_session(self, session_id: str, key: str) -> PaymentStatus:
         """Close a hosted page for good; refused when it is not open."""
         sessions = self._v1.checkout.sessions
         return read_session(
-            await _answer(sessions.expire_async(session_id, {"expand": [PAYMENT]}, {"idempotency_key": key}))
+            await answer(sessions.expire_async(session_id, {"expand": [PAYMENT]}, {"idempotency_key": key}))
         )
 
     async def charge(self, parameters: dict[str, Any], key: str) -> PaymentStatus:
         """Charge a saved method off session; a decline is refused with what it left behind."""
         asked: Any = {**parameters, "expand": ["latest_charge"]}
-        return read_intent(await _answer(self._v1.payment_intents.create_async(asked, {"idempotency_key": key})))
+        return read_intent(await answer(self._v1.payment_intents.create_async(asked, {"idempotency_key": key})))
 
     async def capture(self, intent_id: str, amount_minor: int, key: str) -> PaymentStatus:
         """Take an authorised amount, or a part of it; refused when it is not authorised any more."""
         asked: Any = {"amount_to_capture": amount_minor, "expand": ["latest_charge"]}
         options: Any = {"idempotency_key": key}
-        return read_intent(await _answer(self._v1.payment_intents.capture_async(intent_id, asked, options)))
+        return read_intent(await answer(self._v1.payment_intents.capture_async(intent_id, asked, options)))
 
     async def cancel(self, intent_id: str, key: str) -> PaymentStatus:
         """Give a payment up that is not made; refused when it is, and when it was given up before."""
         options: Any = {"idempotency_key": key}
         return read_intent(
-            await _answer(self._v1.payment_intents.cancel_async(intent_id, {"expand": ["latest_charge"]}, options))
+            await answer(self._v1.payment_intents.cancel_async(intent_id, {"expand": ["latest_charge"]}, options))
         )
 
     async def refund(self, parameters: dict[str, Any], key: str) -> str:
         """Give money back and return the refund's id."""
         asked: Any = parameters
-        return str((await _answer(self._v1.refunds.create_async(asked, {"idempotency_key": key}))).id)
+        return str((await answer(self._v1.refunds.create_async(asked, {"idempotency_key": key}))).id)
 
     async def detach(self, method_id: str, key: str) -> None:
         """Forget a saved method at Stripe; refused when it was before."""
-        await _answer(self._v1.payment_methods.detach_async(method_id, {}, {"idempotency_key": key}))
+        await answer(self._v1.payment_methods.detach_async(method_id, {}, {"idempotency_key": key}))
 
     # -------------------------------------------------------------- objects read
     async def get_session(self, session_id: str) -> PaymentStatus:
         """Return a session as it is now."""
-        return read_session(await _answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [PAYMENT]})))
+        return read_session(await answer(self._v1.checkout.sessions.retrieve_async(session_id, {"expand": [PAYMENT]})))
 
     async def get_page(self, session_id: str) -> PaymentStatus | SavedMethodStatus:
         """Return a hosted page as it is now: one where something is paid, or where a payment method is saved."""
         asked: Any = {"expand": [PAYMENT, METHOD]}
-        page = await _answer(self._v1.checkout.sessions.retrieve_async(session_id, asked))
+        page = await answer(self._v1.checkout.sessions.retrieve_async(session_id, asked))
         return read_saved_method(page) if page.mode == "setup" else read_session(page)
 
     async def find_intent_behind(self, kind: str, name: str) -> str | None:
         """Return the id of the payment that a charge or a refund belongs to, or None where it belongs to none."""
         resource: Any = {"charge": self._v1.charges, "refund": self._v1.refunds}[kind]
-        intent = (await _answer(resource.retrieve_async(name))).payment_intent
+        intent = (await answer(resource.retrieve_async(name))).payment_intent
         return intent if isinstance(intent, str) or intent is None else str(intent.id)
 
     async def get_intent(self, intent_id: str) -> PaymentStatus:
         """Return a payment as it is now, on any page or none."""
         return read_intent(
-            await _answer(self._v1.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}))
+            await answer(self._v1.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]}))
         )
 
     async def get_dispute(self, dispute_id: str) -> DisputeStatus:
         """Return a dispute as it is now."""
-        return read_dispute(await _answer(self._v1.disputes.retrieve_async(dispute_id)))
+        return read_dispute(await answer(self._v1.disputes.retrieve_async(dispute_id)))
 
     async def is_attached(self, method_id: str) -> bool:
         """Return whether a payment method still belongs to a customer."""
-        return bool((await _answer(self._v1.payment_methods.retrieve_async(method_id))).customer)
+        return bool((await answer(self._v1.payment_methods.retrieve_async(method_id))).customer)
 
     async def list_sessions_of(self, intent_id: str) -> list[PaymentStatus]:
         """Return the sessions that a payment intent pays: one, or none when it was not made by a hosted page."""
         asked: Any = {"payment_intent": intent_id, "expand": [f"data.{PAYMENT}"]}
-        return [read_session(found) for found in (await _answer(self._v1.checkout.sessions.list_async(asked))).data]
+        return [read_session(found) for found in (await answer(self._v1.checkout.sessions.list_async(asked))).data]
 
     # -------------------------------------------------------------- what a command did, though its answer never came
     async def find_session_of(self, command: uuid.UUID, since: dt.datetime) -> PaymentStatus | None:
@@ -254,14 +254,14 @@ class StripePort:
         self, since: dt.datetime | None, types: Sequence[str]
     ) -> AsyncIterator[list[tuple[str, str, str, dt.datetime]]]:
         """Yield pages of events of at most twenty types, newest first: id, type, body, created at."""
-        async for page in _pages(self._v1.events.list_async, {**_created(since), "types": list(types)}):
+        async for page in pages(self._v1.events.list_async, {**_created(since), "types": list(types)}):
             yield [(e.id, e.type, json.dumps(e.to_dict(), default=_plain), instant(e.created)) for e in page]
 
     async def find_endpoint_start(self, url: str) -> dt.datetime | None:
         """Return when the enabled webhook endpoint of this address was made, the first if there are several, or None."""
         starts = [
             instant(endpoint.created)
-            async for page in _pages(self._v1.webhook_endpoints.list_async, {})
+            async for page in pages(self._v1.webhook_endpoints.list_async, {})
             for endpoint in page
             if endpoint.url == url and endpoint.status == "enabled"
         ]
@@ -269,19 +269,19 @@ class StripePort:
 
     async def list_movements(self, since: dt.datetime | None) -> AsyncIterator[list[Movement]]:
         """Yield pages of balance transactions, newest first."""
-        async for page in _pages(
+        async for page in pages(
             self._v1.balance_transactions.list_async, {**_created(since), "expand": ["data.source"]}
         ):
             yield [read_movement(each) for each in page]
 
     async def list_movements_in(self, payout_id: str) -> AsyncIterator[list[str]]:
         """Yield pages of ids of the balance transactions that an automatic payout paid out."""
-        async for page in _pages(self._v1.balance_transactions.list_async, {"payout": payout_id}):
+        async for page in pages(self._v1.balance_transactions.list_async, {"payout": payout_id}):
             yield [each.id for each in page]
 
     async def is_reconciled(self, payout_id: str) -> bool:
         """Return whether Stripe made this payout by itself and lists the transactions it paid out."""
-        payout = await _answer(self._v1.payouts.retrieve_async(payout_id))
+        payout = await answer(self._v1.payouts.retrieve_async(payout_id))
         return bool(payout.automatic) and payout.reconciliation_status == "completed"
 
     async def set_aside(self, amount_minor: int) -> int:
@@ -298,12 +298,12 @@ class StripePort:
 
     async def available_minor(self, currency: str = EUR) -> int:
         """Return what Stripe would let us transfer or pay out now, in cents."""
-        balance = await _answer(self._v1.balance.retrieve_async())
+        balance = await answer(self._v1.balance.retrieve_async())
         return sum(part.amount for part in balance.available if part.currency == currency.lower())
 
     async def balance_minor(self, currency: str = EUR) -> int:
         """Return what Stripe holds for us, available and pending."""
-        balance = await _answer(self._v1.balance.retrieve_async())
+        balance = await answer(self._v1.balance.retrieve_async())
         return sum(part.amount for part in (*balance.available, *balance.pending) if part.currency == currency.lower())
 
 
@@ -341,15 +341,17 @@ def _http_client(kind: type[stripe.HTTPXClient]) -> stripe.HTTPXClient:
     return Client(timeout=TIMEOUT_SECONDS)
 
 
-async def _answer(call: Awaitable[Any]) -> Any:  # noqa: ANN401 (any of Stripe's objects)
+async def answer(call: Awaitable[Any]) -> Any:  # noqa: ANN401 (any of Stripe's objects)
+    """Return what Stripe answers; refuses SilentError, DecidedError and DeclinedError."""
     with _translated():
         return await call
 
 
-async def _pages(call: Callable[..., Awaitable[Any]], parameters: dict[str, Any]) -> AsyncIterator[list[Any]]:
+async def pages(call: Callable[..., Awaitable[Any]], parameters: dict[str, Any]) -> AsyncIterator[list[Any]]:
+    """Yield the pages of one of Stripe's lists."""
     after: dict[str, str] = {}
     while True:
-        page = await _answer(call({"limit": PAGE, **parameters, **after}))
+        page = await answer(call({"limit": PAGE, **parameters, **after}))
         if page.data:
             yield page.data
             after = {"starting_after": page.data[-1].id}
@@ -380,7 +382,7 @@ def _translated() -> Iterator[None]:
 
 async def _made_by(command: uuid.UUID, listing: Callable[..., Awaitable[Any]], asked: dict[str, Any]) -> Any | None:  # noqa: ANN401 (any of Stripe's objects)
     """Return the one object of a list that bears a command's id."""
-    async for page in _pages(listing, asked):
+    async for page in pages(listing, asked):
         for found in page:
             if metadata_of(found).get("command") == str(command):
                 return found

@@ -184,6 +184,23 @@ ACCOUNT_OPERATIONS: tuple[Operation, ...] = (
         "amount currency reference",
         lambda call: checkout.receive_funds(call.state, call.get("customer"), call.params),
     ),
+    # Our own account
+    Operation(
+        "GET",
+        "/v1/account",
+        "AccountRetrieveCurrentParams",
+        "account",
+        "",
+        lambda call: connect.retrieve_our_account(call.state),
+    ),
+    Operation(
+        "GET",
+        "/v1/balance_settings",
+        "BalanceSettingsRetrieveParams",
+        "balance_settings",
+        "",
+        lambda call: connect.retrieve_balance_settings(call.state),
+    ),
     # Connected accounts and transfers
     Operation(
         "POST",

@@ -1,5 +1,6 @@
 """Connected accounts and the transfers to them: the optional way to pay subscribers."""
 
+import json
 from dataclasses import replace
 
 import stripe
@@ -11,6 +12,8 @@ from marketplace.embedded.stripe_counterpart.responses import blank, to_public
 from marketplace.embedded.stripe_counterpart.state import MINUTE, StripeState
 from marketplace.embedded.stripe_counterpart.stripe_types import Json
 
+OUR_ACCOUNT = "our_account"
+"""The setting that says how our own account differs from one that is complete."""
 _LINK_LIFE = 5 * MINUTE
 _NEEDED_TO_ONBOARD = ["external_account", "individual.verification.document"]
 
@@ -40,6 +43,41 @@ def create_account(state: StripeState, params: Json) -> Json:
         tos_acceptance={"date": None, "ip": None, "service_agreement": agreement, "user_agent": None},
         type=params.get("type", "none"),
     )
+
+
+def retrieve_our_account(state: StripeState) -> Json:
+    """Return the marketplace's own account, as the control plane has set it up."""
+    chosen = json.loads(state.setting(OUR_ACCOUNT, "{}"))
+    account = blank(stripe.Account)
+    requirements = blank(stripe.Account.Requirements)
+    requirements["currently_due"] = chosen.get("due", [])
+    account.update(
+        id="acct_ours",
+        object="account",
+        type="standard",
+        country="FR",
+        capabilities={"card_payments": "active", "sepa_debit_payments": chosen.get("sepa", "active")},
+        charges_enabled=chosen.get("charges_enabled", True),
+        default_currency=chosen.get("currency", "eur"),
+        details_submitted=True,
+        payouts_enabled=chosen.get("payouts_enabled", True),
+        requirements=requirements,
+    )
+    return account
+
+
+def retrieve_balance_settings(state: StripeState) -> Json:
+    """Return when Stripe pays our balance out by itself."""
+    settings = blank(stripe.BalanceSettings)
+    schedule = blank(stripe.BalanceSettings.Payments.Payouts.Schedule)
+    schedule["interval"] = json.loads(state.setting(OUR_ACCOUNT, "{}")).get("interval", "daily")
+    payouts = blank(stripe.BalanceSettings.Payments.Payouts)
+    payouts.update(schedule=schedule, status="enabled")
+    for absent in ("automatic_transfer_rules_by_currency", "minimum_balance_by_currency"):
+        del payouts[absent]  # The package cannot read a map that is null.
+    settings["object"] = "balance_settings"
+    settings["payments"]["payouts"] = payouts
+    return settings
 
 
 def create_account_link(state: StripeState, params: Json) -> Json:

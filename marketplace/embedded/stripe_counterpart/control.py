@@ -157,6 +157,17 @@ class NewEvent(_Parameters):
     api_version: str = API_VERSION
 
 
+class OurAccount(_Parameters):
+    """How our own account is set up: its capabilities' states, what it still owes Stripe, when it is paid out."""
+
+    charges_enabled: bool = True
+    payouts_enabled: bool = True
+    currency: str = "eur"
+    sepa: str = "active"
+    due: list[str] = []
+    interval: Literal["daily", "weekly", "monthly", "manual"] = "daily"
+
+
 class Redelivery(_Parameters):
     """Which events to deliver again: one, or all. Every pending delivery becomes due."""
 
@@ -316,6 +327,11 @@ class Control:
             checkout.complete_if_paid(self.state, session, intent)
         return to_public(intent)
 
+    def our_account(self, parameters: OurAccount) -> Json:
+        """Set up our own account."""
+        self.state.set_setting(connect.OUR_ACCOUNT, msgspec.json.encode(parameters).decode())
+        return connect.retrieve_our_account(self.state)
+
     def onboard(self, parameters: AccountId) -> Json:
         """Complete the onboarding of an account."""
         return to_public(connect.onboard(self.state, self.state.get("account", parameters.account)))
@@ -344,6 +360,7 @@ _ACTIONS: dict[str, _Action] = {
     "log": _action(Control.log, Nothing),
     "nofault": _action(Control.nofault, Nothing),
     "onboard": _action(Control.onboard, AccountId),
+    "our_account": _action(Control.our_account, OurAccount),
     "pay": _action(Control.pay, Payment),
     "payout": _action(Control.payout, Currency),
     "reset": _action(Control.reset, Nothing),

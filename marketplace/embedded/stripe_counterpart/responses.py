@@ -185,6 +185,7 @@ _RESOURCES = {
     "account": "Account",
     "account_link": "AccountLink",
     "balance": "Balance",
+    "balance_settings": "BalanceSettings",
     "balance_transaction": "BalanceTransaction",
     "cash_balance": "CashBalance",
     "charge": "Charge",

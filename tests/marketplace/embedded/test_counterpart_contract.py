@@ -171,6 +171,9 @@ def _walk_payouts_and_transfers(tour: Tour) -> None:
 
 def _walk_events(tour: Tour) -> None:
     address = {"url": "http://127.0.0.1:9/", "enabled_events[0]": "charge.refunded"}
+    tour.call("GET", "/v1/account")
+    tour.call("GET", "/v1/balance_settings")
+    tour.control("our_account", "account", charges_enabled=False)
     created = tour.call("POST", "/v1/webhook_endpoints", **address)
     assert created["secret"].startswith("whsec_")
     endpoint = created["id"]

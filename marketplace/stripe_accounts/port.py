@@ -1,0 +1,70 @@
+"""What setting our own account up asks of Stripe: its state, when it is paid out, and its webhook endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from marketplace.payments.stripe_objects import instant
+from marketplace.payments.stripe_port import DecidedError, StripePort, answer, pages
+from marketplace.stripe_accounts.rules import Endpoint, OurAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SetupPort(StripePort):
+    """Stripe, while our own account is set up."""
+
+    async def get_our_account(self) -> OurAccount:
+        """Return our own account, when its balance is paid out, and whether Connect answers."""
+        account = await answer(self._v1.accounts.retrieve_current_async())
+        balance = await answer(self._v1.balance_settings.retrieve_async())
+        schedule: Any = getattr(balance.payments.payouts, "schedule", None)
+        capabilities = account.capabilities.to_dict() if account.capabilities else {}
+        try:
+            await answer(self._v1.accounts.list_async({"limit": 1}))
+        except DecidedError:
+            has_connect = False
+        else:
+            has_connect = True
+        return OurAccount(
+            id=account.id,
+            currency=(account.default_currency or "").upper(),
+            can_charge=bool(account.charges_enabled),
+            can_pay_out=bool(account.payouts_enabled),
+            due=tuple(account.requirements.currently_due or ()) if account.requirements else (),
+            capabilities={name: str(state) for name, state in capabilities.items()},
+            payout_interval=getattr(schedule, "interval", None),
+            has_connect=has_connect,
+        )
+
+    async def list_endpoints(self, url: str) -> list[Endpoint]:
+        """Return the webhook endpoints of an address, the newest first."""
+        found = [
+            Endpoint(
+                each.id, each.status == "enabled", each.api_version, tuple(each.enabled_events), instant(each.created)
+            )
+            async for page in pages(self._v1.webhook_endpoints.list_async, {})
+            for each in page
+            if each.url == url
+        ]
+        return sorted(found, key=lambda endpoint: endpoint.made_at, reverse=True)
+
+    async def create_endpoint(self, url: str, types: Sequence[str]) -> str:
+        """Make a webhook endpoint of this API version and return its secret, which Stripe shows once."""
+        asked: Any = {
+            "url": url,
+            "enabled_events": list(types),
+            "api_version": self.api_version,
+            "description": "Partage",
+        }
+        return str((await answer(self._v1.webhook_endpoints.create_async(asked))).secret)
+
+    async def update_endpoint(self, endpoint: str, types: Sequence[str]) -> None:
+        """Have an endpoint enabled, for just these types of events."""
+        asked: Any = {"enabled_events": list(types), "disabled": False}
+        await answer(self._v1.webhook_endpoints.update_async(endpoint, asked))
+
+    async def delete_endpoint(self, endpoint: str) -> None:
+        """Delete an endpoint."""
+        await answer(self._v1.webhook_endpoints.delete_async(endpoint))
