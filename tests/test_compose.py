@@ -1,29 +1,38 @@
-"""What can be checked of docker-compose.yml without an engine: its shape, its names, and that it says what we serve."""
+"""What can be checked of docker-compose.yml without an engine: its shape, its names, who holds which secret, and that it says what we serve."""
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
 import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from marketplace.__main__ import parser
 from marketplace.setting_checks import refuse_demo_settings
-from marketplace.settings import Settings, read
+from marketplace.settings import ROLES, Settings, read
 from tests.support.production import OPERATORS_OWN
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = {name: service for name, service in COMPOSE["services"].items() if service.get("image") == "partage"}
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service.get("image") == "partage"}
+
+
+def secrets_of(service: dict[str, Any]) -> set[str]:
+    """Return the variables that Compose puts into a service's environment."""
+    return set(re.findall(r"\$\{(\w+_PASSWORD)", json.dumps(service.get("environment", {}))))
 
 
 def test_every_part_of_production_is_there() -> None:
-    assert set(COMPOSE["services"]) == {"postgres", "objects", "bucket", "migrate", "web", "jobs"}
+    assert set(SERVICES) == {"proxy", "postgres", "objects", "bucket", "migrate", "web", "jobs"}
     assert set(OURS) == {"migrate", "web", "jobs"}
-    assert int(COMPOSE["services"]["postgres"]["image"].rpartition(":")[2]) >= 17
+    assert int(SERVICES["postgres"]["image"].rpartition(":")[2].split(".")[0]) >= 17
 
 
 def test_our_services_run_commands_that_exist() -> None:
@@ -33,38 +42,23 @@ def test_our_services_run_commands_that_exist() -> None:
 
 def test_every_variable_is_a_setting_or_the_stores_own() -> None:
     settings = {f.metadata["variable"] for f in fields(Settings)}
-    named = {name for name in OURS["web"]["environment"] if not name.startswith("AWS_")}
-    assert named <= settings
+    for service in OURS.values():
+        assert {name for name in service["environment"] if not name.startswith("AWS_")} <= settings
 
 
 def test_the_environment_is_one_that_serve_accepts() -> None:
     given = {
-        name: re.sub(
-            r"\$\{STRIPE_API_KEY:.*?\}",
-            "sk_live_x",
-            re.sub(r"\$\{PARTAGE_URL:.*?\}", "https://partage.example", str(value)),
-        )
+        name: re.sub(r"\$\{SITE_NAME:.*?\}", "partage.example", str(value))
         for name, value in OURS["web"]["environment"].items()
     }
-    given |= {
-        name: OPERATORS_OWN[name]
-        for name in (
-            "PARTAGE_SECRET",
-            "PARTAGE_SIGNING_KEY",
-            "PARTAGE_BID_PUBLIC_KEY",
-            "PARTAGE_IDENTITY_KEYS",
-            "SELLER_SIREN",
-            "STRIPE_WEBHOOK_SECRET",
-        )
-    }
-    refuse_demo_settings(read(given))
+    refuse_demo_settings(read(OPERATORS_OWN | given))
 
 
 def test_services_wait_for_what_they_name() -> None:
-    for service in COMPOSE["services"].values():
+    for service in SERVICES.values():
         for awaited, how in service.get("depends_on", {}).items():
-            assert awaited in COMPOSE["services"]
-            assert how["condition"] != "service_healthy" or "healthcheck" in COMPOSE["services"][awaited]
+            assert awaited in SERVICES
+            assert how["condition"] != "service_healthy" or "healthcheck" in SERVICES[awaited]
 
 
 def test_the_dockerfile_copies_what_exists_and_pins_with_hashes() -> None:
@@ -75,3 +69,67 @@ def test_the_dockerfile_copies_what_exists_and_pins_with_hashes() -> None:
             assert all((ROOT / source).exists() for source in words[1:-1]), line
     assert "--require-hashes -r requirements.lock" in dockerfile
     assert "USER partage" in dockerfile
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_pinned_bounded_and_has_no_power_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    image = service["build"]["dockerfile_inline"].split()[1] if "build" in service else service["image"]
+    assert re.search(r":(RELEASE\.)?\d[\w.-]*[.T-]\d", image), f"{image} is not pinned to a version"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "proxy" else [])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    assert "privileged" not in service
+    assert ("ports" in service) == (name == "proxy"), "TLS ends at the proxy, and nothing else is reached from outside"
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
+
+
+def test_each_service_holds_the_secrets_of_its_role_alone() -> None:
+    assert {name: secrets_of(service) for name, service in SERVICES.items()} == {
+        "proxy": set(),
+        "postgres": {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "SERVING_PASSWORD"},
+        "objects": {"OBJECTS_ROOT_PASSWORD"},
+        "bucket": {"OBJECTS_ROOT_PASSWORD", "OBJECTS_PASSWORD"},
+        "migrate": {"OWNER_PASSWORD"},
+        "web": {"SERVING_PASSWORD", "OBJECTS_PASSWORD"},
+        "jobs": {"SERVING_PASSWORD", "OBJECTS_PASSWORD"},
+    }
+    assert {name: service["env_file"] for name, service in OURS.items()} == {
+        role: f"environment/{role}.env" for role in ROLES
+    }
+
+
+def test_the_site_serves_as_the_role_that_migrate_grants_to() -> None:
+    role = OURS["migrate"]["environment"]["PARTAGE_SERVING_ROLE"]
+    roles = COMPOSE["configs"]["roles"]["content"]
+    for name in ("web", "jobs"):
+        assert OURS[name]["environment"]["DATABASE_URL"].startswith(f"postgresql://{role}:")
+    assert f"CREATE ROLE {role} LOGIN PASSWORD" in roles
+    assert "SUPERUSER" not in roles
+    assert OURS["migrate"]["environment"]["DATABASE_URL"].startswith("postgresql://partage:")
+    assert "CREATE DATABASE partage OWNER partage;" in roles
+
+
+def test_the_site_believes_the_proxys_network_alone() -> None:
+    network = ipaddress.ip_network(COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"])
+    assert OURS["web"]["environment"]["PARTAGE_PROXIES"] == str(network)
+    assert [name for name, service in SERVICES.items() if "front" in service["networks"]] == ["proxy", "web"]
+    assert "reverse_proxy web:8000" in COMPOSE["configs"]["proxy"]["content"]
+
+
+def test_the_stores_account_may_use_its_bucket_alone() -> None:
+    policy = json.loads(COMPOSE["configs"]["policy"]["content"])
+    bucket = OURS["web"]["environment"]["PARTAGE_OBJECTS"].removeprefix("s3://")
+    for statement in policy["Statement"]:
+        assert statement["Resource"].startswith(f"arn:aws:s3:::{bucket}")
+        assert not any("*" in action for action in statement["Action"])
+    assert OURS["web"]["environment"]["AWS_ACCESS_KEY_ID"] != SERVICES["objects"]["environment"]["MINIO_ROOT_USER"]
+
+
+def test_every_configuration_is_used_and_volume_declared() -> None:
+    used = {config["source"] for service in SERVICES.values() for config in service.get("configs", [])}
+    assert used == set(COMPOSE["configs"])
+    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    assert named == set(COMPOSE["volumes"])
