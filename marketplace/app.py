@@ -52,6 +52,7 @@ from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
+from marketplace.legal import pages as legal_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
@@ -375,6 +376,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     bookkeeping_export_pages.ROUTES,
     first_steps_pages.ROUTES,
     docs_pages.ROUTES,
+    legal_pages.ROUTES,
     health_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,

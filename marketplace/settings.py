@@ -258,6 +258,23 @@ class Settings:
         "role of the database that `serve` and `jobs` connect as: `migrate` lets it write, but own nothing; empty: none",
         roles=(MIGRATE,),
     )
+    contact_email: str = _setting("CONTACT_EMAIL", "", "the operator's mailbox, which people's questions reach")
+    contact_phone: str = _setting("CONTACT_PHONE", "", "the operator's telephone, on the legal notice", roles=(WEB,))
+    legal_director: str = _setting(
+        "LEGAL_DIRECTOR", "", "person responsible for what the site publishes, on the legal notice", roles=(WEB,)
+    )
+    legal_host: str = _setting(
+        "LEGAL_HOST", "", "name, address and telephone of who hosts the site, on the legal notice", roles=(WEB,)
+    )
+    dpo_contact: str = _setting(
+        "DPO_CONTACT", "", "how to reach the data-protection officer, on the privacy notice", roles=(WEB,)
+    )
+    legal_texts: str = _setting(
+        "LEGAL_TEXTS",
+        "",
+        "folder of the operator's own notice, terms, privacy and cookies: `terms.fr.md`, `terms.en.md` …; empty: ours",
+        roles=(WEB,),
+    )
 
     def __post_init__(self) -> None:
         """Refuse rates beyond the whole, a malformed key and an impossible port."""

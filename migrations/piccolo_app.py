@@ -35,6 +35,7 @@ SLICES = (
     "bank",
     "finance",
     "bookkeeping",
+    "legal",
     "jobs",
 )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(_: argparse.Namespace) -> int:
     """Look at settings, database, schema, clock, jobs, object store and disk; prints a line a check, with what mends it."""
-    checks = [_check_settings()]
+    checks = [_check_settings(), _check_legal_pages()]
     with database_server():
         checks += asyncio.run(_examine())
     for check in checks:
@@ -39,6 +39,18 @@ def _check_settings() -> Check:
     except Refusal as refusal:
         return Check("settings", f"`serve` refuses them. {refusal}", "marketplace init")
     return Check("settings")
+
+
+def _check_legal_pages() -> Check:
+    """Look for what the law wants on the site, and for a server of mail."""
+    from marketplace.health.checks import Check
+    from marketplace.legal.rules import missing
+    from marketplace.settings import settings
+
+    lacking = missing(settings()) + ([] if settings().smtp_url else ["SMTP_URL"])
+    if lacking:
+        return Check("legal pages and mail", f"not set: {', '.join(lacking)}", "write them into the environment file")
+    return Check("legal pages and mail")
 
 
 async def _examine() -> list[Check]:

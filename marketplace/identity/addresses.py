@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -11,11 +11,16 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.identity.names import SealedPerson, is_readable, unseal
 from marketplace.identity.queries import SQL
 from marketplace.identity.tables import Invitation, Person
+from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from marketplace.messages.rules import Recipient
+
+
+OPERATOR: Final = "operator"
+"""In place of a row's id: the operator's own mailbox, CONTACT_EMAIL."""
 
 
 class PersonBehind(Struct, frozen=True):
@@ -61,6 +66,8 @@ async def find_address(person: uuid.UUID) -> Address | None:
 
 async def find_unproven_address(row: str) -> Address | None:
     """Return the address of somebody who is no person yet, by the id of the row that has it; a line below for each table."""
+    if row == OPERATOR:
+        return Address(settings().contact_email, "fr") if settings().contact_email else None
     email = await fetch_scalar(str, Invitation.select(Invitation.email).where(Invitation.id == uuid.UUID(row)))
     return Address(email, "fr") if email else None
 

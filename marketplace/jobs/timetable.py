@@ -20,6 +20,7 @@ from marketplace.earnings.month_close import close_months
 from marketplace.finance.actions import reconcile
 from marketplace.identity.actions import confirm_pending_vat, delete_expired
 from marketplace.identity.names import reseal_names
+from marketplace.legal.actions import delete_old_questions
 from marketplace.mail.actions import delete_old_mail, send_mail
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
@@ -90,6 +91,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "delete-expired": (DAY, delete_expired),
+        "delete-old-questions": (DAY, delete_old_questions),
         "delete-old-mail": (DAY, delete_old_mail),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

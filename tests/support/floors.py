@@ -29,7 +29,7 @@ FLOORS = (
     {"bank"},
     {"finance"},
     {"bookkeeping"},
-    {"transparency", "invariants", "docs", "first_steps"},
+    {"transparency", "invariants", "docs", "first_steps", "legal"},
     {"webhooks", "jobs"},
     {"migrations"},
     {"health", "serving"},

@@ -1,0 +1,69 @@
+"""Asking the operator for help, and answering."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from marketplace import clock
+from marketplace.database import execute, transaction
+from marketplace.errors import Conflict
+from marketplace.identity.addresses import OPERATOR
+from marketplace.identity.rules import clean_email
+from marketplace.legal import rules
+from marketplace.legal.tables import HelpRequest
+from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import help_requested
+from marketplace.messages.rules import Recipient
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+
+    from marketplace.database import Values
+
+KEPT_FOR: Final = dt.timedelta(days=396)
+MOST_OPEN: Final = 500
+MOST_OF_ONE: Final = 5
+A_DAY: Final = dt.timedelta(days=1)
+
+
+async def ask(question: uuid.UUID, *, email: str, about: str, text: str, person: uuid.UUID | None) -> None:
+    """Write a question down and notify the operator; the same form again changes nothing.
+
+    Refuses a malformed one, and more in a day than one address, or all strangers together, may ask.
+    """
+    email, text, about = clean_email(email), rules.clean_question(text), rules.clean_about(about)
+    now = clock.now()
+    async with transaction():
+        await lock("questions")
+        if await HelpRequest.exists().where(HelpRequest.id == question):
+            return
+        today = HelpRequest.asked_at > now - A_DAY
+        if await HelpRequest.count().where(today, HelpRequest.email == email) >= MOST_OF_ONE or (
+            person is None and await HelpRequest.count().where(today, HelpRequest.person.is_null()) >= MOST_OPEN
+        ):
+            raise Conflict("There are too many questions today; write to us by mail, or ask tomorrow.")
+        await HelpRequest.insert(
+            HelpRequest(id=question, person=person, email=email, about=about, text=text, asked_at=now)
+        )
+        to = [Recipient("role", "steward")]
+        if settings().contact_email:
+            to.append(Recipient("address", OPERATOR))
+        await send(help_requested.KIND, question, to, about=about or "–", id=str(question))
+
+
+async def note_answered(question: uuid.UUID) -> None:
+    """Record that a question was answered; again changes nothing."""
+    answered: Values = {HelpRequest.answered_at: clock.now()}
+    await HelpRequest.update(answered).where(HelpRequest.id == question, HelpRequest.answered_at.is_null())
+
+
+async def delete_old_questions() -> int:
+    """Delete the questions of 13 months ago, and those of people who are erased; a job. Return how many."""
+    return await execute(
+        """DELETE FROM question WHERE asked_at < $1
+           OR person IS NOT NULL AND NOT EXISTS (SELECT FROM person WHERE person.id = question.person)""",
+        clock.now() - KEPT_FOR,
+    )

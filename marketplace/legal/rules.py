@@ -1,0 +1,43 @@
+"""Which texts there are, what the operator has yet to say before people come, and which questions are whole; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    from marketplace.settings import Settings
+
+TEXTS: Final = ("notice", "terms", "privacy", "cookies")
+"""The texts, by the last part of their address; a file `<text>.<fr or en>.md` of the operator's replaces ours."""
+LONGEST_QUESTION: Final = 4000
+LONGEST_ABOUT: Final = 80
+_ABOUT: Final = re.compile(r"[\w .:/#-]{0,80}")
+
+
+def missing(settings: Settings) -> list[str]:
+    """Return the settings that the legal pages need and that nobody has set, in the order of the pages."""
+    needed = {
+        "CONTACT_EMAIL": settings.contact_email,
+        "CONTACT_PHONE": settings.contact_phone,
+        "LEGAL_DIRECTOR": settings.legal_director,
+        "LEGAL_HOST": settings.legal_host,
+        "DPO_CONTACT": settings.dpo_contact,
+    }
+    return [name for name, value in needed.items() if not value]
+
+
+def clean_question(text: str) -> str:
+    """Return a question as it is stored; refuses an empty one and one too long."""
+    cleaned = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    if not 1 <= len(cleaned) <= LONGEST_QUESTION:
+        raise Invalid("Write your question, in {most} characters at most.", most=LONGEST_QUESTION, field="text")
+    return cleaned
+
+
+def clean_about(text: str) -> str:
+    """Return what a question is about, such as an order's number; empty where it is nothing of ours."""
+    cleaned = " ".join(text.split())[:LONGEST_ABOUT]
+    return cleaned if _ABOUT.fullmatch(cleaned) else ""

@@ -1,0 +1,29 @@
+"""Columns and constraints of questions to the operator."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.constraints import Check
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.personal_data import Erasure, Of, PersonalData
+
+
+class HelpRequest(Table, db=DB, tablename="question"):
+    """Somebody asked the operator for help; staff answer by mail."""
+
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "13 months", exported=True, erasure=Erasure.EXPIRES
+    )
+    id = UUID(primary_key=True)
+    person = UUID(null=True, default=None)
+    """Who asked; null for a stranger. Opaque here."""
+    email = Text()
+    """Where to answer."""
+    about = Text()
+    """What it is about: an order's number, a line's reference, or nothing."""
+    text = Text()
+    asked_at = Timestamptz()
+    answered_at = Timestamptz(null=True, default=None)
+    text_is_bounded = Check("length(text) BETWEEN 1 AND 4000 AND length(about) <= 80 AND length(email) <= 254")
