@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,10 +13,10 @@ import asyncpg
 import structlog
 from litestar import Litestar, Request, Response
 from litestar.config.compression import CompressionConfig
-from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import Redirect, Template
@@ -50,6 +49,7 @@ from marketplace.health.checks import Latest
 from marketplace.identity import api as identity_api
 from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
+from marketplace.identity.form_guards import FormTokens
 from marketplace.identity.guards import Identify
 from marketplace.identity.rules import own_path
 from marketplace.legal import pages as legal_pages
@@ -83,6 +83,10 @@ if TYPE_CHECKING:
     from marketplace.settings import Settings
 
 MACHINE_PATHS = ("/api/", "/webhooks/", "/static/", "/healthz", "/readyz", "/metrics", "/schema")
+NOWHERE, NOWHERE_FOR_MACHINES = "/nowhere", "/static/nowhere"
+"""Where nothing is."""
+LONGEST_NAME_BYTES, LONGEST_PATH_BYTES = 255, 2000
+"""The longest name that a file can have, and more than the longest path of ours."""
 LARGEST_BODY_BYTES = 1_000_000
 FAILED = "Something failed on our side; nothing was half-done. Try again in a moment."
 STRIPE_CHECKOUT = "https://checkout.stripe.com"
@@ -144,6 +148,15 @@ class SecurityHeaders:
             await send({"type": "http.response.body", "body": FAILED.encode(), "more_body": False})
 
 
+def readable(path: str) -> str:
+    """Return a path as every part of the site reads it: repeated slashes are one, and what nothing can be at leads nowhere."""
+    path = re.sub("/{2,}", "/", path)
+    sizes = [len(part.encode(errors="replace")) for part in path.split("/")]
+    if "\0" in path or max(sizes) > LONGEST_NAME_BYTES or sum(sizes) > LONGEST_PATH_BYTES:
+        return NOWHERE_FOR_MACHINES if path.startswith(MACHINE_PATHS) else NOWHERE
+    return path
+
+
 class Languages:
     """The first part of a page's path is its language; a path without one is sent to the visitor's."""
 
@@ -156,7 +169,7 @@ class Languages:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        path = scope["path"]
+        path = readable(scope["path"])
         first, _, rest = path[1:].partition("/")
         headers = dict(scope["headers"])
         if first in LANGUAGES:
@@ -323,12 +336,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         lifespan=[_lifespan] if manages_pool else [],
         logging_config=None,
         exception_handlers={Refusal: refused, HTTPException: refused, Exception: refused},
-        csrf_config=CSRFConfig(
-            secret=hashlib.sha256(settings().secret.encode()).hexdigest(),
-            cookie_secure=settings().url.startswith("https"),
-            cookie_httponly=True,
-            exclude=["^/api/", "^/webhooks/", "^/stop-mail/"],
-        ),
+        middleware=[DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/",))],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
-    from litestar.types import ASGIApp, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
     from marketplace.identity.actors import Actor
 
@@ -47,10 +47,15 @@ DEVICE_DAYS = 365
 # Cookies ------------------------------------------------------------------------------------------------------------
 
 
+def cookie_name(name: str) -> str:
+    """Return what a cookie is called: over HTTPS with the prefix that no neighbouring host can set."""
+    return f"__Host-{name}" if settings().url.startswith("https") else name
+
+
 def _cookie(name: str, value: str, days: int) -> Cookie:
     """Return a cookie that scripts cannot read and other sites' forms do not carry."""
     return Cookie(
-        name,
+        cookie_name(name),
         value=value,
         httponly=True,
         samesite="lax",
@@ -65,9 +70,15 @@ async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> 
     return _cookie(COOKIE, await create_session(person, instead_of=instead_of), SESSION_DAYS)
 
 
-def _read_cookie(header: str) -> str | None:
-    """Return the session's secret, beside everything else that a browser sends: neighbours on this host may set odd cookies."""
-    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(COOKIE)
+def read_cookie(scope: Scope | HTTPScope, name: str) -> str:
+    """Return one of our cookies, or '', beside everything else that a browser sends: neighbours may set odd cookies."""
+    header = b";".join(value for key, value in scope["headers"] if key == b"cookie").decode("latin-1")
+    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(cookie_name(name), "")
+
+
+def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Return the secret of the browser's session, or ''."""
+    return read_cookie(connection.scope, COOKIE)
 
 
 def device_cookie(email: str) -> Cookie:
@@ -101,7 +112,7 @@ class Identify:
             scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and key:
                 actor = await actor_of_key(key.strip())
-        elif secret := _read_cookie(headers.get(b"cookie", b"").decode("latin-1")):
+        elif secret := read_cookie(scope, COOKIE):
             actor = await actor_of_session(secret)
         scope["user"], scope["auth"] = actor, None
         token = visit.set(Visit(scope["path"], scope["query_string"].decode("latin-1"), actor))

@@ -15,13 +15,14 @@ from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
 from marketplace.identity import actions, key_actions, queries
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import (
-    COOKIE,
     DEVICE_COOKIE,
     begin_session,
     device_cookie,
     expect,
     forget_cookie,
     partner,
+    read_cookie,
+    session_of,
     signed_in,
     staff,
 )
@@ -30,7 +31,7 @@ from marketplace.identity.sessions import end_session, home_of
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import language
-from marketplace.web.pages import again, page, see
+from marketplace.web.pages import again, page, secret_page, see
 
 Asked = Request[Actor | None, Any, Any]
 Page = Annotated[int, QueryParameter(name="page", ge=1, le=1_000_000)]
@@ -108,7 +109,7 @@ class Reason(Token):
 async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
     """Begin a session in place of the browser's old one and show the way on."""
     answer = see(path)
-    answer.set_cookie(await begin_session(person, instead_of=request.cookies.get(COOKIE)))
+    answer.set_cookie(await begin_session(person, instead_of=session_of(request)))
     if email:
         answer.set_cookie(device_cookie(email))
     return answer
@@ -134,7 +135,7 @@ async def sign_in_page(request: Asked, following: Next = "") -> Template | Redir
 async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Sign in and go where the visitor was going."""
     try:
-        person = await actions.sign_in(data.email, data.password, request.cookies.get(DEVICE_COOKIE, ""))
+        person = await actions.sign_in(data.email, data.password, read_cookie(request.scope, DEVICE_COOKIE))
     except Refusal as refusal:
         return again("identity/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
     return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
@@ -158,7 +159,7 @@ async def sign_out_page(request: Asked) -> Template | Redirect:
 @post("/sign-out", opt=expect("anyone"), status_code=200)
 async def sign_out(request: Asked) -> Response[Any]:
     """End the session."""
-    await end_session(request.cookies.get(COOKIE))
+    await end_session(session_of(request))
     answer = see("/")
     answer.set_cookie(forget_cookie())
     return answer
@@ -313,7 +314,7 @@ async def invite(request: Asked, data: Annotated[Colleague, Body(media_type=FORM
     except Refusal as refusal:
         return again("identity/company.html", refusal, link="", form=data, **await _company_context(request, 1))
     link = f"{settings().url}/{language.get()}/join/{code}"
-    return page("identity/company.html", error="", link=link, form=None, **await _company_context(request, 1))
+    return secret_page("identity/company.html", error="", link=link, form=None, **await _company_context(request, 1))
 
 
 @get("/keys", guards=[partner], opt=expect("partner"))
@@ -333,12 +334,11 @@ async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FOR
     """Make an API key and show it, once."""
     mine = _company(request)
     try:
-        key = await key_actions.create_key(
-            mine, data.label, key_id=data.form_id, session=request.cookies.get(COOKIE, "")
-        )
+        key = await key_actions.create_key(mine, data.label, key_id=data.form_id, session=session_of(request))
     except Refusal as refusal:
         return again("identity/keys.html", refusal, key=None, repeated=False, keys=await queries.list_keys(mine, 1))
-    return page("identity/keys.html", key=key, repeated=key is None, error="", keys=await queries.list_keys(mine, 1))
+    keys = await queries.list_keys(mine, 1)
+    return secret_page("identity/keys.html", key=key, repeated=key is None, error="", keys=keys)
 
 
 @post("/keys/{key_id:uuid}/revoke", guards=[partner], opt=expect("partner", stranger=404), status_code=200)

@@ -252,6 +252,10 @@ class StatusReport:
     """End-to-end id → status and reason."""
 
 
+PAIN_002 = "urn:iso:std:iso:20022:tech:xsd:pain.002."
+"""Begins the namespace of every version of the bank's report."""
+
+
 def read_report(data: bytes) -> StatusReport:
     """Read a pain.002 of any version; refuse what is none, in one sentence."""
     try:
@@ -260,7 +264,7 @@ def read_report(data: bytes) -> StatusReport:
     except (etree.XMLSyntaxError, ValueError):
         raise Invalid("That is not an XML file of the bank's.") from None
     report = root.find("{*}CstmrPmtStsRpt")
-    if report is None or not etree.QName(root).namespace.startswith("urn:iso:std:iso:20022:tech:xsd:pain.002."):
+    if report is None or not (etree.QName(root).namespace or "").startswith(PAIN_002):
         raise Invalid("That is not a payment status report (pain.002).")
     group = report.find("{*}OrgnlGrpInfAndSts")
     if group is None:

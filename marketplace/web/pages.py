@@ -92,6 +92,13 @@ def page(template: str, *, status_code: int = 200, **context: Any) -> Template: 
     return Template(template, context=context, status_code=status_code)
 
 
+def secret_page(template: str, /, **context: Any) -> Template:  # noqa: ANN401 (anything that a template shows)
+    """Answer with a page that shows a secret: no browser and nobody between keeps a copy."""
+    answer = page(template, **context)
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
 def filled(refusal: Refusal) -> str:
     """Return a refusal's sentence in the page's language with its fields filled in; days are written as the page's are."""
     sentence = gettext(refusal.sentence)

@@ -241,6 +241,7 @@ async def test_an_answer_about_something_else_is_refused() -> None:
             (b"<Document/>", "not a payment status report"),
             (b"no xml at all", "not an XML file"),
             (report.replace(b"pain.002", b"pain.001"), "not a payment status report"),
+            (b"<Document><CstmrPmtStsRpt/></Document>", "not a payment status report"),
             (report.replace((await payees.reference_of(2)).encode(), b"PTP" + b"1" * 32), "not in the run"),
         ):
             with pytest.raises(Invalid, match=sentence):
