@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
-import hmac
 import secrets
 import uuid
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from marketplace import clock
 from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from marketplace.messages.rules import MessageKind
 
 INVITATION_DAYS = 7
+SAME_FORM = dt.timedelta(minutes=10)
+"""How long the same form sent again is the same click."""
 
 
 class Decided(Struct, frozen=True):
@@ -76,12 +77,6 @@ class PersonToCheck(Struct, frozen=True):
     password_hash: str
 
 
-class Attempt(Struct, frozen=True):
-    """When a secret was tried."""
-
-    at: dt.datetime
-
-
 class Line(Struct, frozen=True):
     """A line's reference."""
 
@@ -109,7 +104,7 @@ async def create_partner(
     company, country = rules.clean_text(company, 200, field="company"), rules.clean_country(country)
     vat, email = rules.clean_vat(country, vat_number), rules.clean_email(email)
     name = rules.clean_text(name, field="name")
-    rules.check_password(password, email)
+    rules.check_password(password, email, name, company)
     hashed, now, partner = await passwords.hash_password(password), clock.now(), partner_id or uuid.uuid4()
     async with transaction():
         new = Partner(
@@ -210,9 +205,10 @@ async def _add_person(
     partner: uuid.UUID | None = None,
     subscriber: int | None = None,
     role: str | None = None,
+    person: uuid.UUID | None = None,
 ) -> uuid.UUID:
     """Add someone of exactly one partner, line or role; refuses an email that signs in already."""
-    person = uuid.uuid4()
+    person = person or uuid.uuid4()
     async with transaction():
         await lock(f"email {digest(email)}")
         if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
@@ -243,7 +239,7 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
     email, name = rules.clean_email(email), rules.clean_text(name, field="name")
     if role not in rules.ROLES:
         raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
-    rules.check_password(password, email)
+    rules.check_password(password, email, name)
     by_email = Person.select(Person.id).where((Person.email == email) & (Person.staff_role == role))
     known = await fetch_scalar(uuid.UUID, by_email)
     if known:
@@ -275,20 +271,27 @@ async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitat
     return code
 
 
-async def accept_invitation(code: str, password: str, language: str) -> uuid.UUID:
-    """Join the partner that invited and return the new person; a code works once."""
+async def accept_invitation(code: str, password: str, language: str, *, form: uuid.UUID | None = None) -> uuid.UUID:
+    """Join the partner that invited and return the new person; a code works once.
+
+    The same `form` sent twice within some minutes answers the same: the person's id follows from it, so a used code
+    without the form that used it compares no password.
+    """
     now = clock.now()
     invited = await fetch_row(Invited, select(Invited, Invitation).where(Invitation.code_hash == digest(code)))
     if invited is None:
         raise NotFound("This invitation does not exist.")
-    rules.check_password(password, invited.email)
-    hashed = await passwords.hash_password(password)
+    rules.check_password(password, invited.email, invited.name)
+    hashed, person = await passwords.hash_password(password), uuid.uuid5(invited.id, str(form or uuid.uuid4()))
     async with transaction():
         is_open = (Invitation.accepted_at.is_null()) & (Invitation.expires_at > now)
         accepted: Values = {Invitation.accepted_at: now}
         if await Invitation.update(accepted).where(Invitation.id == invited.id, is_open).returning(Invitation.id):
-            return await _add_person(invited.email, invited.name, hashed, language, now, partner=invited.partner)
-    known = await fetch_row(Secret, select(Secret, Person).where(Person.email == invited.email))
+            return await _add_person(
+                invited.email, invited.name, hashed, language, now, partner=invited.partner, person=person
+            )
+    joined = (Person.id == person) & (Person.created_at > now - SAME_FORM)
+    known = await fetch_row(Secret, select(Secret, Person).where(joined))
     if known and await passwords.matches(known.password_hash, password):
         return known.id
     raise Expired("This invitation was used or is over; ask your colleague for another one.")
@@ -299,12 +302,13 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))
     if found is None:
         raise NotFound("There is no such person.")
-    email = names.unseal(_as_sealed(found)).email
-    attempt = await _begin_attempt(f"email:{email}")
+    identity = names.unseal(_as_sealed(found))
+    attempt = await begin_attempt(f"person:{person}")
     if not await passwords.matches(found.password_hash, current):
+        await fail(attempt)
         raise rules.WrongSecret("The current password is wrong.")
-    await _forgive(attempt)
-    rules.check_password(new, email)
+    await forgive(attempt)
+    rules.check_password(new, identity.email, identity.name)
     hashed = await passwords.hash_password(new)
     async with transaction():
         changed: Values = {Person.password_hash: hashed}
@@ -339,59 +343,28 @@ def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
 # Signing in ---------------------------------------------------------------------------------------------------------
 
 
-async def sign_in(email: str, password: str, device: str = "") -> uuid.UUID:
+async def sign_in(email: str, password: str, device: str = "", address: str = "") -> uuid.UUID:
     """Return whose email and password these are; refuses with WrongSecret or TooManyAttempts.
 
-    A browser that signed in before carries a `device` mark and waits for its own failures only, so that strangers who
-    guess cannot keep its owner out. A stranger's email takes as long as a known one.
+    A browser that signed in before carries a `device` mark and is counted for itself, so that strangers who guess cannot
+    keep its owner out. address: where the attempt comes from. A stranger's email takes as long as a known one.
     """
     try:
         email = rules.clean_email(email)
     except Invalid:
         email = ""
-    known_browser = bool(email) and hmac.compare_digest(
-        device.encode(), device_mark(email, device.partition(".")[0]).encode()
-    )
-    attempt = await _begin_attempt(f"device:{device}" if known_browser else f"email:{email}")
+    attempt = await begin_attempt_of_device(device) if is_known_device(email, device) else None
+    attempt = attempt or await begin_attempt(f"email:{email}", address)
     row = await fetch_row(Secret, select(Secret, Person).where(Person.email.is_in(names.stored_as(email))))
     usable = password[: rules.LONGEST_PASSWORD + 1]
     if not await passwords.matches(row.password_hash if row else None, usable) or row is None:
+        await fail(attempt)
         raise rules.WrongSecret("The email or the password is wrong.")
-    await _forgive(attempt)
+    await forgive(attempt)
     if passwords.is_outdated(row.password_hash):
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
         await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)
     return row.id
-
-
-def device_mark(email: str, nonce: str = "") -> str:
-    """Return the mark of a browser that signed in with this email: a nonce and its signature."""
-    nonce = nonce or secrets.token_urlsafe(12)
-    signature = hmac.new(settings().secret.encode(), f"device {nonce} {email}".encode(), hashlib.sha256).hexdigest()
-    return f"{nonce}.{signature}"
-
-
-async def _begin_attempt(subject: str) -> str:
-    """Count an attempt before it is judged, so that attempts at once cannot slip past the limit; returns its subject."""
-    now, key = clock.now(), digest(subject)
-    async with transaction():
-        await lock(f"attempt {key}")
-        mine = SignInAttempt.subject == key
-        await SignInAttempt.delete().where(mine, SignInAttempt.at <= now - rules.ATTEMPTS_COUNT_FOR)
-        failures = await fetch_rows(Attempt, select(Attempt, SignInAttempt).where(mine).order_by(SignInAttempt.at))
-        left = rules.wait_left([failure.at for failure in failures], now)
-        if not left:
-            await SignInAttempt.insert(SignInAttempt(subject=key, at=now))
-    if left:
-        raise rules.TooManyAttempts(
-            "Too many attempts; wait {seconds} seconds and try again.", seconds=int(left.total_seconds()) + 1
-        )
-    return key
-
-
-async def _forgive(key: str) -> None:
-    """Delete the failures of a subject whose secret was right."""
-    await SignInAttempt.delete().where(SignInAttempt.subject == key)
 
 
 async def delete_expired() -> None:
@@ -437,32 +410,33 @@ async def issue_activation_codes(references: Sequence[int]) -> list[tuple[int, s
 
 
 async def claim_line(
-    reference: int, code: str, *, email: str, name: str, password: str, language: str = "fr"
+    reference: int, code: str, *, email: str, name: str, password: str, language: str = "fr", address: str = ""
 ) -> uuid.UUID:
     """Give a line to the person who has its activation code, and return the new person; a code works once.
 
-    The same form sent twice finds the line already claimed by the same email and password, and answers the same.
+    The same form sent twice finds the line already claimed by the same email and password, and answers the same. The
+    right code of eighty random bits is never made to wait: it cannot be guessed, and strangers' guesses at the line or
+    from the same address keep its owner out of nothing.
     """
     email, name = rules.clean_email(email), rules.clean_text(name, field="name")
-    rules.check_password(password, email)
-    attempt = await _begin_attempt(f"line:{reference}")
+    rules.check_password(password, email, name, str(reference))
+    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(_plain(code)))
+    is_free = Subscriber.claimed_at.is_null()
+    attempt = None
+    if not await Subscriber.exists().where(fits, is_free):
+        attempt = await begin_attempt(f"line:{reference}", address)
     hashed, now = await passwords.hash_password(password), clock.now()
     async with transaction():
         claimed: Values = {Subscriber.claimed_at: now, Subscriber.activation_code_hash: None}
-        fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(_plain(code)))
-        if (
-            await Subscriber.update(claimed)
-            .where(fits, Subscriber.claimed_at.is_null())
-            .returning(Subscriber.reference)
-        ):
-            person = await _add_person(email, name, hashed, language, now, subscriber=reference)
-            await _forgive(attempt)
-            return person
+        if await Subscriber.update(claimed).where(fits, is_free).returning(Subscriber.reference):
+            return await _add_person(email, name, hashed, language, now, subscriber=reference)
+    attempt = attempt or await begin_attempt(f"line:{reference}", address)
     same = (Person.email.is_in(names.stored_as(email))) & (Person.subscriber == reference)
     known = await fetch_row(Secret, select(Secret, Person).where(same))
     if await passwords.matches(known.password_hash if known else None, password) and known:
-        await _forgive(attempt)
+        await forgive(attempt)
         return known.id
+    await fail(attempt)
     raise rules.WrongSecret("This reference and this code do not belong together, or the code was used already.")
 
 

@@ -10,7 +10,7 @@ from litestar.exceptions import NotAuthorizedException
 from msgspec import Struct
 
 from marketplace.errors import NotAllowed
-from marketplace.identity.actions import device_mark
+from marketplace.identity.guessing import device_mark
 from marketplace.identity.sessions import SESSION_DAYS, actor_of_key, actor_of_session, create_session
 from marketplace.settings import settings
 from marketplace.web.pages import Visit, visit
@@ -79,6 +79,11 @@ def read_cookie(scope: Scope | HTTPScope, name: str) -> str:
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Return the secret of the browser's session, or ''."""
     return read_cookie(connection.scope, COOKIE)
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Return the address that a request comes from, as the server knows it, or ''."""
+    return connection.client.host if connection.client else ""
 
 
 def device_cookie(email: str) -> Cookie:

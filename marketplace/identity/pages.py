@@ -16,6 +16,7 @@ from marketplace.identity import actions, key_actions, queries
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import (
     DEVICE_COOKIE,
+    address_of,
     begin_session,
     device_cookie,
     expect,
@@ -81,7 +82,7 @@ class NewPassword(Struct):
     password: str
 
 
-class Joining(Struct):
+class Joining(Token):
     """The password of someone who was invited."""
 
     password: str
@@ -135,7 +136,8 @@ async def sign_in_page(request: Asked, following: Next = "") -> Template | Redir
 async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Sign in and go where the visitor was going."""
     try:
-        person = await actions.sign_in(data.email, data.password, read_cookie(request.scope, DEVICE_COOKIE))
+        device = read_cookie(request.scope, DEVICE_COOKIE)
+        person = await actions.sign_in(data.email, data.password, device, address_of(request))
     except Refusal as refusal:
         return again("identity/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
     return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
@@ -188,7 +190,7 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
             language=language.get(),
             partner_id=data.form_id,
         )
-        person = await actions.sign_in(data.email, data.password)
+        person = await actions.sign_in(data.email, data.password, address=address_of(request))
     except Refusal as refusal:
         return again("identity/sign_up.html", refusal, form=data, countries=formats.countries())
     await actions.confirm_vat(created)
@@ -212,6 +214,7 @@ async def activate(request: Asked, data: Annotated[Activation, Body(media_type=F
             name=data.name,
             password=data.password,
             language=language.get(),
+            address=address_of(request),
         )
     except Refusal as refusal:
         return again("identity/activate.html", refusal, form=data)
@@ -231,7 +234,7 @@ async def join(
     """Accept an invitation and sign in."""
     invitation = await queries.get_invitation(code)
     try:
-        person = await actions.accept_invitation(code, data.password, language.get())
+        person = await actions.accept_invitation(code, data.password, language.get(), form=data.form_id)
     except Expired:
         raise
     except Refusal as refusal:

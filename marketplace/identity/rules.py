@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import importlib
+import ipaddress
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
 
 LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD = 254, 120, 200
 SHORTEST_PASSWORD = 10
+JUDGED_CHARACTERS = 72
+"""The beginning of a password that is judged: what follows makes it no weaker, and takes time that grows with its square."""
+FEWEST_GUESSES_LOG10 = 8
 FREE_ATTEMPTS = 5
+FREE_FROM_AN_ADDRESS = 20
+"""Failures of one address, whatever the accounts: a password sprayed over many emails is slow from here on."""
+AT_ONCE_FROM_AN_ADDRESS = 200
+"""Attempts of one address that are not judged yet, or failed."""
+FREE_ON_AN_ACCOUNT = 100
+"""Failures on one account from all addresses together, NIST SP 800-63B's limit."""
+FREE_ON_A_DEVICE = 50
+"""Failures of a browser that proved it knows the secret; then it counts as one that nobody knows."""
 ATTEMPTS_COUNT_FOR = dt.timedelta(minutes=15)
 FIRST_WAIT = dt.timedelta(seconds=15)
 LONGEST_WAIT = dt.timedelta(seconds=60)
@@ -27,6 +39,7 @@ EU = frozenset(
 )
 FRENCH_NUMBERS = frozenset({"FR", "MC", "GP", "MQ", "RE", "GF", "YT"})
 """Where companies bear French VAT numbers; France alone demands one."""
+IPV4 = 4
 ONE_CLICK_DOMAIN = "@demo.partage.example"
 ROLES = ("steward", "finance", "auditor")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
@@ -75,8 +88,12 @@ def clean_reference(text: str) -> int:
     return int(digits)
 
 
-def check_password(password: str, email: str) -> None:
-    """Refuse a new password that is short, endless, one repeated sign or the email itself."""
+def check_password(password: str, email: str, *words: str) -> None:
+    """Refuse a new password that is short, endless or among the first hundred million that a guesser would try.
+
+    words: the person's own, such as name and company, which a guesser tries first.
+    Source: Wheeler, zxcvbn: low-budget password strength estimation, USENIX Security 2016.
+    """
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise Invalid(
             "A password has {shortest} to {longest} characters.",
@@ -84,7 +101,10 @@ def check_password(password: str, email: str) -> None:
             longest=LONGEST_PASSWORD,
             field="password",
         )
-    if len(set(password)) < SHORTEST_PASSWORD // 2 or password.lower() in (email, email.partition("@")[0]):
+    from zxcvbn_rs_py import zxcvbn  # noqa: PLC0415 (start-up time)
+
+    own = [word for text in (email, "partage", *words) for word in (text, *re.split(r"[\W_]+", text)) if word]
+    if zxcvbn(password[:JUDGED_CHARACTERS], own).guesses_log10 < FEWEST_GUESSES_LOG10:
         raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
 
 
@@ -127,18 +147,31 @@ def vies_path(vat_number: str) -> str:
     return f"/ms/{vat_number[:2]}/vat/{vat_number[2:]}"
 
 
-def wait_left(failures: Sequence[dt.datetime], now: dt.datetime) -> dt.timedelta:
+def wait_left(failures: Sequence[dt.datetime], now: dt.datetime, free: int = FREE_ATTEMPTS) -> dt.timedelta:
     """Return how long the next attempt must wait; zero when it may be made.
 
-    failures: instants of the attempts that count, ascending. The first five are free; then the wait after the last one
-    doubles from a quarter of a minute up to a whole one, so that nobody is locked out for longer than that.
+    failures: instants of the attempts that count, ascending. The first `free` ones cost nothing; then the wait after the
+    last one doubles from a quarter of a minute up to a whole one, so that nobody is locked out for longer than that.
     """
     counted = [at for at in failures if now - at < ATTEMPTS_COUNT_FOR]
-    if len(counted) < FREE_ATTEMPTS:
+    if len(counted) < free:
         return dt.timedelta(0)
-    wait = min(FIRST_WAIT * 2 ** min(len(counted) - FREE_ATTEMPTS, 10), LONGEST_WAIT)
+    wait = min(FIRST_WAIT * 2 ** min(len(counted) - free, 10), LONGEST_WAIT)
     left: dt.timedelta = max(counted[-1] + wait - now, dt.timedelta(0))
     return left
+
+
+def network_of(address: str) -> str:
+    """Return what attempts from an address are counted under: itself, or the /64 that one IPv6 customer is given; '' for none."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if parsed.version == IPV4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def own_path(text: str, languages: Sequence[str] = ("fr", "en")) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-
-import pytest
+from typing import TYPE_CHECKING
 
 from marketplace.settings import settings
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+
+if TYPE_CHECKING:
+    import pytest
 
 CLAIRE = "claire@atelier.example"
 

@@ -69,6 +69,11 @@ async def test_a_sign_up_twice_is_one_partner_and_both_enter() -> None:
         ("company", "x" * 201),
         ("name", "a\x00b"),
         ("password", "aaaaaaaaaaaa"),
+        ("password", "1234567890"),
+        ("password", "qwertyuiop"),
+        ("password", "password12"),
+        ("password", "claire martin"),
+        ("password", "Atelier2026"),
     ],
 )
 async def test_a_sign_up_says_what_is_wrong_and_keeps_the_rest(field: str, value: str) -> None:
