@@ -153,7 +153,10 @@ def readable(path: str) -> str:
     path = re.sub("/{2,}", "/", path)
     sizes = [len(part.encode(errors="replace")) for part in path.split("/")]
     if "\0" in path or max(sizes) > LONGEST_NAME_BYTES or sum(sizes) > LONGEST_PATH_BYTES:
-        return NOWHERE_FOR_MACHINES if path.startswith(MACHINE_PATHS) else NOWHERE
+        if path.startswith(MACHINE_PATHS):
+            return NOWHERE_FOR_MACHINES
+        first = path[1:].partition("/")[0]
+        return f"/{first}{NOWHERE}" if first in LANGUAGES else NOWHERE
     return path
 
 
