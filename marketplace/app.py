@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import asyncpg
 import structlog
@@ -50,7 +50,7 @@ from marketplace.identity import api as identity_api
 from marketplace.identity import inbox_pages as identity_inbox_pages
 from marketplace.identity import pages as identity_pages
 from marketplace.identity.form_guards import FormTokens
-from marketplace.identity.guards import Identify
+from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
 from marketplace.legal import pages as legal_pages
 from marketplace.mail import pages as mail_pages
@@ -62,6 +62,7 @@ from marketplace.purchases import pages as purchases_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
+from marketplace.second_factors import pages as second_factors_pages
 from marketplace.settings import settings
 from marketplace.stewardship import definition_pages as stewardship_definition_pages
 from marketplace.stewardship import offer_pages as stewardship_offer_pages
@@ -71,7 +72,7 @@ from marketplace.stewardship import terms_pages as stewardship_terms_pages
 from marketplace.storefront import pages as storefront_pages
 from marketplace.tracing import request_id
 from marketplace.web.i18n import LANGUAGES, gettext, language, preferred
-from marketplace.web.pages import engine, filled, page, sign_in_url
+from marketplace.web.pages import engine, filled, page, sign_in_url, url
 from marketplace.zones import pages as zones_pages
 
 if TYPE_CHECKING:
@@ -251,6 +252,19 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return answer
 
 
+def prove_first(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Ask who it is once more, on a page that leads back to what was asked, or to its form."""
+    if for_machines(request):
+        return refused(request, error)
+    there = request.url.path
+    if request.method in ("GET", "HEAD"):
+        query = request.scope["query_string"].decode("latin-1")
+        there += f"?{query}" if query else ""
+    else:
+        there = _came_from(request.headers.get("referer", ""))
+    return Redirect(url("/confirm?" + urlencode({"next": own_path(there) or "/profile"})), status_code=303)
+
+
 def _came_from(referer: str) -> str:
     """Return the path of the page that sent someone here; the site's first one when it is none of ours."""
     try:
@@ -338,7 +352,12 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         ],
         lifespan=[_lifespan] if manages_pool else [],
         logging_config=None,
-        exception_handlers={Refusal: refused, HTTPException: refused, Exception: refused},
+        exception_handlers={
+            ProofTooOldError: prove_first,
+            Refusal: refused,
+            HTTPException: refused,
+            Exception: refused,
+        },
         middleware=[DefineMiddleware(FormTokens, machine_paths=MACHINE_PATHS, open_paths=("/stop-mail/",))],
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
@@ -355,6 +374,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     identity_inbox_pages.ROUTES,
     mail_pages.ROUTES,
     identity_api.ROUTES,
+    second_factors_pages.ROUTES,
     zones_pages.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,

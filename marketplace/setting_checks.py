@@ -66,6 +66,8 @@ def problems(chosen: Settings) -> Iterator[str]:
         yield "Set STRIPE_API_KEY: it is empty, and nothing could be paid."
     if chosen.one_click:
         yield "Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone."
+    if not chosen.staff_second_factor and not chosen.rehearsal:
+        yield "Unset STAFF_SECOND_FACTOR: staff sign in with a second factor."
     if not (_is_public_address(chosen.public_url) or (chosen.rehearsal and _is_of_this_machine(chosen.url))):
         yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
     yield from _key_problems(chosen)

@@ -150,6 +150,9 @@ class Settings:
     rehearsal_days: int = _setting(
         "PARTAGE_REHEARSAL_DAYS", "0", "days that a rehearsal's clock is ahead, to see months close", roles=()
     )
+    staff_second_factor: bool = _setting(
+        "STAFF_SECOND_FACTOR", "1", "0: staff sign in by password alone, in tests; `serve` refuses it", roles=()
+    )
     subscriber_year_epsilon_micro: int = _setting(
         "SUBSCRIBER_YEAR_EPSILON_MICRO",
         "20000000",

@@ -18,6 +18,7 @@ SLICES = (
     "log",
     "identity",
     "mail",
+    "second_factors",
     "ledger",
     "consent",
     "payments",

@@ -90,6 +90,7 @@ def database_url(
     before = dict(os.environ)
     url = as_serving(postgres.url(name)) if request.node.get_closest_marker("serving") else postgres.url(name)
     os.environ |= {"DATABASE_URL": url, "PARTAGE_STATE": str(tmp_path / "state"), "VIES_URL": ""}
+    os.environ["STAFF_SECOND_FACTOR"] = "0"  # tests of second factors and of `serve` set it
     settings.cache_clear()
     try:
         yield url

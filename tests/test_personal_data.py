@@ -10,6 +10,9 @@ from marketplace.database import fetch_scalar
 from marketplace.identity import actions
 from marketplace.identity.guards import begin_session
 from marketplace.personal_data import Erasure
+from marketplace.second_factors import passkeys
+from marketplace.second_factors.actions import add_passkey, start_authenticator
+from marketplace.settings import settings
 from migrations.piccolo_app import tables
 from tests.marketplace.identity.site import make_partner
 from tests.personal_data import PAGE, undeclared_tables, written
@@ -41,11 +44,17 @@ ROWS_OF_A_PERSON = {
     "person": "id = $1",
     "session": "person = $1",
     "invitation": "email = $2",
+    "authenticator": "person = $1",
+    "passkey": "person = $1",
+    "passkey_challenge": "person = $1",
+    "recovery_code": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
 
-async def test_erasing_a_person_deletes_what_tables_declare() -> None:
+async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTAGE_URL", "https://partage.example")  # passkeys are bound to a name
+    settings.cache_clear()
     declared = {
         table._meta.tablename
         for table in tables()
@@ -61,6 +70,9 @@ async def test_erasing_a_person_deletes_what_tables_declare() -> None:
     code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4())
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
+    await start_authenticator(person)
+    await add_passkey(person, "phone", b"credential", b"key", 0)
+    await passkeys.options_to_show(person, "s")
     for table in declared:
         assert await count(table, person, email), f"{table} has a row of hers before"
     await actions.erase_person(person)

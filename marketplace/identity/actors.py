@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import datetime as dt
     import uuid
 
 
@@ -24,3 +25,5 @@ class Actor:
     """steward, finance or auditor."""
     unread: int = 0
     """How many messages of the last 90 days they have not read, up to 100."""
+    proved_at: dt.datetime | None = None
+    """When the person last showed that it is them, by password or second factor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from litestar.datastructures import Cookie
@@ -9,9 +10,16 @@ from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.errors import NotAllowed
 from marketplace.identity.guessing import device_mark
-from marketplace.identity.sessions import SESSION_DAYS, actor_of_key, actor_of_session, create_session
+from marketplace.identity.sessions import (
+    SESSION_DAYS,
+    actor_of_key,
+    actor_of_session,
+    adds_first_factor,
+    create_session,
+)
 from marketplace.settings import settings
 from marketplace.web.pages import Visit, visit
 
@@ -42,6 +50,8 @@ Who: TypeAlias = Literal[
 COOKIE = "session"
 DEVICE_COOKIE = "device"
 DEVICE_DAYS = 365
+PROOF_LASTS = dt.timedelta(minutes=10)
+"""How long ago a person may have shown that it is them where money, keys, exports or erasure are at stake."""
 
 
 # Cookies ------------------------------------------------------------------------------------------------------------
@@ -65,9 +75,13 @@ def _cookie(name: str, value: str, days: int) -> Cookie:
     )
 
 
-async def begin_session(person: uuid.UUID, *, instead_of: str | None = None) -> Cookie:
-    """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`."""
-    return _cookie(COOKIE, await create_session(person, instead_of=instead_of), SESSION_DAYS)
+async def begin_session(person: uuid.UUID, *, instead_of: str | None = None, with_factor: bool = False) -> Cookie:
+    """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`.
+
+    with_factor: the second factor was shown, or none is asked for.
+    """
+    secret = await create_session(person, instead_of=instead_of, with_factor=with_factor)
+    return _cookie(COOKIE, secret, SESSION_DAYS)
 
 
 def read_cookie(scope: Scope | HTTPScope, name: str) -> str:
@@ -113,13 +127,16 @@ class Identify:
             return
         headers = dict(scope["headers"])
         actor = None
+        is_half = False
         if scope["path"].startswith("/api/"):
             scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             if scheme.lower() == "bearer" and key:
                 actor = await actor_of_key(key.strip())
         elif secret := read_cookie(scope, COOKIE):
             actor = await actor_of_session(secret)
+            is_half = actor is None and await adds_first_factor(secret)
         scope["user"], scope["auth"] = actor, None
+        scope["adds_first_factor"] = is_half  # type: ignore[typeddict-unknown-key]
         token = visit.set(Visit(scope["path"], scope["query_string"].decode("latin-1"), actor))
         try:
             await self.app(scope, receive, send)
@@ -140,6 +157,27 @@ def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Let anyone in who is signed in."""
     _actor(connection)
+
+
+def may_add_factor(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let a person in who is signed in, or staff who gave the right password and have no second factor to show yet."""
+    if not connection.scope.get("adds_first_factor") and _actor(connection).person is None:
+        raise NotAuthorizedException
+
+
+class ProofTooOldError(NotAllowed):
+    """What is asked needs a fresh proof: the page that asks for it is shown first."""
+
+
+def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let in who has shown within some minutes that it is them: for money, keys, exports and erasure. Keys have no minutes."""
+    if connection.scope.get("adds_first_factor"):
+        return
+    actor = _actor(connection)
+    if actor.person is None or settings().one_click:
+        return
+    if actor.proved_at is None or clock.now() - actor.proved_at > PROOF_LASTS:
+        raise ProofTooOldError("Show first that it is still you.")
 
 
 def partner(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

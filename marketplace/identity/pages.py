@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
@@ -23,12 +24,13 @@ from marketplace.identity.guards import (
     forget_cookie,
     partner,
     read_cookie,
+    recently_proved,
     session_of,
     signed_in,
     staff,
 )
 from marketplace.identity.rules import clean_reference, own_path
-from marketplace.identity.sessions import end_session, home_of
+from marketplace.identity.sessions import end_session, find_half_signed_in, home_of
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -129,6 +131,8 @@ async def sign_in_page(request: Asked, following: Next = "") -> Template | Redir
     """Ask for email and password; a person who is signed in is sent on."""
     if request.user:
         return see(own_path(following) or await home_of(request.user))
+    if await find_half_signed_in(session_of(request)):
+        return see("/sign-in/second?" + urlencode({"next": own_path(following) or ""}))
     return page("identity/sign_in.html", error="", email="", **await _sign_in_context(following))
 
 
@@ -271,7 +275,7 @@ async def change_password(
     return await _entered(request, person.id, "/profile?changed=1", person.email)
 
 
-@post("/profile/erase", guards=[signed_in], opt=expect("partner", "subscriber"), status_code=200)
+@post("/profile/erase", guards=[signed_in, recently_proved], opt=expect("partner", "subscriber"), status_code=200)
 async def erase(request: Asked) -> Response[Any]:
     """Erase the signed-in person; the books keep the pseudonymous line, and the names of staff who decided."""
     assert request.user
@@ -332,7 +336,7 @@ async def keys_page(request: Asked, number: Page = 1) -> Template:
     )
 
 
-@post("/keys", guards=[partner], opt=expect("partner"), status_code=200)
+@post("/keys", guards=[partner, recently_proved], opt=expect("partner"), status_code=200)
 async def create_key(request: Asked, data: Annotated[NewKey, Body(media_type=FORM)]) -> Template:
     """Make an API key and show it, once."""
     mine = _company(request)

@@ -128,7 +128,7 @@ LIMIT 50;
 
 -- name: find_actor_of_session
 -- The person signed in under the token with the digest $1 at $2, whether their partner is vetted, and how many messages
--- of the last 90 days they have not read, up to 100.
+-- of the last 90 days they have not read, up to 100; nobody while the second factor is awaited.
 SELECT
     person.id,
     person.name,
@@ -156,11 +156,14 @@ SELECT
               )
             LIMIT 100
         ) AS listed
-    ) AS unread
+    ) AS unread,
+    proved_at
 FROM session
 JOIN person ON person.id = session.person
 LEFT JOIN partner ON partner.id = person.partner
-WHERE session.token_hash = $1 AND session.expires_at > $2;
+WHERE session.token_hash = $1
+  AND session.expires_at > $2
+  AND NOT awaits_factor;
 
 -- name: list_people_behind
 -- The people behind each recipient (audience $1[i], id $2[i]); `ordinal` is i, from 1. An id that is none has nobody.
@@ -224,3 +227,11 @@ SELECT reference
 FROM arriving
 WHERE NOT EXISTS (SELECT FROM subscriber WHERE subscriber.reference = arriving.reference)
 ON CONFLICT DO NOTHING;
+
+-- name: find_half_signed_in
+-- The person whose password was right under the token with the digest $1, after $2, and whose second factor is awaited.
+SELECT person
+FROM session
+WHERE token_hash = $1
+  AND awaits_factor
+  AND created_at > $2;

@@ -8,17 +8,21 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch_row, select
+from marketplace.database import fetch_row, fetch_scalar, select
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import SealedPerson, unseal
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
 from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
 
 
 class SignedIn(Struct, frozen=True):
@@ -34,6 +38,14 @@ class SignedIn(Struct, frozen=True):
     key_id: str | None
     is_vetted: bool
     unread: int
+    proved_at: dt.datetime | None
+
+
+class NeedsFactor(Struct, frozen=True):
+    """Whether a person has a second factor, and their role if they are staff."""
+
+    has_second_factor: bool
+    staff_role: str | None
 
 
 class KeyOwner(Struct, frozen=True):
@@ -52,16 +64,67 @@ class Capacity(Struct, frozen=True):
 
 
 SESSION_DAYS = 7
+HALF_SIGNED_IN_FOR = dt.timedelta(minutes=15)
+"""How long a right password waits for the second factor."""
 
 
-async def create_session(person: uuid.UUID, *, instead_of: str | None = None) -> str:
-    """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`."""
+async def create_session(person: uuid.UUID, *, instead_of: str | None = None, with_factor: bool = False) -> str:
+    """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`.
+
+    with_factor: the second factor was shown. Without it the session of whoever has one, or is staff, awaits it.
+    """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     await end_session(instead_of)
-    expires_at = now + dt.timedelta(days=SESSION_DAYS)
-    await Session.insert(Session(token_hash=digest(secret), person=person, created_at=now, expires_at=expires_at))
+    new = Session(
+        token_hash=digest(secret),
+        person=person,
+        created_at=now,
+        expires_at=now + dt.timedelta(days=SESSION_DAYS),
+        awaits_factor=not with_factor and await _needs_factor(person),
+        proved_at=now,
+    )
+    await Session.insert(new)
     return secret
+
+
+async def _needs_factor(person: uuid.UUID) -> bool:
+    row = await fetch_row(NeedsFactor, select(NeedsFactor, Person).where(Person.id == person))
+    return row is not None and (row.has_second_factor or (row.staff_role is not None and factor_is_compulsory()))
+
+
+def factor_is_compulsory() -> bool:
+    """Return whether staff need a second factor: always in production, where `serve` refuses both exceptions."""
+    return settings().staff_second_factor and not settings().one_click
+
+
+async def find_half_signed_in(secret: str) -> uuid.UUID | None:
+    """Return who gave the right password under this secret some minutes ago, and not yet the second factor."""
+    if not secret:
+        return None
+    now = clock.now()
+    return await fetch_scalar(uuid.UUID, SQL["find_half_signed_in"], digest(secret), now - HALF_SIGNED_IN_FOR)
+
+
+async def adds_first_factor(secret: str) -> bool:
+    """Return whether this session awaits the second factor of a person who has none: they add it before anything else."""
+    person = await find_half_signed_in(secret)
+    if person is None:
+        return False
+    row = await fetch_row(NeedsFactor, select(NeedsFactor, Person).where(Person.id == person))
+    return row is not None and not row.has_second_factor
+
+
+async def record_proof(secret: str) -> None:
+    """Record that the person of this session has just shown again that it is them."""
+    proved: Values = {Session.proved_at: clock.now()}
+    await Session.update(proved).where(Session.token_hash == digest(secret))
+
+
+async def set_second_factor(person: uuid.UUID, *, present: bool) -> None:
+    """Record whether a person has a second factor, in the transaction that adds the first one or removes the last."""
+    changed: Values = {Person.has_second_factor: present}
+    await Person.update(changed).where(Person.id == person)
 
 
 async def end_session(secret: str | None) -> None:
@@ -84,6 +147,7 @@ async def actor_of_session(secret: str) -> Actor | None:
         subscriber=row.subscriber,
         role=row.staff_role,
         unread=row.unread,
+        proved_at=row.proved_at,
     )
 
 

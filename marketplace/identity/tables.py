@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Bytea, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Boolean, Bytea, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -94,6 +94,10 @@ class Person(Table, db=DB, tablename="person"):
     subscriber = ForeignKey(Subscriber, null=True, default=None, on_delete=OnDelete.restrict, unique=True)
     staff_role = Text(null=True, default=None)
     created_at = Timestamptz()
+    email_confirmed_at = Timestamptz(null=True, default=None)
+    """When a link in a mail to this address was followed; null: it may be somebody else's."""
+    has_second_factor = Boolean(default=False)
+    """Whether a session of theirs needs more than the password."""
     email_is_lower_case = Check("email = lower(email) AND position('@' in email) > 1")
     one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
@@ -113,6 +117,10 @@ class Session(Table, db=DB, tablename="session"):
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
     created_at = Timestamptz()
     expires_at = Timestamptz()
+    awaits_factor = Boolean(default=False)
+    """The password was right and the second factor is still to come: such a session is nobody's yet."""
+    proved_at = Timestamptz(null=True, default=None)
+    """When the person last showed in this session that it is them."""
 
 
 class ApiKey(Table, db=DB, tablename="api_key"):

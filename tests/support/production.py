@@ -21,6 +21,7 @@ OPERATORS_OWN: Final = {
     "PARTAGE_BID_PUBLIC_KEY": key("the public half of bids"),
     "PARTAGE_IDENTITY_KEYS": f"own:{key('identity')}",
     "SELLER_SIREN": "732829320",
+    "STAFF_SECOND_FACTOR": "1",
     "VIES_URL": "",
 }
 """What `serve`, `jobs`, `build` and `ingest` refuse to start without."""

@@ -37,6 +37,7 @@ def test_production_settings_are_accepted() -> None:
         ("STRIPE_API_KEY", LOCAL_STRIPE_KEY, "moves no real money"),
         ("STRIPE_API_BASE", "http://127.0.0.1:8700", "moves no real money"),
         ("PARTAGE_ONE_CLICK", "1", "one-click"),
+        ("STAFF_SECOND_FACTOR", "0", "second factor"),
         ("PARTAGE_SIGNING_KEY", DEMO_SIGNING_KEY, "known to everyone"),
         ("PARTAGE_SECRET", DEMO_SECRET, "known to everyone"),
         ("PARTAGE_SECRET", "short", "easy to guess"),

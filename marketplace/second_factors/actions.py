@@ -1,0 +1,196 @@
+"""What adds, removes and checks second factors. A factor that was shown counts once, also when it is shown twice at once."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import pyotp
+
+from marketplace import clock
+from marketplace.database import transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity import vault
+from marketplace.identity.actions import matches_password
+from marketplace.identity.guessing import begin_attempt, fail, forgive
+from marketplace.identity.rules import WrongSecret
+from marketplace.identity.sessions import factor_is_compulsory, set_second_factor
+from marketplace.locks import lock
+from marketplace.second_factors import rules
+from marketplace.second_factors.queries import find_authenticator, get_factors
+from marketplace.second_factors.tables import Authenticator, Passkey, RecoveryCode
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+
+TABLE: Final = "authenticator"
+LINE: Final = 0
+"""The vault binds what it seals to a line too; an authenticator belongs to none."""
+
+
+async def start_authenticator(person: uuid.UUID) -> str:
+    """Give a person a new secret for their app and return it; it counts once a code of it was given.
+
+    The one they have stays in force until then: starting anew is refused while one is confirmed.
+    """
+    secret, row, now = pyotp.random_base32(), uuid.uuid4(), clock.now()
+    key_id, sealed = vault.seal({"secret": secret}, row, LINE, table=TABLE)
+    async with transaction():
+        await lock(f"factors {person}")
+        known = await find_authenticator(person)
+        if known and known.confirmed_at:
+            raise Conflict("You have an authenticator app already; remove it first.")
+        await Authenticator.delete().where(Authenticator.person == person)
+        new = Authenticator(
+            id=row, person=person, sealed=sealed, key_id=key_id, created_at=now, confirmed_at=None, last_step=0
+        )
+        await Authenticator.insert(new)
+    return secret
+
+
+async def find_secret_to_confirm(person: uuid.UUID) -> str | None:
+    """Return the secret of an app whose first code is awaited: it is shown again when the code was wrong."""
+    app = await find_authenticator(person)
+    if app is None or app.confirmed_at:
+        return None
+    return vault.unseal(app.key_id, app.sealed, app.id, LINE, table=TABLE)["secret"]
+
+
+async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "") -> list[str]:
+    """Put an app into force by its first code; return recovery codes to be shown once where the person has none."""
+    attempt = await begin_attempt(f"factor:{person}", address)
+    secret = await find_secret_to_confirm(person)
+    if secret is None:
+        raise Conflict("Start again: there is no authenticator app to confirm.")
+    step, now = rules.step_of(secret, code, clock.now()), clock.now()
+    if step is None:
+        await fail(attempt)
+        raise WrongSecret("That is not the code that the app shows now.", field="code")
+    await forgive(attempt)
+    async with transaction():
+        await lock(f"factors {person}")
+        confirmed: Values = {Authenticator.confirmed_at: now, Authenticator.last_step: step}
+        waiting = (Authenticator.person == person) & Authenticator.confirmed_at.is_null()
+        if not await Authenticator.update(confirmed).where(waiting).returning(Authenticator.id):
+            raise Conflict("Start again: there is no authenticator app to confirm.")
+        await set_second_factor(person, present=True)
+        return await _first_codes(person)
+
+
+async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, public_key: bytes, count: int) -> list[str]:
+    """Add a passkey that was checked; return recovery codes to be shown once where the person has none."""
+    async with transaction():
+        await lock(f"factors {person}")
+        new = Passkey(
+            id=uuid.uuid4(),
+            person=person,
+            credential_id=credential_id,
+            public_key=public_key,
+            sign_count=count,
+            label=label,
+            created_at=clock.now(),
+            last_used_at=None,
+        )
+        added = Passkey.insert(new).on_conflict(action="DO NOTHING", target=Passkey.credential_id)
+        if not await added.returning(Passkey.id):
+            raise Conflict("This passkey is registered already.")
+        await set_second_factor(person, present=True)
+        return await _first_codes(person)
+
+
+async def _first_codes(person: uuid.UUID) -> list[str]:
+    """Make recovery codes for a person who has none left, in the transaction that adds a factor."""
+    return [] if (await get_factors(person)).codes_left else await _make_codes(person)
+
+
+async def _make_codes(person: uuid.UUID) -> list[str]:
+    codes = [rules.written(secrets.token_bytes(rules.RECOVERY_BYTES)) for _ in range(rules.RECOVERY_CODES)]
+    now = clock.now()
+    await RecoveryCode.delete().where(RecoveryCode.person == person)
+    await RecoveryCode.insert(
+        *(RecoveryCode(code_hash=rules.hash_of(code), person=person, created_at=now, used_at=None) for code in codes)
+    )
+    return codes
+
+
+async def renew_codes(person: uuid.UUID) -> list[str]:
+    """Make new recovery codes and return them, to be shown once; the old ones are good for nothing."""
+    async with transaction():
+        await lock(f"factors {person}")
+        if not (await get_factors(person)).count:
+            raise Conflict("Add a second factor first.")
+        return await _make_codes(person)
+
+
+async def remove_factor(person: uuid.UUID, factor: uuid.UUID | None, *, is_staff: bool) -> None:
+    """Remove a passkey, or the app where `factor` is None. The last one of staff stays where they need one."""
+    async with transaction():
+        await lock(f"factors {person}")
+        if factor is None:
+            removed = await Authenticator.delete().where(Authenticator.person == person).returning(Authenticator.id)
+        else:
+            mine = (Passkey.id == factor) & (Passkey.person == person)
+            removed = await Passkey.delete().where(mine).returning(Passkey.id)
+        if not removed:
+            raise NotFound("There is no such second factor.")
+        if (await get_factors(person)).count:
+            return
+        if is_staff and factor_is_compulsory():
+            raise Conflict("Staff keep one second factor; add another before you remove this one.")
+        await RecoveryCode.delete().where(RecoveryCode.person == person)
+        await set_second_factor(person, present=False)
+
+
+async def check_code(person: uuid.UUID, code: str, address: str = "") -> None:
+    """Accept an app's code or a recovery code of a person, once; refuses with WrongSecret or TooManyAttempts."""
+    attempt = await begin_attempt(f"factor:{person}", address)
+    is_right = await (_use_recovery(person, code) if rules.looks_like_recovery(code) else _use_app(person, code))
+    if not is_right:
+        await fail(attempt)
+        raise WrongSecret(
+            "This code is wrong, or was used already; an app shows a new one every half minute.", field="code"
+        )
+    await forgive(attempt)
+
+
+async def _use_app(person: uuid.UUID, code: str) -> bool:
+    app = await find_authenticator(person)
+    if app is None or app.confirmed_at is None:
+        return False
+    secret = vault.unseal(app.key_id, app.sealed, app.id, LINE, table=TABLE)["secret"]
+    step = rules.step_of(secret, code, clock.now())
+    if step is None:
+        return False
+    used: Values = {Authenticator.last_step: step}
+    if app.key_id != vault.current_key():
+        used[Authenticator.key_id], used[Authenticator.sealed] = vault.seal(
+            {"secret": secret}, app.id, LINE, table=TABLE
+        )
+    is_newer = (Authenticator.id == app.id) & (Authenticator.last_step < step)
+    return bool(await Authenticator.update(used).where(is_newer).returning(Authenticator.id))
+
+
+async def _use_recovery(person: uuid.UUID, code: str) -> bool:
+    used: Values = {RecoveryCode.used_at: clock.now()}
+    unused = (RecoveryCode.code_hash == rules.hash_of(code)) & (RecoveryCode.person == person)
+    is_unused = unused & RecoveryCode.used_at.is_null()
+    return bool(await RecoveryCode.update(used).where(is_unused).returning(RecoveryCode.code_hash))
+
+
+async def check_password(person: uuid.UUID, password: str, address: str = "") -> None:
+    """Accept the password of a person who has no second factor, once more; refuses with WrongSecret or TooManyAttempts."""
+    if (await get_factors(person)).count:
+        raise Invalid("Show your second factor instead.")
+    attempt = await begin_attempt(f"person:{person}", address)
+    if not await matches_password(person, password):
+        await fail(attempt)
+        raise WrongSecret("That is not your password.", field="password")
+    await forgive(attempt)
+
+
+async def use_passkey(passkey: uuid.UUID, count: int, before: int) -> bool:
+    """Record that a passkey signed; False when another answer with its count came first, or it is gone."""
+    used: Values = {Passkey.sign_count: count, Passkey.last_used_at: clock.now()}
+    unchanged = (Passkey.id == passkey) & (Passkey.sign_count == before)
+    return bool(await Passkey.update(used).where(unchanged).returning(Passkey.id))

@@ -1,0 +1,57 @@
+"""Codes decided without database or clock: which half minute a code is of, and how recovery codes are written.
+
+Source: RFC 6238 (TOTP, SHA-1, six digits, 30 seconds, as every authenticator app reads it).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from typing import TYPE_CHECKING, Final
+
+import pyotp
+
+from marketplace.identity.rules import digest
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+STEP_SECONDS: Final = 30
+LATE_STEPS: Final = 1
+"""How many half minutes a clock may be off, either way."""
+RECOVERY_CODES: Final = 10
+RECOVERY_BYTES: Final = 10
+ISSUER: Final = "Partage"
+
+
+def step_of(secret: str, code: str, now: dt.datetime) -> int | None:
+    """Return the half minute since 1970 whose code this is, among those around `now`; None when it is of none."""
+    digits = re.sub(r"\s", "", code)
+    if not re.fullmatch("[0-9]{6}", digits):
+        return None
+    totp, current = pyotp.TOTP(secret), int(now.timestamp()) // STEP_SECONDS
+    steps = range(current - LATE_STEPS, current + LATE_STEPS + 1)
+    fitting = [step for step in steps if hmac.compare_digest(totp.at(step * STEP_SECONDS), digits)]
+    return max(fitting, default=None)
+
+
+def address_for_apps(secret: str, name: str) -> str:
+    """Return what an authenticator app reads from the picture: the secret, and whose it is."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
+
+
+def written(code: bytes) -> str:
+    """Return a recovery code as four groups of four."""
+    text = base64.b32encode(code).decode()
+    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def hash_of(code: str) -> str:
+    """Return the hash of a recovery code as people type it: dashes, spaces and small letters count for nothing."""
+    return digest("".join(sign for sign in code.upper() if sign.isalnum()).replace("0", "O").replace("1", "I"))
+
+
+def looks_like_recovery(code: str) -> bool:
+    """Return whether something typed can be a recovery code rather than an app's."""
+    return len(re.sub(r"[\W_]", "", code)) == RECOVERY_BYTES * 8 // 5
