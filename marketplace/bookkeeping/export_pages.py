@@ -17,7 +17,7 @@ from marketplace.bookkeeping.export_files import open_export, request_export
 from marketplace.bookkeeping.exports.registry import EXPORT_FORMATS
 from marketplace.bookkeeping.queries import list_exports
 from marketplace.errors import Invalid
-from marketplace.identity.guards import expect
+from marketplace.identity.guards import expect, recently_proved
 from marketplace.ledger.base_pages import READERS, Asked
 from marketplace.purchases.invoices import get_invoice_file
 from marketplace.web.formats import paris_day
@@ -53,7 +53,7 @@ async def show_exports() -> Template:
     return answer
 
 
-@post("/finance/exports", guards=READERS, opt=expect("finance", "auditor"), status_code=303)
+@post("/finance/exports", guards=[*READERS, recently_proved], opt=expect("finance", "auditor"), status_code=303)
 async def create_export(
     request: Asked, data: Annotated[ExportForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 ) -> Redirect:
@@ -68,7 +68,9 @@ async def create_export(
     return see("/finance/exports")
 
 
-@get("/finance/exports/{export:uuid}", guards=READERS, opt=expect("finance", "auditor", stranger=200))
+@get(
+    "/finance/exports/{export:uuid}", guards=[*READERS, recently_proved], opt=expect("finance", "auditor", stranger=200)
+)
 async def export_file(export: FromPath[uuid.UUID]) -> Stream:
     """Hand out a finished file, a piece at a time."""
     name, _, pieces = await open_export(export)

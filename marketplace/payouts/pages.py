@@ -20,7 +20,7 @@ from marketplace.earnings.queries import get_balance, list_months, list_shares, 
 from marketplace.earnings.rules import MICRO_PER_MINOR
 from marketplace.errors import Refusal
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, subscriber
+from marketplace.identity.guards import expect, recently_proved, subscriber
 from marketplace.payouts import bank_details
 from marketplace.payouts.queries import get_outlook, list_details, list_payouts
 from marketplace.payouts.rules import in_words
@@ -137,7 +137,7 @@ async def _my_bank_details(line: int, **again: Any) -> Template:  # noqa: ANN401
     return page("payouts/bank_details.html", **context | again)
 
 
-@post("/earnings/bank-details", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+@post("/earnings/bank-details", guards=[subscriber, recently_proved], opt=expect("subscriber"), status_code=303)
 async def write_bank_details(request: Asked, data: Annotated[DetailsForm, Filled]) -> Redirect | Template:
     """Have a subscriber's payouts go to another account."""
     line = line_of(request)
@@ -148,14 +148,14 @@ async def write_bank_details(request: Asked, data: Annotated[DetailsForm, Filled
     return see("/earnings/bank-details")
 
 
-@post("/earnings/bank-details/remove", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+@post("/earnings/bank-details/remove", guards=[subscriber, recently_proved], opt=expect("subscriber"), status_code=303)
 async def remove_bank_details(request: Asked) -> Redirect:
     """Remove a subscriber's bank details."""
     await bank_details.remove_details(line_of(request))
     return see("/earnings/bank-details")
 
 
-@post("/earnings/stripe", guards=[subscriber], opt=expect("subscriber"), status_code=200)
+@post("/earnings/stripe", guards=[subscriber, recently_proved], opt=expect("subscriber"), status_code=200)
 async def begin_at_stripe(request: Asked) -> Template:
     """Lead a subscriber to Stripe, which asks who they are; a link, for no form may lead off the site."""
     return_url = f"{settings().url}{url('/earnings/stripe')}"
@@ -172,7 +172,7 @@ async def return_from_stripe(request: Asked) -> Redirect | Template:
     return page("payouts/stripe.html", address="")
 
 
-@post("/earnings/stripe/leave", guards=[subscriber], opt=expect("subscriber"), status_code=303)
+@post("/earnings/stripe/leave", guards=[subscriber, recently_proved], opt=expect("subscriber"), status_code=303)
 async def leave_stripe(request: Asked) -> Redirect:
     """Have a subscriber paid by bank transfer again."""
     await bank_details.leave_stripe(line_of(request))

@@ -17,7 +17,7 @@ from marketplace import clock
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
 from marketplace.identity.audit_trail import note_action
-from marketplace.identity.guards import expect, staff
+from marketplace.identity.guards import expect, recently_proved, staff
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions
 from marketplace.payouts.bank_file import open_file
@@ -108,7 +108,12 @@ async def prepare_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redire
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/approve", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+@post(
+    "/finance/payout-runs/{run:uuid}/approve",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
 async def approve_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Annotated[ReasonForm, Filled]) -> Redirect:
     """Approve a run as the second person."""
     await actions.approve(run, request.user, reason=data.reason)
@@ -122,14 +127,19 @@ async def cancel_payout_run(request: Asked, run: FromPath[uuid.UUID], data: Anno
     return see(f"/finance/payout-runs/{run}")
 
 
-@post("/finance/payout-runs/{run:uuid}/send", guards=CLERKS, opt=expect("finance", stranger=200), status_code=303)
+@post(
+    "/finance/payout-runs/{run:uuid}/send",
+    guards=[*CLERKS, recently_proved],
+    opt=expect("finance", stranger=200),
+    status_code=303,
+)
 async def send_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Redirect:
     """Move an approved run's money out of the balances; its file can be fetched from then on."""
     await actions.send(run, request.user)
     return see(f"/finance/payout-runs/{run}")
 
 
-@get("/finance/payout-runs/{run:uuid}/download", guards=CLERKS, opt=expect("finance", stranger=200))
+@get("/finance/payout-runs/{run:uuid}/download", guards=[*CLERKS, recently_proved], opt=expect("finance", stranger=200))
 async def download_payout_run(request: Asked, run: FromPath[uuid.UUID]) -> Stream:
     """Hand out a sent run's pain.001, the same bytes each time, and note who fetched it: it names people."""
     pieces = await open_file(run)
