@@ -59,6 +59,7 @@ from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
+from marketplace.recovery import pages as recovery_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
@@ -375,6 +376,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     mail_pages.ROUTES,
     identity_api.ROUTES,
     second_factors_pages.ROUTES,
+    recovery_pages.ROUTES,
     zones_pages.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,

@@ -19,6 +19,7 @@ SLICES = (
     "identity",
     "mail",
     "second_factors",
+    "recovery",
     "ledger",
     "consent",
     "payments",

@@ -20,7 +20,7 @@ from marketplace.identity.rules import digest
 from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
 from marketplace.locks import lock
 from marketplace.messages.actions import send
-from marketplace.messages.kinds import invitation, partner_refused, partner_vetted
+from marketplace.messages.kinds import invitation, new_device, partner_refused, partner_vetted, password_changed
 from marketplace.messages.links import link_token
 from marketplace.messages.rules import Recipient
 from marketplace.settings import settings
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from marketplace.messages.rules import MessageKind
 
 INVITATION_DAYS = 7
+NEW_PERSON = dt.timedelta(days=1)
+"""For how long a sign-in with another browser is no news: whoever has just signed up looks at it on the telephone too."""
 SAME_FORM = dt.timedelta(minutes=10)
 """How long the same form sent again is the same click."""
 
@@ -54,6 +56,14 @@ class Secret(Struct, frozen=True):
 
     id: uuid.UUID
     password_hash: str
+
+
+class KnownPerson(Struct, frozen=True):
+    """A person who may be signing in, the hash of their password, and since when they are known."""
+
+    id: uuid.UUID
+    password_hash: str
+    created_at: dt.datetime
 
 
 class Invited(Struct, frozen=True):
@@ -320,6 +330,8 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
         changed: Values = {Person.password_hash: hashed}
         await Person.update(changed).where(Person.id == person)
         await Session.delete().where(Session.person == person)
+        to = [Recipient("person", str(person))]
+        await send(password_changed.KIND, f"{person} {clock.now().isoformat()}", to)
 
 
 async def erase_person(person: uuid.UUID) -> None:
@@ -361,12 +373,17 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
         email = ""
     attempt = await begin_attempt_of_device(device) if is_known_device(email, device) else None
     attempt = attempt or await begin_attempt(f"email:{email}", address)
-    row = await fetch_row(Secret, select(Secret, Person).where(Person.email.is_in(names.stored_as(email))))
+    row = await fetch_row(KnownPerson, select(KnownPerson, Person).where(Person.email.is_in(names.stored_as(email))))
     usable = password[: rules.LONGEST_PASSWORD + 1]
     if not await passwords.matches(row.password_hash if row else None, usable) or row is None:
         await fail(attempt)
         raise rules.WrongSecret("The email or the password is wrong.")
     await forgive(attempt)
+    now = clock.now()
+    if not is_known_device(email, device) and row.created_at < now - NEW_PERSON:
+        async with transaction():
+            to = [Recipient("person", str(row.id))]
+            await send(new_device.KIND, f"{row.id} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
     if passwords.is_outdated(row.password_hash):
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
         await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)

@@ -32,6 +32,7 @@ from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
 from marketplace.purchases.reminders import write_reminders
+from marketplace.recovery.actions import delete_old_links, send_first_confirmations
 from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.settings import settings
@@ -93,5 +94,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "delete-expired": (DAY, delete_expired),
         "delete-old-questions": (DAY, delete_old_questions),
         "delete-old-mail": (DAY, delete_old_mail),
+        "confirm-addresses": (MINUTE, send_first_confirmations),
+        "delete-old-links": (DAY, delete_old_links),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

@@ -12,7 +12,7 @@ FLOORS = (
     {"locks", "privacy", "sealing", "signing"},
     {"backup", "messages", "log", "simulation", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
-    {"second_factors"},
+    {"second_factors", "recovery"},
     {"mail", "ledger", "consent"},
     {"payments"},
     {"builds", "stripe_accounts"},

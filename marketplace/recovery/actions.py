@@ -1,0 +1,143 @@
+"""What gets people back in: links to set a new password, and addresses that are confirmed.
+
+**Who asks for a link learns nothing.** Known or not, the same rows are written: a link, and a letter to the mailbox of a
+person, who is nobody where the address is unknown; nobody's letters are never sent. **A link is never stored:** its
+token is made from the site's secret and the row's id when the letter is written, so neither a reader of the database nor
+of a backup can follow one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_rows, fetch_scalar, transaction
+from marketplace.errors import Expired, NotFound
+from marketplace.identity import credentials, rules
+from marketplace.identity.guessing import begin_attempt
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import confirm_address, password_changed, password_reset
+from marketplace.messages.links import link_token
+from marketplace.messages.rules import Recipient
+from marketplace.recovery.tables import ConfirmationLetter, ResetLink
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+
+LINK_LASTS: Final = dt.timedelta(minutes=30)
+FIRST_LETTER_WITHIN: Final = dt.timedelta(days=1)
+"""How long ago somebody may have signed up to be sent the link unasked."""
+LINK_KEPT: Final = dt.timedelta(days=1)
+SQL: Final = load_statements(__package__)
+GONE: Final = "This link was used or is over; ask for another one."
+
+
+class NewPerson(Struct, frozen=True):
+    """Somebody whose address nobody has confirmed."""
+
+    id: uuid.UUID
+
+
+async def request_reset(email: str) -> None:
+    """Send a link for a new password to whoever has this address; takes the same steps when nobody has.
+
+    More than a few requests for one address wait, and say so, whether anybody has it or not: the letters that were sent
+    meanwhile work.
+    """
+    email = rules.clean_email(email)
+    await begin_attempt(f"reset:{email}")
+    person = await credentials.find_person_by_email(email) or uuid.uuid4()
+    link, now = uuid.uuid4(), clock.now()
+    async with transaction():
+        await ResetLink.insert(ResetLink(id=link, person=person, created_at=now, used_at=None))
+        minutes = int(LINK_LASTS.total_seconds()) // 60
+        to = [Recipient("mailbox", str(person))]
+        await send(password_reset.KIND, link, to, link=str(link), minutes=str(minutes))
+
+
+def read_link(kind: str, link: str) -> str:
+    """Return the row that a link names, by its token; refuses NotFound for one that we did not make."""
+    row, _, token = link.rpartition(".")
+    if not row or not hmac.compare_digest(token.encode(), link_token(kind, row).encode()):
+        raise NotFound("There is nothing at this address.")
+    return row
+
+
+async def get_reset(link: str) -> uuid.UUID:
+    """Return the id of a link that may still be used; refuses NotFound and Expired."""
+    row = uuid.UUID(read_link(password_reset.KIND.code, link))
+    unused = (ResetLink.id == row) & ResetLink.used_at.is_null()
+    if not await ResetLink.exists().where(unused, ResetLink.created_at > clock.now() - LINK_LASTS):
+        raise Expired(GONE)
+    return row
+
+
+async def reset_password(link: str, password: str) -> None:
+    """Set a new password by a link, once, and end every session; the mailbox is the person's own, so its address is confirmed.
+
+    A second factor stays as it is: a mailbox alone does not open an account that has one.
+    """
+    row, now = await get_reset(link), clock.now()
+    person = await fetch_scalar(uuid.UUID, ResetLink.select(ResetLink.person).where(ResetLink.id == row))
+    if person is None:
+        raise Expired(GONE)
+    hashed = await credentials.hash_new_password(person, password)
+    async with transaction():
+        used: Values = {ResetLink.used_at: now}
+        unused = (ResetLink.id == row) & ResetLink.used_at.is_null()
+        if not await ResetLink.update(used).where(unused).returning(ResetLink.id):
+            raise Expired(GONE)
+        await ResetLink.update(used).where(ResetLink.person == person, ResetLink.used_at.is_null())
+        await credentials.set_password(person, hashed)
+        await credentials.confirm_email(person)
+        await send(password_changed.KIND, row, [Recipient("person", str(person))])
+
+
+async def request_confirmation(person: uuid.UUID) -> None:
+    """Send a person the link that confirms the address they gave."""
+    await begin_attempt(f"confirm:{person}")
+    async with transaction():
+        await _send_confirmation(person)
+
+
+async def _send_confirmation(person: uuid.UUID) -> None:
+    identity = await credentials.find_identity(person)
+    if identity is None:
+        return
+    link = f"{person}~{mark_of(identity.email)}~{uuid.uuid4().hex[:12]}"
+    await send(confirm_address.KIND, link, [Recipient("mailbox", str(person))], link=link)
+    await ConfirmationLetter.insert(ConfirmationLetter(person=person, at=clock.now())).on_conflict(action="DO NOTHING")
+
+
+def mark_of(email: str) -> str:
+    """Return what stands for an address in a link: without the site's secret it says nothing about the address."""
+    return link_token("address", email)[:16].replace("~", "-")
+
+
+async def send_first_confirmations() -> int:
+    """Send the link that confirms their address to everyone who has signed up since; a job. Return to how many."""
+    people = await fetch_rows(NewPerson, SQL["list_people_without_letter"], clock.now() - FIRST_LETTER_WITHIN)
+    for new in people:
+        async with transaction():
+            await _send_confirmation(new.id)
+    return len(people)
+
+
+async def confirm_by_link(link: str) -> None:
+    """Confirm the address that a letter was sent to, while it is still the person's; again changes nothing."""
+    person, _, rest = read_link(confirm_address.KIND.code, link).partition("~")
+    identity = await credentials.find_identity(uuid.UUID(person))
+    if identity is None or not hmac.compare_digest(rest.partition("~")[0], mark_of(identity.email)):
+        raise Expired(GONE)
+    await credentials.confirm_email(uuid.UUID(person))
+
+
+async def delete_old_links() -> None:
+    """Delete links a day after they were asked for; a job."""
+    await ResetLink.delete().where(ResetLink.created_at <= clock.now() - LINK_KEPT)

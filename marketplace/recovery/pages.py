@@ -1,0 +1,91 @@
+"""Pages of getting back in: ask for a link, choose a new password by it, and confirm an address."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Response, get, post
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.errors import Expired, NotFound, Refusal
+from marketplace.identity.guards import expect, forget_cookie, signed_in
+from marketplace.identity.pages import FORM, Asked
+from marketplace.recovery import actions
+from marketplace.web.pages import again, page, secret_page, see
+
+
+class Forgotten(Struct):
+    """Whose password was forgotten."""
+
+    email: str
+
+
+class Chosen(Struct):
+    """A new password."""
+
+    password: str
+
+
+@get("/reset", opt=expect("anyone"))
+async def reset_page() -> Template:
+    """Ask for the address of who forgot the password."""
+    return page("recovery/ask.html", error="", email="", is_sent=False)
+
+
+@post("/reset", opt=expect("anyone"), status_code=200)
+async def ask(data: Annotated[Forgotten, Body(media_type=FORM)]) -> Template:
+    """Send a link to whoever has the address; says the same whether anybody has."""
+    try:
+        await actions.request_reset(data.email)
+    except Refusal as refusal:
+        return again("recovery/ask.html", refusal, email=data.email[:254], is_sent=False)
+    return page("recovery/ask.html", error="", email="", is_sent=True)
+
+
+@get("/reset/{link:str}", opt=expect("anyone", stranger=404))
+async def choose_page(link: FromPath[str]) -> Template:
+    """Ask for a new password."""
+    await actions.get_reset(link)
+    return secret_page("recovery/choose.html", error="", link=link)
+
+
+@post("/reset/{link:str}", opt=expect("anyone", stranger=404), status_code=200)
+async def choose(link: FromPath[str], data: Annotated[Chosen, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Set the new password, and ask to sign in with it."""
+    try:
+        await actions.reset_password(link, data.password)
+    except (NotFound, Expired):
+        raise
+    except Refusal as refusal:
+        return again("recovery/choose.html", refusal, link=link)
+    answer = see("/sign-in?reset=1")
+    answer.set_cookie(forget_cookie())
+    return answer
+
+
+@post("/profile/confirm-address", guards=[signed_in], opt=expect("signed in"), status_code=200)
+async def request_confirmation(request: Asked) -> Redirect:
+    """Send the link that confirms one's address once more."""
+    assert request.user
+    if request.user.person:
+        await actions.request_confirmation(request.user.person)
+    return see("/profile?sent=1")
+
+
+@get("/confirm-address/{link:str}", opt=expect("anyone", stranger=404))
+async def confirm_page(link: FromPath[str]) -> Template:
+    """Ask for one click: a program that follows the links of letters confirms nothing."""
+    actions.read_link("confirm_address", link)
+    return page("recovery/confirm.html", link=link, is_done=False)
+
+
+@post("/confirm-address/{link:str}", opt=expect("anyone", stranger=404), status_code=200)
+async def confirm(link: FromPath[str]) -> Template:
+    """Confirm the address."""
+    await actions.confirm_by_link(link)
+    return page("recovery/confirm.html", link=link, is_done=True)
+
+
+ROUTES = [reset_page, ask, choose_page, choose, request_confirmation, confirm_page, confirm]

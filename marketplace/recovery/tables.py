@@ -1,0 +1,33 @@
+"""Columns and constraints of the links that letters bring. A link's secret is made from the site's and never stored."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, ForeignKey, OnDelete, Timestamptz
+from piccolo.table import Table
+
+from marketplace.database import DB
+from marketplace.identity.tables import Person
+from marketplace.personal_data import Erasure, Of, PersonalData
+
+
+class ResetLink(Table, db=DB, tablename="reset_link"):
+    """Somebody asked for a new password: one row for each request, also where nobody has the address."""
+
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "a day", exported=False, erasure=Erasure.EXPIRES
+    )
+    id = UUID(primary_key=True)
+    person = UUID()
+    """Whose password may be changed with it; an id of nobody's where nobody has the address."""
+    created_at = Timestamptz()
+    used_at = Timestamptz(null=True, default=None)
+
+
+class ConfirmationLetter(Table, db=DB, tablename="confirmation_letter"):
+    """A person was sent the link that confirms their address."""
+
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "until erased", exported=True, erasure=Erasure.DELETED
+    )
+    person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade, primary_key=True)
+    at = Timestamptz()
