@@ -346,7 +346,10 @@ def test_foreign_keys_point_down_the_floors() -> None:
                 there = column._foreign_key_meta.resolved_references.__module__.split(".")[1]
                 if not is_below(there, here):
                     wrong.append(f"{table.__name__}.{column._meta.name} points up, at {there}")
-                if str(column._foreign_key_meta.on_delete.value) == "CASCADE" and table.__name__ not in GO_WITH_THE_PERSON:
+                if (
+                    str(column._foreign_key_meta.on_delete.value) == "CASCADE"
+                    and table.__name__ not in GO_WITH_THE_PERSON
+                ):
                     wrong.append(f"{table.__name__}.{column._meta.name} would delete in cascade")
     assert not wrong, "\n".join(wrong)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 INVITATION_DAYS = 7
 NEW_PERSON = dt.timedelta(days=1)
-"""For how long a sign-in with another browser is no news: whoever has just signed up looks at it on the telephone too."""
+"""For how long a sign-in with another browser is no news: people who have just signed up look at it on the telephone too."""
 SAME_FORM = dt.timedelta(minutes=10)
 """How long the same form sent again is the same click."""
 
@@ -308,7 +308,7 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
 
 
 async def matches_password(person: uuid.UUID, password: str) -> bool:
-    """Return whether this is the person's password; whoever asks counts the attempt."""
+    """Return whether this is the person's password; the caller counts the attempt."""
     known = await fetch_row(Secret, select(Secret, Person).where(Person.id == person))
     return await passwords.matches(known.password_hash if known else None, password[: rules.LONGEST_PASSWORD + 1])
 

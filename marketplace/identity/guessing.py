@@ -41,7 +41,7 @@ class Attempt(Struct, frozen=True):
 async def begin_attempt(subject: str, address: str = "") -> Counted:
     """Count an attempt at the secret of `subject` from an address; refuses with TooManyAttempts when it is too early.
 
-    Whoever guesses from one address keeps nobody else waiting: five failures are free for each account and address.
+    Somebody who guesses from one address keeps nobody else waiting: five failures are free for each account and address.
     Without an address they are free for the account.
     """
     network = rules.network_of(address)

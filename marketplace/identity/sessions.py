@@ -71,7 +71,7 @@ HALF_SIGNED_IN_FOR = dt.timedelta(minutes=15)
 async def create_session(person: uuid.UUID, *, instead_of: str | None = None, with_factor: bool = False) -> str:
     """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`.
 
-    with_factor: the second factor was shown. Without it the session of whoever has one, or is staff, awaits it.
+    with_factor: the second factor was shown. Without it the session of a person who has one, or is staff, awaits it.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()

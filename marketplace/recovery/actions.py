@@ -45,7 +45,7 @@ class NewPerson(Struct, frozen=True):
 
 
 async def request_reset(email: str) -> None:
-    """Send a link for a new password to whoever has this address; takes the same steps when nobody has.
+    """Send a link for a new password to the person who has this address; takes the same steps when nobody has.
 
     More than a few requests for one address wait, and say so, whether anybody has it or not: the letters that were sent
     meanwhile work.

@@ -36,7 +36,7 @@ async def reset_page() -> Template:
 
 @post("/reset", opt=expect("anyone"), status_code=200)
 async def ask(data: Annotated[Forgotten, Body(media_type=FORM)]) -> Template:
-    """Send a link to whoever has the address; says the same whether anybody has."""
+    """Send a link to the person who has the address; says the same whether anybody has."""
     try:
         await actions.request_reset(data.email)
     except Refusal as refusal:

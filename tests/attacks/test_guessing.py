@@ -1,4 +1,4 @@
-"""Guessing passwords, codes and invitations: slow for who guesses, whatever they vary; nobody else is kept out."""
+"""Guessing passwords, codes and invitations: slow for who guesses, in every way; nobody else is kept out."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ import datetime as dt
 import uuid
 
 import pytest
-from marketplace.messages.links import link_token
 
 from marketplace import clock
 from marketplace.database import fetch_scalar
 from marketplace.errors import Expired, NotFound, Refusal
 from marketplace.identity import actions as identity
 from marketplace.identity.rules import TooManyAttempts
+from marketplace.messages.links import link_token
 from marketplace.recovery import actions
 from marketplace.recovery.tables import ResetLink
 from tests.marketplace.identity.site import Browser, make_partner, text_of
