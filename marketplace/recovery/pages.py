@@ -44,14 +44,14 @@ async def ask(data: Annotated[Forgotten, Body(media_type=FORM)]) -> Template:
     return page("recovery/ask.html", error="", email="", is_sent=True)
 
 
-@get("/reset/{link:str}", opt=expect("anyone", stranger=404))
+@get("/reset/{link:str}", opt=expect("anyone", stranger=200))
 async def choose_page(link: FromPath[str]) -> Template:
     """Ask for a new password."""
     await actions.get_reset(link)
     return secret_page("recovery/choose.html", error="", link=link)
 
 
-@post("/reset/{link:str}", opt=expect("anyone", stranger=404), status_code=200)
+@post("/reset/{link:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def choose(link: FromPath[str], data: Annotated[Chosen, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Set the new password, and ask to sign in with it."""
     try:
@@ -74,14 +74,14 @@ async def request_confirmation(request: Asked) -> Redirect:
     return see("/profile?sent=1")
 
 
-@get("/confirm-address/{link:str}", opt=expect("anyone", stranger=404))
+@get("/confirm-address/{link:str}", opt=expect("anyone", stranger=200))
 async def confirm_page(link: FromPath[str]) -> Template:
     """Ask for one click: a program that follows the links of letters confirms nothing."""
     actions.read_link("confirm_address", link)
     return page("recovery/confirm.html", link=link, is_done=False)
 
 
-@post("/confirm-address/{link:str}", opt=expect("anyone", stranger=404), status_code=200)
+@post("/confirm-address/{link:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def confirm(link: FromPath[str]) -> Template:
     """Confirm the address."""
     await actions.confirm_by_link(link)
