@@ -10,6 +10,7 @@ from marketplace.database import fetch_scalar
 from marketplace.identity import actions
 from marketplace.identity.guards import begin_session
 from marketplace.personal_data import Erasure
+from marketplace.recovery.actions import send_first_confirmations
 from marketplace.second_factors import passkeys
 from marketplace.second_factors.actions import add_passkey, start_authenticator
 from marketplace.settings import settings
@@ -48,6 +49,7 @@ ROWS_OF_A_PERSON = {
     "passkey": "person = $1",
     "passkey_challenge": "person = $1",
     "recovery_code": "person = $1",
+    "confirmation_letter": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
@@ -70,6 +72,7 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     code = await actions.invite_colleague(partner, email=email, name="Nadia", invitation_id=uuid.uuid4())
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
+    await send_first_confirmations()
     await start_authenticator(person)
     await add_passkey(person, "phone", b"credential", b"key", 0)
     await passkeys.options_to_show(person, "s")

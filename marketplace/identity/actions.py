@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from marketplace.messages.rules import MessageKind
 
 INVITATION_DAYS = 7
+MOST_PEOPLE = 5
+"""Of those who gave the same address, how many may sign in with it before one of them confirms it."""
 NEW_PERSON = dt.timedelta(days=1)
 """For how long a sign-in with another browser is no news: people who have just signed up look at it on the telephone too."""
 SAME_FORM = dt.timedelta(minutes=10)
@@ -64,6 +66,7 @@ class KnownPerson(Struct, frozen=True):
     id: uuid.UUID
     password_hash: str
     created_at: dt.datetime
+    email_confirmed_at: dt.datetime | None
 
 
 class Invited(Struct, frozen=True):
@@ -217,14 +220,17 @@ async def _add_person(
     role: str | None = None,
     person: uuid.UUID | None = None,
 ) -> uuid.UUID:
-    """Add someone of exactly one partner, line or role; refuses an email that signs in already."""
+    """Add someone of exactly one partner, line or role.
+
+    An address that somebody else gave keeps nobody out, and nobody learns that it is known: it belongs to the one who
+    confirms it. Staff are added by colleagues, to whom a refusal says that it is known.
+    """
     person = person or uuid.uuid4()
     async with transaction():
         await lock(f"email {digest(email)}")
-        if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
-            raise Conflict(
-                "That email address already signs in here; sign in with it, or use another one.", field="email"
-            )
+        whose = Person.email_confirmed_at.is_not_null() | Person.staff_role.is_not_null()
+        if role and await Person.exists().where(Person.email.is_in(names.stored_as(email)), whose):
+            raise Conflict("That email address already signs in here; use another one.", field="email")
         stored = (email, name, None, None) if subscriber is None else names.seal(person, subscriber, email, name)
         stored_email, stored_name, key_id, sealed = stored
         new = Person(
@@ -260,8 +266,6 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
 async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID) -> str:
     """Invite someone to a partner and return the code of their link, valid for a week; it goes to them by mail too."""
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
-    if await Person.exists().where(Person.email.is_in(names.stored_as(email))):
-        raise Conflict("That email address already signs in here; use another one.", field="email")
     source = f"{invitation_id} {partner}"
     code = link_token(invitation.KIND.code, source)
     new = Invitation(
@@ -364,23 +368,30 @@ def _as_sealed(person: PersonToCheck) -> names.SealedPerson:
 async def sign_in(email: str, password: str, device: str = "", address: str = "") -> uuid.UUID:
     """Return whose email and password these are; refuses with WrongSecret or TooManyAttempts.
 
-    A browser that signed in before carries a `device` mark and is counted for itself, so that strangers who guess cannot
-    keep its owner out. address: where the attempt comes from. A stranger's email takes as long as a known one.
+    A browser that signed in before carries a `device` mark of that person and is counted for itself, so that strangers who
+    guess cannot keep its owner out. address: where the attempt comes from. A stranger's email takes as long as a known
+    one. Several people may have given one address that nobody confirmed: the password says who it is, and one of them
+    who signs in clears nobody else's failures.
     """
     try:
         email = rules.clean_email(email)
     except Invalid:
         email = ""
-    attempt = await begin_attempt_of_device(device) if is_known_device(email, device) else None
-    attempt = attempt or await begin_attempt(f"email:{email}", address)
-    row = await fetch_row(KnownPerson, select(KnownPerson, Person).where(Person.email.is_in(names.stored_as(email))))
-    usable = password[: rules.LONGEST_PASSWORD + 1]
-    if not await passwords.matches(row.password_hash if row else None, usable) or row is None:
-        await fail(attempt)
+    people, usable = await _people_of(email), password[: rules.LONGEST_PASSWORD + 1]
+    known = [one for one in people if is_known_device(str(one.id), device)]
+    attempt = await begin_attempt_of_device(device) if known else None
+    row = await _whose(usable, known) if attempt else None
+    if row is None and (attempt is None or len(people) > len(known)):
+        attempt = await begin_attempt(f"email:{email}", address)
+        row = await _whose(usable, people)
+    if row is None:
+        if attempt:
+            await fail(attempt)
         raise rules.WrongSecret("The email or the password is wrong.")
-    await forgive(attempt)
+    if attempt:
+        await forgive(attempt, all_of_it=len(people) == 1 or row.email_confirmed_at is not None)
     now = clock.now()
-    if not is_known_device(email, device) and row.created_at < now - NEW_PERSON:
+    if not known and row.created_at < now - NEW_PERSON:
         async with transaction():
             to = [Recipient("person", str(row.id))]
             await send(new_device.KIND, f"{row.id} {now.isoformat()}", to, at=f"{now:%Y-%m-%d %H:%M}")
@@ -388,6 +399,22 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
         fresh: Values = {Person.password_hash: await passwords.hash_password(usable)}
         await Person.update(fresh).where(Person.id == row.id, Person.password_hash == row.password_hash)
     return row.id
+
+
+async def _people_of(email: str) -> list[KnownPerson]:
+    """Return who may sign in with an address: whose it is shown to be first, then those who gave it earlier; five at most."""
+    same = select(KnownPerson, Person).where(Person.email.is_in(names.stored_as(email)))
+    return await fetch_rows(KnownPerson, same.order_by(Person.email_confirmed_at, Person.created_at).limit(MOST_PEOPLE))
+
+
+async def _whose(password: str, people: Sequence[KnownPerson]) -> KnownPerson | None:
+    """Return whose password this is; as slow for nobody as for one person."""
+    if not people:
+        await passwords.matches(None, password)
+    for one in people:
+        if await passwords.matches(one.password_hash, password):
+            return one
+    return None
 
 
 async def delete_expired() -> None:

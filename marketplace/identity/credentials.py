@@ -5,22 +5,40 @@ Who calls has checked by a letter's link that it is them.
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.database import fetch_row, fetch_scalar, select
-from marketplace.errors import NotFound
+from marketplace.database import fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.queries import SQL
+from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
+from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from marketplace.database import Values
 
 
-async def find_person_by_email(email: str) -> uuid.UUID | None:
-    """Return who signs in with this email."""
-    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.email.is_in(names.stored_as(email))))
+class Account(Struct, frozen=True):
+    """One of the people who gave an address, as they recognise it: their company, line or role."""
+
+    id: uuid.UUID
+    company: str | None
+    subscriber: int | None
+    staff_role: str | None
+    created_at: dt.datetime
+    email_confirmed_at: dt.datetime | None
+
+
+async def list_accounts(email: str) -> list[Account]:
+    """Return who signs in with this address: the one who confirmed it, or everyone who gave it; ten at most."""
+    people = await fetch_rows(Account, SQL["list_accounts"], names.stored_as(email))
+    return people[:1] if people and people[0].email_confirmed_at else people
 
 
 async def find_identity(person: uuid.UUID) -> names.Identity | None:
@@ -46,6 +64,29 @@ async def set_password(person: uuid.UUID, hashed: str) -> None:
 
 
 async def confirm_email(person: uuid.UUID) -> None:
-    """Record that a person's address was shown to be theirs; again changes nothing."""
-    confirmed: Values = {Person.email_confirmed_at: clock.now()}
-    await Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
+    """Record that a person's address was shown to be theirs, and take it from the others who gave it; again changes nothing.
+
+    Refuses while somebody else has confirmed it.
+    """
+    identity = await find_identity(person)
+    if identity is None:
+        raise NotFound("There is no such person.")
+    same = (Person.email.is_in(names.stored_as(identity.email))) & (Person.id != person)
+    async with transaction():
+        await lock(f"email {digest(identity.email)}")
+        if await Person.exists().where(same, Person.email_confirmed_at.is_not_null()):
+            raise Conflict("Another account signs in with this address.")
+        for other in await fetch_rows(names.SealedPerson, select(names.SealedPerson, Person).where(same)):
+            await _remove_address(other)
+        confirmed: Values = {Person.email_confirmed_at: clock.now()}
+        await Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
+
+
+async def _remove_address(other: names.SealedPerson) -> None:
+    """Leave a person without an address: no mail reaches them, and nobody signs in with what is stored instead."""
+    nowhere = f"{other.id}{names.SEALED}"
+    changed: Values = {Person.email: nowhere}
+    if other.subscriber is not None:
+        sealed = names.seal(other.id, other.subscriber, nowhere, names.unseal(other).name)
+        changed = dict(zip((Person.email, Person.name, Person.key_id, Person.sealed), sealed, strict=True))
+    await Person.update(changed).where(Person.id == other.id)

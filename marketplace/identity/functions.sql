@@ -10,6 +10,8 @@ CREATE INDEX IF NOT EXISTS subscriber_ended ON subscriber (reference) WHERE gone
 CREATE INDEX IF NOT EXISTS subscriber_erased ON subscriber (reference) WHERE erased_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS partner_by_decision
     ON partner ((vetted_at IS NOT NULL OR refused_reason IS NOT NULL), signed_up_at DESC, id);
+CREATE INDEX IF NOT EXISTS person_by_email ON person (email);
+CREATE UNIQUE INDEX IF NOT EXISTS person_by_confirmed_email ON person (email) WHERE email_confirmed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS person_by_partner ON person (partner);
 CREATE INDEX IF NOT EXISTS person_by_role ON person (staff_role) WHERE staff_role IS NOT NULL;
 CREATE INDEX IF NOT EXISTS session_by_person ON session (person);

@@ -100,9 +100,9 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return connection.client.host if connection.client else ""
 
 
-def device_cookie(email: str) -> Cookie:
-    """Return the mark of a browser that proved it knows this email's password (see `actions.sign_in`)."""
-    return _cookie(DEVICE_COOKIE, device_mark(email.strip().lower()), DEVICE_DAYS)
+def device_cookie(person: uuid.UUID) -> Cookie:
+    """Return the mark of a browser that proved it knows this person's password (see `actions.sign_in`)."""
+    return _cookie(DEVICE_COOKIE, device_mark(str(person)), DEVICE_DAYS)
 
 
 def forget_cookie() -> Cookie:

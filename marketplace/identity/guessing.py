@@ -93,23 +93,22 @@ async def fail(attempt: Counted) -> None:
         await SignInAttempt.insert(SignInAttempt(subject=digest(f"address:{attempt.network}"), at=attempt.at))
 
 
-async def forgive(attempt: Counted) -> None:
-    """Delete the failures of whose secret was right, and this attempt of its address."""
-    await SignInAttempt.delete().where(SignInAttempt.subject.is_in(list(attempt.own)))
+async def forgive(attempt: Counted, *, all_of_it: bool = True) -> None:
+    """Delete the failures of whose secret was right, or this attempt alone, and this attempt of its address."""
+    mine = SignInAttempt.subject.is_in(list(attempt.own))
+    await SignInAttempt.delete().where(mine if all_of_it else mine & (SignInAttempt.at == attempt.at))
     if attempt.network:
         trying = SignInAttempt.subject == digest(f"trying:{attempt.network}")
         await SignInAttempt.delete().where(trying, SignInAttempt.at == attempt.at)
 
 
-def device_mark(email: str, nonce: str = "") -> str:
-    """Return the mark of a browser that signed in with this email: a nonce and its signature."""
+def device_mark(person: str, nonce: str = "") -> str:
+    """Return the mark of a browser that this person signed in with: a nonce and its signature."""
     nonce = nonce or secrets.token_urlsafe(12)
-    signature = hmac.new(settings().secret.encode(), f"device {nonce} {email}".encode(), hashlib.sha256).hexdigest()
+    signature = hmac.new(settings().secret.encode(), f"device {nonce} {person}".encode(), hashlib.sha256).hexdigest()
     return f"{nonce}.{signature}"
 
 
-def is_known_device(email: str, device: str) -> bool:
-    """Return whether a browser brings a mark that we signed for this email."""
-    return bool(email) and hmac.compare_digest(
-        device.encode(), device_mark(email, device.partition(".")[0] or "-").encode()
-    )
+def is_known_device(person: str, device: str) -> bool:
+    """Return whether a browser brings a mark that we signed for this person."""
+    return hmac.compare_digest(device.encode(), device_mark(person, device.partition(".")[0] or "-").encode())

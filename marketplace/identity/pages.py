@@ -114,7 +114,7 @@ async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = ""
     answer = see(path)
     answer.set_cookie(await begin_session(person, instead_of=session_of(request)))
     if email:
-        answer.set_cookie(device_cookie(email))
+        answer.set_cookie(device_cookie(person))
     return answer
 
 

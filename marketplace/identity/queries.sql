@@ -235,3 +235,18 @@ FROM session
 WHERE token_hash = $1
   AND awaits_factor
   AND created_at > $2;
+
+-- name: list_accounts
+-- The people whose address is stored as one of $1: the one who confirmed it first, then by when they gave it.
+SELECT
+    person.id,
+    partner.company,
+    person.subscriber,
+    person.staff_role,
+    person.created_at,
+    person.email_confirmed_at
+FROM person
+LEFT JOIN partner ON partner.id = person.partner
+WHERE person.email = ANY($1::text[])
+ORDER BY person.email_confirmed_at, person.created_at
+LIMIT 10;

@@ -79,8 +79,8 @@ class Person(Table, db=DB, tablename="person"):
         erasure=Erasure.DELETED,
     )
     id = UUID(primary_key=True)
-    email = Text(unique=True)
-    """Lower case; in place of a subscriber's, its keyed fingerprint."""
+    email = Text()
+    """Lower case; in place of a subscriber's, its keyed fingerprint. One person at most has it confirmed."""
     name = Text()
     """Empty for a subscriber."""
     sealed = Bytea(null=True, default=None)

@@ -52,7 +52,8 @@ async def request_reset(email: str) -> None:
     """
     email = rules.clean_email(email)
     await begin_attempt(f"reset:{email}")
-    person = await credentials.find_person_by_email(email) or uuid.uuid4()
+    accounts = await credentials.list_accounts(email)
+    person = accounts[0].id if accounts else uuid.uuid4()
     link, now = uuid.uuid4(), clock.now()
     async with transaction():
         await ResetLink.insert(ResetLink(id=link, person=person, created_at=now, used_at=None))
@@ -78,13 +79,24 @@ async def get_reset(link: str) -> uuid.UUID:
     return row
 
 
-async def reset_password(link: str, password: str) -> None:
+async def list_choices(link: str) -> list[credentials.Account]:
+    """Return the accounts whose password a link may set: several where nobody has confirmed the address yet."""
+    row = await get_reset(link)
+    person = await fetch_scalar(uuid.UUID, ResetLink.select(ResetLink.person).where(ResetLink.id == row))
+    identity = await credentials.find_identity(person) if person else None
+    if identity is None:
+        raise Expired(GONE)
+    return await credentials.list_accounts(identity.email)
+
+
+async def reset_password(link: str, password: str, account: uuid.UUID | None = None) -> None:
     """Set a new password by a link, once, and end every session; the mailbox is the person's own, so its address is confirmed.
 
-    A second factor stays as it is: a mailbox alone does not open an account that has one.
+    account: which one, where several people gave the address. A second factor stays as it is: a mailbox alone does not
+    open an account that has one.
     """
-    row, now = await get_reset(link), clock.now()
-    person = await fetch_scalar(uuid.UUID, ResetLink.select(ResetLink.person).where(ResetLink.id == row))
+    choices, row, now = await list_choices(link), await get_reset(link), clock.now()
+    person = next((one.id for one in choices if account in {None, one.id}), None)
     if person is None:
         raise Expired(GONE)
     hashed = await credentials.hash_new_password(person, password)
@@ -93,7 +105,8 @@ async def reset_password(link: str, password: str) -> None:
         unused = (ResetLink.id == row) & ResetLink.used_at.is_null()
         if not await ResetLink.update(used).where(unused).returning(ResetLink.id):
             raise Expired(GONE)
-        await ResetLink.update(used).where(ResetLink.person == person, ResetLink.used_at.is_null())
+        theirs = ResetLink.person.is_in([one.id for one in choices])
+        await ResetLink.update(used).where(theirs, ResetLink.used_at.is_null())
         await credentials.set_password(person, hashed)
         await credentials.confirm_email(person)
         await send(password_changed.KIND, row, [Recipient("person", str(person))])

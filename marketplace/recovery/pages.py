@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated, Any
 
 from litestar import Response, get, post
@@ -26,6 +27,7 @@ class Chosen(Struct):
     """A new password."""
 
     password: str
+    account: uuid.UUID | None = None
 
 
 @get("/reset", opt=expect("anyone"))
@@ -47,19 +49,18 @@ async def ask(data: Annotated[Forgotten, Body(media_type=FORM)]) -> Template:
 @get("/reset/{link:str}", opt=expect("anyone", stranger=200))
 async def choose_page(link: FromPath[str]) -> Template:
     """Ask for a new password."""
-    await actions.get_reset(link)
-    return secret_page("recovery/choose.html", error="", link=link)
+    return secret_page("recovery/choose.html", error="", link=link, accounts=await actions.list_choices(link))
 
 
 @post("/reset/{link:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def choose(link: FromPath[str], data: Annotated[Chosen, Body(media_type=FORM)]) -> Response[Any] | Template:
     """Set the new password, and ask to sign in with it."""
     try:
-        await actions.reset_password(link, data.password)
+        await actions.reset_password(link, data.password, data.account)
     except (NotFound, Expired):
         raise
     except Refusal as refusal:
-        return again("recovery/choose.html", refusal, link=link)
+        return again("recovery/choose.html", refusal, link=link, accounts=await actions.list_choices(link))
     answer = see("/sign-in?reset=1")
     answer.set_cookie(forget_cookie())
     return answer

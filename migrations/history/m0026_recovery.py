@@ -1,4 +1,7 @@
-"""Migration 26: links for a new password, and letters that confirm an address; the version before knows neither."""
+"""Migration 26: links for a new password, letters that confirm an address, and addresses that several people gave.
+
+The version before adds nobody with an address that is there, and signs in one of those who gave it.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ CREATE TABLE "confirmation_letter" (
     "person" UUID PRIMARY KEY NOT NULL REFERENCES "person" ("id") ON DELETE CASCADE,
     "at" TIMESTAMPTZ NOT NULL
 );
+
+ALTER TABLE person DROP CONSTRAINT person_email_key;
 """
 
 

@@ -1,0 +1,94 @@
+"""Somebody signs up with another's address: its owner signs up all the same, and it is theirs as soon as they confirm it."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketplace.errors import Conflict
+from marketplace.identity import actions, rules
+from marketplace.identity.credentials import confirm_email, list_accounts
+from marketplace.identity.names import SEALED
+from marketplace.messages.links import link_token
+from marketplace.recovery import actions as recovery
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from tests.support.reads import fetch_value
+
+CLAIRE, EVES, GUESS = "claire@atelier.example", "eve prefers long corridors", "guess guess guess"
+
+
+async def eve_signs_up() -> None:
+    """Take Claire's address before she comes."""
+    await actions.create_partner(company="Evil", country="US", vat_number="", name="Eve", email=CLAIRE, password=EVES)
+
+
+async def test_its_owner_signs_up_confirms_and_the_stranger_loses_it() -> None:
+    await eve_signs_up()
+    await make_partner()
+    eve, claire = await actions.sign_in(CLAIRE, EVES), await actions.sign_in(CLAIRE, PASSWORD)
+    assert eve != claire
+    await confirm_email(claire)
+    assert await actions.sign_in(CLAIRE, PASSWORD) == claire
+    with pytest.raises(rules.WrongSecret):
+        await actions.sign_in(CLAIRE, EVES)
+    assert (await fetch_value("SELECT email FROM person WHERE id = $1", eve)).endswith(SEALED)
+    with pytest.raises(Conflict):
+        await eve_signs_up_and_confirms()
+    assert await actions.sign_in(CLAIRE, PASSWORD) == claire
+
+
+async def eve_signs_up_and_confirms() -> None:
+    await eve_signs_up()
+    await confirm_email(await fetch_value("SELECT id FROM person WHERE name = 'Eve' ORDER BY created_at DESC LIMIT 1"))
+
+
+async def test_a_subscriber_has_no_less() -> None:
+    await eve_signs_up()
+    await actions.add_subscribers([7])
+    [(_, code)] = await actions.issue_activation_codes([7])
+    lucie = await actions.claim_line(7, code, email=CLAIRE, name="Lucie", password=PASSWORD)
+    await confirm_email(lucie)
+    assert await actions.sign_in(CLAIRE, PASSWORD) == lucie
+    assert [one.id for one in await list_accounts(CLAIRE)] == [lucie]
+
+
+async def test_a_stranger_who_signs_in_clears_no_failures_of_the_owner() -> None:
+    """Else four guesses at the owner's password and one own right one would go on for ever."""
+    await make_partner()
+    await eve_signs_up()
+    judged = 0
+    for number in range(12):
+        try:
+            await actions.sign_in(CLAIRE, EVES if number % 4 == 3 else GUESS, address="203.0.113.7")
+        except rules.WrongSecret:
+            judged += 1
+        except rules.TooManyAttempts:
+            pass
+    assert judged == rules.FREE_ATTEMPTS
+
+
+async def test_a_strangers_browser_is_not_the_owners() -> None:
+    await make_partner()
+    await eve_signs_up()
+    async with Browser() as eve:
+        await eve.sign_in(CLAIRE, EVES)
+        await eve.submit("/en/sign-out", {})
+        answers = [(await eve.sign_in(CLAIRE, GUESS)).status_code for _ in range(7)]
+        assert answers == [401] * 5 + [429] * 2
+
+
+async def test_a_link_lets_the_owner_choose_which_account_is_hers() -> None:
+    await eve_signs_up()
+    await make_partner()
+    claire = await actions.sign_in(CLAIRE, PASSWORD)
+    await recovery.request_reset(CLAIRE)
+    source = await fetch_value("SELECT source_id FROM message WHERE kind = 'password_reset'")
+    path = f"/en/reset/{source}.{link_token('password_reset', source)}"
+    async with Browser() as browser:
+        page = text_of(await browser.get(path))
+        assert "Evil" in page
+        assert "Atelier" in page
+        sent = {"password": "eleven purple lanterns", "account": str(claire)}
+        assert (await browser.submit(path, sent, seen_at=path)).status_code == 303
+    assert await actions.sign_in(CLAIRE, "eleven purple lanterns") == claire
+    with pytest.raises(rules.WrongSecret):
+        await actions.sign_in(CLAIRE, EVES)
