@@ -61,9 +61,9 @@ from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
 from marketplace.recovery import pages as recovery_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
+from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
-from marketplace.second_factors import pages as second_factors_pages
 from marketplace.settings import settings
 from marketplace.stewardship import definition_pages as stewardship_definition_pages
 from marketplace.stewardship import offer_pages as stewardship_offer_pages

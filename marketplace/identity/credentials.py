@@ -15,6 +15,7 @@ from marketplace import clock
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.names import SealedPerson
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Person, Session
@@ -43,7 +44,7 @@ async def list_accounts(email: str) -> list[Account]:
 
 async def find_identity(person: uuid.UUID) -> names.Identity | None:
     """Return a person's name and email; None when there is no such person."""
-    row = await fetch_row(names.SealedPerson, select(names.SealedPerson, Person).where(Person.id == person))
+    row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
     return names.unseal(row) if row else None
 
 
@@ -76,13 +77,13 @@ async def confirm_email(person: uuid.UUID) -> None:
         await lock(f"email {digest(identity.email)}")
         if await Person.exists().where(same, Person.email_confirmed_at.is_not_null()):
             raise Conflict("Another account signs in with this address.")
-        for other in await fetch_rows(names.SealedPerson, select(names.SealedPerson, Person).where(same)):
+        for other in await fetch_rows(SealedPerson, select(SealedPerson, Person).where(same)):
             await _remove_address(other)
         confirmed: Values = {Person.email_confirmed_at: clock.now()}
         await Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
 
 
-async def _remove_address(other: names.SealedPerson) -> None:
+async def _remove_address(other: SealedPerson) -> None:
     """Leave a person without an address: no mail reaches them, and nobody signs in with what is stored instead."""
     nowhere = f"{other.id}{names.SEALED}"
     changed: Values = {Person.email: nowhere}
