@@ -311,12 +311,6 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
     raise Expired("This invitation was used or is over; ask your colleague for another one.")
 
 
-async def matches_password(person: uuid.UUID, password: str) -> bool:
-    """Return whether this is the person's password; the caller counts the attempt."""
-    known = await fetch_row(Secret, select(Secret, Person).where(Person.id == person))
-    return await passwords.matches(known.password_hash if known else None, password[: rules.LONGEST_PASSWORD + 1])
-
-
 async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     """Change a password and end every session of the person; refuses a wrong current one."""
     found = await fetch_row(PersonToCheck, select(PersonToCheck, Person).where(Person.id == person))

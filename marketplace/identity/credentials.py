@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch_row, fetch_rows, select, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.names import SealedPerson
@@ -46,6 +46,12 @@ async def find_identity(person: uuid.UUID) -> names.Identity | None:
     """Return a person's name and email; None when there is no such person."""
     row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
     return names.unseal(row) if row else None
+
+
+async def matches_password(person: uuid.UUID, password: str) -> bool:
+    """Return whether this is the person's password; the caller counts the attempt."""
+    known = await fetch_scalar(str, Person.select(Person.password_hash).where(Person.id == person))
+    return await passwords.matches(known, password[: rules.LONGEST_PASSWORD + 1])
 
 
 async def hash_new_password(person: uuid.UUID, password: str) -> str:

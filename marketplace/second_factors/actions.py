@@ -12,7 +12,7 @@ from marketplace import clock
 from marketplace.database import transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import vault
-from marketplace.identity.actions import matches_password
+from marketplace.identity.credentials import matches_password
 from marketplace.identity.guessing import begin_attempt, fail, forgive
 from marketplace.identity.rules import WrongSecret
 from marketplace.identity.sessions import factor_is_compulsory, set_second_factor

@@ -95,7 +95,7 @@ async def test_guessing_one_account_from_everywhere_is_slow() -> None:
 async def test_a_used_invitation_guesses_nothing() -> None:
     partner = await make_partner()
     code = await actions.invite_colleague(
-        partner, email="paul@atelier.example", name="Paul", invitation_id=uuid.uuid4(), session="s"
+        partner, email="paul@atelier.example", name="Paul", invitation_id=uuid.uuid4()
     )
     form = str(uuid.uuid4())
     async with Browser() as paul, Browser() as claire:
