@@ -75,7 +75,8 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         if not await Authenticator.update(confirmed).where(waiting).returning(Authenticator.id):
             raise Conflict("Start again: there is no authenticator app to confirm.")
         await set_second_factor(person, present=True)
-        return await _first_codes(person)
+        codes = await _first_codes(person)
+    return codes
 
 
 async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, public_key: bytes, count: int) -> list[str]:
@@ -96,7 +97,8 @@ async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, publi
         if not await added.returning(Passkey.id):
             raise Conflict("This passkey is registered already.")
         await set_second_factor(person, present=True)
-        return await _first_codes(person)
+        codes = await _first_codes(person)
+    return codes
 
 
 async def _first_codes(person: uuid.UUID) -> list[str]:
@@ -120,7 +122,8 @@ async def renew_codes(person: uuid.UUID) -> list[str]:
         await lock(f"factors {person}")
         if not (await get_factors(person)).count:
             raise Conflict("Add a second factor first.")
-        return await _make_codes(person)
+        codes = await _make_codes(person)
+    return codes
 
 
 async def remove_factor(person: uuid.UUID, factor: uuid.UUID | None, *, is_staff: bool) -> None:
