@@ -68,6 +68,7 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         await fail(attempt)
         raise WrongSecret("That is not the code that the app shows now.", field="code")
     await forgive(attempt)
+    codes: list[str] = []
     async with transaction():
         await lock(f"factors {person}")
         confirmed: Values = {Authenticator.confirmed_at: now, Authenticator.last_step: step}
@@ -75,12 +76,13 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         if not await Authenticator.update(confirmed).where(waiting).returning(Authenticator.id):
             raise Conflict("Start again: there is no authenticator app to confirm.")
         await set_second_factor(person, present=True)
-        codes = await _first_codes(person)
+        codes += await _first_codes(person)
     return codes
 
 
 async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, public_key: bytes, count: int) -> list[str]:
     """Add a passkey that was checked; return recovery codes to be shown once where the person has none."""
+    codes: list[str] = []
     async with transaction():
         await lock(f"factors {person}")
         new = Passkey(
@@ -97,7 +99,7 @@ async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, publi
         if not await added.returning(Passkey.id):
             raise Conflict("This passkey is registered already.")
         await set_second_factor(person, present=True)
-        codes = await _first_codes(person)
+        codes += await _first_codes(person)
     return codes
 
 
@@ -118,11 +120,12 @@ async def _make_codes(person: uuid.UUID) -> list[str]:
 
 async def renew_codes(person: uuid.UUID) -> list[str]:
     """Make new recovery codes and return them, to be shown once; the old ones are good for nothing."""
+    codes: list[str] = []
     async with transaction():
         await lock(f"factors {person}")
         if not (await get_factors(person)).count:
             raise Conflict("Add a second factor first.")
-        codes = await _make_codes(person)
+        codes += await _make_codes(person)
     return codes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Any
 
 import httpx
 import pytest
@@ -18,10 +19,11 @@ from tests.support.reads import fetch_value
 CLAIRE, GUESS = "claire@atelier.example", "guess guess guess"
 
 
-def browser_at(address: str, app: object = None) -> Browser:
+def browser_at(address: str, app: Any = None) -> Browser:
     """Open a browser at an address."""
     browser = Browser(app or create_app(manages_pool=False))
-    transport = httpx.ASGITransport(browser.app, raise_app_exceptions=False, client=(address, 4000))
+    site: Any = browser.app
+    transport = httpx.ASGITransport(site, raise_app_exceptions=False, client=(address, 4000))
     browser.client = httpx.AsyncClient(transport=transport, base_url="http://testserver.example")
     return browser
 
