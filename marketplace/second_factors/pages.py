@@ -11,7 +11,7 @@ from litestar.params import Body
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.errors import Refusal
+from marketplace.errors import Invalid, Refusal
 from marketplace.identity.guards import (
     address_of,
     begin_session,
@@ -262,8 +262,10 @@ async def confirm(request: Asked, data: Annotated[Proof, Body(media_type=FORM)])
             await passkeys.check_passkey(person, data.answer, session, address_of(request))
         elif data.code:
             await actions.check_code(person, data.code, address_of(request))
-        else:
+        elif data.password:
             await actions.check_password(person, data.password, address_of(request))
+        else:
+            raise Invalid("Write a code, or your password.")
     except Refusal as refusal:
         return again("second_factors/confirm.html", refusal, **await _second_context(person, session, data.next))
     await record_proof(session)
