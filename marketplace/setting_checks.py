@@ -64,10 +64,7 @@ def problems(chosen: Settings) -> Iterator[str]:
         yield "Set STRIPE_API_KEY and leave STRIPE_API_BASE empty: the local Stripe counterpart moves no real money."
     elif not chosen.stripe_key.strip():
         yield "Set STRIPE_API_KEY: it is empty, and nothing could be paid."
-    if chosen.one_click:
-        yield "Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone."
-    if not chosen.staff_second_factor and not chosen.rehearsal:
-        yield "Unset STAFF_SECOND_FACTOR: staff sign in with a second factor."
+    yield from _sign_in_problems(chosen)
     if not (_is_public_address(chosen.public_url) or (chosen.rehearsal and _is_of_this_machine(chosen.url))):
         yield "Set PARTAGE_URL to the site's public address, beginning with https://: links and cookies need it."
     yield from _key_problems(chosen)
@@ -78,6 +75,14 @@ def problems(chosen: Settings) -> Iterator[str]:
             yield f"Set {f.metadata['variable']} ({f.metadata['description']}): it is empty."
     if not chosen.stripe_webhook_secret.strip():
         yield "Set STRIPE_WEBHOOK_SECRET: without it forged webhooks cannot be told apart from Stripe's."
+
+
+def _sign_in_problems(chosen: Settings) -> Iterator[str]:
+    """Yield a sentence for what would let people in too easily."""
+    if chosen.one_click:
+        yield "Unset PARTAGE_ONE_CLICK: one-click sign-in is for the demo alone."
+    if not chosen.staff_second_factor and not chosen.rehearsal:
+        yield "Unset STAFF_SECOND_FACTOR: staff sign in with a second factor."
 
 
 def _rehearsal_problems(chosen: Settings) -> Iterator[str]:
