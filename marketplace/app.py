@@ -54,6 +54,7 @@ from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
 from marketplace.legal import pages as legal_pages
 from marketplace.mail import pages as mail_pages
+from marketplace.operators import api as operators_api
 from marketplace.payouts import pages as payouts_pages
 from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
@@ -397,6 +398,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     storefront_pages.ROUTES,
     earnings_pages.ROUTES,
     earnings_statement_pages.ROUTES,
+    operators_api.ROUTES,
     payouts_pages.ROUTES,
     payouts_statement_pages.ROUTES,
     payouts_run_pages.ROUTES,

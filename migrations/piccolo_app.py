@@ -33,6 +33,7 @@ SLICES = (
     "delivery",
     "contributions",
     "earnings",
+    "operators",
     "payouts",
     "bank",
     "finance",

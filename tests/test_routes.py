@@ -15,6 +15,7 @@ from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.identity import actions as identity
 from marketplace.identity import key_actions
 from marketplace.identity.guards import COOKIE, Expectation, begin_session
+from marketplace.operators import actions as operators
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
 from tests.support.market import seeded
 
@@ -33,6 +34,7 @@ KINDS = {
     "steward": {"anyone", "signed in", "steward"},
     "finance": {"anyone", "signed in", "finance"},
     "auditor": {"anyone", "signed in", "auditor"},
+    "operator": {"anyone", "the operator"},
 }
 """Kinds of visitors, and what each of them is in the words of expectations."""
 FORM = {"form_id": str(uuid.UUID(int=1))}
@@ -134,6 +136,7 @@ async def sign_in_everyone() -> dict[str, Browser]:
     for kind, person in people.items():
         visitors[kind].client.headers["authorization"] = f"Bearer {keys.get(kind, 'nobodys')}"
         visitors[kind].client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+    visitors["operator"].client.headers["authorization"] = f"Bearer {await operators.add_key('shops')}"
     return visitors
 
 

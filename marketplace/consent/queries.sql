@@ -193,3 +193,113 @@ SELECT
     ) AS is_outdated
 FROM notice
 WHERE purpose = $1 AND version = $2;
+
+-- name: stage_words
+-- Makes the table `said` of the words to record, as `importing.COLUMNS` says.
+CREATE TEMPORARY TABLE said (
+    file_number BIGINT NOT NULL,
+    row_number BIGINT NOT NULL,
+    reference BIGINT NOT NULL,
+    purpose BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    given BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    channel BIGINT NOT NULL
+);
+
+-- name: stage_faulty_words
+-- Makes the table `faulty` of the staged words that cannot be recorded, with why.
+CREATE TEMPORARY TABLE faulty (file_number BIGINT, row_number BIGINT, fault TEXT);
+
+-- name: stage_new_words
+-- Makes the table `new_word` of the staged words that are not recorded yet.
+CREATE TEMPORARY TABLE new_word (
+    subscriber BIGINT,
+    purpose TEXT,
+    notice UUID,
+    given BOOLEAN,
+    at TIMESTAMPTZ,
+    channel TEXT
+);
+
+-- fragment: said_words
+-- The staged words (`importing.COLUMNS`), each with what there is of its purpose, of the codes $1, notice and line.
+FROM (SELECT *, 'epoch'::timestamptz + at_us * interval '1 microsecond' AS at FROM said) AS word
+LEFT JOIN unnest($1::text[]) WITH ORDINALITY AS named (code, number) ON named.number = word.purpose
+LEFT JOIN notice ON notice.purpose = named.code AND notice.version = word.version
+LEFT JOIN subscriber ON subscriber.reference = word.reference
+
+-- name: find_faulty_words
+-- Puts the staged words that cannot be recorded into `faulty`, with why. $1 purposes, $2 now in microseconds.
+INSERT INTO faulty (file_number, row_number, fault)
+SELECT file_number, row_number, fault
+FROM (
+    SELECT
+        file_number,
+        row_number,
+        CASE
+            WHEN subscriber.reference IS NULL THEN 'line'
+            WHEN named.code IS NULL THEN 'purpose'
+            WHEN notice.id IS NULL THEN 'notice'
+            WHEN at_us > $2 THEN 'future'
+            WHEN notice.published_at > word.at THEN 'unpublished'
+            WHEN given = 1 AND gone_at <= word.at THEN 'ended'
+            WHEN given = 1 AND EXISTS (
+                SELECT
+                FROM notice AS later
+                WHERE later.purpose = named.code
+                  AND later.version > word.version
+                  AND later.asks_anew
+                  AND later.published_at <= word.at
+            ) THEN 'outdated'
+        END AS fault
+    {said_words}
+) AS judged
+WHERE fault IS NOT NULL
+UNION ALL
+SELECT file_number, row_number, 'twice'
+FROM (
+    SELECT file_number, row_number, min(given) OVER of_one AS least, max(given) OVER of_one AS most
+    FROM said
+    WINDOW of_one AS (PARTITION BY reference, purpose, at_us)
+) AS both_ways
+WHERE least < most;
+
+-- name: get_first_faulty_word
+-- The first of the faulty words, and how many there are.
+SELECT file_number, row_number, fault, count(*) OVER () AS faulty
+FROM faulty
+ORDER BY file_number, row_number, fault
+LIMIT 1;
+
+-- name: find_new_words
+-- Puts the staged words that are not recorded yet into `new_word`, each once. $1 purposes, $2 channels.
+INSERT INTO new_word (subscriber, purpose, notice, given, at, channel)
+SELECT said_once.reference, said_once.code, said_once.id, said_once.given, said_once.at, said_once.channel
+FROM (
+    SELECT DISTINCT word.reference, named.code, notice.id, word.given = 1 AS given, word.at, place.code AS channel
+    {said_words}
+    LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS place (code, number) ON place.number = word.channel
+) AS said_once
+WHERE NOT EXISTS (
+    SELECT
+    FROM consent_record AS known
+    WHERE known.subscriber = said_once.reference
+      AND known.purpose = said_once.code
+      AND known.at = said_once.at
+      AND known.given = said_once.given
+      AND known.notice = said_once.id
+      AND known.channel = said_once.channel
+);
+
+-- name: count_new_words
+-- How many of the new words give consent, and how many withdraw it.
+SELECT count(*) FILTER (WHERE given) AS given, count(*) FILTER (WHERE NOT given) AS withdrawn
+FROM new_word;
+
+-- name: record_new_words
+-- Records the new words, each with a receipt.
+INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt, channel)
+SELECT subscriber, purpose, notice, given, at, gen_random_uuid(), channel
+FROM new_word
+ORDER BY at, subscriber;

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARTS: Final = {
     "operator": (
+        "lines-and-consents",
         "stripe",
         "backup",
     ),

@@ -44,6 +44,7 @@ Who: TypeAlias = Literal[
     "steward",
     "finance",
     "auditor",
+    "the operator",
     "the monitor",
     "Stripe",
 ]

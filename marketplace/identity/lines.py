@@ -15,12 +15,14 @@ from marketplace import clock
 from marketplace.database import copy_columns, execute, execute_long, fetch_scalar, transaction
 from marketplace.errors import Conflict
 from marketplace.identity.queries import SQL
-from marketplace.identity.tables import LineTable
+from marketplace.identity.tables import LineTable, Subscriber
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from marketplace.database import Values
 
 ONE_IN: Final = 50
 """A table may lack one line in so many without a word."""
@@ -85,3 +87,9 @@ def _refuse_a_short_table(lines: int, gone: int, allow_gone: int) -> None:
             lines=lines,
             one_in=ONE_IN,
         )
+
+
+async def set_activation_code(reference: int, code_hash: str) -> None:
+    """Let the code with this digest activate a line that nobody claimed, in place of any earlier one."""
+    changed: Values = {Subscriber.activation_code_hash: code_hash}
+    await Subscriber.update(changed).where(Subscriber.reference == reference, Subscriber.claimed_at.is_null())

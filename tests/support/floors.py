@@ -26,7 +26,7 @@ FLOORS = (
     {"dry_runs", "subscriptions", "auctions", "reverse_auctions", "delivery", "contributions"},
     {"storefront"},
     {"earnings"},
-    {"payouts"},
+    {"payouts", "operators"},
     {"bank"},
     {"finance"},
     {"bookkeeping"},

@@ -1,0 +1,38 @@
+"""`consents`: What shops, call centres and the operator's app collected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, refuse_the_demos, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument("verb", choices=["import"], help="what to do with them")
+    parser.add_argument(
+        "file", help="file, folder or bucket: reference, purpose, notice_version, word, at, channel (CSV or Parquet)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record the consents and withdrawals that the operator collected, all of a file or none; again changes nothing."""
+    refuse_the_demos()
+
+    async def story() -> int:
+        from marketplace.operators.consent_files import import_consents
+        from marketplace.progress import Progress
+
+        with Progress() as progress:
+            done = await import_consents(arguments.file, progress)
+        known = done.rows - done.given - done.withdrawn
+        print(f"{done.given:,} consents and {done.withdrawn:,} withdrawals recorded; {known:,} rows said nothing new.")
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("consents", run, arguments)

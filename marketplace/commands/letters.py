@@ -1,0 +1,52 @@
+"""`letters`: Activation codes for a mail merge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, refuse_the_demos, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument(
+        "out", type=Path, metavar="OUT.csv", help="the file to write, with the columns reference and code"
+    )
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--line",
+        type=int,
+        action="append",
+        default=[],
+        metavar="REFERENCE",
+        help="a new code for this line alone, in place of the one it has; may be repeated",
+    )
+    whose.add_argument(
+        "--again", action="store_true", help="new codes too for the lines whose letters were lost or never used"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write an activation code, once, for each line that has none, as a file for a mail merge; only hashes are kept."""
+    refuse_the_demos()
+
+    async def story() -> int:
+        from marketplace.operators.letters import write_letters
+
+        done = await write_letters(arguments.out, arguments.line, again=arguments.again)
+        if not done.codes:
+            print("No letters: every line in force has its code, or is claimed.")
+        elif done.was_finished:
+            print(f"{arguments.out} has the {done.codes:,} codes of the run that was stopped. Run it again for more.")
+        else:
+            print(f"{done.codes:,} codes are in {arguments.out}, and nowhere else.")
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("letters", run, arguments)

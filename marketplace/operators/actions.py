@@ -1,0 +1,97 @@
+"""What changes the operator's own systems' keys, and the activation code that one of them asks for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import columns, fetch_row, transaction
+from marketplace.errors import Conflict, NotFound
+from marketplace.identity.lines import set_activation_code
+from marketplace.identity.rules import clean_text, digest
+from marketplace.locks import lock
+from marketplace.operators import rules
+from marketplace.operators.queries import get_line
+from marketplace.operators.tables import LetterRun, OperatorKey
+from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.database import Values
+
+
+class Ended(Struct, frozen=True):
+    """When a key was ended."""
+
+    ended_at: dt.datetime
+
+
+class Operator(Struct, frozen=True):
+    """Which of the operator's systems asks, and what its key may do."""
+
+    label: str
+    scopes: str
+
+
+async def add_key(label: str, scopes: Sequence[str] = ()) -> str:
+    """Make a key for one of the operator's systems and return it, this once; without scopes it may do everything here."""
+    label, allowed = clean_text(label, 80, field="label"), rules.clean_scopes(scopes)
+    key = rules.KEY_PREFIX + secrets.token_urlsafe(32)
+    await OperatorKey.insert(
+        OperatorKey(
+            id=uuid.uuid4(),
+            label=label,
+            prefix=key[: rules.PREFIX_LENGTH],
+            key_hash=digest(key),
+            scopes=allowed,
+            created_at=clock.now(),
+            last_used_at=None,
+            ended_at=None,
+        )
+    )
+    return key
+
+
+async def end_key(prefix: str) -> None:
+    """End the key that begins so, at once; ended twice it stays ended."""
+    ended: Values = {OperatorKey.ended_at: clock.now()}
+    mine = OperatorKey.prefix == prefix[: rules.PREFIX_LENGTH]
+    await OperatorKey.update(ended).where(mine, OperatorKey.ended_at.is_null())
+    if not await OperatorKey.exists().where(mine):
+        raise NotFound("There is no key that begins so; `operator-key list` shows them all.")
+
+
+async def use_key(key: str) -> Operator | None:
+    """Return whose key this is and remember that it was used; None for one that is unknown or was ended."""
+    if not key.startswith(rules.KEY_PREFIX):
+        return None
+    used: Values = {OperatorKey.last_used_at: clock.now()}
+    in_force = (OperatorKey.key_hash == digest(key)) & OperatorKey.ended_at.is_null()
+    query = OperatorKey.update(used).where(in_force).returning(*columns(Operator, OperatorKey))
+    return await fetch_row(Operator, query)
+
+
+async def make_code(request: uuid.UUID, reference: int) -> str:
+    """Make the activation code of one line for the request of this id and return it; an earlier code stops working.
+
+    The same request again returns the same code as long as it works; after that it is refused.
+    """
+    code = rules.code_of(settings().secret, request, reference)
+    async with transaction():
+        await lock("letters")
+        line = await get_line(reference)
+        if line.claimed_at is not None:
+            raise Conflict("This line is claimed already: its person signs in, without a code.")
+        new = LetterRun(id=request, at=clock.now(), codes=1, sha256=None)
+        insert = LetterRun.insert(new).on_conflict(action="DO NOTHING", target=LetterRun.id).returning(LetterRun.id)
+        if await insert:
+            await set_activation_code(reference, digest(rules.plain_code(code)))
+        elif line.activation_code_hash != digest(rules.plain_code(code)):
+            raise Conflict("This request was for another line, or another code was made since: use a new request id.")
+    return code

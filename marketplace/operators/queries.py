@@ -1,0 +1,59 @@
+"""What the operator's own systems see: their keys, a line, and the lines that have no letter yet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row, fetch_rows, select
+from marketplace.errors import NotFound
+from marketplace.identity.tables import Subscriber
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+
+
+class KeyRow(Struct, frozen=True):
+    """A key as its list shows it: never the key itself."""
+
+    label: str
+    prefix: str
+    scopes: str
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None
+    ended_at: dt.datetime | None
+
+
+class LineRow(Struct, frozen=True):
+    """A line as it is stored."""
+
+    reference: int
+    activation_code_hash: str | None
+    claimed_at: dt.datetime | None
+    gone_at: dt.datetime | None
+
+
+class Reference(Struct, frozen=True):
+    """A line's reference."""
+
+    reference: int
+
+
+async def list_keys() -> list[KeyRow]:
+    """Return every key: those in force first, the latest first within."""
+    return await fetch_rows(KeyRow, SQL["list_keys"])
+
+
+async def get_line(reference: int) -> LineRow:
+    """Return a line; refuses NotFound."""
+    line = await fetch_row(LineRow, select(LineRow, Subscriber).where(Subscriber.reference == reference))
+    if line is None:
+        raise NotFound("There is no such line.")
+    return line
+
+
+async def list_lines_without_code(after: int, most: int, *, again: bool) -> list[int]:
+    """Return the next lines in force that nobody claimed and that have no code, or (`again`) an unused one, in order."""
+    return [row.reference for row in await fetch_rows(Reference, SQL["list_lines_without_code"], after, most, again)]

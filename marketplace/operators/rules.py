@@ -1,0 +1,40 @@
+"""Rules of the operator's own systems: what a key may do, and the code that one request makes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from marketplace.errors import Invalid
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+
+SCOPES: Final = ("consents", "codes", "lines", "balances")
+"""Record consents and withdrawals; make activation codes; see whether a line is in force and what it consents to; see
+what it has."""
+KEY_PREFIX: Final = "ok_"
+PREFIX_LENGTH: Final = 11
+
+
+def clean_scopes(scopes: Sequence[str]) -> str:
+    """Return what a key may do as it is stored, everything where nothing is said; refuses a word that is none."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown:
+        raise Invalid("A key may do {scopes}, nothing else.", scopes=", ".join(SCOPES))
+    return " ".join(scope for scope in SCOPES if not scopes or scope in scopes)
+
+
+def code_of(secret: str, request: uuid.UUID, reference: int) -> str:
+    """Return the activation code that a request makes for a line: always the same, and of eighty bits without the secret."""
+    made = hmac.new(secret.encode(), f"activation code {request} {reference}".encode(), hashlib.sha256).digest()
+    text = base64.b32encode(made[:10]).decode()
+    return "-".join(text[at : at + 4] for at in range(0, 16, 4))
+
+
+def plain_code(code: str) -> str:
+    """Return a code as it is hashed, without its dashes: it has neither 0 nor 1, which people mistake for letters."""
+    return code.replace("-", "")

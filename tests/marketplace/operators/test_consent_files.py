@@ -1,0 +1,163 @@
+"""Consents that the operator collected: all of a file or none, again nothing, and a wrong row is named."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from marketplace import clock
+from marketplace.consent import actions as consent
+from marketplace.consent.importing import Recorded
+from marketplace.consent.queries import intervals_around, list_receipts
+from marketplace.database import copy_in, execute
+from marketplace.errors import Invalid
+from marketplace.operators.consent_files import import_consents
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PURPOSE = "presence.statistics"
+T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+HEAD = "reference,purpose,notice_version,word,at,channel"
+GOOD = f"1,{PURPOSE},1,given,2026-02-01T10:00:00Z,shop"
+COUNT = "SELECT count(*) FROM consent_record"
+
+
+async def explain() -> None:
+    await consent.define_purpose("presence", "statistics", title_fr="Présence", title_en="Presence")
+    await consent.publish_notice(PURPOSE, text_fr="On compte.", text_en="We count.", at=T0)
+    await copy_in("subscriber", ["reference"], [(line,) for line in range(10)])
+
+
+def write(folder: Path, *rows: str, head: str = HEAD, encoding: str = "utf-8") -> str:
+    (folder / "words.csv").write_bytes(("\n".join([head, *rows]) + "\n").encode(encoding))
+    return str(folder / "words.csv")
+
+
+async def test_a_file_is_recorded_once_and_receipts_name_the_channel(tmp_path: Path) -> None:
+    await explain()
+    rows = [GOOD, GOOD, GOOD.replace("1,", "2,", 1), f"2,{PURPOSE},1,withdrawn,2026-03-01 08:00:00+01:00,call_centre"]
+    assert await import_consents(write(tmp_path, *rows)) == Recorded(4, 2, 1)
+    assert await import_consents(write(tmp_path, *rows)) == Recorded(4, 0, 0)
+    assert await fetch_value(COUNT) == 3
+    found = await intervals_around(PURPOSE, clock.now())
+    assert [row.subscriber for row in found] == [1]
+    assert [(row.given, row.channel) for row in (await list_receipts(2)).rows] == [
+        (False, "call_centre"),
+        (True, "shop"),
+    ]
+    assert await import_consents(write(tmp_path, *rows, GOOD.replace("shop", "app"))) == Recorded(5, 1, 0)
+
+
+async def test_parquet_says_the_same(tmp_path: Path) -> None:
+    await explain()
+    table = pa.table(
+        {
+            "reference": pa.array([1, 2], pa.uint32()),
+            "purpose": pa.array([PURPOSE] * 2).dictionary_encode(),
+            "notice_version": pa.array([1, 1], pa.int8()),
+            "word": ["given", "withdrawn"],
+            "at": pa.array([T0 + dt.timedelta(days=31, hours=10)] * 2, pa.timestamp("ms", tz="Europe/Paris")),
+            "channel": ["shop", "letter"],
+        }
+    )
+    pq.write_table(table, tmp_path / "words.parquet")
+    assert await import_consents(str(tmp_path / "words.parquet")) == Recorded(2, 1, 1)
+    (tmp_path / "words.parquet").unlink()
+    assert await import_consents(write(tmp_path, GOOD)) == Recorded(1, 0, 0)
+
+
+WRONG = {
+    f"-1,{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "has no line",
+    f"1e3,{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "has no line",
+    f"{10**30},{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "has no line",
+    f"\N{ARABIC-INDIC DIGIT ONE},{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "has no line",
+    "1,,1,given,2026-02-01T10:00:00Z,shop": "has no purpose",
+    f"1,{PURPOSE},0,given,2026-02-01T10:00:00Z,shop": "no version of a notice",
+    f"1,{PURPOSE},1.6,given,2026-02-01T10:00:00Z,shop": "no version of a notice",
+    f"1,{PURPOSE},{2**40},given,2026-02-01T10:00:00Z,shop": "no version of a notice",
+    f"1,{PURPOSE},1,Given,2026-02-01T10:00:00Z,shop": "neither given nor withdrawn",
+    f"1,{PURPOSE},1,given,2026-02-01T10:00:00,shop": "no instant with its time zone",
+    f"1,{PURPOSE},1,given,2026-02-31T10:00:00Z,shop": "no instant with its time zone",
+    f"1,{PURPOSE},1,given,2026-02-01T10:00:00Z,partage": "no known channel",
+    f"1,{PURPOSE},1,given,2026-02-01T10:00:00Z,shop\0": "no known channel|cannot be read",
+    f"77,{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "a line that is not known here",
+    f"{2**63 - 1},{PURPOSE},1,given,2026-02-01T10:00:00Z,shop": "a line that is not known here",
+    "1,nothing.real,1,given,2026-02-01T10:00:00Z,shop": "a purpose that does not exist",
+    f"1,{PURPOSE}\0,1,given,2026-02-01T10:00:00Z,shop": "a purpose that does not exist|cannot be read",
+    f"1,{PURPOSE},2,given,2026-02-01T10:00:00Z,shop": "a version of the notice that does not exist",
+    f"1,{PURPOSE},1,given,9998-02-01T10:00:00Z,shop": "in the future",
+    f"1,{PURPOSE},1,withdrawn,2025-12-31T23:59:59Z,shop": "published after its instant",
+    f"1,{PURPOSE},1,withdrawn,2026-02-01T10:00:00Z,shop": "contradicts another row",
+}
+
+
+async def test_a_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path) -> None:
+    await explain()
+    for row, sentence in WRONG.items():
+        with pytest.raises(Invalid, match=rf"words.csv, row (1|2)\b.*({sentence})"):
+            await import_consents(write(tmp_path, GOOD, row))
+    with pytest.raises(Invalid, match=r"row 2 is of a line that is not known here. 2 more rows are wrong"):
+        await import_consents(write(tmp_path, GOOD, *[f"7{n},{GOOD.partition(',')[2]}" for n in range(3)]))
+    assert await fetch_value(COUNT) == 0
+
+
+async def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
+    await explain()
+    latin = (GOOD, GOOD.replace("shop", "böötik"))
+    for rows, head, encoding, sentence in (
+        ((GOOD,), HEAD.replace("word", "answer"), "utf-8", "no column word"),
+        ((f"{GOOD},1",), f"{HEAD},who", "utf-8", "a column who"),
+        (latin, HEAD, "latin-1", "cannot be read|UTF-8"),
+        ((GOOD,), HEAD, "utf-16", "UTF-8|no column|a column"),
+        (("1,2",), HEAD, "utf-8", "cannot be read"),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            await import_consents(write(tmp_path, *rows, head=head, encoding=encoding))
+    with pytest.raises(Invalid, match="no file or folder"):
+        await import_consents(str(tmp_path / "none.csv"))
+    (tmp_path / "words.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(Invalid, match="not a Parquet file"):
+        await import_consents(str(tmp_path / "words.parquet"))
+    assert await fetch_value(COUNT) == 0
+
+
+async def test_an_ended_line_and_a_replaced_notice_give_nothing_new(tmp_path: Path) -> None:
+    await explain()
+    await execute("UPDATE subscriber SET gone_at = $1 WHERE reference = 1", T0 + dt.timedelta(days=40))
+    await consent.publish_notice(
+        PURPOSE, text_fr="Neuf.", text_en="New.", at=T0 + dt.timedelta(days=60), asks_anew=True
+    )
+    for row, sentence in (
+        (GOOD.replace("02-01", "02-20"), "had ended by then"),
+        (GOOD.replace("1,", "2,", 1).replace("02-01", "04-01"), "asks anew"),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            await import_consents(write(tmp_path, row))
+        assert await import_consents(write(tmp_path, row.replace("given", "withdrawn"))) == Recorded(1, 0, 1)
+    assert await import_consents(write(tmp_path, GOOD)) == Recorded(1, 1, 0), "before it ended"
+
+
+@pytest.mark.deep
+async def test_a_million_rows_are_recorded_in_one_go(tmp_path: Path) -> None:
+    await explain()
+    lines = 1_000_000
+    await execute(f"INSERT INTO subscriber (reference) SELECT generate_series(10, {lines - 1})")
+    table = pa.table(
+        {
+            "reference": pa.array(range(lines)),
+            "purpose": pa.array([PURPOSE] * lines).dictionary_encode(),
+            "notice_version": pa.array([1] * lines, pa.int32()),
+            "word": pa.array(["given"] * lines).dictionary_encode(),
+            "at": pa.array([T0 + dt.timedelta(days=1)] * lines, pa.timestamp("us", tz="UTC")),
+            "channel": pa.array(["shop"] * lines).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, tmp_path / "words.parquet")
+    assert await import_consents(str(tmp_path / "words.parquet")) == Recorded(lines, lines, 0)
+    assert await import_consents(str(tmp_path / "words.parquet")) == Recorded(lines, 0, 0)
