@@ -31,7 +31,7 @@ def log_plainly() -> None:
 
 
 def main() -> None:
-    """Run one command; a refusal is one sentence and exit code 1."""
+    """Run one command; a refusal, and an object store that does not answer, is one sentence and exit code 1."""
     log_plainly()
     arguments = parser().parse_args()
     from marketplace.errors import Refusal
@@ -42,6 +42,12 @@ def main() -> None:
         sys.exit(str(refusal))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "obstore":
+            raise
+        from marketplace.object_store import sentence_of
+
+        sys.exit(sentence_of(error))
 
 
 if __name__ == "__main__":

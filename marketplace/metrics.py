@@ -16,14 +16,19 @@ from prometheus_client.core import GaugeMetricFamily
 from marketplace import clock
 from marketplace.errors import NotAllowed
 from marketplace.finance.queries import last_run
+from marketplace.health.checks import examine
 from marketplace.identity.guards import expect
 from marketplace.jobs.queries import list_last_runs
+from marketplace.jobs.rules import is_late
 from marketplace.jobs.timetable import jobs
 from marketplace.payments.queries import count_errors
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
+
+    from marketplace.jobs.queries import LastRun
 
 EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 FAILURES: Final = {
@@ -58,6 +63,12 @@ async def measure() -> list[GaugeMetricFamily]:
     broken = [run.found for run in runs if run.job == "sweep-invariants" and run.found is not None]
     return [
         _gauge(
+            "check_failing",
+            "Whether what /readyz looks at is wrong",
+            [(check.name, bool(check.problem)) for check in await examine()],
+            "check",
+        ),
+        _gauge(
             "job_interval_seconds",
             "How often a job is due",
             [(job, every) for job, (every, _) in jobs().items()],
@@ -69,6 +80,7 @@ async def measure() -> list[GaugeMetricFamily]:
             [(run.job, (now - run.finished_at).total_seconds()) for run in runs if run.finished_at],
             "job",
         ),
+        _gauge("job_late", "Whether a job is late and nobody does it", _late(runs, now), "job"),
         _gauge("job_failing", "Whether a job's latest run failed", [(run.job, run.is_failing) for run in runs], "job"),
         *(_gauge(name, description, [("", getattr(failures, name))]) for name, description in FAILURES.items()),
         _gauge(
@@ -86,6 +98,24 @@ async def measure() -> list[GaugeMetricFamily]:
             "Offenders that the last sweep of what must always be true has named",
             [("", of) for of in broken],
         ),
+    ]
+
+
+def _late(runs: Sequence[LastRun], now: dt.datetime) -> list[tuple[str, float]]:
+    """Return of each job that ever ran whether it is late."""
+    intervals = {job: every for job, (every, _) in jobs().items()}
+    return [
+        (
+            run.job,
+            is_late(
+                now,
+                intervals[run.job],
+                started_at=run.started_at,
+                finished_at=run.finished_at,
+                is_running=run.is_running,
+            ),
+        )
+        for run in runs
     ]
 
 

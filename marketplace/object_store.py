@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import functools
 import io
 from typing import TYPE_CHECKING
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     import uuid
     from pathlib import Path
 
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
 PRIVATE = "private/"
 PIECE_BYTES = 8 << 20
 """Of a download: what is in memory at once."""
 EDITIONS_KEY = "editions.key"
 """Name of a release's private object: the key that its coarser editions are drawn with."""
+RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=30)}
+"""A store that is unreachable for longer is a failure to report; the library's own three minutes look like a hang."""
 TROUBLES = (OSError, obstore.exceptions.BaseError)
 """What is raised where the store does not answer."""
 
@@ -38,7 +41,19 @@ TROUBLES = (OSError, obstore.exceptions.BaseError)
 def _store_at(url: str) -> ObjectStore:
     if url.startswith("file://"):
         return from_url(url, mkdir=True)
+    if url.startswith("s3://"):
+        return from_url(url, retry_config=RETRIES)
     return from_url(url)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Say in one sentence that the store did not do what was asked: a wrong bucket, address or key, or nobody there."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return (
+        f"The object store {settings().objects} did not do what was asked: {first}. Compare PARTAGE_OBJECTS and the AWS_… "
+        "variables: bucket, AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ALLOW_HTTP for "
+        "an address without TLS."
+    )
 
 
 def store() -> ObjectStore:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PARTS: Final = {
     "operator": (
         "lines-and-consents",
+        "monitoring",
         "stripe",
         "backup",
     ),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from typing import TYPE_CHECKING
 
 import httpx
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from marketplace import clock, invariants
@@ -14,7 +17,9 @@ from marketplace.database import execute
 from marketplace.jobs.scheduler import run_due
 from marketplace.jobs.timetable import sweep_invariants
 from marketplace.locks import LockSession
+from marketplace.metrics import measure
 from marketplace.settings import settings
+from tests.support.source import text_of
 
 if TYPE_CHECKING:
     import pytest
@@ -103,3 +108,17 @@ async def test_what_stands_still_is_lost_or_broken_shows() -> None:
     await execute("ALTER TABLE journal_entry DISABLE TRIGGER USER")
     await execute("DELETE FROM journal_entry")
     await execute("ALTER TABLE journal_entry ENABLE TRIGGER USER")
+
+
+async def test_the_dashboard_and_the_alerts_are_of_figures_that_there_are_and_of_all() -> None:
+    there = {family.name for family in await measure()}
+    board = json.loads(text_of("marketplace/docs/operator/dashboard.json"))
+    alerts = yaml.safe_load(text_of("marketplace/docs/operator/alerts.yml"))
+    shown = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    warned = " ".join(rule["expr"] for rule in rules)
+    assert set(re.findall(r"partage_\w+", shown)) == there
+    assert set(re.findall(r"partage_\w+", warned)) <= there
+    assert all(rule["labels"]["severity"] in {"page", "ticket"} and rule["annotations"]["summary"] for rule in rules)
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])

@@ -1,0 +1,46 @@
+"""A store with a wrong bucket, address or key ends a command in one sentence that names what to compare."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.production import OPERATORS_OWN
+from tests.support.source import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("http", ["", "true"])
+def test_a_store_that_does_not_answer_ends_a_command_in_one_sentence(
+    database_url: str, tmp_path: Path, http: str
+) -> None:
+    (tmp_path / "subscribers.csv").write_text("subscriber_id,age_band,home_zone\n1,18-34,Z1\n")
+    wrong = {
+        "DATABASE_URL": database_url,
+        "PARTAGE_OBJECTS": "s3://nobodys",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        **({"AWS_ALLOW_HTTP": http} if http else {}),
+        "AWS_ACCESS_KEY_ID": "somebody",
+        "AWS_SECRET_ACCESS_KEY": "anything",
+        "AWS_REGION": "eu-west-3",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "marketplace", "ingest", "--subscribers", tmp_path / "subscribers.csv"],
+        cwd=ROOT,
+        env=os.environ | OPERATORS_OWN | wrong,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("The object store s3://nobodys did not do what was asked: Generic S3 error")
+    assert "AWS_ENDPOINT_URL" in last
+    assert "Traceback" not in done.stderr
