@@ -27,6 +27,8 @@ from marketplace.settings import settings
 if TYPE_CHECKING:
     import uuid
 
+FAULTS: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading an answer that is none raises, beside the package's own refusals."""
 CHALLENGE_LASTS: Final = dt.timedelta(minutes=10)
 
 
@@ -131,7 +133,7 @@ async def register(person: uuid.UUID, label: str, answer: str, session: str) -> 
             expected_origin=origin(),
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError):
+    except (WebAuthnException, *FAULTS):
         raise Invalid("Your device's answer is not a passkey for this site; try again.") from None
     return await add_passkey(person, label, made.credential_id, made.credential_public_key, made.sign_count)
 
@@ -162,7 +164,7 @@ def _verified_count(answer: str, challenge: bytes, known: PasskeyRow) -> int | N
             credential_current_sign_count=known.sign_count,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError):
+    except (WebAuthnException, *FAULTS):
         return None
     return shown.new_sign_count
 
@@ -173,6 +175,6 @@ def _answering(answer: str, known: list[PasskeyRow]) -> PasskeyRow | None:
 
     try:
         named = base64url_to_bytes(msgspec.json.decode(answer, type=dict[str, object])["rawId"])  # type: ignore[arg-type]
-    except (msgspec.DecodeError, KeyError, ValueError, TypeError, AttributeError):
+    except FAULTS:  # msgspec's own is a ValueError
         return None
     return next((key for key in known if key.credential_id == named), None)

@@ -33,10 +33,11 @@ class Device:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.id, self.count = os.urandom(32), 0
 
-    def make(self, options: dict[str, Any]) -> str:
-        """Return the answer to being asked for a new passkey."""
+    def make(self, options: dict[str, Any], *, without: int | None = None) -> str:
+        """Return the answer to being asked for a new passkey; `without` leaves a member of its public key out."""
         point = self.key.public_key().public_numbers()
         cose = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
+        cose.pop(without, None)  # type: ignore[arg-type]
         attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + cbor2.dumps(cose)
         data = self._data(WITH_KEY) + attested
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})

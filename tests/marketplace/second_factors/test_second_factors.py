@@ -146,6 +146,12 @@ async def test_a_passkey_signs_in_once_an_answer(monkeypatch: pytest.MonkeyPatch
             "/en/profile/factors/passkeys", {"label": "phone", "answer": foreign}, seen_at="/en/docs"
         )
         assert wrong.status_code == 422
+        for endless in (False, True):
+            asked = options_in(await claire.get("/en/profile/factors"))
+            broken = '{"a":' * 50_000 if endless else device.make(asked, without=-1)
+            sent = {"label": "phone", "answer": broken}
+            refused = await claire.submit("/en/profile/factors/passkeys", sent, seen_at="/en/docs")
+            assert refused.status_code == 422
         spent = await claire.submit(
             "/en/profile/factors/passkeys", {"label": "phone", "answer": device.make(asked)}, seen_at="/en/docs"
         )
@@ -169,7 +175,7 @@ async def test_a_passkey_signs_in_once_an_answer(monkeypatch: pytest.MonkeyPatch
         entered = await claire.submit("/en/sign-in/second", {"answer": answer}, seen_at="/en/docs")
         assert entered.headers["location"] == "/en/catalogue"
         assert (await claire.get("/en/keys")).status_code == 200
-        for nonsense in ("{}", "[]", "no json", '{"rawId": 7}'):
+        for nonsense in ("{}", "[]", "no json", '{"rawId": 7}', '{"a":' * 50_000):
             await thief.get("/en/sign-in/second")
             refused = await thief.submit("/en/sign-in/second", {"answer": nonsense}, seen_at="/en/docs")
             assert refused.status_code in (401, 429)
