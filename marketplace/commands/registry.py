@@ -23,6 +23,7 @@ from marketplace.commands import (
     restore,
     retract,
     serve,
+    staff,
     stripe,
     stripe_counterpart,
 )
@@ -32,6 +33,7 @@ COMMANDS: Final = tuple(
     for module in (
         demo,
         init,
+        staff,
         serve,
         jobs,
         migrate,

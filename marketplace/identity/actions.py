@@ -73,7 +73,8 @@ class Invited(Struct, frozen=True):
     """What an invitation says of its new person."""
 
     id: uuid.UUID
-    partner: uuid.UUID
+    partner: uuid.UUID | None
+    staff_role: str | None
     email: str
     name: str
 
@@ -228,6 +229,10 @@ async def _add_person(
     person = person or uuid.uuid4()
     async with transaction():
         await lock(f"email {digest(email)}")
+        if role and (known := await _find_former(email)):
+            again: Values = {Person.ended_at: None, Person.password_hash: hashed, Person.staff_role: role}
+            await Person.update(again).where(Person.id == known)
+            return known
         whose = Person.email_confirmed_at.is_not_null() | Person.staff_role.is_not_null()
         if role and await Person.exists().where(Person.email.is_in(names.stored_as(email)), whose):
             raise Conflict("That email address already signs in here; use another one.", field="email")
@@ -248,6 +253,12 @@ async def _add_person(
         )
         await Person.insert(new)
     return person
+
+
+async def _find_former(email: str) -> uuid.UUID | None:
+    """Return the former member of staff with this email, who comes back as the same person; None where there is none."""
+    is_former = (Person.email == email) & (Person.staff_role.is_not_null()) & (Person.ended_at.is_not_null())
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(is_former))
 
 
 async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUID:
@@ -286,7 +297,7 @@ async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitat
 
 
 async def accept_invitation(code: str, password: str, language: str, *, form: uuid.UUID | None = None) -> uuid.UUID:
-    """Join the partner that invited and return the new person; a code works once.
+    """Join the partner or the staff and return the new person; a code works once.
 
     The same `form` sent twice within some minutes answers the same: the person's id follows from it, so a used code
     without the form that used it compares no password.
@@ -302,13 +313,20 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
         accepted: Values = {Invitation.accepted_at: now}
         if await Invitation.update(accepted).where(Invitation.id == invited.id, is_open).returning(Invitation.id):
             return await _add_person(
-                invited.email, invited.name, hashed, language, now, partner=invited.partner, person=person
+                invited.email,
+                invited.name,
+                hashed,
+                language,
+                now,
+                partner=invited.partner,
+                role=invited.staff_role,
+                person=person,
             )
-    joined = (Person.id == person) & (Person.created_at > now - SAME_FORM)
+    joined = (Person.id == person) & (Person.created_at > now - SAME_FORM) & (Person.ended_at.is_null())
     known = await fetch_row(Secret, select(Secret, Person).where(joined))
     if known and await passwords.matches(known.password_hash, password):
         return known.id
-    raise Expired("This invitation was used or is over; ask your colleague for another one.")
+    raise Expired("This invitation was used or is over; ask for another one.")
 
 
 async def change_password(person: uuid.UUID, current: str, new: str) -> None:
@@ -397,7 +415,8 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
 
 async def _people_of(email: str) -> list[KnownPerson]:
     """Return who may sign in with an address: whose it is shown to be first, then those who gave it earlier; five at most."""
-    same = select(KnownPerson, Person).where(Person.email.is_in(names.stored_as(email)))
+    theirs = (Person.email.is_in(names.stored_as(email))) & (Person.ended_at.is_null())
+    same = select(KnownPerson, Person).where(theirs)
     return await fetch_rows(KnownPerson, same.order_by(Person.email_confirmed_at, Person.created_at).limit(MOST_PEOPLE))
 
 

@@ -243,7 +243,8 @@ async def join(
         raise
     except Refusal as refusal:
         return again("identity/join.html", refusal, invitation=invitation, code=code)
-    return await _entered(request, person, "/company", invitation.email)
+    first = "/company" if invitation.partner else await home_of(person)
+    return await _entered(request, person, first, invitation.email)
 
 
 # One's own ------------------------------------------------------------------------------------------------------------

@@ -122,16 +122,17 @@ class PersonPage(Struct, frozen=True):
 
 
 class InvitationPage(Struct, frozen=True):
-    """An invitation with the company that invites."""
+    """An invitation with the company that invites, or the role on the staff."""
 
     id: uuid.UUID
-    partner: uuid.UUID
+    partner: uuid.UUID | None
+    staff_role: str | None
     email: str
     name: str
     created_at: dt.datetime
     expires_at: dt.datetime
     accepted_at: dt.datetime | None
-    company: str
+    company: str | None
 
 
 async def one_click_people() -> list[OneClickPerson]:
@@ -150,7 +151,8 @@ async def find_one_click_person(email: str) -> uuid.UUID | None:
     """Return the demo's person with this email, or None."""
     if not email.endswith(ONE_CLICK_DOMAIN):
         return None
-    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(Person.email.is_in(stored_as(email))))
+    known = (Person.email.is_in(stored_as(email))) & (Person.ended_at.is_null())
+    return await fetch_scalar(uuid.UUID, Person.select(Person.id).where(known))
 
 
 async def list_partners(page: int) -> Paged[PartnerRow]:
@@ -173,7 +175,11 @@ async def find_company(partner: uuid.UUID) -> str | None:
 
 async def list_people(partner: uuid.UUID, page: int) -> Paged[Colleague]:
     """List a partner's people, the first to join first."""
-    query = select(Colleague, Person).where(Person.partner == partner).order_by(Person.created_at, Person.id)
+    query = (
+        select(Colleague, Person)
+        .where(Person.partner == partner, Person.ended_at.is_null())
+        .order_by(Person.created_at, Person.id)
+    )
     return paged(await fetch_rows(Colleague, query.limit(PAGE_SIZE + 1).offset(offset(page))), page)
 
 

@@ -27,7 +27,8 @@ SELECT
     key_id
 FROM person
 LEFT JOIN partner ON partner.id = person.partner
-WHERE person.email LIKE '%' || $1 OR sealed IS NOT NULL
+WHERE (person.email LIKE '%' || $1 OR sealed IS NOT NULL)
+  AND ended_at IS NULL
 ORDER BY person.staff_role IS NULL, person.subscriber IS NOT NULL, person.staff_role DESC, person.email
 LIMIT 50;
 
@@ -73,10 +74,11 @@ LIMIT $2
 OFFSET $3;
 
 -- name: get_invitation
--- The invitation whose code has the digest $1, with the company that invites.
+-- The invitation whose code has the digest $1, with the company that invites, or the role on the staff.
 SELECT
     invitation.id,
     invitation.partner,
+    invitation.staff_role,
     invitation.email,
     invitation.name,
     invitation.created_at,
@@ -84,7 +86,7 @@ SELECT
     invitation.accepted_at,
     partner.company
 FROM invitation
-JOIN partner ON partner.id = invitation.partner
+LEFT JOIN partner ON partner.id = invitation.partner
 WHERE code_hash = $1;
 
 -- name: lock_people_to_reseal
@@ -163,7 +165,8 @@ JOIN person ON person.id = session.person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE session.token_hash = $1
   AND session.expires_at > $2
-  AND NOT awaits_factor;
+  AND NOT awaits_factor
+  AND person.ended_at IS NULL;
 
 -- name: list_people_behind
 -- The people behind each recipient (audience $1[i], id $2[i]); `ordinal` is i, from 1. An id that is none has nobody.
@@ -248,5 +251,28 @@ SELECT
 FROM person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE person.email = ANY($1::text[])
+  AND ended_at IS NULL
 ORDER BY person.email_confirmed_at, person.created_at
 LIMIT 10;
+
+-- name: list_staff_members
+-- Everyone who is or was staff, with when they joined and ended; those in office first.
+SELECT person.id, person.name, person.email, person.staff_role, person.created_at, person.ended_at
+FROM person
+WHERE staff_role IS NOT NULL
+ORDER BY ended_at IS NOT NULL, staff_role DESC, name, id;
+
+-- name: list_staff_invitations
+-- The invitations to the staff that are open at $1.
+SELECT name, email, staff_role, expires_at
+FROM invitation
+WHERE staff_role IS NOT NULL
+  AND accepted_at IS NULL
+  AND expires_at > $1
+ORDER BY created_at, id;
+
+-- name: delete_invitations_of
+-- Deletes the invitations to the email $2, and those that are open and were made by the person $1.
+DELETE FROM invitation
+WHERE email = $2
+   OR (invited_by = $1 AND accepted_at IS NULL);

@@ -98,6 +98,8 @@ class Person(Table, db=DB, tablename="person"):
     """When a link in a mail to this address was followed; null: it may be somebody else's."""
     has_second_factor = Boolean(default=False)
     """Whether a session of theirs needs more than the password."""
+    ended_at = Timestamptz(null=True, default=None)
+    """When they were removed: from then on they sign in no more, and their name stays where they acted."""
     email_is_lower_case = Check("email = lower(email) AND position('@' in email) > 1")
     one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
@@ -139,17 +141,22 @@ class ApiKey(Table, db=DB, tablename="api_key"):
 
 
 class Invitation(Table, db=DB, tablename="invitation"):
-    """A partner's colleague is asked to join: the link carries a code of which only the SHA-256 is kept."""
+    """Someone is asked to join a partner or the staff: the link carries a code of which only the SHA-256 is kept."""
 
-    personal_data = PersonalData((Of.PARTNER,), "37 days", exported=True, erasure=Erasure.DELETED)
+    personal_data = PersonalData((Of.PARTNER, Of.STAFF), "37 days", exported=True, erasure=Erasure.DELETED)
     id = UUID(primary_key=True)
-    partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
+    partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
+    staff_role = Text(null=True, default=None)
     email = Text()
     name = Text()
     code_hash = Text(unique=True)
     created_at = Timestamptz()
     expires_at = Timestamptz()
     accepted_at = Timestamptz(null=True, default=None)
+    invited_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.cascade)
+    """The colleague who invites, whose open invitations end with them; null: the command line."""
+    one_capacity = Check("num_nonnulls(partner, staff_role) = 1")
+    known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
 
 
 class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):

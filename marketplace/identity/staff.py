@@ -1,0 +1,127 @@
+"""Staff come and go by command: an invitation for the first and every other, and an end that is at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity import rules
+from marketplace.identity.actions import INVITATION_DAYS
+from marketplace.identity.audit_trail import note_action
+from marketplace.identity.names import stored_as
+from marketplace.identity.queries import SQL
+from marketplace.identity.rules import digest
+from marketplace.identity.tables import Invitation, Person, Session
+from marketplace.locks import lock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from marketplace.database import Values
+
+
+class StaffMember(Struct, frozen=True):
+    """Someone who is or was staff."""
+
+    id: uuid.UUID
+    name: str
+    email: str
+    staff_role: str
+    created_at: dt.datetime
+    ended_at: dt.datetime | None
+
+
+class StaffInvitation(Struct, frozen=True):
+    """Someone who was asked to join the staff and has not yet."""
+
+    name: str
+    email: str
+    staff_role: str
+    expires_at: dt.datetime
+
+
+class Known(Struct, frozen=True):
+    """A member of staff as an email finds them."""
+
+    id: uuid.UUID
+    staff_role: str
+
+
+async def invite_staff(email: str, name: str, role: str) -> str:
+    """Ask someone to join the staff and return the code of their link, which works once, for a week.
+
+    An earlier invitation of the same email ends. Refuses an email that signs in already.
+    """
+    email, name = rules.clean_email(email), rules.clean_text(name, field="name")
+    if role not in rules.ROLES:
+        raise Invalid("A role is one of {roles}.", roles=", ".join(rules.ROLES))
+    code, now = secrets.token_urlsafe(32), clock.now()
+    async with transaction():
+        await lock(f"email {digest(email)}")
+        whose = Person.email_confirmed_at.is_not_null() | Person.staff_role.is_not_null()
+        if await Person.exists().where(Person.email.is_in(stored_as(email)), Person.ended_at.is_null(), whose):
+            raise Conflict("That email address already signs in here; use another one.", field="email")
+        await Invitation.delete().where(Invitation.email == email, Invitation.staff_role.is_not_null())
+        new = Invitation(
+            id=uuid.uuid4(),
+            partner=None,
+            staff_role=role,
+            email=email,
+            name=name,
+            code_hash=digest(code),
+            created_at=now,
+            expires_at=now + dt.timedelta(days=INVITATION_DAYS),
+            accepted_at=None,
+            invited_by=None,
+        )
+        await Invitation.insert(new)
+        await note_action(None, "invite_staff", new.id, after={"name": name, "role": role})
+    return code
+
+
+async def end_staff(email: str) -> None:
+    """Remove someone from the staff at once: sessions and invitations end, their name stays where they decided.
+
+    Ends an invitation that nobody has accepted too. Refuses NotFound when neither is there.
+    """
+    email = rules.clean_email(email)
+    async with transaction():
+        await lock(f"email {digest(email)}")
+        invited = (
+            await Invitation.delete()
+            .where(Invitation.email == email, Invitation.staff_role.is_not_null())
+            .returning(Invitation.id)
+        )
+        in_office = (Person.email == email) & (Person.staff_role.is_not_null()) & (Person.ended_at.is_null())
+        known = await fetch_row(Known, select(Known, Person).where(in_office))
+        if known is None:
+            if invited:
+                return
+            raise NotFound("Nobody on the staff has this email address.")
+        await end_person(known.id, email)
+        await note_action(None, "end_staff", known.id, before={"role": known.staff_role})
+
+
+async def end_person(person: uuid.UUID, email: str) -> None:
+    """End a person's access, in the caller's transaction: they, their sessions and their invitations."""
+    ended: Values = {Person.ended_at: clock.now(), Person.email_confirmed_at: None}
+    await Person.update(ended).where(Person.id == person, Person.ended_at.is_null())
+    await Session.delete().where(Session.person == person)
+    await execute(SQL["delete_invitations_of"], person, email)
+
+
+async def list_staff_members() -> Sequence[StaffMember]:
+    """List everyone who is or was staff, those in office first."""
+    return await fetch_rows(StaffMember, SQL["list_staff_members"])
+
+
+async def list_staff_invitations() -> Sequence[StaffInvitation]:
+    """List the open invitations to the staff, the first made first."""
+    return await fetch_rows(StaffInvitation, SQL["list_staff_invitations"], clock.now())
