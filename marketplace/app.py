@@ -24,6 +24,12 @@ from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
 from marketplace import database, metrics, webhooks
+from marketplace.access import api as access_api
+from marketplace.access import company_pages as access_company_pages
+from marketplace.access import inbox_pages as access_inbox_pages
+from marketplace.access import partner_pages as access_partner_pages
+from marketplace.access import session_pages as access_session_pages
+from marketplace.access import sign_in_pages as access_sign_in_pages
 from marketplace.auctions import api as auctions_api
 from marketplace.auctions import pages as auctions_pages
 from marketplace.bank import pages as bank_pages
@@ -46,9 +52,6 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
-from marketplace.identity import api as identity_api
-from marketplace.identity import inbox_pages as identity_inbox_pages
-from marketplace.identity import pages as identity_pages
 from marketplace.identity.form_guards import FormTokens
 from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
@@ -372,10 +375,13 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
-    identity_pages.ROUTES,
-    identity_inbox_pages.ROUTES,
+    access_sign_in_pages.ROUTES,
+    access_inbox_pages.ROUTES,
     mail_pages.ROUTES,
-    identity_api.ROUTES,
+    access_session_pages.ROUTES,
+    access_company_pages.ROUTES,
+    access_partner_pages.ROUTES,
+    access_api.ROUTES,
     second_factors_pages.ROUTES,
     recovery_pages.ROUTES,
     zones_pages.ROUTES,

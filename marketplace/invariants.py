@@ -21,6 +21,7 @@ from marketplace.datasets.invariants import RELEASES
 from marketplace.delivery.invariants import DOWNLOADS
 from marketplace.earnings.invariants import SHARES
 from marketplace.finance.invariants import WRITE_OFFS
+from marketplace.identity.invariants import PEOPLE
 from marketplace.ledger.invariants import BOOKS
 from marketplace.payments.invariants import PAYMENTS
 from marketplace.payouts.invariants import PAYOUTS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 INVARIANTS: Final[dict[str, Invariant]] = {
     invariant.sentence: invariant
     for invariants in (
+        PEOPLE,
         BOOKS,
         CONSENT,
         PAYMENTS,

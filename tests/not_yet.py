@@ -30,11 +30,18 @@ NOT_YET: dict[str, dict[str, int]] = {
     "undocumented": {},
     "unformatted_lines": {},
     "unreached_pricing": {},
-    "untidy_statements": {},
+    "untidy_statements": {
+        "marketplace/identity": 1,
+    },
     "untyped_reads": {},
     "unused_statements": {},
     "vague_docstrings": {},
     "words_not_used": {
+        "marketplace/access": 2,
+        "marketplace/commands": 1,
+        "marketplace/identity": 2,
+        "tests/attacks": 2,
         "tests/benchmarks": 1,
+        "tests/marketplace/identity": 3,
     },
 }

@@ -28,8 +28,9 @@ OUR_ROUTES = [(handler, path) for handler in routes() for path in sorted(handler
 NAMES = [f"{'/'.join(sorted(handler.http_methods - {'HEAD'}))} {path}" for handler, path in OUR_ROUTES]
 KINDS = {
     "nobody": {"anyone"},
-    "new partner": {"anyone", "signed in", "partner"},
-    "partner": {"anyone", "signed in", "partner", "vetted partner"},
+    "new partner": {"anyone", "signed in", "partner", "administrator"},
+    "partner": {"anyone", "signed in", "partner", "vetted partner", "administrator"},
+    "member": {"anyone", "signed in", "partner", "vetted partner"},
     "subscriber": {"anyone", "signed in", "subscriber"},
     "steward": {"anyone", "signed in", "steward"},
     "finance": {"anyone", "signed in", "finance"},
@@ -46,6 +47,7 @@ LAST = ["/profile/erase", "/sign-out"]
 """After these a visitor is signed in no more."""
 OWNERS = {
     "bid": "SELECT partner::text AS owner, bid.id::text AS id FROM bid JOIN auction ON auction.id = auction WHERE kind = 'ascending'",
+    "colleague": "SELECT partner::text AS owner, id::text AS id FROM person WHERE partner IS NOT NULL",
     "entitlement": "SELECT partner::text AS owner, id::text AS id FROM entitlement",
     "invoice": "SELECT partner::text AS owner, invoice.id::text AS id FROM invoice JOIN purchase_order ON purchase_order.id = purchase_order",
     "key_id": "SELECT partner::text AS owner, id::text AS id FROM api_key",
@@ -54,6 +56,7 @@ OWNERS = {
     "quote": "SELECT partner::text AS owner, id::text AS id FROM quote",
     "receipt": "SELECT subscriber::text AS owner, receipt::text AS id FROM consent_record",
     "sale": "SELECT partner::text AS owner, auction_sale.id::text AS id FROM auction_sale JOIN auction_outcome ON auction_outcome.id = outcome",
+    "session_id": "SELECT coalesce(partner::text, subscriber::text) AS owner, left(token_hash, 16) AS id FROM session JOIN person ON person.id = person",
     "saved": "SELECT payer::text AS owner, id::text AS id FROM saved_method",
 }
 """Who owns what a parameter of a path names: partners and lines, each with an id."""
@@ -119,11 +122,18 @@ async def sign_in_everyone() -> dict[str, Browser]:
     visitors = {kind: Browser(app) for kind in KINDS}
     await make_partner("New", "new@people.example")
     await identity.vet_partner(await make_partner("Vetted", "vetted@people.example"), "a steward")
+    company = await fetch_scalar(uuid.UUID, "SELECT partner FROM person WHERE email = 'vetted@people.example'")
+    assert company
+    code_of_member = await identity.invite_colleague(
+        company, email="member@people.example", name="Max", invitation_id=uuid.uuid4()
+    )
+    await identity.accept_invitation(code_of_member, PASSWORD, "en")
     await identity.add_subscribers([7])
     [(line, code)] = await identity.issue_activation_codes([7])
     people = {
         "new partner": await person_of("new@people.example"),
         "partner": await person_of("vetted@people.example"),
+        "member": await person_of("member@people.example"),
         "subscriber": await identity.claim_line(
             line, code, email="lucie@people.example", name="Lucie", password=PASSWORD
         ),

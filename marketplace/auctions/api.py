@@ -119,7 +119,7 @@ def _described_auction(auction: AuctionPage) -> dict[str, Any]:
 @put(
     "/api/v1/auctions/{auction:uuid}/bids/{bid:uuid}",
     guards=[vetted_partner],
-    opt=expect("vetted partner", stranger=404),
+    opt=expect("vetted partner", stranger=404, scope="bids"),
 )
 async def bid_api(
     request: Visitor, auction: FromPath[uuid.UUID], bid: FromPath[uuid.UUID], data: JSONBody[BidRequest]
@@ -128,7 +128,7 @@ async def bid_api(
     return described(await place(request.user, auction, bid, data))
 
 
-@get("/api/v1/bids/{bid:uuid}", guards=[partner], opt=expect("partner", stranger=404))
+@get("/api/v1/bids/{bid:uuid}", guards=[partner], opt=expect("partner", stranger=404, scope="bids"))
 async def receipt_api(request: Visitor, bid: FromPath[uuid.UUID]) -> dict[str, Any]:
     """Return the signed receipt of one of the partner's own bids."""
     assert request.user.partner

@@ -147,7 +147,7 @@ def _documents() -> dict[uuid.UUID, bytes]:
     return {}
 
 
-@post("/api/v1/quotes", guards=[vetted_partner], opt=expect("vetted partner"))
+@post("/api/v1/quotes", guards=[vetted_partner], opt=expect("vetted partner", scope="quotes"))
 async def request_quote(
     request: Request[Any, Any, Any],
     data: JSONBody[QuoteRequest],
@@ -159,13 +159,13 @@ async def request_quote(
     return await _quote(await actions.quote(partner, data.release, quote_id=key, level=data.level), partner)
 
 
-@get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner], opt=expect("vetted partner", stranger=404))
+@get("/api/v1/quotes/{quote:uuid}", guards=[vetted_partner], opt=expect("vetted partner", stranger=404, scope="quotes"))
 async def get_quote(quote: FromPath[uuid.UUID], request: Request[Any, Any, Any]) -> dict[str, Any]:
     """Return one of the partner's own quotes, with its signed document."""
     return await _quote(quote, request.scope["user"].partner)
 
 
-@post("/api/v1/previews", guards=[vetted_partner], opt=expect("vetted partner"), status_code=200)
+@post("/api/v1/previews", guards=[vetted_partner], opt=expect("vetted partner", scope="quotes"), status_code=200)
 async def preview(
     request: Request[Any, Any, Any],
     data: JSONBody[PreviewRequest],

@@ -57,7 +57,7 @@ class Entitlements(Struct):
     entitlements: list[Entitlement]
 
 
-@get("/api/v1/entitlements", guards=[partner], opt=expect("partner"), tags=["delivery"])
+@get("/api/v1/entitlements", guards=[partner], opt=expect("partner", scope="downloads"), tags=["delivery"])
 async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitlements:
     """List what the partner may download, ended and revoked entitlements too."""
     assert request.user.partner
@@ -66,7 +66,10 @@ async def list_entitlements(request: Asked, number: PageNumber = 1) -> Entitleme
 
 
 @get(
-    "/api/v1/entitlements/{entitlement:uuid}", guards=[partner], opt=expect("partner", stranger=404), tags=["delivery"]
+    "/api/v1/entitlements/{entitlement:uuid}",
+    guards=[partner],
+    opt=expect("partner", stranger=404, scope="downloads"),
+    tags=["delivery"],
 )
 async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> Entitlement:
     """Show one entitlement."""
@@ -77,7 +80,7 @@ async def show_entitlement(request: Asked, entitlement: FromPath[uuid.UUID]) -> 
 @get(
     "/api/v1/entitlements/{entitlement:uuid}/download",
     guards=[partner],
-    opt=expect("partner", stranger=404),
+    opt=expect("partner", stranger=404, scope="downloads"),
     tags=["delivery"],
 )
 async def download(request: Asked, entitlement: FromPath[uuid.UUID], file_format: Format = "parquet") -> Response[Any]:

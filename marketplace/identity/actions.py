@@ -14,6 +14,7 @@ from marketplace import clock
 from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
+from marketplace.identity.ending import end_keys_of, keep_administrator, require_administrator
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
@@ -23,7 +24,6 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import invitation, new_device, partner_refused, partner_vetted, password_changed
 from marketplace.messages.links import link_token
 from marketplace.messages.rules import Recipient
-from marketplace.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,12 +45,6 @@ class Decided(Struct, frozen=True):
 
     company: str
     at: dt.datetime
-
-
-class Id(Struct, frozen=True):
-    """The id of a row."""
-
-    id: uuid.UUID
 
 
 class Secret(Struct, frozen=True):
@@ -173,39 +167,6 @@ async def _report(kind: MessageKind, partner: uuid.UUID, at: dt.datetime, **deta
     await send(kind, f"{partner} {at.isoformat()}", [Recipient("partner", str(partner))], **details)
 
 
-async def confirm_vat(partner: uuid.UUID) -> bool:
-    """Ask VIES about a partner's VAT number and record its answer; False while it is not confirmed.
-
-    Offline, busy or closed, VIES changes nothing: the number stays unverified and VAT is due. A number it once
-    confirmed and now calls invalid is unconfirmed again.
-    """
-    import httpx  # noqa: PLC0415 (start-up time)
-
-    number = await fetch_scalar(str, Partner.select(Partner.vat_number).where(Partner.id == partner))
-    base = settings().vies_url.rstrip("/")
-    if not number or not base:
-        return False
-    answer, valid = "UNREACHABLE", False
-    try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            response = await client.get(base + rules.vies_path(number), headers={"accept": "application/json"})
-        reply = response.json() if response.is_success else {}
-        answer = str(reply.get("userError") or f"HTTP {response.status_code}")[:40]
-        valid = reply.get("isValid") is True and answer == "VALID"
-    except (httpx.HTTPError, ValueError, AttributeError):
-        pass
-    await execute(SQL["record_vat_answer"], partner, clock.now(), answer, valid, number)
-    return valid
-
-
-async def confirm_pending_vat() -> None:
-    """Ask VIES again about the numbers it has not answered for, an hour apart at least; a job."""
-    if not settings().vies_url:
-        return
-    for row in await fetch_rows(Id, SQL["list_unconfirmed_vat"], clock.now() - rules.VIES_RETRY):
-        await confirm_vat(row.id)
-
-
 # People -------------------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +181,7 @@ async def _add_person(
     subscriber: int | None = None,
     role: str | None = None,
     person: uuid.UUID | None = None,
+    is_member: bool = False,
 ) -> uuid.UUID:
     """Add someone of exactly one partner, line or role.
 
@@ -249,6 +211,7 @@ async def _add_person(
             partner=partner,
             subscriber=subscriber,
             staff_role=role,
+            is_member=is_member,
             created_at=at,
         )
         await Person.insert(new)
@@ -274,8 +237,13 @@ async def add_staff(email: str, name: str, role: str, password: str) -> uuid.UUI
     return await _add_person(email, name, await passwords.hash_password(password), "fr", clock.now(), role=role)
 
 
-async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID) -> str:
-    """Invite someone to a partner and return the code of their link, valid for a week; it goes to them by mail too."""
+async def invite_colleague(
+    partner: uuid.UUID, *, email: str, name: str, invitation_id: uuid.UUID, by: uuid.UUID | None = None
+) -> str:
+    """Invite a member of a partner and return the code of their link, valid for a week; it goes to them by mail too.
+
+    by: the administrator who invites, with whom the invitation ends; None is the marketplace itself.
+    """
     email, name, now = rules.clean_email(email), rules.clean_text(name, field="name"), clock.now()
     source = f"{invitation_id} {partner}"
     code = link_token(invitation.KIND.code, source)
@@ -288,8 +256,11 @@ async def invite_colleague(partner: uuid.UUID, *, email: str, name: str, invitat
         created_at=now,
         expires_at=now + dt.timedelta(days=INVITATION_DAYS),
         accepted_at=None,
+        invited_by=by,
     )
     async with transaction():
+        if by:
+            await require_administrator(partner, by)
         if await Invitation.insert(new).on_conflict(action="DO NOTHING").returning(Invitation.id):
             to = Recipient("address", str(invitation_id))
             await send(invitation.KIND, source, [to], company=await find_company(partner) or "")
@@ -321,6 +292,7 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
                 partner=invited.partner,
                 role=invited.staff_role,
                 person=person,
+                is_member=invited.partner is not None,
             )
     joined = (Person.id == person) & (Person.created_at > now - SAME_FORM) & (Person.ended_at.is_null())
     known = await fetch_row(Secret, select(Secret, Person).where(joined))
@@ -351,13 +323,18 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
 
 
 async def erase_person(person: uuid.UUID) -> None:
-    """Delete a person's identity, their sessions included; the pseudonymous line and every book stay.
+    """Delete a person's identity, sessions and keys included; the pseudonymous line and every book stay.
+
+    Refuses a partner's last administrator who leaves members behind.
 
     A subscriber's events up to now count in no later build: the line remembers when, and retractions read it there. The
     line can be claimed again with a new activation code. A person whose row none of our keys
     opens is erased too; the attempts counted against their email expire by themselves.
     """
     async with transaction():
+        if partner := await fetch_scalar(uuid.UUID, Person.select(Person.partner).where(Person.id == person)):
+            await keep_administrator(partner, person)
+        await end_keys_of(person)
         erased = Person.delete().where(Person.id == person).returning(*columns(PersonToCheck, Person))
         found = await fetch_row(PersonToCheck, erased)
         if found is None:
@@ -366,7 +343,7 @@ async def erase_person(person: uuid.UUID) -> None:
         free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
         if found.subscriber is not None:
             await Subscriber.update(free).where(Subscriber.reference == found.subscriber)
-        await Invitation.delete().where(Invitation.email == email)
+        await execute(SQL["delete_invitations_of"], person, email)
         await SignInAttempt.delete().where(SignInAttempt.subject == digest(f"email:{email}"))
 
 

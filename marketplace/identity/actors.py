@@ -27,3 +27,7 @@ class Actor:
     """How many messages of the last 90 days they have not read, up to 100."""
     proved_at: dt.datetime | None = None
     """When the person last showed that it is them, by password or second factor."""
+    is_member: bool = False
+    """Whether a partner's person does not administer it."""
+    scopes: frozenset[str] | None = None
+    """What an API key may do; None for a person, who may do everything of theirs."""

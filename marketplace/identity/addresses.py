@@ -73,8 +73,11 @@ async def find_unproven_address(row: str) -> Address | None:
 
 
 async def list_gone(people: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-    """Return which of these people are erased."""
-    there = await fetch_rows(_Id, Person.select(Person.id).where(Person.id.is_in(list(people)))) if people else []
+    """Return which of these people are erased, or were removed."""
+    if not people:
+        return []
+    stayed = (Person.id.is_in(list(people))) & (Person.ended_at.is_null())
+    there = await fetch_rows(_Id, Person.select(Person.id).where(stayed))
     return sorted(set(people) - {row.id for row in there})
 
 

@@ -40,6 +40,7 @@ Who: TypeAlias = Literal[
     "signed in",
     "partner",
     "vetted partner",
+    "administrator",
     "subscriber",
     "steward",
     "finance",
@@ -76,12 +77,22 @@ def _cookie(name: str, value: str, days: int) -> Cookie:
     )
 
 
-async def begin_session(person: uuid.UUID, *, instead_of: str | None = None, with_factor: bool = False) -> Cookie:
+async def begin_session(
+    person: uuid.UUID,
+    *,
+    instead_of: str | None = None,
+    with_factor: bool = False,
+    device: str = "",
+    network: str = "",
+) -> Cookie:
     """Sign `person` in, return the session's cookie, and end the session whose cookie was `instead_of`.
 
-    with_factor: the second factor was shown, or none is asked for.
+    with_factor: the second factor was shown, or none is asked for. device, network: where from, as `rules.device_of` and
+    `rules.place_of` say it.
     """
-    secret = await create_session(person, instead_of=instead_of, with_factor=with_factor)
+    secret = await create_session(
+        person, instead_of=instead_of, with_factor=with_factor, device=device, network=network
+    )
     return _cookie(COOKIE, secret, SESSION_DAYS)
 
 
@@ -148,21 +159,25 @@ class Identify:
 # Who may ------------------------------------------------------------------------------------------------------------
 
 
-def _actor(connection: ASGIConnection[Any, Any, Any, Any]) -> Actor:
+def _actor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> Actor:
     actor: Actor | None = connection.scope.get("user")
     if actor is None:
         raise NotAuthorizedException
+    if actor.scopes is not None:
+        scope = getattr(handler.opt.get("expectation"), "scope", None)
+        if scope is None or (scope and scope not in actor.scopes):
+            raise NotAllowed("This key may not do that: it was not made for it.")
     return actor
 
 
-def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let anyone in who is signed in."""
-    _actor(connection)
+    _actor(connection, handler)
 
 
-def may_add_factor(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def may_add_factor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a person in who is signed in, or staff who gave the right password and have no second factor to show yet."""
-    if not connection.scope.get("adds_first_factor") and _actor(connection).person is None:
+    if not connection.scope.get("adds_first_factor") and _actor(connection, handler).person is None:
         raise NotAuthorizedException
 
 
@@ -170,42 +185,51 @@ class ProofTooOldError(NotAllowed):
     """What is asked needs a fresh proof: the page that asks for it is shown first."""
 
 
-def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let in who has shown within some minutes that it is them: for money, keys, exports and erasure. Keys have no minutes."""
     if connection.scope.get("adds_first_factor"):
         return
-    actor = _actor(connection)
+    actor = _actor(connection, handler)
     if actor.person is None or settings().one_click:
         return
     if actor.proved_at is None or clock.now() - actor.proved_at > PROOF_LASTS:
         raise ProofTooOldError("Show first that it is still you.")
 
 
-def partner(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a partner's people and keys in, vetted or not."""
-    if _actor(connection).partner is None:
+    if _actor(connection, handler).partner is None:
         raise NotAllowed("This page is for partners.")
 
 
-def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a partner in that a steward has vetted."""
-    if _actor(connection).partner is None:
+    if _actor(connection, handler).partner is None:
         raise NotAllowed("This page is for partners.")
-    if not _actor(connection).vetted:
+    if not _actor(connection, handler).vetted:
         raise NotAllowed("Your company is not vetted yet; a steward looks at new partners within two working days.")
 
 
-def subscriber(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+def administrator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a partner's people in who administer it."""
+    actor = _actor(connection, handler)
+    if actor.partner is None:
+        raise NotAllowed("This page is for partners.")
+    if actor.is_member or actor.person is None:
+        raise NotAllowed("Only an administrator of your company may do that.")
+
+
+def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the holder of a line in."""
-    if _actor(connection).subscriber is None:
+    if _actor(connection, handler).subscriber is None:
         raise NotAllowed("This page is for subscribers.")
 
 
 def staff(*roles: str) -> Guard:
     """Let staff in that hold one of `roles`."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if _actor(connection).role not in roles:
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if _actor(connection, handler).role not in roles:
             raise NotAllowed("This page is for staff who are {roles}.", roles=" / ".join(roles))
 
     return guard
@@ -216,11 +240,13 @@ class Expectation(Struct, frozen=True):
 
     who: frozenset[Who]
     stranger: int | None
+    scope: str | None = None
+    """What an API key needs: a word of `rules.SCOPES`, '' where any key may; None where no key may."""
 
 
-def expect(*who: Who, stranger: int | None = None) -> dict[str, Any]:
+def expect(*who: Who, stranger: int | None = None, scope: str | None = None) -> dict[str, Any]:
     """Return the `opt` of a route: who may ask, said once more beside the guard, and what a stranger's id gets.
 
     `tests/test_routes.py` asks every route as everyone and compares. stranger: 200 where every id is open to all who may.
     """
-    return {"expectation": Expectation(frozenset(who), stranger)}
+    return {"expectation": Expectation(frozenset(who), stranger, scope)}

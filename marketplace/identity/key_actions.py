@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from marketplace import clock
-from marketplace.errors import NotFound
+from marketplace.database import fetch_row, select
+from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.identity import rules
 from marketplace.identity.rules import digest
 from marketplace.identity.sessions import form_secret
 from marketplace.identity.tables import ApiKey
 
 if TYPE_CHECKING:
-    import uuid
-
     from marketplace.database import Values
+    from marketplace.identity.actors import Actor
+
+
+class Key(Struct, frozen=True):
+    """An API key as it is replaced or ended."""
+
+    label: str
+    scopes: str
+    owner: uuid.UUID | None
+
 
 SHOWN_AGAIN = dt.timedelta(minutes=10)
 """How long the same form shows the secret it made once more: a double click or a refresh loses nothing."""
 KEY_PREFIX = "pk_"
 
 
-async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, session: str) -> str | None:
+async def create_key(
+    partner: uuid.UUID,
+    label: str,
+    *,
+    key_id: uuid.UUID,
+    session: str,
+    owner: uuid.UUID | None = None,
+    scopes: str = " ".join(rules.SCOPES),
+    days: int = rules.KEY_DAYS[-1],
+) -> str | None:
     """Make a partner's API key and return it; the same form again returns the same key for ten minutes, then None.
 
     session: the secret of the person who asks; the key follows from it and the form, and cannot be made from the database.
+    owner: who makes it, with whom it ends. scopes: words of `rules.SCOPES`. days: after how many it ends.
     """
     label, now = rules.clean_text(label, 80, field="label"), clock.now()
+    if days not in rules.KEY_DAYS:
+        raise Invalid("A key works for {days} days.", days=" / ".join(map(str, rules.KEY_DAYS)), field="days")
     key = KEY_PREFIX + form_secret(session, key_id, partner)
     new = ApiKey(
         id=key_id,
@@ -38,6 +62,9 @@ async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, sessi
         created_at=now,
         last_used_at=None,
         revoked_at=None,
+        owner=owner,
+        scopes=rules.clean_scopes(scopes),
+        ends_at=now + dt.timedelta(days=days),
     )
     await ApiKey.insert(new).on_conflict(action="DO NOTHING")
     is_this_one = (ApiKey.id == key_id) & (ApiKey.partner == partner) & (ApiKey.key_hash == digest(key))
@@ -45,10 +72,40 @@ async def create_key(partner: uuid.UUID, label: str, *, key_id: uuid.UUID, sessi
     return key if await ApiKey.exists().where(is_this_one, is_fresh) else None
 
 
-async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID) -> None:
-    """End an API key of this partner at once; ended twice it stays ended."""
+async def rotate_key(who: Actor, key_id: uuid.UUID, *, new_id: uuid.UUID, session: str) -> str | None:
+    """Make a key that may do what an earlier one may, and let the earlier one work for a week more; return the new one.
+
+    Refuses NotFound, and a member who made neither. The same form again answers as `create_key` does.
+    """
+    assert who.partner
+    before = await _own_key(who, key_id)
+    made = await create_key(
+        who.partner, before.label, key_id=new_id, session=session, owner=who.person, scopes=before.scopes
+    )
+    until = clock.now() + rules.ROTATION
+    sooner: Values = {ApiKey.ends_at: until}
+    is_later = (ApiKey.ends_at.is_null()) | (ApiKey.ends_at > until)
+    await ApiKey.update(sooner).where(ApiKey.id == key_id, is_later)
+    return made
+
+
+async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID, *, by: Actor | None = None) -> None:
+    """End an API key of this partner at once; ended twice it stays ended. A member ends their own alone."""
     mine = (ApiKey.id == key_id) & (ApiKey.partner == partner)
+    if by is not None:
+        await _own_key(by, key_id)
     revoked: Values = {ApiKey.revoked_at: clock.now()}
     await ApiKey.update(revoked).where(mine, ApiKey.revoked_at.is_null())
     if not await ApiKey.exists().where(mine):
         raise NotFound("There is no such key.")
+
+
+async def _own_key(who: Actor, key_id: uuid.UUID) -> Key:
+    """Return a key that this person may end or replace: their own, or any of the partner that they administer."""
+    query = select(Key, ApiKey).where(ApiKey.id == key_id, ApiKey.partner == who.partner)
+    key = await fetch_row(Key, query)
+    if key is None:
+        raise NotFound("There is no such key.")
+    if who.is_member and key.owner != who.person:
+        raise NotAllowed("Only an administrator of your company may do that.")
+    return key

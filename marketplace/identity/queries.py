@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
 from marketplace.identity.names import SealedPerson, stored_as, unseal
@@ -59,6 +60,7 @@ class Colleague(Struct, frozen=True):
     name: str
     email: str
     created_at: dt.datetime
+    is_member: bool
 
 
 class KeyRow(Struct, frozen=True):
@@ -70,6 +72,11 @@ class KeyRow(Struct, frozen=True):
     created_at: dt.datetime
     last_used_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    owner: uuid.UUID | None
+    owner_name: str | None
+    scopes: str
+    ends_at: dt.datetime | None
+    is_over: bool
 
 
 class OneClickRow(Struct, frozen=True):
@@ -185,7 +192,8 @@ async def list_people(partner: uuid.UUID, page: int) -> Paged[Colleague]:
 
 async def list_keys(partner: uuid.UUID, page: int) -> Paged[KeyRow]:
     """List a partner's API keys: those in force first, the latest first within."""
-    return paged(await fetch_rows(KeyRow, SQL["list_keys"], partner, PAGE_SIZE + 1, offset(page)), page)
+    values = (partner, PAGE_SIZE + 1, offset(page), clock.now())
+    return paged(await fetch_rows(KeyRow, SQL["list_keys"], *values), page)
 
 
 async def get_person(person: uuid.UUID) -> PersonPage:

@@ -65,11 +65,24 @@ LEFT JOIN person ON person.id::text = partner.vetted_by
 WHERE partner.id = $1;
 
 -- name: list_keys
--- The API keys of the partner $1: those in force first, the latest first within. $2 rows, $3 rows to skip.
-SELECT id, label, prefix, created_at, last_used_at, revoked_at
+-- The API keys of the partner $1 with who made them: those in force at $4 first, the latest first within. $2 rows, $3
+-- rows to skip.
+SELECT
+    api_key.id,
+    label,
+    prefix,
+    api_key.created_at,
+    last_used_at,
+    revoked_at,
+    owner,
+    person.name AS owner_name,
+    scopes,
+    ends_at,
+    coalesce(ends_at <= $4, false) AS is_over
 FROM api_key
-WHERE partner = $1
-ORDER BY revoked_at IS NOT NULL, created_at DESC, id
+LEFT JOIN person ON person.id = owner
+WHERE api_key.partner = $1
+ORDER BY revoked_at IS NOT NULL OR coalesce(ends_at <= $4, false), api_key.created_at DESC, api_key.id
 LIMIT $2
 OFFSET $3;
 
@@ -130,7 +143,8 @@ LIMIT 50;
 
 -- name: find_actor_of_session
 -- The person signed in under the token with the digest $1 at $2, whether their partner is vetted, and how many messages
--- of the last 90 days they have not read, up to 100; nobody while the second factor is awaited.
+-- of the last 90 days they have not read, up to 100; nobody while the second factor is awaited, and under a session
+-- without a request since $3 (staff) or $4 (everyone else).
 SELECT
     person.id,
     person.name,
@@ -159,17 +173,21 @@ SELECT
             LIMIT 100
         ) AS listed
     ) AS unread,
-    proved_at
+    proved_at,
+    is_member,
+    last_seen_at
 FROM session
 JOIN person ON person.id = session.person
 LEFT JOIN partner ON partner.id = person.partner
 WHERE session.token_hash = $1
   AND session.expires_at > $2
   AND NOT awaits_factor
-  AND person.ended_at IS NULL;
+  AND person.ended_at IS NULL
+  AND coalesce(last_seen_at, session.created_at) > CASE WHEN staff_role IS NULL THEN $4::timestamptz ELSE $3 END;
 
 -- name: list_people_behind
--- The people behind each recipient (audience $1[i], id $2[i]); `ordinal` is i, from 1. An id that is none has nobody.
+-- The people behind each recipient (audience $1[i], id $2[i]); `ordinal` is i, from 1. An id that is none has nobody,
+-- nor has a person who was removed.
 WITH given AS (
     SELECT audience, recipient, ordinal
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS listed (audience, recipient, ordinal)
@@ -178,23 +196,23 @@ SELECT ordinal, person.id AS person
 FROM given
 JOIN person ON person.id = CASE
     WHEN audience IN ('person', 'mailbox') AND pg_input_is_valid(recipient, 'uuid') THEN recipient::uuid
-END
+END AND person.ended_at IS NULL
 UNION ALL
 SELECT ordinal, person.id
 FROM given
 JOIN person ON person.partner = CASE
     WHEN audience = 'partner' AND pg_input_is_valid(recipient, 'uuid') THEN recipient::uuid
-END
+END AND person.ended_at IS NULL
 UNION ALL
 SELECT ordinal, person.id
 FROM given
 JOIN person ON person.subscriber = CASE
     WHEN audience = 'line' AND pg_input_is_valid(recipient, 'bigint') THEN recipient::bigint
-END
+END AND person.ended_at IS NULL
 UNION ALL
 SELECT ordinal, person.id
 FROM given
-JOIN person ON person.staff_role = CASE WHEN audience = 'role' THEN recipient END
+JOIN person ON person.staff_role = CASE WHEN audience = 'role' THEN recipient END AND person.ended_at IS NULL
 ORDER BY ordinal, person;
 
 -- name: stage_lines
@@ -276,3 +294,41 @@ ORDER BY created_at, id;
 DELETE FROM invitation
 WHERE email = $2
    OR (invited_by = $1 AND accepted_at IS NULL);
+
+-- name: list_sessions
+-- The sessions of the person $5 that are good at $2, seen after $3 (staff) or $4 (everyone else); the one with the
+-- digest $1 is this one.
+SELECT
+    left(token_hash, 16) AS id,
+    session.created_at,
+    last_seen_at,
+    device,
+    network,
+    token_hash = $1 AS is_this
+FROM session
+JOIN person ON person.id = session.person
+WHERE session.person = $5
+  AND expires_at > $2
+  AND NOT awaits_factor
+  AND coalesce(last_seen_at, session.created_at) > CASE WHEN staff_role IS NULL THEN $4::timestamptz ELSE $3 END
+ORDER BY token_hash = $1 DESC, last_seen_at DESC NULLS LAST, session.created_at DESC;
+
+-- name: end_own_session
+-- Ends the session of the person $1 whose digest begins with $2.
+DELETE FROM session
+WHERE person = $1
+  AND left(token_hash, 16) = $2
+RETURNING left(token_hash, 16) AS id;
+
+-- name: use_key
+-- Records at $2 that the API key with the digest $1 was used, if it is in force and its maker has not ended; returns its
+-- partner.
+UPDATE api_key
+SET last_used_at = $2
+FROM partner
+WHERE api_key.key_hash = $1
+  AND api_key.revoked_at IS NULL
+  AND (api_key.ends_at IS NULL OR api_key.ends_at > $2)
+  AND partner.id = api_key.partner
+  AND NOT EXISTS (SELECT FROM person WHERE person.id = api_key.owner AND person.ended_at IS NOT NULL)
+RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS is_vetted, api_key.scopes;

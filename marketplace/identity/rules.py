@@ -42,6 +42,28 @@ FRENCH_NUMBERS = frozenset({"FR", "MC", "GP", "MQ", "RE", "GF", "YT"})
 IPV4 = 4
 ONE_CLICK_DOMAIN = "@demo.partage.example"
 ROLES = ("steward", "finance", "auditor")
+SCOPES = ("quotes", "orders", "bids", "downloads")
+"""What an API key may be allowed: prices and previews, buying, bidding, and what was bought."""
+KEY_DAYS = (30, 90, 365)
+"""How long a key may work, to choose from."""
+ROTATION = dt.timedelta(days=7)
+"""How long a key works on once another has replaced it."""
+SESSION_LASTS, STAFF_SESSION_LASTS = dt.timedelta(days=7), dt.timedelta(hours=12)
+"""How long after the sign-in a session ends, whatever is done in it."""
+IDLE_FOR, STAFF_IDLE_FOR = dt.timedelta(days=2), dt.timedelta(hours=2)
+"""How long after the last request a session ends."""
+SEEN_EVERY = dt.timedelta(minutes=1)
+"""How exactly the last request is recorded."""
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+"""Signs by which browsers name themselves and their systems, the more special first, each with what people call it."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\"(),:;<>\[\\\]]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\.[a-z0-9-]{2,}")
 
 
@@ -106,6 +128,29 @@ def check_password(password: str, email: str, *words: str) -> None:
     own = [word for text in (email, "partage", *words) for word in (text, *re.split(r"[\W_]+", text)) if word]
     if zxcvbn(password[:JUDGED_CHARACTERS], own).guesses_log10 < FEWEST_GUESSES_LOG10:
         raise Invalid("That password is too easy to guess; choose a longer sentence.", field="password")
+
+
+def device_of(user_agent: str) -> str:
+    """Return the browser and system that a user agent names, such as "Firefox, Windows"; '' where it names neither."""
+    known = (next((name for sign, name in signs if sign in user_agent), "") for signs in (BROWSERS, SYSTEMS))
+    return ", ".join(filter(None, known))
+
+
+def place_of(address: str) -> str:
+    """Return the network of an IP address: its first 24 bits, or 48 of an IPv6 one; '' of what is no address."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))  # noqa: PLR2004 (a version's name)
+
+
+def clean_scopes(text: str) -> str:
+    """Return scopes with blanks between, each once, in their order. Refuses none, and what is no scope."""
+    asked = set(text.split())
+    if not asked or asked - set(SCOPES):
+        raise Invalid("A key may do one or more of {scopes}.", scopes=", ".join(SCOPES), field="scopes")
+    return " ".join(scope for scope in SCOPES if scope in asked)
 
 
 def clean_country(code: str) -> str:

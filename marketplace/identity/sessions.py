@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import fetch_row, fetch_scalar, select
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
+from marketplace.errors import NotFound
+from marketplace.identity import rules
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import SealedPerson, unseal
 from marketplace.identity.queries import SQL
@@ -22,6 +24,8 @@ from marketplace.identity.tables import Person, Session
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from marketplace.database import Values
 
 
@@ -39,6 +43,8 @@ class SignedIn(Struct, frozen=True):
     is_vetted: bool
     unread: int
     proved_at: dt.datetime | None
+    is_member: bool
+    last_seen_at: dt.datetime | None
 
 
 class NeedsFactor(Struct, frozen=True):
@@ -49,11 +55,36 @@ class NeedsFactor(Struct, frozen=True):
 
 
 class KeyOwner(Struct, frozen=True):
-    """The partner behind an API key."""
+    """The partner behind an API key, and what the key may do."""
 
     company: str
     id: uuid.UUID
     is_vetted: bool
+    scopes: str
+
+
+class Ended(Struct, frozen=True):
+    """A session that was ended."""
+
+    id: str
+
+
+class Place(Struct, frozen=True):
+    """Where a session was begun."""
+
+    device: str
+    network: str
+
+
+class SessionRow(Struct, frozen=True):
+    """A session as its person sees it; `id` is the beginning of its digest."""
+
+    id: str
+    created_at: dt.datetime
+    last_seen_at: dt.datetime | None
+    device: str
+    network: str
+    is_this: bool
 
 
 class Capacity(Struct, frozen=True):
@@ -63,26 +94,39 @@ class Capacity(Struct, frozen=True):
     staff_role: str | None
 
 
-SESSION_DAYS = 7
+SESSION_DAYS = rules.SESSION_LASTS.days
 HALF_SIGNED_IN_FOR = dt.timedelta(minutes=15)
 """How long a right password waits for the second factor."""
 
 
-async def create_session(person: uuid.UUID, *, instead_of: str | None = None, with_factor: bool = False) -> str:
+async def create_session(
+    person: uuid.UUID,
+    *,
+    instead_of: str | None = None,
+    with_factor: bool = False,
+    device: str = "",
+    network: str = "",
+) -> str:
     """Sign `person` in, return the new session's secret, and end the session whose secret was `instead_of`.
 
     with_factor: the second factor was shown. Without it the session of a person who has one, or is staff, awaits it.
+    device, network: where from, for the person's own list; unless given they are as in the session that ends.
     """
     secret = secrets.token_urlsafe(32)
     now = clock.now()
+    before = await _place(person, instead_of)
     await end_session(instead_of)
+    role = await fetch_scalar(str, Person.select(Person.staff_role).where(Person.id == person))
     new = Session(
         token_hash=digest(secret),
         person=person,
         created_at=now,
-        expires_at=now + dt.timedelta(days=SESSION_DAYS),
+        expires_at=now + (rules.STAFF_SESSION_LASTS if role else rules.SESSION_LASTS),
         awaits_factor=not with_factor and await _needs_factor(person),
         proved_at=now,
+        last_seen_at=now,
+        device=device or before.device,
+        network=network or before.network,
     )
     await Session.insert(new)
     return secret
@@ -127,6 +171,11 @@ async def set_second_factor(person: uuid.UUID, *, present: bool) -> None:
     await Person.update(changed).where(Person.id == person)
 
 
+async def _place(person: uuid.UUID, secret: str | None) -> Place:
+    is_this = (Session.token_hash == digest(secret or "")) & (Session.person == person)
+    return await fetch_row(Place, select(Place, Session).where(is_this)) or Place("", "")
+
+
 async def end_session(secret: str | None) -> None:
     """Sign out: forget the session of this secret, if there is one."""
     if secret:
@@ -135,9 +184,13 @@ async def end_session(secret: str | None) -> None:
 
 async def actor_of_session(secret: str) -> Actor | None:
     """Return who is signed in under this secret, or None when it is unknown or expired."""
-    row = await fetch_row(SignedIn, SQL["find_actor_of_session"], digest(secret), clock.now())
+    now, key = clock.now(), digest(secret)
+    row = await fetch_row(SignedIn, SQL["find_actor_of_session"], key, *_bounds(now))
     if row is None:
         return None
+    if row.last_seen_at is None or now - row.last_seen_at >= rules.SEEN_EVERY:
+        seen: Values = {Session.last_seen_at: now}
+        await Session.update(seen).where(Session.token_hash == key)
     identity = unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))
     return Actor(
         name=identity.name,
@@ -148,20 +201,38 @@ async def actor_of_session(secret: str) -> Actor | None:
         role=row.staff_role,
         unread=row.unread,
         proved_at=row.proved_at,
+        is_member=row.is_member,
     )
+
+
+def _bounds(now: dt.datetime) -> tuple[dt.datetime, dt.datetime, dt.datetime]:
+    """Return now, and the last requests of staff and of everyone else after which a session is not idle."""
+    return now, now - rules.STAFF_IDLE_FOR, now - rules.IDLE_FOR
+
+
+async def list_sessions(person: uuid.UUID, secret: str) -> Sequence[SessionRow]:
+    """List a person's sessions, the present one (of this secret) first, then the last seen first."""
+    return await fetch_rows(SessionRow, SQL["list_sessions"], digest(secret), *_bounds(clock.now()), person)
+
+
+async def end_own_session(person: uuid.UUID, session: str) -> None:
+    """End one of a person's sessions, by its id in their list; refuses NotFound."""
+    ended = await fetch_rows(Ended, SQL["end_own_session"], person, session)
+    if not ended:
+        raise NotFound("There is no such session.")
+
+
+async def end_other_sessions(person: uuid.UUID, secret: str) -> None:
+    """End all of a person's sessions but the one of this secret."""
+    await Session.delete().where(Session.person == person, Session.token_hash != digest(secret))
 
 
 async def actor_of_key(key: str) -> Actor | None:
-    """Return the partner behind an API key, or None when it is unknown or revoked."""
-    row = await fetch_row(
-        KeyOwner,
-        """UPDATE api_key SET last_used_at = $2 FROM partner
-           WHERE api_key.key_hash = $1 AND api_key.revoked_at IS NULL AND partner.id = api_key.partner
-           RETURNING partner.company, partner.id, partner.vetted_at IS NOT NULL AS is_vetted""",
-        digest(key),
-        clock.now(),
-    )
-    return Actor(name=row.company, partner=row.id, vetted=row.is_vetted) if row else None
+    """Return the partner behind an API key, or None when it is unknown, over, revoked or its maker's who has gone."""
+    row = await fetch_row(KeyOwner, SQL["use_key"], digest(key), clock.now())
+    if row is None:
+        return None
+    return Actor(name=row.company, partner=row.id, vetted=row.is_vetted, scopes=frozenset(row.scopes.split()))
 
 
 async def home_of(who: Actor | uuid.UUID) -> str:

@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
-from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
+from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import rules
 from marketplace.identity.actions import INVITATION_DAYS
 from marketplace.identity.audit_trail import note_action
+from marketplace.identity.ending import end_person
 from marketplace.identity.names import stored_as
 from marketplace.identity.queries import SQL
 from marketplace.identity.rules import digest
-from marketplace.identity.tables import Invitation, Person, Session
+from marketplace.identity.tables import Invitation, Person
 from marketplace.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from marketplace.database import Values
 
 
 class StaffMember(Struct, frozen=True):
@@ -107,14 +106,6 @@ async def end_staff(email: str) -> None:
             raise NotFound("Nobody on the staff has this email address.")
         await end_person(known.id, email)
         await note_action(None, "end_staff", known.id, before={"role": known.staff_role})
-
-
-async def end_person(person: uuid.UUID, email: str) -> None:
-    """End a person's access, in the caller's transaction: they, their sessions and their invitations."""
-    ended: Values = {Person.ended_at: clock.now(), Person.email_confirmed_at: None}
-    await Person.update(ended).where(Person.id == person, Person.ended_at.is_null())
-    await Session.delete().where(Session.person == person)
-    await execute(SQL["delete_invitations_of"], person, email)
 
 
 async def list_staff_members() -> Sequence[StaffMember]:

@@ -100,10 +100,13 @@ class Person(Table, db=DB, tablename="person"):
     """Whether a session of theirs needs more than the password."""
     ended_at = Timestamptz(null=True, default=None)
     """When they were removed: from then on they sign in no more, and their name stays where they acted."""
+    is_member = Boolean(default=False)
+    """Whether they work for a partner and do not administer it; a partner with people has one who does."""
     email_is_lower_case = Check("email = lower(email) AND position('@' in email) > 1")
     one_capacity = Check("num_nonnulls(partner, subscriber, staff_role) = 1")
     known_role = Check("staff_role IN ('steward', 'finance', 'auditor')")
     known_language = Check("language IN ('fr', 'en')")
+    only_partners_have_members = Check("NOT is_member OR partner IS NOT NULL")
     only_subscribers_are_sealed = Check(
         "(sealed IS NULL) = (key_id IS NULL) AND (sealed IS NULL OR subscriber IS NOT NULL AND name = '')"
     )
@@ -123,12 +126,18 @@ class Session(Table, db=DB, tablename="session"):
     """The password was right and the second factor is still to come: such a session is nobody's yet."""
     proved_at = Timestamptz(null=True, default=None)
     """When the person last showed in this session that it is them."""
+    last_seen_at = Timestamptz(null=True, default=None)
+    """When it last asked for something, to the minute; null: begun under an earlier version."""
+    device = Text(default="")
+    """Browser and system, as the browser names them."""
+    network = Text(default="")
+    """The network that it was begun from: an address without its last part."""
 
 
 class ApiKey(Table, db=DB, tablename="api_key"):
-    """A partner's key for machines: shown once, kept as its SHA-256."""
+    """A partner's key for machines: shown once, kept as its SHA-256. It ends with the person who made it."""
 
-    personal_data = NOBODYS
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     label = Text()
@@ -138,6 +147,13 @@ class ApiKey(Table, db=DB, tablename="api_key"):
     created_at = Timestamptz()
     last_used_at = Timestamptz(null=True, default=None)
     revoked_at = Timestamptz(null=True, default=None)
+    owner = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.set_null)
+    """Who made it; null for keys of an earlier version, and once that person is erased."""
+    scopes = Text(default="quotes orders bids downloads")
+    """What it may do: words of `rules.SCOPES` with blanks between."""
+    ends_at = Timestamptz(null=True, default=None)
+    """When it stops to work; null for keys of an earlier version: not before it is revoked."""
+    scopes_are_known = Check("scopes ~ '^(quotes|orders|bids|downloads)( (quotes|orders|bids|downloads))*$'")
 
 
 class Invitation(Table, db=DB, tablename="invitation"):

@@ -18,8 +18,9 @@ from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.finance.actions import reconcile
-from marketplace.identity.actions import confirm_pending_vat, delete_expired
+from marketplace.identity.actions import delete_expired
 from marketplace.identity.names import reseal_names
+from marketplace.identity.vat_checks import confirm_pending_vat
 from marketplace.legal.actions import delete_old_questions
 from marketplace.mail.actions import delete_old_mail, send_mail
 from marketplace.payments.balance import mirror_balance

@@ -62,7 +62,7 @@ class Orders(Struct):
     orders: list[OrderAnswer]
 
 
-@get("/api/v1/orders", guards=[partner], opt=expect("partner"), tags=["purchases"])
+@get("/api/v1/orders", guards=[partner], opt=expect("partner", scope="orders"), tags=["purchases"])
 async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
     """List the partner's orders."""
     assert request.user.partner
@@ -70,14 +70,19 @@ async def list_orders(request: Asked, number: PageNumber = 1) -> Orders:
     return Orders(found.number, found.more, [_answer(row) for row in found.rows])
 
 
-@get("/api/v1/orders/{order:uuid}", guards=[partner], opt=expect("partner", stranger=404), tags=["purchases"])
+@get(
+    "/api/v1/orders/{order:uuid}",
+    guards=[partner],
+    opt=expect("partner", stranger=404, scope="orders"),
+    tags=["purchases"],
+)
 async def show_order(request: Asked, order: FromPath[uuid.UUID]) -> OrderAnswer:
     """Show one order."""
     assert request.user.partner
     return _answer(await queries.get_order(request.user.partner, order))
 
 
-@post("/api/v1/orders", guards=[vetted_partner], opt=expect("vetted partner"), tags=["purchases"])
+@post("/api/v1/orders", guards=[vetted_partner], opt=expect("vetted partner", scope="orders"), tags=["purchases"])
 async def order_quote(
     request: Asked, data: JSONBody[OrderRequest], idempotency_key: IdempotencyKey = ""
 ) -> OrderAnswer:

@@ -13,7 +13,7 @@ FLOORS = (
     {"backup", "messages", "log", "simulation", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery"},
-    {"mail", "ledger", "consent"},
+    {"mail", "ledger", "consent", "access"},
     {"payments"},
     {"builds", "stripe_accounts"},
     {"release_gate"},

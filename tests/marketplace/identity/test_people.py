@@ -18,7 +18,7 @@ import pytest
 from marketplace import clock
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity import actions, key_actions, names, queries, rules
+from marketplace.identity import actions, key_actions, names, queries, rules, vat_checks
 from marketplace.identity.credentials import confirm_email
 from marketplace.identity.guards import begin_session
 from marketplace.identity.sessions import actor_of_session
@@ -164,7 +164,7 @@ async def test_vies_confirms_refuses_or_changes_nothing(vies: dict[str, Any], mo
 
     partner = await make_partner()
     vies["status"], vies["body"] = 200, {"isValid": False, "userError": "MS_UNAVAILABLE"}
-    assert not await actions.confirm_vat(partner)
+    assert not await vat_checks.confirm_vat(partner)
     for status, body in (
         (500, b"oops"),
         (200, b"not json"),
@@ -172,28 +172,28 @@ async def test_vies_confirms_refuses_or_changes_nothing(vies: dict[str, Any], mo
         (200, {"isValid": "yes", "userError": "VALID"}),
     ):
         vies["status"], vies["body"] = status, body
-        assert not await actions.confirm_vat(partner)
+        assert not await vat_checks.confirm_vat(partner)
     assert (await queries.get_partner(partner)).vat_confirmed_at is None
     vies["status"], vies["body"] = 200, {"isValid": True, "userError": "VALID"}
     vies["asked"].clear()
-    await actions.confirm_pending_vat()
+    await vat_checks.confirm_pending_vat()
     assert vies["asked"] == []  # asked less than an hour ago
     with clock.shifted(dt.timedelta(hours=2)):
-        await actions.confirm_pending_vat()
-        await actions.confirm_pending_vat()
+        await vat_checks.confirm_pending_vat()
+        await vat_checks.confirm_pending_vat()
     assert vies["asked"] == ["/rest-api/ms/FR/vat/40303265045"]
     assert (await queries.get_partner(partner)).vat_confirmed_at
     vies["body"] = {"isValid": False, "userError": "INVALID"}
-    await actions.confirm_vat(partner)
+    await vat_checks.confirm_vat(partner)
     assert (await queries.get_partner(partner)).vat_confirmed_at is None
 
 
 async def test_without_vies_a_number_stays_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     partner = await make_partner()
-    assert not await actions.confirm_vat(partner)
+    assert not await vat_checks.confirm_vat(partner)
     monkeypatch.setenv("VIES_URL", "http://127.0.0.1:9")
     settings.cache_clear()
-    assert not await actions.confirm_vat(partner)
+    assert not await vat_checks.confirm_vat(partner)
     assert (await queries.get_partner(partner)).vat_answer == "UNREACHABLE"
 
 

@@ -32,6 +32,8 @@ UNSPOKEN = {
     "__main__",
     "embedded",
     "compose",
+    "backup",
+    "stripe_accounts",
 }
 """Slices whose refusals are read on a terminal, in English."""
 NOT_SENTENCES = re.compile(r"^[\W\d_]*$")

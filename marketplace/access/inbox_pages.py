@@ -36,7 +36,7 @@ async def inbox(request: Asked, page_number: Page = 1) -> Template:
         raise NotFound("There is nothing here.")
     messages = await list_messages(recipients_of(actor), actor.person, language.get(), page_number)
     await mark_read([message.id for message in messages.rows if not message.is_read], actor.person)
-    return page("identity/inbox.html", messages=messages)
+    return page("access/inbox.html", messages=messages)
 
 
 ROUTES = [inbox]

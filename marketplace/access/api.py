@@ -1,4 +1,4 @@
-"""The API of identity: whose key this is."""
+"""The API of access: whose key this is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Me(Struct):
     """Whether it may buy."""
 
 
-@get("/api/v1/me", guards=[partner], opt=expect("partner"), tags=["identity"])
+@get("/api/v1/me", guards=[partner], opt=expect("partner", scope=""), tags=["identity"])
 async def me(request: Request[Actor, Any, Any]) -> Me:
     """Say whose key this is."""
     assert request.user.partner

@@ -1,0 +1,282 @@
+"""Pages of coming in: sign in and out, sign up, claim a line, join, and one's profile."""
+
+from __future__ import annotations
+
+import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.params import Body, FromPath, QueryParameter
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+from msgspec import Struct
+
+from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
+from marketplace.identity import actions, queries
+from marketplace.identity.guards import (
+    DEVICE_COOKIE,
+    address_of,
+    begin_session,
+    device_cookie,
+    expect,
+    forget_cookie,
+    read_cookie,
+    recently_proved,
+    session_of,
+    signed_in,
+)
+from marketplace.identity.pages import FORM, Asked, Next, Token
+from marketplace.identity.rules import clean_reference, device_of, own_path, place_of
+from marketplace.identity.sessions import end_session, find_half_signed_in, home_of
+from marketplace.identity.vat_checks import confirm_vat
+from marketplace.settings import settings
+from marketplace.web import formats
+from marketplace.web.i18n import language
+from marketplace.web.pages import again, page, see
+
+
+class SignIn(Struct):
+    """Who signs in, and where to then."""
+
+    email: str
+    password: str
+    next: str = ""
+
+
+class SignUp(Token):
+    """A company and its first person."""
+
+    company: str
+    country: str
+    name: str
+    email: str
+    password: str
+    vat_number: str = ""
+
+
+class Activation(Struct):
+    """A line, its code from the operator's letter, and who claims it."""
+
+    reference: str
+    code: str
+    name: str
+    email: str
+    password: str
+
+
+class NewPassword(Struct):
+    """A password for another."""
+
+    current: str
+    password: str
+
+
+class Joining(Token):
+    """The password of someone who was invited."""
+
+    password: str
+
+
+async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
+    """Begin a session in place of the browser's old one and show the way on."""
+    answer = see(path)
+    answer.set_cookie(
+        await begin_session(
+            person,
+            instead_of=session_of(request),
+            device=device_of(request.headers.get("user-agent", "")),
+            network=place_of(address_of(request)),
+        )
+    )
+    if email:
+        answer.set_cookie(device_cookie(person))
+    return answer
+
+
+# Signing in and out ---------------------------------------------------------------------------------------------------
+
+
+async def _sign_in_context(following: str) -> dict[str, Any]:
+    people = await queries.one_click_people() if settings().one_click else []
+    return {"next": own_path(following) or "", "people": people}
+
+
+@get("/sign-in", opt=expect("anyone"))
+async def sign_in_page(request: Asked, following: Next = "") -> Template | Redirect:
+    """Ask for email and password; a person who is signed in is sent on."""
+    if request.user:
+        return see(own_path(following) or await home_of(request.user))
+    if await find_half_signed_in(session_of(request)):
+        return see("/sign-in/second?" + urlencode({"next": own_path(following) or ""}))
+    return page("access/sign_in.html", error="", email="", **await _sign_in_context(following))
+
+
+@post("/sign-in", opt=expect("anyone"), status_code=200)
+async def sign_in(request: Asked, data: Annotated[SignIn, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Sign in and go where the visitor was going."""
+    try:
+        device = read_cookie(request.scope, DEVICE_COOKIE)
+        person = await actions.sign_in(data.email, data.password, device, address_of(request))
+    except Refusal as refusal:
+        return again("access/sign_in.html", refusal, email=data.email[:254], **await _sign_in_context(data.next))
+    return await _entered(request, person, own_path(data.next) or await home_of(person), data.email)
+
+
+@post("/demo/sign-in/{email:str}", opt=expect("anyone", stranger=200), status_code=200)
+async def one_click(request: Asked, email: FromPath[str]) -> Response[Any]:
+    """Sign in as one of the demo's people with one click; closed outside the demo."""
+    person = await queries.find_one_click_person(email) if settings().one_click else None
+    if person is None:
+        raise NotFound("There is nothing here.")
+    return await _entered(request, person, await home_of(person))
+
+
+@get("/sign-out", opt=expect("anyone"))
+async def sign_out_page(request: Asked) -> Template | Redirect:
+    """Ask whether to sign out: a link alone never does."""
+    return page("access/sign_out.html") if request.user else see("/")
+
+
+@post("/sign-out", opt=expect("anyone"), status_code=200)
+async def sign_out(request: Asked) -> Response[Any]:
+    """End the session."""
+    await end_session(session_of(request))
+    answer = see("/")
+    answer.set_cookie(forget_cookie())
+    return answer
+
+
+# Signing up, claiming a line, joining ---------------------------------------------------------------------------------
+
+
+@get("/sign-up", opt=expect("anyone"))
+async def sign_up_page() -> Template:
+    """Ask for a company and its first person."""
+    return page("access/sign_up.html", error="", form=None, countries=formats.countries())
+
+
+@post("/sign-up", opt=expect("anyone"), status_code=200)
+async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Sign a company up; a steward vets it then."""
+    try:
+        created = await actions.create_partner(
+            company=data.company,
+            country=data.country,
+            vat_number=data.vat_number,
+            name=data.name,
+            email=data.email,
+            password=data.password,
+            language=language.get(),
+            partner_id=data.form_id,
+        )
+        person = await actions.sign_in(data.email, data.password, address=address_of(request))
+    except Refusal as refusal:
+        return again("access/sign_up.html", refusal, form=data, countries=formats.countries())
+    await confirm_vat(created)
+    return await _entered(request, person, "/company", data.email)
+
+
+@get("/activate", opt=expect("anyone"))
+async def activation_page() -> Template:
+    """Ask for a line's reference and code."""
+    return page("access/activate.html", error="", form=None)
+
+
+@post("/activate", opt=expect("anyone"), status_code=200)
+async def activate(request: Asked, data: Annotated[Activation, Body(media_type=FORM)]) -> Response[Any] | Template:
+    """Claim a line and sign in as its holder."""
+    try:
+        person = await actions.claim_line(
+            clean_reference(data.reference),
+            data.code,
+            email=data.email,
+            name=data.name,
+            password=data.password,
+            language=language.get(),
+            address=address_of(request),
+        )
+    except Refusal as refusal:
+        return again("access/activate.html", refusal, form=data)
+    return await _entered(request, person, "/welcome", data.email)
+
+
+@get("/join/{code:str}", opt=expect("anyone", stranger=200))
+async def joining_page(code: FromPath[str]) -> Template:
+    """Show an invitation and ask for a password."""
+    return page("access/join.html", invitation=await queries.get_invitation(code), code=code, error="")
+
+
+@post("/join/{code:str}", opt=expect("anyone", stranger=200), status_code=200)
+async def join(
+    request: Asked, code: FromPath[str], data: Annotated[Joining, Body(media_type=FORM)]
+) -> Response[Any] | Template:
+    """Accept an invitation and sign in."""
+    invitation = await queries.get_invitation(code)
+    try:
+        person = await actions.accept_invitation(code, data.password, language.get(), form=data.form_id)
+    except Expired:
+        raise
+    except Refusal as refusal:
+        return again("access/join.html", refusal, invitation=invitation, code=code)
+    first = "/company" if invitation.partner else await home_of(person)
+    return await _entered(request, person, first, invitation.email)
+
+
+# One's own ------------------------------------------------------------------------------------------------------------
+
+
+async def _me(request: Asked) -> queries.PersonPage:
+    assert request.user
+    if request.user.person is None:
+        raise NotFound("There is nothing here.")
+    return await queries.get_person(request.user.person)
+
+
+@get("/profile", guards=[signed_in], opt=expect("signed in"))
+async def profile_page(request: Asked, changed: Annotated[str, QueryParameter(name="changed")] = "") -> Template:
+    """Show the signed-in person."""
+    return page("access/profile.html", error="", changed=bool(changed), person=await _me(request))
+
+
+@post("/profile/password", guards=[signed_in], opt=expect("signed in"), status_code=200)
+async def change_password(
+    request: Asked, data: Annotated[NewPassword, Body(media_type=FORM)]
+) -> Response[Any] | Template:
+    """Change the password; every other browser is signed out."""
+    person = await _me(request)
+    try:
+        await actions.change_password(person.id, data.current, data.password)
+    except Refusal as refusal:
+        return again("access/profile.html", refusal, changed=False, person=person)
+    return await _entered(request, person.id, "/profile?changed=1", person.email)
+
+
+@post("/profile/erase", guards=[signed_in, recently_proved], opt=expect("partner", "subscriber"), status_code=200)
+async def erase(request: Asked) -> Response[Any]:
+    """Erase the signed-in person; the books keep the pseudonymous line, and the names of staff who decided."""
+    assert request.user
+    if request.user.role:
+        raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
+    person = await _me(request)
+    await actions.erase_person(person.id)
+    answer = see("/")
+    answer.set_cookie(forget_cookie())
+    return answer
+
+
+ROUTES = [
+    sign_in_page,
+    sign_in,
+    one_click,
+    sign_out_page,
+    sign_out,
+    sign_up_page,
+    sign_up,
+    activation_page,
+    activate,
+    joining_page,
+    join,
+    profile_page,
+    change_password,
+    erase,
+]

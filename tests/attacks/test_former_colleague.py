@@ -1,0 +1,150 @@
+"""The attack: somebody who was let go tries everything that they still have, and hurries while they are being removed.
+
+They have their password, a session in another browser, API keys, the link that they joined with, a second link to
+themselves that they never used, and a link that they made for a friend. Two administrators remove each other at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from marketplace.errors import Conflict, Expired, NotAllowed, NotFound, Refusal
+from marketplace.identity import actions, ending, key_actions
+from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner
+from tests.support.reads import fetch_value
+
+EVE, FRIEND = "eve@atelier.example", "friend@elsewhere.example"
+
+
+async def person_of(email: str) -> uuid.UUID:
+    person = await fetch_value("SELECT id FROM person WHERE email = $1", email)
+    assert isinstance(person, uuid.UUID)
+    return person
+
+
+async def invite(partner: uuid.UUID, email: str, by: uuid.UUID | None = None) -> str:
+    return await actions.invite_colleague(partner, email=email, name="Somebody", invitation_id=uuid.uuid4(), by=by)
+
+
+async def join(partner: uuid.UUID, email: str) -> uuid.UUID:
+    return await actions.accept_invitation(await invite(partner, email), PASSWORD, "en")
+
+
+async def make_administrators() -> tuple[uuid.UUID, uuid.UUID, uuid.UUID]:
+    """Return a partner and its two administrators, Claire and Eve."""
+    partner = await make_partner()
+    claire, eve = await person_of("claire@atelier.example"), await join(partner, EVE)
+    await ending.set_administrator(partner, eve, administrator=True, by=claire)
+    return partner, claire, eve
+
+
+async def test_nothing_that_a_former_colleague_has_lets_them_in() -> None:
+    partner, claire = await make_partner(), await person_of("claire@atelier.example")
+    used, unused = await invite(partner, EVE), await invite(partner, EVE)
+    form = uuid.uuid4()
+    eve = await actions.accept_invitation(used, PASSWORD, "en", form=form)
+    await ending.set_administrator(partner, eve, administrator=True, by=claire)
+    for_friend = await invite(partner, FRIEND, by=eve)
+    session = await create_session(eve)
+    hers = await key_actions.create_key(partner, "hers", key_id=uuid.uuid4(), session="s", owner=eve)
+    ours = await key_actions.create_key(partner, "ours", key_id=uuid.uuid4(), session="s", owner=claire)
+    assert hers
+    assert ours
+    await ending.remove_colleague(partner, eve, by=claire)
+
+    assert await actor_of_session(session) is None
+    assert await actor_of_key(hers) is None
+    assert await actor_of_key(ours)
+    for code in (used, unused, for_friend):
+        with pytest.raises((NotFound, Expired)):
+            await actions.accept_invitation(code, PASSWORD, "en", form=form)
+    with pytest.raises(NotAllowed):
+        await actions.sign_in(EVE, PASSWORD)
+    for attempt in (
+        ending.remove_colleague(partner, claire, by=eve),
+        ending.set_administrator(partner, eve, administrator=True, by=eve),
+        invite(partner, FRIEND, by=eve),
+    ):
+        with pytest.raises(NotAllowed):
+            await attempt
+    # What was on its way while she was removed is of no use either.
+    assert await actor_of_session(await create_session(eve)) is None
+    late = await key_actions.create_key(partner, "late", key_id=uuid.uuid4(), session="s", owner=eve)
+    assert late
+    assert await actor_of_key(late) is None
+
+
+async def test_a_former_colleague_may_be_invited_again_as_somebody_new() -> None:
+    partner, claire = await make_partner(), await person_of("claire@atelier.example")
+    eve = await join(partner, EVE)
+    await ending.remove_colleague(partner, eve, by=claire)
+    again = await join(partner, EVE)
+    assert again != eve
+    assert await actions.sign_in(EVE, PASSWORD) == again
+
+
+async def settled(*attempts: object) -> list[bool]:
+    """Do everything at once; return which was done, where the others were refused."""
+    outcomes = await asyncio.gather(*attempts, return_exceptions=True)  # type: ignore[call-overload]
+    assert all(not isinstance(outcome, BaseException) or isinstance(outcome, Refusal) for outcome in outcomes), outcomes
+    return [not isinstance(outcome, Refusal) for outcome in outcomes]
+
+
+@pytest.mark.parametrize("ways", ["remove remove", "remove step-down", "step-down step-down", "erase step-down"])
+async def test_two_administrators_who_go_at_once_leave_one(ways: str) -> None:
+    partner, claire, eve = await make_administrators()
+    await join(partner, "max@atelier.example")
+    one, other = ways.split()
+    do = {
+        "remove": lambda whom, by: ending.remove_colleague(partner, whom, by=by),
+        "step-down": lambda _, by: ending.set_administrator(partner, by, administrator=False, by=by),
+        "erase": lambda _, by: actions.erase_person(by),
+    }
+    done = await settled(do[one](eve, claire), do[other](claire, eve))
+    assert sum(done) == 1
+    left = "SELECT count(*) FROM person WHERE partner = $1 AND ended_at IS NULL AND NOT is_member"
+    assert await fetch_value(left, partner) == 1
+
+
+async def test_the_last_administrator_stays_as_long_as_there_are_members() -> None:
+    partner, claire = await make_partner(), await person_of("claire@atelier.example")
+    max_ = await join(partner, "max@atelier.example")
+    for attempt in (
+        ending.remove_colleague(partner, claire, by=claire),
+        ending.set_administrator(partner, claire, administrator=False, by=claire),
+        actions.erase_person(claire),
+    ):
+        with pytest.raises(Conflict):
+            await attempt
+    await ending.remove_colleague(partner, max_, by=claire)
+    with pytest.raises(Conflict):
+        await ending.remove_colleague(partner, claire, by=claire)
+    key = await key_actions.create_key(partner, "hers", key_id=uuid.uuid4(), session="s", owner=claire)
+    await actions.erase_person(claire)
+    assert key
+    assert await actor_of_key(key) is None, "the key of the only person of a company ends with them"
+
+
+async def test_a_member_changes_nobodys_access_but_their_own() -> None:
+    partner, claire = await make_partner(), await person_of("claire@atelier.example")
+    await join(partner, EVE)
+    stranger = await make_partner("Rival", "rita@rival.example")
+    hers = uuid.uuid4()
+    await key_actions.create_key(partner, "hers", key_id=hers, session="s", owner=claire)
+    async with Browser() as eve, Browser() as rita:
+        await eve.sign_in(EVE)
+        await rita.sign_in("rita@rival.example")
+        for path in (f"/en/company/people/{claire}/remove", f"/en/company/people/{claire}/role"):
+            assert (await eve.submit(path, {})).status_code == 403
+            assert (await rita.submit(path, {})).status_code == 404
+        assert (await eve.submit("/en/company/people", {"name": "F", "email": FRIEND})).status_code == 403
+        for way in ("revoke", "rotate"):
+            assert (await eve.submit(f"/en/keys/{hers}/{way}", {})).status_code == 403
+            assert (await rita.submit(f"/en/keys/{hers}/{way}", {})).status_code == 404
+        assert "Invite a colleague" not in (await eve.get("/en/company")).text
+        assert "Invite a colleague" in (await rita.get("/en/company")).text
+    assert await fetch_value("SELECT count(*) FROM person WHERE partner = $1", stranger) == 1

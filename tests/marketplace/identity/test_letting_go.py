@@ -1,0 +1,182 @@
+"""People see and end their sessions, which end by themselves too; keys do what they were made for, and until their end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+
+import pytest
+
+from marketplace import clock
+from marketplace.app import routes
+from marketplace.identity import actions, key_actions, rules
+from marketplace.identity.actors import Actor
+from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from tests.support.reads import fetch_value
+
+CLAIRE = "claire@atelier.example"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+async def test_people_see_where_they_are_signed_in_and_end_it() -> None:
+    await make_partner()
+    await make_partner("Rival", "rita@rival.example")
+    async with Browser() as here, Browser() as there, Browser() as rita:
+        there.client.headers["user-agent"] = FIREFOX
+        for browser, email in ((here, CLAIRE), (there, CLAIRE), (rita, "rita@rival.example")):
+            await browser.sign_in(email)
+        shown = await here.get("/en/sessions")
+        assert "Firefox, Windows" in text_of(shown)
+        assert "127.0.0.0/24" in text_of(shown)
+        assert "this one" in text_of(shown)
+        (end,) = re.findall(r'action="(/en/sessions/\w{16}/end)"', shown.text)
+        assert (await rita.submit(end, {})).status_code == 404
+        assert (await there.get("/en/keys")).status_code == 200
+        assert (await here.submit(end, {})).headers["location"] == "/en/sessions"
+        assert (await there.get("/en/keys")).status_code == 303
+        await there.sign_in(CLAIRE)
+        await here.submit("/en/sessions/end-others", {})
+        assert (await there.get("/en/keys")).status_code == 303
+        assert (await here.get("/en/keys")).status_code == 200
+        assert (await rita.get("/en/keys")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "idle", "lasts"),
+    [("", rules.IDLE_FOR, rules.SESSION_LASTS), ("steward", rules.STAFF_IDLE_FOR, rules.STAFF_SESSION_LASTS)],
+)
+async def test_a_session_ends_when_nobody_uses_it_and_at_last_in_any_case(
+    role: str, idle: dt.timedelta, lasts: dt.timedelta
+) -> None:
+    if role:
+        person = await actions.add_staff("sam@operator.example", "Sam", role, PASSWORD)
+    else:
+        await make_partner()
+        person = await fetch_value("SELECT id FROM person")
+    left_alone, used = await create_session(person), await create_session(person)
+    passed = dt.timedelta(0)
+    while passed + idle - MINUTE < lasts:
+        passed += idle - MINUTE
+        with clock.shifted(passed):
+            assert await actor_of_session(used)
+    with clock.shifted(idle - MINUTE):
+        assert await actor_of_session(left_alone)
+    with clock.shifted(2 * idle):
+        assert await actor_of_session(left_alone) is None
+    with clock.shifted(lasts + MINUTE):
+        assert await actor_of_session(used) is None
+
+
+async def test_a_session_of_the_version_before_goes_on() -> None:
+    await make_partner()
+    secret = await create_session(await fetch_value("SELECT id FROM person"))
+    await fetch_value("UPDATE session SET last_seen_at = NULL, device = '', network = '' RETURNING 1")
+    assert await actor_of_session(secret)
+    assert await fetch_value("SELECT last_seen_at IS NOT NULL FROM session")
+
+
+@pytest.mark.parametrize(
+    ("agent", "device"),
+    [
+        (FIREFOX, "Firefox, Windows"),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1 (KHTML) Version/18 Safari/605.1",
+            "Safari, macOS",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/143.0 Mobile Safari/537.36",
+            "Chrome, Android",
+        ),
+        ("curl/8.5", ""),
+        ("<script>alert(1)</script>", ""),
+    ],
+)
+def test_a_device_is_called_by_what_people_know(agent: str, device: str) -> None:
+    assert rules.device_of(agent) == device
+
+
+def test_of_an_address_the_network_alone_is_kept() -> None:
+    assert rules.place_of("203.0.113.77") == "203.0.113.0/24"
+    assert rules.place_of("2001:db8:1:2::3") == "2001:db8:1::/48"
+    assert rules.place_of("testclient") == ""
+
+
+# Keys ---------------------------------------------------------------------------------------------------------------
+
+
+def test_every_route_that_a_partners_key_may_ask_states_its_scope() -> None:
+    """A route without one is closed to every key."""
+    asked = {
+        f"{method} {path}": handler.opt["expectation"].scope
+        for handler in routes()
+        for path in handler.paths
+        for method in handler.http_methods - {"HEAD"}
+        if path.startswith("/api/") and handler.opt["expectation"].who & {"partner", "vetted partner"}
+    }
+    assert [name for name, scope in asked.items() if scope == ""] == ["GET /api/v1/me"]
+    assert set(asked.values()) == {"", *rules.SCOPES}
+
+
+async def test_a_key_does_what_it_was_made_for_and_nothing_else() -> None:
+    partner = await make_partner()
+    await actions.vet_partner(partner, "a steward")
+    key = await key_actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s", scopes="downloads")
+    async with Browser() as program:
+        program.client.headers["authorization"] = f"Bearer {key}"
+        assert (await program.get("/api/v1/me")).status_code == 200
+        assert (await program.get("/api/v1/entitlements")).status_code == 200
+        for path in ("orders", f"quotes/{uuid.uuid4()}", f"bids/{uuid.uuid4()}"):
+            refused = await program.get(f"/api/v1/{path}")
+            assert refused.status_code == 403
+            assert "was not made for it" in refused.json()["detail"]
+
+
+async def test_a_key_ends_and_one_that_replaces_it_overlaps_for_a_week() -> None:
+    partner = await make_partner()
+    claire = await fetch_value("SELECT id FROM person")
+    first = uuid.uuid4()
+    old = await key_actions.create_key(
+        partner, "import", key_id=first, session="s", owner=claire, scopes="quotes downloads", days=30
+    )
+    who = Actor(name="Claire", person=claire, partner=partner)
+    new = await key_actions.rotate_key(who, first, new_id=uuid.uuid4(), session="s")
+    assert old
+    assert new
+    for key in (old, new):
+        actor = await actor_of_key(key)
+        assert actor
+        assert actor.scopes == {"quotes", "downloads"}
+    with clock.shifted(rules.ROTATION + HOUR):
+        assert await actor_of_key(old) is None
+        assert await actor_of_key(new)
+    with clock.shifted(365 * DAY + HOUR):
+        assert await actor_of_key(new) is None
+
+
+async def test_a_key_of_the_version_before_works_on() -> None:
+    partner = await make_partner()
+    key = await key_actions.create_key(partner, "x", key_id=uuid.uuid4(), session="s")
+    await fetch_value("UPDATE api_key SET owner = NULL, ends_at = NULL, scopes = DEFAULT RETURNING 1")
+    assert key
+    with clock.shifted(900 * DAY):
+        actor = await actor_of_key(key)
+    assert actor
+    assert actor.scopes == set(rules.SCOPES)
+
+
+async def test_the_page_makes_keys_with_scopes_and_an_end() -> None:
+    await make_partner()
+    async with Browser() as claire:
+        await claire.sign_in(CLAIRE)
+        form = {"label": "import", "scopes": "downloads", "days": "30"}
+        await claire.submit("/en/keys", form)
+        shown = text_of(await claire.get("/en/keys"))
+        assert "Downloads alone" in shown
+        assert "Claire Martin" in shown
+        assert (await claire.submit("/en/keys", form | {"scopes": "everything"})).status_code == 422
+        assert (await claire.submit("/en/keys", form | {"days": "100000"})).status_code == 422
+        for_a_month = "SELECT ends_at - created_at = interval '30 days' FROM api_key"
+        assert await fetch_value(for_a_month)
