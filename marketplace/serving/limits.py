@@ -67,8 +67,11 @@ class Limits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the request, refuse it or pass it on; note the route that answered for the access log."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
         path = scope["path"]
-        if scope["type"] != ScopeType.HTTP or path.startswith(UNLIMITED):
+        if path.startswith(UNLIMITED):
             await self._pass_on(scope, receive, send)
             return
         client = scope["client"]

@@ -1,0 +1,29 @@
+"""The site begins and ends as a server asks it to: with it the pool of connections opens and closes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from marketplace import database
+from marketplace.app import create_app
+
+
+@pytest.mark.usefixtures("database_url")
+def test_the_pool_is_open_while_the_site_is_served() -> None:
+    async def serve() -> list[str]:
+        asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        answered: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        running = asyncio.create_task(create_app()(scope, asked.get, answered.put))  # type: ignore[arg-type]
+        await asked.put({"type": "lifespan.startup"})
+        said = [(await answered.get())["type"]]
+        assert await database.fetch_scalar(int, "SELECT 1") == 1
+        await asked.put({"type": "lifespan.shutdown"})
+        said.append((await answered.get())["type"])
+        await running
+        return said
+
+    assert asyncio.run(serve()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
