@@ -86,8 +86,9 @@ async def address_letters() -> int:
 
 def _letters_of(message: UnmailedMessage, people: Sequence[uuid.UUID]) -> list[Letter]:
     by_post, now = KINDS[message.kind].by_post, clock.now()
+    everybody: list[uuid.UUID | None] = [*people] or [None]
     if not settings().smtp_url:
-        return [_ended(message, person, "unreachable", now) for person in people or [None]] if by_post else []
+        return [_ended(message, person, "unreachable", now) for person in everybody] if by_post else []
     if message.audience == "address":
         return [_new(message, None, now)]
     if not people and by_post:

@@ -140,7 +140,7 @@ def _demo_folder() -> Path:
 
 
 def _read(path: Path) -> DemoLetter:
-    message: EmailMessage = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)  # type: ignore[assignment]
+    message: EmailMessage = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     body = message.get_body(("plain",))
     text = str(body.get_content()) if body else ""
     links = [word for word in text.split() if word.startswith(("http://", "https://"))]

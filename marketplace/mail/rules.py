@@ -21,7 +21,8 @@ _PERMANENT: Final = 500
 
 def wait_before(attempts: int) -> dt.timedelta:
     """Return how long to wait after this many attempts: four times as long each time, up to four hours."""
-    return min(FIRST_WAIT * 4 ** min(attempts - 1, 10), LONGEST_WAIT)
+    times: int = 4 ** max(0, min(attempts - 1, 10))
+    return min(FIRST_WAIT * times, LONGEST_WAIT)
 
 
 def is_expired(created_at: dt.datetime, now: dt.datetime) -> bool:

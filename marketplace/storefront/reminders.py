@@ -39,13 +39,12 @@ async def write_to_bidders() -> int:
     recent, soon = now - RECENT, now + BEFORE_DUE
     released, captured = deposit_released.KIND, deposit_captured.KIND
     async with transaction():
-        return (
-            await _write(outbid.KIND, SQL["list_outbid"])
-            + await _write(won.KIND, SQL["list_won"], recent)
-            + await _write(payment_due.KIND, SQL["list_unpaid"], now, soon)
-            + await _write(released, SQL["list_ended_deposits"], recent, "released", released.code)
-            + await _write(captured, SQL["list_ended_deposits"], recent, "forfeited", captured.code)
-        )
+        written = await _write(outbid.KIND, SQL["list_outbid"])
+        written += await _write(won.KIND, SQL["list_won"], recent)
+        written += await _write(payment_due.KIND, SQL["list_unpaid"], now, soon)
+        written += await _write(released, SQL["list_ended_deposits"], recent, "released", released.code)
+        written += await _write(captured, SQL["list_ended_deposits"], recent, "forfeited", captured.code)
+    return written
 
 
 async def _write(kind: MessageKind, statement: str, *values: object) -> int:

@@ -16,8 +16,9 @@ from marketplace.mail.queries import list_stopped
 from marketplace.mail.writing import Stop, stop_link
 from marketplace.messages import registry
 from marketplace.messages.actions import send
-from marketplace.messages.rules import MessageKind, Recipient, Words
+from marketplace.messages.rules import MessageKind, Recipient
 from marketplace.settings import settings
+from marketplace.words import Words
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.marketplace.mail.post_office import open_post_office
 from tests.support.reads import fetch_value

@@ -63,7 +63,10 @@ async def test_a_message_is_mailed_once_to_each_person_in_their_language(office:
     assert english["Subject"] == "Your company may buy"
     assert french["Subject"] == "Votre entreprise peut acheter"
     for letter, language in ((english, "en"), (french, "fr")):
-        text, html = letter.get_body(("plain",)).get_content(), letter.get_body(("html",)).get_content()
+        plain, rich = letter.get_body(("plain",)), letter.get_body(("html",))
+        assert plain
+        assert rich
+        text, html = plain.get_content(), rich.get_content()
         link = f"{settings().url}/{language}/catalogue"
         assert link in text
         assert f'href="{link}"' in html

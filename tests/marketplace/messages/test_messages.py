@@ -13,7 +13,8 @@ from marketplace.messages.actions import mark_read, send
 from marketplace.messages.kinds import partner_vetted
 from marketplace.messages.queries import list_messages
 from marketplace.messages.registry import KINDS
-from marketplace.messages.rules import TOKEN, MessageKind, Recipient, Words
+from marketplace.messages.rules import TOKEN, MessageKind, Recipient
+from marketplace.words import Words
 from tests.marketplace.identity.site import Browser, make_partner, text_of
 
 READER = uuid.uuid4()
