@@ -6,6 +6,7 @@ from typing import Final
 
 from marketplace.commands import (
     backup,
+    bounces,
     build,
     check,
     close_month,
@@ -20,6 +21,7 @@ from marketplace.commands import (
     migrate,
     objects,
     operator_key,
+    print_letters,
     restore,
     retract,
     serve,
@@ -48,6 +50,8 @@ COMMANDS: Final = tuple(
         dry_run,
         build,
         stripe,
+        bounces,
+        print_letters,
         backup,
         restore,
         objects,

@@ -1,0 +1,44 @@
+"""`bounces`: Letters that came back, noted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketplace.commands.command import Command, with_pool
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument(
+        "reports", type=Path, nargs="+", help="files, or folders of files, with what came to MAIL_BOUNCES"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Note letters that came back, from the reports in files or folders; again changes nothing."""
+
+    async def story() -> int:
+        from marketplace.mail.actions import note_bounce
+        from marketplace.mail.bounces import read_bounce
+
+        files = [
+            file
+            for given in arguments.reports
+            for file in (sorted(given.rglob("*")) if given.is_dir() else [given])
+            if file.is_file()
+        ]
+        noted = 0
+        for file in files:
+            bounce = read_bounce(file.read_bytes())
+            noted += bounce is not None and await note_bounce(bounce.letter, bounce.code, bounce.text)
+        print(f"{len(files)} reports read, {noted} letters came back.")
+        return 0
+
+    return with_pool(story)
+
+
+COMMAND = Command("bounces", run, arguments)

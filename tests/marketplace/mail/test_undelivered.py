@@ -1,0 +1,89 @@
+"""What mail cannot deliver: reports of letters that came back are noted, and what is owed is printed once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.database import transaction
+from marketplace.identity import actions as identity
+from marketplace.mail import actions as mail
+from marketplace.mail.bounces import read_bounce
+from marketplace.mail.printing import print_letters
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import bank_details_changed, payout_sent
+from marketplace.messages.rules import Recipient
+from tests.marketplace.identity.site import make_partner
+from tests.marketplace.mail.post_office import open_post_office
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT = """From: MAILER-DAEMON@relay.example
+To: {to}
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+It could not be delivered.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relay.example
+
+Final-Recipient: rfc822; claire@atelier.example
+Action: {action}
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <{letter}@operator.example>
+Subject: Votre entreprise peut acheter
+--b--
+"""
+
+
+async def test_a_report_ends_its_letter_and_the_address_is_asked_no_more(database_url: str) -> None:
+    del database_url
+    partner = await make_partner()
+    await identity.vet_partner(partner, "a steward")
+    with open_post_office() as office:
+        await mail.send_mail()
+        letter = await fetch_value("SELECT id FROM letter")
+        delayed = REPORT.format(to="bounces@operator.example", action="delayed", letter=letter)
+        assert read_bounce(delayed.encode()) is None
+        for to in ("bounces@operator.example", f"bounces+{letter.hex}@operator.example"):
+            bounce = read_bounce(REPORT.format(to=to, action="failed", letter=letter).encode())
+            assert bounce
+            assert (bounce.letter, bounce.code) == (letter, 550)
+        assert bounce
+        assert await mail.note_bounce(bounce.letter, bounce.code, bounce.text)
+        assert not await mail.note_bounce(bounce.letter, bounce.code, bounce.text)
+        assert not await mail.note_bounce(uuid.uuid4(), 550, "5.1.1")
+        assert await fetch_value("SELECT ended FROM letter") == "bounced"
+        await identity.refuse_partner(partner, "No such company.")
+        await mail.send_mail()
+        assert len(office.letters) == 1
+    assert read_bounce(b"\xff no report") is None
+
+
+async def test_what_is_owed_to_a_line_without_a_person_is_printed_once(database_url: str, tmp_path: Path) -> None:
+    del database_url
+    async with transaction():
+        await send(bank_details_changed.KIND, 1, [Recipient("line", "7")])
+        await send(payout_sent.KIND, 1, [Recipient("line", "7")])
+    await mail.send_mail()
+    assert await print_letters(tmp_path / "letters.csv") == 1
+    text = (tmp_path / "letters.csv").read_text()
+    assert text.splitlines()[1].startswith("line,7,")
+    assert "Vos coordonnées bancaires ont changé" in text
+    assert await print_letters(tmp_path / "again.csv") == 0
+    with pytest.raises(FileExistsError):
+        await print_letters(tmp_path / "again.csv")
