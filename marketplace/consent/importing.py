@@ -88,9 +88,9 @@ async def record_words(
             await _refuse_first(files)
         await execute_long(SQL["find_new_words"], list(purposes), list(BROUGHT))
         counts = await fetch_row(Counts, SQL["count_new_words"])
-        assert counts is not None, "an aggregate has a row"
         await execute_long(SQL["record_new_words"])
         await execute("DROP TABLE said, faulty, new_word")
+    assert counts is not None, "an aggregate has a row"
     return Recorded(rows, counts.given, counts.withdrawn)
 
 

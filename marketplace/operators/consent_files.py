@@ -112,5 +112,5 @@ def _whole(batch: pa.RecordBatch, name: str) -> NDArray[np.int64]:
 def _purposes(batch: pa.RecordBatch, numbers: Mapping[str, int]) -> NDArray[np.int64]:
     """Return each row's purpose as its place in the list, 0 for one that is not in it."""
     coded = batch.column("purpose").dictionary_encode()
-    known = np.array([numbers.get(code, 0) for code in coded.dictionary.to_pylist()], np.int64)
+    known = np.array([numbers.get(str(code), 0) for code in coded.dictionary.to_pylist()], np.int64)
     return known[coded.indices.to_numpy()] if len(known) else np.empty(0, np.int64)

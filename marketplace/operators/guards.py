@@ -22,7 +22,7 @@ def operator(scope: str) -> Guard:
     """Let a system in whose key may do `scope`; its `Authorization: Bearer KEY` opens no other route."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+        scheme, _blank, key = connection.headers.get("authorization", "").partition(" ")
         system = await use_key(key.strip()) if scheme.lower() == "bearer" else None
         if system is None:
             raise NotAuthorizedException
