@@ -177,17 +177,21 @@ async def plan_change(
 
 async def cancel_change(change: uuid.UUID) -> str:
     """Cancel a planned change and return its dataset; cancelled already, nothing changes. Refuses one that was made."""
-    this = OfferChange.id == change
     async with transaction():
         await lock("offers")
-        row = await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(this))
-        if row is None:
-            raise NotFound("There is no such planned change.")
+        row = await _get_change(change)
         if row.outcome not in {"", "cancelled"}:
             raise Expired("That change was made already, or refused.")
         if not row.outcome:
             await _end(change, "cancelled")
     return row.dataset
+
+
+async def _get_change(change: uuid.UUID) -> PlannedChange:
+    row = await fetch_row(PlannedChange, select(PlannedChange, OfferChange).where(OfferChange.id == change))
+    if row is None:
+        raise NotFound("There is no such planned change.")
+    return row
 
 
 async def cancel_changes_of(dataset: str) -> None:

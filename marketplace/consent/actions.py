@@ -14,10 +14,13 @@ from marketplace import clock
 from marketplace.consent.queries import SQL, list_choices
 from marketplace.consent.rules import CONTRACT, HERE
 from marketplace.consent.tables import ConsentRecord, Notice, Purpose
-from marketplace.database import copy_in, fetch_row, fetch_scalar, select, transaction
+from marketplace.database import copy_in, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.tables import Subscriber
 from marketplace.locks import lock
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import consent_asked_anew
+from marketplace.messages.rules import Recipient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +73,12 @@ class Titles(Struct, frozen=True):
     title_en: str
 
 
+class AskedLine(Struct, frozen=True):
+    """A line whose holder has an account, and is asked anew."""
+
+    subscriber: int
+
+
 class NoticeText(Struct, frozen=True):
     """What a notice says of which purpose."""
 
@@ -107,12 +116,12 @@ async def publish_notice(
 ) -> uuid.UUID:
     """Publish the next version of a purpose's notice and return it; earlier versions stay as they were.
 
-    asks_anew: consent given under earlier versions ends now, and people are asked anew; else it goes on. With `notice`
+    asks_anew: consent given under earlier versions ends then, and holders of those lines get a message; else it goes on. With `notice`
     given (a form's id), the same one again publishes nothing and returns it.
     """
     if not text_fr.strip() or not text_en.strip():
         raise Invalid("A notice needs its text in French and in English.")
-    notice = notice or uuid.uuid4()
+    notice, published_at = notice or uuid.uuid4(), _past(at)
     async with transaction():
         await _get_purpose(purpose)
         await lock(f"notice {purpose}")
@@ -131,10 +140,13 @@ async def publish_notice(
                 version=(await fetch_scalar(int, latest.limit(1)) or 0) + 1,
                 text_fr=text_fr,
                 text_en=text_en,
-                published_at=_past(at),
+                published_at=published_at,
                 asks_anew=asks_anew,
             )
         )
+        if asks_anew:
+            asked = await fetch_rows(AskedLine, SQL["list_asked_anew"], purpose, published_at)
+            await send(consent_asked_anew.KIND, notice, [Recipient("line", str(line.subscriber)) for line in asked])
     return notice
 
 

@@ -62,6 +62,14 @@ WHERE valid_from <= $2 AND $2 < valid_to
   AND NOT EXISTS (SELECT FROM subscriber WHERE reference = consent.subscriber AND gone_at <= $2)
 ORDER BY subscriber;
 
+-- name: list_asked_anew
+-- The lines with an account whose consent to the purpose $1 ended at the instant $2, when a notice asked anew.
+SELECT DISTINCT consent.subscriber
+FROM ({intervals}) AS consent
+JOIN person ON person.subscriber = consent.subscriber
+WHERE consent.valid_to = $2
+ORDER BY consent.subscriber;
+
 -- name: list_purposes
 -- Every purpose with its latest notice, if it has one, by code.
 SELECT

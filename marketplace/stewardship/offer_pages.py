@@ -26,7 +26,7 @@ from marketplace.stewardship.terms_pages import whole
 from marketplace.web.formats import read_cents
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import again, filled, page, see
-from pricing.quote import price_at_age
+from pricing.quote import PriceInputs, price_at_age
 
 if TYPE_CHECKING:
     from marketplace.catalogue.offers import Foreseen, PlannedChange
@@ -220,6 +220,7 @@ def _cell_day_micro(stated: rules.StatedOffer, foreseen: Foreseen) -> int | None
     if not foreseen.prices:
         return None
     inputs = foreseen.prices[0][1].inputs
+    assert isinstance(inputs, PriceInputs), "a price of today is of today's rule"
     figures_a_day = inputs.declared_cells * 24 / inputs.period_hours
     return round(stated.full_worth_minor * MICRO_A_CENT / stated.worth_days / max(figures_a_day, 1))
 

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from marketplace.consent import actions, queries
 from marketplace.database import copy_in, execute, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
+from marketplace.identity import actions as identity
 from marketplace.settings import settings as read_settings
 from marketplace.signing import public_key, verify
 from marketplace.statements import read_blocks
+from tests.marketplace.messages.written import kinds_written
 from tests.support.reads import fetch, fetch_value
 
 T0 = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -244,3 +246,15 @@ async def test_the_notice_that_was_shown_is_the_one_recorded() -> None:
     with pytest.raises(Conflict, match="asks anew"):
         await actions.give(1, PURPOSE, at=hour(6), version=2)
     await actions.withdraw(1, PURPOSE, at=hour(6), version=2)
+
+
+async def test_those_with_an_account_are_notified_when_they_are_asked_anew() -> None:
+    await explain()
+    [(line, code)] = await identity.issue_activation_codes([1])
+    await identity.claim_line(line, code, email="lucie@people.example", name="Lucie", password="a rather long sentence")
+    for who in (1, 2):
+        await actions.give(who, PURPOSE, at=hour(1))
+    await actions.publish_notice(PURPOSE, text_fr="Plus clair.", text_en="Clearer.")
+    assert "consent_asked_anew" not in await kinds_written()
+    await actions.publish_notice(PURPOSE, text_fr="Autre chose.", text_en="Something else.", asks_anew=True)
+    assert (await kinds_written()).count("consent_asked_anew") == 1
