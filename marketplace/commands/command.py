@@ -86,14 +86,14 @@ def rehearsal_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def begin(arguments: argparse.Namespace) -> None:
-    """Begin what serves real people, or a rehearsal: refuse the demo's settings, and fix the clock."""
+    """Begin what serves real people, or a rehearsal: fix the clock, then refuse the demo's settings."""
     from marketplace.settings import settings
 
     if arguments.rehearsal:
         os.environ["PARTAGE_REHEARSAL"] = "1"
         settings.cache_clear()
-    refuse_the_demos()
     start_clock(is_production=True)
+    refuse_the_demos()
 
 
 def refuse_the_demos() -> None:
