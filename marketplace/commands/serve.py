@@ -23,7 +23,13 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_bid_key(settings(), serving=True)
     with database_server():
         app = create_app(access_log=settings().access_log)
-        config = configured(app, host=settings().host, port=settings().port, timeout_graceful_shutdown=STOP_SECONDS)
+        config = configured(
+            app,
+            host=settings().host,
+            port=settings().port,
+            lifespan="on",  # a site that cannot begin says why, and serves nobody
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
         uvicorn.Server(config).run()
     return 0
 

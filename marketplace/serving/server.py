@@ -133,7 +133,6 @@ def configured(
         app,
         http=partial(StrictProtocol, head_seconds=head_seconds, body_seconds=body_seconds),  # type: ignore[arg-type]
         ws="none",
-        lifespan="on",  # a site that cannot begin says why, and serves nobody
         access_log=False,
         proxy_headers=True,
         forwarded_allow_ips=settings().proxies,
