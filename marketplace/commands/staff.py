@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("email")
     add.add_argument("--name", required=True, help="as the audit trail will show it")
     add.add_argument("--role", required=True, choices=ROLES)
-    end = verbs.add_parser("end", help="remove someone, or take back an invitation, at once")
+    end = verbs.add_parser("end", help="remove someone, or withdraw an invitation, at once")
     end.add_argument("email")
     verbs.add_parser("list", help="show who is, was, and was invited")
 

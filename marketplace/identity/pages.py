@@ -1,4 +1,4 @@
-"""What pages of all slices share: the request of whoever asks, and forms."""
+"""What pages of all slices share: the request of the person who asks, and forms."""
 
 from __future__ import annotations
 

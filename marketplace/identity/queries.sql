@@ -321,8 +321,8 @@ WHERE person = $1
 RETURNING left(token_hash, 16) AS id;
 
 -- name: use_key
--- Records at $2 that the API key with the digest $1 was used, if it is in force and its maker has not ended; returns its
--- partner.
+-- Records at $2 that the API key with the digest $1 was used, if it is in force and its maker has not ended; returns
+-- its partner.
 UPDATE api_key
 SET last_used_at = $2
 FROM partner

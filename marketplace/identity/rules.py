@@ -49,7 +49,7 @@ KEY_DAYS = (30, 90, 365)
 ROTATION = dt.timedelta(days=7)
 """How long a key works on once another has replaced it."""
 SESSION_LASTS, STAFF_SESSION_LASTS = dt.timedelta(days=7), dt.timedelta(hours=12)
-"""How long after the sign-in a session ends, whatever is done in it."""
+"""How long after the sign-in a session ends, however much it is used."""
 IDLE_FOR, STAFF_IDLE_FOR = dt.timedelta(days=2), dt.timedelta(hours=2)
 """How long after the last request a session ends."""
 SEEN_EVERY = dt.timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""The attack: somebody who was let go tries everything that they still have, and hurries while they are being removed.
+"""The attack: somebody who was removed tries everything that they still have, and hurries while they are being removed.
 
 They have their password, a session in another browser, API keys, the link that they joined with, a second link to
 themselves that they never used, and a link that they made for a friend. Two administrators remove each other at once.
@@ -100,7 +100,7 @@ async def test_two_administrators_who_go_at_once_leave_one(ways: str) -> None:
     await join(partner, "max@atelier.example")
     one, other = ways.split()
     do = {
-        "remove": lambda whom, by: ending.remove_colleague(partner, whom, by=by),
+        "remove": lambda person, by: ending.remove_colleague(partner, person, by=by),
         "step-down": lambda _, by: ending.set_administrator(partner, by, administrator=False, by=by),
         "erase": lambda _, by: actions.erase_person(by),
     }

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-AT_ONCE, PAGES = 60, 200
+BATCH_SIZE, PAGES = 60, 200
 
 
 def main(*, peers: bool = False) -> None:
@@ -29,7 +29,7 @@ def main(*, peers: bool = False) -> None:
             settings.cache_clear()
             idle, busy, last = asyncio.run(_measure())
     print(f"sign_ins page {busy / idle:.2f} × an idle site's slowest page ({busy * 1e3:.0f} ms, {idle * 1e3:.0f} ms)")
-    print(f"sign_ins last {last:.1f} seconds for {AT_ONCE} at once")
+    print(f"sign_ins last {last:.1f} seconds for {BATCH_SIZE} at once")
     sys.stdout.flush()
 
 
@@ -59,7 +59,7 @@ async def _measure() -> tuple[float, float, float]:
                 await page()
             idle = max([await page() for _ in range(PAGES)])
             began, busy = time.perf_counter(), 0.0
-            guesses = [asyncio.create_task(passwords.matches(None, f"guess {n}")) for n in range(AT_ONCE)]
+            guesses = [asyncio.create_task(passwords.matches(None, f"guess {n}")) for n in range(BATCH_SIZE)]
             while not all(guess.done() for guess in guesses):
                 busy = max(busy, await page())
             return idle, busy, time.perf_counter() - began

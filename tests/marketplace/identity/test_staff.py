@@ -1,4 +1,4 @@
-"""Staff come by a link, with a password of their own, and go at once, whatever they still have in their hands."""
+"""Staff come by a link, with a password of their own, and go at once, even with all that they still have in their hands."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_second_link_ends_the_first() -> None:
     assert await fetch_value("SELECT staff_role FROM person WHERE email = $1", SAM) == "auditor"
 
 
-async def test_whoever_has_ended_is_out_at_once_and_may_come_back_as_the_same_person() -> None:
+async def test_one_who_has_ended_is_out_at_once_and_may_start_again_as_the_same_person() -> None:
     code = await staff.invite_staff(SAM, "Sam", "steward")
     async with Browser() as browser:
         await browser.submit(f"/en/join/{code}", {"password": PASSWORD})

@@ -19,11 +19,11 @@ def test_the_pool_is_open_while_the_site_is_served() -> None:
         scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
         running = asyncio.create_task(create_app()(scope, asked.get, answered.put))  # type: ignore[arg-type]
         await asked.put({"type": "lifespan.startup"})
-        said = [(await answered.get())["type"]]
+        answers = [(await answered.get())["type"]]
         assert await database.fetch_scalar(int, "SELECT 1") == 1
         await asked.put({"type": "lifespan.shutdown"})
-        said.append((await answered.get())["type"])
+        answers.append((await answered.get())["type"])
         await running
-        return said
+        return answers
 
     assert asyncio.run(serve()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
