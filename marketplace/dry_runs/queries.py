@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from marketplace.catalogue.rules import PricedOffer
-    from marketplace.datasets.dry_run import DryRun, Variant
+    from marketplace.datasets.dry_run import DryRun
     from marketplace.progress import ReportProgress
+    from marketplace.simulation.cells import Variant
 
 NO_RELEASE: Final = uuid.UUID(int=0)
 

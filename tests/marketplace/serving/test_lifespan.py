@@ -17,7 +17,8 @@ def test_the_pool_is_open_while_the_site_is_served() -> None:
         asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         answered: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        running = asyncio.create_task(create_app()(scope, asked.get, answered.put))  # type: ignore[arg-type]
+        site: Any = create_app()
+        running: asyncio.Task[None] = asyncio.create_task(site(scope, asked.get, answered.put))
         await asked.put({"type": "lifespan.startup"})
         answers = [(await answered.get())["type"]]
         assert await database.fetch_scalar(int, "SELECT 1") == 1
