@@ -24,7 +24,7 @@ async def test_the_first_steward_comes_by_a_link_and_chooses_a_password() -> Non
     async with Browser() as browser:
         assert SAM in text_of(await browser.get(f"/en/join/{code}"))
         entered = await browser.submit(f"/en/join/{code}", {"password": PASSWORD})
-        assert entered.headers["location"] == "/en/partners"
+        assert entered.headers["location"] == "/en/start"
         assert (await browser.get("/en/partners")).status_code == 200
     verbs = [row["verb"] for row in await fetch("SELECT verb FROM staff_action ORDER BY id")]
     assert verbs == ["invite_staff"]
@@ -57,7 +57,7 @@ async def test_one_who_has_ended_is_out_at_once_and_may_start_again_as_the_same_
     assert await actions.accept_invitation(again, OTHER_PASSWORD, "en") == before
     async with Browser() as browser:
         assert (await browser.sign_in(SAM, PASSWORD)).status_code == 401
-        assert (await browser.sign_in(SAM, OTHER_PASSWORD)).headers["location"] == "/en/finance"
+        assert (await browser.sign_in(SAM, OTHER_PASSWORD)).headers["location"] == "/en/start"
 
 
 async def test_an_invitation_is_ended_too_and_only_staff_are() -> None:
