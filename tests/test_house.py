@@ -329,8 +329,11 @@ def test_no_test_waits_by_the_clock() -> None:
     assert not found, "\n".join(found)
 
 
-GO_WITH_THE_PERSON = {"Session", "Authenticator", "Passkey", "PasskeyChallenge", "RecoveryCode", "ConfirmationLetter"}
-"""Tables of what opens one person's account and is nobody's without them: their rows are deleted in cascade."""
+GO_WITH_THE_PERSON = {
+    *("Session", "Authenticator", "Passkey", "PasskeyChallenge", "RecoveryCode", "ConfirmationLetter"),
+    "Invitation",
+}
+"""Tables of what opens an account and is nobody's without one person: their rows are deleted in cascade."""
 
 
 def test_foreign_keys_point_down_the_floors() -> None:

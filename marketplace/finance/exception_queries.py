@@ -146,8 +146,12 @@ async def count_exceptions() -> int:
 
 
 async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
-    """Return what is unmatched and of this instant or later, the earliest first; a bank line is of its whole day."""
-    later = "at >= CASE why WHEN 'line_unexplained' THEN date_trunc('day', $5::timestamptz, 'Europe/Paris') ELSE $5 END"
+    """Return what is unmatched and of this instant or later, the earliest first; a bank line is of its whole day.
+
+    Stripe dates in whole seconds, so what came in the second of `at` counts as later.
+    """
+    later = """at >= CASE why WHEN 'line_unexplained' THEN date_trunc('day', $5::timestamptz, 'Europe/Paris')
+                             ELSE date_trunc('second', $5) END"""
     sql = f"SELECT * FROM ({_sweep()}) AS found WHERE {later} ORDER BY at, why, subject"
     return await fetch_rows(ExceptionRow, sql, *_given(), at)
 

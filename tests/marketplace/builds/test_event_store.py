@@ -242,7 +242,7 @@ objects = LocalStore(folder / "store")
 ingestion.object_store.store = lambda: objects
 resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 try:
-    ingestion._ingest(str(folder / "2.parquet"), "", "", lambda step, share: None)
+    ingestion._ingest(str(folder / "2.parquet"), {}, folder / "scratch", lambda step, share: None)
 except Conflict as refusal:
     print(refusal)
 else:

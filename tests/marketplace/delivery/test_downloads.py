@@ -172,7 +172,7 @@ async def test_nobody_else_downloads_and_nobody_for_ever(stripe: Any) -> None:
         assert (await customer.browser.get(f"/en/entitlements/{uuid.uuid4()}/download")).status_code == 404
         assert (await customer.browser.get("/en/entitlements/..%2f..%2fprivate/download")).status_code == 404
         ends_at = await fetch_value("SELECT ends_at FROM entitlement")
-        await execute("UPDATE session SET expires_at = $1", ends_at + dt.timedelta(days=1))
+        await execute("UPDATE session SET expires_at = $1, last_seen_at = $2", ends_at + dt.timedelta(days=1), ends_at)
         with clock.shifted(ends_at - clock.now() - dt.timedelta(seconds=20)):
             assert (await customer.get()).status_code == 200
         with clock.shifted(ends_at - clock.now() + dt.timedelta(seconds=1)):

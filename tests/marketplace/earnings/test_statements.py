@@ -151,7 +151,7 @@ async def test_a_partner_reads_pool_rates_and_rounded_people_and_never_who() -> 
             assert exact not in shown
             assert exact not in pdf
             assert exact not in answer.text
-        await execute("UPDATE session SET expires_at = expires_at + $1", DAYS_15)
+        await execute("UPDATE session SET expires_at = expires_at + $1, last_seen_at = last_seen_at + $1", DAYS_15)
         await sales.close_month()
         with clock.shifted(DAYS_15):
             assert "Theirs since" in words(await partner.get(f"/en/orders/{order}/statement"))

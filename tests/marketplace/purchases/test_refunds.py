@@ -53,7 +53,7 @@ async def test_a_refund_before_the_hold_ends_reverses_everything(stripe: Any) ->
         path = f"/en/entitlements/{entitlement}/download"
         assert (await browser.get(path)).status_code == 200
         form = uuid.uuid4()
-        await execute("UPDATE session SET expires_at = expires_at + $1", HOLD)
+        await execute("UPDATE session SET expires_at = expires_at + $1, last_seen_at = last_seen_at + $1", HOLD)
         with clock.shifted(HOLD - dt.timedelta(hours=1)):
             await asyncio.gather(*(request_order_refund(bought["id"], "Léa", refund_id=form) for _ in range(3)))
             await request_order_refund(bought["id"], "Léa", refund_id=uuid.uuid4())
