@@ -14,7 +14,7 @@ from marketplace import clock
 from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
-from marketplace.identity.ending import end_keys_of, keep_administrator, require_administrator
+from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
@@ -292,7 +292,7 @@ async def accept_invitation(code: str, password: str, language: str, *, form: uu
                 partner=invited.partner,
                 role=invited.staff_role,
                 person=person,
-                is_member=invited.partner is not None,
+                is_member=invited.partner is not None and await has_people(invited.partner),
             )
     joined = (Person.id == person) & (Person.created_at > now - SAME_FORM) & (Person.ended_at.is_null())
     known = await fetch_row(Secret, select(Secret, Person).where(joined))

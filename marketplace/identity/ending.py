@@ -49,6 +49,12 @@ async def require_administrator(partner: uuid.UUID, person: uuid.UUID | None) ->
         raise NotAllowed("Only an administrator of your company may do that.")
 
 
+async def has_people(partner: uuid.UUID) -> bool:
+    """Lock the partner's people, and return whether there are any: the first one administers it."""
+    await lock(f"people of {partner}")
+    return bool(await _people(partner))
+
+
 async def keep_administrator(partner: uuid.UUID, without: uuid.UUID) -> None:
     """Lock the partner's people, and refuse to leave them without an administrator; the last person may leave."""
     await lock(f"people of {partner}")

@@ -14,7 +14,7 @@ from marketplace.identity import actions, key_actions, rules
 from marketplace.identity.actors import Actor
 from marketplace.identity.sessions import actor_of_key, actor_of_session, create_session
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
-from tests.support.reads import fetch_value
+from tests.support.reads import fetch, fetch_value
 
 CLAIRE = "claire@atelier.example"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -180,3 +180,19 @@ async def test_the_page_makes_keys_with_scopes_and_an_end() -> None:
         assert (await claire.submit("/en/keys", form | {"days": "100000"})).status_code == 422
         for_a_month = "SELECT ends_at - created_at = interval '30 days' FROM api_key"
         assert await fetch_value(for_a_month)
+
+
+async def test_the_first_person_of_a_company_administers_it_however_they_came() -> None:
+    partner = await make_partner()
+    (alone,) = [row["id"] for row in await fetch("SELECT id FROM person")]
+    await actions.erase_person(alone)
+    codes = [
+        await actions.invite_colleague(partner, email=email, name="N", invitation_id=uuid.uuid4())
+        for email in ("one@atelier.example", "two@atelier.example")
+    ]
+    for code in codes:
+        await actions.accept_invitation(code, PASSWORD, "en")
+    assert [row["is_member"] for row in await fetch("SELECT is_member FROM person ORDER BY created_at")] == [
+        False,
+        True,
+    ]
