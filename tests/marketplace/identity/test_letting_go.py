@@ -184,8 +184,8 @@ async def test_the_page_makes_keys_with_scopes_and_an_end() -> None:
 
 async def test_the_first_person_of_a_company_administers_it_however_they_came() -> None:
     partner = await make_partner()
-    (alone,) = [row["id"] for row in await fetch("SELECT id FROM person")]
-    await actions.erase_person(alone)
+    (claire,) = [row["id"] for row in await fetch("SELECT id FROM person")]
+    await actions.erase_person(claire)
     codes = [
         await actions.invite_colleague(partner, email=email, name="N", invitation_id=uuid.uuid4())
         for email in ("one@atelier.example", "two@atelier.example")
