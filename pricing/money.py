@@ -27,7 +27,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 def whole(value: object, what: str) -> int:
     """Return `value` when it is an int; refuses booleans, floats and all else as NotWhole, naming it `what`."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int)):
         msg = f"{what} must be a whole number, not {value!r}"
         raise NotWhole(msg)
     return value
@@ -59,7 +59,7 @@ def safe_integer(value: object, what: str) -> int:
 
 def currency_code(value: object) -> str:
     """Return `value` when it looks like an ISO 4217 code (three capital letters); refuses Mismatched otherwise."""
-    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+    if value != EUR and (not isinstance(value, str) or not _CURRENCY.fullmatch(value)):
         msg = f"a currency is three capital letters, not {value!r}"
         raise Mismatched(msg)
     return value
@@ -82,7 +82,10 @@ class Money:
 
     def __post_init__(self) -> None:
         """Refuse NotWhole, TooLarge and a malformed currency."""
-        amount(abs(whole(self.minor, "an amount")), "an amount")
+        if (
+            type(self.minor) is not int or not -MINOR_LIMIT < self.minor < MINOR_LIMIT
+        ):  # the usual one is decided sooner
+            amount(abs(whole(self.minor, "an amount")), "an amount")
         currency_code(self.currency)
 
     def __add__(self, other: Self) -> "Money":

@@ -5,7 +5,6 @@ The rule of bidding has this one address: an action locks the auction's row, and
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from marketplace.auction_kinds.kind_rules import BidField, Package
@@ -71,7 +70,7 @@ class ProxyBidding:
             if after.closes_at != self.state.closes_at:
                 self.closes_at = instant_of(after.closes_at)
             # What `state_of` needs too: so a bid costs the same however many came before it.
-            self.state = replace(after, maxima=(leading,))
+            self.state = AscendingState(after.terms, after.closes_at, after.leader, after.price, (leading,))
             self.leading_maximum_minor = leading.maximum.minor
             self.price_minor = after.price.minor if after.price else None
         return answer

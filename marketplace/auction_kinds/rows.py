@@ -53,6 +53,13 @@ class LockedAuction(AuctionNow, frozen=True):
     locked_at: dt.datetime
 
 
+class AuctionForBids(LockedAuction, frozen=True):
+    """A locked auction with, of each bid in turn, why its partner may not bid, as a key, and the instant it was read."""
+
+    refusals: list[str | None]
+    received_at: list[dt.datetime]
+
+
 class AuctionPage(AuctionNow, frozen=True):
     """An auction as people and machines see it, at the database's instant `now`."""
 

@@ -62,13 +62,6 @@ class SealedBid(Struct, frozen=True):
     commitments: list[str]
 
 
-class SealedBidder(Struct, frozen=True):
-    """Why a partner may not bid, as a key, and whether it has a sealed bid already."""
-
-    refusal: str | None
-    has_bid: bool
-
-
 async def cancel(auction: uuid.UUID, reason: str, *, by: str) -> None:
     """Cancel an auction that nobody has bid in yet, with a reason everyone reads."""
     if not reason.strip():
@@ -150,9 +143,11 @@ async def place_sealed_bid(
 async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, bool]:
     """Lock the auction, accept or refuse a sealed bid, and return it with whether it is new."""
     auction = fixed.auction.id
-    locked = _refuse_cancelled(await lock_for_bids(auction))
-    bidder = await _sealed_bidder(auction, request.partner)
-    answer = sealed_rules.decide(locked, request.packages, fixed.lots, has_bid=bidder.has_bid)
+    locked = _refuse_cancelled(await lock_for_bids(auction, [request.partner]))
+    (refusal,) = locked.refusals
+    of_partner = (BidTable.auction == auction) & (BidTable.partner == request.partner)
+    has_bid = await BidTable.exists().where(of_partner, BidTable.position.is_not_null())
+    answer = sealed_rules.decide(locked, request.packages, fixed.lots, has_bid=has_bid)
     row = BidTable(
         id=request.id,
         auction=auction,
@@ -165,27 +160,15 @@ async def _place_sealed(fixed: FixedTerms, request: SealedBid) -> tuple[Bid, boo
         answer=str(answer),
         closes_at=locked.closes_at,
     )
-    new = None if bidder.refusal else await _write_sealed(row, locked)
+    new = None if refusal else await _write_sealed(row, locked)
     if new is not None:
         return new, True
     known = await fetch_row(Bid, select(Bid, BidTable).where(BidTable.id == request.id))
     if known is None:
-        assert bidder.refusal, "a bid that is not refused is written, or known"
-        raise NotAllowed(REFUSALS[bidder.refusal])
+        assert refusal, "a bid that is not refused is written, or known"
+        raise NotAllowed(REFUSALS[refusal])
     _refuse_another(known, auction, request.partner, same=known.commitments == request.commitments)
     return known, False
-
-
-async def _sealed_bidder(auction: uuid.UUID, partner: uuid.UUID) -> SealedBidder:
-    row = await fetch_row(
-        SealedBidder,
-        """SELECT bidder_refusal($2, $1) AS refusal,
-                  EXISTS (SELECT FROM bid WHERE auction = $1 AND partner = $2 AND position IS NOT NULL) AS has_bid""",
-        auction,
-        partner,
-    )
-    assert row, "a SELECT without FROM has one row"
-    return row
 
 
 async def _write_sealed(bid: BidTable, locked: LockedAuction) -> Bid | None:

@@ -64,8 +64,9 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON auction_lead FOR EACH R
 ALTER TABLE auction_lead SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- Return why a partner may not bid in an auction, or null. A bidder is vetted and has a payment method that is still valid,
--- or a deposit authorised for this auction until after its end.
-CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+-- or a deposit authorised for this auction until after its end. Volatile, so that a statement that waited for the auction's
+-- lock asks what is so now, not what was when it began to wait.
+CREATE OR REPLACE FUNCTION bidder_refusal(bidder uuid, asked uuid) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM partner WHERE id = bidder AND vetted_at IS NOT NULL) THEN
         RETURN 'not_vetted';

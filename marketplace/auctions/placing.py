@@ -7,7 +7,6 @@ turn, and written.
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +14,16 @@ from msgspec import Struct
 
 from marketplace.auction_kinds import rules
 from marketplace.auction_kinds.registry import get_kind
-from marketplace.auction_kinds.rows import Bid, LockedAuction
-from marketplace.auctions.queries import SQL, lock_auction
+from marketplace.auction_kinds.rows import AuctionForBids, Bid
+from marketplace.auctions.queries import SQL
 from marketplace.auctions.tables import Bid as BidTable
-from marketplace.database import execute, fetch_rows, select, transaction
+from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
+from marketplace.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from marketplace.auction_kinds.kind_rules import Bidding
 
 FROZEN_AFTER: Final = "15s"
 """How long a process that says nothing may keep an auction locked with a bid: the database ends its session, and the bid."""
@@ -33,13 +35,6 @@ class OpenBid(Struct, frozen=True):
     id: uuid.UUID
     partner: uuid.UUID
     maximum_minor: int
-
-
-class BidderRow(Struct, frozen=True):
-    """Why a partner may not bid, as a key, and the instant its bid was read."""
-
-    refusal: str | None
-    received_at: dt.datetime
 
 
 class PlacedBid(Struct, frozen=True):
@@ -54,10 +49,12 @@ class _Overtaken(Exception):  # noqa: N818 (it is raised and caught here)
     """An id was used meanwhile in another auction."""
 
 
-async def lock_for_bids(auction: uuid.UUID) -> LockedAuction:
+async def lock_for_bids(auction: uuid.UUID, partners: Sequence[uuid.UUID]) -> AuctionForBids:
     """Lock an auction for bids, inside a transaction that ends with the process's silence; refuses NotFound."""
-    await execute(f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}'")
-    return await lock_auction(auction)
+    row = await fetch_row(AuctionForBids, SQL["lock_for_bids"], auction, partners, FROZEN_AFTER)
+    if row is None:
+        raise NotFound("There is no such auction.")
+    return row
 
 
 async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[PlacedBid] | None:
@@ -69,31 +66,29 @@ async def place_open_bids(auction: uuid.UUID, bids: Sequence[OpenBid]) -> list[P
     while True:
         try:
             async with transaction():
-                locked = await lock_for_bids(auction)
+                locked = await lock_for_bids(auction, [bid.partner for bid in bids])
                 return None if locked.state == "cancelled" else await _place(locked, bids, known)
         except _Overtaken:
             known = await _known(bids)
 
 
-async def _place(auction: LockedAuction, bids: Sequence[OpenBid], known: dict[uuid.UUID, Bid]) -> list[PlacedBid]:
-    partners = [bid.partner for bid in bids]
-    bidders = await fetch_rows(BidderRow, SQL["read_bidders"], auction.id, partners)
-    if any(bidder.refusal for bidder in bidders):
+async def _place(auction: AuctionForBids, bids: Sequence[OpenBid], known: dict[uuid.UUID, Bid]) -> list[PlacedBid]:
+    if any(auction.refusals):
         known = await _known(bids)
     bids_of_kind = get_kind(auction.kind).bids
     assert not bids_of_kind.is_sealed, "sealed bids are placed one by one"
     bidding, position = bids_of_kind.begin(auction), auction.bid_count
     placed: list[PlacedBid] = []
     written: dict[uuid.UUID, Bid] = {}
-    for bid, bidder in zip(bids, bidders, strict=True):
+    for bid, refusal, received_at in zip(bids, auction.refusals, auction.received_at, strict=True):
         before = known.get(bid.id) or written.get(bid.id)
         if before is not None:
             placed.append(PlacedBid(before, is_repeated=True))
             continue
-        if bidder.refusal is not None:
-            placed.append(PlacedBid(refusal=bidder.refusal))
+        if refusal is not None:
+            placed.append(PlacedBid(refusal=refusal))
             continue
-        answer = bidding.place(bid.partner, bid.maximum_minor, bidder.received_at)
+        answer = bidding.place(bid.partner, bid.maximum_minor, received_at)
         accepted = not answer.startswith("refused")
         position += accepted
         row = written[bid.id] = Bid(
@@ -102,7 +97,7 @@ async def _place(auction: LockedAuction, bids: Sequence[OpenBid], known: dict[uu
             partner=bid.partner,
             pseudonym=rules.pseudonym(auction.salt, bid.partner),
             position=position if accepted else None,
-            received_at=bidder.received_at,
+            received_at=received_at,
             maximum_minor=bid.maximum_minor,
             sealed=None,
             commitments=[],
@@ -111,17 +106,7 @@ async def _place(auction: LockedAuction, bids: Sequence[OpenBid], known: dict[uu
             closes_at=bidding.closes_at,
         )
         placed.append(PlacedBid(row))
-    await _write(auction, list(written.values()))
-    if position > auction.bid_count:
-        await execute(
-            SQL["write_lead"],
-            auction.id,
-            position,
-            bidding.leader,
-            bidding.leading_maximum_minor,
-            bidding.price_minor,
-            bidding.closes_at,
-        )
+    await _write(auction, list(written.values()), bidding, position)
     return placed
 
 
@@ -130,11 +115,12 @@ async def _known(bids: Sequence[OpenBid]) -> dict[uuid.UUID, Bid]:
     return {row.id: row for row in rows}
 
 
-async def _write(auction: LockedAuction, rows: Sequence[Bid]) -> None:
-    """Write new bids; where one of their ids is known by now, nothing is written and all are decided again."""
+async def _write(auction: AuctionForBids, rows: Sequence[Bid], bidding: Bidding, position: int) -> None:
+    """Write new bids and the lead; where one of their ids is known by now, nothing is written and all are decided again."""
     if not rows:
         return
-    written = await execute(
+    new = await fetch_scalar(
+        int,
         SQL["write_open_bids"],
         auction.id,
         [row.id for row in rows],
@@ -146,6 +132,11 @@ async def _write(auction: LockedAuction, rows: Sequence[Bid]) -> None:
         [row.answer for row in rows],
         [row.price_minor for row in rows],
         [row.closes_at for row in rows],
+        position,
+        bidding.leader,
+        bidding.leading_maximum_minor,
+        bidding.price_minor,
+        bidding.closes_at,
     )
-    if written < len(rows):
+    if new != len(rows):
         raise _Overtaken

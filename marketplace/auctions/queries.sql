@@ -56,10 +56,10 @@ JOIN offer ON offer.id = auction.offer
 JOIN dataset ON dataset.code = offer.dataset
 JOIN licence_terms ON licence_terms.code = auction.terms
 
--- name: lock_auction
--- The auction $1 with its lead, both rows locked, and the instant read once the locks are acquired. Materialised first:
--- beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for.
-WITH locked AS MATERIALIZED (
+-- fragment: locked_auction
+-- The auction $1 with its lead, both rows locked. Materialised, so that what is selected beside it is computed once the
+-- locks are acquired: beside FOR UPDATE in one SELECT, the clock would be read before the lock is waited for.
+locked AS MATERIALIZED (
     SELECT
 {now_columns}
     FROM auction
@@ -67,8 +67,33 @@ WITH locked AS MATERIALIZED (
     WHERE auction.id = $1
     FOR UPDATE
 )
+
+-- name: lock_auction
+-- The auction $1 with its lead, both rows locked, and the instant read once the locks are acquired.
+WITH
+{locked_auction}
 SELECT *, clock_timestamp() AS locked_at
 FROM locked;
+
+-- name: lock_for_bids
+-- As lock_auction, and for each of the partners $2 in order why it may not bid (null: it may), and the instant that
+-- counts for its bid. If the process says nothing for $3, the database ends its session, and the lock.
+WITH limited AS MATERIALIZED (SELECT set_config('idle_in_transaction_session_timeout', $3, true)),
+{locked_auction}
+SELECT
+    locked.*,
+    clock_timestamp() AS locked_at,
+    asked.refusals,
+    asked.received_at
+FROM limited
+CROSS JOIN locked
+CROSS JOIN LATERAL (
+    SELECT array_agg(refusal ORDER BY place) AS refusals, array_agg(received_at ORDER BY place) AS received_at
+    FROM (
+        SELECT place, bidder_refusal(partner, locked.id) AS refusal, clock_timestamp() AS received_at
+        FROM unnest($2::uuid[]) WITH ORDINALITY AS given (partner, place)
+    ) AS bidder
+) AS asked;
 
 -- name: get_terms
 -- What was fixed of the auction $1 when it was announced.
@@ -226,36 +251,33 @@ SELECT EXISTS (
        OR known.sells && planned.exclusive
 );
 
--- name: read_bidders
--- For each of the partners $2 in order, why it may not bid in the auction $1 (null: it may), and the instant that
--- counts for its bid, read while the auction's row is locked.
-SELECT bidder_refusal(partner, $1) AS refusal, clock_timestamp() AS received_at
-FROM unnest($2::uuid[]) AS given (partner);
-
 -- name: write_open_bids
--- Writes open bids of the auction $1, an array a column; one whose id is known already is left as it was. In the order
--- of their ids, so that two auctions that are sent the same ids wait for each other in one order, never in a circle.
-INSERT INTO bid (
-    id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor, closes_at
-)
-SELECT id, $1, partner, pseudonym, position, received_at, maximum_minor, '{}', answer, price_minor, closes_at
-FROM unnest(
-    $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::text[], $9::bigint[],
-    $10::timestamptz[]
-) AS given (id, partner, pseudonym, position, received_at, maximum_minor, answer, price_minor, closes_at)
-ORDER BY id
-ON CONFLICT (id) DO NOTHING;
-
--- name: write_lead
--- Writes the lead of the auction $1, and notifies every process that shows it, once the transaction commits.
+-- Writes open bids of the auction $1, an array a column, and returns how many are new; one whose id is known already is
+-- left as it was. In the order of their ids, so that two auctions that are sent the same ids wait for each other in one
+-- order, never in a circle. Where all are new and some were accepted, which makes them $11, the lead is written too,
+-- and every process that shows it is notified once the transaction commits.
 WITH written AS (
+    INSERT INTO bid (
+        id, auction, partner, pseudonym, position, received_at, maximum_minor, commitments, answer, price_minor,
+        closes_at
+    )
+    SELECT id, $1, partner, pseudonym, position, received_at, maximum_minor, '{}', answer, price_minor, closes_at
+    FROM unnest(
+        $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::text[],
+        $9::bigint[], $10::timestamptz[]
+    ) AS given (id, partner, pseudonym, position, received_at, maximum_minor, answer, price_minor, closes_at)
+    ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+),
+lead AS (
     UPDATE auction_lead
-    SET bid_count = $2, leader = $3, leading_maximum_minor = $4, price_minor = $5, closes_at = $6
-    WHERE auction = $1
+    SET bid_count = $11, leader = $12, leading_maximum_minor = $13, price_minor = $14, closes_at = $15
+    WHERE auction = $1 AND bid_count < $11 AND (SELECT count(*) FROM written) = cardinality($2)
     RETURNING auction
-)
-SELECT pg_notify('auctions', auction::text)
-FROM written;
+),
+notified AS MATERIALIZED (SELECT pg_notify('auctions', auction::text) FROM lead)
+SELECT (SELECT count(*) FROM written) AS new, (SELECT count(*) FROM notified) AS notified;
 
 -- fragment: unpaid
 -- No order of a sale is paid or still may be.

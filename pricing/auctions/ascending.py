@@ -131,7 +131,8 @@ def place(state: AscendingState, bid: ProxyBid) -> tuple[AscendingState, BidAnsw
         own = next(accepted for accepted in state.maxima if accepted.bidder == bid.bidder)
         raised = replace(own, maximum=bid.maximum)
         kept = tuple(raised if accepted.bidder == bid.bidder else accepted for accepted in state.maxima)
-        return replace(state, maxima=kept, closes_at=_extended(state, bid.at)), BidAnswer.MAXIMUM_RAISED
+        after = AscendingState(state.terms, _extended(state, bid.at), state.leader, state.price, kept)
+        return after, BidAnswer.MAXIMUM_RAISED
     # max() keeps the first of equals, and maxima are in order of acceptance.
     best = max(maxima, key=lambda accepted: accepted.maximum.minor)
     second = max((other.maximum.minor for other in maxima if other is not best), default=None)
