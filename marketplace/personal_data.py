@@ -6,6 +6,7 @@ erases a person and finds none of their rows in the tables declared as deleted a
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 from typing import Final
 
@@ -20,6 +21,9 @@ class Of(Enum):
     STAFF = "staff"
 
 
+EVERYBODY: Final = (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF)
+
+
 class Erasure(Enum):
     """What erasing a person does to their rows."""
 
@@ -30,18 +34,41 @@ class Erasure(Enum):
     KEPT = "their rows stay: the law, or the other side of a contract, needs them"
 
 
+class Ends(Struct, frozen=True):
+    """When a table's rows are deleted: so long after the instant in the column `after`, where it and `among` are true.
+
+    `among` is a condition in SQL, for a table of which only some rows end; the job runs once a day, so a row may be a day
+    older.
+    """
+
+    after: str
+    period: dt.timedelta
+    among: str = "true"
+
+
 class PersonalData(Struct, frozen=True):
-    """The personal data of one table. `kept`: how long its rows stay; `exported`: whether a person's own export has them."""
+    """The personal data of one table. `kept`: how long its rows stay; `exported`: whether a person's own export has them.
+
+    `find` is the condition in SQL by which the export finds the rows of one person, `me`: me.person, me.email, and, null
+    where they have none, me.line, me.partner; me.since is when another holder of the line last left. `opened`: what the
+    sealed content of a row says, for the export. `ends`: when the job deletes rows, where their time is limited.
+    """
 
     of: tuple[Of, ...]
     kept: str
     exported: bool
     erasure: Erasure
+    find: str = ""
+    opened: tuple[str, ...] = ()
+    ends: Ends | None = None
 
     def __post_init__(self) -> None:
-        """Check that a table without people has nothing to export or erase, and that one with people says what erasing does."""
+        """Check that a table without people has nothing to export or erase, and that what is exported can be found."""
         assert bool(self.of) == (self.erasure is not Erasure.NOTHING), "people and erasure go together"
         assert self.of or not self.exported, "nobody's data is in nobody's export"
+        assert self.exported == bool(self.find), (
+            "what is exported says how a person's rows are found, and nothing else does"
+        )
 
 
 FOR_GOOD: Final = "for good"

@@ -138,6 +138,12 @@ class Settings:
     backup_key: str = _setting(
         "PARTAGE_BACKUP_KEY", "", "public key (age1…) that backups are encrypted to; several with commas between"
     )
+    erasures: str = _setting(
+        "PARTAGE_ERASURES",
+        "",
+        "folder or bucket (s3://…), apart from database and objects, that erasures are noted in; `restore` erases again who is there; empty: a folder of the state",
+        roles=(JOBS,),
+    )
     one_click: bool = _setting(
         "PARTAGE_ONE_CLICK", "0", "1: one-click sign-in as the demo's people; `serve` refuses it", roles=()
     )

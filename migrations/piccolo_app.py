@@ -39,6 +39,7 @@ SLICES = (
     "finance",
     "bookkeeping",
     "legal",
+    "rights",
     "jobs",
 )
 

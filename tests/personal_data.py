@@ -15,8 +15,8 @@ PAGE: Final = ROOT / "marketplace/docs/reference/personal-data.md"
 HEAD: Final = """# Personal data
 
 Every table: whose data is in it, how long its rows stay, whether a person's own export has them, and what erasing a
-person does to them. There is no personal export yet: the column says what it will have. Each table declares it in its
-class; this page is written by `python -m tests.personal_data`.
+person does to them. The export is the copy that each person can download. Each table declares it in its class; this page
+is written by `python -m tests.personal_data`.
 
 | table | whose | kept | in the export | erasing a person |
 |---|---|---|---|---|

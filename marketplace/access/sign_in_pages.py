@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
-from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
+from marketplace.errors import Expired, NotFound, Refusal
 from marketplace.identity import actions, queries
 from marketplace.identity.guards import (
     DEVICE_COOKIE,
@@ -21,7 +21,6 @@ from marketplace.identity.guards import (
     expect,
     forget_cookie,
     read_cookie,
-    recently_proved,
     session_of,
     signed_in,
 )
@@ -251,19 +250,6 @@ async def change_password(
     return await _entered(request, person.id, "/profile?changed=1", person.email)
 
 
-@post("/profile/erase", guards=[signed_in, recently_proved], opt=expect("partner", "subscriber"), status_code=200)
-async def erase(request: Asked) -> Response[Any]:
-    """Erase the signed-in person; the books keep the pseudonymous line, and the names of staff who decided."""
-    assert request.user
-    if request.user.role:
-        raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
-    person = await _me(request)
-    await actions.erase_person(person.id)
-    answer = see("/")
-    answer.set_cookie(forget_cookie())
-    return answer
-
-
 ROUTES = [
     sign_in_page,
     sign_in,
@@ -278,5 +264,4 @@ ROUTES = [
     join,
     profile_page,
     change_password,
-    erase,
 ]

@@ -43,8 +43,10 @@ async def _restore(source: str, identity: Path) -> bool:
     from marketplace.backup.actions import missing_keys, note_restoration, restore
     from marketplace.invariants import INVARIANTS, broken
     from marketplace.payments.outbox import look_before_calling
+    from marketplace.rights.erasure_list import erase_again, read_erasures
     from migrations.runner import migrate
 
+    erased = await read_erasures()
     manifest = await restore(source, identity)
     await migrate()
     await note_restoration(manifest)
@@ -53,11 +55,16 @@ async def _restore(source: str, identity: Path) -> bool:
     for name in missing_keys(manifest):
         print(f"{name} is not the one that the backup was made with: set it before anything is served.")
     print(f"{waiting} commands to Stripe are looked for there before they are sent.")
+    refused: list[str] = []
+    again = await erase_again(erased, report=refused.append)
+    print(f"{again} people are erased again, of {len(erased)} on the list of erasures.")
+    for line in refused:
+        print(line)
     offenders = await broken()
     for line in offenders:
         print(line)
     print(f"{len(INVARIANTS)} invariants swept, {len(offenders)} offenders.")
-    return not offenders
+    return not offenders and not refused
 
 
 COMMAND = Command("restore", run, arguments)

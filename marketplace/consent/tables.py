@@ -44,7 +44,13 @@ class Notice(Table, db=DB, tablename="notice"):
 class ConsentRecord(Table, db=DB, tablename="consent_record"):
     """A consent given or withdrawn at an instant; append-only. A withdrawal ends every earlier one to its purpose."""
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND at > me.since",
+    )
     id = BigSerial(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
     purpose = ForeignKey(Purpose, null=False, on_delete=OnDelete.restrict, target_column="code")

@@ -303,7 +303,9 @@ class ContributorPromise(Table, db=DB, tablename="contributor_promise"):
     subscriber is a key into `subscriber`, checked where promises are written: by millions, in one statement.
     """
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=False, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+    )
     id = BigSerial(primary_key=True)
     term = ForeignKey(ContributorTerm, null=False, on_delete=OnDelete.restrict)
     subscriber = BigInt()

@@ -23,7 +23,7 @@ from marketplace.statements import load_statements
 from marketplace.web.formats import paris_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from marketplace.contributions.queries import Contributions
     from marketplace.earnings.movements import Mine
@@ -32,6 +32,7 @@ Period: TypeAlias = tuple[dt.datetime | None, dt.datetime | None]
 FEW_RELEASES: Final = 256
 """Up to so many, the sales of the releases that somebody is in are read; of more, the latest sales of all, until a page is full."""
 MONTHS_SHOWN: Final = 12
+SHARES_AT_ONCE: Final = 2000
 SQL: Final = load_statements(__package__)
 
 
@@ -224,13 +225,33 @@ async def list_shares(
     sold: when the licences were sold, half-open, either end open with None.
     """
     among = mine.contributions if mine else await find_contributions(subscriber)
+    return paged(await _find_shares(subscriber, among, sold, PAGE_SIZE + 1, offset(page)), page)
+
+
+async def read_shares(subscriber: int) -> AsyncIterator[Share]:
+    """Yield what each licence ever earned a subscriber, the latest sale first; some thousand are in memory at once."""
+    among = await find_contributions(subscriber)
+    until: dt.datetime | None = None
+    seen: set[uuid.UUID] = set()
+    while True:
+        found = await _find_shares(subscriber, among, (None, until), SHARES_AT_ONCE, 0)
+        fresh = [share for share in found if share.id not in seen]
+        for share in fresh:
+            yield share
+        if len(found) < SHARES_AT_ONCE or not fresh:
+            return
+        last = found[-1].sold_at
+        seen = {share.id for share in found if share.sold_at == last}
+        until = last + dt.timedelta(microseconds=1)
+
+
+async def _find_shares(subscriber: int, among: Contributions, sold: Period, most: int, skipped: int) -> list[Share]:
     few = len(among.numbers) <= FEW_RELEASES
     sql = SQL["list_shares_of_few"] if few else SQL["list_shares"]
     releases = among.numbers.tolist() if few else among.bits
-    rows = await fetch_rows(ShareRow, sql, releases, *sold, PAGE_SIZE + 1, offset(page))
+    rows = await fetch_rows(ShareRow, sql, releases, *sold, most, skipped)
     promises = await promises_to(subscriber, [term for row in rows for term in row.terms])
-    found = [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
-    return paged(found, page)
+    return [_with_share(row, await _place(row, subscriber, among), promises) for row in rows]
 
 
 async def get_share(licence: uuid.UUID, subscriber: int) -> ShareDetails:

@@ -180,7 +180,9 @@ class ClosedShare(Table, db=DB, tablename="closed_share"):
     would. subscriber is a key into `subscriber`, checked by the close a chunk at a time.
     """
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+    )
     partitioned_by = "LIST (close)"
     close = BigInt()
     """The `share_close` whose part it is in."""
@@ -199,7 +201,9 @@ class Accrual(Table, db=DB, tablename="accrual"):
     foreign keys, checked row by row, would make a run of ten million people three times slower.
     """
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="subscriber = me.line"
+    )
     id = BigSerial(primary_key=True)
     run = BigInt()
     subscriber = BigInt()

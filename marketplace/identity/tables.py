@@ -7,13 +7,13 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
 
 
 class Partner(Table, db=DB, tablename="partner"):
     """A company that buys; it may buy once a steward has vetted it."""
 
-    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="id = me.partner")
     id = UUID(primary_key=True)
     company = Text()
     country = Text()
@@ -38,7 +38,9 @@ class Partner(Table, db=DB, tablename="partner"):
 class Subscriber(Table, db=DB, tablename="subscriber"):
     """A mobile line by the operator's pseudonymous reference; claimed once with the operator's activation code."""
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="reference = me.line"
+    )
     reference = BigInt(primary_key=True)
     activation_code_hash = Text(null=True, default=None)
     """SHA-256 of the code, hex; null once claimed or when none was issued."""
@@ -73,10 +75,12 @@ class Person(Table, db=DB, tablename="person"):
     """Someone who signs in; of exactly one partner, line or staff role. Deleting the row erases an identity, not the books."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        EVERYBODY,
         "until erased; staff for good",
         exported=True,
         erasure=Erasure.DELETED,
+        find="id = me.person",
+        opened=("email", "name"),
     )
     id = UUID(primary_key=True)
     email = Text()
@@ -115,9 +119,7 @@ class Person(Table, db=DB, tablename="person"):
 class Session(Table, db=DB, tablename="session"):
     """A signed-in browser; the cookie carries a secret of which only the SHA-256 is kept."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "7 days", exported=True, erasure=Erasure.DELETED
-    )
+    personal_data = PersonalData(EVERYBODY, "7 days", exported=True, erasure=Erasure.DELETED, find="person = me.person")
     token_hash = Text(primary_key=True)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
     created_at = Timestamptz()
@@ -137,7 +139,9 @@ class Session(Table, db=DB, tablename="session"):
 class ApiKey(Table, db=DB, tablename="api_key"):
     """A partner's key for machines: shown once, kept as its SHA-256. It ends with the person who made it."""
 
-    personal_data = PersonalData((Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.PARTNER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM, find="owner = me.person"
+    )
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=False, on_delete=OnDelete.restrict)
     label = Text()
@@ -159,7 +163,9 @@ class ApiKey(Table, db=DB, tablename="api_key"):
 class Invitation(Table, db=DB, tablename="invitation"):
     """Someone is asked to join a partner or the staff: the link carries a code of which only the SHA-256 is kept."""
 
-    personal_data = PersonalData((Of.PARTNER, Of.STAFF), "37 days", exported=True, erasure=Erasure.DELETED)
+    personal_data = PersonalData(
+        (Of.PARTNER, Of.STAFF), "37 days", exported=True, erasure=Erasure.DELETED, find="email = me.email"
+    )
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
     staff_role = Text(null=True, default=None)
@@ -179,10 +185,7 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
     """An attempt at a secret that has not succeeded, counted so that any number of processes guess slowly together."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        "15 minutes, then the next day's clean-up",
-        exported=False,
-        erasure=Erasure.EXPIRES,
+        EVERYBODY, "15 minutes, then the next day's clean-up", exported=False, erasure=Erasure.EXPIRES
     )
     subject = Text()
     """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""
@@ -192,7 +195,7 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
 class StaffAction(Table, db=DB, tablename="staff_action"):
     """Who did what, when and why, with what it changed; append-only."""
 
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="person = me.person")
     id = BigSerial(primary_key=True)
     at = Timestamptz()
     person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)

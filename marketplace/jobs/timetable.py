@@ -36,6 +36,7 @@ from marketplace.purchases.reminders import write_reminders
 from marketplace.recovery.actions import delete_old_links, send_first_confirmations
 from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
+from marketplace.rights.erasure_list import note_erasures
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
 
@@ -92,6 +93,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "refresh-datasets": (10 * MINUTE, refresh_datasets),
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
+        "note-erasures": (10, note_erasures),
         "delete-expired": (DAY, delete_expired),
         "delete-old-questions": (DAY, delete_old_questions),
         "delete-old-mail": (DAY, delete_old_mail),

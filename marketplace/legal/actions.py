@@ -67,3 +67,10 @@ async def delete_old_questions() -> int:
            OR person IS NOT NULL AND NOT EXISTS (SELECT FROM person WHERE person.id = question.person)""",
         clock.now() - KEPT_FOR,
     )
+
+
+async def delete_questions_of(person: uuid.UUID, email: str | None) -> None:
+    """Delete what a person asked, signed in or as a stranger from their address, if they showed that it is theirs."""
+    await HelpRequest.delete().where(HelpRequest.person == person)
+    if email:
+        await HelpRequest.delete().where(HelpRequest.person.is_null(), HelpRequest.email == email)

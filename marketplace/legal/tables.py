@@ -14,7 +14,11 @@ class HelpRequest(Table, db=DB, tablename="question"):
     """Somebody asked the operator for help; staff answer by mail."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "13 months", exported=True, erasure=Erasure.EXPIRES
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        "13 months",
+        exported=True,
+        erasure=Erasure.EXPIRES,
+        find="person = me.person",
     )
     id = UUID(primary_key=True)
     person = UUID(null=True, default=None)

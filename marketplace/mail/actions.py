@@ -17,6 +17,7 @@ from marketplace import clock
 from marketplace.database import execute, fetch_rows, fetch_scalar, is_in_transaction, transaction
 from marketplace.identity import addresses, vault
 from marketplace.mail import rules, transports
+from marketplace.mail.farewells import address_of
 from marketplace.mail.queries import SQL, DueLetter, get_content
 from marketplace.mail.tables import DeadAddress, Letter, MailStop
 from marketplace.mail.writing import envelope_sender, write_letter
@@ -159,6 +160,8 @@ async def _send(server: Transport, letter: DueLetter) -> bool:
 async def _find_address(letter: DueLetter, content: Content) -> Address | None:
     if letter.person is not None:
         return await addresses.find_address(letter.person)
+    if letter.sealed_to is not None:
+        return address_of(letter)
     return await addresses.find_unproven_address(content.recipient)
 
 

@@ -32,6 +32,9 @@ class DueLetter(Struct, frozen=True):
     created_at: dt.datetime
     attempts: int
     open_hand_overs: int
+    sealed_to: bytes | None
+    """The address of somebody who is erased."""
+    key_id: str | None
 
 
 class Content(Struct, frozen=True):

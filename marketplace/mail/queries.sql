@@ -10,7 +10,7 @@ WHERE id IN (
     LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, message, person, created_at, attempts, open_hand_overs;
+RETURNING id, message, person, created_at, attempts, open_hand_overs, sealed_to, key_id;
 
 -- name: get_content
 -- What the letter of the message $1 to the person $2 (null: to no person) says, whether they stopped its kind, and the
@@ -37,7 +37,7 @@ WHERE id = $1 AND attempts = $2 AND ended IS NULL;
 -- name: end_letter
 -- Ends the letter $1 as $2 at $3, with the server's code $4, unless it ended.
 UPDATE letter
-SET ended = $2, ended_at = $3, next_at = NULL, answer = $4
+SET ended = $2, ended_at = $3, next_at = NULL, answer = $4, sealed_to = NULL
 WHERE id = $1 AND ended IS NULL;
 
 -- name: postpone_letter
@@ -56,7 +56,7 @@ SET fingerprint = excluded.fingerprint, answer = excluded.answer, found_at = exc
 -- name: note_bounce
 -- Ends the letter $1 as bounced at $2, with the code $3, where a server had accepted it; returns whose it was.
 UPDATE letter
-SET ended = 'bounced', ended_at = $2, answer = $3, next_at = NULL
+SET ended = 'bounced', ended_at = $2, answer = $3, next_at = NULL, sealed_to = NULL
 WHERE id = $1 AND (ended = 'sent' OR ended = 'unknown' OR ended IS NULL)
 RETURNING person;
 

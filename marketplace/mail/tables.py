@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigSerial, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigSerial, Bytea, ForeignKey, Integer, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.messages.tables import Message
-from marketplace.personal_data import Erasure, Of, PersonalData
+from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
 
-EVERYBODY = (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF)
 UNTIL_ERASED = "until the person is erased, then the next day's clean-up"
 
 
@@ -22,6 +21,7 @@ class Letter(Table, db=DB, tablename="letter"):
         "90 days after it ended; the next day once the person is erased",
         exported=True,
         erasure=Erasure.EXPIRES,
+        find="person = me.person",
     )
     id = UUID(primary_key=True)
     message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)
@@ -41,6 +41,10 @@ class Letter(Table, db=DB, tablename="letter"):
     """The code of the server's last refusal, such as `550 5.1.1`; no text, which may have the address in it."""
     printed_at = Timestamptz(null=True, default=None)
     """When it was written for the operator's printer, in place of mail."""
+    sealed_to = Bytea(null=True, default=None)
+    """The address and language of somebody who is erased, sealed for this row: of their last letter, until it ended."""
+    key_id = Text(null=True, default=None)
+    """Which of PARTAGE_IDENTITY_KEYS sealed it."""
     ends_once = Check("(ended IS NULL) = (ended_at IS NULL) AND (ended IS NULL) = (next_at IS NOT NULL)")
     known_ending = Check("ended IN ('sent', 'refused', 'bounced', 'unknown', 'expired', 'stopped', 'unreachable')")
     counts_are_not_negative = Check("attempts >= 0 AND open_hand_overs >= 0")
@@ -49,7 +53,9 @@ class Letter(Table, db=DB, tablename="letter"):
 class MailStop(Table, db=DB, tablename="mail_stop"):
     """A person wants no mail of one kind; their inbox still has it."""
 
-    personal_data = PersonalData(EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES)
+    personal_data = PersonalData(
+        EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES, find="person = me.person"
+    )
     id = BigSerial(primary_key=True)
     person = UUID()
     kind = Text()
@@ -61,7 +67,9 @@ class MailStop(Table, db=DB, tablename="mail_stop"):
 class DeadAddress(Table, db=DB, tablename="dead_address"):
     """A server said that a person's address receives nothing; another address of theirs is tried again."""
 
-    personal_data = PersonalData(EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES)
+    personal_data = PersonalData(
+        EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES, find="person = me.person"
+    )
     person = UUID(primary_key=True)
     fingerprint = Text()
     """The address's keyed hash: it is dead as long as the person has this one."""

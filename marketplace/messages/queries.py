@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from marketplace.database import fetch_rows
+from marketplace.database import fetch_rows, fetch_scalar
 from marketplace.messages.links import link_token
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import TOKEN
@@ -70,6 +70,11 @@ async def list_messages(
     audiences, ids = [one.audience for one in recipients], [one.id for one in recipients]
     rows = await fetch_rows(MessageRow, SQL["list_messages"], audiences, ids, reader, PAGE_SIZE + 1, offset(page))
     return paged([_readable(row, language) for row in rows], page)
+
+
+async def claim_of(kind: str, source_id: str) -> uuid.UUID | None:
+    """Return the message of a fact, and claim it: the caller addresses its letter. None where it was claimed before."""
+    return await fetch_scalar(uuid.UUID, SQL["claim_of"], kind, source_id)
 
 
 def in_words(code: str, source_id: str, details: str, language: str) -> MessageInWords:

@@ -34,3 +34,10 @@ SELECT message.id, kind, audience, recipient, created_at
 FROM claimed
 JOIN message ON message.id = claimed.message
 ORDER BY created_at, message.id;
+
+-- name: claim_of
+-- Claims the message of the kind $1 about the fact $2, so that nobody else addresses letters for it, and returns it.
+DELETE FROM message_to_mail
+USING message
+WHERE message.id = message_to_mail.message AND message.kind = $1 AND message.source_id = $2
+RETURNING message.id;

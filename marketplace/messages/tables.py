@@ -14,7 +14,14 @@ class Message(Table, db=DB, tablename="message"):
     """One message of one kind about one fact, to one recipient; append-only."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="""(audience, recipient) IN (
+            ('person', me.person::text), ('partner', me.partner::text), ('line', me.line::text)
+        ) AND created_at > me.since""",
+        opened=("subject", "text"),
     )
     id = UUID(primary_key=True)
     kind = Text()
@@ -43,7 +50,11 @@ class MessageRead(Table, db=DB, tablename="message_read"):
     """A person has read a message; a partner's message is read by each of its people."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="reader = me.person",
     )
     id = BigSerial(primary_key=True)
     message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)

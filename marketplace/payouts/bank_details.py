@@ -22,6 +22,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import bank_details_changed
 from marketplace.messages.rules import Recipient
 from marketplace.payouts import sepa
+from marketplace.payouts.leaving import end_last_payouts
 from marketplace.payouts.queries import SQL
 from marketplace.payouts.tables import BankDetails, PayoutChoice
 from marketplace.settings import settings
@@ -179,11 +180,11 @@ def _opened(row: StoredDetails) -> dict[str, str] | None:
 
 
 async def enforce_details_retention() -> int:
-    """End what former holders chose, reseal what an older key sealed, forget what ended long ago; return how many rows.
+    """End what former holders chose, reseal what an older key sealed, delete what ended long ago; return how many rows.
 
     What cannot be opened is named in the log and left as it is.
     """
-    touched = await end_former()
+    touched = await end_former() + await end_last_payouts()
     touched += await execute(
         """UPDATE bank_details SET sealed = NULL, fingerprint = '' WHERE sealed IS NOT NULL AND ended_at < $1
            AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open')""",

@@ -52,15 +52,16 @@ END $$;
 CREATE OR REPLACE TRIGGER into_a_draft AFTER INSERT ON payout
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION refuse_late_payouts();
 
--- Bank details are replaced, never edited. Erasing their sealed number leaves the last four characters, which explain old
--- payouts.
+-- Bank details are replaced, never edited. Deleting their sealed number leaves the last four characters, which explain old
+-- payouts, or 0000 once their holder was erased.
 CREATE OR REPLACE FUNCTION refuse_details_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'bank details are ended, not deleted' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF (OLD.id, OLD.subscriber, OLD.last_four, OLD.country, OLD.added_at, OLD.usable_from)
-       IS DISTINCT FROM (NEW.id, NEW.subscriber, NEW.last_four, NEW.country, NEW.added_at, NEW.usable_from)
+    IF (OLD.id, OLD.subscriber, OLD.country, OLD.added_at, OLD.usable_from)
+       IS DISTINCT FROM (NEW.id, NEW.subscriber, NEW.country, NEW.added_at, NEW.usable_from)
+       OR NEW.last_four <> OLD.last_four AND (NEW.sealed IS NOT NULL OR NEW.last_four <> '0000')
        OR OLD.ended_at IS NOT NULL AND NEW.ended_at IS DISTINCT FROM OLD.ended_at
        OR OLD.sealed IS NULL AND NEW.sealed IS NOT NULL THEN
         RAISE EXCEPTION 'bank details are replaced, never edited' USING ERRCODE = 'restrict_violation';

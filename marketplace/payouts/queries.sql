@@ -7,8 +7,11 @@ LEFT JOIN payout_choice ON payout_choice.subscriber = details.subscriber
 WHERE details.ended_at IS NULL AND details.refused_at IS NULL AND details.usable_from <= $2
   AND stripe_account IS NULL
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = details.subscriber AND payout.state = 'open')
-GROUP BY details.id, payout_choice.threshold_minor
-HAVING sum(payable_micro) >= greatest($1, payout_choice.threshold_minor) * 10000
+GROUP BY details.id, payout_choice.threshold_minor, payout_choice.is_last
+HAVING sum(payable_micro) >= CASE
+    WHEN payout_choice.is_last THEN 1
+    ELSE greatest($1, payout_choice.threshold_minor)
+END * 10000
 
 -- fragment: due_at_stripe
 -- Everyone due through Stripe: $1 the common threshold in cents, $2 the present instant.
@@ -18,7 +21,7 @@ JOIN payable_movements() AS moved ON moved.subscriber = choice.subscriber
 WHERE choice.stripe_account IS NOT NULL AND choice.stripe_from <= $2
   AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = choice.subscriber AND payout.state = 'open')
 GROUP BY choice.subscriber
-HAVING sum(payable_micro) >= greatest($1, choice.threshold_minor) * 10000
+HAVING sum(payable_micro) >= CASE WHEN choice.is_last THEN 1 ELSE greatest($1, choice.threshold_minor) END * 10000
 
 -- fragment: draft
 -- The end of a statement that begins with those who are owed: a run with its batches and payouts, or nothing; whole
@@ -138,11 +141,12 @@ WHERE payout.run = $1 AND payout.batch = $2
 ORDER BY payout.id;
 
 -- name: end_former_choices
--- Deletes what former holders of the line $1, or of any where it is null, chose about being paid.
+-- Deletes what former holders of the line $1, or of any where it is null, chose about being paid, but for the last
+-- payouts of lines that nobody claimed since.
 DELETE FROM payout_choice
 USING subscriber
 WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1)
-  AND (claimed_at IS NULL OR claimed_at > chosen_at);
+  AND (claimed_at IS NULL AND NOT is_last OR claimed_at > chosen_at);
 
 -- name: end_former_details
 -- Ends, at $2, the bank details of former holders of the line $1, or of any where it is null.
@@ -150,7 +154,71 @@ UPDATE bank_details
 SET ended_at = $2
 FROM subscriber
 WHERE reference = subscriber AND ($1::bigint IS NULL OR subscriber = $1) AND ended_at IS NULL
-  AND (claimed_at IS NULL OR claimed_at > added_at);
+  AND (claimed_at IS NULL OR claimed_at > added_at)
+  AND NOT EXISTS (
+      SELECT FROM payout_choice
+      WHERE payout_choice.subscriber = bank_details.subscriber AND is_last AND claimed_at IS NULL
+  );
+
+-- name: has_way_to_be_paid
+-- Whether the holder of the line $1 can be paid somewhere.
+SELECT
+    EXISTS (
+        SELECT
+        FROM bank_details
+        JOIN subscriber ON reference = subscriber AND added_at >= claimed_at
+        WHERE subscriber = $1 AND ended_at IS NULL AND refused_at IS NULL
+    ) OR EXISTS (
+        SELECT
+        FROM payout_choice
+        JOIN subscriber ON reference = subscriber AND chosen_at >= claimed_at
+        WHERE subscriber = $1 AND stripe_account IS NOT NULL
+    ) AS can_be_paid;
+
+-- name: choose_last_payout
+-- Has all that is the line $1's paid once more, as chosen at $2.
+INSERT INTO payout_choice (subscriber, threshold_minor, chosen_at, is_last)
+VALUES ($1, 0, $2, true)
+ON CONFLICT (subscriber) DO UPDATE
+SET is_last = true, chosen_at = excluded.chosen_at;
+
+-- name: end_choice
+-- Deletes what the line $1's holder chose about being paid.
+DELETE FROM payout_choice
+WHERE subscriber = $1;
+
+-- name: end_details_of
+-- Ends the bank details of the line $1 at $2.
+UPDATE bank_details
+SET ended_at = $2
+WHERE subscriber = $1 AND ended_at IS NULL;
+
+-- name: end_last_payouts
+-- Deletes the last payouts that have ended, or were chosen before $1: nobody waits for them any more.
+DELETE FROM payout_choice
+WHERE is_last
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.subscriber = payout_choice.subscriber AND payout.state = 'open')
+  AND (
+      chosen_at < $1
+      OR EXISTS (
+          SELECT
+          FROM payout
+          WHERE payout.subscriber = payout_choice.subscriber AND payout.state IN ('settled', 'failed')
+            AND payout.ended_at >= chosen_at
+      )
+      OR (SELECT coalesce(sum(payable_micro), 0) FROM payable_movements() AS moved
+          WHERE moved.subscriber = payout_choice.subscriber) < 10000
+  );
+
+-- name: forget_details
+-- Deletes the ended bank details of the line $1, or of every line whose holder erased themselves where it is null, but
+-- for what an open payout needs; not even four characters are left.
+UPDATE bank_details
+SET sealed = NULL, fingerprint = '', last_four = '0000'
+FROM subscriber
+WHERE reference = subscriber AND (subscriber = $1 OR $1 IS NULL AND added_at <= erased_at)
+  AND ended_at IS NOT NULL AND last_four <> '0000'
+  AND NOT EXISTS (SELECT FROM payout WHERE payout.details = bank_details.id AND payout.state = 'open');
 
 -- name: choose_stripe
 -- Has the line $1 paid at the Stripe account $2 from $3 on, chosen at $4; the same account again changes nothing.

@@ -5,7 +5,19 @@ A payout leaves a subscriber's balance as an accrual of `earnings`, so that accr
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, BigSerial, Bytea, Date, ForeignKey, Integer, OnDelete, Text, Timestamptz
+from piccolo.columns import (
+    UUID,
+    BigInt,
+    BigSerial,
+    Boolean,
+    Bytea,
+    Date,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    Text,
+    Timestamptz,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -20,9 +32,11 @@ class BankDetails(Table, db=DB, tablename="bank_details"):
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER,),
-        "name and IBAN 13 months after they are replaced; the last four characters for good",
+        "name and IBAN 13 months after they are replaced, the last four characters for good; all of it until erased",
         exported=True,
         erasure=Erasure.EXPIRES,
+        find="subscriber = me.line AND added_at > me.since",
+        opened=("holder", "iban"),
     )
     id = UUID(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")
@@ -54,9 +68,10 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
 
     personal_data = PersonalData(
         (Of.SUBSCRIBER,),
-        "until the line changes hands, then the next day's clean-up",
+        "until the line changes hands, or the last payout has arrived, then the next day's clean-up",
         exported=True,
         erasure=Erasure.EXPIRES,
+        find="subscriber = me.line AND chosen_at > me.since",
     )
     subscriber = ForeignKey(
         Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference", primary_key=True
@@ -68,6 +83,8 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
     stripe_from = Timestamptz(null=True, default=None)
     """When the first transfer may go there: some days later where it replaces another way."""
     chosen_at = Timestamptz()
+    is_last = Boolean(default=False)
+    """Whether its holder left, and waits for all that is theirs, from one cent on; nothing is paid there after it."""
     stripe_account_from_an_instant = Check("(stripe_account IS NULL) = (stripe_from IS NULL)")
     threshold_is_not_negative = Check("threshold_minor >= 0")
 
@@ -75,7 +92,13 @@ class PayoutChoice(Table, db=DB, tablename="payout_choice"):
 class PayoutRun(Table, db=DB, tablename="payout_run"):
     """One payout run: drafted for everyone due, approved by a second person, sent to the bank or Stripe, settled."""
 
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.STAFF,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.KEPT,
+        find="me.person IN (prepared_by, approved_by, cancelled_by)",
+    )
     id = UUID(primary_key=True)
     route = Text()
     """sepa or stripe."""
@@ -136,7 +159,13 @@ class PayoutBatch(Table, db=DB, tablename="payout_batch"):
 class Payout(Table, db=DB, tablename="payout"):
     """What one run pays one subscriber, in whole cents; a partial unique index keeps one open payout a subscriber."""
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND run IN (SELECT id FROM payout_run WHERE drafted_at > me.since)",
+    )
     id = UUID(primary_key=True)
     run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
     batch = Integer()
@@ -162,7 +191,9 @@ class Payout(Table, db=DB, tablename="payout"):
 class PayoutAnswer(Table, db=DB, tablename="payout_answer"):
     """One status report of the bank about a run (pain.002), received once."""
 
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT)
+    personal_data = PersonalData(
+        (Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="received_by = me.person"
+    )
     id = BigSerial(primary_key=True)
     run = ForeignKey(PayoutRun, null=False, on_delete=OnDelete.restrict)
     message = Text()

@@ -27,7 +27,11 @@ class ConfirmationLetter(Table, db=DB, tablename="confirmation_letter"):
     """A person was sent the link that confirms their address."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "until erased", exported=True, erasure=Erasure.DELETED
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        "until erased",
+        exported=True,
+        erasure=Erasure.DELETED,
+        find="person = me.person",
     )
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade, primary_key=True)
     at = Timestamptz()

@@ -70,9 +70,14 @@ async def retract(
     return await apply_retractions(progress)
 
 
+async def request_erasures(line: int | None = None) -> None:
+    """Ask that all events be removed that a line, or any, had until its person erased themselves; again changes nothing."""
+    await execute(SQL["request_erasures"], "retract-erased", clock.now(), ERASURE, EPOCH, line)
+
+
 async def retract_erased() -> int:
     """Remove what people did before they erased themselves; a job, which returns how many events it removed."""
-    await execute(SQL["request_erasures"], "retract-erased", clock.now(), ERASURE, EPOCH)
+    await request_erasures()
     return sum((await apply_retractions()).values())
 
 

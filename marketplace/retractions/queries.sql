@@ -30,9 +30,9 @@ ORDER BY id;
 
 -- name: request_erasures
 -- Ask by $1 at $2, for the reason $3, for all events from $4 until the erasure of every line whose person erased
--- themselves, where that was not asked for yet.
+-- themselves, or of the line $5 alone, where that was not asked for yet.
 INSERT INTO retraction (subscriber, starts_at, ends_at, reason, asked_by, asked_at)
 SELECT reference, $4, erased_at, $3, $1, $2
 FROM subscriber
-WHERE erased_at IS NOT NULL
+WHERE erased_at IS NOT NULL AND ($5::bigint IS NULL OR reference = $5)
   AND NOT EXISTS (SELECT FROM retraction WHERE retraction.subscriber = reference AND ends_at >= erased_at);

@@ -16,7 +16,13 @@ class Retraction(Table, db=DB, tablename="retraction"):
     subscriber is the operator's reference and no key: a line may be retracted that nobody here ever claimed.
     """
 
-    personal_data = PersonalData((Of.SUBSCRIBER, Of.STAFF), FOR_GOOD, exported=True, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER, Of.STAFF),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND ends_at > me.since",
+    )
     id = BigSerial(primary_key=True)
     subscriber = BigInt(null=True, default=None)
     """The line; null: everyone."""

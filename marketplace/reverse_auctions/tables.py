@@ -62,7 +62,13 @@ class ReverseAuctionStratum(Table, db=DB, tablename="reverse_auction_stratum"):
 class ReverseAuctionAsk(Table, db=DB, tablename="reverse_auction_ask"):
     """The least a subscriber would accept, encrypted for the closing job until the end; a later one replaces it."""
 
-    personal_data = PersonalData((Of.SUBSCRIBER,), FOR_GOOD, exported=False, erasure=Erasure.PSEUDONYM)
+    personal_data = PersonalData(
+        (Of.SUBSCRIBER,),
+        FOR_GOOD,
+        exported=True,
+        erasure=Erasure.PSEUDONYM,
+        find="subscriber = me.line AND asked_at > me.since",
+    )
     id = UUID(primary_key=True)
     stratum = ForeignKey(ReverseAuctionStratum, null=False, on_delete=OnDelete.restrict)
     auction = ForeignKey(ReverseAuction, null=False, on_delete=OnDelete.restrict)

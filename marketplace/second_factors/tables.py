@@ -10,8 +10,14 @@ from marketplace.database import DB
 from marketplace.identity.tables import Person
 from marketplace.personal_data import Erasure, Of, PersonalData
 
-ONES_OWN = PersonalData((Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "until removed", exported=False, erasure=Erasure.DELETED)
-"""Whose second factors are; they are secrets, so an export does not have them."""
+ONES_OWN = PersonalData(
+    (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+    "until removed",
+    exported=True,
+    erasure=Erasure.DELETED,
+    find="person = me.person",
+)
+"""Whose second factors are; an export says that there are some, and when they were used, and has no secret of theirs."""
 
 
 class Authenticator(Table, db=DB, tablename="authenticator"):

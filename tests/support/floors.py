@@ -31,6 +31,7 @@ FLOORS = (
     {"finance"},
     {"bookkeeping"},
     {"transparency", "invariants", "docs", "first_steps", "legal"},
+    {"rights"},
     {"webhooks", "jobs"},
     {"migrations"},
     {"health", "serving"},

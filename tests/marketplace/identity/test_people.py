@@ -326,7 +326,7 @@ async def test_a_person_that_no_key_opens_is_left_out_and_can_still_be_erased(mo
         async with Browser() as browser:
             browser.client.cookies.set(cookie.key, str(cookie.value))
             assert (await browser.get("/en/profile")).status_code == 200
-            assert (await browser.submit("/en/profile/erase", {})).status_code == 303
+            assert (await browser.submit("/en/profile/erase", {"sure": "yes"})).status_code == 303
     assert await fetch_value("SELECT count(*) FROM person WHERE subscriber = 8") == 0
     assert len(await actions.issue_activation_codes([8])) == 1
 
@@ -347,7 +347,7 @@ async def test_erasing_forgets_the_person_and_keeps_the_line() -> None:
     await actions.claim_line(7, code, email="ana@example.org", name="Ana", password=PASSWORD)
     async with Browser() as browser:
         await browser.sign_in("ana@example.org")
-        assert (await browser.submit("/en/profile/erase", {})).status_code == 303
+        assert (await browser.submit("/en/profile/erase", {"sure": "yes"})).status_code == 303
         assert (await browser.get("/en/profile")).status_code == 303
         assert (await browser.sign_in("ana@example.org")).status_code == 401
     assert await fetch_value("SELECT count(*) FROM person") == 0
@@ -360,7 +360,7 @@ async def test_staff_stay_named_in_what_they_decided(role: str) -> None:
     await actions.add_staff("nora@partage.example", "Nora", role, PASSWORD)
     async with Browser() as nora:
         await nora.sign_in("nora@partage.example")
-        assert (await nora.submit("/en/profile/erase", {})).status_code == 403
+        assert (await nora.submit("/en/profile/erase", {"sure": "yes"})).status_code == 403
         assert (await nora.get("/en/profile")).status_code == 200
 
 

@@ -190,7 +190,11 @@ async def test_money_keys_and_erasure_ask_again_after_ten_minutes() -> None:
             asked = await claire.submit("/en/keys", form)
             assert asked.headers["location"].startswith("/en/confirm?next=")
             assert "No keys yet." in text_of(await claire.get("/en/keys"))
-            assert (await claire.submit("/en/profile/erase", {})).headers["location"].startswith("/en/confirm")
+            assert (
+                (await claire.submit("/en/profile/erase", {"sure": "yes"}))
+                .headers["location"]
+                .startswith("/en/confirm")
+            )
             assert (await claire.submit("/en/confirm", {"password": "not hers at all"})).status_code == 401
             proved = await claire.submit("/en/confirm", {"password": PASSWORD, "next": "/keys"})
             assert proved.headers["location"] == "/en/keys"

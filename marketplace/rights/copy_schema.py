@@ -1,0 +1,95 @@
+"""What a copy's lists are and what their rows have: the JSON schema of `data.json`, and the page that explains it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from marketplace.rights.declared import copied_tables, name_of, schema_of
+from marketplace.words import Words
+
+SHARE: Final = {
+    "licence": "id",
+    "release": "release",
+    "sold_at": "sold_at",
+    "state": "state",
+    "held_until": "hold_until",
+    "net_minor": "net_minor",
+    "share_micro": "share_micro",
+    "of_the_pool_micro": "pool_share_micro",
+    "added_for_a_promise_micro": "added_micro",
+}
+"""What a copy says of a share → where it is in `earnings.queries.Share`."""
+USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_at")
+LISTS: Final[dict[str, tuple[str, ...]]] = {
+    "receipts": ("receipt", "document", "signature"),
+    "shares": tuple(SHARE),
+    "uses": USE,
+}
+"""The lists that no table has as such, and the fields of each."""
+DESCRIPTIONS: Final = {
+    "receipts": "The signed receipt of each consent: `document` are the exact bytes, `signature` is Ed25519, hex.",
+    "shares": "What each licence earned you, in millionths of a euro.",
+    "uses": "The sold releases that your line counts in, and how many licences of each were sold.",
+}
+INTEGERS: Final = ("licences", "net_minor")
+README: Final = Words(
+    fr="""Tout ce que Partage sait de vous.
+
+data.json    toutes les listes dans un seul fichier
+schema.json  ce que contient chaque liste (JSON Schema 2020-12)
+csv/         les mêmes listes, chacune dans un fichier qui s’ouvre avec un tableur
+
+Les montants finissant par _minor sont en centimes, ceux finissant par _micro en millionièmes d’euro ; les instants
+sont en temps universel. Vos mots de passe, codes et clés n’y sont pas : nous n’en gardons que des empreintes. Les
+passages de votre ligne sur le réseau n’y sont pas non plus : ils restent chez votre opérateur, à qui vous pouvez les
+demander.
+""",
+    en="""All that Partage knows about you.
+
+data.json    every list in one file
+schema.json  what each list has (JSON Schema 2020-12)
+csv/         the same lists, each a file that a spreadsheet opens
+
+Amounts that end in _minor are cents, those that end in _micro are millionths of a euro; instants are in universal
+time. Your passwords, codes and keys are not in it: we have their digests alone. Neither is where your line was on the
+network: that stays with your operator, which you can ask for it.
+""",
+)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of `data.json`."""
+    rows = {name_of(table): schema_of(table) for table in copied_tables()}
+    rows |= {name: _computed(name, fields) for name, fields in LISTS.items()}
+    lists = {name: {"type": "array", "items": rows[name]} for name in sorted(rows)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A copy of all that Partage holds about one person",
+        "type": "object",
+        "properties": {
+            "version": {"const": 1},
+            "made_at": {"type": "string", "format": "date-time"},
+            "lists": {
+                "type": "object",
+                "properties": lists,
+                "required": sorted(lists),
+                "additionalProperties": False,
+            },
+        },
+        "required": ["version", "made_at", "lists"],
+        "additionalProperties": False,
+    }
+
+
+def _computed(name: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    kinds = {
+        field: {"type": "integer"} if field.endswith("_micro") or field in INTEGERS else {"type": "string"}
+        for field in fields
+    }
+    return {
+        "type": "object",
+        "description": DESCRIPTIONS[name],
+        "properties": kinds,
+        "required": list(fields),
+        "additionalProperties": False,
+    }

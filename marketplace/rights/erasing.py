@@ -1,0 +1,76 @@
+"""Erasing a person, in one transaction: every consent withdrawn, events to be removed, access ended, identity deleted.
+
+What the law or the other side of a contract needs stays under ids that lead to nobody. Bank details stay sealed while a
+payout goes there, the last one included; the job that enforces retention deletes them then.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.consent.actions import withdraw_everything
+from marketplace.database import transaction
+from marketplace.earnings.queries import Balance, get_balance
+from marketplace.errors import Conflict, NotAllowed
+from marketplace.identity.actions import erase_person
+from marketplace.legal.actions import delete_questions_of
+from marketplace.mail.farewells import delete_mail_of, write_farewell
+from marketplace.messages.kinds import goodbye
+from marketplace.payouts.leaving import forget_details, has_way_to_be_paid, pay_out_last
+from marketplace.payouts.queries import Outlook, get_outlook
+from marketplace.retractions.actions import request_erasures
+from marketplace.rights.queries import get_me
+from marketplace.rights.tables import ErasedPerson
+
+CENT_MICRO: Final = 10_000
+
+
+class Outcome(Struct, frozen=True):
+    """What erasing would do to somebody's money: None for all who have no line."""
+
+    balance: Balance | None
+    outlook: Outlook | None
+    may_be_paid: bool
+    """Whether there is a cent to be paid, and somewhere to pay it to."""
+
+
+async def foresee(person: uuid.UUID) -> Outcome:
+    """Return what becomes of a person's money if they are erased now."""
+    me = await get_me(person)
+    if me.line is None:
+        return Outcome(None, None, may_be_paid=False)
+    balance = await get_balance(me.line)
+    outlook = await get_outlook(me.line, balance.payable_micro, clock.now())
+    may_be_paid = balance.payable_micro >= CENT_MICRO and await has_way_to_be_paid(me.line)
+    return Outcome(balance, outlook, may_be_paid)
+
+
+async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = False) -> None:
+    """Erase a person; all of it happens, or nothing.
+
+    last_payout: pay what is theirs once more, from one cent on, before their bank details go. again: they erased
+    themselves before the backup was restored, and get no second letter. Refuses staff, the last administrator of a
+    company that has members, and a last payout to nowhere.
+    """
+    async with transaction():
+        me = await get_me(person)
+        if me.role:
+            raise NotAllowed("Staff cannot erase themselves: what they decided names them.")
+        if me.line is not None:
+            await withdraw_everything(me.line, uuid.uuid5(person, "erasure"))
+            if last_payout and not await has_way_to_be_paid(me.line):
+                raise Conflict("There is no account to pay you at: write your bank details first.")
+            await (pay_out_last(me.line) if last_payout else forget_details(me.line))
+        if not again:
+            await write_farewell(goodbye.KIND, person)
+        await delete_mail_of(person)
+        await delete_questions_of(person, me.email if me.has_shown_email else None)
+        await erase_person(person)
+        if me.line is not None:
+            await request_erasures(me.line)
+        gone = ErasedPerson(person=person, at=clock.now(), noted_at=None)
+        await ErasedPerson.insert(gone).on_conflict(action="DO NOTHING", target=ErasedPerson.person)

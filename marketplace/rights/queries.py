@@ -1,0 +1,59 @@
+"""Whose rights they are: a person with their line or partner, as the declarations of tables call them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.database import fetch_row
+from marketplace.errors import NotFound
+from marketplace.identity.queries import get_person
+from marketplace.statements import load_statements
+
+SQL: Final = load_statements(__package__)
+LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Capacity(Struct, frozen=True):
+    """What a person is here for, the language they read, and when another holder of their line last left, if one did."""
+
+    partner: uuid.UUID | None
+    line: int | None
+    role: str | None
+    language: str
+    left_at: dt.datetime | None
+    email_confirmed_at: dt.datetime | None
+
+
+class Me(Struct, frozen=True):
+    """A person, as `PersonalData.find` calls them; `since`: rows of their line before it are another's."""
+
+    person: uuid.UUID
+    email: str
+    line: int | None
+    partner: uuid.UUID | None
+    role: str | None
+    language: str
+    since: dt.datetime
+    has_shown_email: bool
+
+
+async def get_me(person: uuid.UUID) -> Me:
+    """Return a person; refuses NotFound."""
+    found = await fetch_row(Capacity, SQL["find_capacity"], person)
+    if found is None:
+        raise NotFound("There is no such person.")
+    email = (await get_person(person)).email
+    return Me(
+        person,
+        email,
+        found.line,
+        found.partner,
+        found.role,
+        found.language,
+        found.left_at or LONG_AGO,
+        found.email_confirmed_at is not None,
+    )

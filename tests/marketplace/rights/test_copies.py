@@ -1,0 +1,107 @@
+"""The copy of all that is held about one person: theirs and nobody else's, by the schema, with every table."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import time
+import tracemalloc
+import zipfile
+from typing import Any
+
+import jsonschema
+import pytest
+
+from marketplace import clock
+from marketplace.database import execute
+from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
+from marketplace.rights.copies import OPENERS, write_copy
+from marketplace.rights.copy_schema import LISTS
+from marketplace.rights.declared import copied_tables, declared, list_tables, name_of
+from migrations.piccolo_app import tables
+from tests.marketplace.rights.people import EMAIL, IBAN, LINE, NAME, somebody
+from tests.support.reads import fetch_value
+
+
+def opened(data: bytes) -> tuple[dict[str, Any], zipfile.ZipFile]:
+    """Return a copy's lists, checked against its own schema, and the zip."""
+    whole = zipfile.ZipFile(io.BytesIO(data))
+    document = json.loads(whole.read("data.json"))
+    jsonschema.validate(document, json.loads(whole.read("schema.json")))
+    return document["lists"], whole
+
+
+async def test_a_copy_has_everything_of_the_person_and_nothing_of_others() -> None:
+    async with somebody() as zoe:
+        answer = await zoe.browser.submit("/en/profile/data", {}, seen_at="/en/profile/data")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        lists, whole = opened(answer.content)
+        assert lists["person"][0] | {"email": EMAIL, "name": NAME} == lists["person"][0]
+        assert [(row["holder"], row["iban"]) for row in lists["bank_details"]] == [(NAME, IBAN)]
+        assert [row["subscriber"] for row in lists["closed_share"]] == [LINE]
+        [share] = lists["shares"]
+        assert share["share_micro"] == await fetch_value("SELECT payable_micro FROM closed_share WHERE subscriber = 1")
+        assert [use["licences"] for use in lists["uses"]] == [1]
+        assert [json.loads(row["document"])["purpose"] for row in lists["receipts"]] == ["presence.statistics"]
+        assert lists["session"][0]["device"] == "Netscape Navigator on OS/2"
+        assert {row["subject"] for row in lists["message"]} == {
+            "Vos coordonnées bancaires ont changé",
+            "Connexion avec un nouvel appareil",
+        } & {row["subject"] for row in lists["message"]}
+        assert [row["text"] for row in lists["question"]] == [f"I am {NAME}."]
+        assert len(lists["authenticator"]) == 1
+        for name, rows in lists.items():
+            table = list(csv.reader(io.StringIO(whole.read(f"csv/{name}.csv").decode("utf-8-sig"))))
+            assert len(table) == len(rows) + 1, name
+        text = json.dumps(lists)
+        assert "password_hash" not in text
+        assert "argon2" not in text
+        assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'data_copied'") == 1
+
+
+async def test_a_copy_is_asked_for_with_the_password_again() -> None:
+    async with somebody() as zoe:
+        with clock.shifted(dt.timedelta(minutes=11)):
+            answer = await zoe.browser.submit("/en/profile/data", {}, seen_at="/en/profile/data")
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/en/confirm")
+
+
+def test_a_new_table_is_in_the_copy_by_being_there() -> None:
+    assert {name_of(table) for table in list_tables()} == {table._meta.tablename for table in tables()}
+    for table in copied_tables():
+        sealed = [column for column in table._meta.columns if column._meta.name == "sealed"]
+        if declared(table).opened:
+            assert sealed or name_of(table) in OPENERS
+    assert not {name_of(table) for table in copied_tables()} & LISTS.keys()
+    with pytest.raises(AssertionError, match="how a person's rows are found"):
+        PersonalData(EVERYBODY, "for good", exported=True, erasure=Erasure.KEPT)
+
+
+async def test_ten_years_are_ready_within_a_minute_in_little_memory() -> None:
+    """As many rows as ten years have of somebody who changes their mind weekly and gets two messages a day."""
+    async with somebody() as zoe:
+        await execute(
+            """INSERT INTO consent_record (subscriber, purpose, notice, given, at, receipt)
+               SELECT 1, 'presence.statistics', (SELECT id FROM notice), week % 2 = 0, now() - week * interval '10 hours',
+                      gen_random_uuid() FROM generate_series(1, 520) AS week"""
+        )
+        await execute(
+            """INSERT INTO message (id, kind, source_id, audience, recipient, details, created_at)
+               SELECT gen_random_uuid(), 'new_device', day::text, 'person', $1, '{"at": "2026-01-01 12:00"}',
+                      now() - day * interval '12 hours' FROM generate_series(1, 7300) AS day""",
+            str(zoe.id),
+        )
+        tracemalloc.start()
+        began = time.perf_counter()
+        with await write_copy(zoe.id) as file:
+            seconds, (_, most) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            lists, _ = opened(file.read())
+        assert len(lists["message"]) > 7_300
+        assert len(lists["receipts"]) > 520
+        assert seconds < 60
+        assert most < 32 << 20

@@ -1,0 +1,144 @@
+"""Erasing oneself: nothing that identifies is left in any table, log or object; the books balance and invoices stay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING
+
+import obstore
+import pytest
+
+from marketplace import clock, object_store
+from marketplace.database import execute, transaction
+from marketplace.errors import Conflict
+from marketplace.identity import actions as identity
+from marketplace.identity import vault
+from marketplace.identity.rules import digest
+from marketplace.mail import actions as mail
+from marketplace.payouts import bank_details
+from marketplace.rights.declared import list_tables, name_of
+from marketplace.rights.erasing import erase, foresee
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
+from tests.marketplace.payouts import payees
+from tests.marketplace.rights.people import DEVICE, EMAIL, IBAN, LINE, NAME, Somebody, somebody
+from tests.support.reads import fetch, fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+async def identifiers(zoe: Somebody) -> list[str]:
+    """Return everything that leads to Zoé: what she gave, and what is stored in place of it, as a database would show it."""
+    sealed = await fetch(
+        """SELECT encode(sealed, 'hex') AS text FROM person UNION ALL SELECT encode(sealed, 'hex') FROM bank_details
+           UNION ALL SELECT encode(sealed, 'hex') FROM authenticator UNION ALL SELECT password_hash FROM person
+           UNION ALL SELECT token_hash FROM session"""
+    )
+    session = digest(zoe.browser.session())
+    marks = [*vault.fingerprints(EMAIL), *vault.fingerprints(IBAN), digest(f"email:{EMAIL}"), session]
+    return [EMAIL, NAME, IBAN, IBAN[-4:] + '"', DEVICE, "192.0.2.0", *marks, *(row["text"] for row in sealed)]
+
+
+async def places_of(searched: Sequence[str]) -> set[str]:
+    """Return the tables and objects in which one of these texts is."""
+    found = set()
+    for table in list_tables():
+        rows = await fetch(f'SELECT to_jsonb(one)::text AS text FROM "{name_of(table)}" AS one')
+        text = "\n".join(row["text"] for row in rows)
+        found |= {f"{name_of(table)}: {one[:20]}" for one in searched if one in text}
+    store = object_store.store()
+    for batch in obstore.list(store):
+        for listed in batch:
+            data = bytes(obstore.get(store, str(listed["path"])).bytes())
+            found |= {f"{listed['path']}: {one[:20]}" for one in searched if one.encode() in data}
+    return found
+
+
+async def test_nothing_that_identifies_is_left(capfd: pytest.CaptureFixture[str]) -> None:
+    async with somebody() as zoe:
+        searched = await identifiers(zoe)
+        kinds = {place.partition(":")[0] for place in await places_of(searched)}
+        assert kinds >= {"person", "session", "bank_details", "question", "authenticator"}, "the scan finds them before"
+        invoices = await fetch_value("SELECT count(*) FROM invoice")
+        page = await zoe.browser.get("/en/profile/erase")
+        assert "€33.33" in page.text
+        assert (await zoe.browser.submit("/en/profile/erase", {})).status_code == 422, "asked once more"
+        answer = await zoe.browser.submit("/en/profile/erase", {"sure": "yes"})
+        assert answer.headers["location"] == "/en/goodbye"
+        assert "You are erased" in text_of(await zoe.browser.get("/en/goodbye"))
+        assert (await zoe.browser.get("/en/profile")).status_code == 303
+        left = await places_of(searched)
+        assert left == set(), left
+        assert await mail.send_mail() == 1
+        assert await places_of(searched) == set(), "and nothing once the last letter is sent"
+        _, to, letter = zoe.office.letters[-1]
+        assert (to, letter["Subject"]) == (EMAIL, "Vous n’êtes plus sur Partage")
+        assert not await fetch_value(
+            "SELECT bool_or(given) FROM (SELECT DISTINCT ON (purpose) given FROM consent_record "
+            "WHERE subscriber = 1 ORDER BY purpose, at DESC, id DESC) AS last"
+        )
+        assert (
+            await fetch_value(
+                "SELECT count(*) FROM retraction WHERE subscriber = 1 AND ends_at <= now() + interval '1 month'"
+            )
+            == 1
+        )
+        assert await fetch_value("SELECT count(*) FROM invoice") == invoices
+        assert await payees.balance_of(LINE) > 33_000_000, "what is not paid stays with the line"
+        logged = capfd.readouterr()
+        assert not [one for one in searched if one in logged.out + logged.err]
+
+
+async def test_the_last_payout_goes_out_before_the_bank_details_do() -> None:
+    async with somebody() as zoe:
+        outcome = await foresee(zoe.id)
+        assert outcome.may_be_paid
+        searched = await identifiers(zoe)
+        with payees.paying(after=dt.timedelta(), PAYOUT_THRESHOLD_MINOR="100000"):
+            assert (
+                await zoe.browser.submit("/en/profile/erase", {"sure": "yes", "last_payout": "yes"})
+            ).status_code == 303
+            await bank_details.enforce_details_retention()
+            run = await payees.sent(nora=await make_staff("Nora"), paul=await make_staff("Paul"))
+            paid = await fetch("SELECT subscriber, amount_minor FROM payout WHERE run = $1", run)
+            assert [tuple(row) for row in paid] == [(LINE, 3333)], "below the threshold, and nobody else is"
+            assert IBAN.encode() in await payees.file_of(run)
+            await bank_details.enforce_details_retention()
+            assert await payees.bank_pays(run)
+            await bank_details.enforce_details_retention()
+            left = {
+                place for place in await places_of(searched) if not place.startswith(("bank_line", "bank_statement"))
+            }
+            assert left == set()
+            assert await fetch_value("SELECT count(*) FROM payout_choice") == 0
+            assert await payees.balance_of(LINE) < 10_000
+
+
+async def test_erasing_is_all_or_nothing_and_asks_who_it_is() -> None:
+    async with somebody() as zoe:
+        with pytest.raises(RuntimeError):
+            async with transaction():
+                await erase(zoe.id)
+                raise RuntimeError
+        assert (await zoe.browser.get("/en/profile")).status_code == 200
+        assert await fetch_value("SELECT given FROM consent_record WHERE subscriber = 1 ORDER BY id DESC LIMIT 1")
+        await bank_details.remove_details(LINE)
+        with pytest.raises(Conflict, match="no account"):
+            await erase(zoe.id, last_payout=True)
+        await execute("UPDATE session SET proved_at = $1", clock.now() - payees.DAYS_15)
+        assert (await zoe.browser.get("/en/profile/erase")).headers["location"].startswith("/en/confirm")
+
+
+async def test_a_colleague_leaves_and_the_company_stays() -> None:
+    partner = await make_partner()
+    code = await identity.invite_colleague(
+        partner, email="nadia@atelier.example", name="Nadia Roux", invitation_id=uuid.uuid4()
+    )
+    person = await identity.accept_invitation(code, PASSWORD, "fr")
+    async with Browser() as nadia:
+        await nadia.sign_in("nadia@atelier.example")
+        assert (await nadia.submit("/en/profile/erase", {"sure": "yes"})).status_code == 303
+    assert await places_of(["nadia@atelier.example", "Nadia Roux"]) == set()
+    assert str(person) not in str(await fetch("SELECT * FROM person"))
+    assert await fetch_value("SELECT count(*) FROM partner") == 1
