@@ -78,16 +78,26 @@ async def _run_pending(history: Path) -> str:
 
 
 async def _apply_functions() -> None:
-    """Apply every slice's `functions.sql` unless this text was applied after the newest migration.
+    """Apply every slice's `functions.sql` unless this text was applied after the newest migration."""
+    if not await are_functions_applied():
+        await execute(functions_text())
+        await execute(f"COMMENT ON TABLE migration IS '{await _stamp()}'")
 
-    The text's hash is kept with the newest migration's name, as the comment of the table of migrations.
-    """
-    text = "\n".join(path.read_text() for path in function_files())
+
+def functions_text() -> str:
+    """Return every slice's `functions.sql`, in the order that they are applied."""
+    return "\n".join(path.read_text() for path in function_files())
+
+
+async def are_functions_applied() -> bool:
+    """Return whether this text of the functions was applied after the newest migration; the database must have had one."""
+    return await fetch_scalar(str, "SELECT obj_description('migration'::regclass, 'pg_class')") == await _stamp()
+
+
+async def _stamp() -> str:
+    """Return the text's hash with the newest migration's name, which is kept as the comment of the table of migrations."""
     newest = await fetch_scalar(str, "SELECT max(name) FROM migration")
-    applied = f"functions {hashlib.sha256(text.encode()).hexdigest()} after {newest}"
-    if await fetch_scalar(str, "SELECT obj_description('migration'::regclass, 'pg_class')") != applied:
-        await execute(text)
-        await execute(f"COMMENT ON TABLE migration IS '{applied}'")
+    return f"functions {hashlib.sha256(functions_text().encode()).hexdigest()} after {newest}"
 
 
 async def _refuse_unreleased_schema() -> None:

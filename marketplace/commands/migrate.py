@@ -9,9 +9,20 @@ from marketplace.commands.command import Command, with_pool
 if TYPE_CHECKING:
     import argparse
 
+    from migrations.plan import State, Step
 
-def run(_: argparse.Namespace) -> int:
-    """Bring the database up to date."""
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes."""
+    parser.add_argument(
+        "--plan", action="store_true", help="change nothing; list what would run, which tables it locks and what waits"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Bring the database up to date; with --plan, only list the statements, their locks and what waits for them."""
+    if arguments.plan:
+        return _plan()
 
     async def story() -> int:
         from migrations.runner import migrate as run_migrations
@@ -22,4 +33,68 @@ def run(_: argparse.Namespace) -> int:
     return with_pool(story)
 
 
-COMMAND = Command("migrate", run)
+def _plan() -> int:
+    """Ask the real database how far it is, and an empty server of our own what is locked on the way from there."""
+    import asyncio
+    import tempfile
+    from pathlib import Path
+
+    from marketplace import database
+    from marketplace.embedded.postgres import EmbeddedPostgres
+    from migrations.plan import find_state, list_sizes, measure
+
+    found: list[State] = []
+    sizes: dict[str, int] = {}
+
+    async def ask() -> int:
+        found.append(await find_state())
+        sizes.update(await list_sizes())
+        return 0
+
+    async def try_out(url: str) -> list[Step]:
+        await database.open_pool(url, size=1)
+        try:
+            return await measure(found[0])
+        finally:
+            await database.close_pool()
+
+    with_pool(ask)
+    if not found[0].applies_functions:
+        print("Nothing is pending.")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="partage-plan-") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder), durable=False) as server:
+            steps = asyncio.run(try_out(server.url()))
+    _print_steps(steps, sizes)
+    return 0
+
+
+def _print_steps(steps: list[Step], sizes: dict[str, int]) -> None:
+    from textwrap import shorten
+
+    from migrations.plan import WAITS
+    from migrations.runner import ATTEMPTS, LOCK_TIMEOUT
+
+    title = ""
+    for step in steps:
+        if step.migration != title:
+            title = step.migration
+            print(title)
+        if step.statement != title:
+            print(f"  {shorten(step.statement, 200, placeholder=' …')}")
+        for mode in WAITS:
+            names = [
+                lock.table + (f" (about {sizes[lock.table]:,} rows)" if lock.table in sizes else "")
+                for lock in step.locks
+                if lock.mode == mode
+            ]
+            if names:
+                print(f"    {mode.removesuffix('Lock')} lock, so {WAITS[mode]}: {', '.join(names)}")
+    print(
+        f"All of it is one transaction, and a lock lasts until its end. A statement that does not get its lock within "
+        f"{LOCK_TIMEOUT} rolls everything back; {ATTEMPTS} attempts are made."
+    )
+
+
+COMMAND = Command("migrate", run, arguments)

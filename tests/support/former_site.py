@@ -1,0 +1,89 @@
+"""A former version's site that sells before, while and after its schema changes; run from that version's own tree.
+
+`python FILE` with the tree as working directory, `DATABASE_URL` and `PARTAGE_STATE`. It migrates, opens a shop with a
+partner, asks for a quote and prints `quoted`; orders it after a line on its input and prints `ordered`; after another line
+pays, receives and downloads it, buys once more from start to end, and prints `sold 2`. What it imports has been in every
+version's tests since the initial schema.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+sys.path[0] = str(Path.cwd())  # what follows is the former version's
+
+from marketplace import database  # noqa: E402
+from migrations.runner import migrate  # noqa: E402
+from tests.marketplace.catalogue.shop import make_buyer, make_release, open_shop  # noqa: E402
+from tests.marketplace.identity.site import PASSWORD  # noqa: E402
+from tests.marketplace.purchases.shop import jobs, pay  # noqa: E402
+from tests.support.market import Visitor, running  # noqa: E402
+
+EMAIL = "claire@atelier.example"
+
+
+async def told() -> None:
+    """Wait for a line on the input."""
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+def say(words: str) -> None:
+    """Print a line that is read at once."""
+    print(words, flush=True)
+
+
+async def ask(partner: Visitor, release: object) -> tuple[str, dict[str, str]]:
+    """Ask for a quote on the dataset's page, and return the form that orders it."""
+    page = await partner.see(f"/datasets/lyon?release={release}")
+    quoted = await partner.resend(partner.form(page, "/datasets/lyon/quotes"))
+    return partner.form(quoted.text, "/orders")
+
+
+async def order(partner: Visitor, form: tuple[str, dict[str, str]]) -> str:
+    """Order, and return the address at Stripe that the browser is sent to."""
+    partner.http.follow_redirects = False
+    sent = await partner.resend(form, status=303)
+    partner.http.follow_redirects = True
+    return sent.headers["location"]
+
+
+async def receive(partner: Visitor, stripe_page: str) -> None:
+    """Pay at Stripe, come back, let the jobs work, and download the file."""
+    back = (await pay(stripe_page)).headers["location"]
+    await partner.http.get(back)
+    await jobs()
+    page = (await partner.http.get(urlsplit(back).path)).text
+    link = re.search(r"/en/entitlements/[0-9a-f-]+/download\?format=parquet", page)
+    assert link, page[-3000:]
+    file = await partner.http.get(link[0])
+    assert file.status_code == 200, file.text
+    assert file.content[:4] == b"PAR1"
+
+
+async def main() -> None:
+    await database.open_pool(os.environ["DATABASE_URL"])
+    await migrate()
+    await open_shop()
+    release = await make_release()
+    await make_buyer(EMAIL)
+    async with running() as market:
+        partner = market.visitor()
+        await partner.submit("/sign-in", "/sign-in", email=EMAIL, password=PASSWORD)
+        form = await ask(partner, release)
+        say("quoted")
+        await told()
+        stripe_page = await order(partner, form)
+        say("ordered")
+        await told()
+        await receive(partner, stripe_page)
+        await receive(partner, await order(partner, await ask(partner, release)))
+        say("sold 2")
+    await database.close_pool()
+
+
+asyncio.run(main())

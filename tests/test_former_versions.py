@@ -1,0 +1,113 @@
+"""Upgrade without closing: while `migrate` changes the schema, the site of a former version goes on selling.
+
+A version is the last commit before a migration came, for each migration since the initial schema was frozen. Its own code
+makes its schema, its shop and its site; this version's code migrates beneath it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace import database
+from marketplace.invariants import broken
+from migrations.pending import list_pending
+from migrations.runner import migrate
+from tests.support.source import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from marketplace.embedded.postgres import EmbeddedPostgres
+
+INITIAL = "migrations/history/m0001_initial.sql"
+PARTS = ("marketplace", "migrations", "pricing", "tests", "pyproject.toml")
+NO_HISTORY = "former versions are in the repository's history, which this checkout lacks (a shallow clone, or no clone)"
+SECONDS = 120
+
+
+def git(*arguments: str) -> bytes:
+    """Return what git prints; nothing where it refuses, or is not there."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return b""
+
+
+def former_versions() -> list[str]:
+    """Return the commits, oldest first; none where the history does not reach back to the initial schema."""
+    if git("rev-parse", "--is-shallow-repository").strip() != b"false":
+        return []
+    frozen = git("log", "--first-parent", "-1", "--format=%H", "--", INITIAL).decode().strip()
+    added = ("log", "--first-parent", "--reverse", "--diff-filter=A", "--format=%H", f"{frozen}..HEAD")
+    commits = git(*added, "--", "migrations/history/m*.py").decode().split() if frozen else []
+    return [git("rev-parse", "--short", f"{commit}^").decode().strip() for commit in commits]
+
+
+def unpack(version: str, folder: Path) -> None:
+    """Write a version's tree into a folder."""
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "--format=tar", version, *PARTS))) as tree:
+        tree.extractall(folder, filter="data")
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("version", former_versions() or [pytest.param("", marks=pytest.mark.skip(reason=NO_HISTORY))])
+def test_a_former_site_sells_while_the_schema_changes(postgres: EmbeddedPostgres, tmp_path: Path, version: str) -> None:
+    unpack(version, tmp_path / "tree")
+    name = f"former_{version}"
+    postgres.run_sql(f"CREATE DATABASE {name} OWNER partage")
+    try:
+        asyncio.run(upgrade_beneath(tmp_path, postgres.url(name)))
+    finally:
+        postgres.run_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def upgrade_beneath(folder: Path, url: str) -> None:
+    """Let the former site sell, and migrate meanwhile."""
+    with (folder / "errors").open("wb") as errors:
+        site = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "tests" / "support" / "former_site.py"),
+            cwd=folder / "tree",
+            env=os.environ | {"DATABASE_URL": url, "PARTAGE_STATE": str(folder / "state"), "VIES_URL": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+
+    async def say(words: str) -> None:
+        assert site.stdin
+        site.stdin.write(f"{words}\n".encode())
+        await site.stdin.drain()
+
+    async def hear(words: str) -> None:
+        assert site.stdout
+        async with asyncio.timeout(SECONDS):
+            heard = (await site.stdout.readline()).decode().strip()
+        assert heard == words, (folder / "errors").read_text()[-4000:]
+
+    try:
+        await hear("quoted")
+        await database.open_pool(url)
+        assert await list_pending()
+        migration = asyncio.create_task(migrate())
+        await say("order")
+        await hear("ordered")
+        await migration
+        assert not await list_pending()
+        await say("go on")
+        await hear("sold 2")
+        await site.wait()
+        assert await broken() == []
+    finally:
+        if site.returncode is None:
+            site.kill()
+            await site.wait()
+        await database.close_pool()
