@@ -36,7 +36,7 @@ WAITS: Final = {
 """Each lock of a table, the strongest first → what it makes wait of a site that reads and writes rows.
 Source: PostgreSQL 18, 13.3.1, the table of conflicting lock modes."""
 STRENGTHS: Final = {mode: strength for strength, mode in enumerate(reversed(WAITS))}
-WEAKEST_TOLD: Final = STRENGTHS["ShareUpdateExclusiveLock"]
+WEAKEST_LISTED: Final = STRENGTHS["ShareUpdateExclusiveLock"]
 """What every row that is read or written takes too is not worth a line."""
 
 
@@ -111,7 +111,7 @@ async def measure(state: State, history: Path = HISTORY) -> list[Step]:
     steps: list[Step] = []
     async with transaction() as opened:
         today = {table.name for table in await fetch_rows(Table, TABLES)}
-        real, opened.connection = opened.connection, _Watched(opened.connection, today, steps)
+        real, opened.connection = opened.connection, _Recorder(opened.connection, today, steps)
         try:
             for path in files:
                 if path.stem in state.pending:
@@ -144,16 +144,16 @@ async def _run(files: Iterable[Path]) -> None:
             await act()
 
 
-class _Watched:
+class _Recorder:
     """A transaction's connection, which runs a text statement by statement and notes what each locks."""
 
     def __init__(self, connection: Any, today: set[str], steps: list[Step]) -> None:  # noqa: ANN401 (asyncpg's)
         self._connection, self._today, self._steps = connection, today, steps
-        self._held: dict[str, int] = {}
+        self._locked: dict[str, int] = {}
         self._is_noting = False
         self.migration = ""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever else asyncpg's has)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (everything else that asyncpg has)
         return getattr(self._connection, name)
 
     async def execute(self, sql: str, *values: object, **options: Any) -> str:  # noqa: ANN401 (asyncpg's)
@@ -178,7 +178,7 @@ class _Watched:
         found = await fetch_rows(Lock, LOCKS)
         self._is_noting = False
         for lock in found:
-            if lock.table in self._today and STRENGTHS[lock.mode] > self._held.get(lock.table, WEAKEST_TOLD - 1):
+            if lock.table in self._today and STRENGTHS[lock.mode] > self._locked.get(lock.table, WEAKEST_LISTED - 1):
                 locks.append(lock)
-                self._held[lock.table] = STRENGTHS[lock.mode]
+                self._locked[lock.table] = STRENGTHS[lock.mode]
         self._steps.append(Step(migration, statement, locks))

@@ -82,7 +82,7 @@ async def upgrade_beneath(folder: Path, url: str) -> None:
             stderr=errors,
         )
 
-    async def say(words: str) -> None:
+    async def write(words: str) -> None:
         assert site.stdin
         site.stdin.write(f"{words}\n".encode())
         await site.stdin.drain()
@@ -98,11 +98,11 @@ async def upgrade_beneath(folder: Path, url: str) -> None:
         await database.open_pool(url)
         assert await list_pending()
         migration = asyncio.create_task(migrate())
-        await say("order")
+        await write("order")
         await hear("ordered")
         await migration
         assert not await list_pending()
-        await say("go on")
+        await write("go on")
         await hear("sold 2")
         await site.wait()
         assert await broken() == []

@@ -55,7 +55,7 @@ def write(history: Path, number: int, sql: str) -> None:
     (history / f"m000{number}_kind.py").write_text(MIGRATION.format(number=number, sql=sql))
 
 
-def test_each_statement_is_listed_with_the_locks_it_takes(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_each_statement_is_listed_with_its_locks(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     write(tmp_path, 1, "".join(f"CREATE TABLE {name} (a BIGINT PRIMARY KEY);" for name in "tuwxyz"))
     write(tmp_path, 2, "ALTER TABLE y ADD CONSTRAINT positive CHECK (a > 0) NOT VALID")
     write(tmp_path, 3, "-- first; of all\n" + ";\n".join(KINDS) + ";\n")

@@ -27,12 +27,12 @@ from tests.support.market import Visitor, running  # noqa: E402
 EMAIL = "claire@atelier.example"
 
 
-async def told() -> None:
+async def wait_for_line() -> None:
     """Wait for a line on the input."""
     await asyncio.to_thread(sys.stdin.readline)
 
 
-def say(words: str) -> None:
+def announce(words: str) -> None:
     """Print a line that is read at once."""
     print(words, flush=True)
 
@@ -54,10 +54,10 @@ async def order(partner: Visitor, form: tuple[str, dict[str, str]]) -> str:
 
 async def receive(partner: Visitor, stripe_page: str) -> None:
     """Pay at Stripe, come back, let the jobs work, and download the file."""
-    back = (await pay(stripe_page)).headers["location"]
-    await partner.http.get(back)
+    returned = (await pay(stripe_page)).headers["location"]
+    await partner.http.get(returned)
     await jobs()
-    page = (await partner.http.get(urlsplit(back).path)).text
+    page = (await partner.http.get(urlsplit(returned).path)).text
     link = re.search(r"/en/entitlements/[0-9a-f-]+/download\?format=parquet", page)
     assert link, page[-3000:]
     file = await partner.http.get(link[0])
@@ -75,14 +75,14 @@ async def main() -> None:
         partner = market.visitor()
         await partner.submit("/sign-in", "/sign-in", email=EMAIL, password=PASSWORD)
         form = await ask(partner, release)
-        say("quoted")
-        await told()
+        announce("quoted")
+        await wait_for_line()
         stripe_page = await order(partner, form)
-        say("ordered")
-        await told()
+        announce("ordered")
+        await wait_for_line()
         await receive(partner, stripe_page)
         await receive(partner, await order(partner, await ask(partner, release)))
-        say("sold 2")
+        announce("sold 2")
     await database.close_pool()
 
 
