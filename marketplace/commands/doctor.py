@@ -9,13 +9,14 @@ from marketplace.commands.command import Command, database_server
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from marketplace.health.checks import Check
 
 
 def run(_: argparse.Namespace) -> int:
     """Look at settings, database, schema, clock, jobs, object store and disk; prints a line a check, with what mends it."""
-    checks = [_check_settings(), _check_legal_pages()]
+    checks = [_check_settings(), *_check_what_is_optional()]
     with database_server():
         checks += asyncio.run(_examine())
     for check in checks:
@@ -41,16 +42,26 @@ def _check_settings() -> Check:
     return Check("settings")
 
 
-def _check_legal_pages() -> Check:
-    """Look for what the law wants on the site, and for a server of mail."""
-    from marketplace.health.checks import Check
+def _check_what_is_optional() -> list[Check]:
+    """Look for what the law wants on the site, and for a server of mail: each in the environment of who reads it."""
     from marketplace.legal.rules import missing
-    from marketplace.settings import settings
+    from marketplace.settings import DEMO_BID_KEY, settings
 
-    lacking = missing(settings()) + ([] if settings().smtp_url else ["SMTP_URL"])
+    is_of_jobs, is_of_web = settings().bid_key != DEMO_BID_KEY, bool(settings().metrics_token)
+    lacking = {}
+    if not is_of_jobs:
+        lacking["legal pages"] = missing(settings())
+    if is_of_jobs or not is_of_web:
+        lacking["mail"] = [] if settings().smtp_url else ["SMTP_URL"]
+    return [_with(name, variables) for name, variables in lacking.items()]
+
+
+def _with(name: str, lacking: Sequence[str]) -> Check:
+    from marketplace.health.checks import Check
+
     if lacking:
-        return Check("legal pages and mail", f"not set: {', '.join(lacking)}", "write them into the environment file")
-    return Check("legal pages and mail")
+        return Check(name, f"not set: {', '.join(lacking)}", "write them into the environment file")
+    return Check(name)
 
 
 async def _examine() -> list[Check]:

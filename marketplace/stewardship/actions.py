@@ -30,12 +30,25 @@ async def define_purpose(who: Actor, category: str, use: str, *, title_fr: str, 
 
 
 async def publish_notice(
-    who: Actor, purpose: str, *, text_fr: str, text_en: str, asks_anew: bool, notice: uuid.UUID
+    who: Actor,
+    purpose: str,
+    *,
+    text_fr: str,
+    text_en: str,
+    asks_anew: bool,
+    notice: uuid.UUID,
+    since: dt.datetime | None = None,
 ) -> None:
-    """Publish the next version of a purpose's notice; the same `notice` again publishes nothing."""
+    """Publish the next version of a purpose's notice; the same `notice` again publishes nothing.
+
+    since: when people began to agree to the very text elsewhere; None for now.
+    """
     async with transaction():
-        await consent.publish_notice(purpose, text_fr=text_fr, text_en=text_en, asks_anew=asks_anew, notice=notice)
-        await note_action(who, "notice_published", purpose, after={"notice": notice, "asks_anew": asks_anew})
+        await consent.publish_notice(
+            purpose, text_fr=text_fr, text_en=text_en, asks_anew=asks_anew, notice=notice, at=since
+        )
+        after = {"notice": notice, "asks_anew": asks_anew} | ({"since": since} if since else {})
+        await note_action(who, "notice_published", purpose, after=after)
 
 
 async def state_terms(who: Actor, code: str, *, months: int, lines_fr: str, lines_en: str, right: str) -> None:

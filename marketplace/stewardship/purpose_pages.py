@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get, post
 from litestar.enums import RequestEncodingType
@@ -11,12 +12,18 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace import clock
 from marketplace.consent import queries
 from marketplace.errors import Invalid, Refusal
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import expect, staff
+from marketplace.local_time import midnight
 from marketplace.stewardship import actions
+from marketplace.web.formats import PARIS
 from marketplace.web.pages import again, page, see
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Asked = Request[Actor, Any, Any]
 reader, steward = staff("steward", "auditor"), staff("steward")
@@ -40,6 +47,8 @@ class NoticeForm(Struct):
     text_en: str
     change: str = ""
     """wording (consent goes on) or anew (people are asked anew); of a first notice neither matters."""
+    since: str = ""
+    """Of a first notice: the day, in Paris, since which people agree to it elsewhere; empty: from now on."""
     step: str = "look"
 
 
@@ -83,16 +92,38 @@ async def publish(
             raise Invalid("A notice needs its text in French and in English.")
         if shown["notices"] and data.change not in {"wording", "anew"}:
             raise Invalid("Say whether what people agree to has changed.", field="change")
+        since = _since(data.since, shown["notices"])
         if data.step == "publish":
             asks_anew = bool(shown["notices"]) and data.change == "anew"
             await actions.publish_notice(
-                request.user, code, text_fr=text_fr, text_en=text_en, asks_anew=asks_anew, notice=data.form_id
+                request.user,
+                code,
+                text_fr=text_fr,
+                text_en=text_en,
+                asks_anew=asks_anew,
+                notice=data.form_id,
+                since=since,
             )
             return see(f"/steward/purposes/{code}")
     except Refusal as refusal:
         return again("stewardship/purpose.html", refusal, form=form, looked=None, **shown)
-    looked = {"text_fr": text_fr, "text_en": text_en, "change": data.change}
+    looked = {"text_fr": text_fr, "text_en": text_en, "change": data.change, "since": since}
     return page("stewardship/purpose.html", form=form, error="", looked=looked, **shown)
+
+
+def _since(text: str, notices: Sequence[object]) -> dt.datetime | None:
+    """Return when the day begins since which people agree to a first notice elsewhere; None where none is stated."""
+    if not text.strip():
+        return None
+    if notices:
+        raise Invalid("Only the first notice can be of an earlier day.", field="since")
+    try:
+        since = midnight(dt.date.fromisoformat(text.strip()), PARIS.key)
+    except (ValueError, OverflowError):
+        raise Invalid("A day is written as 2026-03-28.", field="since") from None
+    if since > clock.now():
+        raise Invalid("People cannot have agreed to it on a day to come.", field="since")
+    return since
 
 
 def _lines(text: str) -> str:

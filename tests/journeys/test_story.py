@@ -45,7 +45,7 @@ WEEK = dt.timedelta(weeks=1)
 class City:
     """The events of the story: the real check-ins, or where they are absent the seeded city."""
 
-    made: synthetic_city.City
+    made: synthetic_city.City | gowalla.Checkins
     period: tuple[dt.datetime, dt.datetime]
     before: tuple[dt.datetime, dt.datetime]
     """Another period, that the events reach too."""
@@ -60,8 +60,8 @@ def city_of(folder: Path) -> City:
     start, end = gowalla.busiest_period(today)
     before = (start - WEEK, end - WEEK)
     if real.exists():
-        made = gowalla.move_checkins(real, folder, today=today, seed=1)
-        return City(made, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
+        moved = gowalla.move_checkins(real, folder, today=today, seed=1)
+        return City(moved, (start, end), before, gowalla.AGE_BANDS, gowalla.RESOLUTION, 2)
     print("the real check-ins are not on this machine: the story happens in the seeded city")
     made = synthetic_city.generate_city(folder, seed=1, people=30_000, start=(start - WEEK).date(), days=35)
     return City(made, (start, end), before, synthetic_city.AGE_BANDS, synthetic_city.RESOLUTION, 14)

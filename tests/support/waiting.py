@@ -33,12 +33,15 @@ async def until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) 
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
-    """Ask again and again, outside any event loop, until the condition is true; return what it returned."""
+def wait_until(condition: Callable[[], Any], seconds: float = LONGEST_SECONDS, *, pause: float = PAUSE_SECONDS) -> Any:
+    """Ask again and again, outside any event loop, until the condition is true; return what it returned.
+
+    pause: seconds between two questions, longer where each is work.
+    """
     ends = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < ends, f"not within {seconds} seconds: {inspect.getsource(condition).strip()}"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
     return found
 
 

@@ -38,7 +38,9 @@ def test_the_same_seed_gives_the_same_city(tmp_path: Path) -> None:
     assert set(tables[0][1]["home_zone"].to_pylist()) <= set(made[0].zones)
 
 
-async def publish(city: synthetic_city.City, period: tuple[dt.datetime, dt.datetime], **bounds: Any) -> float:
+async def publish(
+    city: synthetic_city.City | gowalla.Checkins, period: tuple[dt.datetime, dt.datetime], **bounds: Any
+) -> float:
     """Build a release of the city in which four in five consent; return the share of the key set that is published."""
     await consent.define_purpose("presence", "statistics", title_fr="P", title_en="P")
     await consent.publish_notice("presence.statistics", text_fr="n", text_en="n", at=LONG_AGO)

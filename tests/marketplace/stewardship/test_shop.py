@@ -52,13 +52,20 @@ async def test_a_steward_defines_a_purpose_and_asks_anew_with_a_changed_notice()
         looked = await sam.submit(f"{path}/notices", first)
         assert "can consent to this purpose" in strict(looked)
         assert await fetch_value("SELECT count(*) FROM notice") == 0, "looking publishes nothing"
-        assert (await sam.submit(f"{path}/notices", first | {"step": "publish"})).status_code == 303
+        for day, why in (("9999-12-31", "a day to come"), ("soon", "2026-03-28")):
+            assert why in strict(await sam.submit(f"{path}/notices", first | {"since": day, "step": "publish"}))
+        since = first | {"since": "2026-03-30"}
+        assert "in force since 30 Mar 2026" in strict(await sam.submit(f"{path}/notices", since))
+        assert (await sam.submit(f"{path}/notices", since | {"step": "publish"})).status_code == 303
+        midnight_in_paris = dt.datetime(2026, 3, 29, 22, tzinfo=dt.UTC)
+        assert await fetch_value("SELECT published_at FROM notice") == midnight_in_paris
 
         await identity.add_subscribers([7])
         await consent.give(7, PURPOSE)
         second = {"text_fr": "On compte\r\nautre chose.", "text_en": "We count\r\nsomething else."}
         assert "has changed" in strict(await sam.submit(f"{path}/notices", second))
         asked = second | {"change": "anew"}
+        assert "Only the first notice" in strict(await sam.submit(f"{path}/notices", asked | {"since": "2026-04-01"}))
         assert "Every consent to this purpose ends" in strict(await sam.submit(f"{path}/notices", asked))
         for _ in range(2):
             answer = await sam.submit(f"{path}/notices", asked | {"step": "publish"}, form_id=FORM)
