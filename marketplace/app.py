@@ -66,6 +66,7 @@ from marketplace.purchases import pages as purchases_pages
 from marketplace.recovery import pages as recovery_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rights import pages as rights_pages
+from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
@@ -420,6 +421,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     docs_pages.ROUTES,
     legal_pages.ROUTES,
     rights_pages.ROUTES,
+    rights_steward_pages.ROUTES,
     health_pages.ROUTES,
     webhooks.ROUTES,
     metrics.ROUTES,

@@ -6,7 +6,7 @@ erases a person and finds none of their rows in the tables declared as deleted a
 
 from __future__ import annotations
 
-import datetime as dt
+import re
 from enum import Enum
 from typing import Final
 
@@ -35,14 +35,14 @@ class Erasure(Enum):
 
 
 class Ends(Struct, frozen=True):
-    """When a table's rows are deleted: so long after the instant in the column `after`, where it and `among` are true.
+    """When a table's rows are deleted: so many days after the instant in the column `after`.
 
-    `among` is a condition in SQL, for a table of which only some rows end; the job runs once a day, so a row may be a day
+    `among` is a condition in SQL, for a table of which only some rows end. The job runs once a day, so a row may be a day
     older.
     """
 
     after: str
-    period: dt.timedelta
+    days: int = 0
     among: str = "true"
 
 
@@ -66,9 +66,15 @@ class PersonalData(Struct, frozen=True):
         """Check that a table without people has nothing to export or erase, and that what is exported can be found."""
         assert bool(self.of) == (self.erasure is not Erasure.NOTHING), "people and erasure go together"
         assert self.of or not self.exported, "nobody's data is in nobody's export"
+        assert self.ends or not re.search(r"\d", self.kept), "what is kept for so long says when it ends"
         assert self.exported == bool(self.find), (
             "what is exported says how a person's rows are found, and nothing else does"
         )
+
+
+def of_a_person(kept: str, *, erasure: Erasure = Erasure.DELETED, ends: Ends | None = None) -> PersonalData:
+    """Return the declaration of a table whose column `person` says whose a row is."""
+    return PersonalData(EVERYBODY, kept, exported=True, erasure=erasure, find="person = me.person", ends=ends)
 
 
 FOR_GOOD: Final = "for good"

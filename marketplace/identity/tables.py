@@ -7,7 +7,7 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import EVERYBODY, FOR_GOOD, NOBODYS, Ends, Erasure, Of, PersonalData, of_a_person
 
 
 class Partner(Table, db=DB, tablename="partner"):
@@ -119,7 +119,7 @@ class Person(Table, db=DB, tablename="person"):
 class Session(Table, db=DB, tablename="session"):
     """A signed-in browser; the cookie carries a secret of which only the SHA-256 is kept."""
 
-    personal_data = PersonalData(EVERYBODY, "7 days", exported=True, erasure=Erasure.DELETED, find="person = me.person")
+    personal_data = of_a_person("7 days", ends=Ends("expires_at"))
     token_hash = Text(primary_key=True)
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade)
     created_at = Timestamptz()
@@ -164,7 +164,12 @@ class Invitation(Table, db=DB, tablename="invitation"):
     """Someone is asked to join a partner or the staff: the link carries a code of which only the SHA-256 is kept."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.STAFF), "37 days", exported=True, erasure=Erasure.DELETED, find="email = me.email"
+        (Of.PARTNER, Of.STAFF),
+        "37 days",
+        exported=True,
+        erasure=Erasure.DELETED,
+        find="email = me.email",
+        ends=Ends("expires_at", 30),
     )
     id = UUID(primary_key=True)
     partner = ForeignKey(Partner, null=True, default=None, on_delete=OnDelete.restrict)
@@ -185,7 +190,7 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
     """An attempt at a secret that has not succeeded, counted so that any number of processes guess slowly together."""
 
     personal_data = PersonalData(
-        EVERYBODY, "15 minutes, then the next day's clean-up", exported=False, erasure=Erasure.EXPIRES
+        EVERYBODY, "15 minutes, then the next day's clean-up", exported=False, erasure=Erasure.EXPIRES, ends=Ends("at")
     )
     subject = Text()
     """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""

@@ -7,13 +7,13 @@ from piccolo.constraints import Unique
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import Erasure, PersonalData
+from marketplace.personal_data import Ends, Erasure, PersonalData
 
 
 class JobRun(Table, db=DB, tablename="job_run"):
     """One slot of one job: started, and finished or failed with an error to be tried again."""
 
-    personal_data = PersonalData((), "31 days", exported=False, erasure=Erasure.NOTHING)
+    personal_data = PersonalData((), "31 days", exported=False, erasure=Erasure.NOTHING, ends=Ends("finished_at", 31))
     id = BigSerial(primary_key=True)
     job = Text()
     slot = Timestamptz()

@@ -18,25 +18,23 @@ from marketplace.datasets.ingestion import ingest_new
 from marketplace.earnings.actions import cancel_shares, hold_shares
 from marketplace.earnings.month_close import close_months
 from marketplace.finance.actions import reconcile
-from marketplace.identity.actions import delete_expired
 from marketplace.identity.names import reseal_names
 from marketplace.identity.vat_checks import confirm_pending_vat
-from marketplace.legal.actions import delete_old_questions
-from marketplace.mail.actions import delete_old_mail, send_mail
+from marketplace.mail.actions import send_mail
 from marketplace.payments.balance import mirror_balance
 from marketplace.payments.events import handle_events, sweep_events
 from marketplace.payments.stripe_calls import run_commands
 from marketplace.payouts.actions import draft_on_time, follow_transfers
-from marketplace.payouts.bank_details import enforce_details_retention
 from marketplace.purchases.actions import lapse_unpaid, settle_paid
 from marketplace.purchases.disputes import follow_disputes
 from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
 from marketplace.purchases.reminders import write_reminders
-from marketplace.recovery.actions import delete_old_links, send_first_confirmations
+from marketplace.recovery.actions import send_first_confirmations
 from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.rights.erasure_list import note_erasures
+from marketplace.rights.retention import enforce_retention
 from marketplace.settings import settings
 from marketplace.storefront.reminders import write_to_bidders
 
@@ -82,7 +80,6 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "draft-payouts": (settings().payouts_every_seconds, draft_on_time),
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
-        "bank-details-retention": (DAY, enforce_details_retention),
         "reseal-names": (DAY, reseal_names),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
@@ -94,10 +91,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "build-releases": (2, run_requests),
         "confirm-vat": (HOUR, confirm_pending_vat),
         "note-erasures": (10, note_erasures),
-        "delete-expired": (DAY, delete_expired),
-        "delete-old-questions": (DAY, delete_old_questions),
-        "delete-old-mail": (DAY, delete_old_mail),
+        "enforce-retention": (DAY, enforce_retention),
         "confirm-addresses": (MINUTE, send_first_confirmations),
-        "delete-old-links": (DAY, delete_old_links),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

@@ -7,19 +7,13 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import Erasure, Of, PersonalData
+from marketplace.personal_data import Ends, Erasure, of_a_person
 
 
 class HelpRequest(Table, db=DB, tablename="question"):
     """Somebody asked the operator for help; staff answer by mail."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        "13 months",
-        exported=True,
-        erasure=Erasure.EXPIRES,
-        find="person = me.person",
-    )
+    personal_data = of_a_person("13 months", erasure=Erasure.EXPIRES, ends=Ends("asked_at", 396))
     id = UUID(primary_key=True)
     person = UUID(null=True, default=None)
     """Who asked; null for a stranger. Opaque here."""

@@ -8,20 +8,16 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.messages.tables import Message
-from marketplace.personal_data import EVERYBODY, Erasure, PersonalData
+from marketplace.personal_data import Ends, Erasure, of_a_person
 
-UNTIL_ERASED = "until the person is erased, then the next day's clean-up"
+UNTIL_ERASED = "until the person is erased"
 
 
 class Letter(Table, db=DB, tablename="letter"):
     """One message by mail to one person: what is to be sent, and how it ended. The Message-ID is made of its id."""
 
-    personal_data = PersonalData(
-        EVERYBODY,
-        "90 days after it ended; the next day once the person is erased",
-        exported=True,
-        erasure=Erasure.EXPIRES,
-        find="person = me.person",
+    personal_data = of_a_person(
+        "90 days after it ended; at once when the person is erased", erasure=Erasure.EXPIRES, ends=Ends("ended_at", 90)
     )
     id = UUID(primary_key=True)
     message = ForeignKey(Message, null=False, on_delete=OnDelete.restrict)
@@ -53,9 +49,7 @@ class Letter(Table, db=DB, tablename="letter"):
 class MailStop(Table, db=DB, tablename="mail_stop"):
     """A person wants no mail of one kind; their inbox still has it."""
 
-    personal_data = PersonalData(
-        EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES, find="person = me.person"
-    )
+    personal_data = of_a_person(UNTIL_ERASED, erasure=Erasure.EXPIRES)
     id = BigSerial(primary_key=True)
     person = UUID()
     kind = Text()
@@ -67,9 +61,7 @@ class MailStop(Table, db=DB, tablename="mail_stop"):
 class DeadAddress(Table, db=DB, tablename="dead_address"):
     """A server said that a person's address receives nothing; another address of theirs is tried again."""
 
-    personal_data = PersonalData(
-        EVERYBODY, UNTIL_ERASED, exported=True, erasure=Erasure.EXPIRES, find="person = me.person"
-    )
+    personal_data = of_a_person(UNTIL_ERASED, erasure=Erasure.EXPIRES)
     person = UUID(primary_key=True)
     fingerprint = Text()
     """The address's keyed hash: it is dead as long as the person has this one."""

@@ -24,7 +24,7 @@ from piccolo.table import Table
 from marketplace.database import DB
 from marketplace.earnings.tables import ShareRun
 from marketplace.identity.tables import Person, Subscriber
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Ends, Erasure, Of, PersonalData
 
 
 class BankDetails(Table, db=DB, tablename="bank_details"):
@@ -37,6 +37,7 @@ class BankDetails(Table, db=DB, tablename="bank_details"):
         erasure=Erasure.EXPIRES,
         find="subscriber = me.line AND added_at > me.since",
         opened=("holder", "iban"),
+        ends=Ends("ended_at", 396, "sealed IS NOT NULL"),
     )
     id = UUID(primary_key=True)
     subscriber = ForeignKey(Subscriber, null=False, on_delete=OnDelete.restrict, target_column="reference")

@@ -7,14 +7,18 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
-from marketplace.personal_data import Erasure, Of, PersonalData
+from marketplace.personal_data import Ends, Erasure, Of, PersonalData, of_a_person
 
 
 class ResetLink(Table, db=DB, tablename="reset_link"):
     """Somebody asked for a new password: one row for each request, also where nobody has the address."""
 
     personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF), "a day", exported=False, erasure=Erasure.EXPIRES
+        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
+        "a day",
+        exported=False,
+        erasure=Erasure.EXPIRES,
+        ends=Ends("created_at", 1),
     )
     id = UUID(primary_key=True)
     person = UUID()
@@ -26,12 +30,6 @@ class ResetLink(Table, db=DB, tablename="reset_link"):
 class ConfirmationLetter(Table, db=DB, tablename="confirmation_letter"):
     """A person was sent the link that confirms their address."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        "until erased",
-        exported=True,
-        erasure=Erasure.DELETED,
-        find="person = me.person",
-    )
+    personal_data = of_a_person("until erased")
     person = ForeignKey(Person, null=False, on_delete=OnDelete.cascade, primary_key=True)
     at = Timestamptz()

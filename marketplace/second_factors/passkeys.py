@@ -89,10 +89,15 @@ async def options_to_show(person: uuid.UUID, session: str) -> str:
     return options_to_json(options)
 
 
+async def delete_old_challenges() -> None:
+    """Delete the challenges that nobody answered in time; a job."""
+    await execute("DELETE FROM passkey_challenge WHERE created_at <= $1", clock.now() - CHALLENGE_LASTS)
+
+
 async def _ask(person: uuid.UUID, session: str, challenge: bytes) -> None:
     """Keep the challenge of a session; the page that is shown last is the one whose answer counts."""
     now = clock.now()
-    await execute("DELETE FROM passkey_challenge WHERE created_at <= $1", now - CHALLENGE_LASTS)
+    await delete_old_challenges()
     await execute(
         """INSERT INTO passkey_challenge (session_hash, person, challenge, created_at) VALUES ($1, $2, $3, $4)
            ON CONFLICT (session_hash) DO UPDATE

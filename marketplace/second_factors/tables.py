@@ -8,15 +8,9 @@ from piccolo.table import Table
 
 from marketplace.database import DB
 from marketplace.identity.tables import Person
-from marketplace.personal_data import Erasure, Of, PersonalData
+from marketplace.personal_data import Ends, Erasure, Of, PersonalData, of_a_person
 
-ONES_OWN = PersonalData(
-    (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-    "until removed",
-    exported=True,
-    erasure=Erasure.DELETED,
-    find="person = me.person",
-)
+ONES_OWN = of_a_person("until removed")
 """Whose second factors are; an export says that there are some, and when they were used, and has no secret of theirs."""
 
 
@@ -63,6 +57,7 @@ class PasskeyChallenge(Table, db=DB, tablename="passkey_challenge"):
         "10 minutes, then the next clean-up",
         exported=False,
         erasure=Erasure.DELETED,
+        ends=Ends("created_at"),
     )
     session_hash = Text(primary_key=True)
     """SHA-256 of the session's secret, hex."""

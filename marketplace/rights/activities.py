@@ -1,0 +1,105 @@
+"""What personal data is processed for: the kinds of data on the screen of retention, and the record of processing.
+
+An activity names the slices whose tables are its own; whose data they have, how long it stays and what erasing does is in
+their declarations. A slice with personal data that no activity names fails a test.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from marketplace.words import Words
+
+
+class Activity(Struct, frozen=True):
+    """A processing activity: what for, on which legal basis of the GDPR, of which slices, and who else receives data of it.
+
+    `recipients` are codes of `recipients.RECIPIENTS`.
+    """
+
+    code: str
+    title: Words
+    purpose: Words
+    basis: Words
+    slices: tuple[str, ...]
+    recipients: tuple[str, ...] = ()
+
+
+CONTRACT: Final = Words(fr="contrat (art. 6-1 b)", en="contract (art. 6(1)(b))")
+LAW: Final = Words(fr="obligation légale (art. 6-1 c)", en="legal obligation (art. 6(1)(c))")
+CONSENT: Final = Words(fr="consentement (art. 6-1 a)", en="consent (art. 6(1)(a))")
+ACTIVITIES: Final = (
+    Activity(
+        "accounts",
+        Words(fr="Comptes et connexions", en="Accounts and signing in"),
+        Words(
+            fr="Savoir qui se connecte, protéger chaque compte, laisser partir ceux qui le veulent.",
+            en="Know who signs in, protect each account, let people leave.",
+        ),
+        CONTRACT,
+        ("identity", "second_factors", "recovery"),
+        ("host",),
+    ),
+    Activity(
+        "statistics",
+        Words(fr="Consentements et statistiques", en="Consents and statistics"),
+        Words(
+            fr="Recueillir et prouver le consentement ; compter, pour ceux qui l’ont donné, des agrégats anonymes.",
+            en="Record and prove consent; count anonymous aggregates of those who gave it.",
+        ),
+        CONSENT,
+        ("consent", "retractions", "contributions", "datasets", "zones"),
+        ("host",),
+    ),
+    Activity(
+        "sales",
+        Words(fr="Ventes, enchères et factures", en="Sales, auctions and invoices"),
+        Words(fr="Vendre des licences et les facturer.", en="Sell licences and invoice them."),
+        CONTRACT,
+        ("catalogue", "auctions", "purchases", "payments"),
+        ("host", "stripe", "vies"),
+    ),
+    Activity(
+        "shares",
+        Words(fr="Partage des revenus et versements", en="Revenue shares and payouts"),
+        Words(
+            fr="Calculer la part de chaque abonné et la lui verser.",
+            en="Compute each subscriber’s share and pay it out.",
+        ),
+        CONTRACT,
+        ("earnings", "reverse_auctions", "payouts"),
+        ("host", "bank", "stripe"),
+    ),
+    Activity(
+        "books",
+        Words(fr="Comptabilité", en="Books"),
+        Words(
+            fr="Tenir les comptes, les rapprocher de la banque et de Stripe, répondre aux contrôles.",
+            en="Keep the books, reconcile them with the bank and Stripe, answer audits.",
+        ),
+        LAW,
+        ("ledger", "bank", "finance", "bookkeeping"),
+        ("host", "bank", "tax"),
+    ),
+    Activity(
+        "messages",
+        Words(fr="Messages et courriels", en="Messages and mail"),
+        Words(fr="Prévenir chacun de ce qui le concerne.", en="Notify people of what concerns them."),
+        CONTRACT,
+        ("messages", "mail"),
+        ("host", "mail"),
+    ),
+    Activity(
+        "rights",
+        Words(fr="Questions et droits", en="Questions and rights"),
+        Words(
+            fr="Répondre aux questions, remettre à chacun ses données, effacer.",
+            en="Answer questions, hand people their data, erase.",
+        ),
+        LAW,
+        ("legal", "rights"),
+        ("host",),
+    ),
+)
