@@ -32,10 +32,12 @@ from marketplace.access import session_pages as access_session_pages
 from marketplace.access import sign_in_pages as access_sign_in_pages
 from marketplace.auctions import api as auctions_api
 from marketplace.auctions import pages as auctions_pages
+from marketplace.audit_trail.guards import NoteRequests
 from marketplace.bank import pages as bank_pages
 from marketplace.bookkeeping import export_pages as bookkeeping_export_pages
 from marketplace.bookkeeping import pages as bookkeeping_pages
 from marketplace.bookkeeping import period_pages as bookkeeping_period_pages
+from marketplace.bookkeeping import trail_pages as bookkeeping_trail_pages
 from marketplace.catalogue import api as catalogue_api
 from marketplace.catalogue import pages as catalogue_pages
 from marketplace.datasets import pages as datasets_pages
@@ -373,7 +375,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
     )
-    return Requests(SecurityHeaders(Languages(Limits(Identify(app)))), access_log=access_log)
+    return Requests(SecurityHeaders(Languages(Limits(Identify(NoteRequests(app))))), access_log=access_log)
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
@@ -416,6 +418,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_command_pages.ROUTES,
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,
+    bookkeeping_trail_pages.ROUTES,
     bookkeeping_export_pages.ROUTES,
     first_steps_pages.ROUTES,
     docs_pages.ROUTES,

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from marketplace.auctions.invariants import AUCTIONS
+from marketplace.audit_trail.invariants import TRAIL
 from marketplace.bank.invariants import BANK
 from marketplace.bookkeeping.invariants import EXPORTS
 from marketplace.consent.invariants import CONSENT
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 INVARIANTS: Final[dict[str, Invariant]] = {
     invariant.sentence: invariant
     for invariants in (
+        TRAIL,
         PEOPLE,
         BOOKS,
         CONSENT,

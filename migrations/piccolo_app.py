@@ -15,6 +15,7 @@ HISTORY = Path(__file__).parent / "history"
 SLICES = (
     "backup",
     "messages",
+    "audit_trail",
     "log",
     "identity",
     "mail",

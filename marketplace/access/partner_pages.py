@@ -1,9 +1,9 @@
-"""Pages of a steward: the companies that signed up, and the decision about each."""
+"""Pages of a steward: the companies that signed up, and the decision about each; an auditor reads them."""
 
 from __future__ import annotations
 
 import uuid  # noqa: TC003 (Litestar reads a handler's annotations)
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.params import Body, FromPath
@@ -16,6 +16,8 @@ from marketplace.identity.pages import FORM, Asked, Page, Token
 from marketplace.identity.vat_checks import confirm_vat
 from marketplace.web.pages import again, page, see
 
+reader = staff("steward", "auditor")
+
 
 class Reason(Token):
     """Why a steward says no."""
@@ -23,20 +25,27 @@ class Reason(Token):
     reason: str
 
 
-@get("/partners", guards=[staff("steward")], opt=expect("steward"))
+async def _about(partner: uuid.UUID, number: int = 1) -> dict[str, Any]:
+    return {
+        "company": await queries.get_partner(partner),
+        "people": await queries.list_people(partner, number),
+        "decisions": await queries.list_decisions(partner),
+    }
+
+
+@get("/partners", guards=[reader], opt=expect("steward", "auditor"))
 async def partners_page(number: Page = 1) -> Template:
     """List partners, those waiting first."""
     return page("access/partners.html", partners=await queries.list_partners(number))
 
 
-@get("/partners/{partner_id:uuid}", guards=[staff("steward")], opt=expect("steward", stranger=200))
+@get("/partners/{partner_id:uuid}", guards=[reader], opt=expect("steward", "auditor", stranger=200))
 async def partner_page(partner_id: FromPath[uuid.UUID], number: Page = 1) -> Template:
     """Show a partner and ask for the decision."""
     return page(
         "access/partner.html",
-        company=await queries.get_partner(partner_id),
         error="",
-        people=await queries.list_people(partner_id, number),
+        **await _about(partner_id, number),
     )
 
 
@@ -57,14 +66,15 @@ async def vet(request: Asked, partner_id: FromPath[uuid.UUID]) -> Redirect:
     status_code=200,
 )
 async def refuse(
-    partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]
+    request: Asked, partner_id: FromPath[uuid.UUID], data: Annotated[Reason, Body(media_type=FORM)]
 ) -> Redirect | Template:
     """Say no to a partner, with a reason."""
-    company = await queries.get_partner(partner_id)
+    about = await _about(partner_id)
     try:
-        await actions.refuse_partner(partner_id, data.reason)
+        assert request.user
+        await actions.refuse_partner(partner_id, data.reason, request.user.person)
     except Refusal as refusal:
-        return again("access/partner.html", refusal, company=company, people=await queries.list_people(partner_id, 1))
+        return again("access/partner.html", refusal, **about)
     return see(f"/partners/{partner_id}")
 
 

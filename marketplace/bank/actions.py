@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.bank.camt import Line, Statement, read_statements
 from marketplace.bank.queries import SQL
 from marketplace.bank.tables import BankAccount, BankStatement
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid
-from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record, record_all
 from marketplace.locks import lock

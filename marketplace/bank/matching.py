@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.actions import day_in_books
 from marketplace.bank.queries import LARGEST_ID, SQL
 from marketplace.bank.tables import BankMatch
 from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import Entry, record_all, reverse_all
 from marketplace.locks import lock

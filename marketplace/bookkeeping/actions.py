@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bookkeeping.rules import REVERSIBLE
 from marketplace.database import transaction
 from marketplace.errors import Conflict
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import reverse
 from marketplace.ledger.queries import get_entry
 

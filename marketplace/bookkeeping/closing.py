@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.bank.queries import closing_balance, count_accounts, list_behind, list_gaps
 from marketplace.database import transaction
 from marketplace.earnings.queries import list_unequal_accounts
 from marketplace.errors import Conflict, Invalid
 from marketplace.finance.exception_queries import list_blocking
 from marketplace.finance.queries import last_run
-from marketplace.identity.audit_trail import note_action
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds, close_period, closed_until, list_open, lock_periods, next_month
 from marketplace.ledger.queries import balance, trial_balance

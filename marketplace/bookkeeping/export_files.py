@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marketplace import clock, object_store
+from marketplace.audit_trail.actions import note_action
 from marketplace.bookkeeping.exports.format import Days, ExportWriter
 from marketplace.bookkeeping.exports.registry import EXPORT_FORMATS
 from marketplace.bookkeeping.queries import WaitingExport, count_lines, find_file_name, find_waiting
 from marketplace.bookkeeping.tables import ExportFile
 from marketplace.database import transaction
 from marketplace.errors import Invalid, NotFound
-from marketplace.identity.audit_trail import note_action
 
 if TYPE_CHECKING:
     import datetime as dt

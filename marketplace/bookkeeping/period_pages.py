@@ -1,4 +1,4 @@
-"""The books' pages for those who close them: months with their checks, the audit trail."""
+"""The books' pages for those who close them: months with their checks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.bookkeeping.closing import HEADINGS, checks_of, close_month
 from marketplace.errors import Invalid
-from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs
 from marketplace.identity.guards import expect
-from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text, books_page, midnight
+from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Text, books_page
 from marketplace.ledger.periods import list_closed, list_open
 from marketplace.web.pages import see
 
@@ -61,25 +60,4 @@ async def close(
     return see("/finance/periods")
 
 
-@get("/finance/audit", guards=READERS, opt=expect("finance", "auditor"))
-async def audit(  # noqa: PLR0917 (a filter of the page each)
-    person: Text = "", verb: Text = "", text: Text = "", since: Text = "", until: Text = "", page_number: Page = 1
-) -> Template:
-    """Show who did what, when and why, narrowed by person, action, words and days."""
-    try:
-        who = uuid.UUID(person) if person else None
-    except ValueError:
-        raise Invalid("There is no such person.") from None
-    rows = await list_actions(
-        page_number, person=who, verb=verb, text=text, since=midnight(since), until=midnight(until, after=1)
-    )
-    return books_page(
-        "bookkeeping/audit.html",
-        rows=rows,
-        people=await list_staff(),
-        verbs=await list_verbs(),
-        chosen={"person": person, "verb": verb, "text": text, "since": since, "until": until},
-    )
-
-
-ROUTES = [periods, close, audit]
+ROUTES = [periods, close]

@@ -257,3 +257,43 @@ UNION ALL
 SELECT account, ($1::timestamptz AT TIME ZONE 'Europe/Paris')::date, balance_minor
 FROM opening
 ORDER BY 1, 2;
+
+-- name: list_actions
+-- The audit trail before the id $1 (or null), newest first. $2 area or '', $3 person or null, $4 verb or '', $5 subject
+-- or '', $6 words of the subject or the reason or '', $7 since (included) and $8 until (excluded) or null, $9 rows.
+SELECT staff_action.id, at, person, person.name, verb, subject, reason, before, after, area
+FROM staff_action
+LEFT JOIN person ON person.id = person
+WHERE ($1::bigint IS NULL OR staff_action.id < $1)
+  AND ($2 = '' OR area = $2)
+  AND ($3::uuid IS NULL OR person = $3)
+  AND ($4 = '' OR verb = $4)
+  AND ($5 = '' OR subject = $5)
+  AND ($6 = '' OR position(lower($6) IN lower(subject || ' ' || reason)) > 0)
+  AND ($7::timestamptz IS NULL OR at >= $7)
+  AND ($8::timestamptz IS NULL OR at < $8)
+ORDER BY staff_action.id DESC
+LIMIT $9;
+
+-- name: list_verbs
+-- The verbs of the area $1, or of all where it is '', one look at the index a verb.
+WITH RECURSIVE known AS (
+    (SELECT verb FROM staff_action ORDER BY verb LIMIT 1)
+    UNION ALL
+    SELECT (SELECT staff_action.verb FROM staff_action WHERE staff_action.verb > known.verb ORDER BY staff_action.verb LIMIT 1)
+    FROM known
+    WHERE known.verb IS NOT NULL
+)
+SELECT verb
+FROM known
+WHERE verb IS NOT NULL
+  AND ($1 = '' OR (SELECT area FROM staff_action WHERE staff_action.verb = known.verb LIMIT 1) = $1)
+ORDER BY verb;
+
+-- name: list_staff_in_trail
+-- Everyone who is or was staff and has a line in the trail.
+SELECT id, name
+FROM person
+WHERE staff_role IS NOT NULL
+  AND EXISTS (SELECT FROM staff_action WHERE person = person.id)
+ORDER BY name, id;

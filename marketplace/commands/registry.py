@@ -24,6 +24,7 @@ from marketplace.commands import (
     print_letters,
     restore,
     retract,
+    security_log,
     serve,
     staff,
     stripe,
@@ -55,6 +56,7 @@ COMMANDS: Final = tuple(
         backup,
         restore,
         objects,
+        security_log,
         stripe_counterpart,
     )
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.consent.queries import SQL, list_choices
 from marketplace.consent.rules import CONTRACT, HERE
 from marketplace.consent.tables import ConsentRecord, Notice, Purpose
@@ -206,6 +207,7 @@ async def give_many(purpose: str, subscribers: Sequence[int], at: dt.datetime) -
             ("subscriber", "purpose", "notice", "given", "at", "receipt", "channel"),
             ((int(subscriber), purpose, notice, True, at, uuid.uuid4(), CONTRACT) for subscriber in subscribers),
         )
+        await note_action(None, "consents_imported", purpose, after={"given": len(subscribers)})
 
 
 async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.UUID | None) -> uuid.UUID:
@@ -240,6 +242,9 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             )
             if known != same:
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")
+        elif choice.channel != HERE:
+            said = {"purpose": choice.purpose, "given": choice.given, "channel": choice.channel}
+            await note_action(None, "consent_recorded", receipt, after=said)
     return receipt
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.consent.queries import SQL
 from marketplace.consent.rules import BROUGHT
 from marketplace.database import copy_columns, execute, execute_long, fetch_row, transaction
@@ -90,7 +91,10 @@ async def record_words(
         counts = await fetch_row(Counts, SQL["count_new_words"])
         await execute_long(SQL["record_new_words"])
         await execute("DROP TABLE said, faulty, new_word")
-    assert counts is not None, "an aggregate has a row"
+        assert counts is not None, "an aggregate has a row"
+        if counts.given or counts.withdrawn:
+            new = {"files": len(files), "given": counts.given, "withdrawn": counts.withdrawn}
+            await note_action(None, "consents_imported", files[0].rpartition("/")[2] if files else "", after=new)
     return Recorded(rows, counts.given, counts.withdrawn)
 
 

@@ -62,13 +62,14 @@ class PersonRow(Struct, frozen=True):
 
 async def add_staff_and_partners() -> None:
     """Add the staff and the partners that are missing, and vet those that have an address."""
-    for person in (STEWARD, FINANCE, FINANCE_TOO, AUDITOR):
+    for person in (FINANCE, FINANCE_TOO, AUDITOR):
         await identity.add_staff(person.email, person.name, person.role, person.password)
+    steward = await identity.add_staff(STEWARD.email, STEWARD.name, STEWARD.role, STEWARD.password)
     for company in COMPANIES:
-        await _add_partner(company)
+        await _add_partner(company, steward)
 
 
-async def _add_partner(company: DemoCompany) -> None:
+async def _add_partner(company: DemoCompany, steward: uuid.UUID) -> None:
     person, partner = company.person, uuid.uuid5(NAMESPACE, company.person.email)
     if not await fetch_scalar(int, "SELECT count(*) FROM person WHERE email = $1", person.email):
         await identity.create_partner(
@@ -82,7 +83,7 @@ async def _add_partner(company: DemoCompany) -> None:
             partner_id=partner,
         )
     if company.address is not None:
-        await identity.vet_partner(partner, STEWARD.name)
+        await identity.vet_partner(partner, steward)
         street, postcode, city = company.address
         await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.finance.exception_queries import count_exceptions
 from marketplace.finance.tables import Reconciliation, RefundDecision
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
 from marketplace.payments.balance import mirror_balance, read_balance

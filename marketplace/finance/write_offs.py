@@ -10,6 +10,7 @@ import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.bank.matching import Match, match_lines
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
@@ -17,7 +18,6 @@ from marketplace.finance.exception_queries import SQL, ExceptionRow, get_excepti
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.finance.tables import WriteOff
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.locks import lock

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access, note_action
 from marketplace.database import columns, copy_in, execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
@@ -135,6 +136,7 @@ async def create_partner(
 
 async def vet_partner(partner: uuid.UUID, by: object) -> None:
     """Let a partner buy, and write it a message; a steward's decision, which may follow a refusal."""
+    now = clock.now()
     async with transaction():
         decided = await fetch_row(
             Decided,
@@ -142,16 +144,21 @@ async def vet_partner(partner: uuid.UUID, by: object) -> None:
                                   refused_reason = NULL
                WHERE id = $1 RETURNING company, vetted_at AS at""",
             partner,
-            clock.now(),
+            now,
             str(by),
         )
         if decided is None:
             raise NotFound("There is no such partner.")
+        if decided.at == now:
+            await note_action(by if isinstance(by, uuid.UUID) else None, "partner_vetted", partner)
         await _report(partner_vetted.KIND, partner, decided.at, company=decided.company)
 
 
-async def refuse_partner(partner: uuid.UUID, reason: str) -> None:
-    """Refuse a partner with the reason that it is shown, and write it a message; what it has bought stays bought."""
+async def refuse_partner(partner: uuid.UUID, reason: str, by: uuid.UUID | None = None) -> None:
+    """Refuse a partner with the reason that it is shown, and write it a message; what it has bought stays bought.
+
+    by: who refuses, kept in the trail beside who vetted it.
+    """
     reason, now = rules.clean_text(reason, 500, field="reason"), clock.now()
     async with transaction():
         changed: Values = {Partner.vetted_at: None, Partner.vetted_by: None, Partner.refused_reason: reason}
@@ -159,6 +166,7 @@ async def refuse_partner(partner: uuid.UUID, reason: str) -> None:
         company = await fetch_scalar(str, query)
         if company is None:
             raise NotFound("There is no such partner.")
+        await note_action(by, "partner_refused", partner, reason=reason)
         await _report(partner_refused.KIND, partner, now, company=company, reason=reason)
 
 
@@ -194,6 +202,7 @@ async def _add_person(
         if role and (known := await _find_former(email)):
             again: Values = {Person.ended_at: None, Person.password_hash: hashed, Person.staff_role: role}
             await Person.update(again).where(Person.id == known)
+            await note_access(known, "person_added", known, role=role)
             return known
         whose = Person.email_confirmed_at.is_not_null() | Person.staff_role.is_not_null()
         if role and await Person.exists().where(Person.email.is_in(names.stored_as(email)), whose):
@@ -215,6 +224,8 @@ async def _add_person(
             created_at=at,
         )
         await Person.insert(new)
+        kind = role or ("subscriber" if partner is None else "member" if is_member else "administrator")
+        await note_access(person, "person_added", partner or person, role=kind)
     return person
 
 
@@ -264,6 +275,7 @@ async def invite_colleague(
         if await Invitation.insert(new).on_conflict(action="DO NOTHING").returning(Invitation.id):
             to = Recipient("address", str(invitation_id))
             await send(invitation.KIND, source, [to], company=await find_company(partner) or "")
+            await note_access(by, "colleague_invited", invitation_id, partner=partner)
     return code
 
 
@@ -309,7 +321,7 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
     identity = names.unseal(_as_sealed(found))
     attempt = await begin_attempt(f"person:{person}")
     if not await passwords.matches(found.password_hash, current):
-        await fail(attempt)
+        await fail(attempt, "password", person)
         raise rules.WrongSecret("The current password is wrong.")
     await forgive(attempt)
     rules.check_password(new, identity.email, identity.name)
@@ -318,6 +330,7 @@ async def change_password(person: uuid.UUID, current: str, new: str) -> None:
         changed: Values = {Person.password_hash: hashed}
         await Person.update(changed).where(Person.id == person)
         await Session.delete().where(Session.person == person)
+        await note_access(person, "password_changed")
         to = [Recipient("person", str(person))]
         await send(password_changed.KIND, f"{person} {clock.now().isoformat()}", to)
 
@@ -339,6 +352,7 @@ async def erase_person(person: uuid.UUID) -> None:
         found = await fetch_row(PersonToCheck, erased)
         if found is None:
             return
+        await note_access(person, "person_erased")
         email = names.unseal(_as_sealed(found)).email
         free: Values = {Subscriber.claimed_at: None, Subscriber.erased_at: clock.now()}
         if found.subscriber is not None:
@@ -375,7 +389,7 @@ async def sign_in(email: str, password: str, device: str = "", address: str = ""
         row = await _whose(usable, people)
     if row is None:
         if attempt:
-            await fail(attempt)
+            await fail(attempt, "sign_in", people[0].id if len(people) == 1 else None)
         raise rules.WrongSecret("The email or the password is wrong.")
     if attempt:
         await forgive(attempt, all_of_it=len(people) == 1 or row.email_confirmed_at is not None)
@@ -476,7 +490,7 @@ async def claim_line(
     if await passwords.matches(known.password_hash if known else None, password) and known:
         await forgive(attempt)
         return known.id
-    await fail(attempt)
+    await fail(attempt, "activation")
     raise rules.WrongSecret("This reference and this code do not belong together, or the code was used already.")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity import names, passwords, rules
@@ -68,6 +69,7 @@ async def set_password(person: uuid.UUID, hashed: str) -> None:
     changed: Values = {Person.password_hash: hashed}
     await Person.update(changed).where(Person.id == person)
     await Session.delete().where(Session.person == person)
+    await note_access(person, "password_reset")
 
 
 async def confirm_email(person: uuid.UUID) -> None:
@@ -86,7 +88,9 @@ async def confirm_email(person: uuid.UUID) -> None:
         for other in await fetch_rows(SealedPerson, select(SealedPerson, Person).where(same)):
             await _remove_address(other)
         confirmed: Values = {Person.email_confirmed_at: clock.now()}
-        await Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
+        changed = Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
+        if await changed.returning(Person.id):
+            await note_access(person, "address_confirmed")
 
 
 async def _remove_address(other: SealedPerson) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import execute, fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, NotAllowed, NotFound
-from marketplace.identity.audit_trail import note_action
 from marketplace.identity.queries import SQL
 from marketplace.identity.tables import ApiKey, Person, Session
 from marketplace.locks import lock
@@ -75,7 +75,7 @@ async def remove_colleague(partner: uuid.UUID, person: uuid.UUID, *, by: uuid.UU
         if person == by and len(await _people(partner)) == 1:
             raise Conflict("You are the only one of your company; erase yourself on your profile page instead.")
         await end_person(person, found.email)
-        await note_action(None, "remove_colleague", person, before={"by": by})
+        await note_access(by, "remove_colleague", person)
 
 
 async def set_administrator(
@@ -91,6 +91,7 @@ async def set_administrator(
             await keep_administrator(partner, person)
         changed: Values = {Person.is_member: not administrator}
         await Person.update(changed).where(Person.id == person)
+        await note_access(by, "role_changed", person, administrator=administrator)
 
 
 async def _people(partner: uuid.UUID) -> list[OneOfUs]:

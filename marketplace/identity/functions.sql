@@ -1,7 +1,3 @@
--- The audit trail: UPDATE, DELETE and TRUNCATE are refused.
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON staff_action
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-
 -- What the operator's tables of lines changed: UPDATE, DELETE and TRUNCATE are refused.
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON line_table
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -20,5 +16,3 @@ CREATE INDEX IF NOT EXISTS attempt_by_subject ON sign_in_attempt (subject, at);
 CREATE INDEX IF NOT EXISTS attempt_by_date ON sign_in_attempt (at);
 CREATE INDEX IF NOT EXISTS invitation_by_email ON invitation (email);
 CREATE INDEX IF NOT EXISTS api_key_by_partner ON api_key (partner);
-CREATE INDEX IF NOT EXISTS staff_action_by_person ON staff_action (person, id);
-CREATE INDEX IF NOT EXISTS staff_action_by_verb ON staff_action (verb, id);

@@ -10,16 +10,24 @@ import datetime as dt
 import hashlib
 import hmac
 import secrets
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_rows, select, transaction
 from marketplace.identity import rules
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import SignInAttempt
 from marketplace.locks import lock
 from marketplace.settings import settings
+
+if TYPE_CHECKING:
+    import uuid
+
+PLACE = 12
+"""Signs of what stands for an address in the audit trail: the same one all day, another one the next."""
 
 
 class Counted(Struct, frozen=True):
@@ -87,8 +95,14 @@ async def _count(own: dict[str, int], network: str = "") -> Counted:
     return Counted(tuple(map(digest, own)), now, network)
 
 
-async def fail(attempt: Counted) -> None:
-    """Count a wrong secret under the address that it came from; whose secret it was is counted already."""
+async def fail(attempt: Counted, what: str, whose: uuid.UUID | None = None) -> None:
+    """Count a wrong secret under the address that it came from, and note it; whose secret it was is counted already.
+
+    what: the secret that was tried. whose: the person who would have signed in, where that is one known.
+    """
+    day = f"{attempt.at:%Y-%m-%d}"
+    place = hmac.new(settings().secret.encode(), f"trail {day} {attempt.network}".encode(), hashlib.sha256).hexdigest()
+    await note_access(whose, "secret_refused", what, place=place[:PLACE] if attempt.network else "")
     if attempt.network:
         await SignInAttempt.insert(SignInAttempt(subject=digest(f"address:{attempt.network}"), at=attempt.at))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, select
 from marketplace.errors import Invalid, NotAllowed, NotFound
 from marketplace.identity import rules
@@ -66,7 +67,8 @@ async def create_key(
         scopes=rules.clean_scopes(scopes),
         ends_at=now + dt.timedelta(days=days),
     )
-    await ApiKey.insert(new).on_conflict(action="DO NOTHING")
+    if await ApiKey.insert(new).on_conflict(action="DO NOTHING").returning(ApiKey.id):
+        await note_access(owner, "key_made", key_id, partner=partner, scopes=new.scopes, days=days)
     is_this_one = (ApiKey.id == key_id) & (ApiKey.partner == partner) & (ApiKey.key_hash == digest(key))
     is_fresh = (ApiKey.revoked_at.is_null()) & (ApiKey.created_at > now - SHOWN_AGAIN)
     return key if await ApiKey.exists().where(is_this_one, is_fresh) else None
@@ -85,7 +87,8 @@ async def rotate_key(who: Actor, key_id: uuid.UUID, *, new_id: uuid.UUID, sessio
     until = clock.now() + rules.ROTATION
     sooner: Values = {ApiKey.ends_at: until}
     is_later = (ApiKey.ends_at.is_null()) | (ApiKey.ends_at > until)
-    await ApiKey.update(sooner).where(ApiKey.id == key_id, is_later)
+    if await ApiKey.update(sooner).where(ApiKey.id == key_id, is_later).returning(ApiKey.id):
+        await note_access(who, "key_replaced", key_id, by=new_id)
     return made
 
 
@@ -95,7 +98,8 @@ async def revoke_key(partner: uuid.UUID, key_id: uuid.UUID, *, by: Actor | None 
     if by is not None:
         await _own_key(by, key_id)
     revoked: Values = {ApiKey.revoked_at: clock.now()}
-    await ApiKey.update(revoked).where(mine, ApiKey.revoked_at.is_null())
+    if await ApiKey.update(revoked).where(mine, ApiKey.revoked_at.is_null()).returning(ApiKey.id):
+        await note_access(by, "key_revoked", key_id, partner=partner)
     if not await ApiKey.exists().where(mine):
         raise NotFound("There is no such key.")
 

@@ -53,6 +53,15 @@ class PartnerPage(Struct, frozen=True):
     vetted_by_name: str | None
 
 
+class Decision(Struct, frozen=True):
+    """A partner was vetted or refused, with the reason; `name` is None where no person decided."""
+
+    at: dt.datetime
+    verb: str
+    name: str | None
+    reason: str
+
+
 class Colleague(Struct, frozen=True):
     """A person of a partner."""
 
@@ -165,6 +174,11 @@ async def find_one_click_person(email: str) -> uuid.UUID | None:
 async def list_partners(page: int) -> Paged[PartnerRow]:
     """List partners: those waiting for a decision first, the latest first within."""
     return paged(await fetch_rows(PartnerRow, SQL["list_partners"], PAGE_SIZE + 1, offset(page)), page)
+
+
+async def list_decisions(partner: uuid.UUID) -> list[Decision]:
+    """List who vetted and who refused a partner, the latest first."""
+    return await fetch_rows(Decision, SQL["list_decisions"], str(partner))
 
 
 async def get_partner(partner: uuid.UUID) -> PartnerPage:

@@ -1,18 +1,3 @@
--- name: list_actions
--- The audit trail, newest first. $1 person or null, $2 verb or '', $3 words of the subject or the reason or '',
--- $4 since (included) and $5 until (excluded) or null, $6 rows, $7 rows to skip.
-SELECT staff_action.id, at, person, person.name, verb, subject, reason, before, after
-FROM staff_action
-LEFT JOIN person ON person.id = person
-WHERE ($1::uuid IS NULL OR person = $1)
-  AND ($2 = '' OR verb = $2)
-  AND ($3 = '' OR position(lower($3) IN lower(subject || ' ' || reason)) > 0)
-  AND ($4::timestamptz IS NULL OR at >= $4)
-  AND ($5::timestamptz IS NULL OR at < $5)
-ORDER BY staff_action.id DESC
-LIMIT $6
-OFFSET $7;
-
 -- name: list_one_click_people
 -- The demo's people, whose email ends in $1, and subscribers, whose emails are sealed: staff, partners' people, then
 -- subscribers, so that the first are among the fifty.
@@ -63,6 +48,16 @@ SELECT
 FROM partner
 LEFT JOIN person ON person.id::text = partner.vetted_by
 WHERE partner.id = $1;
+
+-- name: list_decisions
+-- Who vetted and who refused the partner $1, the latest first; a decision made by no person has no name.
+SELECT at, verb, person.name, reason
+FROM staff_action
+LEFT JOIN person ON person.id = person
+WHERE subject = $1
+  AND verb IN ('partner_vetted', 'partner_refused')
+ORDER BY staff_action.id DESC
+LIMIT 50;
 
 -- name: list_keys
 -- The API keys of the partner $1 with who made them: those in force at $4 first, the latest first within. $2 rows, $3

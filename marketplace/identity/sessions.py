@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar, select
 from marketplace.errors import NotFound
 from marketplace.identity import rules
@@ -95,6 +96,8 @@ class Capacity(Struct, frozen=True):
 
 
 SESSION_DAYS = rules.SESSION_LASTS.days
+SHOWN = 16
+"""Signs of a session's digest that name it: in the person's list, and in the audit trail."""
 HALF_SIGNED_IN_FOR = dt.timedelta(minutes=15)
 """How long a right password waits for the second factor."""
 
@@ -115,7 +118,8 @@ async def create_session(
     secret = secrets.token_urlsafe(32)
     now = clock.now()
     before = await _place(person, instead_of)
-    await end_session(instead_of)
+    if instead_of:
+        await Session.delete().where(Session.token_hash == digest(instead_of))
     role = await fetch_scalar(str, Person.select(Person.staff_role).where(Person.id == person))
     new = Session(
         token_hash=digest(secret),
@@ -129,6 +133,8 @@ async def create_session(
         network=network or before.network,
     )
     await Session.insert(new)
+    verb = "password_right" if new.awaits_factor else "signed_in"
+    await note_access(person, verb, new.token_hash[:SHOWN], with_factor=with_factor)
     return secret
 
 
@@ -162,7 +168,9 @@ async def adds_first_factor(secret: str) -> bool:
 async def record_proof(secret: str) -> None:
     """Record that the person of this session has just shown again that it is them."""
     proved: Values = {Session.proved_at: clock.now()}
-    await Session.update(proved).where(Session.token_hash == digest(secret))
+    mine = Session.token_hash == digest(secret)
+    person = await fetch_scalar(uuid.UUID, Session.update(proved).where(mine).returning(Session.person))
+    await note_access(person, "proof_given", digest(secret)[:SHOWN])
 
 
 async def set_second_factor(person: uuid.UUID, *, present: bool) -> None:
@@ -178,8 +186,11 @@ async def _place(person: uuid.UUID, secret: str | None) -> Place:
 
 async def end_session(secret: str | None) -> None:
     """Sign out: forget the session of this secret, if there is one."""
-    if secret:
-        await Session.delete().where(Session.token_hash == digest(secret))
+    if not secret:
+        return
+    ended = Session.delete().where(Session.token_hash == digest(secret)).returning(Session.person)
+    if person := await fetch_scalar(uuid.UUID, ended):
+        await note_access(person, "signed_out", digest(secret)[:SHOWN])
 
 
 async def actor_of_session(secret: str) -> Actor | None:
@@ -220,11 +231,13 @@ async def end_own_session(person: uuid.UUID, session: str) -> None:
     ended = await fetch_rows(Ended, SQL["end_own_session"], person, session)
     if not ended:
         raise NotFound("There is no such session.")
+    await note_access(person, "session_ended", session)
 
 
 async def end_other_sessions(person: uuid.UUID, secret: str) -> None:
     """End all of a person's sessions but the one of this secret."""
     await Session.delete().where(Session.person == person, Session.token_hash != digest(secret))
+    await note_access(person, "other_sessions_ended", digest(secret)[:SHOWN])
 
 
 async def actor_of_key(key: str) -> Actor | None:

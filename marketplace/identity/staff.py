@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import rules
 from marketplace.identity.actions import INVITATION_DAYS
-from marketplace.identity.audit_trail import note_action
 from marketplace.identity.ending import end_person
 from marketplace.identity.names import stored_as
 from marketplace.identity.queries import SQL
@@ -81,7 +81,7 @@ async def invite_staff(email: str, name: str, role: str) -> str:
             invited_by=None,
         )
         await Invitation.insert(new)
-        await note_action(None, "invite_staff", new.id, after={"name": name, "role": role})
+        await note_access(None, "invite_staff", new.id, role=role)
     return code
 
 
@@ -102,10 +102,11 @@ async def end_staff(email: str) -> None:
         known = await fetch_row(Known, select(Known, Person).where(in_office))
         if known is None:
             if invited:
+                await note_access(None, "invitation_ended", invited[0]["id"])
                 return
             raise NotFound("Nobody on the staff has this email address.")
         await end_person(known.id, email)
-        await note_action(None, "end_staff", known.id, before={"role": known.staff_role})
+        await note_access(None, "end_staff", known.id, role=known.staff_role)
 
 
 async def list_staff_members() -> Sequence[StaffMember]:

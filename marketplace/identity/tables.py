@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Boolean, Bytea, ForeignKey, OnDelete, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, BigSerial, Boolean, Bytea, ForeignKey, OnDelete, Text, Timestamptz
 from piccolo.constraints import Check
 from piccolo.table import Table
 
@@ -195,20 +195,3 @@ class SignInAttempt(Table, db=DB, tablename="sign_in_attempt"):
     subject = Text()
     """SHA-256 of whose secret is tried: an email, a browser known to it, or a line. Nothing personal is kept of strangers."""
     at = Timestamptz()
-
-
-class StaffAction(Table, db=DB, tablename="staff_action"):
-    """Who did what, when and why, with what it changed; append-only."""
-
-    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=True, erasure=Erasure.KEPT, find="person = me.person")
-    id = BigSerial(primary_key=True)
-    at = Timestamptz()
-    person = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
-    """None: a job."""
-    verb = Text()
-    subject = Text()
-    """Id of what it was done to."""
-    reason = Text()
-    before = JSONB()
-    after = JSONB()
-    verb_is_named = Check("verb ~ '^[a-z_]{3,60}$'")

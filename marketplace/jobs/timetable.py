@@ -8,6 +8,7 @@ import structlog
 
 from marketplace import invariants
 from marketplace.auctions.award import close_auctions, settle_sales
+from marketplace.audit_trail.chain import link_actions
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.bookkeeping.export_files import write_exports
 from marketplace.catalogue.actions import refresh_demand
@@ -81,6 +82,7 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "match-payouts": (MINUTE, match_payouts),
         "follow-transfers": (10, follow_transfers),
         "reseal-names": (DAY, reseal_names),
+        "link-trail": (10, link_actions),
         "exports": (2, write_exports),
         "reconcile": (min(shares, HOUR), reconcile),
         "refresh-demand": (HOUR, refresh_demand),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import columns, fetch_row, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.identity.lines import set_activation_code
@@ -43,9 +44,10 @@ async def add_key(label: str, scopes: Sequence[str] = ()) -> str:
     """Make a key for one of the operator's systems and return it, this once; without scopes it may do everything here."""
     label, allowed = clean_text(label, 80, field="label"), rules.clean_scopes(scopes)
     key = rules.KEY_PREFIX + secrets.token_urlsafe(32)
+    made = uuid.uuid4()
     await OperatorKey.insert(
         OperatorKey(
-            id=uuid.uuid4(),
+            id=made,
             label=label,
             prefix=key[: rules.PREFIX_LENGTH],
             key_hash=digest(key),
@@ -55,6 +57,7 @@ async def add_key(label: str, scopes: Sequence[str] = ()) -> str:
             ended_at=None,
         )
     )
+    await note_access(None, "operator_key_made", made, scopes=allowed)
     return key
 
 
@@ -62,7 +65,8 @@ async def end_key(prefix: str) -> None:
     """End the key that begins so, at once; ended twice it stays ended."""
     ended: Values = {OperatorKey.ended_at: clock.now()}
     mine = OperatorKey.prefix == prefix[: rules.PREFIX_LENGTH]
-    await OperatorKey.update(ended).where(mine, OperatorKey.ended_at.is_null())
+    for row in await OperatorKey.update(ended).where(mine, OperatorKey.ended_at.is_null()).returning(OperatorKey.id):
+        await note_access(None, "operator_key_ended", row["id"])
     if not await OperatorKey.exists().where(mine):
         raise NotFound("There is no key that begins so; `operator-key list` shows them all.")
 
@@ -92,6 +96,7 @@ async def make_code(request: uuid.UUID, reference: int) -> str:
         insert = LetterRun.insert(new).on_conflict(action="DO NOTHING", target=LetterRun.id).returning(LetterRun.id)
         if await insert:
             await set_activation_code(reference, digest(rules.plain_code(code)))
+            await note_access(None, "activation_codes_made", request, codes=1)
         elif line.activation_code_hash != digest(rules.plain_code(code)):
             raise Conflict("This request was for another line, or another code was made since: use a new request id.")
     return code

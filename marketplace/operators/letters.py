@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_scalar, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.actions import issue_activation_codes
@@ -56,7 +57,9 @@ async def write_letters(out: Path, lines: Sequence[int] = (), *, again: bool = F
             batches = _these(lines) if lines else _all(again=again)
             codes, sha256 = await _write(part, batches)
             if codes:
-                await LetterRun.insert(LetterRun(id=uuid.uuid4(), at=clock.now(), codes=codes, sha256=sha256))
+                run = LetterRun(id=uuid.uuid4(), at=clock.now(), codes=codes, sha256=sha256)
+                await LetterRun.insert(run)
+                await note_access(None, "activation_codes_made", run.id, codes=codes)
     if finished or codes:
         await asyncio.to_thread(_give_name, part, out)
     return Letters(finished or codes, bool(finished))

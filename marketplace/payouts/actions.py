@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, select, transaction
 from marketplace.earnings.actions import move_payable
 from marketplace.errors import Conflict, Invalid, NotAllowed
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.ledger.actions import record
 from marketplace.ledger.chart import SUBSCRIBERS_IN_TRANSIT, SUBSCRIBERS_PAYABLE
 from marketplace.locks import lock

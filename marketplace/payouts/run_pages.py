@@ -14,9 +14,9 @@ from litestar.response import Redirect, Stream, Template
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.errors import Conflict
 from marketplace.identity.actors import Actor
-from marketplace.identity.audit_trail import note_action
 from marketplace.identity.guards import expect, recently_proved, staff
 from marketplace.payments.balance import read_available
 from marketplace.payouts import actions

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_rows, fetch_scalar, transaction
 from marketplace.errors import Expired, NotFound
 from marketplace.identity import credentials, rules
@@ -60,6 +61,7 @@ async def request_reset(email: str) -> None:
         minutes = int(LINK_LASTS.total_seconds()) // 60
         to = [Recipient("mailbox", str(person))]
         await send(password_reset.KIND, link, to, link=str(link), minutes=str(minutes))
+        await note_access(person if accounts else None, "reset_requested", link)
 
 
 def read_link(kind: str, link: str) -> str:

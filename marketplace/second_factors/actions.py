@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyotp
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity import vault
@@ -65,7 +66,7 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         raise Conflict("Start again: there is no authenticator app to confirm.")
     step, now = rules.step_of(secret, code, clock.now()), clock.now()
     if step is None:
-        await fail(attempt)
+        await fail(attempt, "first_code", person)
         raise WrongSecret("That is not the code that the app shows now.", field="code")
     await forgive(attempt)
     codes: list[str] = []
@@ -76,6 +77,7 @@ async def confirm_authenticator(person: uuid.UUID, code: str, address: str = "")
         if not await Authenticator.update(confirmed).where(waiting).returning(Authenticator.id):
             raise Conflict("Start again: there is no authenticator app to confirm.")
         await set_second_factor(person, present=True)
+        await note_access(person, "factor_added", "authenticator")
         codes += await _first_codes(person)
     return codes
 
@@ -99,6 +101,7 @@ async def add_passkey(person: uuid.UUID, label: str, credential_id: bytes, publi
         if not await added.returning(Passkey.id):
             raise Conflict("This passkey is registered already.")
         await set_second_factor(person, present=True)
+        await note_access(person, "factor_added", "passkey")
         codes += await _first_codes(person)
     return codes
 
@@ -125,6 +128,7 @@ async def renew_codes(person: uuid.UUID) -> list[str]:
         await lock(f"factors {person}")
         if not (await get_factors(person)).count:
             raise Conflict("Add a second factor first.")
+        await note_access(person, "recovery_codes_renewed")
         codes += await _make_codes(person)
     return codes
 
@@ -140,6 +144,7 @@ async def remove_factor(person: uuid.UUID, factor: uuid.UUID | None, *, is_staff
             removed = await Passkey.delete().where(mine).returning(Passkey.id)
         if not removed:
             raise NotFound("There is no such second factor.")
+        await note_access(person, "factor_removed", "passkey" if factor else "authenticator")
         if (await get_factors(person)).count:
             return
         if is_staff and factor_is_compulsory():
@@ -153,7 +158,7 @@ async def check_code(person: uuid.UUID, code: str, address: str = "") -> None:
     attempt = await begin_attempt(f"factor:{person}", address)
     is_right = await (_use_recovery(person, code) if rules.looks_like_recovery(code) else _use_app(person, code))
     if not is_right:
-        await fail(attempt)
+        await fail(attempt, "code", person)
         raise WrongSecret(
             "This code is wrong, or was used already; an app shows a new one every half minute.", field="code"
         )
@@ -181,7 +186,10 @@ async def _use_recovery(person: uuid.UUID, code: str) -> bool:
     used: Values = {RecoveryCode.used_at: clock.now()}
     unused = (RecoveryCode.code_hash == rules.hash_of(code)) & (RecoveryCode.person == person)
     is_unused = unused & RecoveryCode.used_at.is_null()
-    return bool(await RecoveryCode.update(used).where(is_unused).returning(RecoveryCode.code_hash))
+    is_right = bool(await RecoveryCode.update(used).where(is_unused).returning(RecoveryCode.code_hash))
+    if is_right:
+        await note_access(person, "recovery_code_used")
+    return is_right
 
 
 async def check_password(person: uuid.UUID, password: str, address: str = "") -> None:
@@ -190,7 +198,7 @@ async def check_password(person: uuid.UUID, password: str, address: str = "") ->
         raise Invalid("Show your second factor instead.")
     attempt = await begin_attempt(f"person:{person}", address)
     if not await matches_password(person, password):
-        await fail(attempt)
+        await fail(attempt, "password", person)
         raise WrongSecret("That is not your password.", field="password")
     await forgive(attempt)
 

@@ -149,7 +149,7 @@ async def check_passkey(person: uuid.UUID, answer: str, session: str, address: s
     challenge, known = await _asked(person, session), _answering(answer, await list_passkeys(person))
     count = _verified_count(answer, challenge, known) if known else None
     if known is None or count is None or not await use_passkey(known.id, count, known.sign_count):
-        await fail(attempt)
+        await fail(attempt, "passkey", person)
         raise WrongSecret("Your device's answer is not that of a passkey of yours; try again.")
     await forgive(attempt)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
 
+from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import actions as catalogue
 from marketplace.catalogue import offers
 from marketplace.consent import actions as consent
 from marketplace.database import transaction
-from marketplace.identity.audit_trail import note_action
 from marketplace.stewardship.queries import get_shelf
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads 
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
 from marketplace.catalogue import offers
 from marketplace.catalogue.actions import price_now
 from marketplace.catalogue.queries import list_priced_releases
 from marketplace.datasets import publishing, queries
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.actors import Actor
-from marketplace.identity.audit_trail import note_action
 from marketplace.identity.guards import expect, staff
 from marketplace.privacy.geography import OwnZones
 from marketplace.release_gate import dossier

@@ -10,7 +10,7 @@ FLOORS = (
     {"clock", "local_time", "settings", "tracing", "paging", "progress", "statements", "words"},
     {"database", "functions", "object_store", "web"},
     {"locks", "privacy", "sealing", "signing"},
-    {"backup", "messages", "log", "simulation", "setting_checks", "environment_files"},
+    {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
     {"second_factors", "recovery"},
     {"mail", "ledger", "consent", "access"},

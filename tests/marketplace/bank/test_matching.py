@@ -15,12 +15,12 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import Match, match_lines, match_stripe_payouts, undo_matches
 from marketplace.bank.rules import EQUAL, NAMED, Clue, likeness, score
+from marketplace.bookkeeping.trail import list_actions
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.finance.candidates import list_candidates, settle_by_line
 from marketplace.finance.exception_queries import find_next, get_exception, list_exceptions
 from marketplace.finance.queries import list_cash
-from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record
 from marketplace.ledger.queries import balance

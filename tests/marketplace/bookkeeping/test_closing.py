@@ -13,9 +13,9 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.candidates import settle_line
 from marketplace.bank.matching import undo_matches
 from marketplace.bookkeeping.closing import HEADINGS, checks_of, close_month
+from marketplace.bookkeeping.trail import list_actions
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid
-from marketplace.identity.audit_trail import list_actions
 from marketplace.invariants import broken
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from marketplace import clock
+from marketplace.bookkeeping.trail import list_actions
 from marketplace.database import execute
-from marketplace.identity.audit_trail import list_actions
 from marketplace.payments.events import sweep_events
 from marketplace.payments.queries import get_payment
 from marketplace.payments.stripe_calls import run_commands

@@ -9,13 +9,13 @@ import pytest
 
 from marketplace.bank.matching import match_stripe_payouts
 from marketplace.bookkeeping.actions import reverse_entry
+from marketplace.bookkeeping.trail import list_actions
 from marketplace.database import execute
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.finance.exception_queries import get_exception, list_exceptions
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.finance.rules import may_write_off, write_off_postings
 from marketplace.finance.write_offs import decide_write_off, find_waiting, list_write_offs, propose_write_off
-from marketplace.identity.audit_trail import list_actions
 from marketplace.ledger import chart
 from marketplace.ledger.queries import balance
 from tests.marketplace.bank.statements import Entry

@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_action
+from marketplace.bookkeeping.trail import list_actions, list_staff, list_verbs
 from marketplace.database import execute, transaction
 from marketplace.errors import Conflict
-from marketplace.identity.audit_trail import list_actions, list_staff, list_verbs, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.actions import record, reverse, reverse_all
 from marketplace.ledger.queries import get_entry, trial_balance

@@ -25,7 +25,7 @@ PAYOUTS = (
     "bank/payout_lines.py",
     "bank/matching.py",
     "ledger/actions.py",
-    "identity/audit_trail.py",
+    "audit_trail/actions.py",
 )
 BANKS_ANSWER = "BANKS_ANSWER"
 """The variable that names the file of the bank's answer."""

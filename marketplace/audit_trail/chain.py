@@ -1,0 +1,119 @@
+"""Linking the trail: a job hashes its lines one after the other, so that those who write them never wait for each other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.audit_trail.rules import FIRST, canonical, hash_of
+from marketplace.audit_trail.tables import TrailLink, UnlinkedAction
+from marketplace.database import copy_in, fetch_row, fetch_rows, select, transaction
+from marketplace.locks import lock
+from marketplace.signing import public_key, sign
+from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SQL: Final = load_statements(__package__)
+AT_ONCE: Final = 2000
+"""Lines that are linked in one transaction, or read at a time."""
+
+
+class Head(Struct, frozen=True):
+    """The last link."""
+
+    number: int
+    hash: str
+
+
+class Line(Struct, frozen=True):
+    """A line of the trail as it is hashed; `before` and `after` are JSON objects."""
+
+    id: int
+    at: dt.datetime
+    person: uuid.UUID | None
+    verb: str
+    subject: str
+    reason: str
+    before: str
+    after: str
+    area: str
+
+
+class Linked(Line, frozen=True):
+    """A line with its link."""
+
+    number: int
+    hash: str
+
+
+def written(line: Line, number: int, previous: str) -> dict[str, Any]:
+    """Return a line as its file has it, with its hash; instants are UTC, to the microsecond."""
+    document: dict[str, Any] = {
+        "number": number,
+        "id": line.id,
+        "at": line.at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
+        "person": str(line.person) if line.person else None,
+        "area": line.area,
+        "verb": line.verb,
+        "subject": line.subject,
+        "reason": line.reason,
+        "before": json.loads(line.before),
+        "after": json.loads(line.after),
+        "previous": previous,
+    }
+    return document | {"hash": hash_of(document)}
+
+
+async def link_actions() -> int:
+    """Link the lines of the trail that are not in the chain yet, in the order of their ids; a job. Return how many."""
+    linked = 0
+    while count := await _link_some():
+        linked += count
+    return linked
+
+
+async def _link_some() -> int:
+    async with transaction():
+        await lock("trail chain")
+        head = await _find_head()
+        lines = await fetch_rows(Line, SQL["list_unlinked"], AT_ONCE)
+        number, previous, links = head.number, head.hash, []
+        for line in lines:
+            number += 1
+            previous = written(line, number, previous)["hash"]
+            links.append((number, line.id, previous))
+        await copy_in("trail_link", ["number", "action", "hash"], links)
+        await UnlinkedAction.delete().where(UnlinkedAction.action.is_in([line.id for line in lines] or [0]))
+    return len(links)
+
+
+async def _find_head() -> Head:
+    query = select(Head, TrailLink).order_by(TrailLink.number, ascending=False).limit(1)
+    return await fetch_row(Head, query) or Head(0, FIRST)
+
+
+async def export_trail(signing_key: str) -> AsyncIterator[str]:
+    """Yield the chained trail, a line of JSON at a time, and the signed end that `rules.check` asks for.
+
+    What was written in the last seconds is linked first. Lines are hashed as they are read, and come with the hash that
+    was stored: where they differ, the check says at which line.
+    """
+    await link_actions()
+    head = await _find_head()
+    number, previous = 0, FIRST
+    while number < head.number:
+        rows = await fetch_rows(Linked, SQL["list_linked"], number, min(number + AT_ONCE, head.number))
+        if not rows:
+            break
+        for row in rows:
+            yield json.dumps(written(row, row.number, previous) | {"hash": row.hash}, ensure_ascii=False)
+            number, previous = row.number, row.hash
+    end = {"lines": head.number, "head": head.hash, "at": clock.now().isoformat(), "key": public_key(signing_key).hex()}
+    yield json.dumps(end | {"signature": sign(canonical(end), signing_key).hex()})

@@ -1,0 +1,353 @@
+"""The audit trail: every access and every staff request is in it, nothing in it changes, and its file proves that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from marketplace import clock
+from marketplace.audit_trail.actions import note_access, note_action
+from marketplace.audit_trail.chain import export_trail, link_actions
+from marketplace.audit_trail.rules import FIRST, Verdict, canonical, check, hash_of
+from marketplace.bookkeeping.trail import list_actions
+from marketplace.commands.registry import COMMANDS
+from marketplace.consent import actions as consent
+from marketplace.database import execute, transaction
+from marketplace.identity import actions, key_actions, staff
+from marketplace.identity.actors import Actor
+from marketplace.identity.guards import COOKIE, begin_session
+from marketplace.identity.rules import WrongSecret
+from marketplace.second_factors import actions as factors
+from marketplace.settings import settings
+from marketplace.signing import sign
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
+from tests.support.reads import fetch, fetch_value
+from tests.test_routes import KINDS, NAMES, OUR_ROUTES, ask, expectation_of, filled, sign_in_everyone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAFF = ("steward", "finance", "auditor")
+
+
+async def exported() -> list[str]:
+    return [line async for line in export_trail(settings().signing_key)]
+
+
+def refused(lines: list[str]) -> Verdict:
+    """Check a file, which must be refused."""
+    verdict = check(lines)
+    assert verdict.fault
+    return verdict
+
+
+# The chain ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_the_trail_shows_each_change_to_it() -> None:
+    ada = await make_staff("Ada")
+    for number in range(5):
+        await note_action(ada, "thing_done", f"thing {number}", reason="Voilà.", after={"n": 2**70, "amount": 1.10})
+    lines = await exported()
+    assert check(lines) == Verdict(5, json.loads(lines[4])["hash"], "", json.loads(lines[5])["key"])
+    assert json.loads(lines[0])["previous"] == FIRST
+    changed = lines[2].replace("thing 2", "thing 9")
+    assert refused([*lines[:2], changed, *lines[3:]]) == Verdict(
+        2, json.loads(lines[1])["hash"], "Line 3 does not follow from those before it, or was changed."
+    )
+    document = json.loads(changed)
+    hashed_again = json.dumps(document | {"hash": hash_of(document)})
+    assert refused([*lines[:2], hashed_again, *lines[3:]]).lines == 3, "the next line does not follow from it"
+    assert refused([*lines[:2], *lines[3:]]).fault == "Line 3 has the number 4, not 3."
+    assert refused([lines[1], lines[0], *lines[2:]]).lines == 0
+    assert "cut short" in refused(lines[:4]).fault
+    assert "speaks of 5 lines" in refused([*lines[:4], lines[5]]).fault
+    assert "follows the end" in refused([*lines, lines[0]]).fault
+    assert "not a JSON object" in refused(["[]"]).fault
+    assert "cut short" in refused([]).fault
+
+
+async def test_who_rewrites_the_whole_file_cannot_sign_its_end() -> None:
+    await note_action(None, "thing_done", "thing 1")
+    line, end = map(json.loads, await exported())
+    line["subject"] = "thing 2"
+    line["hash"] = hash_of(line)
+    forged = {**end, "head": line["hash"]}
+    assert "not the operator's" in refused([json.dumps(line), json.dumps(forged)]).fault
+    own = {name: value for name, value in forged.items() if name != "signature"}
+    signed = own | {"signature": sign(canonical(own), "1" * 64).hex()}
+    assert "not the operator's" in refused([json.dumps(line), json.dumps(signed)]).fault
+    assert "not signed" in refused([json.dumps(line), json.dumps({**own, "signature": "x"})]).fault
+
+
+async def test_what_commits_late_is_linked_too_and_numbers_have_no_gap(database_url: str) -> None:
+    late = await asyncpg.connect(database_url)
+    writing = late.transaction()
+    await writing.start()
+    insert = (
+        "INSERT INTO staff_action (at, verb, subject, reason, before, after) VALUES (now(), $1, 's', '', '{}', '{}')"
+    )
+    await late.execute(insert, "late_done")
+    with pytest.raises(ZeroDivisionError):
+        async with transaction():
+            await note_action(None, "never_done", "x")
+            _ = 1 // 0
+    await note_action(None, "early_done", "x")
+    assert await link_actions() == 1, "nobody waits for a transaction that is open"
+    await writing.commit()
+    await late.close()
+    assert await link_actions() == 1
+    verbs = [json.loads(line)["verb"] for line in (await exported())[:-1]]
+    assert verbs == ["early_done", "late_done"]
+
+
+async def test_two_workers_and_one_that_is_killed_leave_one_whole_chain(database_url: str) -> None:
+    for number in range(50):
+        await note_action(None, "thing_done", number)
+    killed = await asyncpg.connect(database_url)
+    writing = killed.transaction()
+    await writing.start()
+    await killed.execute("SELECT pg_advisory_xact_lock(hashtextextended('trail chain', 0))")
+    await killed.execute("DELETE FROM unlinked_action WHERE action IN (SELECT action FROM unlinked_action LIMIT 20)")
+    await killed.execute(
+        "INSERT INTO trail_link (number, action, hash) SELECT 1, min(id), $1 FROM staff_action", "0" * 64
+    )
+    workers = [asyncio.create_task(link_actions()) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    assert not any(worker.done() for worker in workers), "one links at a time"
+    killed.terminate()
+    assert sum(await asyncio.gather(*workers)) == 50
+    assert check(await exported()).lines == 50
+    assert await fetch_value("SELECT count(*) FROM unlinked_action") == 0
+
+
+@pytest.mark.serving
+async def test_the_serving_role_can_neither_change_nor_remove_a_line() -> None:
+    await note_action(None, "thing_done", "thing 1")
+    assert await link_actions() == 1
+    for change in (
+        "UPDATE staff_action SET subject = ''",
+        "DELETE FROM staff_action",
+        "TRUNCATE staff_action CASCADE",
+        "UPDATE trail_link SET hash = ''",
+        "DELETE FROM trail_link",
+        "ALTER TABLE staff_action DISABLE TRIGGER append_only",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await execute(change)
+
+
+async def test_the_owner_is_refused_too_and_what_a_superuser_changes_is_seen() -> None:
+    await note_action(None, "thing_done", "thing 1")
+    await note_action(None, "thing_done", "thing 2")
+    await link_actions()
+    for change in ("UPDATE trail_link SET number = 3", "DELETE FROM trail_link", "DELETE FROM staff_action"):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await execute(change)
+    await execute("ALTER TABLE staff_action DISABLE TRIGGER append_only")
+    await execute("UPDATE staff_action SET subject = 'thing 9' WHERE subject = 'thing 1'")
+    await execute("ALTER TABLE staff_action ENABLE TRIGGER append_only")
+    assert refused(await exported()).lines == 0
+
+
+def test_the_command_exports_and_verifies(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del database_url
+    command = next(one for one in COMMANDS if one.name == "security-log")
+    out = tmp_path / "trail.jsonl"
+
+    def run(*words: str) -> int:
+        from marketplace.__main__ import parser  # noqa: PLC0415 (as the command line does)
+
+        return command.run(parser().parse_args(["security-log", *words]))
+
+    assert run("export", str(out)) == 0
+    assert "0 lines, none changed" in capsys.readouterr().out
+    assert out.stat().st_mode & 0o077 == 0
+    assert run("verify", str(out)) == 0
+    out.write_text("{}\n" + out.read_text())
+    assert run("verify", str(out)) == 1
+    assert "has the number None" in capsys.readouterr().err
+
+
+# What is in it --------------------------------------------------------------------------------------------------------
+
+
+async def accesses() -> list[tuple[str, uuid.UUID | None]]:
+    rows = await fetch("SELECT verb, person FROM staff_action WHERE area = 'access' ORDER BY id")
+    return [(row["verb"], row["person"]) for row in rows]
+
+
+async def test_coming_in_failing_and_each_change_of_access_is_noted_without_an_address() -> None:
+    partner = await make_partner()
+    async with Browser() as browser:
+        await browser.sign_in("claire@atelier.example")
+        await browser.sign_in("claire@atelier.example", "quite another sentence")
+        await browser.sign_in("nobody@nowhere.example", "quite another sentence")
+        await browser.submit("/en/sign-out", {})
+    person = await fetch_value("SELECT id FROM person")
+    assert await accesses() == [
+        ("person_added", person),
+        ("signed_in", person),
+        ("secret_refused", person),
+        ("secret_refused", None),
+        ("signed_out", person),
+    ]
+    me = Actor(name="Claire", person=person, partner=partner)
+    key = uuid.uuid4()
+    await key_actions.create_key(partner, "robot", key_id=key, session="s", owner=person)
+    await key_actions.create_key(partner, "robot", key_id=key, session="s", owner=person)
+    await key_actions.revoke_key(partner, key, by=me)
+    await key_actions.revoke_key(partner, key, by=me)
+    await factors.start_authenticator(person)
+    with pytest.raises(WrongSecret):
+        await factors.confirm_authenticator(person, "000000x")
+    await actions.change_password(person, PASSWORD, "quite another sentence")
+    await actions.erase_person(person)
+    assert [verb for verb, _ in (await accesses())[5:]] == [
+        "key_made",
+        "key_revoked",
+        "secret_refused",
+        "password_changed",
+        "person_erased",
+    ]
+    written = "".join(await exported())
+    assert not re.search(r"@|Claire|127\.0\.0\.1|testserver|sentence", written)
+    assert check(written.replace("}{", "}\n{").splitlines()).lines == 10
+
+
+async def test_who_vetted_and_who_refused_both_stay() -> None:
+    partner, sam, eve = await make_partner(), await make_staff("Sam", "steward"), await make_staff("Eve", "steward")
+    assert sam.person
+    await actions.vet_partner(partner, sam.person)
+    await actions.vet_partner(partner, sam.person)
+    await actions.refuse_partner(partner, "No such company.", eve.person)
+    rows = (await list_actions(subject=str(partner))).rows
+    assert [(row.verb, row.name, row.reason) for row in rows] == [
+        ("partner_refused", "Eve", "No such company."),
+        ("partner_vetted", "Sam", ""),
+    ]
+    async with await visiting((await make_staff("Paul", "auditor")).person) as auditor:
+        shown = text_of(await auditor.get(f"/en/partners/{partner}"))
+        assert re.search(r"Refused Eve No such company\..*Vetted Sam", shown)
+        assert "Vet this company" not in shown
+
+
+async def test_consent_on_somebodys_behalf_is_noted_and_their_own_is_not() -> None:
+    await actions.add_subscribers([7])
+    purpose = await consent.define_purpose("presence", "statistics", title_fr="x", title_en="x")
+    await consent.publish_notice(purpose, text_fr="x", text_en="x")
+    await consent.give(7, purpose)
+    receipt = await consent.withdraw(7, purpose, channel="shop")
+    await consent.withdraw(7, purpose, channel="shop", receipt=receipt)
+    [row] = await fetch("SELECT subject, after FROM staff_action WHERE verb = 'consent_recorded'")
+    assert row["subject"] == str(receipt)
+    assert json.loads(row["after"]) == {"purpose": purpose, "given": False, "channel": "shop"}
+
+
+async def test_staff_come_and_go_in_the_trail() -> None:
+    await staff.invite_staff("sam@operator.example", "Sam", "steward")
+    await staff.end_staff("sam@operator.example")
+    assert [verb for verb, _ in await accesses()] == ["invite_staff", "invitation_ended"]
+
+
+# Staff's requests, by construction ------------------------------------------------------------------------------------
+
+WRITING = [
+    (handler, path, name, role)
+    for (handler, path), name in zip(OUR_ROUTES, NAMES, strict=True)
+    for role in STAFF
+    if handler.http_methods & {"POST", "PUT", "DELETE", "PATCH"} and expectation_of(handler).who & KINDS[role]
+]
+
+
+async def test_every_staff_route_that_writes_leaves_a_line() -> None:
+    visitors = await sign_in_everyone()
+    assert len(WRITING) > 60
+    silent = []
+    for handler, path, name, role in sorted(WRITING, key=lambda one: one[1] == "/sign-out"):
+        before = await fetch_value("SELECT coalesce(max(id), 0) FROM staff_action")
+        await ask(visitors[role], handler, filled(path))
+        route = re.sub(r":\w+}", "}", name)
+        wanted = (
+            "SELECT count(*) FROM staff_action WHERE id > $1 AND area = 'request' "
+            "AND person IS NOT NULL AND after ->> 'route' = $2"
+        )
+        if await fetch_value(wanted, before, route) != 1:
+            silent.append(f"{name} as {role}")
+    assert not silent, "\n".join(silent)
+
+
+async def test_staff_who_fetch_a_file_or_are_refused_leave_a_line_and_readers_none() -> None:
+    nora = await make_staff("Nora", "steward")
+    async with await visiting(nora.person) as steward:
+        await steward.get("/en/start")
+        assert (await steward.get("/en/finance")).status_code == 403
+    [row] = (await list_actions(area="request")).rows
+    assert (row.person, row.became) == (nora.person, {"route": "GET /finance", "status": 403})
+
+
+# Reading it -----------------------------------------------------------------------------------------------------------
+
+
+async def visiting(person: uuid.UUID | None) -> Browser:
+    """Return a browser in which this person is signed in."""
+    assert person
+    browser = Browser()
+    browser.client.cookies.set(COOKIE, (await begin_session(person)).value or "")
+    return browser
+
+
+async def test_the_auditor_searches_pages_through_and_follows_links() -> None:
+    ada, paul = await make_staff("Ada"), await make_staff("Paul", "auditor")
+    run = uuid.uuid4()
+    for number in range(60):
+        await note_action(ada, "thing_done", f"thing {number}")
+    await note_action(ada, "approve_payout_run", run, reason="checked")
+    await note_access(ada, "key_made", uuid.uuid4())
+    async with await visiting(paul.person) as auditor, await visiting(ada.person) as finance:
+        seen: list[str] = []
+        path: str | None = "/en/finance/audit"
+        while path:
+            shown = await auditor.get(path)
+            assert shown.status_code == 200
+            seen += re.findall(r">(thing \d+)<", shown.text)
+            older = re.search(r'href="([^"]*before=\d+[^"]*)" rel="next"', shown.text)
+            path = older[1].replace("&amp;", "&") if older else None
+        assert seen == [f"thing {number}" for number in reversed(range(60))]
+        found = await auditor.get(f"/en/finance/audit?verb=approve_payout_run&person={ada.person}&text=check")
+        assert f'href="/en/finance/payout-runs/{run}"' in found.text
+        assert "thing 59" not in found.text
+        assert "thing 7" in (await auditor.get("/en/finance/audit?subject=thing+7")).text
+        assert "API key made" in (await auditor.get("/en/finance/audit?area=access")).text
+        assert "API key made" not in (await finance.get("/en/finance/audit?area=access")).text
+        tomorrow = f"{clock.now():%Y}-12-31"
+        assert "Nothing yet." in text_of(await auditor.get(f"/en/finance/audit?since={tomorrow}"))
+        for path, status in (("?person=x", 422), ("?before=0", 400), ("?since=x", 422), ("?area=zz", 200)):
+            assert (await auditor.get(f"/en/finance/audit{path}")).status_code == status
+
+
+async def test_the_auditor_reaches_every_page_they_may_read() -> None:
+    paul = await make_staff("Paul", "auditor")
+    wanted = {
+        f"/en{path}"
+        for handler, path in OUR_ROUTES
+        if "auditor" in expectation_of(handler).who and "GET" in handler.http_methods and "{" not in path
+    }
+    async with await visiting(paul.person) as auditor:
+        reached, ahead = set(), {"/en/finance"}
+        while ahead:
+            path = ahead.pop()
+            reached.add(path)
+            shown = await auditor.get(path)
+            if "text/html" in shown.headers.get("content-type", ""):
+                ahead |= {link.partition("?")[0] for link in re.findall(r'href="(/en/[^"#]+)"', shown.text)} & wanted
+                ahead -= reached
+    assert wanted - reached <= {"/en/finance/exception"}, "the last is reached from an exception"
