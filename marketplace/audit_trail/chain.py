@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SQL: Final = load_statements(__package__)
-AT_ONCE: Final = 2000
+BATCH_SIZE: Final = 2000
 """Lines that are linked in one transaction, or read at a time."""
 
 
@@ -83,7 +83,7 @@ async def _link_some() -> int:
     async with transaction():
         await lock("trail chain")
         head = await _find_head()
-        lines = await fetch_rows(Line, SQL["list_unlinked"], AT_ONCE)
+        lines = await fetch_rows(Line, SQL["list_unlinked"], BATCH_SIZE)
         number, previous, links = head.number, head.hash, []
         for line in lines:
             number += 1
@@ -109,7 +109,7 @@ async def export_trail(signing_key: str) -> AsyncIterator[str]:
     head = await _find_head()
     number, previous = 0, FIRST
     while number < head.number:
-        rows = await fetch_rows(Linked, SQL["list_linked"], number, min(number + AT_ONCE, head.number))
+        rows = await fetch_rows(Linked, SQL["list_linked"], number, min(number + BATCH_SIZE, head.number))
         if not rows:
             break
         for row in rows:

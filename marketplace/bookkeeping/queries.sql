@@ -280,7 +280,7 @@ LIMIT $9;
 WITH RECURSIVE known AS (
     (SELECT verb FROM staff_action ORDER BY verb LIMIT 1)
     UNION ALL
-    SELECT (SELECT staff_action.verb FROM staff_action WHERE staff_action.verb > known.verb ORDER BY staff_action.verb LIMIT 1)
+    SELECT (SELECT action.verb FROM staff_action AS action WHERE action.verb > known.verb ORDER BY action.verb LIMIT 1)
     FROM known
     WHERE known.verb IS NOT NULL
 )

@@ -243,8 +243,8 @@ async def _record(choice: _Choice, given_at: dt.datetime | None, receipt: uuid.U
             if known != same:
                 raise Conflict("That receipt says something else; go back, reload the page and try again.")
         elif choice.channel != HERE:
-            said = {"purpose": choice.purpose, "given": choice.given, "channel": choice.channel}
-            await note_action(None, "consent_recorded", receipt, after=said)
+            recorded = {"purpose": choice.purpose, "given": choice.given, "channel": choice.channel}
+            await note_action(None, "consent_recorded", receipt, after=recorded)
     return receipt
 
 

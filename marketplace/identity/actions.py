@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import secrets
 import uuid
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import names, passwords, rules
 from marketplace.identity.ending import end_keys_of, has_people, keep_administrator, require_administrator
 from marketplace.identity.guessing import begin_attempt, begin_attempt_of_device, fail, forgive, is_known_device
+from marketplace.identity.lines import new_code, plain_code
 from marketplace.identity.queries import SQL, find_company
 from marketplace.identity.rules import digest
 from marketplace.identity.tables import Invitation, Partner, Person, Session, SignInAttempt, Subscriber
@@ -449,10 +448,12 @@ async def issue_activation_codes(references: Sequence[int]) -> list[tuple[int, s
 
     Only hashes are kept; an earlier code of the same line stops working. Lines unknown or claimed get none.
     """
-    codes = {reference: _code() for reference in references}
+    codes = {reference: new_code() for reference in references}
     async with transaction():
         await execute("CREATE TEMPORARY TABLE issued (reference bigint PRIMARY KEY, hash text NOT NULL) ON COMMIT DROP")
-        await copy_in("issued", ["reference", "hash"], ((line, digest(_plain(code))) for line, code in codes.items()))
+        await copy_in(
+            "issued", ["reference", "hash"], ((line, digest(plain_code(code))) for line, code in codes.items())
+        )
         lines = await fetch_rows(
             Line,
             """UPDATE subscriber SET activation_code_hash = issued.hash FROM issued
@@ -474,7 +475,7 @@ async def claim_line(
     """
     email, name = rules.clean_email(email), rules.clean_text(name, field="name")
     rules.check_password(password, email, name, str(reference))
-    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(_plain(code)))
+    fits = (Subscriber.reference == reference) & (Subscriber.activation_code_hash == digest(plain_code(code)))
     is_free = Subscriber.claimed_at.is_null()
     attempt = None
     if not await Subscriber.exists().where(fits, is_free):
@@ -492,14 +493,3 @@ async def claim_line(
         return known.id
     await fail(attempt, "activation")
     raise rules.WrongSecret("This reference and this code do not belong together, or the code was used already.")
-
-
-def _code() -> str:
-    """Return eighty random bits as four groups that survive a letter and a telephone."""
-    text = base64.b32encode(secrets.token_bytes(10)).decode()
-    return "-".join(text[at : at + 4] for at in range(0, 16, 4))
-
-
-def _plain(code: str) -> str:
-    """Return a code as it is hashed: without its dashes and spaces, in capitals, 0 and 1 read as the letters meant."""
-    return "".join(sign for sign in code.upper() if sign.isalnum()).replace("0", "O").replace("1", "I")

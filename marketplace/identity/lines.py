@@ -7,6 +7,8 @@ that was cut short must not end a million lines, so a table that lacks many is r
 
 from __future__ import annotations
 
+import base64
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -93,3 +95,14 @@ async def set_activation_code(reference: int, code_hash: str) -> None:
     """Let the code with this digest activate a line that nobody claimed, in place of any earlier one."""
     changed: Values = {Subscriber.activation_code_hash: code_hash}
     await Subscriber.update(changed).where(Subscriber.reference == reference, Subscriber.claimed_at.is_null())
+
+
+def new_code() -> str:
+    """Return a new activation code: eighty random bits as four groups that survive a letter and a telephone."""
+    text = base64.b32encode(secrets.token_bytes(10)).decode()
+    return "-".join(text[at : at + 4] for at in range(0, 16, 4))
+
+
+def plain_code(code: str) -> str:
+    """Return a code as it is hashed: without its dashes and spaces, in capitals, 0 and 1 read as the letters meant."""
+    return "".join(sign for sign in code.upper() if sign.isalnum()).replace("0", "O").replace("1", "I")

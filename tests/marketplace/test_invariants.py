@@ -28,6 +28,8 @@ INDEXED = """WITH made AS (INSERT INTO contribution_segment (id, level, state, b
              INSERT INTO sold_release (release, segment) SELECT release.id, made.id FROM release, made LIMIT 1
              ON CONFLICT (release) DO UPDATE SET segment = excluded.segment"""
 OFFENCES: dict[str, str | tuple[str, ...]] = {
+    "every line of the audit trail is in its chain, or waits to be": "DELETE FROM unlinked_action",
+    "the chain of the audit trail has no gap": "INSERT INTO trail_link SELECT 2, min(id), repeat('0', 64) FROM staff_action",
     "a partner that has people has one who administers it": "UPDATE person SET is_member = true WHERE partner IS NOT NULL",
     "a sold release is in a live segment of the index, or in none yet": INDEXED.format(
         state="retired", retired_at="now()"

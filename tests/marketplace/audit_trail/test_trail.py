@@ -28,6 +28,7 @@ from marketplace.settings import settings
 from marketplace.signing import sign
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, make_staff, text_of
 from tests.support.reads import fetch, fetch_value
+from tests.support.waiting import until_blocked
 from tests.test_routes import KINDS, NAMES, OUR_ROUTES, ask, expectation_of, filled, sign_in_everyone
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def test_two_workers_and_one_that_is_killed_leave_one_whole_chain(database
         "INSERT INTO trail_link (number, action, hash) SELECT 1, min(id), $1 FROM staff_action", "0" * 64
     )
     workers = [asyncio.create_task(link_actions()) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await until_blocked(2)
     assert not any(worker.done() for worker in workers), "one links at a time"
     killed.terminate()
     assert sum(await asyncio.gather(*workers)) == 50
