@@ -103,7 +103,7 @@ async def test_the_trail_is_kept_with_its_transaction_and_is_filtered() -> None:
     )
     assert await list_verbs() == ["other_done", "thing_done"]
     assert [name for _, name in await list_staff()] == ["Ada", "Bob"]
-    for change in ("UPDATE staff_action SET reason = ''", "DELETE FROM staff_action", "TRUNCATE staff_action"):
+    for change in ("UPDATE staff_action SET reason = ''", "DELETE FROM staff_action", "TRUNCATE staff_action CASCADE"):
         with pytest.raises(asyncpg.RestrictViolationError):
             await execute(change)
     assert len(await fetch("SELECT 1 FROM staff_action")) == 3
