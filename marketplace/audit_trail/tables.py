@@ -7,19 +7,13 @@ from piccolo.constraints import Check
 from piccolo.table import Table
 
 from marketplace.database import DB
-from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, Of, PersonalData
+from marketplace.personal_data import FOR_GOOD, NOBODYS, Erasure, of_a_person
 
 
 class StaffAction(Table, db=DB, tablename="staff_action"):
     """Who did what, when and why, with what it changed; append-only. Its name is from when staff alone were in it."""
 
-    personal_data = PersonalData(
-        (Of.PARTNER, Of.SUBSCRIBER, Of.STAFF),
-        FOR_GOOD,
-        exported=True,
-        erasure=Erasure.PSEUDONYM,
-        find="person = me.person",
-    )
+    personal_data = of_a_person(FOR_GOOD, erasure=Erasure.PSEUDONYM)
     id = BigSerial(primary_key=True)
     at = Timestamptz()
     person = UUID(null=True, default=None)

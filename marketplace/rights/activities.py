@@ -84,6 +84,17 @@ ACTIVITIES: Final = (
         ("host", "bank", "tax"),
     ),
     Activity(
+        "security",
+        Words(fr="Sécurité et piste d’audit", en="Security and audit trail"),
+        Words(
+            fr="Savoir qui a fait quoi et qui est entré, sous des identifiants ; le prouver.",
+            en="Know who did what and who came in, under ids; prove it.",
+        ),
+        LAW,
+        ("audit_trail",),
+        ("host",),
+    ),
+    Activity(
         "messages",
         Words(fr="Messages et courriels", en="Messages and mail"),
         Words(fr="Prévenir chacun de ce qui le concerne.", en="Notify people of what concerns them."),
