@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from marketplace.datasets.ingestion import ingest_events
+from marketplace.datasets.ingestion import ingest_files
 from marketplace.embedded.seed_auctions import finish_auctions, is_sealed_auction_over, open_auctions
 from marketplace.embedded.seed_catalogue import (
     BY_DAY,
@@ -42,7 +42,6 @@ from marketplace.embedded.seed_people import (
 )
 from marketplace.embedded.seed_sales import Sale, sell
 from marketplace.embedded.synthetic_city import NAME, TIME_ZONE, generate_city
-from marketplace.identity import actions as identity
 from marketplace.local_time import local_day
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
     )
     await open_marketplace(city, report)
     report("ingesting its events", 0.25)
-    await ingest_events(str(city.events), str(city.subscribers))
+    await ingest_files(str(city.events))
     await add_subscriber(await asyncio.to_thread(find_busy_line, city, panel_days(now)))
     await make_history(now, report, 0.3, 0.55)
     return_to_present()
@@ -88,12 +87,13 @@ async def seed(state: Path, report: ReportProgress, now: dt.datetime, return_to_
 
 
 async def open_marketplace(city: City, report: ReportProgress) -> None:
-    """Add lines with their consent, staff and partners, datasets and offers."""
+    """Add staff and partners, lines with their consent, datasets and offers."""
+    report("adding its people", 0.13)
+    await add_staff_and_partners()
     report("adding its mobile lines", 0.15)
-    await identity.add_subscribers(city.references.tolist())
+    await ingest_files(subscribers=str(city.subscribers))
     report("recording consent", 0.2)
     await record_consent(city, seed=SEED)
-    await add_staff_and_partners()
     await define_datasets(city)
     await list_offers()
 
@@ -101,7 +101,7 @@ async def open_marketplace(city: City, report: ReportProgress) -> None:
 async def _do_business(report: ReportProgress) -> None:
     """Open the auctions of the present, sell the latest releases, and let more lines be due."""
     report("opening auctions", 0.86)
-    await open_auctions([(await get_partner(who), who.email) for who in (PARTNER, ABROAD)], by=STEWARD.name)
+    await open_auctions([await get_partner(who) for who in (PARTNER, ABROAD)], by=STEWARD.name)
     report("making the latest sales", 0.9)
     await sell(Sale("first", ABROAD, await get_latest_release(BY_DAY)))
     await sell(Sale("second", PARTNER, await get_latest_release(BY_HOUR)))

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from marketplace import clock
 from marketplace.auctions import actions as auctions
-from marketplace.auctions import award
+from marketplace.auctions import award, eligibility
 from marketplace.auctions.announcing import Plan, announce
 from marketplace.auctions.queries import get_auction, minimum_bid_minor
 from marketplace.builds.subscriber_registry import Registry
@@ -25,9 +25,6 @@ from marketplace.embedded.seed_catalogue import BY_DAY, BY_HOUR
 from marketplace.embedded.seed_sales import pay_hosted_page
 from marketplace.embedded.synthetic_city import AGE_BANDS
 from marketplace.identity.actors import Actor
-from marketplace.payments import actions as payments
-from marketplace.payments.events import refresh_saved_method
-from marketplace.payments.stripe_calls import run_command
 from marketplace.reverse_auctions import actions as reverse_auctions
 from marketplace.reverse_auctions.award import publish_supply
 from marketplace.reverse_auctions.rules import Stratum, Timing
@@ -67,14 +64,14 @@ class LineRow(Struct, frozen=True):
     reference: int
 
 
-async def open_auctions(bidders: Sequence[tuple[uuid.UUID, str]], *, by: str) -> None:
-    """Open a sealed auction of some seconds, a live one of some days, and a reverse auction. bidders: partner, email.
+async def open_auctions(bidders: Sequence[uuid.UUID], *, by: str) -> None:
+    """Open a sealed auction of some seconds, a live one of some days, and a reverse auction. bidders: partners.
 
     Each is opened once, in one transaction with its bids or asks, so that a start that was interrupted begins it again.
     """
-    for partner, email in bidders:
-        await _save_card(partner, email)
-    actors = [Actor(name="", partner=partner, vetted=True) for partner, _ in bidders]
+    actors = [Actor(name="", partner=partner, vetted=True) for partner in bidders]
+    for bidder in actors:
+        await _save_card(bidder)
     if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", SEALED):
         await _open_sealed_auction(actors, by)
     if not await fetch_scalar(bool, "SELECT true FROM auction WHERE id = $1", LIVE):
@@ -134,21 +131,13 @@ async def _minimum_bid(auction: uuid.UUID) -> int:
     return minimum_bid_minor(await get_auction(auction))
 
 
-async def _save_card(partner: uuid.UUID, email: str) -> None:
-    saved = uuid.uuid5(NAMESPACE, f"card {email}")
-    await payments.request_saved_method(
-        partner,
-        saved_id=saved,
-        email=email,
-        success_url="http://localhost/",
-        cancel_url="http://localhost/",
-        locale="fr",
-    )
-    await run_command(saved)
-    address = await fetch_scalar(str, "SELECT url FROM saved_method WHERE id = $1 AND state = 'open'", saved)
-    if address:
+async def _save_card(bidder: Actor) -> None:
+    """Save a card for a partner on the hosted page, once."""
+    assert bidder.partner
+    saved = uuid.uuid5(NAMESPACE, f"card {bidder.partner}")
+    if address := await eligibility.save_method(bidder, saved_id=saved, return_to="/auctions", locale="fr"):
         await pay_hosted_page(address)
-        await refresh_saved_method(saved)
+        await eligibility.refresh_method(bidder.partner, saved)
 
 
 async def _open_reverse_auction(by: str) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from msgspec import Struct
 
-from marketplace import clock
-from marketplace.catalogue import actions as catalogue
-from marketplace.consent import actions as consent
+from marketplace.catalogue.rules import StatedOffer
+from marketplace.consent.queries import list_notices
 from marketplace.database import fetch_scalar
 from marketplace.datasets import actions as datasets
 from marketplace.datasets.queries import find_latest_release
 from marketplace.datasets.rules import DatasetTerms
+from marketplace.embedded.seed_people import STEWARD, get_staff
 from marketplace.embedded.synthetic_city import AGE_BANDS, NAME, RESOLUTION, TIME_ZONE
 from marketplace.local_time import midnight
+from marketplace.operators.consent_files import import_consents
+from marketplace.stewardship import actions as stewardship
 
 if TYPE_CHECKING:
-    import uuid
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -34,6 +38,7 @@ BY_DAY: Final = "lyon-presence-day"
 BY_HOUR: Final = "lyon-presence-hour"
 BY_MONTH: Final = "lyon-presence-month"
 TERMS: Final = "standard-1"
+NAMESPACE: Final = uuid.UUID("a0a52f3f-0a0e-4d0c-9f63-6f7a1a0b8f3e")
 
 
 class DemoPurpose(Struct, frozen=True):
@@ -134,16 +139,38 @@ def draw_consenting(city: City, *, seed: int, purpose: int) -> NDArray[np.int64]
 
 
 async def record_consent(city: City, *, seed: int) -> None:
-    """Define the purposes, publish their notices, and record who consents."""
+    """Define the purposes, publish their notices, and bring who consents, as an operator brings it from its contracts."""
+    steward = await get_staff(STEWARD)
     for number, wanted in enumerate(PURPOSES):
-        purpose = await consent.define_purpose(
-            "presence", wanted.use, title_fr=wanted.title_fr, title_en=wanted.title_en
-        )
-        if not await fetch_scalar(int, "SELECT count(*) FROM notice WHERE purpose = $1", purpose):
-            await consent.publish_notice(purpose, text_fr=wanted.text_fr, text_en=wanted.text_en)
-        if not await fetch_scalar(int, "SELECT count(*) FROM consent_record WHERE purpose = $1", purpose):
+        code = f"presence.{wanted.use}"
+        if not await fetch_scalar(int, "SELECT count(*) FROM notice WHERE purpose = $1", code):
+            await stewardship.define_purpose(
+                steward, "presence", wanted.use, title_fr=wanted.title_fr, title_en=wanted.title_en
+            )
+            await stewardship.publish_notice(
+                steward,
+                code,
+                text_fr=wanted.text_fr,
+                text_en=wanted.text_en,
+                asks_anew=False,
+                notice=uuid.uuid5(NAMESPACE, code),
+            )
+        if not await fetch_scalar(int, "SELECT count(*) FROM consent_record WHERE purpose = $1", code):
+            [notice] = await list_notices(code)
+            file = city.subscribers.with_name(f"{code}.parquet")
             lines = draw_consenting(city, seed=seed, purpose=number)
-            await consent.give_many(purpose, lines.tolist(), clock.now())
+            await asyncio.to_thread(_write_consents, file, code, lines, notice.published_at)
+            await import_consents(str(file))
+
+
+def _write_consents(file: Path, purpose: str, lines: NDArray[np.int64], at: dt.datetime) -> None:
+    """Write that these lines consent to a purpose under its first notice, since an instant."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    same: dict[str, Any] = {"purpose": purpose, "notice_version": 1, "word": "given", "at": at, "channel": "contract"}
+    columns = {name: pa.repeat(pa.scalar(value), len(lines)) for name, value in same.items()}
+    pq.write_table(pa.table({"reference": lines} | columns), file)
 
 
 async def define_datasets(city: City) -> None:
@@ -218,20 +245,14 @@ async def build_release(release: DemoRelease, report: ReportProgress) -> None:
 
 async def list_offers() -> None:
     """Define the licence terms and offer the datasets under them."""
-    await catalogue.define_terms(TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN, right="publish")
+    steward = await get_staff(STEWARD)
+    await stewardship.state_terms(steward, TERMS, months=12, lines_fr=TERMS_FR, lines_en=TERMS_EN, right="publish")
     for dataset, days, worth, floor, cap in (
         (BY_DAY, 30, 500_000, 15_000, 400_000),
         (BY_HOUR, 30, 3_500_000, 20_000, 600_000),
         (BY_MONTH, 1, 600_000, 6_000, 150_000),
     ):
-        await catalogue.list_offer(
-            dataset,
-            terms=TERMS,
-            full_worth_minor=worth,
-            worth_days=days,
-            floor_minor=floor,
-            cap_minor=cap,
-        )
+        await stewardship.make_offer(steward, dataset, StatedOffer(TERMS, worth, days, floor, cap))
 
 
 async def get_latest_release(dataset: str) -> uuid.UUID:

@@ -17,7 +17,7 @@ from marketplace.database import fetch_scalar
 from marketplace.earnings.month_close import close_months
 from marketplace.embedded.seed_catalogue import BY_MONTH, build_release, get_latest_release, release_of
 from marketplace.embedded.seed_payouts import add_payees, close_bank_day, find_payee, iban_of, make_payouts
-from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_finance_actor
+from marketplace.embedded.seed_people import ABROAD, FINANCE, PARTNER, SUBSCRIBER, find_line, get_staff
 from marketplace.embedded.seed_sales import Sale, process_payments, sell
 from marketplace.finance import actions as finance
 from marketplace.ledger.periods import next_month
@@ -88,7 +88,7 @@ async def _make_month(month: dt.date, number: int) -> None:
     with clock.started_at(_at(next_month(month), CLOSED) + MORNING):
         await close_months()
         await finance.reconcile()
-        await close_month(month, await get_finance_actor(FINANCE))
+        await close_month(month, await get_staff(FINANCE))
 
 
 def _buyers(month: dt.date, number: int) -> Iterator[tuple[str, DemoPerson]]:

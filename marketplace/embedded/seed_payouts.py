@@ -20,7 +20,7 @@ from marketplace.bank.actions import import_bank_statement
 from marketplace.bank.payout_lines import match_payouts
 from marketplace.database import fetch_row, fetch_rows, fetch_scalar
 from marketplace.embedded.bank import Bank
-from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_line, get_finance_actor
+from marketplace.embedded.seed_people import FINANCE, FINANCE_TOO, DemoPerson, claim_lines, get_staff
 from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.payouts.bank_file import open_file
@@ -82,7 +82,7 @@ async def add_new_payees(subscriber: int) -> None:
 
 async def make_payouts() -> None:
     """Draft a run for everyone due, if anyone is, let two finance clerks decide it, and send it."""
-    preparer, approver = await get_finance_actor(FINANCE), await get_finance_actor(FINANCE_TOO)
+    preparer, approver = await get_staff(FINANCE), await get_staff(FINANCE_TOO)
     run = await find_unsent("sepa") or await payouts.draft(preparer)
     if run is None:
         return
@@ -115,14 +115,14 @@ async def _find_lines(subscriber: int, number: int) -> list[int]:
 
 async def _add_payees(lines: Sequence[int]) -> None:
     """Let the holders of lines claim them and give their bank details."""
-    await asyncio.gather(*(_claim(line) for line in lines))
+    claimed = await fetch_rows(LineRow, "SELECT subscriber FROM person WHERE subscriber = ANY ($1)", list(lines))
+    unclaimed = sorted({*lines} - {row.subscriber for row in claimed})
+    if unclaimed:
+        await claim_lines(
+            {line: DemoPerson("subscriber", _name(line), f"line-{line}@demo.partage.example") for line in unclaimed}
+        )
     for line in lines:
         await write_bank_details(line, _name(line), iban_of(line))
-
-
-async def _claim(line: int) -> None:
-    if not await fetch_scalar(int, "SELECT count(*) FROM person WHERE subscriber = $1", line):
-        await claim_line(line, DemoPerson("subscriber", _name(line), f"line-{line}@demo.partage.example"))
 
 
 async def write_bank_details(line: int, holder: str, number: str) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
+import tempfile
 import uuid
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -11,7 +16,12 @@ from marketplace.database import fetch_row, fetch_scalar
 from marketplace.identity import actions as identity
 from marketplace.identity.actors import Actor
 from marketplace.identity.names import stored_as
+from marketplace.identity.staff import invite_staff
+from marketplace.operators.letters import write_letters
 from marketplace.purchases.invoices import change_billing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAMESPACE: Final = uuid.UUID("6f0d4b8e-2c51-4f0a-9d5e-5d1a2a0c7e11")
 PASSWORD: Final = "partage-demo-2026"  # noqa: S105 (printed at every start of the demo, and worth nothing elsewhere)
@@ -62,16 +72,21 @@ class PersonRow(Struct, frozen=True):
 
 async def add_staff_and_partners() -> None:
     """Add the staff and the partners that are missing, and vet those that have an address."""
-    for person in (FINANCE, FINANCE_TOO, AUDITOR):
-        await identity.add_staff(person.email, person.name, person.role, person.password)
-    steward = await identity.add_staff(STEWARD.email, STEWARD.name, STEWARD.role, STEWARD.password)
+    for person in (STEWARD, FINANCE, FINANCE_TOO, AUDITOR):
+        if not await _is_known(person):
+            code = await invite_staff(person.email, person.name, person.role)
+            await identity.accept_invitation(code, person.password, "fr")
     for company in COMPANIES:
-        await _add_partner(company, steward)
+        await _add_partner(company)
 
 
-async def _add_partner(company: DemoCompany, steward: uuid.UUID) -> None:
+async def _is_known(person: DemoPerson) -> bool:
+    return bool(await fetch_scalar(bool, "SELECT count(*) > 0 FROM person WHERE email = $1", person.email))
+
+
+async def _add_partner(company: DemoCompany) -> None:
     person, partner = company.person, uuid.uuid5(NAMESPACE, company.person.email)
-    if not await fetch_scalar(int, "SELECT count(*) FROM person WHERE email = $1", person.email):
+    if not await _is_known(person):
         await identity.create_partner(
             company=company.name,
             country=company.country,
@@ -83,7 +98,7 @@ async def _add_partner(company: DemoCompany, steward: uuid.UUID) -> None:
             partner_id=partner,
         )
     if company.address is not None:
-        await identity.vet_partner(partner, steward)
+        await identity.vet_partner(partner, (await get_staff(STEWARD)).person)
         street, postcode, city = company.address
         await change_billing(partner, street=street, postcode=postcode, city=city, reference="")
 
@@ -91,13 +106,23 @@ async def _add_partner(company: DemoCompany, steward: uuid.UUID) -> None:
 async def add_subscriber(line: int) -> None:
     """Let the demo's subscriber claim a line."""
     if await find_line(SUBSCRIBER) is None:
-        await claim_line(line, SUBSCRIBER)
+        await claim_lines({line: SUBSCRIBER})
 
 
-async def claim_line(line: int, person: DemoPerson) -> None:
-    """Claim a line with an activation code, as its holder does."""
-    [(reference, code)] = await identity.issue_activation_codes([line])
-    await identity.claim_line(reference, code, email=person.email, name=person.name, password=person.password)
+async def claim_lines(people: Mapping[int, DemoPerson]) -> None:
+    """Let people claim lines with the codes of their letters, which are written as the operator's command writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        letters = Path(folder) / "letters.csv"
+        await write_letters(letters, list(people))
+        written = await asyncio.to_thread(letters.read_text)
+    await asyncio.gather(
+        *(_claim_line(int(line), code, people) for line, code in list(csv.reader(io.StringIO(written)))[1:])
+    )
+
+
+async def _claim_line(line: int, code: str, people: Mapping[int, DemoPerson]) -> None:
+    person = people[line]
+    await identity.claim_line(line, code, email=person.email, name=person.name, password=person.password)
 
 
 async def find_line(person: DemoPerson) -> int | None:
@@ -112,8 +137,8 @@ async def get_partner(person: DemoPerson) -> uuid.UUID:
     return partner
 
 
-async def get_finance_actor(person: DemoPerson) -> Actor:
-    """Return a finance clerk as the actor of an action."""
+async def get_staff(person: DemoPerson) -> Actor:
+    """Return one of the staff as the actor of an action."""
     row = await fetch_row(PersonRow, "SELECT id, name FROM person WHERE email = $1", person.email)
     assert row is not None, f"{person.email} is added first"
-    return Actor(name=row.name, person=row.id, role="finance")
+    return Actor(name=row.name, person=row.id, role=person.role)

@@ -348,7 +348,7 @@ async def test_a_demo_stopped_between_an_auction_and_its_bids_begins_it_again(st
     await execute("UPDATE dataset SET age_bands = '{18-39,40+}'")
     await ingest_bands(tmp_path, {line: "40+" if line < 3 else "18-39" for line in range(10)})
     await execute("UPDATE partner SET vetted_at = NULL, vetted_by = NULL WHERE id = $1", bob)
-    bidders = [(ann, "atelier@partner.example"), (bob, "bureau@partner.example")]
+    bidders = [ann, bob]
     with pytest.raises(NotAllowed):
         await seed_auctions.open_auctions(bidders, by="Steward")
     assert await counts("auction", "bid") == (0, 0)
