@@ -19,6 +19,7 @@ from marketplace.earnings.statements import get_year
 from marketplace.identity.guards import begin_session
 from tests.marketplace.earnings import sales
 from tests.marketplace.earnings.test_pages import visiting, words
+from tests.marketplace.web.test_pdf import check_tagged
 from tests.support.reads import fetch_value
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ DAYS_15 = dt.timedelta(days=15)
 def text_of(answer: httpx.Response) -> str:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/pdf"
+    check_tagged(answer.content)
     text = " ".join(page.extract_text() for page in PdfReader(BytesIO(answer.content)).pages)
     return re.sub(r"[\s\u202f\u00a0]+", " ", text)
 

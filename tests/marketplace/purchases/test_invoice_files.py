@@ -18,6 +18,7 @@ from marketplace.purchases.invoice_pdf import draw
 from marketplace.purchases.invoice_xml import facturx
 from marketplace.web.i18n import language
 from pricing.money import decimal
+from tests.marketplace.web.test_pdf import check_tagged
 from tests.support.schematron import FRANCE, broken_rules, fits_the_schema
 
 NET = 123_457
@@ -78,6 +79,7 @@ def document(rule: str = "domestic", kind: str = "invoice", spoken: str = "fr", 
 
 
 def words_of(pdf: bytes) -> str:
+    check_tagged(pdf)
     text = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
     return re.sub(r"[\s\u202f\u00a0]+", " ", text)
 
