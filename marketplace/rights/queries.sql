@@ -10,3 +10,27 @@ SELECT
 FROM person
 LEFT JOIN subscriber ON subscriber.reference = person.subscriber
 WHERE person.id = $1;
+
+-- name: list_datasets_counted
+-- Every dataset with what one release of it may reveal, and how many were sealed.
+SELECT
+    code,
+    title_fr,
+    title_en,
+    purpose,
+    area,
+    unit,
+    mechanism,
+    epsilon_micro,
+    delta_exponent,
+    (SELECT count(*) FROM release WHERE release.dataset = dataset.code AND state = 'sealed') AS releases
+FROM dataset
+ORDER BY code;
+
+-- name: list_decided
+-- The steps of the incident $1 that were decided, with the name of who did, the earliest first.
+SELECT incident_step.step, incident_step.note, incident_step.decided_at, person.name
+FROM incident_step
+JOIN person ON person.id = incident_step.decided_by
+WHERE incident_step.incident = $1
+ORDER BY incident_step.id;

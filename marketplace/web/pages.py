@@ -79,6 +79,8 @@ def navigation() -> list[tuple[str, str]]:
         links += [("/steward/offers", _("Offers")), ("/partners", _("Partners"))]
     if actor.role in ("finance", "auditor"):
         links += [("/finance", _("Finance"))]
+    if actor.role in ("steward", "auditor"):
+        links += [("/staff/compliance", _("Data protection"))]
     return links
 
 
