@@ -20,6 +20,7 @@ import msgspec
 from piccolo.columns.combination import WhereRaw
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.consent.queries import get_signed_receipt
 from marketplace.database import copy_out, execute, transaction
 from marketplace.earnings.queries import read_shares
@@ -65,6 +66,7 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
         async with transaction():
             at = clock.now()
             to = [Recipient("person", str(person))]
+            await note_access(person, "own_data_copied")
             await send(data_copied.KIND, f"{person} {at.isoformat()}", to, at=f"{at:%Y-%m-%d %H:%M}")
     except BaseException:
         file.close()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotFound
 from marketplace.identity.addresses import OPERATOR
-from marketplace.identity.audit_trail import check_reason, note_action
 from marketplace.identity.rules import clean_text
 from marketplace.messages.actions import send
 from marketplace.messages.kinds import incident_begun

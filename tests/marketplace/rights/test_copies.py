@@ -60,6 +60,7 @@ async def test_a_copy_has_everything_of_the_person_and_nothing_of_others() -> No
         assert "password_hash" not in text
         assert "argon2" not in text
         assert await fetch_value("SELECT count(*) FROM message WHERE kind = 'data_copied'") == 1
+        assert await fetch_value("SELECT count(*) FROM staff_action WHERE verb = 'own_data_copied'") == 1
 
 
 async def test_a_copy_is_asked_for_with_the_password_again() -> None:
