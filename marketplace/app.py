@@ -48,6 +48,7 @@ from marketplace.dry_runs import pages as dry_runs_pages
 from marketplace.earnings import pages as earnings_pages
 from marketplace.earnings import statement_pages as earnings_statement_pages
 from marketplace.errors import Refusal
+from marketplace.finance import category_pages as finance_category_pages
 from marketplace.finance import command_pages as finance_command_pages
 from marketplace.finance import pages as finance_pages
 from marketplace.finance import queue_pages as finance_queue_pages
@@ -416,6 +417,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     finance_pages.ROUTES,
     finance_queue_pages.ROUTES,
     finance_command_pages.ROUTES,
+    finance_category_pages.ROUTES,
     bookkeeping_pages.ROUTES,
     bookkeeping_period_pages.ROUTES,
     bookkeeping_trail_pages.ROUTES,

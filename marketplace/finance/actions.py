@@ -10,9 +10,10 @@ from marketplace.bank.matching import match_stripe_payouts
 from marketplace.database import execute, fetch_scalar, transaction
 from marketplace.finance.exception_queries import count_exceptions
 from marketplace.finance.tables import Reconciliation, RefundDecision
+from marketplace.ledger.category_accounts import decide_category_account
 from marketplace.ledger.chart import STRIPE
 from marketplace.ledger.queries import balance
-from marketplace.payments.balance import mirror_balance, read_balance
+from marketplace.payments.balance import mirror_balance, post_unposted, read_balance
 from marketplace.payments.outbox import give_up_command, retry_command
 from marketplace.purchases.refunds import request_order_refund
 
@@ -97,3 +98,11 @@ async def give_up(command_id: uuid.UUID, actor: Actor, *, reason: str) -> None:
     async with transaction():
         await give_up_command(command_id, actor.name, reason)
         await note_action(actor, "command_given_up", f"command {command_id}", reason=reason)
+
+
+async def decide_account(proposal_id: uuid.UUID, actor: Actor, *, approve: bool) -> None:
+    """Decide an account proposed for a category of Stripe's; approved, what waited for it is posted at once."""
+    async with transaction():
+        await decide_category_account(proposal_id, actor, approve=approve)
+        if approve:
+            await post_unposted()

@@ -22,7 +22,7 @@ from marketplace.errors import NotFound
 from marketplace.finance.exceptions.registry import EXCEPTIONS
 from marketplace.ledger import chart
 from marketplace.paging import PAGE_SIZE, Paged, offset, paged
-from marketplace.payments.rules import COUNTERPARTS
+from marketplace.payments.balance import accounts_by_category
 from marketplace.statements import load_statements
 from pricing.money import EUR
 
@@ -133,16 +133,16 @@ def _selects(kinds: Sequence[ExceptionKind]) -> str:
     )
 
 
-def _given() -> tuple[str, dt.datetime, list[str], str]:
+async def _given() -> tuple[str, dt.datetime, list[str], str]:
     """Return the values of a kind's parameters."""
-    return EUR, clock.now(), list(COUNTERPARTS), chart.STRIPE
+    return EUR, clock.now(), list(await accounts_by_category()), chart.STRIPE
 
 
 async def count_exceptions() -> int:
     """Return how many things are unmatched, whatever the balances say."""
     counted = [kind.code for kind in EXCEPTIONS.values() if kind.counts]
     sql = f"SELECT count(*) FROM ({_sweep()}) AS exception WHERE why = ANY ($5::text[])"
-    return await fetch_scalar(int, sql, *_given(), counted) or 0
+    return await fetch_scalar(int, sql, *await _given(), counted) or 0
 
 
 async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
@@ -153,7 +153,7 @@ async def list_exceptions_since(at: dt.datetime) -> list[ExceptionRow]:
     later = """at >= CASE why WHEN 'line_unexplained' THEN date_trunc('day', $5::timestamptz, 'Europe/Paris')
                              ELSE date_trunc('second', $5) END"""
     sql = f"SELECT * FROM ({_sweep()}) AS found WHERE {later} ORDER BY at, why, subject"
-    return await fetch_rows(ExceptionRow, sql, *_given(), at)
+    return await fetch_rows(ExceptionRow, sql, *await _given(), at)
 
 
 async def list_exceptions(page: int = 1, why: str = "") -> Queue:
@@ -174,7 +174,7 @@ async def list_exceptions(page: int = 1, why: str = "") -> Queue:
             UNION ALL
             SELECT why, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, age, exceptions, whole_minor FROM summed
             ORDER BY weight DESC NULLS LAST, at, why, subject""",
-        *_given(),
+        *await _given(),
         why,
         PAGE_SIZE + 1,
         offset(page),
@@ -216,7 +216,7 @@ def _of_page(row: QueueRow) -> ExceptionRow | None:
 async def get_exception(why: str, subject: str) -> ExceptionRow:
     """Return one exception; refuse when there is none: it was never there, or its cause is gone."""
     sql = f"SELECT * FROM ({_sweep()}) AS exception WHERE why = $5 AND subject = $6 LIMIT 1"
-    row = await fetch_row(ExceptionRow, sql, *_given(), why, subject)
+    row = await fetch_row(ExceptionRow, sql, *await _given(), why, subject)
     if row is None:
         raise NotFound("There is no such exception: it is settled, or never was.")
     return row
@@ -231,7 +231,7 @@ async def find_next(why: str, subject: str) -> ExceptionKey | None:
                 FROM ({_sweep()}) AS everything WINDOW queue AS (ORDER BY weight DESC, at, why, subject))
             SELECT next_why AS why, next_subject AS subject FROM placed
             WHERE why = $5 AND subject = $6 AND next_why IS NOT NULL""",
-        *_given(),
+        *await _given(),
         why,
         subject,
     )
@@ -241,4 +241,4 @@ async def list_blocking(ends_at: dt.datetime) -> list[ExceptionRow]:
     """Return the exceptions of before `ends_at` that stop a close, oldest first."""
     blocking = [kind.code for kind in EXCEPTIONS.values() if kind.blocks_close]
     sql = f"""SELECT * FROM ({_sweep()}) AS exception WHERE at < $5 AND why = ANY ($6::text[]) ORDER BY at, why, subject"""
-    return await fetch_rows(ExceptionRow, sql, *_given(), ends_at, blocking)
+    return await fetch_rows(ExceptionRow, sql, *await _given(), ends_at, blocking)

@@ -20,6 +20,7 @@ from marketplace.finance.actions import reconcile, refund_order
 from marketplace.finance.base_pages import finance_page
 from marketplace.identity.guards import expect
 from marketplace.ledger.base_pages import CLERKS, READERS, Asked, Page, Text
+from marketplace.ledger.category_accounts import list_category_accounts
 from marketplace.ledger.periods import list_open
 from marketplace.payments.stripe_port import SilentError
 from marketplace.web import formats
@@ -50,6 +51,9 @@ async def overview(request: Asked) -> Template:
         days=exception_queries.AGES,
         worst=unmatched.rows[:5],
         path_of=queue_pages.path_of,
+        accounts_to_decide=sum(
+            row.approved is None and row.proposed_by != request.user.person for row in await list_category_accounts()
+        ),
         to_decide=sum(row.proposed_by != request.user.person for row in waiting.rows),
         accounts=await list_bank_accounts(),
         gaps=await list_gaps(),

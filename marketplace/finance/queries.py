@@ -26,6 +26,7 @@ from marketplace.payments.queries import (
 from marketplace.purchases.invoices import InvoiceRow, list_invoices
 from marketplace.purchases.tables import Licence, Order, OrderReturn
 from marketplace.statements import load_statements
+from pricing.money import EUR
 
 SQL: Final = load_statements(__package__)
 
@@ -97,6 +98,15 @@ class CashMonth(Struct, frozen=True):
     month: dt.date
     in_minor: int
     out_minor: int
+
+
+class UnknownCategory(Struct, frozen=True):
+    """A category of Stripe's without an account: how many transactions wait for one, their net in cents, the first's instant."""
+
+    category: str
+    movements: int
+    net_minor: int
+    first_at: dt.datetime
 
 
 class OrderLine(Struct, frozen=True):
@@ -316,3 +326,16 @@ async def list_stuck() -> list[tuple[StuckCommand, str | None]]:
     numbers = await fetch_rows(NumberOf, select(NumberOf, Order).where(Order.id.is_in(subjects))) if subjects else []
     number_of = {row.id: row.number for row in numbers}
     return [(row, number_of.get(row.subject)) for row in found]
+
+
+async def list_unknown_categories(known: list[str]) -> list[UnknownCategory]:
+    """Return the categories outside `known` that moved Stripe's balance, by name."""
+    return await fetch_rows(
+        UnknownCategory,
+        """SELECT category, count(*) AS movements, sum(net_minor)::bigint AS net_minor, min(created_at) AS first_at
+           FROM balance_transaction
+           WHERE category <> ALL ($1) AND currency = $2 AND (amount_minor <> 0 OR fee_minor <> 0)
+           GROUP BY category ORDER BY category""",
+        known,
+        EUR,
+    )

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from marketplace.errors import Invalid
 from marketplace.identity.actors import Actor
 from marketplace.identity.guards import staff
-from marketplace.ledger.entry_kinds import ENTRY_KINDS
+from marketplace.ledger.entry_kinds import find_kind
 from marketplace.ledger.words import HEADINGS
 from marketplace.web.formats import PARIS, money
 from marketplace.web.i18n import gettext
@@ -59,7 +59,8 @@ def named(name: str) -> str:
 
 def kind_label(kind: str) -> str:
     """Return what an entry of this kind is, in the page's language; the entry's own text stays as it was written."""
-    return localised(ENTRY_KINDS[kind], "label") if kind in ENTRY_KINDS else kind.replace("_", " ")
+    found = find_kind(kind)
+    return localised(found, "label") if found else kind.replace("_", " ")
 
 
 def written(field: str, value: object) -> str:

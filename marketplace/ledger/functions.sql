@@ -49,6 +49,13 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER in_order BEFORE INSERT ON period FOR EACH ROW EXECUTE FUNCTION refuse_period_out_of_order();
 
+-- A proposed account is decided once, and is else never changed.
+CREATE OR REPLACE TRIGGER only_decided BEFORE UPDATE ON category_account
+    FOR EACH ROW EXECUTE FUNCTION refuse_rewriting('decided_at,decided_by,approved');
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON category_account
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE UNIQUE INDEX IF NOT EXISTS one_live_proposal ON category_account (category) WHERE approved IS NULL;
 CREATE INDEX IF NOT EXISTS entry_by_date ON journal_entry (at, id);
 CREATE INDEX IF NOT EXISTS entry_by_recording ON journal_entry (recorded_at, id);
 CREATE INDEX IF NOT EXISTS posting_by_entry ON posting (entry);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.ledger import chart
+from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.statements import Invariant
 
 BOOKS: Final = (
@@ -29,6 +30,14 @@ BOOKS: Final = (
            JOIN journal_entry ON journal_entry.id = posting.entry
            WHERE $1::text IN (debit, credit) AND NOT starts_with(kind, 'stripe_')""",
         (chart.STRIPE,),
+    ),
+    Invariant(
+        "a category outside the chart is posted to an account that two people gave it",
+        """SELECT journal_entry.id AS entry, kind, source_id FROM journal_entry JOIN posting ON posting.entry = journal_entry.id
+           WHERE starts_with(kind, 'stripe_') AND kind <> ALL ($1::text[]) AND $2::text NOT IN (debit, credit) AND NOT EXISTS (
+               SELECT FROM category_account
+               WHERE approved AND kind = 'stripe_' || category AND account IN (debit, credit))""",
+        lambda: (list(ENTRY_KINDS), chart.STRIPE_FEES),
     ),
     Invariant(
         "a reversal moves exactly what it reverses, the other way",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from piccolo.columns import JSONB, BigInt, BigSerial, Date, ForeignKey, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    BigInt,
+    BigSerial,
+    Boolean,
+    Date,
+    ForeignKey,
+    OnDelete,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
@@ -82,3 +94,21 @@ class PeriodBalance(Table, db=DB, tablename="period_balance"):
     credit_minor = BigInt()
     one_sum_an_account = Unique([month, account])
     sums_are_not_negative = Check("debit_minor >= 0 AND credit_minor >= 0")
+
+
+class CategoryAccount(Table, db=DB, tablename="category_account"):
+    """Someone's proposal of an account for a category of Stripe's that the chart does not know, and another's decision."""
+
+    personal_data = PersonalData((Of.STAFF,), FOR_GOOD, exported=False, erasure=Erasure.KEPT)
+    id = UUID(primary_key=True)
+    category = Text()
+    account = ForeignKey(Account, null=False, on_delete=OnDelete.restrict, target_column="code")
+    reason = Text()
+    proposed_by = ForeignKey(Person, null=False, on_delete=OnDelete.restrict)
+    proposed_at = Timestamptz()
+    decided_by = ForeignKey(Person, null=True, default=None, on_delete=OnDelete.restrict)
+    decided_at = Timestamptz(null=True, default=None)
+    approved = Boolean(null=True, default=None)
+    reason_is_given = Check("length(btrim(reason)) BETWEEN 3 AND 2000")
+    four_eyes = Check("decided_by <> proposed_by")
+    decided_whole = Check("num_nonnulls(decided_by, decided_at, approved) IN (0, 3)")

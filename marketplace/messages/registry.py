@@ -7,6 +7,7 @@ from typing import Final
 from marketplace.messages.kinds import (
     bank_details_changed,
     budget_near_end,
+    category_account_to_decide,
     confirm_address,
     consent_asked_anew,
     data_copied,
@@ -41,6 +42,7 @@ KINDS: Final = {
     for module in (
         bank_details_changed,
         budget_near_end,
+        category_account_to_decide,
         confirm_address,
         consent_asked_anew,
         data_copied,

@@ -10,6 +10,7 @@ from msgspec import Struct
 from marketplace import clock
 from marketplace.database import execute, fetch_rows, select, transaction
 from marketplace.ledger.actions import Entry, record_all
+from marketplace.ledger.category_accounts import list_given_accounts
 from marketplace.locks import lock
 from marketplace.payments import rules
 from marketplace.payments.events import mark_read, read_until
@@ -61,7 +62,7 @@ async def mirror_balance() -> int:
             newest = max(newest or page[0].created_at, page[0].created_at)
         await mark_read("balance_transactions", newest)
         await _name_payments()
-        await _post_unposted()
+        await post_unposted()
         await _fill_payouts(port)
     return new
 
@@ -94,21 +95,25 @@ async def _mirror(page: list[Movement]) -> int:
     return len(fresh)
 
 
+async def accounts_by_category() -> dict[str, str]:
+    """Return the account across from Stripe's of each category that has one: by the chart, or given by two people."""
+    return await list_given_accounts() | rules.COUNTERPARTS
+
+
 async def _post(movements: Sequence[Unposted]) -> None:
     """Record the entries of mirrored movements; one of an unknown category or currency is left for finance to see."""
+    accounts = await accounts_by_category()
     entries = [
         Entry(
             kind=f"stripe_{movement.category}",
             source_id=movement.id,
             at=movement.created_at,
             text=f"Stripe {movement.category.replace('_', ' ')} {movement.source_id or ''}".rstrip(),
-            postings=rules.postings(movement.category, movement.amount_minor, movement.fee_minor),
+            postings=rules.postings(accounts[movement.category], movement.amount_minor, movement.fee_minor),
             late=True,
         )
         for movement in movements
-        if movement.category in rules.COUNTERPARTS
-        and movement.currency == EUR
-        and (movement.amount_minor or movement.fee_minor)
+        if movement.category in accounts and movement.currency == EUR and (movement.amount_minor or movement.fee_minor)
     ]
     if entries:
         await record_all(entries)
@@ -122,11 +127,11 @@ async def _name_payments() -> None:
     )
 
 
-async def _post_unposted() -> None:
-    """Post what was mirrored before its category had an account."""
+async def post_unposted() -> None:
+    """Post what was mirrored before its category had an account, a thousand movements at a time."""
     async with transaction():
         await lock("stripe balance")
-        await _post(await fetch_rows(Unposted, SQL["list_unposted_movements"], list(rules.COUNTERPARTS), EUR))
+        await _post(await fetch_rows(Unposted, SQL["list_unposted_movements"], list(await accounts_by_category()), EUR))
 
 
 async def _fill_payouts(port: StripePort) -> None:

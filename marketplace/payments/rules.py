@@ -312,14 +312,14 @@ COUNTERPARTS: Final = {
     "fee": chart.STRIPE_FEES,
     "network_cost": chart.STRIPE_FEES,
 }
-"""Reporting category → the account across from Stripe's. One that is not here is never guessed: finance names it."""
+"""Reporting category → the account across from Stripe's. One that is not here is never guessed: two people give it one."""
 
 
-def postings(category: str, amount_minor: int, fee_minor: int) -> list[tuple[str, str, int]]:
-    """Return the postings of a movement of a known category; money in debits Stripe's account, money out credits it."""
+def postings(account: str, amount_minor: int, fee_minor: int) -> list[tuple[str, str, int]]:
+    """Return the postings of a movement against its category's account; money in debits Stripe's, money out credits it."""
     return [
         (debit, credit, abs(amount))
-        for amount, counterpart in ((amount_minor, COUNTERPARTS[category]), (-fee_minor, chart.STRIPE_FEES))
+        for amount, counterpart in ((amount_minor, account), (-fee_minor, chart.STRIPE_FEES))
         if amount
         for debit, credit in [(chart.STRIPE, counterpart) if amount > 0 else (counterpart, chart.STRIPE)]
     ]

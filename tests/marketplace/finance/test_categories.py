@@ -1,0 +1,132 @@
+"""A category of Stripe's that the chart does not know stops the close; two people give it an account, and it is posted."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from marketplace.bookkeeping.closing import close_month
+from marketplace.database import execute
+from marketplace.errors import Conflict, Invalid, NotAllowed
+from marketplace.finance.actions import decide_account
+from marketplace.finance.exception_queries import list_exceptions
+from marketplace.identity.audit_trail import list_actions
+from marketplace.ledger import chart
+from marketplace.ledger.category_accounts import list_given_accounts, propose_category_account
+from marketplace.ledger.periods import bounds
+from marketplace.ledger.queries import balance
+from tests.marketplace.bookkeeping.test_closing import compare, in_the_way, months_ago
+from tests.marketplace.finance.test_pages import signed_in
+from tests.marketplace.identity.site import make_staff, text_of
+from tests.marketplace.messages.written import kinds_written
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import httpx
+
+    from marketplace.identity.actors import Actor
+
+CLIMATE = "climate_order_purchase"
+
+
+async def moved(name: str, amount: int, at: dt.datetime, *, fee: int = 0, category: str = CLIMATE) -> None:
+    """Mirror a movement as the job does, without posting it."""
+    await execute(
+        """INSERT INTO balance_transaction (id, category, amount_minor, fee_minor, net_minor, currency, status,
+                                            created_at, available_on)
+           VALUES ($1, $2, $3::bigint, $4::bigint, $3 - $4, 'EUR', 'available', $5, $5)""",
+        name,
+        category,
+        amount,
+        fee,
+        at,
+    )
+
+
+async def sent(visitor: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """Send a form of the page of categories."""
+    token = re.search(r'name="_csrf_token" value="([^"]+)"', (await visitor.get("/en/finance/categories")).text)
+    assert token
+    data = {"_csrf_token": token.group(1), "form_id": str(uuid.uuid4()), **fields}
+    return await visitor.post(f"/en/finance/categories{path}", data=data)
+
+
+async def proposed(actor: Actor, account: str = chart.FEES_OF_THIRD_PARTIES, category: str = CLIMATE) -> uuid.UUID:
+    form = uuid.uuid4()
+    await propose_category_account(category, account, actor, reason="Stripe Climate.", form_id=form)
+    return form
+
+
+async def test_two_people_give_a_category_its_account_on_a_page_and_the_month_closes() -> None:
+    month = months_ago(1)
+    at = bounds(month)[0]
+    await moved("txn_1", -500, at, fee=20)
+    await moved("txn_2", -250, at)
+    await moved("txn_3", 0, at)
+    await compare(-770, 0)
+    assert set(await in_the_way(month)) == {"stripe_agrees", "categories_known"}
+    async with await signed_in("finance") as ada, await signed_in("finance") as bob, await signed_in("auditor") as eve:
+        assert f"{CLIMATE} 2 transactions wait, -€7.70 in all" in text_of(await eve.get("/en/finance/categories"))
+        assert (await sent(ada, "", category=CLIMATE, account="706000", reason="A gift.")).status_code == 422
+        answer = await sent(ada, "", category=CLIMATE, account=chart.FEES_OF_THIRD_PARTIES, reason="A gift.")
+        assert answer.status_code == 303
+        proposal = await fetch_value("SELECT id FROM category_account")
+        assert (await sent(ada, f"/{proposal}", decision="approve")).status_code == 403
+        assert await balance(chart.STRIPE) == 0
+        assert "1 proposed account waits for a second person" in text_of(await bob.get("/en/finance"))
+        assert (await sent(bob, f"/{proposal}", decision="approve")).status_code == 303
+        assert (await sent(bob, f"/{proposal}", decision="refuse")).status_code == 409
+        page = text_of(await eve.get("/en/finance/categories"))
+        assert "Every transaction’s category has an account" in page
+        entry = await fetch_value("SELECT id FROM journal_entry WHERE source_id = 'txn_1'")
+        assert "Stripe: climate order purchase" in text_of(await bob.get(f"/en/finance/journal/{entry}"))
+    assert await balance(chart.FEES_OF_THIRD_PARTIES) == 750
+    assert await balance(chart.STRIPE_FEES) == 20
+    assert await balance(chart.STRIPE) == -770
+    assert [row.why for row in (await list_exceptions()).rows if row.why != "balance_differs"] == []
+    await compare(-770, -770)
+    assert await in_the_way(month) == {}
+    await close_month(month, await make_staff("Ada"))
+    assert await kinds_written() == ["category_account_to_decide"]
+    assert [row.verb for row in (await list_actions()).rows][-2:] == [
+        "category_account_approved",
+        "category_account_proposed",
+    ]
+
+
+async def test_a_refused_account_posts_nothing_and_another_may_be_proposed() -> None:
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    await moved("txn_1", -500, bounds(months_ago(0))[0])
+    for account in (chart.BANK, chart.SUBSCRIBERS_PAYABLE, chart.STRIPE, "1"):
+        with pytest.raises(Invalid, match="account of the list"):
+            await proposed(ada, account)
+    first = await proposed(ada, chart.LOSSES)
+    with pytest.raises(Conflict, match="already"):
+        await proposed(bob)
+    with pytest.raises(NotAllowed, match="someone else"):
+        await decide_account(first, ada, approve=False)
+    await decide_account(first, bob, approve=False)
+    assert await balance(chart.STRIPE) == 0
+    assert [(row.why, row.detail) for row in (await list_exceptions()).rows] == [("unknown_category", CLIMATE)]
+    await decide_account(await proposed(bob), ada, approve=True)
+    assert await list_given_accounts() == {CLIMATE: chart.FEES_OF_THIRD_PARTIES}
+    assert await balance(chart.FEES_OF_THIRD_PARTIES) == 500
+
+
+async def test_an_account_of_the_chart_is_not_given_another() -> None:
+    """A later approval counts from then on; what the chart says of a category is never overruled."""
+    ada, bob = await make_staff("Ada"), await make_staff("Bob")
+    at = bounds(months_ago(0))[0]
+    await moved("txn_1", -500, at)
+    await decide_account(await proposed(ada), bob, approve=True)
+    await moved("txn_2", -300, at)
+    with pytest.raises(Conflict, match="chart has an account"):
+        await proposed(ada, chart.LOSSES, "fee")
+    await decide_account(await proposed(ada, chart.DIFFERENCES_LOST), bob, approve=True)
+    assert await balance(chart.FEES_OF_THIRD_PARTIES) == 500
+    assert await balance(chart.DIFFERENCES_LOST) == 300
