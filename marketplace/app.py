@@ -66,6 +66,7 @@ from marketplace.payouts import run_pages as payouts_run_pages
 from marketplace.payouts import statement_pages as payouts_statement_pages
 from marketplace.purchases import api as purchases_api
 from marketplace.purchases import pages as purchases_pages
+from marketplace.recovery import address_pages as recovery_address_pages
 from marketplace.recovery import pages as recovery_pages
 from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rights import pages as rights_pages
@@ -389,6 +390,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     access_api.ROUTES,
     second_factors_pages.ROUTES,
     recovery_pages.ROUTES,
+    recovery_address_pages.ROUTES,
     zones_pages.ROUTES,
     datasets_pages.ROUTES,
     catalogue_pages.ROUTES,

@@ -11,6 +11,7 @@ from marketplace.identity import actions
 from marketplace.identity.guards import begin_session
 from marketplace.personal_data import Erasure
 from marketplace.recovery.actions import send_first_confirmations
+from marketplace.recovery.address_changes import request_change
 from marketplace.second_factors import passkeys
 from marketplace.second_factors.actions import add_passkey, start_authenticator
 from marketplace.settings import settings
@@ -50,6 +51,7 @@ ROWS_OF_A_PERSON = {
     "passkey_challenge": "person = $1",
     "recovery_code": "person = $1",
     "confirmation_letter": "person = $1",
+    "address_change": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
@@ -73,6 +75,7 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
     await send_first_confirmations()
+    await request_change(person, "nadia@elsewhere.example")
     await start_authenticator(person)
     await add_passkey(person, "phone", b"credential", b"key", 0)
     await passkeys.options_to_show(person, "s")

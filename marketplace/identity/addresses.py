@@ -37,15 +37,9 @@ class Address(Struct, frozen=True):
     language: str
 
 
-class StoredAddress(Struct, frozen=True):
+class StoredAddress(SealedPerson, frozen=True):
     """A person's address as stored."""
 
-    id: uuid.UUID
-    subscriber: int | None
-    email: str
-    name: str
-    sealed: bytes | None
-    key_id: str | None
     language: str
 
 
@@ -60,7 +54,7 @@ async def find_address(person: uuid.UUID) -> Address | None:
     row = await fetch_row(StoredAddress, select(StoredAddress, Person).where(Person.id == person))
     if row is None:
         return None
-    identity = unseal(SealedPerson(row.id, row.subscriber, row.email, row.name, row.sealed, row.key_id))
+    identity = unseal(row)
     return Address(identity.email, row.language) if is_readable(identity) else None
 
 

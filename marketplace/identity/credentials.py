@@ -86,18 +86,27 @@ async def confirm_email(person: uuid.UUID) -> None:
         if await Person.exists().where(same, Person.email_confirmed_at.is_not_null()):
             raise Conflict("Another account signs in with this address.")
         for other in await fetch_rows(SealedPerson, select(SealedPerson, Person).where(same)):
-            await _remove_address(other)
+            # No mail reaches this, and nobody signs in with what is stored in place of a sealed address.
+            await _write_address(other, f"{other.id}{names.SEALED}")
         confirmed: Values = {Person.email_confirmed_at: clock.now()}
         changed = Person.update(confirmed).where(Person.id == person, Person.email_confirmed_at.is_null())
         if await changed.returning(Person.id):
             await note_access(person, "address_confirmed")
 
 
-async def _remove_address(other: SealedPerson) -> None:
-    """Leave a person without an address: no mail reaches them, and nobody signs in with what is stored instead."""
-    nowhere = f"{other.id}{names.SEALED}"
-    changed: Values = {Person.email: nowhere}
-    if other.subscriber is not None:
-        sealed = names.seal(other.id, other.subscriber, nowhere, names.unseal(other).name)
+async def change_email(person: uuid.UUID, email: str) -> None:
+    """Give a person another address, which was shown to be theirs; refuses while somebody else has confirmed it."""
+    async with transaction():
+        row = await fetch_row(SealedPerson, select(SealedPerson, Person).where(Person.id == person))
+        if row is None:
+            raise NotFound("There is no such person.")
+        await _write_address(row, email)
+        await confirm_email(person)
+
+
+async def _write_address(person: SealedPerson, email: str) -> None:
+    changed: Values = {Person.email: email}
+    if person.subscriber is not None:
+        sealed = names.seal(person.id, person.subscriber, email, names.unseal(person).name)
         changed = dict(zip((Person.email, Person.name, Person.key_id, Person.sealed), sealed, strict=True))
-    await Person.update(changed).where(Person.id == other.id)
+    await Person.update(changed).where(Person.id == person.id)

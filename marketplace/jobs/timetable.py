@@ -32,6 +32,7 @@ from marketplace.purchases.invoices import render_pending_invoices
 from marketplace.purchases.refunds import record_refunds
 from marketplace.purchases.reminders import write_reminders
 from marketplace.recovery.actions import send_first_confirmations
+from marketplace.recovery.address_changes import make_agreed_changes
 from marketplace.retractions.actions import retract_erased
 from marketplace.reverse_auctions.award import award_auctions, publish_supply
 from marketplace.rights.erasure_list import note_erasures
@@ -95,5 +96,6 @@ def jobs() -> dict[str, tuple[int, Callable[[], Awaitable[object]]]]:
         "note-erasures": (10, note_erasures),
         "enforce-retention": (DAY, enforce_retention),
         "confirm-addresses": (MINUTE, send_first_confirmations),
+        "change-addresses": (HOUR, make_agreed_changes),
         "sweep-invariants": (HOUR, sweep_invariants),
     }

@@ -24,6 +24,7 @@ from marketplace.mail.writing import envelope_sender, write_letter
 from marketplace.messages.actions import claim_unmailed
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import Recipient
+from marketplace.recovery.address_changes import find_letter_address
 from marketplace.settings import settings
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ async def _find_address(letter: DueLetter, content: Content) -> Address | None:
         return await addresses.find_address(letter.person)
     if letter.sealed_to is not None:
         return address_of(letter)
+    if "~" in content.recipient:
+        return await find_letter_address(content.recipient)
     return await addresses.find_unproven_address(content.recipient)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from marketplace.messages.kinds import (
+    address_changed,
+    agree_to_new_address,
     bank_details_changed,
     budget_near_end,
     category_account_to_decide,
     confirm_address,
+    confirm_new_address,
     consent_asked_anew,
     data_copied,
     deposit_captured,
@@ -40,10 +43,13 @@ from marketplace.messages.kinds import (
 KINDS: Final = {
     module.KIND.code: module.KIND
     for module in (
+        address_changed,
+        agree_to_new_address,
         bank_details_changed,
         budget_near_end,
         category_account_to_decide,
         confirm_address,
+        confirm_new_address,
         consent_asked_anew,
         data_copied,
         deposit_captured,

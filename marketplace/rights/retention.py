@@ -16,6 +16,7 @@ from marketplace.mail.actions import delete_old_mail
 from marketplace.payouts.bank_details import enforce_details_retention
 from marketplace.personal_data import PersonalData
 from marketplace.recovery.actions import delete_old_links
+from marketplace.recovery.address_changes import delete_old_changes
 from marketplace.rights.activities import ACTIVITIES, Activity
 from marketplace.rights.declared import declared, list_tables, name_of
 from marketplace.second_factors.passkeys import delete_old_challenges
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 STEPS: Final[Sequence[Callable[[], Awaitable[object]]]] = (
     delete_expired,
     delete_old_links,
+    delete_old_changes,
     delete_old_challenges,
     delete_old_mail,
     delete_old_questions,

@@ -1,6 +1,6 @@
-"""Migration 31: accounts that two people give categories of Stripe's which the chart does not know.
+"""Migration 31: accounts for categories of Stripe's that the chart does not know; changes of address that wait.
 
-The version before posts none of those categories, and reads no such account.
+The version before posts none of those categories and changes no address; it reads neither table.
 """
 
 from __future__ import annotations
@@ -27,6 +27,19 @@ CREATE TABLE "category_account" (
     CONSTRAINT "four_eyes" CHECK (decided_by <> proposed_by),
     CONSTRAINT "decided_whole" CHECK (num_nonnulls(decided_by, decided_at, approved) IN (0, 3))
 );
+
+CREATE TABLE "address_change" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE CASCADE,
+    "sealed" BYTEA NOT NULL,
+    "key_id" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ NOT NULL,
+    "new_confirmed_at" TIMESTAMPTZ,
+    "old_confirmed_at" TIMESTAMPTZ,
+    "changed_at" TIMESTAMPTZ,
+    "ended_at" TIMESTAMPTZ,
+    CONSTRAINT "new_one_is_confirmed" CHECK (changed_at IS NULL OR new_confirmed_at IS NOT NULL)
+);
 """
 
 
@@ -35,7 +48,7 @@ async def _alter() -> None:
 
 
 async def forwards() -> MigrationManager:
-    """Add the table."""
+    """Add the tables."""
     manager = MigrationManager(migration_id=ID, app_name="partage", description=DESCRIPTION)
     manager.add_raw(_alter)
     return manager

@@ -1,0 +1,233 @@
+"""A changed address: the new mailbox confirms it, the old one agrees or stays silent for a week, and may undo it for another.
+
+Who has taken over a session can so not take the account: the owner's mailbox is asked first, and hears of it after. Who
+has lost the old mailbox waits a week. Letters go to the addresses of the row, not to the person's: one of them is always
+the other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.database import fetch_row, fetch_rows, select, transaction
+from marketplace.errors import Conflict, Expired, Invalid, NotFound
+from marketplace.identity import credentials, names, rules, vault
+from marketplace.identity.addresses import Address, find_address, list_gone
+from marketplace.identity.guessing import begin_attempt
+from marketplace.identity.sessions import end_other_sessions
+from marketplace.messages.actions import send
+from marketplace.messages.kinds import address_changed, agree_to_new_address, confirm_new_address
+from marketplace.messages.rules import Recipient
+from marketplace.recovery.actions import read_link
+from marketplace.recovery.tables import AddressChange
+
+if TYPE_CHECKING:
+    from marketplace.database import Values
+    from marketplace.messages.rules import MessageKind
+
+Side: TypeAlias = Literal["new", "old", "undo"]
+SILENCE_AGREES_AFTER: Final = dt.timedelta(days=7)
+"""How long the old mailbox may refuse before its silence counts as agreement."""
+UNDO_LASTS: Final = dt.timedelta(days=7)
+"""How long after the change the old mailbox may undo it."""
+KEPT_FOR: Final = dt.timedelta(days=31)
+TABLE: Final = "address_change"
+LINE: Final = 0
+"""The vault binds what it seals to a line too; a change belongs to none."""
+KIND_OF: Final[dict[Side, MessageKind]] = {
+    "new": confirm_new_address.KIND,
+    "old": agree_to_new_address.KIND,
+    "undo": address_changed.KIND,
+}
+"""Which letter brings the link of which side."""
+OVER: Final = "This change of address is over: it was made, refused, undone, or too old."
+
+
+class Change(Struct, frozen=True):
+    """A change of address as stored."""
+
+    id: uuid.UUID
+    person: uuid.UUID
+    sealed: bytes
+    key_id: str
+    created_at: dt.datetime
+    new_confirmed_at: dt.datetime | None
+    old_confirmed_at: dt.datetime | None
+    changed_at: dt.datetime | None
+    ended_at: dt.datetime | None
+
+    def addresses(self) -> tuple[str, str]:
+        """Return the old and the new address."""
+        content = vault.unseal(self.key_id, self.sealed, self.id, LINE, table=TABLE)
+        return content["old"], content["new"]
+
+    def is_agreed(self, now: dt.datetime) -> bool:
+        """Return whether the old mailbox agreed, or was silent for long enough."""
+        return self.old_confirmed_at is not None or now >= self.created_at + SILENCE_AGREES_AFTER
+
+    def is_waiting(self) -> bool:
+        """Return whether it may still be made."""
+        return self.changed_at is None and self.ended_at is None
+
+    def may_undo(self, now: dt.datetime) -> bool:
+        """Return whether the old mailbox may still undo it."""
+        return self.changed_at is not None and self.ended_at is None and now < self.changed_at + UNDO_LASTS
+
+
+async def request_change(person: uuid.UUID, email: str) -> None:
+    """Ask both mailboxes about a person's new address; takes the place of a change that waits.
+
+    Whether somebody else has the address is not said here: who reads its letters learns it there.
+    """
+    email = rules.clean_email(email)
+    await begin_attempt(f"address:{person}")
+    identity = await credentials.find_identity(person)
+    if identity is None:
+        raise NotFound("There is no such person.")
+    if email == identity.email:
+        raise Invalid("That is your address already.", field="email")
+    change, now = uuid.uuid4(), clock.now()
+    key_id, sealed = vault.seal({"old": identity.email, "new": email}, change, LINE, table=TABLE)
+    is_known = any(
+        one.id == person and one.email_confirmed_at for one in await credentials.list_accounts(identity.email)
+    )
+    async with transaction():
+        await _end_waiting(person)
+        new = AddressChange(
+            id=change,
+            person=person,
+            sealed=sealed,
+            key_id=key_id,
+            created_at=now,
+            old_confirmed_at=None if is_known else now,
+        )
+        await AddressChange.insert(new)
+        await _write(change, "new")
+        if names.is_readable(identity):
+            await _write(change, "old")
+
+
+async def give_up_change(person: uuid.UUID) -> None:
+    """Keep the present address: end the person's change that waits, if there is one."""
+    await _end_waiting(person)
+
+
+async def find_change(person: uuid.UUID) -> Change | None:
+    """Return a person's change that waits."""
+    mine = (AddressChange.person == person) & AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
+    return await fetch_row(Change, select(Change, AddressChange).where(mine))
+
+
+async def get_by_link(side: Side, link: str, *, locked: bool = False) -> Change:
+    """Return the change that a letter's link is about; refuses NotFound for one we did not make, and Expired."""
+    row, _, place = read_link(KIND_OF[side].code, link).partition("~")
+    query = select(Change, AddressChange).where(AddressChange.id == uuid.UUID(row))
+    change = await fetch_row(Change, query.lock_rows("UPDATE") if locked else query)
+    if change is None or place != side:
+        raise Expired(OVER)
+    if not (change.may_undo(clock.now()) if side == "undo" else change.is_waiting()):
+        raise Expired(OVER)
+    return change
+
+
+async def answer(side: Side, link: str, *, agrees: bool) -> bool:
+    """Confirm by a letter's link, or refuse; return whether the person now signs in with the new address.
+
+    The new mailbox's refusal and the old one's end it; the old one's, like undoing it, ends every session too: it was
+    somebody else who asked.
+    """
+    async with transaction():
+        change = await get_by_link(side, link, locked=True)
+        if side == "undo" or not agrees:
+            await _end(change)
+            if side != "new":
+                await end_other_sessions(change.person, "")
+            if side == "undo":
+                await credentials.change_email(change.person, change.addresses()[0])
+            return False
+        now = clock.now()
+        confirmed: Values = {getattr(AddressChange, f"{side}_confirmed_at"): now}
+        await AddressChange.update(confirmed).where(AddressChange.id == change.id)
+        is_new = side == "new" or change.new_confirmed_at is not None
+        if not (is_new and (side == "old" or change.is_agreed(now))):
+            return False
+        await _make(change)
+        return True
+
+
+async def make_agreed_changes() -> int:
+    """Make the changes that the new mailbox confirmed and the old one was silent about for a week; a job. Return how many."""
+    now = clock.now()
+    silent = (
+        AddressChange.changed_at.is_null(),
+        AddressChange.ended_at.is_null(),
+        AddressChange.new_confirmed_at.is_not_null(),
+        AddressChange.created_at <= now - SILENCE_AGREES_AFTER,
+    )
+    due = await fetch_rows(Change, select(Change, AddressChange).where(*silent).limit(200))
+    made = 0
+    for waiting in due:
+        async with transaction():
+            again = select(Change, AddressChange).where(AddressChange.id == waiting.id).lock_rows("UPDATE")
+            change = await fetch_row(Change, again)
+            if change and change.is_waiting():
+                made += await _make_or_end(change)
+    return made
+
+
+async def delete_old_changes() -> None:
+    """Delete changes a month after they were asked for; a job."""
+    await AddressChange.delete().where(AddressChange.created_at <= clock.now() - KEPT_FOR)
+
+
+async def find_letter_address(recipient: str) -> Address | None:
+    """Return the address of a letter about a change, by the change's id and the side; None when it is over or unreadable."""
+    row, _, side = recipient.partition("~")
+    change = await fetch_row(Change, select(Change, AddressChange).where(AddressChange.id == uuid.UUID(row)))
+    person = await find_address(change.person) if change else None
+    if change is None or person is None:
+        return None
+    content = vault.find_content(change.key_id, change.sealed, change.id, LINE, table=TABLE)
+    return Address(content["new" if side == "new" else "old"], person.language) if content else None
+
+
+async def _make(change: Change) -> None:
+    """Let the person sign in with the new address, and tell the old one; in the caller's transaction."""
+    if await list_gone([change.person]):
+        raise Conflict(OVER)
+    await credentials.change_email(change.person, change.addresses()[1])
+    changed: Values = {AddressChange.changed_at: clock.now()}
+    await AddressChange.update(changed).where(AddressChange.id == change.id)
+    await _write(change.id, "undo")
+
+
+async def _make_or_end(change: Change) -> bool:
+    """Make a change, or end it where somebody else has confirmed the address since."""
+    try:
+        async with transaction():
+            await _make(change)
+    except Conflict:
+        await _end(change)
+        return False
+    return True
+
+
+async def _end(change: Change) -> None:
+    ended: Values = {AddressChange.ended_at: clock.now()}
+    await AddressChange.update(ended).where(AddressChange.id == change.id)
+
+
+async def _end_waiting(person: uuid.UUID) -> None:
+    ended: Values = {AddressChange.ended_at: clock.now()}
+    mine = (AddressChange.person == person) & AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
+    await AddressChange.update(ended).where(mine)
+
+
+async def _write(change: uuid.UUID, side: Side) -> None:
+    link = f"{change}~{side}"
+    await send(KIND_OF[side], link, [Recipient("address", link)], link=link)

@@ -1,0 +1,107 @@
+"""Pages of a changed address: asking for it, and what the links of its letters lead to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from litestar import Response, get, post
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
+
+from marketplace import clock
+from marketplace.errors import NotFound, Refusal
+from marketplace.identity.guards import expect, forget_cookie, recently_proved, signed_in
+from marketplace.identity.pages import FORM, Asked, Token
+from marketplace.identity.queries import get_person
+from marketplace.recovery import address_changes as changes
+from marketplace.web.pages import again, page, see
+
+if TYPE_CHECKING:
+    import uuid
+
+
+class NewAddress(Token):
+    """The address that a person wants from now on."""
+
+    email: str
+
+
+class Answer(Token):
+    """Whether a mailbox agrees."""
+
+    answer: str
+
+
+def _person(request: Asked) -> uuid.UUID:
+    if request.user is None or request.user.person is None:
+        raise NotFound("There is nothing here.")
+    return request.user.person
+
+
+async def _context(person: uuid.UUID) -> dict[str, Any]:
+    change, now = await changes.find_change(person), clock.now()
+    return {
+        "person": await get_person(person),
+        "new_address": change.addresses()[1] if change else "",
+        "waits_for_new": change is not None and change.new_confirmed_at is None,
+        "waits_for_old": change is not None and not change.is_agreed(now),
+        "agreed_at": change.created_at + changes.SILENCE_AGREES_AFTER if change else None,
+    }
+
+
+@get("/profile/address", guards=[signed_in], opt=expect("signed in"))
+async def address_page(request: Asked) -> Template:
+    """Show the person's address, and what a change of it waits for."""
+    return page("recovery/address.html", error="", email="", **await _context(_person(request)))
+
+
+@post("/profile/address", guards=[signed_in, recently_proved], opt=expect("signed in"), status_code=200)
+async def change_address(
+    request: Asked, data: Annotated[NewAddress, Body(media_type=FORM)]
+) -> Response[Any] | Template:
+    """Ask both mailboxes about another address."""
+    person = _person(request)
+    try:
+        await changes.request_change(person, data.email)
+    except Refusal as refusal:
+        return again("recovery/address.html", refusal, email=data.email[:254], **await _context(person))
+    return see("/profile/address")
+
+
+@post("/profile/address/keep", guards=[signed_in], opt=expect("signed in"), status_code=303)
+async def keep_address(request: Asked) -> Redirect:
+    """Give a change up that waits."""
+    await changes.give_up_change(_person(request))
+    return see("/profile/address")
+
+
+def _side(side: str) -> changes.Side:
+    if side not in get_args(changes.Side):
+        raise NotFound("There is nothing at this address.")
+    return side  # type: ignore[return-value]
+
+
+@get("/address-change/{side:str}/{link:str}", opt=expect("anyone", stranger=200))
+async def answer_page(side: FromPath[str], link: FromPath[str]) -> Template:
+    """Ask for one click: a program that follows the links of letters changes nothing."""
+    change = await changes.get_by_link(_side(side), link)
+    old, new = change.addresses()
+    return page("recovery/address_change.html", side=side, link=link, old=old, new=new, done="")
+
+
+@post("/address-change/{side:str}/{link:str}", opt=expect("anyone", stranger=200), status_code=200)
+async def answer(
+    side: FromPath[str], link: FromPath[str], data: Annotated[Answer, Body(media_type=FORM)]
+) -> Response[Any] | Template:
+    """Confirm, refuse or undo."""
+    old, new = (await changes.get_by_link(_side(side), link)).addresses()
+    agrees = side != "undo" and data.answer == "yes"
+    is_made = await changes.answer(_side(side), link, agrees=agrees)
+    done = "undone" if side == "undo" else "made" if is_made else "noted" if agrees else "refused"
+    shown: Any = page("recovery/address_change.html", side=side, link=link, old=old, new=new, done=done)
+    if done in ("undone", "refused") and side != "new":
+        shown.set_cookie(forget_cookie())
+    return shown  # type: ignore[no-any-return]
+
+
+ROUTES = [address_page, change_address, keep_address, answer_page, answer]

@@ -1,0 +1,75 @@
+"""Money, keys, factors, erasure and exports: each such route asks once more who it is, and this is the list of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from marketplace import clock
+from marketplace.identity.guards import PROOF_LASTS, recently_proved
+from tests.test_routes import FORM, KINDS, NAMES, OUR_ROUTES, expectation_of, filled, sign_in_everyone
+
+if TYPE_CHECKING:
+    from litestar.handlers import HTTPRouteHandler
+
+    from tests.marketplace.identity.site import Browser
+
+ASKED_AGAIN = {
+    "bank details": {
+        "POST /earnings/bank-details",
+        "POST /earnings/bank-details/remove",
+        "POST /earnings/stripe",
+        "POST /earnings/stripe/leave",
+    },
+    "payouts": {
+        "POST /finance/payout-runs/{run:uuid}/approve",
+        "POST /finance/payout-runs/{run:uuid}/send",
+        "GET /finance/payout-runs/{run:uuid}/download",
+    },
+    "keys": {"POST /keys", "POST /keys/{key_id:uuid}/rotate"},
+    "second factors": {
+        "POST /profile/factors/authenticator",
+        "POST /profile/factors/authenticator/confirm",
+        "POST /profile/factors/authenticator/remove",
+        "POST /profile/factors/codes",
+        "POST /profile/factors/passkeys",
+        "POST /profile/factors/passkeys/remove",
+    },
+    "address": {"POST /profile/address"},
+    "erasure": {"POST /profile/erase"},
+    "exports": {"POST /finance/exports", "GET /finance/exports/{export:uuid}"},
+}
+"""What is at stake → the routes that need a proof of some minutes ago."""
+
+
+def test_these_routes_and_no_others_ask_again() -> None:
+    asking = {
+        name for name, (handler, _) in zip(NAMES, OUR_ROUTES, strict=True) if recently_proved in (handler.guards or [])
+    }
+    assert asking == set().union(*ASKED_AGAIN.values())
+
+
+async def answered(visitor: Browser, handler: HTTPRouteHandler, path: str) -> str:
+    """Ask a page with a form that says nothing; return where it sends, or ''."""
+    await visitor.get("/en/sign-in")
+    headers = {"x-csrftoken": visitor.client.cookies.get("csrftoken") or ""}
+    if "POST" in handler.http_methods:
+        answer = await visitor.client.post(f"/en{filled(path)}", data=FORM, headers=headers)
+    else:
+        answer = await visitor.get(f"/en{filled(path)}")
+    return str(answer.headers.get("location", ""))
+
+
+async def test_an_old_proof_is_not_enough_on_any_of_them_whoever_asks() -> None:
+    visitors, wrong = await sign_in_everyone(), []
+    with clock.shifted(PROOF_LASTS + dt.timedelta(seconds=1)):
+        for name, (handler, path) in zip(NAMES, OUR_ROUTES, strict=True):
+            if recently_proved not in (handler.guards or []):
+                continue
+            may = [kind for kind, what in KINDS.items() if expectation_of(handler).who & what]
+            wrong += [
+                f"{name} did not ask {kind} again: {place}"
+                for kind in may
+                if not (place := await answered(visitors[kind], handler, path)).startswith("/en/confirm")
+            ]
+    assert not wrong, "\n".join(wrong)
