@@ -172,7 +172,7 @@ async def sign_up(request: Asked, data: Annotated[SignUp, Body(media_type=FORM)]
     except Refusal as refusal:
         return again("access/sign_up.html", refusal, form=data, countries=formats.countries())
     await confirm_vat(created)
-    return await _entered(request, person, "/company", data.email)
+    return await _entered(request, person, "/first-steps", data.email)
 
 
 @get("/activate", opt=expect("anyone"))

@@ -1,4 +1,4 @@
-"""Where staff land: the steps that are missing before the first sale, each with its link, and what waits for a steward."""
+"""First pages: of staff, what is missing before the first sale and what waits; of a partner, the way to its first dataset."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from litestar import Request, get
 from litestar.response import Redirect, Template  # noqa: TC002 (Litestar reads a handler's annotations)
 from msgspec import Struct
 
+from marketplace.errors import NotFound
 from marketplace.first_steps import queries
 from marketplace.identity.actors import Actor
-from marketplace.identity.guards import expect, staff
+from marketplace.identity.guards import expect, partner, staff
 from marketplace.settings import DEMO_SIREN, LOCAL_STRIPE_KEY, settings
 from marketplace.web.i18n import gettext
 from marketplace.web.pages import page, see
@@ -30,6 +31,17 @@ class Step(Struct, frozen=True):
     is_done: bool
     command: str = ""
     """What an operator types, where it is done on a terminal."""
+    waits_for: str = ""
+    """Who does it, where somebody else does."""
+
+
+@get("/first-steps", guards=[partner], opt=expect("partner"))
+async def partner_start(request: Asked) -> Template:
+    """Show a partner's people what is done and what waits, from signing up to their first dataset."""
+    if request.user.partner is None or request.user.person is None:
+        raise NotFound("There is nothing here.")
+    progress = await queries.get_partner_progress(request.user.partner, request.user.person)
+    return page("first_steps/partner.html", steps=_of_a_partner(progress), refusal=progress.refused_reason)
 
 
 @get("/start", guards=[staff("steward", "finance", "auditor")], opt=expect("steward", "finance", "auditor"))
@@ -85,6 +97,47 @@ def _of_a_steward(progress: queries.Progress, *, has_events: bool) -> list[Step]
         Step(_("State licence terms"), _("What a buyer may do, in five lines."), "/steward/terms", progress.has_terms),
         Step(_("Put it on sale"), _("An offer: full worth, floor and cap."), offer, progress.has_offer),
         Step(_("Vet a partner"), _("Only a company that you vetted may buy."), "/partners", progress.has_partner),
+    ]
+
+
+def _of_a_partner(progress: queries.PartnerProgress) -> list[Step]:
+    """Return what a partner does from signing up to its first dataset, in order."""
+    _ = gettext
+    letter = Step(
+        _("Confirm your address"),
+        _("A letter with a link is on its way to you; messages reach you there."),
+        "/profile/address",
+        progress.is_confirmed,
+    )
+    vetting = Step(
+        _("A steward vets your company"),
+        _("Within two working days; a message tells you. You can look around meanwhile."),
+        "/company",
+        progress.is_vetted,
+        waits_for=_("a steward"),
+    )
+    return [
+        *([letter] if settings().smtp_url else []),
+        vetting,
+        Step(
+            _("Say where invoices go"),
+            _("Your company’s address, as the law wants it on an invoice."),
+            "/billing",
+            progress.has_address,
+        ),
+        Step(
+            _("Find a dataset and ask for its price"),
+            _("Each page shows what you would get, how exact it is, and why it costs what it costs."),
+            "/catalogue",
+            progress.has_quote,
+        ),
+        Step(
+            _("Buy your first licence"),
+            _("By card or direct debit; the invoice is ready within seconds."),
+            "/catalogue",
+            progress.has_licence,
+        ),
+        Step(_("Download the data"), _("Parquet or CSV, or with a key by API."), "/orders", progress.has_download),
     ]
 
 
@@ -166,4 +219,4 @@ def _of_an_auditor(progress: queries.Progress) -> list[Step]:
     ]
 
 
-ROUTES = [start]
+ROUTES = [start, partner_start]

@@ -1,18 +1,21 @@
-"""How far the marketplace is on its way to the first sale, and what waits for a steward."""
+"""How far the marketplace is on its way to the first sale, and a partner to its first dataset; what waits for a steward."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from marketplace import clock, object_store
 from marketplace.builds.event_store import Store
 from marketplace.database import fetch_row, fetch_rows
-from marketplace.errors import Refusal
+from marketplace.errors import NotFound, Refusal
 from marketplace.statements import load_statements
+
+if TYPE_CHECKING:
+    import uuid
 
 SQL: Final = load_statements(__package__)
 REMEMBERED: Final = dt.timedelta(days=7)
@@ -41,6 +44,18 @@ class Progress(Struct, frozen=True):
     unexplained: str | None
 
 
+class PartnerProgress(Struct, frozen=True):
+    """How far a partner is on its way to its first dataset; `refused_reason` where a steward refused it."""
+
+    is_confirmed: bool
+    is_vetted: bool
+    refused_reason: str | None
+    has_address: bool
+    has_quote: bool
+    has_licence: bool
+    has_download: bool
+
+
 class Waiting(Struct, frozen=True):
     """Something that waits for a steward: partner, release, offer, build, change or budget, and what its page is found by."""
 
@@ -54,6 +69,14 @@ async def get_progress() -> Progress:
     """Return how far the marketplace is."""
     row = await fetch_row(Progress, SQL["get_progress"])
     assert row
+    return row
+
+
+async def get_partner_progress(partner: uuid.UUID, person: uuid.UUID) -> PartnerProgress:
+    """Return how far a partner is, as one of its people sees it; refuses NotFound."""
+    row = await fetch_row(PartnerProgress, SQL["get_partner_progress"], partner, person)
+    if row is None:
+        raise NotFound("There is nothing here.")
     return row
 
 

@@ -71,3 +71,23 @@ FROM (
 ) AS waiting
 ORDER BY rank, at
 LIMIT $3;
+
+-- name: get_partner_progress
+-- How far the partner $1 is on its way to its first dataset, and whether its person $2 has confirmed their address.
+SELECT
+    person.email_confirmed_at IS NOT NULL AS is_confirmed,
+    partner.vetted_at IS NOT NULL AS is_vetted,
+    partner.refused_reason,
+    EXISTS (SELECT FROM billing_details WHERE billing_details.partner = partner.id) AS has_address,
+    EXISTS (SELECT FROM quote WHERE quote.partner = partner.id) AS has_quote,
+    EXISTS (SELECT FROM entitlement WHERE entitlement.partner = partner.id) AS has_licence,
+    EXISTS (
+        SELECT
+        FROM download
+        JOIN entitlement ON entitlement.id = download.entitlement
+        WHERE entitlement.partner = partner.id
+    ) AS has_download
+FROM partner
+JOIN person ON person.partner = partner.id
+WHERE partner.id = $1
+  AND person.id = $2;

@@ -22,6 +22,8 @@ _AMOUNT = re.compile(
     r"(?P<whole>[0-9]{1,9}|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3}){1,2})(?:[.,](?P<part>[0-9]{0,2}))?\s*€?"
 )
 """Euros: spaces are between thousands alone, and the sign of euros at either end."""
+MICRO_PER_UNIT = 1_000_000
+MICRO_PER_CENT = 10_000
 
 
 def _locale() -> str:
@@ -58,6 +60,26 @@ def money_micro(amount_micro: int, currency: str = EUR) -> str:
     value = Decimal(amount_micro) / 1_000_000
     pattern = "#,##0.000000\u00a0¤" if language.get() == "fr" else "¤#,##0.000000"
     return _signed(numbers.format_currency(value, currency, format=pattern, currency_digits=False, locale=_locale()))
+
+
+def cents(amount_micro: int, currency: str = EUR) -> str:
+    """Write millionths of a euro as people say small sums: 14246 → 1,4 centime; from one euro on, euros and cents.
+
+    Rounded towards zero, and what is there is never written as nothing.
+    """
+    size = abs(amount_micro)
+    if currency != EUR:
+        return money_micro(amount_micro, currency)
+    if not size or size >= MICRO_PER_UNIT:
+        return money(int(amount_micro / MICRO_PER_CENT))
+    is_french = language.get() == "fr"
+    if size < MICRO_PER_CENT // 10:
+        return gettext("less than a tenth of a cent")
+    tenths = Decimal(size * 10 // MICRO_PER_CENT) / 10
+    is_one = tenths < 2 if is_french else tenths == 1  # noqa: PLR2004 (French counts from two on as several)
+    unit = ("centime" if is_french else "cent") + ("" if is_one else "s")
+    sign = "\N{MINUS SIGN}" if amount_micro < 0 else ""
+    return f"{sign}{numbers.format_decimal(tenths, locale=_locale())}\u00a0{unit}"
 
 
 def _signed(amount: str) -> str:

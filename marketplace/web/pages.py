@@ -141,6 +141,7 @@ def engine() -> JinjaTemplateEngine:
         for name in (
             "money",
             "money_micro",
+            "cents",
             "number",
             "percent",
             "percent_micro",

@@ -49,7 +49,7 @@ async def test_a_sign_up_twice_is_one_partner_and_both_enter() -> None:
     async with Browser() as browser:
         for _ in range(2):
             answer = await browser.submit("/en/sign-up", SIGN_UP, form_id=form)
-            assert answer.headers["location"] == "/en/company"
+            assert answer.headers["location"] == "/en/first-steps"
         assert await fetch_value("SELECT count(*) FROM partner") == 1
         other = await browser.submit("/en/sign-up", SIGN_UP)
         assert other.status_code == 303, "nobody learns that an address is known"

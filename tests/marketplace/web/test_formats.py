@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.errors import Invalid
-from marketplace.web.formats import read_cents
+from marketplace.web.formats import cents, read_cents
+from marketplace.web.i18n import language
 
 WRITTEN = {
     "12": 1_200,
@@ -70,3 +71,23 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 def test_a_sign_is_refused_where_none_is_wanted(text: str) -> None:
     with pytest.raises(Invalid):
         read_cents(text)
+
+
+@pytest.mark.parametrize(
+    ("micro", "french", "english"),
+    [
+        (0, "0,00\u00a0€", "€0.00"),
+        (999, "moins d’un dixième de centime", "less than a tenth of a cent"),
+        (10_000, "1\u00a0centime", "1\u00a0cent"),
+        (14_246, "1,4\u00a0centime", "1.4\u00a0cents"),
+        (-29_999, "−2,9\u00a0centimes", "−2.9\u00a0cents"),
+        (999_999, "99,9\u00a0centimes", "99.9\u00a0cents"),
+        (1_239_999, "1,23\u00a0€", "€1.23"),
+        (-1_239_999, "−1,23\u00a0€", "−€1.23"),
+    ],
+)
+def test_small_sums_are_said_in_cents(micro: int, french: str, english: str) -> None:
+    for spoken, expected in (("fr", french), ("en", english)):
+        token = language.set(spoken)
+        assert cents(micro) == expected
+        language.reset(token)
