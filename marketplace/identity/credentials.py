@@ -109,4 +109,4 @@ async def _write_address(person: SealedPerson, email: str) -> None:
     if person.subscriber is not None:
         sealed = names.seal(person.id, person.subscriber, email, names.unseal(person).name)
         changed = dict(zip((Person.email, Person.name, Person.key_id, Person.sealed), sealed, strict=True))
-    await Person.update(changed).where(Person.id == person.id)
+    await Person.update(changed | {Person.email_confirmed_at: None}).where(Person.id == person.id)

@@ -236,11 +236,11 @@ def test_a_subscriber_states_a_price_wins_and_sees_the_promise(aside: Run, chrom
 
         aside(finish)
         ada.reload()
-        assert "promised at least €2.000000" in ada.inner_text("main")
+        assert "promised at least €2.00" in ada.inner_text("main")
         ada.click("text=See it beside your earnings")
         ada.wait_for_url("**/earnings")
         assert "What you were promised" in ada.inner_text("main")
-        assert "€2.000000" in ada.inner_text("main")
+        assert "€2.00" in ada.inner_text("main")
         is_accessible(ada)
         shoot(ada, "earnings-promise-en")
         phone = someone(

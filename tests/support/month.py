@@ -16,7 +16,7 @@ from marketplace import clock
 from marketplace.database import copy_in, execute
 from marketplace.ledger import chart
 from marketplace.ledger.periods import bounds, month_of
-from marketplace.payments.rules import postings
+from marketplace.payments.rules import COUNTERPARTS, postings
 from tests.marketplace.finance import sales
 from tests.support.reads import fetch_value
 
@@ -327,7 +327,7 @@ def _move(  # noqa: PLR0917 (a movement of Stripe's balance, column by column)
 ) -> None:
     key = f"txn_{source}" if category != "dispute_reversal" else f"txn_{source}_won"
     movements[day].append((key, category, amount, fee, amount - fee, source, order, at))
-    moves = postings(category, amount, fee)
+    moves = postings(COUNTERPARTS[category], amount, fee)
     month.enter(f"stripe_{category}", key, at, [(moves[0][0], moves[0][1], moves[0][2] + cent), *moves[1:]])
 
 

@@ -93,13 +93,15 @@ async def test_earnings_show_held_then_mine() -> None:
     async with visiting(4) as ada:
         answer = await ada.get("/en/earnings")
         assert answer.status_code == 200
-        assert "Held €6.917142" in words(answer)
-        assert "Yours now €0.000000" in words(answer)
+        assert "Held €6.91" in words(answer)
+        assert "Yours now €0.00" in words(answer)
         assert "Acme" not in answer.text
         await sales.close_month()
-        assert "Yours now €6.917142" in words(await ada.get("/en/earnings"))
+        mine = words(await ada.get("/en/earnings"))
+        assert "Yours now €6.91" in mine
+        assert "To the millionth Yours now €6.917142" in mine
         french = words(await ada.get("/fr/earnings"))
-        assert "À vous dès maintenant 6,917142 €" in french
+        assert "À vous dès maintenant 6,91 €" in french
         year = await fetch_value(
             "SELECT extract(year FROM at AT TIME ZONE 'Europe/Paris')::int FROM share_run WHERE kind = 'release' AND people > 0"
         )

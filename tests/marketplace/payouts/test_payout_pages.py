@@ -113,8 +113,8 @@ async def test_from_bank_details_to_paid() -> None:
             assert "Paid out · 1 €25.00" in words(await paul.get(f"/en{drafted}"))
             shown = words(await lucie.get("/en/earnings/payouts"))
             assert re.search(r"Paid out by the bank on .* €25\.00", shown), shown
-            assert "Yours now €0.000000" in shown
-            assert "€25.000000" in words(await lucie.get("/en/earnings"))
+            assert "Yours now €0.00" in shown
+            assert "€25.00" in words(await lucie.get("/en/earnings"))
             year = await fetch_value("SELECT extract(year FROM at)::int FROM share_run WHERE kind = 'payout'")
             assert "Paid out" in words(await lucie.get(f"/en/earnings/statements/{year}"))
         async with visiting(2) as bob:
@@ -155,7 +155,7 @@ async def test_the_threshold_is_theirs_to_raise() -> None:
                 assert sentence in words(answer), wrong
             await press(lucie, "/earnings/payouts", "/threshold", euros="50,5 €")
             shown = words(await lucie.get("/en/earnings/payouts"))
-            assert "You are paid from €50.50 on; €25.500000 to go." in shown
+            assert "You are paid from €50.50 on; €25.50 to go." in shown
             assert "Paid from €50.50 your own choice" in shown
             assert await payouts.draft() is None
 

@@ -367,10 +367,10 @@ async def test_a_subscriber_states_a_price_and_sees_the_promise() -> None:
         await ada.submit(f"/en/calls/{call}/asks", {"stratum": str(stratum), "amount": "1.00"})
         await close(call)
         await award_auctions()
-        assert "promised at least €3.000000" in text_of(await ada.get("/en/calls"))
+        assert "promised at least €3.00" in text_of(await ada.get("/en/calls"))
         assert "Vous êtes retenu" in text_of(await ada.get(f"/fr/calls/{call}"))
         assert "What you were promised" in text_of(await ada.get("/en/earnings"))
-        assert "€3.000000 at least, of each licence" in text_of(await ada.get("/en/earnings"))
+        assert "€3.00 at least, of each licence" in text_of(await ada.get("/en/earnings"))
         assert (await ada.get(f"/en/calls/{uuid.uuid4()}")).status_code == 404
         assert (await ada.get("/en/steward/calls")).status_code == 403
 
