@@ -72,6 +72,7 @@ from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.second_factors import pages as second_factors_pages
+from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.settings import settings
@@ -377,7 +378,8 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
     )
-    return Requests(SecurityHeaders(Languages(Limits(Identify(NoteRequests(app))))), access_log=access_log)
+    around = Languages(Limits(Deadlines(Identify(NoteRequests(app)))))
+    return Requests(SecurityHeaders(around), access_log=access_log)
 
 
 ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (

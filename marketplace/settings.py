@@ -255,6 +255,18 @@ class Settings:
         "connections that one address may have open at once; 0: any number",
         roles=(WEB,),
     )
+    request_seconds: int = _setting(
+        "PARTAGE_REQUEST_SECONDS",
+        "30",
+        "how long the site may take to begin its answer once a request has come whole; then it answers 503; 0: any time",
+        roles=(WEB,),
+    )
+    trace_endpoint: str = _setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "OpenTelemetry collector that traces are sent to (http://host:4318); empty: none",
+        roles=(WEB, JOBS),
+    )
     access_log: bool = _setting(
         "PARTAGE_ACCESS_LOG",
         "1",
@@ -310,9 +322,17 @@ class Settings:
         self._refuse_malformed_limits()
 
     def _refuse_malformed_limits(self) -> None:
-        limits = (self.address_limit, self.key_limit, self.streams_an_address, self.connections_an_address)
+        if not re.match(r"(https?://\S+)?$", self.trace_endpoint):
+            raise Invalid("OTEL_EXPORTER_OTLP_ENDPOINT must be the http address of a collector.")
+        limits = (
+            self.request_seconds,
+            self.address_limit,
+            self.key_limit,
+            self.streams_an_address,
+            self.connections_an_address,
+        )
         if min(limits) < 0:
-            raise Invalid("The limits of addresses and keys must not be below 0.")
+            raise Invalid("The limits of requests, addresses and keys must not be below 0.")
         try:
             [ipaddress.ip_network(part.strip()) for part in self.proxies.split(",") if part.strip()]
         except ValueError:

@@ -31,6 +31,7 @@ from marketplace.payments.statuses import next_reading, record_dispute, record_p
 from marketplace.payments.stripe_port import DecidedError, SilentError, StripePort, verify
 from marketplace.payments.tables import Payment, SavedMethod, StripeCursor, StripeEvent
 from marketplace.settings import settings
+from marketplace.tracing import carried_by, is_on, span, under
 
 if TYPE_CHECKING:
     import uuid
@@ -77,7 +78,10 @@ async def receive_event(body: bytes, signature: str | None) -> None:
     """Store a webhook as it came, once; refuse what Stripe did not sign just now."""
     now = clock.now()
     verify(body, signature, now)
-    await _store_events([_read_arrived(body, now)], "webhook", now)
+    arrived = _read_arrived(body, now)
+    parent = carried_by(_thing_of(json.loads(body))) if is_on() else ""
+    with span("store event", parent=parent):
+        await _store_events([arrived], "webhook", now)
 
 
 def _read_arrived(body: bytes, now: dt.datetime) -> Arrived:
@@ -177,13 +181,20 @@ async def handle_events() -> int:
     handled = 0
     while waiting := await fetch_rows(WaitingEvent, waiting_first):
         about: dict[tuple[str, str] | None, list[str]] = {}
+        traces: dict[tuple[str, str] | None, str] = {}
         for event in waiting:
-            about.setdefault(subject_of(event.type, json.loads(event.payload)), []).append(event.id)
+            body = json.loads(event.payload)
+            about.setdefault(subject := subject_of(event.type, body), []).append(event.id)
+            traces[subject] = traces.get(subject) or carried_by(_thing_of(body))
         await _mark_handled(about.pop(None, []), None)
         async with StripePort() as port:
             gate = asyncio.Semaphore(READS_AT_ONCE)
             refreshed = await asyncio.gather(
-                *(_refresh(port, gate, thing, ids) for thing, ids in about.items() if thing)
+                *(
+                    under(f"read {thing[0]}", traces[thing], _refresh(port, gate, thing, ids))
+                    for thing, ids in about.items()
+                    if thing
+                )
             )
         handled += len(waiting) - refreshed.count(False)
         if not all(refreshed):
@@ -198,11 +209,17 @@ def subject_of(event_type: str, event: dict[str, Any]) -> tuple[str, str] | None
     """
     if event_type not in HANDLED_EVENTS:
         return None
-    thing = (event.get("data") or {}).get("object") or event.get("related_object") or {}
+    thing = _thing_of(event)
     name, noun = str(thing.get("id")), event_type.rpartition(".")[0]
     if noun in ("charge", "refund") and "payment_intent" in thing:
         return ("intent", thing["payment_intent"]) if isinstance(thing["payment_intent"], str) else None
     return KINDS[noun], name
+
+
+def _thing_of(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data")
+    found = (data.get("object") if isinstance(data, dict) else None) or event.get("related_object")
+    return found if isinstance(found, dict) else {}
 
 
 async def refresh_payment(subject: uuid.UUID) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from msgspec import Struct
 
-from marketplace import clock
+from marketplace import clock, tracing
 from marketplace.database import execute, fetch_row, fetch_rows, fetch_scalar, is_in_transaction, select, transaction
 from marketplace.errors import Conflict, NotFound
 from marketplace.payments.queries import SQL
@@ -50,6 +50,17 @@ class Command(Struct, frozen=True):
         return dict(json.loads(self.parameters))
 
 
+class Said(Struct, frozen=True):
+    """What a command's call says, as JSON, and of which subject."""
+
+    subject: uuid.UUID
+    parameters: str
+
+    def trace(self) -> str:
+        """Return the trace that it carries, or ''."""
+        return tracing.carried_by(json.loads(self.parameters))
+
+
 class Asked(Struct, frozen=True):
     """What a command asked, and of which subject; `amount_minor` in cents."""
 
@@ -77,7 +88,7 @@ async def write_command(
         id=command,
         verb=verb,
         subject=subject,
-        parameters=json.dumps(parameters),
+        parameters=json.dumps(tracing.carry(parameters)),
         amount_minor=amount_minor,
         next_at=now,
         created_at=now,
@@ -108,6 +119,15 @@ async def find_command(subject: uuid.UUID, *verbs: str) -> uuid.UUID | None:
 async def find_asked(command: uuid.UUID) -> Asked | None:
     """Return what a command asked, or None where there is no such command."""
     return await fetch_row(Asked, select(Asked, StripeCommand).where(StripeCommand.id == command))
+
+
+async def trace_payments(name: str, subjects: Sequence[uuid.UUID], began_ns: int) -> None:
+    """Write into the traces that asked for these payments what one block did for all of them; see `tracing.record`."""
+    if tracing.is_on():
+        first = StripeCommand.subject.is_in(list(subjects)) & StripeCommand.verb.is_in(["checkout", "charge"])
+        rows = await fetch_rows(Said, select(Said, StripeCommand).where(first).order_by(StripeCommand.created_at))
+        traces = {row.subject: trace for row in reversed(rows) if (trace := row.trace())}
+        tracing.record(name, list(traces.values()), began_ns)
 
 
 # ------------------------------------------------------------------ claimed and ended by a worker

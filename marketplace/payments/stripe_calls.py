@@ -30,6 +30,7 @@ from marketplace.payments.statuses import (
 )
 from marketplace.payments.stripe_port import DecidedError, DeclinedError, SilentError, StripePort
 from marketplace.payments.tables import Payer, Payment, SavedMethod
+from marketplace.tracing import carried_by, under
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,7 +86,7 @@ async def run_commands() -> int:
     tried = 0
     while claimed := await outbox.claim(BATCH_SIZE):
         async with StripePort() as port:
-            await asyncio.gather(*(_carry_out(port, command) for command in claimed))
+            await asyncio.gather(*(_traced(port, command) for command in claimed))
         tried += len(claimed)
     return tried
 
@@ -94,8 +95,12 @@ async def run_command(command_id: uuid.UUID) -> str:
     """Carry out one command now, unless a worker has it, and return its state."""
     for command in await outbox.claim(1, command_id):
         async with StripePort() as port:
-            await _carry_out(port, command)
+            await _traced(port, command)
     return await outbox.state_of(command_id)
+
+
+async def _traced(port: StripePort, command: Command) -> None:
+    await under(f"Stripe {command.verb}", carried_by(command.call()), _carry_out(port, command))
 
 
 async def _carry_out(port: StripePort, command: Command) -> None:

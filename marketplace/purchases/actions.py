@@ -7,6 +7,7 @@ its journal entry. Money that arrives after an order lapsed is honoured: the par
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
 from typing import Final, TypedDict
 
@@ -25,7 +26,7 @@ from marketplace.ledger.actions import Entry, record_all
 from marketplace.locks import lock
 from marketplace.payments import actions as payments
 from marketplace.payments import events as payment_events
-from marketplace.payments.outbox import find_command
+from marketplace.payments.outbox import find_command, trace_payments
 from marketplace.payments.queries import find_open_page
 from marketplace.payments.rules import Line
 from marketplace.payments.stripe_calls import run_command
@@ -264,6 +265,7 @@ async def settle_paid() -> int:
 
 
 async def _settle_some() -> int:
+    began_ns = time.time_ns()
     async with transaction():
         paid = await fetch_rows(PaidOrder, SQL["lock_paid_orders"], BATCH_SIZE)
         if not paid:
@@ -282,6 +284,7 @@ async def _settle_some() -> int:
         await record_posted_sales({one.quote: one.money_at for one in paid})
         await record_all([_sale(one) for one in paid])
         await issue_invoices(ids)
+    await trace_payments("settle order", ids, began_ns)
     return len(paid)
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import ipaddress
-import json
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from litestar.enums import ScopeType
 
+from marketplace.serving.refusals import refuse
 from marketplace.serving.rules import WINDOW_SECONDS, Allowance, Limiter, address_of
 from marketplace.settings import settings
-from marketplace.tracing import request_id
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class Limits:
         headers = _headers(policy, limiter.quota, answer) if limiter and answer else []
         if answer and answer.wait_seconds:
             sentence = gettext(TOO_MANY).format(seconds=answer.wait_seconds)
-            await _refuse(send, path, sentence, answer.wait_seconds, headers)
+            await refuse(
+                send, path, HTTPStatus.TOO_MANY_REQUESTS, sentence, seconds=answer.wait_seconds, headers=headers
+            )
         elif address and self.most_streams and path.endswith("/stream"):
             await self._stream(address, scope, receive, send)
         else:
@@ -94,7 +96,8 @@ class Limits:
 
     async def _stream(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self.streams[address] >= self.most_streams:
-            await _refuse(send, scope["path"], gettext(TOO_MANY_STREAMS), STREAM_WAIT_SECONDS, [])
+            sentence = gettext(TOO_MANY_STREAMS)
+            await refuse(send, scope["path"], HTTPStatus.TOO_MANY_REQUESTS, sentence, seconds=STREAM_WAIT_SECONDS)
             return
         self.streams[address] += 1
         try:
@@ -137,21 +140,3 @@ def _saying(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
         await send(message)
 
     return send_with_headers if headers else send
-
-
-async def _refuse(send: Send, path: str, sentence: str, seconds: int, headers: list[tuple[bytes, bytes]]) -> None:
-    """Answer 429: a problem for programs, a plain sentence for people, which costs nothing to draw."""
-    if path.startswith("/api/"):
-        problem = {"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": sentence}
-        body = json.dumps(problem | {"request": request_id()}, ensure_ascii=False).encode()
-        kind = b"application/problem+json"
-    else:
-        body, kind = sentence.encode(), b"text/plain; charset=utf-8"
-    start = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", str(seconds).encode()),
-        *headers,
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": start})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -38,7 +38,7 @@ class Requests:
             return
         status, began = 0, time.perf_counter()
         state = scope.setdefault("state", {})
-        with request() as made:
+        with request(scope["method"]) as (made, span):
 
             async def send_with_id(message: Message) -> None:
                 nonlocal status
@@ -50,6 +50,10 @@ class Requests:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
+                if span:
+                    route = state.get("route") or NO_ROUTE
+                    span.update_name(f"{scope['method']} {route}")
+                    span.set_attributes({"http.route": route, "http.response.status_code": status})
                 if self.access_log:
                     line = {
                         "at": clock.now(),

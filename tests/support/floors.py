@@ -7,8 +7,8 @@ from tests.support.source import product_files, slice_of
 FLOORS = (
     {"pricing"},
     {"errors", "instants", "line_index", "personal_data"},
-    {"clock", "local_time", "settings", "tracing", "paging", "progress", "statements", "words"},
-    {"database", "functions", "object_store", "web"},
+    {"clock", "local_time", "settings", "paging", "progress", "statements", "words"},
+    {"database", "functions", "object_store", "tracing", "web"},
     {"locks", "privacy", "sealing", "signing"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
