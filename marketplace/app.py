@@ -55,7 +55,6 @@ from marketplace.finance import queue_pages as finance_queue_pages
 from marketplace.first_steps import pages as first_steps_pages
 from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
-from marketplace.identity.form_guards import FormTokens
 from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
 from marketplace.legal import pages as legal_pages
@@ -73,6 +72,7 @@ from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.second_factors import pages as second_factors_pages
 from marketplace.serving.deadlines import Deadlines
+from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.limits import Limits
 from marketplace.serving.requests import Requests
 from marketplace.settings import settings
