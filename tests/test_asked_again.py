@@ -36,8 +36,8 @@ ASKED_AGAIN = {
         "POST /profile/factors/passkeys/remove",
     },
     "address": {"POST /profile/address"},
-    "erasure": {"POST /profile/erase"},
-    "exports": {"POST /finance/exports", "GET /finance/exports/{export:uuid}"},
+    "erasure": {"GET /profile/erase", "POST /profile/erase"},
+    "exports": {"POST /finance/exports", "GET /finance/exports/{export:uuid}", "POST /profile/data"},
 }
 """What is at stake → the routes that need a proof of some minutes ago."""
 

@@ -15,9 +15,9 @@ import asyncpg
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Invalid, NotAllowed, NotFound
-from marketplace.audit_trail.actions import check_reason, note_action
 from marketplace.ledger import chart
 from marketplace.ledger.entry_kinds import ENTRY_KINDS
 from marketplace.ledger.tables import CategoryAccount

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from marketplace import clock
+from marketplace.audit_trail.actions import note_access
 from marketplace.database import fetch_row, fetch_rows, select, transaction
 from marketplace.errors import Conflict, Expired, Invalid, NotFound
 from marketplace.identity import credentials, names, rules, vault
@@ -107,6 +108,7 @@ async def request_change(person: uuid.UUID, email: str) -> None:
             old_confirmed_at=None if is_known else now,
         )
         await AddressChange.insert(new)
+        await note_access(person, "address_change_asked", change)
         await _write(change, "new")
         if names.is_readable(identity):
             await _write(change, "old")
@@ -145,6 +147,7 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
         change = await get_by_link(side, link, locked=True)
         if side == "undo" or not agrees:
             await _end(change)
+            await note_access(change.person, f"address_change_{'undone' if side == 'undo' else 'refused'}", change.id)
             if side != "new":
                 await end_other_sessions(change.person, "")
             if side == "undo":
@@ -203,6 +206,7 @@ async def _make(change: Change) -> None:
     await credentials.change_email(change.person, change.addresses()[1])
     changed: Values = {AddressChange.changed_at: clock.now()}
     await AddressChange.update(changed).where(AddressChange.id == change.id)
+    await note_access(change.person, "address_changed", change.id)
     await _write(change.id, "undo")
 
 
