@@ -258,7 +258,7 @@ class Settings:
     request_seconds: int = _setting(
         "PARTAGE_REQUEST_SECONDS",
         "30",
-        "how long the site may take to begin its answer once a request has come whole; then it answers 503; 0: any time",
+        "seconds within which the site begins its answer, once a request has come whole; later it answers 503; 0: any time",
         roles=(WEB,),
     )
     trace_endpoint: str = _setting(

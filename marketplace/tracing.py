@@ -108,7 +108,7 @@ def flush() -> None:
 
 @contextlib.contextmanager
 def _span(name: str, parent: str, kind: str) -> Iterator[Span]:
-    from opentelemetry import trace  # noqa: PLC0415 (whoever does not trace need not wait for it)
+    from opentelemetry import trace  # noqa: PLC0415 (a site without traces need not wait for it)
 
     with _tracer().start_as_current_span(
         name,

@@ -60,7 +60,7 @@ async def answered(visitor: Browser, handler: HTTPRouteHandler, path: str) -> st
     return str(answer.headers.get("location", ""))
 
 
-async def test_an_old_proof_is_not_enough_on_any_of_them_whoever_asks() -> None:
+async def test_an_old_proof_is_not_enough_on_any_of_them() -> None:
     visitors, wrong = await sign_in_everyone(), []
     with clock.shifted(PROOF_LASTS + dt.timedelta(seconds=1)):
         for name, (handler, path) in zip(NAMES, OUR_ROUTES, strict=True):

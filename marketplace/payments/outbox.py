@@ -50,7 +50,7 @@ class Command(Struct, frozen=True):
         return dict(json.loads(self.parameters))
 
 
-class Said(Struct, frozen=True):
+class CarriedCall(Struct, frozen=True):
     """What a command's call says, as JSON, and of which subject."""
 
     subject: uuid.UUID
@@ -125,7 +125,9 @@ async def trace_payments(name: str, subjects: Sequence[uuid.UUID], began_ns: int
     """Write into the traces that asked for these payments what one block did for all of them; see `tracing.record`."""
     if tracing.is_on():
         first = StripeCommand.subject.is_in(list(subjects)) & StripeCommand.verb.is_in(["checkout", "charge"])
-        rows = await fetch_rows(Said, select(Said, StripeCommand).where(first).order_by(StripeCommand.created_at))
+        rows = await fetch_rows(
+            CarriedCall, select(CarriedCall, StripeCommand).where(first).order_by(StripeCommand.created_at)
+        )
         traces = {row.subject: trace for row in reversed(rows) if (trace := row.trace())}
         tracing.record(name, list(traces.values()), began_ns)
 

@@ -200,7 +200,7 @@ async def find_letter_address(recipient: str) -> Address | None:
 
 
 async def _make(change: Change) -> None:
-    """Let the person sign in with the new address, and tell the old one; in the caller's transaction."""
+    """Let the person sign in with the new address, and notify the old one; in the caller's transaction."""
     if await list_gone([change.person]):
         raise Conflict(OVER)
     await credentials.change_email(change.person, change.addresses()[1])

@@ -26,7 +26,7 @@ class NewAddress(Token):
     email: str
 
 
-class Answer(Token):
+class AgreementForm(Token):
     """Whether a mailbox agrees."""
 
     answer: str
@@ -91,7 +91,7 @@ async def answer_page(side: FromPath[str], link: FromPath[str]) -> Template:
 
 @post("/address-change/{side:str}/{link:str}", opt=expect("anyone", stranger=200), status_code=200)
 async def answer(
-    side: FromPath[str], link: FromPath[str], data: Annotated[Answer, Body(media_type=FORM)]
+    side: FromPath[str], link: FromPath[str], data: Annotated[AgreementForm, Body(media_type=FORM)]
 ) -> Response[Any] | Template:
     """Confirm, refuse or undo."""
     old, new = (await changes.get_by_link(_side(side), link)).addresses()

@@ -1,4 +1,4 @@
-"""How long the site may take to begin its answer: then what it does is given up, and the answer is 503.
+"""When the site must have begun its answer: later, what it does is given up, and the answer is 503.
 
 The time runs from the last piece of the request that came; how long a client may take to send it is the server's own
 deadline (`server`). What has begun may take as long as it needs: downloads and live pages do. Work that a thread does

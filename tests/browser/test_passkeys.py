@@ -56,8 +56,8 @@ async def test_a_passkey_is_made_signs_in_and_is_removed(pool: None, chromium: s
             await guest.page.get_by_label("Name of the device").fill("my phone")
             await use(guest, "Add a passkey")
             assert await guest.page.locator(".secret").count() == 10
-            held = await device.send("WebAuthn.getCredentials", added)
-            assert len(held["credentials"]) == 1
+            credentials = await device.send("WebAuthn.getCredentials", added)
+            assert len(credentials["credentials"]) == 1
             await guest.go("/profile/factors")
             await guest.read("my phone")
             await guest.go("/sign-out")

@@ -119,7 +119,7 @@ async def test_silence_agrees_after_a_week_and_a_refusal_ends_it(office: PostOff
         assert await fetch_value("SELECT count(*) FROM address_change") == 0
 
 
-async def test_an_address_that_is_somebody_elses_is_not_taken(office: PostOffice) -> None:
+async def test_an_address_that_somebody_else_has_confirmed_is_refused(office: PostOffice) -> None:
     """Nor does asking for it say that it is known; and a later change takes the place of one that waits."""
     person = await confirmed()
     other = await confirmed("eve@other.example")
