@@ -143,6 +143,7 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
     The new mailbox's refusal and the old one's end it; the old one's, like undoing it, ends every session too: it was
     somebody else who asked.
     """
+    is_made = False
     async with transaction():
         change = await get_by_link(side, link, locked=True)
         if side == "undo" or not agrees:
@@ -152,15 +153,15 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
                 await end_other_sessions(change.person, "")
             if side == "undo":
                 await credentials.change_email(change.person, change.addresses()[0])
-            return False
-        now = clock.now()
-        confirmed: Values = {getattr(AddressChange, f"{side}_confirmed_at"): now}
-        await AddressChange.update(confirmed).where(AddressChange.id == change.id)
-        is_new = side == "new" or change.new_confirmed_at is not None
-        if not (is_new and (side == "old" or change.is_agreed(now))):
-            return False
-        await _make(change)
-        return True
+        else:
+            now = clock.now()
+            confirmed: Values = {getattr(AddressChange, f"{side}_confirmed_at"): now}
+            await AddressChange.update(confirmed).where(AddressChange.id == change.id)
+            is_new = side == "new" or change.new_confirmed_at is not None
+            is_made = is_new and (side == "old" or change.is_agreed(now))
+            if is_made:
+                await _make(change)
+    return is_made
 
 
 async def make_agreed_changes() -> int:

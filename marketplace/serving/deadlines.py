@@ -19,7 +19,7 @@ from marketplace.settings import settings
 from marketplace.web.i18n import gettext
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 TOO_LONG: Final = "That takes too long just now. Look in a minute whether it was done, and try again."
 AGAIN_SECONDS: Final = 60
@@ -40,7 +40,7 @@ class Deadlines:
             return
         loop, has_begun = asyncio.get_running_loop(), False
 
-        async def receive_in_time() -> Message:
+        async def receive_in_time() -> HTTPReceiveMessage | WebSocketReceiveMessage:
             message = await receive()
             if not has_begun:
                 limit.reschedule(loop.time() + self.seconds)

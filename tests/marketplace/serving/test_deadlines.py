@@ -14,6 +14,7 @@ from marketplace.app import create_app
 from marketplace.database import execute, transaction
 from marketplace.settings import settings
 from tests.support.reads import fetch_value
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 async def slow() -> str:
     async with transaction():
         await execute("INSERT INTO job_run (job, slot, missed, started_at) VALUES ('slow', now(), 0, now())")
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
     return "never"
 
 
 @get("/slow-page")
 async def slow_page() -> str:
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()
     return "never"
 
 
 @get("/slow-file")
 async def slow_file() -> Stream:
     async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(4):
-            await asyncio.sleep(0.4)
+        began = time.monotonic()
+        for piece in range(4):
+            await until(lambda number=piece: time.monotonic() > began + 0.4 * number)
             yield b"piece"
 
     return Stream(pieces())
