@@ -1,4 +1,7 @@
-"""Guards: who asks, by session cookie or API key, and who may. Pages and APIs name a guard; nothing else decides access."""
+"""Guards: who asks, by session cookie or API key, and who may. Pages and APIs name a guard; nothing else decides access.
+
+Guards are `async` though none waits: Litestar would hand each of them to a thread, which costs more than what it guards.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from marketplace.web.pages import Visit, visit
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from marketplace.identity.actors import Actor
 
-    Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
+    Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 Who: TypeAlias = Literal[
     "anyone",
@@ -170,12 +173,12 @@ def _actor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHan
     return actor
 
 
-def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def signed_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let anyone in who is signed in."""
     _actor(connection, handler)
 
 
-def may_add_factor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def may_add_factor(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a person in who is signed in, or staff who gave the right password and have no second factor to show yet."""
     if not connection.scope.get("adds_first_factor") and _actor(connection, handler).person is None:
         raise NotAuthorizedException
@@ -185,7 +188,7 @@ class ProofTooOldError(NotAllowed):
     """What is asked needs a fresh proof: the page that asks for it is shown first."""
 
 
-def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let in who has shown within some minutes that it is them: for money, keys, exports and erasure. Keys have no minutes."""
     if connection.scope.get("adds_first_factor"):
         return
@@ -196,13 +199,13 @@ def recently_proved(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         raise ProofTooOldError("Show first that it is still you.")
 
 
-def partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a partner's people and keys in, vetted or not."""
     if _actor(connection, handler).partner is None:
         raise NotAllowed("This page is for partners.")
 
 
-def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a partner in that a steward has vetted."""
     if _actor(connection, handler).partner is None:
         raise NotAllowed("This page is for partners.")
@@ -210,7 +213,7 @@ def vetted_partner(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
         raise NotAllowed("Your company is not vetted yet; a steward looks at new partners within two working days.")
 
 
-def administrator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def administrator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a partner's people in who administer it."""
     actor = _actor(connection, handler)
     if actor.partner is None:
@@ -219,7 +222,7 @@ def administrator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseR
         raise NotAllowed("Only an administrator of your company may do that.")
 
 
-def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let the holder of a line in."""
     if _actor(connection, handler).subscriber is None:
         raise NotAllowed("This page is for subscribers.")
@@ -228,7 +231,7 @@ def subscriber(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRout
 def staff(*roles: str) -> Guard:
     """Let staff in that hold one of `roles`."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         if _actor(connection, handler).role not in roles:
             raise NotAllowed("This page is for staff who are {roles}.", roles=" / ".join(roles))
 

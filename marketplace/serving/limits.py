@@ -30,6 +30,7 @@ UNLIMITED: Final = ("/static/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 TOO_MANY: Final = "Too many requests; wait {seconds} seconds and try again."
 TOO_MANY_STREAMS: Final = "Too many live pages are open from this address; close one and try again."
 STREAM_WAIT_SECONDS: Final = 30
+HOSTS_KEPT: Final = 10_000
 
 
 class Proxies:
@@ -38,9 +39,13 @@ class Proxies:
     def __init__(self, text: str) -> None:
         """Read addresses and networks with commas between."""
         self.networks = [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+        self._of_hosts = functools.lru_cache(HOSTS_KEPT)(self._includes)
 
     def include(self, host: str) -> bool:
         """Return whether an address is a proxy's; what is no address is asked by a program inside this process."""
+        return self._of_hosts(host)
+
+    def _includes(self, host: str) -> bool:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:

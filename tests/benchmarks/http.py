@@ -1,0 +1,221 @@
+"""What a page costs: the processor time of a page with one indexed read, over the same page by hand.
+
+`python3 tests bench http` prints `http page RATIO …`: the list of a person's sessions (who asks, then one read by an
+index, then a template), over Litestar with asyncpg alone: the same statements with the same values on the same pool, the
+same template with the same context, and nothing else. `--peers` prints what FastAPI with SQLAlchemy's mapped classes
+takes for it. The database's own work is in another process, and counts for neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from litestar.types import ASGIApp
+
+    from marketplace.identity.actors import Actor
+
+PASSWORD = "a long enough password"
+PAGES, ROUNDS = 1_500, 5
+PATH = "/en/sessions"
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it on an empty marketplace of its own; with `peers` also as FastAPI and SQLAlchemy would."""
+    from marketplace.embedded.postgres import EmbeddedPostgres  # noqa: PLC0415 (the environment is set below)
+    from marketplace.settings import settings  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="partage-http-") as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            os.environ |= {"DATABASE_URL": server.url(), "PARTAGE_STATE": folder, "STAFF_SECOND_FACTOR": "0"}
+            settings.cache_clear()
+            ours, bare, secret = asyncio.run(_measure())
+            print(
+                f"http page {ours / bare:.2f} × the page by hand on Litestar and asyncpg "
+                f"({ours * 1e6:.0f} µs of processor, {bare * 1e6:.0f} µs)"
+            )
+            if peers:
+                theirs = _peer(server.url(), secret)
+                print(f"http peer {theirs / ours:.2f} × ours for FastAPI and SQLAlchemy ({theirs * 1e6:.0f} µs)")
+
+
+async def _measure() -> tuple[float, float, str]:
+    """Return seconds of processor a page for the site and for the bare one, and the secret of the session that asked."""
+    from marketplace import database  # noqa: PLC0415
+    from marketplace.app import create_app  # noqa: PLC0415
+    from marketplace.identity.actions import add_staff  # noqa: PLC0415
+    from marketplace.identity.form_guards import TOKEN_COOKIE, token_of  # noqa: PLC0415
+    from marketplace.identity.sessions import actor_of_session, create_session  # noqa: PLC0415
+    from marketplace.settings import settings  # noqa: PLC0415
+    from migrations.runner import migrate  # noqa: PLC0415
+
+    await database.open_pool(settings().database_url, size=1)
+    try:
+        await migrate()
+        person = await add_staff("steward@people.example", "Steward", "steward", PASSWORD)
+        secret = await create_session(person, with_factor=True)
+        token = token_of(secret, "")
+        cookies = f"session={secret}; {TOKEN_COOKIE}={token}"  # as a browser brings them from its second page on
+        site = create_app(manages_pool=False)
+        for _ in range(3):  # the last statements are those of a site that has been asked before
+            statements = await _statements(lambda: ask(site, cookies))
+        drawn = await _drawn(lambda: ask(site, cookies))
+        bare = _bare(await actor_of_session(secret), token, statements, *drawn)
+        assert await ask(site, cookies) == await ask(bare, cookies), "the page by hand is the page"
+        best = {id(site): float("inf"), id(bare): float("inf")}
+        for _ in range(ROUNDS):
+            for app in (site, bare):
+                best[id(app)] = min(best[id(app)], await seconds(app, cookies))
+        return best[id(site)], best[id(bare)], secret
+    finally:
+        await database.close_pool()
+
+
+async def _statements(work: Callable[[], Awaitable[object]]) -> list[tuple[str, Sequence[Any]]]:
+    """Return the statements of `work` with their values, as the one connection sent them."""
+    from marketplace.database import DB  # noqa: PLC0415
+
+    sent: list[tuple[str, Sequence[Any]]] = []
+
+    def note(record: Any) -> None:
+        sent.append((record.query, record.args))
+
+    assert DB.pool
+    async with DB.pool.acquire() as connection:
+        connection.add_query_logger(note)
+    await work()
+    async with DB.pool.acquire() as connection:
+        connection.remove_query_logger(note)
+    return sent
+
+
+async def _drawn(work: Callable[[], Awaitable[object]]) -> tuple[str, dict[str, Any]]:
+    """Return the template that `work` draws, and its context."""
+    from litestar.response import Template  # noqa: PLC0415
+
+    drawn: list[tuple[str, dict[str, Any]]] = []
+    answer = Template.to_asgi_response
+
+    def note(template: Template, *given: Any, **more: Any) -> Any:
+        drawn.append((template.template_name or "", template.context))
+        return answer(template, *given, **more)
+
+    Template.to_asgi_response = note  # type: ignore[method-assign]
+    try:
+        await work()
+    finally:
+        Template.to_asgi_response = answer  # type: ignore[method-assign]
+    (page,) = drawn
+    return page
+
+
+def _bare(
+    actor: Actor | None,
+    token: str,
+    statements: Sequence[tuple[str, Sequence[Any]]],
+    template: str,
+    context: dict[str, Any],
+) -> ASGIApp:
+    """Return a site of one page that runs these statements and draws this template."""
+    from litestar import Litestar, get  # noqa: PLC0415
+    from litestar.response import Template  # noqa: PLC0415
+    from litestar.template.config import TemplateConfig  # noqa: PLC0415
+    from litestar.types import Scope  # noqa: PLC0415
+    from litestar.utils.scope.state import ScopeState  # noqa: PLC0415
+
+    from marketplace.database import DB  # noqa: PLC0415
+    from marketplace.web.i18n import language  # noqa: PLC0415
+    from marketplace.web.pages import Visit, engine, visit  # noqa: PLC0415
+
+    (who, whose), *reads = statements
+
+    @get(PATH)
+    async def sessions(scope: Scope) -> Template:
+        assert DB.pool
+        if await DB.pool.fetchrow(who, *whose) is None:
+            raise PermissionError
+        for statement, values in reads:
+            await DB.pool.fetch(statement, *values)
+        language.set("en")
+        visit.set(Visit(PATH.removeprefix("/en"), "", actor))
+        ScopeState.from_scope(scope).csrf_token = token
+        return Template(template, context=context)
+
+    return Litestar(
+        [sessions],
+        template_config=TemplateConfig(instance=engine()),
+        signature_namespace={"Template": Template, "Scope": Scope},
+        openapi_config=None,
+    )
+
+
+async def ask(app: ASGIApp, cookies: str) -> bytes:
+    """Return the page as one browser gets it; refuses all but 200."""
+    body: list[bytes] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200, message
+        else:
+            body.append(message.get("body", b""))
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": PATH,
+        "raw_path": PATH.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"site"), (b"cookie", cookies.encode())],
+        "client": ("127.0.0.1", 1),
+        "server": ("site", 80),
+    }
+    await app(scope, receive, send)  # type: ignore[arg-type]
+    return b"".join(body)
+
+
+async def seconds(app: ASGIApp, cookies: str) -> float:
+    for _ in range(PAGES // 10):
+        await ask(app, cookies)
+    began = time.process_time()
+    for _ in range(PAGES):
+        await ask(app, cookies)
+    return (time.process_time() - began) / PAGES
+
+
+def _peer(url: str, secret: str) -> float:
+    """Install FastAPI and SQLAlchemy beside our packages, and return the seconds of processor that their page takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "-q", "--target", folder, "fastapi", "sqlalchemy[asyncio]"],
+            check=True,
+        )
+        program = Path(__file__).with_name("_http_peer.py")
+        process = subprocess.run(
+            [sys.executable, "-P", program, secret],  # -P: this folder has an http.py
+            env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), folder])},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return float(process.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: python3 tests bench http")
