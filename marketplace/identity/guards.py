@@ -64,7 +64,7 @@ PROOF_LASTS = dt.timedelta(minutes=10)
 
 def cookie_name(name: str) -> str:
     """Return what a cookie is called: over HTTPS with the prefix that no neighbouring host can set."""
-    return f"__Host-{name}" if settings().url.startswith("https") else name
+    return f"__Host-{name}" if settings().public_url.startswith("https") else name
 
 
 def _cookie(name: str, value: str, days: int) -> Cookie:
@@ -101,8 +101,13 @@ async def begin_session(
 
 def read_cookie(scope: Scope | HTTPScope, name: str) -> str:
     """Return one of our cookies, or '', beside everything else that a browser sends: neighbours may set odd cookies."""
-    header = b";".join(value for key, value in scope["headers"] if key == b"cookie").decode("latin-1")
-    return dict(part.strip().partition("=")[::2] for part in header.split(";")).get(cookie_name(name), "")
+    wanted, found = cookie_name(name), ""
+    for key, value in scope["headers"]:
+        if key == b"cookie":
+            for part in value.decode("latin-1").split(";"):
+                named, _, text = part.strip().partition("=")
+                found = text if named == wanted else found
+    return found
 
 
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

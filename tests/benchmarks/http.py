@@ -110,7 +110,7 @@ async def _drawn(work: Callable[[], Awaitable[object]]) -> tuple[str, dict[str, 
         drawn.append((template.template_name or "", template.context))
         return answer(template, *given, **more)
 
-    Template.to_asgi_response = note  # type: ignore[method-assign]
+    Template.to_asgi_response = note  # type: ignore[method-assign,assignment]
     try:
         await work()
     finally:
