@@ -54,8 +54,8 @@ async def _measure() -> tuple[float, float, str]:
     from marketplace import database  # noqa: PLC0415
     from marketplace.app import create_app  # noqa: PLC0415
     from marketplace.identity.actions import add_staff  # noqa: PLC0415
-    from marketplace.identity.form_guards import TOKEN_COOKIE, token_of  # noqa: PLC0415
     from marketplace.identity.sessions import actor_of_session, create_session  # noqa: PLC0415
+    from marketplace.serving.form_tokens import TOKEN_COOKIE, token_of  # noqa: PLC0415
     from marketplace.settings import settings  # noqa: PLC0415
     from migrations.runner import migrate  # noqa: PLC0415
 
