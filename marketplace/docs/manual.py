@@ -29,6 +29,7 @@ PARTS: Final = {
         "monitoring",
         "stripe",
         "backup",
+        "rights",
     ),
     "developer": (
         "architecture",

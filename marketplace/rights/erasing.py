@@ -45,8 +45,14 @@ async def foresee(person: uuid.UUID) -> Outcome:
         return Outcome(None, None, may_be_paid=False)
     balance = await get_balance(me.line)
     outlook = await get_outlook(me.line, balance.payable_micro, clock.now())
-    may_be_paid = balance.payable_micro >= CENT_MICRO and await has_way_to_be_paid(me.line)
-    return Outcome(balance, outlook, may_be_paid)
+    left_micro = balance.payable_micro - _unsent_minor(outlook) * CENT_MICRO
+    return Outcome(balance, outlook, left_micro >= CENT_MICRO and await has_way_to_be_paid(me.line))
+
+
+def _unsent_minor(outlook: Outlook) -> int:
+    """Return the cents of a payout that is drafted or approved, and still part of the balance."""
+    under_way = outlook.under_way
+    return under_way.amount_minor if under_way and under_way.run_state in ("draft", "approved") else 0
 
 
 async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = False) -> None:
@@ -64,7 +70,9 @@ async def erase(person: uuid.UUID, *, last_payout: bool = False, again: bool = F
             await withdraw_everything(me.line, uuid.uuid5(person, "erasure"))
             if last_payout and not await has_way_to_be_paid(me.line):
                 raise Conflict("There is no account to pay you at: write your bank details first.")
-            await (pay_out_last(me.line) if last_payout else forget_details(me.line))
+            outlook = await get_outlook(me.line, 0, clock.now())
+            stays = last_payout or _unsent_minor(outlook)  # should its run be cancelled, the next one pays it
+            await (pay_out_last(me.line) if stays else forget_details(me.line))
         if not again:
             await write_farewell(goodbye.KIND, person)
         await delete_mail_of(person)

@@ -80,7 +80,7 @@ def navigation() -> list[tuple[str, str]]:
     if actor.role in ("finance", "auditor"):
         links += [("/finance", _("Finance"))]
     if actor.role in ("steward", "auditor"):
-        links += [("/staff/compliance", _("Data protection"))]
+        links += [("/staff/compliance", _("Compliance"))]
     return links
 
 

@@ -16,6 +16,7 @@ from marketplace.identity import actions as identity
 from marketplace.identity import vault
 from marketplace.identity.rules import digest
 from marketplace.mail import actions as mail
+from marketplace.payouts import actions as payouts
 from marketplace.payouts import bank_details
 from marketplace.rights.declared import list_tables, name_of
 from marketplace.rights.erasing import erase, foresee
@@ -113,6 +114,19 @@ async def test_the_last_payout_goes_out_before_the_bank_details_do() -> None:
             assert left == set()
             assert await fetch_value("SELECT count(*) FROM payout_choice") == 0
             assert await payees.balance_of(LINE) < 10_000
+
+
+async def test_a_payout_under_way_is_paid_even_if_its_run_is_cancelled() -> None:
+    async with somebody() as zoe:
+        nora, paul = await make_staff("Nora"), await make_staff("Paul")
+        run = await payouts.draft(nora)
+        assert run
+        assert not (await foresee(zoe.id)).may_be_paid, "all of it is under way already"
+        await erase(zoe.id)
+        await payouts.cancel(run, nora, reason="a wrong day")
+        await bank_details.enforce_details_retention()
+        again = await payees.sent(nora=nora, paul=paul)
+        assert await fetch_value("SELECT amount_minor FROM payout WHERE run = $1", again) == 3333
 
 
 async def test_erasing_is_all_or_nothing_and_asks_who_it_is() -> None:
