@@ -57,6 +57,7 @@ from marketplace.health import pages as health_pages
 from marketplace.health.checks import Latest
 from marketplace.identity.guards import Identify, ProofTooOldError
 from marketplace.identity.rules import own_path
+from marketplace.identity_providers import pages as identity_providers_pages
 from marketplace.legal import pages as legal_pages
 from marketplace.mail import pages as mail_pages
 from marketplace.operators import api as operators_api
@@ -391,6 +392,7 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     access_partner_pages.ROUTES,
     access_api.ROUTES,
     second_factors_pages.ROUTES,
+    identity_providers_pages.ROUTES,
     recovery_pages.ROUTES,
     recovery_address_pages.ROUTES,
     zones_pages.ROUTES,

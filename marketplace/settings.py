@@ -261,6 +261,12 @@ class Settings:
         "seconds within which the site begins its answer, once a request has come whole; later it answers 503; 0: any time",
         roles=(WEB,),
     )
+    identity_providers: str = _setting(
+        "PARTAGE_IDENTITY_PROVIDERS",
+        "",
+        "identity providers that people may sign in with, as a JSON list (manual: identity providers); empty: none",
+        roles=(WEB,),
+    )
     trace_endpoint: str = _setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",

@@ -35,6 +35,10 @@ ASKED_AGAIN = {
         "POST /profile/factors/passkeys",
         "POST /profile/factors/passkeys/remove",
     },
+    "identities": {
+        "GET /profile/identities/{provider:str}/link",
+        "POST /profile/identities/{provider:str}/unlink",
+    },
     "address": {"POST /profile/address"},
     "erasure": {"GET /profile/erase", "POST /profile/erase"},
     "exports": {"POST /finance/exports", "GET /finance/exports/{export:uuid}", "POST /profile/data"},

@@ -9,6 +9,8 @@ import pytest
 from marketplace.database import fetch_scalar
 from marketplace.identity import actions
 from marketplace.identity.guards import begin_session
+from marketplace.identity_providers.actions import link
+from marketplace.identity_providers.rules import Provider
 from marketplace.personal_data import Erasure
 from marketplace.recovery.actions import send_first_confirmations
 from marketplace.recovery.address_changes import request_change
@@ -52,6 +54,7 @@ ROWS_OF_A_PERSON = {
     "recovery_code": "person = $1",
     "confirmation_letter": "person = $1",
     "address_change": "person = $1",
+    "identity_link": "person = $1",
 }
 """Where a table that is erased at once has a person's rows: $1 person, $2 email."""
 
@@ -75,6 +78,7 @@ async def test_erasing_a_person_deletes_what_tables_declare(monkeypatch: pytest.
     person = await actions.accept_invitation(code, "a rather long sentence", "fr")
     await begin_session(person)
     await send_first_confirmations()
+    await link(person, Provider("x", "X", "https://x.example", "us"), "nadia")
     await request_change(person, "nadia@elsewhere.example")
     await start_authenticator(person)
     await add_passkey(person, "phone", b"credential", b"key", 0)

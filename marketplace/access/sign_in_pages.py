@@ -26,8 +26,9 @@ from marketplace.identity.guards import (
 )
 from marketplace.identity.pages import FORM, Asked, Next, Token
 from marketplace.identity.rules import clean_reference, device_of, own_path, place_of
-from marketplace.identity.sessions import end_session, find_half_signed_in, home_of
+from marketplace.identity.sessions import end_session, find_half_signed_in, home_of, way_on
 from marketplace.identity.vat_checks import confirm_vat
+from marketplace.identity_providers.rules import read_providers
 from marketplace.settings import settings
 from marketplace.web import formats
 from marketplace.web.i18n import language
@@ -78,15 +79,14 @@ class Joining(Token):
 
 async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = "") -> Response[Any]:
     """Begin a session in place of the browser's old one and show the way on."""
-    answer = see(path)
-    answer.set_cookie(
-        await begin_session(
-            person,
-            instead_of=session_of(request),
-            device=device_of(request.headers.get("user-agent", "")),
-            network=place_of(address_of(request)),
-        )
+    session = await begin_session(
+        person,
+        instead_of=session_of(request),
+        device=device_of(request.headers.get("user-agent", "")),
+        network=place_of(address_of(request)),
     )
+    answer = see(await way_on(str(session.value), path))
+    answer.set_cookie(session)
     if email:
         answer.set_cookie(device_cookie(person))
     return answer
@@ -97,7 +97,8 @@ async def _entered(request: Asked, person: uuid.UUID, path: str, email: str = ""
 
 async def _sign_in_context(following: str) -> dict[str, Any]:
     people = await queries.one_click_people() if settings().one_click else []
-    return {"next": own_path(following) or "", "people": people}
+    providers = list(read_providers(settings().identity_providers).values())
+    return {"next": own_path(following) or "", "people": people, "providers": providers}
 
 
 @get("/sign-in", opt=expect("anyone"))

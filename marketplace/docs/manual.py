@@ -27,6 +27,7 @@ PARTS: Final = {
     "operator": (
         "lines-and-consents",
         "monitoring",
+        "identity-providers",
         "stripe",
         "backup",
         "rights",

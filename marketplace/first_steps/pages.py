@@ -117,7 +117,7 @@ def _of_a_partner(progress: queries.PartnerProgress) -> list[Step]:
         waits_for=_("a steward"),
     )
     return [
-        *([letter] if settings().smtp_url else []),
+        letter,
         vetting,
         Step(
             _("Say where invoices go"),

@@ -9,6 +9,7 @@ import hmac
 import secrets
 import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -154,6 +155,16 @@ async def find_half_signed_in(secret: str) -> uuid.UUID | None:
         return None
     now = clock.now()
     return await fetch_scalar(uuid.UUID, SQL["find_half_signed_in"], digest(secret), now - HALF_SIGNED_IN_FOR)
+
+
+async def way_on(secret: str, path: str) -> str:
+    """Return where a session that has just begun goes: to `path`, or first to the second step while it awaits a factor.
+
+    The first page of a partner is public, so it would not ask by itself.
+    """
+    if await find_half_signed_in(secret) is None:
+        return path
+    return f"/sign-in/second?{urlencode({'next': path})}"
 
 
 async def adds_first_factor(secret: str) -> bool:

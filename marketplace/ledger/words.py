@@ -89,6 +89,8 @@ HEADINGS = {
     "password_changed": "Password changed",
     "password_reset": "Password set by a link",
     "reset_requested": "Link for a new password asked for",
+    "identity_linked": "Linked with an identity provider",
+    "identity_unlinked": "Link with an identity provider removed",
     "address_confirmed": "Address confirmed",
     "address_change_asked": "Change of address asked for",
     "address_changed": "Address changed",

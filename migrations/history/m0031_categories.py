@@ -1,6 +1,6 @@
-"""Migration 31: accounts for categories of Stripe's that the chart does not know; changes of address that wait.
+"""Migration 31: accounts for unknown categories of Stripe, changes of address that wait, identities at providers.
 
-The version before posts none of those categories and changes no address; it reads neither table.
+The version before posts none of those categories and changes no address; it reads none of the tables.
 """
 
 from __future__ import annotations
@@ -39,6 +39,17 @@ CREATE TABLE "address_change" (
     "changed_at" TIMESTAMPTZ,
     "ended_at" TIMESTAMPTZ,
     CONSTRAINT "new_one_is_confirmed" CHECK (changed_at IS NULL OR new_confirmed_at IS NOT NULL)
+);
+
+CREATE TABLE "identity_link" (
+    "id" UUID PRIMARY KEY NOT NULL DEFAULT gen_random_uuid(),
+    "issuer" TEXT NOT NULL,
+    "subject" TEXT NOT NULL,
+    "person" UUID NOT NULL REFERENCES "person" ("id") ON DELETE CASCADE,
+    "linked_at" TIMESTAMPTZ NOT NULL,
+    CONSTRAINT "subject_is_named" CHECK (length(subject) BETWEEN 1 AND 255),
+    CONSTRAINT "one_person_each" UNIQUE ("issuer", "subject"),
+    CONSTRAINT "one_identity_each" UNIQUE ("person", "issuer")
 );
 """
 

@@ -12,7 +12,7 @@ FLOORS = (
     {"locks", "privacy", "sealing", "signing"},
     {"backup", "messages", "log", "audit_trail", "simulation", "setting_checks", "environment_files"},
     {"identity", "auction_kinds"},
-    {"second_factors", "recovery"},
+    {"second_factors", "recovery", "identity_providers"},
     {"mail", "ledger", "consent", "access"},
     {"payments"},
     {"builds", "stripe_accounts"},

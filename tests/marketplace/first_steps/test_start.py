@@ -14,7 +14,6 @@ from marketplace.identity import actions as identity
 from marketplace.identity.credentials import confirm_email
 from tests.marketplace.catalogue.shop import make_release, open_shop
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
-from tests.marketplace.mail.post_office import open_post_office
 from tests.support.reads import fetch_value
 
 
@@ -94,32 +93,29 @@ async def test_finance_and_the_auditor_are_led_until_nothing_is_missing() -> Non
 
 
 async def test_a_partner_is_led_from_signing_up_to_the_first_dataset() -> None:
-    with open_post_office():
-        partner = await make_partner()
-        async with Browser() as claire:
-            await claire.sign_in("claire@atelier.example")
-            seen = await land(claire, at="first-steps")
-            assert "0 of 6 done" in seen
-            assert "A steward vets your company waits for a steward" in seen
-            assert "attente" in await land(claire, "fr", at="first-steps")
-            assert (await claire.get("/en/start")).status_code == 403
-            person = await fetch_value("SELECT id FROM person")
-            await confirm_email(person)
-            await identity.vet_partner(partner, "Sam")
-            await execute(
-                """INSERT INTO billing_details (partner, street, postcode, city, reference, changed_at)
-                   VALUES ($1, '1 rue X', '75001', 'Paris', '', $2)""",
-                partner,
-                clock.now(),
-            )
-            await open_shop()
-            await make_release()
-            assert "3 of 6 done" in await land(claire, at="first-steps")
-            await claire.submit(
-                "/en/datasets/lyon/quotes", {"release": str(await fetch_value("SELECT id FROM release"))}
-            )
-            assert "4 of 6 done" in await land(claire, at="first-steps")
-            other = await make_partner("Refused", "eve@other.example")
-            await identity.refuse_partner(other, "Not a company.")
-            await claire.sign_in("eve@other.example")
-            assert "did not accept your company: Not a company." in await land(claire, at="first-steps")
+    partner = await make_partner()
+    async with Browser() as claire:
+        await claire.sign_in("claire@atelier.example")
+        seen = await land(claire, at="first-steps")
+        assert "0 of 6 done" in seen
+        assert "A steward vets your company waits for a steward" in seen
+        assert "attente" in await land(claire, "fr", at="first-steps")
+        assert (await claire.get("/en/start")).status_code == 403
+        person = await fetch_value("SELECT id FROM person")
+        await confirm_email(person)
+        await identity.vet_partner(partner, "Sam")
+        await execute(
+            """INSERT INTO billing_details (partner, street, postcode, city, reference, changed_at)
+               VALUES ($1, '1 rue X', '75001', 'Paris', '', $2)""",
+            partner,
+            clock.now(),
+        )
+        await open_shop()
+        await make_release()
+        assert "3 of 6 done" in await land(claire, at="first-steps")
+        await claire.submit("/en/datasets/lyon/quotes", {"release": str(await fetch_value("SELECT id FROM release"))})
+        assert "4 of 6 done" in await land(claire, at="first-steps")
+        other = await make_partner("Refused", "eve@other.example")
+        await identity.refuse_partner(other, "Not a company.")
+        await claire.sign_in("eve@other.example")
+        assert "did not accept your company: Not a company." in await land(claire, at="first-steps")

@@ -1,0 +1,94 @@
+"""What a browser remembers while it is at a provider: in a signed cookie of ten minutes, so that nothing is stored here.
+
+The answer counts in the browser alone that went: its `state` must be the cookie's, and the ID token's `nonce` too.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+import msgspec
+from litestar.datastructures import Cookie
+from msgspec import Struct
+
+from marketplace import clock
+from marketplace.errors import Expired
+from marketplace.identity.guards import cookie_name
+from marketplace.messages.links import link_token
+from marketplace.settings import settings
+
+NAME: Final = "provider"
+USE: Final = "identity provider"
+LASTS: Final = dt.timedelta(minutes=10)
+OVER: Final = "This sign-in took too long, or began in another browser; begin again."
+
+
+class Attempt(Struct, frozen=True):
+    """A visit to a provider: what its answer must fit, where the browser goes then, and whether a link is to be made."""
+
+    provider: str
+    state: str
+    nonce: str
+    verifier: str
+    next: str
+    began: int
+    """Seconds since 1970."""
+    session: str = ""
+    """The digest of the session that wants a link; empty: somebody signs in."""
+
+
+def begin(provider: str, following: str, session: str = "") -> Attempt:
+    """Return a new attempt; session: the secret of the session that wants a link."""
+    made = [secrets.token_urlsafe(32) for _ in range(3)]
+    return Attempt(provider, *made, following, int(clock.now().timestamp()), _digest(session) if session else "")
+
+
+def cookie_of(attempt: Attempt) -> Cookie:
+    """Return the cookie that remembers an attempt."""
+    content = base64.urlsafe_b64encode(msgspec.json.encode(attempt)).decode().rstrip("=")
+    return _cookie(f"{content}.{link_token(USE, content)}", int(LASTS.total_seconds()))
+
+
+def forget() -> Cookie:
+    """Return the cookie that ends what a browser remembers."""
+    return _cookie("", 0)
+
+
+def read(cookie: str, provider: str, state: str) -> Attempt:
+    """Return the attempt that an answer with this `state` belongs to; refuses Expired."""
+    content, _, token = cookie.partition(".")
+    if not content or not hmac.compare_digest(token.encode(), link_token(USE, content).encode()):
+        raise Expired(OVER)
+    attempt = msgspec.json.decode(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)), type=Attempt)
+    age = int(clock.now().timestamp()) - attempt.began
+    if attempt.provider != provider or age > LASTS.total_seconds():
+        raise Expired(OVER)
+    if not hmac.compare_digest(attempt.state.encode(), state.encode()):
+        raise Expired(OVER)
+    return attempt
+
+
+def is_of_session(attempt: Attempt, session: str) -> bool:
+    """Return whether the session with this secret is the one that wants the link."""
+    return bool(session) and hmac.compare_digest(attempt.session, _digest(session))
+
+
+def _digest(session: str) -> str:
+    return hashlib.sha256(session.encode()).hexdigest()
+
+
+def _cookie(value: str, seconds: int) -> Cookie:
+    return Cookie(
+        cookie_name(NAME),
+        value=value,
+        httponly=True,
+        samesite="lax",
+        max_age=seconds,
+        secure=settings().url.startswith("https"),
+        path="/",
+    )

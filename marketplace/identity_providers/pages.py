@@ -1,0 +1,168 @@
+"""Pages of identity providers: going to one, coming back, and one's own links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from litestar import Response, get, post
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Template
+
+from marketplace.errors import Expired, NotAllowed, NotFound, Refusal
+from marketplace.identity.guards import (
+    address_of,
+    begin_session,
+    expect,
+    read_cookie,
+    recently_proved,
+    session_of,
+    signed_in,
+)
+from marketplace.identity.pages import FORM, Asked, Next, Token
+from marketplace.identity.rules import device_of, own_path, place_of
+from marketplace.identity.sessions import home_of, way_on
+from marketplace.identity_providers import actions, attempts, protocol
+from marketplace.identity_providers.rules import Provider, authorisation_address, read_providers
+from marketplace.settings import settings
+from marketplace.web.pages import again, page, see
+
+if TYPE_CHECKING:
+    import uuid
+
+LONGEST_WORD = 2000
+NOT_LINKED = (
+    "No account here is linked with that identity. Sign in with your password once, and link it on your profile."
+)
+
+
+def _provider(code: str) -> Provider:
+    found = read_providers(settings().identity_providers).get(code)
+    if found is None:
+        raise NotFound("There is nothing at this address.")
+    return found
+
+
+async def _go(provider: Provider, following: str, session: str = "") -> Response[Any]:
+    """Send the browser to the provider."""
+    document = await protocol.find_document(provider)
+    attempt = attempts.begin(provider.code, following, session)
+    address = authorisation_address(
+        document.authorization_endpoint,
+        provider,
+        callback=provider.callback(settings().url),
+        state=attempt.state,
+        nonce=attempt.nonce,
+        verifier=attempt.verifier,
+    )
+    answer: Response[Any] = Redirect(address, status_code=303)
+    answer.set_cookie(attempts.cookie_of(attempt))
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+@get("/sign-in/with/{provider:str}", opt=expect("anyone", stranger=200))
+async def go(provider: FromPath[str], following: Next = "") -> Response[Any] | Template:
+    """Go to a provider to sign in."""
+    chosen = _provider(provider)
+    try:
+        return await _go(chosen, own_path(following) or "")
+    except Refusal as refusal:
+        return again("identity_providers/refused.html", refusal)
+
+
+@get("/sign-in/with/{provider:str}/callback", opt=expect("anyone", stranger=200))
+async def come_back(request: Asked, provider: FromPath[str]) -> Response[Any] | Template:
+    """Check a provider's answer, and sign its person in, or link them with who is signed in."""
+    chosen = _provider(provider)
+    try:
+        answer = await _enter(request, chosen)
+    except Refusal as refusal:
+        answer = again("identity_providers/refused.html", refusal)
+    answer.set_cookie(attempts.forget())
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+async def _enter(request: Asked, provider: Provider) -> Response[Any]:
+    code, state, iss = (request.query_params.get(name, "")[:LONGEST_WORD] for name in ("code", "state", "iss"))
+    attempt = attempts.read(read_cookie(request.scope, attempts.NAME), provider.code, state)
+    if not code or (iss and iss != provider.issuer):
+        raise Expired(protocol.NOT_ACCEPTED, name=provider.name)
+    subject = await protocol.fetch_subject(
+        provider,
+        code,
+        verifier=attempt.verifier,
+        nonce=attempt.nonce,
+        callback=provider.callback(settings().url),
+    )
+    if attempt.session:
+        if not request.user or not request.user.person or not attempts.is_of_session(attempt, session_of(request)):
+            raise Expired(attempts.OVER)
+        if not provider.is_for(request.user):
+            raise NotAllowed("This identity provider is for another organisation.")
+        await actions.link(request.user.person, provider, subject)
+        return see("/profile/identities")
+    person = await actions.find_person(provider, subject)
+    if person is None:
+        raise NotAllowed(NOT_LINKED)
+    session = await begin_session(
+        person,
+        instead_of=session_of(request),
+        device=device_of(request.headers.get("user-agent", "")),
+        network=place_of(address_of(request)),
+    )
+    answer = see(await way_on(str(session.value), attempt.next or await home_of(person)))
+    answer.set_cookie(session)
+    return answer
+
+
+# One's own links ------------------------------------------------------------------------------------------------------
+
+
+def _me(request: Asked) -> uuid.UUID:
+    if request.user is None or request.user.person is None:
+        raise NotFound("There is nothing here.")
+    return request.user.person
+
+
+@get("/profile/identities", guards=[signed_in], opt=expect("signed in"))
+async def links_page(request: Asked) -> Template:
+    """Show which providers the person's organisation has, and which of them they are linked with."""
+    links, user = await actions.list_links(_me(request)), request.user
+    mine = [one for one in read_providers(settings().identity_providers).values() if user and one.is_for(user)]
+    return page("identity_providers/links.html", providers=mine, links=links)
+
+
+@get(
+    "/profile/identities/{provider:str}/link",
+    guards=[signed_in, recently_proved],
+    opt=expect("signed in", stranger=200),
+)
+async def make_link(request: Asked, provider: FromPath[str]) -> Response[Any] | Template:
+    """Go to a provider to link the identity there with who is signed in."""
+    chosen = _provider(provider)
+    if request.user is None or not chosen.is_for(request.user):
+        raise NotFound("There is nothing at this address.")
+    try:
+        return await _go(chosen, "", session_of(request))
+    except Refusal as refusal:
+        return again("identity_providers/refused.html", refusal)
+
+
+@post(
+    "/profile/identities/{provider:str}/unlink",
+    guards=[signed_in, recently_proved],
+    opt=expect("signed in", stranger=200),
+    status_code=303,
+)
+async def remove_link(
+    request: Asked,
+    provider: FromPath[str],
+    data: Annotated[Token, Body(media_type=FORM)],  # noqa: ARG001 (a form)
+) -> Redirect:
+    """Remove the link with a provider."""
+    await actions.unlink(_me(request), _provider(provider))
+    return see("/profile/identities")
+
+
+ROUTES = [go, come_back, links_page, make_link, remove_link]

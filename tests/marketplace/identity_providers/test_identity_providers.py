@@ -1,0 +1,197 @@
+"""Signing in by an organisation's provider, over HTTP: linked by who is signed in alone, and every wrong token refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from joserfc.jwk import RSAKey
+
+from marketplace.errors import Invalid
+from marketplace.identity import actions as identity
+from marketplace.identity.ending import end_person
+from marketplace.identity_providers.rules import is_safe, read_providers
+from marketplace.settings import settings
+from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
+from tests.support.identity_provider import SECRET, IdentityProvider, providing
+from tests.support.reads import fetch_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+NORA, CLAIRE = "nora@partage.example", "claire@atelier.example"
+GO, LINK = "/en/sign-in/with/staff", "/en/profile/identities/staff/link"
+REFUSED = "The answer of Our staff cannot be accepted."
+
+
+@pytest.fixture
+def provider(database_url: str) -> Iterator[IdentityProvider]:
+    """Serve a provider for staff, named by the setting."""
+    del database_url
+    with providing() as serving:
+        named = {"code": "staff", "name": "Our staff", "issuer": serving.issuer, "client_id": "partage"}
+        os.environ["PARTAGE_IDENTITY_PROVIDERS"] = json.dumps([named | {"client_secret": SECRET}])
+        settings.cache_clear()
+        yield serving
+
+
+async def visit(browser: Browser, provider: IdentityProvider, path: str = GO) -> httpx.Response:
+    """Go to the provider by a link, sign in there and come back."""
+    sent = await browser.get(path)
+    assert sent.headers["location"].startswith(f"{provider.issuer}/authorize?"), text_of(sent)
+    return await browser.get("/en" + local(provider.sign_in(sent.headers["location"])))
+
+
+def local(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}"
+
+
+async def linked(browser: Browser, provider: IdentityProvider) -> None:
+    await identity.add_staff(NORA, "Nora", "finance", PASSWORD)
+    await browser.sign_in(NORA)
+    answer = await visit(browser, provider, LINK)
+    assert answer.headers["location"] == "/en/profile/identities"
+
+
+async def test_staff_link_their_identity_and_sign_in_with_it(provider: IdentityProvider) -> None:
+    async with Browser() as nora, Browser() as elsewhere:
+        await identity.add_staff(NORA, "Nora", "finance", PASSWORD)
+        assert "Sign in with Our staff" in text_of(await elsewhere.get("/en/sign-in"))
+        stranger = await visit(elsewhere, provider)
+        assert stranger.status_code == 403
+        assert "linked with that identity" in text_of(stranger)
+        await nora.sign_in(NORA)
+        assert (await visit(nora, provider, LINK)).headers["location"] == "/en/profile/identities"
+        assert "Linked since" in text_of(await nora.get("/en/profile/identities"))
+        entered = await visit(elsewhere, provider, f"{GO}?next=/finance/bank")
+        assert entered.headers["location"] == "/en/finance/bank"
+        assert (await elsewhere.get("/en/finance")).status_code == 200
+        assert "/token" in provider.asked
+        os.environ["STAFF_SECOND_FACTOR"] = "1"
+        settings.cache_clear()
+        entered = await visit(elsewhere, provider)
+        assert entered.headers["location"].startswith("/en/sign-in/second"), "it takes the place of the password alone"
+        os.environ["STAFF_SECOND_FACTOR"] = "0"
+        settings.cache_clear()
+        await nora.submit("/en/profile/identities/staff/unlink", {})
+        assert (await visit(elsewhere, provider)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "another"},
+        {"aud": ["another", "partage"]},
+        {"nonce": "another"},
+        {"exp": 1},
+        {"sub": ""},
+        {"sub": 7},
+        {"iat": "soon"},
+    ],
+    ids=str,
+)
+async def test_a_wrong_token_is_refused_with_one_sentence(provider: IdentityProvider, wrong: dict[str, object]) -> None:
+    async with Browser() as nora:
+        await linked(nora, provider)
+        provider.claims = wrong
+        async with Browser() as elsewhere:
+            answer = await visit(elsewhere, provider)
+            assert answer.status_code == 422
+            assert REFUSED in text_of(answer)
+            assert not elsewhere.session()
+
+
+async def test_a_wrong_signature_issuer_or_answer_is_refused_and_a_new_key_is_found(provider: IdentityProvider) -> None:
+    async with Browser() as nora, Browser() as elsewhere:
+        await linked(nora, provider)
+        provider.key = RSAKey.generate_key(2048, {"kid": "one"})
+        assert REFUSED in text_of(await visit(elsewhere, provider)), "signed with a key that is not the provider's"
+        provider.key = RSAKey.generate_key(2048, {"kid": "two"})
+        provider.published = [provider.key]
+        assert (await visit(elsewhere, provider)).status_code == 303, "keys are asked for again"
+        sent = await elsewhere.get(GO)
+        back = provider.sign_in(sent.headers["location"])
+        for odd in (
+            back.replace("code=", "code=x"),
+            back.replace("&iss=http", "&iss=https"),
+            back.replace("state=", "state=x"),
+        ):
+            assert (await elsewhere.get("/en" + local(odd))).status_code in (410, 422)
+    with providing() as other:
+        other.named = "https://somebody.example"
+        named = {"code": "staff", "name": "Our staff", "issuer": other.issuer, "client_id": "partage"}
+        os.environ["PARTAGE_IDENTITY_PROVIDERS"] = json.dumps([named])
+        settings.cache_clear()
+        async with Browser() as elsewhere:
+            assert REFUSED in text_of(await elsewhere.get(GO)), "its document names another issuer"
+            named["issuer"] = "http://127.0.0.1:9"
+            os.environ["PARTAGE_IDENTITY_PROVIDERS"] = json.dumps([named])
+            settings.cache_clear()
+            assert "does not answer now" in text_of(await elsewhere.get(GO))
+
+
+async def test_nobody_links_or_enters_for_somebody_else(provider: IdentityProvider) -> None:
+    """An answer counts in the browser that asked, once its session is the one that wants the link; others stay out."""
+    async with Browser() as nora, Browser() as hugo, Browser() as claire:
+        await linked(nora, provider)
+        await identity.add_staff("hugo@partage.example", "Hugo", "finance", PASSWORD)
+        await hugo.sign_in("hugo@partage.example")
+        assert (await visit(hugo, provider, LINK)).status_code == 409, "it is Nora's"
+        sent = await nora.get(LINK)
+        back = "/en" + local(provider.sign_in(sent.headers["location"]))
+        assert (await hugo.get(back)).status_code == 410, "another browser"
+        provider.subject = "u-2"
+        sent = await hugo.get(LINK)
+        await hugo.submit("/en/sign-out", {})
+        await hugo.sign_in("hugo@partage.example")
+        late = await hugo.get("/en" + local(provider.sign_in(sent.headers["location"])))
+        assert late.status_code == 410, "another session than the one that asked"
+        await make_partner()
+        await claire.sign_in(CLAIRE)
+        assert (await claire.get(LINK)).status_code == 404, "a provider of staff"
+        assert "no identity provider" in text_of(await claire.get("/en/profile/identities"))
+    provider.subject = "u-1"
+    person = await fetch_value("SELECT id FROM person WHERE email = $1", NORA)
+    await end_person(person, NORA)
+    async with Browser() as elsewhere:
+        assert (await visit(elsewhere, provider)).status_code == 403, "who was removed stays out"
+
+
+async def test_a_partners_provider_is_for_its_people_alone(provider: IdentityProvider) -> None:
+    partner = await make_partner()
+    await make_partner("Other", "eve@other.example")
+    named = json.loads(os.environ["PARTAGE_IDENTITY_PROVIDERS"])[0] | {"partner": str(partner)}
+    os.environ["PARTAGE_IDENTITY_PROVIDERS"] = json.dumps([named])
+    settings.cache_clear()
+    async with Browser() as claire, Browser() as eve:
+        await eve.sign_in("eve@other.example")
+        assert (await eve.get(LINK)).status_code == 404
+        await claire.sign_in(CLAIRE)
+        assert (await visit(claire, provider, LINK)).status_code == 303
+        assert (await visit(eve, provider)).headers["location"] == "/en/catalogue"
+        assert "Claire" in text_of(await eve.get("/en/profile"))
+
+
+def test_the_setting_is_read_whole_or_refused() -> None:
+    good = {"code": "a", "name": "A", "issuer": "https://a.example", "client_id": "c"}
+    assert read_providers("") == {}
+    assert set(read_providers(json.dumps([good]))) == {"a"}
+    for odd in (
+        "{",
+        json.dumps([good, good]),
+        json.dumps([good | {"issuer": "http://a.example"}]),
+        json.dumps([good | {"code": "a/b"}]),
+        json.dumps([good | {"secret": "typo"}]),
+        json.dumps([good | {"partner": "x"}]),
+    ):
+        with pytest.raises(Invalid):
+            read_providers(odd)
+    assert is_safe("http://localhost:1")
+    assert not any(is_safe(odd) for odd in ("https:///x", "javascript:x", "http://a.example", ""))
