@@ -21,6 +21,7 @@ SLICES = (
     "mail",
     "second_factors",
     "recovery",
+    "identity_providers",
     "ledger",
     "consent",
     "payments",

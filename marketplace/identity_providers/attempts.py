@@ -44,8 +44,9 @@ class Attempt(Struct, frozen=True):
 
 def begin(provider: str, following: str, session: str = "") -> Attempt:
     """Return a new attempt; session: the secret of the session that wants a link."""
-    made = [secrets.token_urlsafe(32) for _ in range(3)]
-    return Attempt(provider, *made, following, int(clock.now().timestamp()), _digest(session) if session else "")
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    wants = _digest(session) if session else ""
+    return Attempt(provider, state, nonce, verifier, following, int(clock.now().timestamp()), wants)
 
 
 def cookie_of(attempt: Attempt) -> Cookie:

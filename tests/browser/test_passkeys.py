@@ -63,7 +63,7 @@ async def test_a_passkey_is_made_signs_in_and_is_removed(pool: None, chromium: s
             await guest.go("/sign-out")
             await guest.press("Sign out")
             await guest.sign_in(CAMILLE)
-            assert guest.page.url.endswith("/en/sign-in/second")
+            assert "/en/sign-in/second" in guest.page.url
             await use(guest, "Use a passkey")
             await guest.go("/profile/factors")
             assert await fetch_value("SELECT sign_count FROM passkey") > 0
