@@ -21,7 +21,8 @@ from marketplace.identity.guards import (
 from marketplace.identity.pages import FORM, Asked, Next, Token
 from marketplace.identity.rules import device_of, own_path, place_of
 from marketplace.identity.sessions import home_of, way_on
-from marketplace.identity_providers import actions, attempts, protocol
+from marketplace.identity_providers import actions, protocol
+from marketplace.identity_providers import guards as attempts
 from marketplace.identity_providers.rules import Provider, authorisation_address, read_providers
 from marketplace.settings import settings
 from marketplace.web.pages import again, page, see
