@@ -1,6 +1,6 @@
 """Links between people and their identities at providers: made by the person, who is signed in here, and by nothing else.
 
-A provider's word for an address is never asked for: an address can be given anew, or claimed by whoever runs a provider.
+A provider's word for an address is never asked for: an address can be given anew, or claimed by anyone who runs a provider.
 """
 
 from __future__ import annotations

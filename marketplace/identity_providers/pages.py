@@ -72,7 +72,7 @@ async def go(provider: FromPath[str], following: Next = "") -> Response[Any] | T
 
 
 @get("/sign-in/with/{provider:str}/callback", opt=expect("anyone", stranger=200))
-async def come_back(request: Asked, provider: FromPath[str]) -> Response[Any] | Template:
+async def finish(request: Asked, provider: FromPath[str]) -> Response[Any] | Template:
     """Check a provider's answer, and sign its person in, or link them with who is signed in."""
     chosen = _provider(provider)
     try:
@@ -166,4 +166,4 @@ async def remove_link(
     return see("/profile/identities")
 
 
-ROUTES = [go, come_back, links_page, make_link, remove_link]
+ROUTES = [go, finish, links_page, make_link, remove_link]

@@ -1,4 +1,4 @@
-"""What is said to a provider and what it answers: discovery, the code for a token, and whether the token is right.
+"""What is answered to a provider and what it answers: discovery, the code for a token, and whether the token is right.
 
 Everything is asked of addresses of the provider's own document, which must name the issuer that the operator named.
 Documents and keys are kept for some minutes; keys are asked for again when a token names one that is not known.
@@ -50,9 +50,9 @@ async def find_document(provider: Provider) -> Document:
     known = _documents.get(provider.issuer)
     if known and time.monotonic() - known[0] < KEPT_SECONDS:
         return known[1]
-    said = await _ask(provider, "GET", f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
-    fields = {name: said.get(name) for name in Document.__struct_fields__}
-    if said.get("issuer") != provider.issuer:
+    answered = await _ask(provider, "GET", f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+    fields = {name: answered.get(name) for name in Document.__struct_fields__}
+    if answered.get("issuer") != provider.issuer:
         raise _refused(provider, "its document names another issuer")
     if not all(isinstance(value, str) and is_safe(value) for value in fields.values()):
         raise _refused(provider, "its document lacks an https address")
@@ -62,7 +62,7 @@ async def find_document(provider: Provider) -> Document:
 
 
 async def fetch_subject(provider: Provider, code: str, *, verifier: str, nonce: str, callback: str) -> str:
-    """Give a code for an ID token and return whom it names (`sub`); refuses SilentProviderError and Invalid."""
+    """Give a code for an ID token and return its subject (`sub`); refuses SilentProviderError and Invalid."""
     document = await find_document(provider)
     form = {
         "grant_type": "authorization_code",
@@ -71,8 +71,8 @@ async def fetch_subject(provider: Provider, code: str, *, verifier: str, nonce: 
         "code_verifier": verifier,
         "client_id": provider.client_id,
     }
-    said = await _ask(provider, "POST", document.token_endpoint, form)
-    token = said.get("id_token")
+    answered = await _ask(provider, "POST", document.token_endpoint, form)
+    token = answered.get("id_token")
     if not isinstance(token, str):
         raise _refused(provider, "it gave no ID token")
     return await _check(provider, document, token, nonce)
@@ -119,8 +119,10 @@ async def _find_keys(provider: Provider, document: Document) -> KeySet:
     known = _keys.get(document.jwks_uri)
     if known and time.monotonic() - known[0] < KEPT_SECONDS:
         return known[1]
-    said = await _ask(provider, "GET", document.jwks_uri)
-    usable = [key for key in said.get("keys", []) if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")]
+    answered = await _ask(provider, "GET", document.jwks_uri)
+    usable = [
+        key for key in answered.get("keys", []) if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")
+    ]
     keys = KeySet.import_key_set({"keys": usable})
     _keys[document.jwks_uri] = (time.monotonic(), keys)
     return keys
@@ -144,12 +146,12 @@ async def _ask(provider: Provider, method: str, address: str, form: dict[str, st
             NO_ANSWER if answer.is_server_error else NOT_ACCEPTED, name=provider.name
         )
     try:
-        said = answer.json()
+        answered = answer.json()
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        answered = None
+    if not isinstance(answered, dict):
         raise _refused(provider, "it answered no JSON object")
-    return said
+    return answered
 
 
 def _refused(provider: Provider, why: str) -> Invalid:

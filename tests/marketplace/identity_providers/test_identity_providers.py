@@ -117,11 +117,11 @@ async def test_a_wrong_signature_issuer_or_answer_is_refused_and_a_new_key_is_fo
         provider.published = [provider.key]
         assert (await visit(elsewhere, provider)).status_code == 303, "keys are asked for again"
         sent = await elsewhere.get(GO)
-        back = provider.sign_in(sent.headers["location"])
+        returned = provider.sign_in(sent.headers["location"])
         for odd in (
-            back.replace("code=", "code=x"),
-            back.replace("&iss=http", "&iss=https"),
-            back.replace("state=", "state=x"),
+            returned.replace("code=", "code=x"),
+            returned.replace("&iss=http", "&iss=https"),
+            returned.replace("state=", "state=x"),
         ):
             assert (await elsewhere.get("/en" + local(odd))).status_code in (410, 422)
     with providing() as other:
@@ -145,8 +145,8 @@ async def test_nobody_links_or_enters_for_somebody_else(provider: IdentityProvid
         await hugo.sign_in("hugo@partage.example")
         assert (await visit(hugo, provider, LINK)).status_code == 409, "it is Nora's"
         sent = await nora.get(LINK)
-        back = "/en" + local(provider.sign_in(sent.headers["location"]))
-        assert (await hugo.get(back)).status_code == 410, "another browser"
+        returned = "/en" + local(provider.sign_in(sent.headers["location"]))
+        assert (await hugo.get(returned)).status_code == 410, "another browser"
         provider.subject = "u-2"
         sent = await hugo.get(LINK)
         await hugo.submit("/en/sign-out", {})
