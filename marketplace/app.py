@@ -11,14 +11,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import asyncpg
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, route
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
@@ -72,6 +71,7 @@ from marketplace.reverse_auctions import pages as reverse_auctions_pages
 from marketplace.rights import pages as rights_pages
 from marketplace.rights import steward_pages as rights_steward_pages
 from marketplace.second_factors import pages as second_factors_pages
+from marketplace.serving.api_document import ApiDocument
 from marketplace.serving.deadlines import Deadlines
 from marketplace.serving.form_tokens import FormTokens
 from marketplace.serving.limits import Limits
@@ -360,6 +360,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
                 [Path(__file__).parent / "web" / "static"],
                 cache_control=CacheControlHeader(max_age=86400, public=True),
             ),
+            *options(routes()),  # first: the framework adds its own where there is none yet
             *routes(),
             *further_routes,
         ],
@@ -375,7 +376,7 @@ def create_app(*, manages_pool: bool = True, further_routes: Sequence[Any] = (),
         template_config=TemplateConfig(instance=engine()),
         signature_namespace={"Template": Template, "Redirect": Redirect, "Response": Response, "Request": Request},
         compression_config=CompressionConfig(backend="gzip", minimum_size=600, exclude=["/stream$", "/download$"]),
-        openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=OpenAPIConfig(title="Partage", version="1", path="/schema", render_plugins=[ApiDocument()]),
         request_max_body_size=LARGEST_BODY_BYTES,
         state=State({"health": Latest()}),
     )
@@ -438,6 +439,25 @@ ROUTES: Final[Sequence[Sequence[HTTPRouteHandler]]] = (
     metrics.ROUTES,
 )
 """What the site answers, one line a file: people's pages and machines' API of each slice."""
+
+
+def options(handlers: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return what answers OPTIONS where several handlers share a path: the framework would list the first one's methods."""
+    methods: dict[str, set[str]] = {}
+    shared = set()
+    for handler in handlers:
+        for path in handler.paths:
+            shared |= {path} & methods.keys()
+            methods[path] = methods.get(path, {"OPTIONS"}) | {str(method) for method in handler.http_methods}
+    return [_options_of(path, ", ".join(sorted(methods[path]))) for path in sorted(shared)]
+
+
+def _options_of(path: str, allowed: str) -> HTTPRouteHandler:
+    @route(path, http_method="OPTIONS", include_in_schema=False, sync_to_thread=False)
+    def answer() -> Response[None]:
+        return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
+
+    return answer
 
 
 def routes() -> list[HTTPRouteHandler]:

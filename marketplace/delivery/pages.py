@@ -16,7 +16,7 @@ from marketplace.identity.guards import expect, partner
 from marketplace.web.i18n import gettext
 
 Asked = Request[Actor, Any, Any]
-Format = Annotated[str, QueryParameter(name="format", max_length=20)]
+Format = Annotated[str, QueryParameter(name="format", max_length=20, schema_extra={"enum": ["parquet", "csv"]})]
 
 
 @get("/entitlements/{entitlement:uuid}/download", guards=[partner], opt=expect("partner", stranger=404))

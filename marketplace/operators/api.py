@@ -35,7 +35,7 @@ class SaidElsewhere(Struct, forbid_unknown_fields=True):
     """Consent that was given or withdrawn in the operator's app, on its site or by its people."""
 
     reference: Reference
-    purpose: Annotated[str, Meta(min_length=1, max_length=100)]
+    purpose: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[!-~]+$")]
     notice_version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     """Of the notice that was shown."""
     word: Literal["given", "withdrawn"]

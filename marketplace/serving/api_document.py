@@ -1,0 +1,133 @@
+"""The API's OpenAPI document says what the framework cannot see: who may ask, what refusals look like, what is refused.
+
+A client that is generated from it knows of keys and of problem details (RFC 9457), and sends no field that we refuse.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar.openapi.plugins import JsonRenderPlugin
+from msgspec.inspect import StructType, type_info
+
+if TYPE_CHECKING:
+    from litestar import Request
+    from litestar.handlers import HTTPRouteHandler
+
+PREFIX: Final = "/api/"
+KEY: Final = "key"
+LARGEST: Final = 2**63 - 1
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "Why a request was refused (RFC 9457), in a sentence; the language is that of Accept-Language.",
+    "required": ["type", "title", "status", "detail", "request"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request": {"type": "string", "description": "The id under which our log has this request."},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
+REFUSED: Final[dict[str, Any]] = {
+    "description": "Refused, with the reason.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+ANY_KEY: Final = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[!-~]+$"}
+ONE_OF: Final = {"BidRequest": ("maximum_minor", "amount_minor", "packages")}
+"""Bodies that need exactly one of these fields."""
+SCHEMES: Final = {
+    KEY: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A partner’s API key; for the operator’s own systems, a key of `marketplace operator-key`.",
+    }
+}
+
+
+class ApiDocument(JsonRenderPlugin):
+    """Renders the document, completed from the routes' own statements."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document as JSON."""
+        handlers = {
+            (method.lower(), route.path_format): handler
+            for route in request.app.routes
+            for handler in getattr(route, "route_handlers", ())
+            for method in handler.http_methods
+        }
+        return super().render(request, completed(openapi_schema, handlers))
+
+
+def completed(document: dict[str, Any], handlers: dict[tuple[str, str], HTTPRouteHandler]) -> dict[str, Any]:
+    """Return the document with keys, refusals and closed bodies; handlers are by method and path."""
+    document = copy.deepcopy(document)
+    document["paths"] = {path: of for path, of in document["paths"].items() if path.startswith(PREFIX)}
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = PROBLEM
+    document["components"]["securitySchemes"] = SCHEMES
+    _state_whole_limits(schemas)
+    for path, operations in document["paths"].items():
+        operations.pop("head", None)  # as GET, without its body
+        for method, operation in operations.items():
+            handler = handlers[method, path]
+            if "anyone" not in handler.opt["expectation"].who:
+                operation["security"] = [{KEY: []}]
+            operation["responses"].pop("400", None)
+            operation["responses"]["4XX"] = REFUSED
+            for parameter in operation.get("parameters", ()):
+                _state_key_of_repeats(parameter)
+            if "requestBody" in operation:
+                _close(handler.parsed_fn_signature.parameters["data"].annotation, schemas)
+    return document
+
+
+def _state_whole_limits(part: Any) -> None:  # noqa: ANN401 (JSON)
+    """Write the limits of whole numbers as whole numbers: the framework rounds the largest ones up."""
+    if isinstance(part, list):
+        for one in part:
+            _state_whole_limits(one)
+    elif isinstance(part, dict):
+        for name in {"maximum", "minimum"} & part.keys():
+            if isinstance(part[name], float) and part.get("type") == "integer":
+                part[name] = max(-LARGEST - 1, min(LARGEST, int(part[name])))
+        for one in part.values():
+            _state_whole_limits(one)
+
+
+def _state_key_of_repeats(parameter: dict[str, Any]) -> None:
+    """State that the header which makes a repeat harmless is needed and not blank."""
+    if parameter["name"] == "Idempotency-Key":
+        parameter["required"] = True
+        is_id = "uuid" in str(parameter["schema"])
+        parameter["schema"] = {"type": "string", "format": "uuid"} if is_id else dict(ANY_KEY)
+
+
+def _exactly_one(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the alternatives: one of the fields is there, and the others are not, or are null."""
+    absent = {"type": "null"}
+    return [
+        {
+            "required": [name],
+            "properties": {other: {"not": absent} if other == name else absent for other in names},
+        }
+        for name in names
+    ]
+
+
+def _close(kind: Any, schemas: dict[str, Any]) -> None:  # noqa: ANN401 (any type that is read)
+    """State that a body, and what is in it, has no other fields than those named, where we refuse them."""
+    seen = [type_info(kind)]
+    while seen:
+        one = seen.pop()
+        if isinstance(one, StructType):
+            if one.forbid_unknown_fields and one.cls.__name__ in schemas:
+                schemas[one.cls.__name__]["additionalProperties"] = False
+            if one.cls.__name__ in ONE_OF:
+                schemas[one.cls.__name__]["oneOf"] = _exactly_one(ONE_OF[one.cls.__name__])
+            seen += [field.type for field in one.fields]
+        else:
+            seen += [of for of in (getattr(one, "item_type", None), *getattr(one, "types", ())) if of is not None]
