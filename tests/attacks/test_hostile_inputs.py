@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from marketplace.app import MACHINE_PATHS, create_app
 from marketplace.database import fetch_rows, fetch_scalar
-from marketplace.identity.form_guards import TOKEN_COOKIE, token_of
 from marketplace.identity.guards import COOKIE, begin_session
+from marketplace.serving.form_tokens import TOKEN_COOKIE, token_of
 from marketplace.settings import settings
 from tests.support.hostile import Ask, Place, asks, places
 from tests.support.market import seeded
