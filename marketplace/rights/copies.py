@@ -30,8 +30,9 @@ from marketplace.messages.kinds import data_copied
 from marketplace.messages.queries import in_words
 from marketplace.messages.registry import KINDS
 from marketplace.messages.rules import Recipient
-from marketplace.rights.copy_schema import LISTS, README, SHARE, schema
+from marketplace.rights.copy_schema import LISTS, README, SHARE, WITH_EVENTS, WITHOUT_EVENTS, schema
 from marketplace.rights.declared import copied_columns, copied_tables, declared, fields_of, name_of
+from marketplace.rights.own_events import read_own_events
 from marketplace.rights.queries import Me, get_me
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ async def write_copy(person: uuid.UUID) -> IO[bytes]:
     async with _writing:
         me = await get_me(person)
         with tempfile.TemporaryDirectory() as folder:
-            await _write_lists(Path(folder), me)
-            file = await asyncio.to_thread(_zipped, Path(folder), me)
+            has_events = await _write_lists(Path(folder), me)
+            file = await asyncio.to_thread(_zipped, Path(folder), me, has_events=has_events)
     try:
         async with transaction():
             at = clock.now()
@@ -104,12 +105,13 @@ class _List:
 
 
 def _cell(value: object) -> object:
-    if value is None or isinstance(value, str | int):
+    if value is None or isinstance(value, str | int | float):
         return value
     return _encode(value).decode()
 
 
-async def _write_lists(folder: Path, me: Me) -> None:
+async def _write_lists(folder: Path, me: Me) -> bool:
+    """Write every list; return whether that of events could be read."""
     receipts: list[str] = []
     with ExitStack() as stack:
         async with transaction(isolation="repeatable_read", readonly=True):
@@ -125,8 +127,18 @@ async def _write_lists(folder: Path, me: Me) -> None:
                         receipts.append(row["receipt"])
 
                 await _read(table, me, add)
+        has_events = await asyncio.to_thread(_write_events, _List(folder, "events", LISTS["events"], stack), me)
         await _write_receipts(_List(folder, "receipts", LISTS["receipts"], stack), receipts)
         await _write_uses(folder, me, stack)
+    return has_events
+
+
+def _write_events(rows: _List, me: Me) -> bool:
+    """Write where the person's line was; return whether that could be read."""
+    events = read_own_events(me.line, me.since) if me.line is not None else iter(())
+    for event in events or ():
+        rows.add(event)
+    return events is not None
 
 
 async def _read(table: type[Table], me: Me, add: Callable[[dict[str, Any]], None]) -> None:
@@ -230,12 +242,17 @@ def _use(share: Share, language: str) -> dict[str, Any]:
 # The file -------------------------------------------------------------------------------------------------------------
 
 
-def _zipped(folder: Path, me: Me) -> IO[bytes]:
+def _zipped(folder: Path, me: Me, *, has_events: bool) -> IO[bytes]:
     """Return a temporary file with the zip of all that was written: data.json, schema.json, and csv/ with each list."""
     file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as whole:
-            whole.writestr("README.txt", README.filled(me.language, {}))
+            whole.writestr(
+                "README.txt",
+                README.filled(
+                    me.language, {"events": (WITH_EVENTS if has_events else WITHOUT_EVENTS).filled(me.language, {})}
+                ),
+            )
             whole.writestr("schema.json", _encode(schema()))
             lists = sorted(path.stem for path in folder.glob("*.json"))
             with whole.open("data.json", "w", force_zip64=True) as data:

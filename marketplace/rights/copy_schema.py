@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from marketplace.rights.declared import copied_tables, name_of, schema_of
+from marketplace.rights.own_events import EVENT
 from marketplace.words import Words
 
 SHARE: Final = {
@@ -21,17 +22,20 @@ SHARE: Final = {
 """What a copy says of a share → where it is in `earnings.queries.Share`."""
 USE: Final = ("release", "dataset", "area", "period_from", "period_to", "licences", "last_sold_at")
 LISTS: Final[dict[str, tuple[str, ...]]] = {
+    "events": EVENT,
     "receipts": ("receipt", "document", "signature"),
     "shares": tuple(SHARE),
     "uses": USE,
 }
 """The lists that no table has as such, and the fields of each."""
 DESCRIPTIONS: Final = {
+    "events": "Where your line was on the network: a site of the operator's, or coordinates.",
     "receipts": "The signed receipt of each consent: `document` are the exact bytes, `signature` is Ed25519, hex.",
     "shares": "What each licence earned you, in millionths of a euro.",
     "uses": "The sold releases that your line counts in, and how many licences of each were sold.",
 }
 INTEGERS: Final = ("licences", "net_minor")
+OPTIONAL: Final = {"site": "string", "kind": "string", "latitude": "number", "longitude": "number"}
 README: Final = Words(
     fr="""Tout ce que Partage sait de vous.
 
@@ -40,9 +44,8 @@ schema.json  ce que contient chaque liste (JSON Schema 2020-12)
 csv/         les mêmes listes, chacune dans un fichier qui s’ouvre avec un tableur
 
 Les montants finissant par _minor sont en centimes, ceux finissant par _micro en millionièmes d’euro ; les instants
-sont en temps universel. Vos mots de passe, codes et clés n’y sont pas : nous n’en gardons que des empreintes. Les
-passages de votre ligne sur le réseau n’y sont pas non plus : ils restent chez votre opérateur, à qui vous pouvez les
-demander.
+sont en temps universel. Vos mots de passe, codes et clés n’y sont pas : nous n’en gardons que des empreintes.
+{events}
 """,
     en="""All that Partage knows about you.
 
@@ -51,9 +54,17 @@ schema.json  what each list has (JSON Schema 2020-12)
 csv/         the same lists, each a file that a spreadsheet opens
 
 Amounts that end in _minor are cents, those that end in _micro are millionths of a euro; instants are in universal
-time. Your passwords, codes and keys are not in it: we have their digests alone. Neither is where your line was on the
-network: that stays with your operator, which you can ask for it.
+time. Your passwords, codes and keys are not in it: we have their digests alone.
+{events}
 """,
+)
+WITH_EVENTS: Final = Words(
+    fr="La liste « events » dit où votre ligne s’est trouvée, pour autant que nous l’ayons encore.",
+    en="The list “events” says where your line was, as far as we still have it.",
+)
+WITHOUT_EVENTS: Final = Words(
+    fr="Il y a trop d’événements du réseau pour extraire ici les vôtres : demandez-les à votre opérateur.",
+    en="There are too many events of the network to find yours here: ask your operator for them.",
 )
 
 
@@ -82,10 +93,7 @@ def schema() -> dict[str, Any]:
 
 
 def _computed(name: str, fields: tuple[str, ...]) -> dict[str, Any]:
-    kinds = {
-        field: {"type": "integer"} if field.endswith("_micro") or field in INTEGERS else {"type": "string"}
-        for field in fields
-    }
+    kinds = {field: _kind(field) for field in fields}
     return {
         "type": "object",
         "description": DESCRIPTIONS[name],
@@ -93,3 +101,9 @@ def _computed(name: str, fields: tuple[str, ...]) -> dict[str, Any]:
         "required": list(fields),
         "additionalProperties": False,
     }
+
+
+def _kind(field: str) -> dict[str, Any]:
+    if field in OPTIONAL:
+        return {"type": [OPTIONAL[field], "null"]}
+    return {"type": "integer" if field.endswith("_micro") or field in INTEGERS else "string"}
