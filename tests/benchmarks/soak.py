@@ -1,0 +1,179 @@
+"""An hour's mix of everything, compressed into ten minutes, on the demo: memory stays flat and nothing is lost.
+
+`python3 tests bench soak` prints `soak memory RATIO …`, the resident memory of the process (site and jobs are one there)
+in the last fifth of the time over what it was once warm, after two fifths; how many requests of each kind were answered;
+and whether every order that was paid became a licence, once, and every invariant holds. `SOAK_SECONDS` takes less time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from marketplace.embedded.seed_people import FINANCE, PARTNER, STEWARD, SUBSCRIBER
+from marketplace.embedded.seed_sales import pay_hosted_page
+from tests.support.market import Visitor
+from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Story = Callable[[Visitor], Awaitable[None]]
+
+SECONDS: Final = int(os.environ.get("SOAK_SECONDS", "600"))
+STARTS_WITHIN_SECONDS, SETTLES_WITHIN_SECONDS = 600, 120
+WARM, LAST = 0.4, 0.8
+"""From when the memory is warm, and from when it is the last, as parts of the time."""
+PEOPLE: Final = {"partner": PARTNER, "subscriber": SUBSCRIBER, "finance": FINANCE, "steward": STEWARD}
+ORDER = re.compile(r"/orders/[0-9a-f-]{36}")
+DATASET_PAGE = re.compile(r'href="/en(/datasets/[^"?/]+)"')
+PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def main(*, peers: bool = False) -> None:
+    """Run it on a demo of its own; `peers` changes nothing."""
+    del peers
+    with tempfile.TemporaryDirectory(prefix="partage-soak-") as folder:
+        Path(folder).chmod(0o755)
+        port = free_port()
+        environment = os.environ | {"PARTAGE_STATE": folder, "PORT": str(port), "PARTAGE_ADDRESS_LIMIT": "0"}
+        command = [sys.executable, "-m", "marketplace"]
+        with subprocess.Popen([*command, "demo"], env=environment, stdout=subprocess.DEVNULL) as process:
+            try:
+                counts, memory, paid = asyncio.run(_soak(f"http://127.0.0.1:{port}", process.pid))
+            finally:
+                process.send_signal(signal.SIGTERM)
+        checked = subprocess.run([*command, "check"], env=environment, capture_output=True, text=True, check=False)
+    warm = statistics.median(size for at, size in memory if WARM <= at < (WARM + LAST) / 2)
+    last = statistics.median(size for at, size in memory if at >= LAST)
+    print(f"soak memory {last / warm:.3f} × what it was once warm ({last / 2**20:.0f} MiB, {warm / 2**20:.0f} MiB)")
+    print(
+        f"soak answered {sum(counts.values())} requests in {SECONDS} s: "
+        + ", ".join(f"{n} {k}" for k, n in sorted(counts.items()))
+    )
+    print(
+        f"soak lost {len(paid) - sum(paid.values())} of {len(paid)} paid orders; {checked.stdout.strip().splitlines()[-1]}"
+    )
+
+
+async def _soak(base: str, pid: int) -> tuple[Counter[str], list[tuple[float, int]], dict[str, bool]]:
+    """Return the answers by kind, the resident bytes by the part of the time, and whether each paid order is a licence."""
+    await _answers(base)
+    counts: Counter[str] = Counter()
+    paid: dict[str, bool] = {}
+    memory: list[tuple[float, int]] = []
+    began = time.monotonic()
+
+    async def again(kind: str, who: str, every: float, story: Story) -> None:
+        visitor = Visitor(base)
+        async with visitor.http:
+            if who:
+                await visitor.submit("/sign-in", f"/demo/sign-in/{PEOPLE[who].email}")
+            for number in itertools.count(1):
+                await story(visitor)
+                counts[kind] += 1
+                rest = began + number * every - time.monotonic()
+                if time.monotonic() - began + max(rest, 0) > SECONDS:
+                    return
+                await asyncio.sleep(max(rest, 0))
+
+    async def watch() -> None:
+        while (passed := time.monotonic() - began) < SECONDS:
+            memory.append((passed / SECONDS, _resident(pid)))
+            await asyncio.sleep(1)
+
+    async def buy(visitor: Visitor) -> None:
+        paid[await _buy(visitor)] = False
+
+    await asyncio.gather(
+        watch(),
+        *(again("pages of strangers", "", 0.5, _look) for _ in range(2)),
+        again("pages of partners", "partner", 1, _pages("/orders", "/auctions", "/keys", "/inbox", "/invoices")),
+        again("pages of subscribers", "subscriber", 1, _pages("/earnings", "/consent", "/inbox", "/profile")),
+        again("pages of finance", "finance", 2, _pages("/finance", "/finance/payments", "/finance/exceptions")),
+        again("pages of stewards", "steward", 2, _pages("/start", "/steward/datasets", "/steward/offers", "/partners")),
+        again("refused passwords", "", 2, _guess),
+        again("purchases", "partner", 4, buy),
+    )
+    visitor = Visitor(base)
+    async with visitor.http:
+        await visitor.submit("/sign-in", f"/demo/sign-in/{PARTNER.email}")
+        until = time.monotonic() + SETTLES_WITHIN_SECONDS
+        while not all(paid.values()) and time.monotonic() < until:
+            for order in [order for order, is_licence in paid.items() if not is_licence]:
+                paid[order] = "/download?format=" in await visitor.see(order)
+            await asyncio.sleep(1)
+    return counts, memory, paid
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+async def _answers(base: str) -> None:
+    """Wait until the demo answers."""
+    until = time.monotonic() + STARTS_WITHIN_SECONDS
+    async with httpx.AsyncClient(base_url=base) as http:
+        while time.monotonic() < until:
+            with contextlib.suppress(httpx.TransportError):
+                (await http.get("/healthz")).raise_for_status()
+                return
+            await asyncio.sleep(1)
+    raise TimeoutError(base)
+
+
+def _pages(*paths: str) -> Story:
+    """Return the story of somebody who opens these pages in turn, whichever of them they may."""
+    turn = itertools.cycle(paths)
+
+    async def look(visitor: Visitor) -> None:
+        answer = await visitor.http.get(f"/en{next(turn)}")
+        assert answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR, (answer.url, answer.status_code)
+
+    return look
+
+
+async def _look(visitor: Visitor) -> None:
+    for path in ("/", "/catalogue", "/auctions", "/docs", "/help", "/status"):
+        await visitor.see(path)
+    for path in DATASET_PAGE.findall(await visitor.see("/catalogue")):
+        await visitor.see(path)
+
+
+async def _guess(visitor: Visitor) -> None:
+    page = visitor.form(await visitor.see("/sign-in"), "/sign-in")
+    answer = await visitor.http.post(
+        page[0], data=page[1] | {"email": "nobody@example.com", "password": "not this one"}
+    )
+    assert httpx.codes.is_client_error(answer.status_code), answer.status_code
+
+
+async def _buy(visitor: Visitor) -> str:
+    """Quote, order and pay the first dataset's release; return the order's path."""
+    dataset = DATASET_PAGE.findall(await visitor.see("/catalogue"))[0]
+    quoted = await visitor.resend(visitor.form(await visitor.see(dataset), f"{dataset}/quotes"))
+    order = visitor.form(quoted.text, "/orders")
+    sent = await visitor.http.post(order[0], data=order[1], follow_redirects=False)
+    shown = await pay_hosted_page(sent.headers["location"])
+    found = ORDER.search(shown)
+    assert found, shown
+    return found[0]
+
+
+if __name__ == "__main__":
+    sys.exit("Run it as: python3 tests bench soak")
