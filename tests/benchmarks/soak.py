@@ -41,6 +41,8 @@ WARM, LAST = 0.4, 0.8
 PEOPLE: Final = {"partner": PARTNER, "subscriber": SUBSCRIBER, "finance": FINANCE, "steward": STEWARD}
 ORDER = re.compile(r"/orders/[0-9a-f-]{36}")
 DATASET_PAGE = re.compile(r'href="/en(/datasets/[^"?/]+)"')
+PURCHASES: Final = 45
+"""A partner may ask for fifty quotes a day."""
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -107,7 +109,7 @@ async def _soak(base: str, pid: int) -> tuple[Counter[str], list[tuple[float, in
         again("pages of finance", "finance", 2, _pages("/finance", "/finance/payments", "/finance/exceptions")),
         again("pages of stewards", "steward", 2, _pages("/start", "/steward/datasets", "/steward/offers", "/partners")),
         again("refused passwords", "", 2, _guess),
-        again("purchases", "partner", 4, buy),
+        again("purchases", "partner", SECONDS / PURCHASES, buy),
     )
     visitor = Visitor(base)
     async with visitor.http:
