@@ -25,7 +25,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import confirm_address, password_changed, password_reset
 from marketplace.messages.links import link_token
 from marketplace.messages.rules import Recipient
-from marketplace.recovery.tables import ConfirmationLetter, ResetLink
+from marketplace.recovery.tables import AddressChange, ConfirmationLetter, ResetLink
 from marketplace.statements import load_statements
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def reset_password(link: str, password: str, account: uuid.UUID | None = N
     """Set a new password by a link, once, and end every session; the mailbox is the person's own, so its address is confirmed.
 
     account: which one, where several people gave the address. A second factor stays as it is: a mailbox alone does not
-    open an account that has one.
+    open an account that has one. A change of address that waits is given up: who knew the old password may have asked.
     """
     choices, row, now = await list_choices(link), await get_reset(link), clock.now()
     person = next((one.id for one in choices if account in {None, one.id}), None)
@@ -111,6 +111,8 @@ async def reset_password(link: str, password: str, account: uuid.UUID | None = N
         await ResetLink.update(used).where(theirs, ResetLink.used_at.is_null())
         await credentials.set_password(person, hashed)
         await credentials.confirm_email(person)
+        waits = AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
+        await AddressChange.update({AddressChange.ended_at: now}).where(AddressChange.person == person, waits)
         await send(password_changed.KIND, row, [Recipient("person", str(person))])
 
 

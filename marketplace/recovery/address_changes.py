@@ -25,7 +25,7 @@ from marketplace.messages.actions import send
 from marketplace.messages.kinds import address_changed, agree_to_new_address, confirm_new_address
 from marketplace.messages.rules import Recipient
 from marketplace.recovery.actions import read_link
-from marketplace.recovery.tables import AddressChange
+from marketplace.recovery.tables import AddressChange, ResetLink
 
 if TYPE_CHECKING:
     from marketplace.database import Values
@@ -37,6 +37,8 @@ SILENCE_AGREES_AFTER: Final = dt.timedelta(days=7)
 UNDO_LASTS: Final = dt.timedelta(days=7)
 """How long after the change the old mailbox may undo it."""
 KEPT_FOR: Final = dt.timedelta(days=31)
+MAY_WAIT: Final = KEPT_FOR - UNDO_LASTS - dt.timedelta(days=1)
+"""How long both mailboxes may take: a change that is made is not deleted before it can no longer be undone."""
 TABLE: Final = "address_change"
 LINE: Final = 0
 """The vault binds what it seals to a line too; a change belongs to none."""
@@ -71,9 +73,9 @@ class Change(Struct, frozen=True):
         """Return whether the old mailbox agreed, or was silent for long enough."""
         return self.old_confirmed_at is not None or now >= self.created_at + SILENCE_AGREES_AFTER
 
-    def is_waiting(self) -> bool:
+    def is_waiting(self, now: dt.datetime) -> bool:
         """Return whether it may still be made."""
-        return self.changed_at is None and self.ended_at is None
+        return self.changed_at is None and self.ended_at is None and now < self.created_at + MAY_WAIT
 
     def may_undo(self, now: dt.datetime) -> bool:
         """Return whether the old mailbox may still undo it."""
@@ -122,7 +124,8 @@ async def give_up_change(person: uuid.UUID) -> None:
 async def find_change(person: uuid.UUID) -> Change | None:
     """Return a person's change that waits."""
     mine = (AddressChange.person == person) & AddressChange.changed_at.is_null() & AddressChange.ended_at.is_null()
-    return await fetch_row(Change, select(Change, AddressChange).where(mine))
+    change = await fetch_row(Change, select(Change, AddressChange).where(mine))
+    return change if change and change.is_waiting(clock.now()) else None
 
 
 async def get_by_link(side: Side, link: str, *, locked: bool = False) -> Change:
@@ -132,7 +135,8 @@ async def get_by_link(side: Side, link: str, *, locked: bool = False) -> Change:
     change = await fetch_row(Change, query.lock_rows("UPDATE") if locked else query)
     if change is None or place != side:
         raise Expired(OVER)
-    if not (change.may_undo(clock.now()) if side == "undo" else change.is_waiting()):
+    now = clock.now()
+    if not (change.may_undo(now) if side == "undo" else change.is_waiting(now)):
         raise Expired(OVER)
     return change
 
@@ -141,18 +145,18 @@ async def answer(side: Side, link: str, *, agrees: bool) -> bool:
     """Confirm by a letter's link, or refuse; return whether the person now signs in with the new address.
 
     The new mailbox's refusal and the old one's end it; the old one's, like undoing it, ends every session too: it was
-    somebody else who asked.
+    somebody else who asked. Undoing ends what was asked for since as well, whether it waits or could itself be undone.
     """
     is_made = False
     async with transaction():
         change = await get_by_link(side, link, locked=True)
         if side == "undo" or not agrees:
-            await _end(change)
+            await (_end_since(change) if side == "undo" else _end(change))
             await note_access(change.person, f"address_change_{'undone' if side == 'undo' else 'refused'}", change.id)
             if side != "new":
                 await end_other_sessions(change.person, "")
             if side == "undo":
-                await credentials.change_email(change.person, change.addresses()[0])
+                await _change_email(change.person, change.addresses()[0])
         else:
             now = clock.now()
             confirmed: Values = {getattr(AddressChange, f"{side}_confirmed_at"): now}
@@ -179,7 +183,7 @@ async def make_agreed_changes() -> int:
         async with transaction():
             again = select(Change, AddressChange).where(AddressChange.id == waiting.id).lock_rows("UPDATE")
             change = await fetch_row(Change, again)
-            if change and change.is_waiting():
+            if change and change.is_waiting(now):
                 made += await _make_or_end(change)
     return made
 
@@ -204,7 +208,7 @@ async def _make(change: Change) -> None:
     """Let the person sign in with the new address, and notify the old one; in the caller's transaction."""
     if await list_gone([change.person]):
         raise Conflict(OVER)
-    await credentials.change_email(change.person, change.addresses()[1])
+    await _change_email(change.person, change.addresses()[1])
     changed: Values = {AddressChange.changed_at: clock.now()}
     await AddressChange.update(changed).where(AddressChange.id == change.id)
     await note_access(change.person, "address_changed", change.id)
@@ -225,6 +229,20 @@ async def _make_or_end(change: Change) -> bool:
 async def _end(change: Change) -> None:
     ended: Values = {AddressChange.ended_at: clock.now()}
     await AddressChange.update(ended).where(AddressChange.id == change.id)
+
+
+async def _end_since(change: Change) -> None:
+    """End a change and all that its person asked for since: who made it may have asked for more, or hold their undoing."""
+    ended: Values = {AddressChange.ended_at: clock.now()}
+    since = (AddressChange.person == change.person) & (AddressChange.created_at >= change.created_at)
+    await AddressChange.update(ended).where(since, AddressChange.ended_at.is_null())
+
+
+async def _change_email(person: uuid.UUID, email: str) -> None:
+    """Change the address, and void links for a new password: they went to the mailbox that is no longer the person's."""
+    await credentials.change_email(person, email)
+    used: Values = {ResetLink.used_at: clock.now()}
+    await ResetLink.update(used).where(ResetLink.person == person, ResetLink.used_at.is_null())
 
 
 async def _end_waiting(person: uuid.UUID) -> None:

@@ -15,6 +15,7 @@ from marketplace.identity import credentials
 from marketplace.identity.actions import claim_line
 from marketplace.mail.actions import send_mail
 from marketplace.recovery import address_changes as changes
+from marketplace.recovery.actions import request_reset, reset_password
 from tests.marketplace.identity.site import PASSWORD, Browser, make_partner, text_of
 from tests.marketplace.mail.post_office import PostOffice, open_post_office
 from tests.marketplace.recovery.test_recovery import person_of
@@ -150,3 +151,59 @@ async def test_an_address_that_nobody_confirmed_is_not_waited_for(office: PostOf
     assert "right" not in await fetch_value("SELECT email FROM person WHERE subscriber = 7")
     async with Browser() as lucie:
         assert (await lucie.sign_in("lucie@right.example")).status_code == 303
+
+
+async def test_undoing_is_final(office: PostOffice) -> None:
+    """A thief who changed the address twice has no link left that works: to undo, to reset, to change."""
+    person = await confirmed()
+
+    async def change_to(email: str, old: str) -> str:
+        """Change the address, and return what the letter's link would undo it with."""
+        await changes.request_change(person, email)
+        assert not await changes.answer("new", (await path_to(office, email)).rpartition("/")[2], agrees=True)
+        assert await changes.answer("old", (await path_to(office, old)).rpartition("/")[2], agrees=True)
+        return (await path_to(office, old)).rpartition("/")[2]
+
+    undo = await change_to(NEW, OLD)
+    undo_of_that = await change_to("third@new.example", NEW)
+    await changes.request_change(person, "fourth@new.example")
+    waiting = (await path_to(office, "fourth@new.example")).rpartition("/")[2]
+    agreed = (await path_to(office, "third@new.example")).rpartition("/")[2]
+    await changes.answer("old", agreed, agrees=True)
+    await request_reset("third@new.example")
+    await send_mail()
+    text = [letter.get_body(("plain",)).get_content() for _, to, letter in office.letters if to == "third@new.example"]
+    [reset] = re.findall(r"/reset/(\S+)", "".join(text))
+    await changes.answer("undo", undo, agrees=False)
+    assert await email_of(person) == OLD
+    with pytest.raises(Expired):
+        await changes.answer("undo", undo_of_that, agrees=False)
+    with pytest.raises(Expired):
+        await changes.answer("new", waiting, agrees=True)
+    with pytest.raises(Expired):
+        await reset_password(reset, "a thief's own sentence")
+    assert await email_of(person) == OLD
+
+
+async def test_a_change_that_is_made_late_can_be_undone_as_long(office: PostOffice) -> None:
+    """The row that undoes it outlives the undoing; and a new password gives up a change that waits."""
+    person = await confirmed()
+    await changes.request_change(person, NEW)
+    new = (await path_to(office, NEW)).rpartition("/")[2]
+    with clock.shifted(30 * DAY), pytest.raises(Expired):
+        await changes.answer("new", new, agrees=True)
+    with clock.shifted(changes.MAY_WAIT - dt.timedelta(hours=1)):
+        assert await changes.answer("new", new, agrees=True)
+        undo = (await path_to(office, OLD)).rpartition("/")[2]
+    with clock.shifted(changes.MAY_WAIT + changes.UNDO_LASTS - dt.timedelta(hours=2)):
+        await changes.delete_old_changes()
+        await changes.answer("undo", undo, agrees=False)
+    assert await email_of(person) == OLD
+    await changes.request_change(person, "third@new.example")
+    await request_reset(OLD)
+    await send_mail()
+    text = [letter.get_body(("plain",)).get_content() for _, to, letter in office.letters if to == OLD][-1]
+    found = re.search(r"/reset/(\S+)", text)
+    assert found, text
+    await reset_password(found[1], "another quite long sentence")
+    assert await changes.find_change(person) is None
